@@ -1,0 +1,245 @@
+"""Guards: the Python values that a compiled program depended on, and whether they are still the same.
+
+Two kinds of check keep a program honest without costing much:
+
+* Everything Kuai can see being changed (a module's attribute, hook, child or mode, a tensor's
+  `requires_grad` or `.data`) counts `changes` up. What only changes in that way is compared again only
+  when the count has moved.
+* What can change unseen (globals, closed-over variables, lists and plain objects) is compared at every
+  call.
+
+Both compare snapshots: plain values by type and value, containers by their contents, any other object by
+identity.
+"""
+
+import inspect
+import sys
+import types
+
+__all__ = ["Guards", "changes", "touch"]
+
+_PLAIN = (int, float, bool, complex, str, bytes, type(None), slice, type(Ellipsis))
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_OWN = __name__.partition(".")[0]
+_LIBRARIES = ("jax", "numpy", "jaxlib", _OWN)
+
+
+class _Changes:
+    __slots__ = ("count",)
+
+    def __init__(self):
+        self.count = 0
+
+
+changes = _Changes()
+
+
+def touch() -> None:
+    """Note that Python state which a compiled program may depend on has changed."""
+    changes.count += 1
+
+
+class _Same:
+    """An object compared by identity, kept alive so that its address is not used again."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def __eq__(self, other):
+        return isinstance(other, _Same) and self.thing is other.thing
+
+    __hash__ = None
+
+
+def snapshot(thing, depth: int = 4):
+    """A value that equals another snapshot if, and only if, nothing that can be compared has changed."""
+    if isinstance(thing, _PLAIN):
+        return (type(thing), thing)
+    if depth and isinstance(thing, dict):
+        return (dict, [(snapshot(k, 1), snapshot(v, depth - 1)) for k, v in thing.items()])
+    if depth and isinstance(thing, (list, tuple)):
+        return (type(thing), [snapshot(item, depth - 1) for item in thing])
+    if depth and isinstance(thing, (set, frozenset)):
+        return (type(thing), frozenset(item for item in thing if isinstance(item, _PLAIN)), len(thing))
+    return _Same(thing)
+
+
+def _attributes(thing):
+    return [(name, snapshot(value)) for name, value in vars(thing).items()]
+
+
+class Guards:
+    """What one program depended on."""
+
+    def __init__(self):
+        self.count = changes.count
+        self._items = []  # (container, key, value, snapshot of its contents): compared at every call
+        self._objects = []  # (object, snapshot of its attributes): compared at every call
+        self._watched = {}  # id -> (object, snapshot of its attributes): when `changes` has moved
+        self._seen = {}
+
+    def item(self, container, key) -> None:
+        """Depend on `container[key]`."""
+        if (id(container), key) not in self._seen:
+            self._seen[id(container), key] = container
+            self._add_item(container, key, container[key])
+
+    def _add_item(self, container, key, value):
+        inside = snapshot(value) if isinstance(value, _CONTAINERS) else None
+        self._items.append((container, key, value, inside))
+
+    def watch(self, thing) -> None:
+        """Depend on the attributes of an object that reports its changes through `touch`."""
+        if id(thing) in self._watched:
+            return
+        self._watched[id(thing)] = (thing, _attributes(thing))
+        for child in thing._modules.values():
+            if child is not None:
+                self.watch(child)
+        for name, value in vars(thing).items():
+            if type(value) in (list, dict, set) and not name.startswith("_"):
+                self.item(vars(thing), name)
+            else:
+                self._object(value)
+        if not _is_library(type(thing).__module__):
+            for function in vars(type(thing)).values():
+                self.scan(function)
+
+    def refresh(self, thing) -> None:
+        """Take what an object holds now as what the program depends on (a lazy module was made real)."""
+        if id(thing) in self._watched:
+            self._watched[id(thing)] = (thing, _attributes(thing))
+
+    def scan(self, function) -> None:
+        """Depend on the globals and closed-over variables that a function's code names."""
+        if isinstance(function, types.MethodType):
+            self._value(function.__self__)
+            function = function.__func__
+        function = inspect.unwrap(function) if callable(function) else function
+        if not isinstance(function, types.FunctionType) or id(function) in self._seen:
+            return
+        self._seen[id(function)] = function
+        if _is_library(function.__module__):
+            return
+        names = _names(function.__code__)
+        for name in names:
+            if name in function.__globals__:
+                self._variable(function.__globals__, name, names)
+        for cell in function.__closure__ or ():
+            self._cell(cell, names)
+
+    def _variable(self, scope, name, names):
+        value = scope[name]
+        if isinstance(value, types.ModuleType):
+            if not _is_library(value.__name__) and not _is_standard(value.__name__):
+                for attribute in names & vars(value).keys():
+                    self._variable(vars(value), attribute, frozenset())
+            return
+        self.item(scope, name)
+        self._value(value)
+
+    def _cell(self, cell, names):
+        contents = _Contents(cell)
+        if contents.full:
+            self._add_item(contents, 0, contents[0])
+            self._value(contents[0])
+
+    def _value(self, value):
+        if isinstance(value, (types.FunctionType, types.MethodType)):
+            self.scan(value)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                self._value(item)
+        else:
+            self._object(value)
+
+    def _object(self, value):
+        """Depend on the plain attributes of an object of the user's own class."""
+        kind = type(value)
+        if id(value) in self._seen or isinstance(value, (type, types.ModuleType, types.FunctionType)):
+            return
+        if not hasattr(value, "__dict__") or kind.__module__ == "builtins":
+            return
+        if hasattr(value, "_modules"):
+            self.watch(value)
+            return
+        if _is_library(kind.__module__):
+            return
+        if _is_standard(kind.__module__):
+            return
+        self._seen[id(value)] = value
+        self._objects.append((value, _attributes(value)))
+        for function in vars(kind).values():
+            self.scan(function)
+
+    def changed(self) -> str | None:
+        """What has changed since the snapshots were taken, in words; None if nothing has."""
+        for container, key, before, inside in self._items:
+            now = _now(container, key)
+            if now is before:
+                same = inside is None or snapshot(now) == inside
+            else:
+                same = snapshot(now) == (snapshot(before) if inside is None else inside)
+            if not same:
+                return _describe(key, before, container)
+        for thing, before in self._objects:
+            if _attributes(thing) != before:
+                return f"an attribute of a {type(thing).__name__}"
+        if self.count != changes.count:
+            count = changes.count
+            for thing, before in self._watched.values():
+                now = _attributes(thing)
+                if now != before:
+                    names = [n for n, v in now if (n, v) not in before] or ["(removed)"]
+                    return f"attribute {names[0]!r} of a {type(thing).__name__}"
+            self.count = count
+        return None
+
+
+class _Contents:
+    """A closure's cell, seen as a container."""
+
+    def __init__(self, cell):
+        self.cell = cell
+
+    @property
+    def full(self):
+        try:
+            self.cell.cell_contents  # noqa: B018
+        except ValueError:
+            return False
+        return True
+
+    def __getitem__(self, key):
+        return self.cell.cell_contents
+
+
+def _now(container, key):
+    try:
+        return container[key]
+    except (KeyError, IndexError, ValueError):
+        return _Same  # nothing that could have been there
+
+
+def _describe(key, before, container):
+    value = repr(before) if isinstance(before, _PLAIN) else f"a {type(before).__name__}"
+    name = "a closed-over variable" if isinstance(container, _Contents) else f"{key!r}"
+    return f"{name}, which was {value}"
+
+
+def _names(code) -> frozenset:
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _names(constant)
+    return frozenset(found)
+
+
+def _is_library(name: str | None) -> bool:
+    return (name or "").partition(".")[0] in _LIBRARIES
+
+
+def _is_standard(name: str | None) -> bool:
+    return (name or "").partition(".")[0] in sys.stdlib_module_names and name != "__main__"

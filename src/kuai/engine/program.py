@@ -1,0 +1,324 @@
+"""Programs: the executable that a capture became, and what goes in and out of it.
+
+The trace is a list of equations in which placeholders mark the inputs. It is run again, without any Python
+of the user's, under `jax.jit`, where the inputs are arguments. If tensors that require gradients are
+returned, the equations that depend on the arriving gradients are split off as a second executable; the
+values that both need are its residuals.
+
+Storages that are written are donated: their memory is used again. A storage whose array someone else may
+hold (`exclusive` is false) gives a copy instead, so what is donated is always ours alone.
+"""
+
+import contextlib
+import threading
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Literal
+
+from kuai.engine import guards
+from kuai.engine.capturing import placeholder
+from kuai.engine.storage import Storage
+from kuai.engine.tape import Node, edge_of, freed_error
+from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.views import assign, value
+
+__all__ = ["Program", "Result", "Retrace", "Sink"]
+
+_one_at_a_time = threading.RLock()  # so that no thread donates what another is about to pass
+
+
+class Retrace(Exception):
+    """An input has another shape or dtype than the program was captured for."""
+
+
+# The trace as executables -------------------------------------------------------------------------
+
+
+class Equations:
+    """A trace taken apart: variables of the inputs, constants, early and late equations."""
+
+    def __init__(self, closed, first_late):
+        self.constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+        self.inputs, self.early, self.late = {}, [], []
+        self.late_variables = set()
+        for equation in closed.jaxpr.eqns:
+            if equation.primitive is placeholder:
+                index, variable = equation.params["index"], equation.outvars[0]
+                self.inputs[index] = variable
+                if index >= first_late:
+                    self.late_variables.add(variable)
+            elif any(v in self.late_variables for v in _variables(equation.invars)):
+                self.late.append(equation)
+                self.late_variables.update(equation.outvars)
+            else:
+                self.early.append(equation)
+
+    def residuals(self, wanted):
+        """The early variables that the late equations, or the wanted results, need."""
+        known = {*self.constants, *self.late_variables}
+        needed = [v for e in self.late for v in _variables(e.invars)] + list(_variables(wanted))
+        return list(dict.fromkeys(v for v in needed if v not in known))
+
+
+def _variables(atoms):
+    return (atom for atom in atoms if not isinstance(atom, Literal))
+
+
+def executable(name, equations, constants, donated, kept, wanted):
+    """Equations as a compiled function of two tuples of arrays, the first of which is donated."""
+    variables = (*donated, *kept)
+
+    def program(donated, kept):
+        arrays = (*donated, *kept)
+        for variable, array in zip(variables, arrays, strict=True):
+            if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
+                raise Retrace
+        return tuple(_interpret(equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted))
+
+    program.__name__ = program.__qualname__ = name
+    return jax.jit(program, donate_argnums=0)
+
+
+def _interpret(equations, environment, wanted):
+    def read(atom):
+        return atom.val if isinstance(atom, Literal) else environment[atom]
+
+    for equation in equations:
+        scope = str(equation.source_info.name_stack)
+        with equation.ctx.manager, jax.named_scope(scope) if scope else contextlib.nullcontext():
+            made = _bind(equation, map(read, equation.invars))
+        results = made if equation.primitive.multiple_results else [made]
+        environment.update(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in wanted]
+
+
+def _bind(equation, arguments):
+    parameters = equation.primitive.get_bind_params(equation.params)
+    if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
+        functions, parameters = parameters
+        return equation.primitive.bind(*functions, *arguments, **parameters)
+    return equation.primitive.bind(*arguments, **parameters)
+
+
+# What goes in and out -----------------------------------------------------------------------------
+
+
+class Sink(NamedTuple):
+    """Where an output is written: `kind` is state, argument, new_grad, same_grad, no_grad or grad."""
+
+    kind: str
+    target: object  # a storage, the number of an argument, or the tensor (or argument) owning a slot
+    value: object = None
+
+
+class Result(NamedTuple):
+    """One leaf of what the function returned: `kind` is tensor, argument, same or constant."""
+
+    kind: str
+    value: object
+    requires_grad: bool = False
+    node_name: str | None = None  # it had a graph that the function itself used up
+    output: int | None = None  # its number among the outputs that gradients can be sent to
+
+
+class Program:
+    """One captured program with its guards."""
+
+    def __init__(self, name, capture, equations, outputs):
+        self.guards = capture.guards
+        self.outputs = outputs
+        self.slots = [s for s in capture.slots.values() if s.read]
+        self.tensors = [(t, _dependent_state(t)) for t in capture.tensors.values()]
+        self.aliased = frozenset(capture.aliased)
+        self.storages = frozenset(s for s in capture.doubles if s.home is None)
+        self.count = guards.changes.count
+        self.calls = 0
+        self._plan(name, capture, equations)
+
+    def _plan(self, name, capture, equations):
+        outputs = self.outputs
+        written = {id(s.target) for s in outputs.sinks if s.kind == "state"}
+        donated, kept, self.rest, rest = [], [], [], []
+        for index, source in enumerate(capture.sources):
+            if index not in equations.inputs or index >= outputs.first_cotangent:
+                continue
+            if source[0] == "state":
+                (donated if id(source[1]) in written else kept).append((source[1], equations.inputs[index]))
+            else:
+                self.rest.append(source)
+                rest.append(equations.inputs[index])
+        self.donated = [storage for storage, _ in donated]
+        self.kept = [storage for storage, _ in kept]
+        self.state_sinks = [s.target for s in outputs.sinks if s.kind == "state"]
+        self.other_sinks = [s for s in outputs.sinks if s.kind != "state"]
+        self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
+        wanted = [*outputs.forward, *self.residuals]
+        inputs = [v for _, v in donated], [*(v for _, v in kept), *rest]
+        self.forward = executable(name, equations.early, equations.constants, *inputs, wanted)
+        self.backward = None
+        if outputs.edges:
+            late = [equations.inputs[i] for i in range(outputs.first_cotangent, len(capture.sources))]
+            self.backward = executable(
+                f"{name}_backward", equations.late, equations.constants, (), [*self.residuals, *late],
+                outputs.gradients,
+            )  # fmt: skip
+
+    # Guards -----------------------------------------------------------------------------------
+
+    def stale(self, arguments) -> str | None:
+        """Why this program does not fit the present state, or None if it does."""
+        for argument in arguments:
+            if (argument._storage in self.storages) != (argument._storage in self.aliased):
+                return "whether an argument is also reached from elsewhere"
+        for slot in self.slots:
+            if (_owner(slot.owner, arguments, self)._grad is None) != (slot.initial is None):
+                return "whether a .grad is None"
+        changed = self.guards.changed()
+        if changed is not None:
+            return changed
+        if self.count != guards.changes.count:
+            count = guards.changes.count
+            for tensor, before in self.tensors:
+                if _dependent_state(tensor) != before:
+                    return "requires_grad, a hook or the storage of a tensor"
+            self.count = count
+        return None
+
+    # Running ----------------------------------------------------------------------------------
+
+    def __call__(self, arguments):
+        with _one_at_a_time:
+            made = self.forward(*self._inputs(arguments))
+            self.calls += 1
+            return self._write(made, arguments)
+
+    def _inputs(self, arguments):
+        donated = tuple([s.array if s.exclusive else jnp.copy(s.array) for s in self.donated])
+        kept = [s.array for s in self.kept]
+        for source in self.rest:
+            kind = source[0]
+            if kind == "argument":
+                kept.append(value(arguments[source[1]]))
+            elif kind == "number":
+                kept.append(source[1][source[2]])
+            else:
+                kept.append(_owner(source[1], arguments, self)._grad._storage.array)
+        return donated, tuple(kept)
+
+    def _write(self, made, arguments):
+        first = self.outputs.count
+        last = first + len(self.state_sinks)
+        for storage, array in zip(self.state_sinks, made[first:last], strict=True):
+            storage.array = array
+            storage.version += 1
+            storage.exclusive = True
+        arriving = iter(made[last:])
+        for sink in self.other_sinks:
+            self._write_sink(sink, arriving, arguments)
+        node = CompiledNode(self, list(arriving), arguments) if self.backward is not None else None
+        return self.outputs.rebuild(made, arguments, node)
+
+    def _write_sink(self, sink, arriving, arguments):
+        if sink.kind == "argument":
+            assign(arguments[sink.target], next(arriving))
+            return
+        owner = _owner(sink.target, arguments, self)
+        if sink.kind == "new_grad":
+            owner._grad = wrap(next(arriving))
+        elif sink.kind == "grad":
+            assign(owner._grad, next(arriving))
+        else:
+            owner._grad = sink.value
+
+
+def _owner(owner, arguments, program):
+    """The tensor whose slot it is: an outside one, or the argument that a stand-in stood for."""
+    index = program.outputs.stand_ins.get(id(owner))
+    return owner if index is None else arguments[index]
+
+
+def _dependent_state(tensor):
+    node = tensor.__dict__.get("_hooked")
+    hooks = ()
+    if node is not None:
+        hooks = (*(node.output_hooks or {}).get(0, {}).values(), *(node.post_accumulate or {}).values())
+    return (tensor._requires_grad, id(tensor._storage), tensor._steps, tuple(map(id, hooks)))
+
+
+class Outputs:
+    """What a capture gives back: results, sinks and, for the backward pass, gradients."""
+
+    def __init__(self):
+        self.results = []  # a Result for each leaf of what the function returned
+        self.tree = None
+        self.sinks = []
+        self.edges = []  # where gradients go: tensors, or places in a graph made outside
+        self.first_cotangent = 0
+        self.count = 0  # how many of the outputs are returned tensors
+        self.stand_ins = {}  # id of a stand-in -> number of the argument
+        self.forward = self.gradients = ()
+        self.cotangents = 0
+        self.keep = []
+
+    def rebuild(self, made, arguments, node):
+        """The function's result, of this call's arrays."""
+        leaves = [self._leaf(result, made, arguments, node) for result in self.results]
+        return leaves[0] if self.tree is None else jax.tree.unflatten(self.tree, leaves)
+
+    def _leaf(self, result, made, arguments, node):
+        if result.kind == "tensor":
+            tensor = wrap(made[result.value])
+            if result.output is not None:
+                tensor._node, tensor._output = node, result.output
+            elif result.node_name is not None:
+                tensor._node = SpentNode(result.node_name)
+            elif result.requires_grad:
+                tensor._requires_grad = True
+            return tensor
+        return arguments[result.value] if result.kind == "argument" else result.value
+
+
+# Nodes --------------------------------------------------------------------------------------------
+
+
+class CompiledNode(Node):
+    """The backward pass of a compiled function whose results require gradients."""
+
+    def __init__(self, program, residuals, arguments):
+        targets = [
+            target if isinstance(target, tuple) else edge_of(_owner(target, arguments, program))
+            for target in program.outputs.edges
+        ]
+        super().__init__("CompiledFunctionBackward", tuple(targets))
+        self.program, self.residuals = program, residuals
+        self.count = program.outputs.cotangents
+
+    def apply(self, cotangents, create_graph):
+        if self.residuals is None:
+            raise freed_error()
+        if create_graph:
+            raise RuntimeError(
+                "create_graph=True cannot go through a compiled forward pass: compile the whole step, "
+                "with its backward() calls, or run this function eagerly."
+            )
+        avals = self.program.outputs.keep
+        arrays = [
+            jnp.zeros(*aval) if c is None else value(c) for c, aval in zip(cotangents, avals, strict=True)
+        ]
+        made = self.program.backward((), (*self.residuals, *arrays))
+        return [wrap(array) for array in made]
+
+    def release(self):
+        self.residuals = None
+
+
+class SpentNode(Node):
+    """Stands for a graph that was used up inside a compiled function."""
+
+    def __init__(self, name):
+        super().__init__(name, ())
+
+    def apply(self, cotangents, create_graph):
+        raise freed_error()

@@ -1,0 +1,45 @@
+"""Size: the shape of a tensor."""
+
+import math
+
+__all__ = ["Size"]
+
+
+class Size(tuple):
+    """A tensor's shape: a tuple of integers that prints and counts as PyTorch's does.
+
+    Example:
+        >>> kuai.zeros(2, 3).shape
+        torch.Size([2, 3])
+        >>> kuai.zeros(2, 3).shape.numel()
+        6
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements a tensor of this shape has."""
+        return math.prod(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__
+
+    def __getitem__(self, index):
+        item = tuple.__getitem__(self, index)
+        return Size(item) if isinstance(index, slice) else item
+
+    def __add__(self, other):
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other):
+        return Size(tuple(other) + tuple(self))
+
+    def __mul__(self, times):
+        return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self):
+        return (Size, (tuple(self),))

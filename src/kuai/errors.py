@@ -1,0 +1,43 @@
+"""Errors of Kuai's own, each explaining its cause, the values seen and the way out.
+
+Where PyTorch raises an error, Kuai raises the same type with the same text; the classes here are for
+what PyTorch does not have. Each is a subclass of the built-in type a PyTorch user would catch.
+"""
+
+__all__ = [
+    "CompileError",
+    "DataDependentError",
+    "KuaiError",
+    "LeakedTensorError",
+]
+
+
+class KuaiError(Exception):
+    """Base of every error that only Kuai knows."""
+
+
+class CompileError(KuaiError, RuntimeError):
+    """A function cannot be compiled as one program, and `fullgraph=True` forbids running it eagerly."""
+
+
+class DataDependentError(CompileError):
+    """A compiled function asked for a concrete value while it was being traced."""
+
+    def __init__(self, what: str):
+        self.what = what
+        super().__init__(
+            f"{what} needs the value of a tensor, which is not known while a step is being compiled. "
+            "Keep the decision on the device (kuai.where, kuai.cond, kuai.while_loop), move it out of "
+            "the compiled function, or compile without fullgraph=True to run the function eagerly."
+        )
+
+
+class LeakedTensorError(KuaiError, RuntimeError):
+    """A tensor made inside a compiled function was kept outside of it and then used."""
+
+    def __init__(self):
+        super().__init__(
+            "This tensor was made inside a compiled function and kept after the function had returned "
+            "(appended to a list, stored on an object, ...), so it never got a value. Return it from the "
+            "function, or write it into an existing tensor with copy_()."
+        )
