@@ -1,7 +1,7 @@
 """Errors of Kuai's own, each explaining its cause, the values seen and the way out.
 
-Where PyTorch raises an error, Kuai raises the same type with the same text; the classes here are for
-what PyTorch does not have. Each is a subclass of the built-in type a PyTorch user would catch.
+Where PyTorch raises an error, Kuai raises the same type with the same text; the classes here are
+for what PyTorch does not have. Each is a subclass of the built-in type a PyTorch user would catch.
 """
 
 __all__ = [
@@ -17,7 +17,8 @@ class KuaiError(Exception):
 
 
 class CompileError(KuaiError, RuntimeError):
-    """A function cannot be compiled as one program, and `fullgraph=True` forbids running it eagerly."""
+    """A function cannot be compiled as one program, and `fullgraph=True` forbids running it
+    eagerly."""
 
 
 class DataDependentError(CompileError):
@@ -26,8 +27,10 @@ class DataDependentError(CompileError):
     def __init__(self, what: str):
         self.what = what
         super().__init__(
-            f"{what} needs the value of a tensor, which is not known while a step is being compiled. "
-            "Keep the decision on the device (kuai.where, kuai.cond, kuai.while_loop), move it out of "
+            f"{what} needs the value of a tensor, which is not known while a step is being "
+            f"compiled. "
+            "Keep the decision on the device (kuai.where, kuai.cond, kuai.while_loop), move it "
+            "out of "
             "the compiled function, or compile without fullgraph=True to run the function eagerly."
         )
 
@@ -37,7 +40,9 @@ class LeakedTensorError(KuaiError, RuntimeError):
 
     def __init__(self):
         super().__init__(
-            "This tensor was made inside a compiled function and kept after the function had returned "
-            "(appended to a list, stored on an object, ...), so it never got a value. Return it from the "
+            "This tensor was made inside a compiled function and kept after the function had "
+            "returned "
+            "(appended to a list, stored on an object, ...), so it never got a value. Return it "
+            "from the "
             "function, or write it into an existing tensor with copy_()."
         )

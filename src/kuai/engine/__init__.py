@@ -1,1 +1,2 @@
-"""The engine: tensors, views, the tape and whole-step compilation. The only layer that knows tracing."""
+"""The engine: tensors, views, the tape and whole-step compilation. The only layer that knows
+tracing."""

@@ -1,13 +1,16 @@
 """Walking the tape: `Tensor.backward`, `autograd.backward`, `autograd.grad`.
 
-Nodes are visited by falling number. Each gathers the gradients of its outputs from those that depend on
-it, lets the hooks see them, and passes the gradients of its inputs on along its edges. Gradients are
-tensors; with `create_graph` the backward operations are recorded like any others.
+Nodes are visited by falling number. Each gathers the gradients of its outputs from those that
+depend on it, lets the hooks see them, and passes the gradients of its inputs on along its edges.
+Gradients are tensors; with `create_graph` the backward operations are recorded like any others.
 """
 
+import functools
 import heapq
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine import modes, views
 from kuai.engine.running import Operation, run
@@ -20,23 +23,29 @@ _add = Operation("add_gradients", "AddBackward0")
 
 
 @method
-def backward(self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
+def backward(
+    self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None
+) -> None:
     """Compute the gradient of this tensor with respect to the leaves, and add it to their `.grad`.
 
     Args:
-        gradient: the gradient of some scalar with respect to this tensor; may be left out for a scalar.
-        retain_graph: keep what the graph saved, so that it can be walked again (default: `create_graph`).
+        gradient: the gradient of some scalar with respect to this tensor; may be left out for a
+            scalar.
+        retain_graph: keep what the graph saved, so that it can be walked again (default:
+            `create_graph`).
         create_graph: record the backward pass, for gradients of gradients.
         inputs: the only tensors whose `.grad` is to be filled (default: all leaves).
 
     Raises:
-        RuntimeError: this is not a scalar and no gradient is given; it does not require a gradient; the
-            graph has been freed.
+        RuntimeError: this is not a scalar and no gradient is given; it does not require a gradient;
+            the graph has been freed.
     """
     run_backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
-def run_backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None) -> None:
+def run_backward(
+    tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None
+) -> None:
     """Compute and add up in `.grad` the gradients of several tensors; `kuai.autograd.backward`."""
     roots = _as_list(tensors)
     arriving = _first_gradients(roots, _as_list(grad_tensors, len(roots)))
@@ -76,7 +85,10 @@ def grad(
     if is_grads_batched:
         raise NotImplementedError("is_grads_batched: use kuai.func.vmap over kuai.func.vjp instead")
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
+        )
     roots, wanted = _as_list(outputs), _as_list(inputs)
     arriving = _first_gradients(roots, _as_list(grad_outputs, len(roots)))
     keep = create_graph if retain_graph is None else retain_graph
@@ -112,12 +124,14 @@ def _first_gradients(roots, given):
     made = []
     for number, (root, gradient) in enumerate(zip(roots, given, strict=True)):
         if not root.requires_grad:
-            raise RuntimeError(f"element {number} of tensors does not require grad and does not have a grad_fn")
+            raise RuntimeError(
+                f"element {number} of tensors does not require grad and does not have a grad_fn"
+            )
         shape = views.value(root).shape
         if gradient is None:
             if root.shape.numel() != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            gradient = wrap(jnp.ones(shape, views.value(root).dtype))
+            gradient = wrap(_ones(views.value(root)))
         elif gradient.shape != shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
@@ -125,6 +139,17 @@ def _first_gradients(roots, given):
             )
         made.append(gradient)
     return made
+
+
+def _ones(array):
+    if modes.state.capture is not None or not isinstance(array, jax.Array):
+        return jnp.ones(array.shape, array.dtype)
+    return _made_ones(array.shape, array.dtype, array.sharding)
+
+
+@functools.lru_cache(maxsize=64)
+def _made_ones(shape, kind, sharding):
+    return jax.device_put(np.ones(shape, kind), sharding)
 
 
 def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True):
@@ -177,7 +202,9 @@ class _Walk:
             gathered[output] = add_gradients(gathered[output], gradient)
 
     def visit(self, node, gathered):
-        if node.output_hooks is not None and (self.outside_hooks or not self._is_wanted(node, gathered)):
+        if node.output_hooks is not None and (
+            self.outside_hooks or not self._is_wanted(node, gathered)
+        ):
             _run_output_hooks(node, gathered)
         if node.retained is not None:
             _retain(node, gathered)
@@ -191,13 +218,11 @@ class _Walk:
         if self.wanted is not None and not self.leads_to_wanted(node):
             return
         cotangents = [gathered.get(i) for i in range(node.count)]
-        for hook in tuple((node.pre_hooks or {}).values()):
-            changed = hook(tuple(cotangents))
-            cotangents = cotangents if changed is None else list(_as_list(changed))
+        if node.pre_hooks:
+            cotangents = _run_pre_hooks(node, cotangents)
         made = node.apply(cotangents, self.create_graph)
-        for hook in tuple((node.hooks or {}).values()):
-            changed = hook(tuple(made), tuple(cotangents))
-            made = made if changed is None else _as_list(changed)
+        if node.hooks:
+            made = _run_hooks(node, made, cotangents)
         if not self.retain_graph:
             node.release()
         for edge, gradient in zip(node.edges, made, strict=True):
@@ -209,8 +234,9 @@ class _Walk:
 
     def accumulate(self, node, gradient):
         accumulate(node.variable, gradient, self.create_graph)
-        for hook in tuple((node.post_accumulate or {}).values()):
-            hook(node.variable)
+        if node.post_accumulate:
+            for hook in tuple(node.post_accumulate.values()):
+                hook(node.variable)
 
 
 def _leads_to(wanted):
@@ -234,6 +260,20 @@ def _leads_to(wanted):
         return known[start]
 
     return leads
+
+
+def _run_pre_hooks(node, cotangents):
+    for hook in tuple(node.pre_hooks.values()):
+        changed = hook(tuple(cotangents))
+        cotangents = cotangents if changed is None else _as_list(changed)
+    return cotangents
+
+
+def _run_hooks(node, made, cotangents):
+    for hook in tuple(node.hooks.values()):
+        changed = hook(tuple(made), tuple(cotangents))
+        made = made if changed is None else _as_list(changed)
+    return made
 
 
 def _run_output_hooks(node, gathered):
@@ -262,10 +302,16 @@ def add_gradients(first: Tensor, second: Tensor) -> Tensor:
 
 def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
     """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
-    held = tensor.grad
-    if held is None:
-        tensor.grad = gradient if create_graph or gradient._node is None else Tensor._share(gradient)
-    elif create_graph:
-        tensor.grad = add_gradients(held, gradient)
-    else:
+    capture = modes.state.capture
+    held = tensor._grad if capture is None else capture.read_grad(tensor)
+    if held is not None and not create_graph:
         views.assign(held, views.value(add_gradients(held, gradient)))
+        return
+    if held is not None:
+        gradient = add_gradients(held, gradient)
+    elif not create_graph and gradient._node is not None:
+        gradient = Tensor._share(gradient)
+    if capture is None:
+        tensor._grad = gradient
+    else:
+        capture.write_grad(tensor, gradient)

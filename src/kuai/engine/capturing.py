@@ -1,14 +1,14 @@
 """Capture: what `kuai.compile` learns while it traces a function once.
 
-During a capture the thread's operations run on traced arrays. The first time a storage from outside is
-read, a `placeholder` is put into the trace: that storage becomes an input of the program. A storage from
-outside that is written gets its traced double replaced and becomes an output. `.grad` slots are kept
-apart in the same way, because they can be None. Nothing outside changes while tracing: if the function
-raises, the doubles are thrown away and every tensor is as it was.
+During a capture the thread's operations run on traced arrays. The first time a storage from outside
+is read, a `placeholder` is put into the trace: that storage becomes an input of the program. A
+storage from outside that is written gets its traced double replaced and becomes an output. `.grad`
+slots are kept apart in the same way, because they can be None. Nothing outside changes while
+tracing: if the function raises, the doubles are thrown away and every tensor is as it was.
 
 What the trace depended on in Python is written down as guards (see `guards`): values that were read
-through `constant`, modules that were called, `requires_grad` of tensors that were used. Numbers read
-through `number` (a learning rate) become inputs instead.
+through `constant`, modules that were called, `requires_grad` of tensors that were used. Numbers
+read through `number` (a learning rate) become inputs instead.
 """
 
 import contextlib
@@ -117,7 +117,11 @@ class Capture:
         if not slot.read and slot.current is slot.initial:
             slot.read = True
             initial = slot.initial
-            if initial is not None and initial._storage not in self.doubles and initial._storage.home is None:
+            if (
+                initial is not None
+                and initial._storage not in self.doubles
+                and initial._storage.home is None
+            ):
                 array = initial._storage.array
                 traced = self.new_input(("grad", tensor), array.shape, array.dtype)
                 self.doubles[initial._storage] = Storage(traced, self)

@@ -1,9 +1,10 @@
 """kuai.compile: an ordinary imperative function as one XLA program.
 
-The function is run once while its operations are traced (see `capturing`); the trace becomes a `Program`.
-Later calls look for a program whose arguments have the same shapes and whose guards still hold, and run
-that. Where there is none the function is captured anew. A function that needs a concrete value while it is
-traced is run eagerly from then on, after one warning that names the line, unless `fullgraph=True`.
+The function is run once while its operations are traced (see `capturing`); the trace becomes a
+`Program`. Later calls look for a program whose arguments have the same shapes and whose guards
+still hold, and run that. Where there is none the function is captured anew. A function that needs a
+concrete value while it is traced is run eagerly from then on, after one warning that names the
+line, unless `fullgraph=True`.
 """
 
 import functools
@@ -14,13 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import dtypes, guards, modes, settings
+from kuai.engine import dtypes, modes, settings
 from kuai.engine.backward import walk
 from kuai.engine.capturing import Capture
 from kuai.engine.devices import device_of
 from kuai.engine.program import Equations, Outputs, Program, Result, Retrace, Sink
-from kuai.engine.storage import Storage
-from kuai.engine.tape import AccumulateGrad, Node, edge_of
+from kuai.engine.tape import AccumulateGrad, Node
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.views import value
 from kuai.errors import CompileError, DataDependentError
@@ -37,7 +37,16 @@ _TRACER_ERRORS = (
 _MOST_RETRACES = 8
 
 
-def compile(function=None, *, fullgraph: bool = False, dynamic=None, backend=None, mode=None, options=None, disable=False):
+def compile(
+    function=None,
+    *,
+    fullgraph: bool = False,
+    dynamic=None,
+    backend=None,
+    mode=None,
+    options=None,
+    disable=False,
+):
     """Compile a function, a method or a module into XLA programs; also usable as a decorator.
 
     Everything the function reads or writes, parameters, gradients, buffers, optimizer state, random
@@ -45,7 +54,8 @@ def compile(function=None, *, fullgraph: bool = False, dynamic=None, backend=Non
 
     Args:
         function: what to compile; a module is compiled in place and returned.
-        fullgraph: raise an error where the function needs a concrete value, instead of running it eagerly.
+        fullgraph: raise an error where the function needs a concrete value, instead of running it
+            eagerly.
         dynamic, backend, mode, options: accepted for PyTorch's sake; there is one backend, XLA.
         disable: return the function as it is.
 
@@ -56,7 +66,8 @@ def compile(function=None, *, fullgraph: bool = False, dynamic=None, backend=Non
         >>> double(kuai.tensor([1.0, 2.0]))
         tensor([2., 4.])
 
-    Differs from PyTorch: a compiled module is the module itself, so its `state_dict` keys stay as they are.
+    Differs from PyTorch: a compiled module is the module itself, so its `state_dict` keys stay as
+    they are.
     """
     if function is None:
         return functools.partial(compile, fullgraph=fullgraph, disable=disable)
@@ -85,7 +96,9 @@ class Compiled:
         bound = self.__dict__.setdefault("_bound", {})
         found = bound.get(id(instance))
         if found is None or found.function.__self__ is not instance:
-            found = bound[id(instance)] = Compiled(self.function.__get__(instance, owner), self.fullgraph)
+            found = bound[id(instance)] = Compiled(
+                self.function.__get__(instance, owner), self.fullgraph
+            )
         return found
 
     def __call__(self, *args, **kwargs):
@@ -115,7 +128,8 @@ class Compiled:
         if len(programs) >= _MOST_RETRACES and not self.fullgraph:
             self.eager[signature] = reason
             warnings.warn(
-                f"{self._name()} was captured {len(programs)} times because of {reason}, which keeps "
+                f"{self._name()} was captured {len(programs)} times because of {reason}, which "
+                f"keeps "
                 "changing; it runs eagerly from now on. Pass what changes as a tensor.",
                 stacklevel=3,
             )
@@ -124,7 +138,9 @@ class Compiled:
             program = capture_program(self.function, tensors, rebuild, self._name())
         except _TRACER_ERRORS as error:
             if self.fullgraph:
-                raise CompileError(f"{self._name()} cannot be one program. {_where(error)}: {error}") from error
+                raise CompileError(
+                    f"{self._name()} cannot be one program. {_where(error)}: {error}"
+                ) from error
             self.eager[signature] = str(error)
             what = error.what if isinstance(error, DataDependentError) else "this line"
             warnings.warn(
@@ -167,7 +183,8 @@ def _aval(tensor):
 
 
 def _signature(args, kwargs):
-    """A key for the arguments, the tensors among them, and how to put other tensors in their place."""
+    """A key for the arguments, the tensors among them, and how to put other tensors in their
+    place."""
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=_is_leaf)
     tensors, key = [], []
     for leaf in leaves:
@@ -186,7 +203,11 @@ def _signature(args, kwargs):
         )
 
     state = modes.state
-    return (tree, tuple(key), state.grad_enabled, state.inference, dtypes.default_float_jax()), tensors, rebuild
+    return (
+        (tree, tuple(key), state.grad_enabled, state.inference, dtypes.default_float_jax()),
+        tensors,
+        rebuild,
+    )
 
 
 class _Identity:
@@ -283,7 +304,12 @@ def _result(capture, outputs, leaf, returned, roots, boundary):
         return Result("constant", leaf)
     if id(leaf) in outputs.stand_ins:
         return Result("argument", outputs.stand_ins[id(leaf)])
-    if leaf._storage.home is not capture and leaf._base is None and leaf._node is None and leaf._steps is None:
+    if (
+        leaf._storage.home is not capture
+        and leaf._base is None
+        and leaf._node is None
+        and leaf._steps is None
+    ):
         return Result("same", leaf)
     returned.append(value(leaf))
     number = len(returned) - 1
@@ -337,7 +363,10 @@ class _Boundary:
 
 
 def _is_freed(node) -> bool:
-    return getattr(node, "residuals", ()) is None or getattr(getattr(node, "ctx", None), "_saved", ()) is None
+    return (
+        getattr(node, "residuals", ()) is None
+        or getattr(getattr(node, "ctx", None), "_saved", ()) is None
+    )
 
 
 def _gradients(capture, outputs, roots, boundary):
@@ -361,11 +390,17 @@ def _sinks(capture, outputs, stand_ins):
     """Arrays that are written to tensors outside, states first."""
     states, others = [], []
     argument_of = {id(s._storage): i for i, s in reversed(list(enumerate(stand_ins)))}
-    grad_of = {id(s.initial._storage): s for s in capture.slots.values() if s.initial is not None and s.read}
+    grad_of = {
+        id(s.initial._storage): s
+        for s in capture.slots.values()
+        if s.initial is not None and s.read
+    }
     for storage, double in capture.written.items():
         if id(double) in argument_of:
             continue
-        if id(storage) in grad_of and ("grad", grad_of[id(storage)].owner) in _grad_sources(capture):
+        if id(storage) in grad_of and ("grad", grad_of[id(storage)].owner) in _grad_sources(
+            capture
+        ):
             others.append((Sink("grad", grad_of[id(storage)].owner), double.array))
         else:
             states.append((Sink("state", storage), double.array))

@@ -11,7 +11,14 @@ import jax
 
 from kuai.engine import modes
 
-__all__ = ["device", "device_count", "device_of", "get_default_device", "jax_device", "set_default_device"]
+__all__ = [
+    "device",
+    "device_count",
+    "device_of",
+    "get_default_device",
+    "jax_device",
+    "set_default_device",
+]
 
 _PLATFORMS = {"cuda": ("cuda", "rocm", "gpu"), "cpu": ("cpu",), "tpu": ("tpu",), "xla": ("tpu",)}
 _KINDS = "cpu, cuda, tpu"
@@ -76,9 +83,13 @@ def _parse(text, index):
         raise RuntimeError(f"Invalid device string: '{text}'")
     kind, number = match.groups()
     if kind not in (*_PLATFORMS, "meta"):
-        raise RuntimeError(f"Expected one of {_KINDS} device type at start of device string: {text}")
+        raise RuntimeError(
+            f"Expected one of {_KINDS} device type at start of device string: {text}"
+        )
     if number is not None and index is not None:
-        raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {text}")
+        raise RuntimeError(
+            f"type (string) must not include an index because index was passed explicitly: {text}"
+        )
     return kind, int(number) if number is not None else index
 
 
@@ -119,7 +130,8 @@ def _resolve(where: device):
     index = where.index or 0
     if index >= len(found):
         raise RuntimeError(
-            f"{where.type} error: invalid device ordinal: asked for {where}, and there are {len(found)}"
+            f"{where.type} error: invalid device ordinal: asked for {where}, and there are "
+            f"{len(found)}"
         )
     return found[index]
 

@@ -1,7 +1,8 @@
 """The door through which operations meet tensors.
 
 An operation is a pure function of JAX arrays. `@op` makes of it a function on tensors: it binds the
-arguments and has `running.run` do the rest. What a parameter's annotation says decides how it travels:
+arguments and has `running.run` do the rest. What a parameter's annotation says decides how it
+travels:
 
     Array               a tensor                      Array | None     an optional one
     Array | Number      a tensor or a Python number   Number           a Python number
@@ -9,8 +10,8 @@ arguments and has `running.run` do the rest. What a parameter's annotation says 
 
 Numbers are traced, so another number does not compile anew; constants are part of the program.
 
-From one decorated function follow the function itself, the method, the in-place method, the entry in
-`nn.functional`, autograd, compilation and the documentation.
+From one decorated function follow the function itself, the method, the in-place method, the entry
+in `nn.functional`, autograd, compilation and the documentation.
 """
 
 import inspect
@@ -106,7 +107,9 @@ class Op(Operation):
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self.name}(): {error}; the signature is {self.name}{self.signature}") from None
+            raise TypeError(
+                f"{self.name}(): {error}; the signature is {self.name}{self.signature}"
+            ) from None
 
     def flatten(self, arguments):
         """The tensors and numbers among bound arguments, and a key that stands for the rest."""
@@ -176,14 +179,16 @@ class Op(Operation):
         for number, item in enumerate(argument):
             if not isinstance(item, Tensor):
                 raise TypeError(
-                    f"expected Tensor as element {number} in argument {position}, but got {type(item).__name__}"
+                    f"expected Tensor as element {number} in argument {position}, but got "
+                    f"{type(item).__name__}"
                 )
 
     def _wrong_type(self, position, argument, wanted="Tensor"):
         if self.kinds[position] == NUMBER and self.defaults[position] is not _MISSING:
             wanted = "Number"
         raise TypeError(
-            f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be {wanted}, "
+            f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be "
+            f"{wanted}, "
             f"not {type(argument).__name__}"
         )
 
@@ -192,7 +197,10 @@ def _write_out(out, results):
     if isinstance(results, tuple):
         return tuple(_write_out(o, r) for o, r in zip(out, results, strict=True))
     if out.requires_grad and modes.state.grad_enabled:
-        raise RuntimeError("out=... arguments don't support automatic differentiation, but one of the arguments requires grad.")
+        raise RuntimeError(
+            "out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad."
+        )
     if out.shape != results.shape:
         out.data = Tensor._share(results)
     return overwrite(out, results)
@@ -300,7 +308,14 @@ def view_op(*, write, function=True, method=True, aliases=(), grad=None):
 
 
 def composite(
-    public=None, *, function=True, method=True, inplace=False, functional=False, aliases=(), module=None
+    public=None,
+    *,
+    function=True,
+    method=True,
+    inplace=False,
+    functional=False,
+    aliases=(),
+    module=None,
 ):
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     options = dict(function=function, is_method=method, functional=functional, module=module)
@@ -357,7 +372,9 @@ def _export(public, names, with_inplace, options):
     REGISTRY.export(public, names, **options)
     if with_inplace:
         for name in names:
-            REGISTRY.export(inplace(public, f"{name}_"), (f"{name}_",), **{**options, "functional": False})
+            REGISTRY.export(
+                inplace(public, f"{name}_"), (f"{name}_",), **{**options, "functional": False}
+            )
 
 
 def inplace(public, name):

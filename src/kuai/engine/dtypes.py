@@ -25,7 +25,15 @@ class dtype:
         (True, 8)
     """
 
-    __slots__ = ("__weakref__", "is_complex", "is_floating_point", "is_signed", "itemsize", "jax", "name")
+    __slots__ = (
+        "__weakref__",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "jax",
+        "name",
+    )
 
     def __init__(self, name: str, jax_type):
         self.name = name
@@ -104,7 +112,8 @@ def from_jax(jax_type) -> dtype:
         if found is None:
             names = ", ".join(d.name for d in DTYPES)
             raise TypeError(
-                f"can't convert values of type {jax_type} to a tensor. The only supported types are: {names}."
+                f"can't convert values of type {jax_type} to a tensor. The only supported types "
+                f"are: {names}."
             ) from None
         return found
 
@@ -148,7 +157,8 @@ def set_default_dtype(d: dtype) -> None:
 
 
 class finfo:
-    """Numerical limits of a floating dtype: `bits, eps, max, min, tiny, smallest_normal, resolution`.
+    """Numerical limits of a floating dtype: `bits, eps, max, min, tiny, smallest_normal,
+    resolution`.
 
     Example:
         >>> kuai.finfo(kuai.float32).eps
@@ -159,7 +169,8 @@ class finfo:
         kind = get_default_dtype() if type is None else type
         if not (kind.is_floating_point or kind.is_complex):
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{kind.name}'"
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                f"'{kind.name}'"
             )
         limits = ml_dtypes.finfo(kind.to_real().jax)
         self.bits = limits.bits
@@ -169,7 +180,8 @@ class finfo:
 
     def __repr__(self):
         return (
-            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, "
             f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
         )
 
@@ -185,7 +197,8 @@ class iinfo:
     def __init__(self, type: dtype):
         if type.is_floating_point or type.is_complex or type is bool_:
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'"
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
+                f"'{type.name}'"
             )
         limits = np.iinfo(type.jax)
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)

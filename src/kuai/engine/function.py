@@ -13,7 +13,8 @@ __all__ = ["Function", "FunctionContext", "once_differentiable"]
 
 
 class FunctionContext:
-    """What `forward` leaves for `backward`: `saved_tensors`, `needs_input_grad`, and own attributes."""
+    """What `forward` leaves for `backward`: `saved_tensors`, `needs_input_grad`, and own
+    attributes."""
 
     _materialize = True
     _saved = ()
@@ -79,7 +80,8 @@ class Function:
     def backward(ctx, *grad_outputs):
         """Compute a gradient for each argument of `forward` (None for those without)."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to "
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function to "
             "use it with backward mode AD."
         )
 
@@ -94,7 +96,9 @@ class Function:
             return outputs
         made = outputs if isinstance(outputs, tuple) else (outputs,)
         node = FunctionNode(cls, ctx, edges, made)
-        boxes = tuple(_attach(ctx, node, number, output, args) for number, output in enumerate(made))
+        boxes = tuple(
+            _attach(ctx, node, number, output, args) for number, output in enumerate(made)
+        )
         return boxes if isinstance(outputs, tuple) else boxes[0]
 
 
@@ -136,7 +140,9 @@ class FunctionNode(Node):
         super().__init__(f"{cls.__name__}Backward", edges)
         self.cls, self.ctx = cls, ctx
         self.count = len(outputs)
-        self.avals = [(value(o).shape, value(o).dtype) if isinstance(o, Tensor) else None for o in outputs]
+        self.avals = [
+            (value(o).shape, value(o).dtype) if isinstance(o, Tensor) else None for o in outputs
+        ]
 
     def apply(self, cotangents, create_graph):
         if self.ctx._saved is None:

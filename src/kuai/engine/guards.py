@@ -1,15 +1,16 @@
-"""Guards: the Python values that a compiled program depended on, and whether they are still the same.
+"""Guards: the Python values that a compiled program depended on, and whether they are still the
+same.
 
 Two kinds of check keep a program honest without costing much:
 
 * Everything Kuai can see being changed (a module's attribute, hook, child or mode, a tensor's
-  `requires_grad` or `.data`) counts `changes` up. What only changes in that way is compared again only
-  when the count has moved.
-* What can change unseen (globals, closed-over variables, lists and plain objects) is compared at every
-  call.
+  `requires_grad` or `.data`) counts `changes` up. What only changes in that way is compared again
+  only when the count has moved.
+* What can change unseen (globals, closed-over variables, lists and plain objects) is compared at
+  every call.
 
-Both compare snapshots: plain values by type and value, containers by their contents, any other object by
-identity.
+Both compare snapshots: plain values by type and value, containers by their contents, any other
+object by identity.
 """
 
 import inspect
@@ -20,6 +21,7 @@ __all__ = ["Guards", "changes", "touch"]
 
 _PLAIN = (int, float, bool, complex, str, bytes, type(None), slice, type(Ellipsis))
 _CONTAINERS = (list, tuple, dict, set, frozenset)
+_LONGEST = 1000
 _OWN = __name__.partition(".")[0]
 _LIBRARIES = ("jax", "numpy", "jaxlib", _OWN)
 
@@ -54,15 +56,25 @@ class _Same:
 
 
 def snapshot(thing, depth: int = 4):
-    """A value that equals another snapshot if, and only if, nothing that can be compared has changed."""
+    """A value that equals another snapshot if, and only if, nothing that can be compared has
+    changed."""
     if isinstance(thing, _PLAIN):
         return (type(thing), thing)
+    if isinstance(thing, _CONTAINERS) and len(thing) > _LONGEST:
+        return (
+            _Same(thing),
+            len(thing),
+        )  # data rather than settings: too long to compare at every call
     if depth and isinstance(thing, dict):
         return (dict, [(snapshot(k, 1), snapshot(v, depth - 1)) for k, v in thing.items()])
     if depth and isinstance(thing, (list, tuple)):
         return (type(thing), [snapshot(item, depth - 1) for item in thing])
     if depth and isinstance(thing, (set, frozenset)):
-        return (type(thing), frozenset(item for item in thing if isinstance(item, _PLAIN)), len(thing))
+        return (
+            type(thing),
+            frozenset(item for item in thing if isinstance(item, _PLAIN)),
+            len(thing),
+        )
     return _Same(thing)
 
 
@@ -75,7 +87,7 @@ class Guards:
 
     def __init__(self):
         self.count = changes.count
-        self._items = []  # (container, key, value, snapshot of its contents): compared at every call
+        self._items = []  # (container, key, value, snapshot of its contents): for every call
         self._objects = []  # (object, snapshot of its attributes): compared at every call
         self._watched = {}  # id -> (object, snapshot of its attributes): when `changes` has moved
         self._seen = {}
@@ -108,7 +120,8 @@ class Guards:
                 self.scan(function)
 
     def refresh(self, thing) -> None:
-        """Take what an object holds now as what the program depends on (a lazy module was made real)."""
+        """Take what an object holds now as what the program depends on (a lazy module was made
+        real)."""
         if id(thing) in self._watched:
             self._watched[id(thing)] = (thing, _attributes(thing))
 
@@ -158,7 +171,9 @@ class Guards:
     def _object(self, value):
         """Depend on the plain attributes of an object of the user's own class."""
         kind = type(value)
-        if id(value) in self._seen or isinstance(value, (type, types.ModuleType, types.FunctionType)):
+        if id(value) in self._seen or isinstance(
+            value, (type, types.ModuleType, types.FunctionType)
+        ):
             return
         if not hasattr(value, "__dict__") or kind.__module__ == "builtins":
             return

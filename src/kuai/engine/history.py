@@ -1,11 +1,11 @@
 """In-place changes and the history of views.
 
 `overwrite(target, result)` is what every in-place operation ends in: the result of the ordinary
-operation takes the target's place. For a tensor that is its own base this means a new array and a new
-node. For a view the base gets a new array (with the view's part replaced) and a new node, `CopySlices`;
-the base counts the change, and every view of it makes its own node anew when it is next asked for.
-PyTorch does the same; only its refusal "modified by an inplace operation" is not needed here, because
-what the tape saved cannot be overwritten.
+operation takes the target's place. For a tensor that is its own base this means a new array and a
+new node. For a view the base gets a new array (with the view's part replaced) and a new node,
+`CopySlices`; the base counts the change, and every view of it makes its own node anew when it is
+next asked for. PyTorch does the same; only its refusal "modified by an inplace operation" is not
+needed here, because what the tape saved cannot be overwritten.
 """
 
 import jax.numpy as jnp
@@ -22,10 +22,19 @@ _cast = Operation("to", "ToCopyBackward0")
 
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2, "c": 3}
 _NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+    "bool": "Bool",
+    "uint8": "Byte",
+    "int8": "Char",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "float32": "Float",
+    "float64": "Double",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}
 
 
 def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
@@ -44,8 +53,8 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
     """Put the values, and the history, of `result` into `target`, and return `target`.
 
     Raises:
-        RuntimeError: `target` is a leaf that requires a gradient (or a view of one) while gradients are
-            recorded, has another shape, or a dtype that cannot hold the result.
+        RuntimeError: `target` is a leaf that requires a gradient (or a view of one) while gradients
+            are recorded, has another shape, or a dtype that cannot hold the result.
     """
     result = _fitted(target, result)
     base = target._base
@@ -57,7 +66,10 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
         views.assign(target, views.value(result))
         target._node, target._output = result._node, result._output
         if target._node is None and result._requires_grad:
-            target._node, target._output = run(_cast, result.dtype, lambda: lambda a: a + 0, [result])._node, 0
+            target._node, target._output = (
+                run(_cast, result.dtype, lambda: lambda a: a + 0, [result])._node,
+                0,
+            )
         target._changes += 1
     elif base.requires_grad or result.requires_grad:
         _write_through(target, base, result)
@@ -84,22 +96,29 @@ def _write_through(target, base, result):
 
 def _refuse_leaf(target, base):
     if target._requires_grad and target.grad_fn is None:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
     if base is not None and base._requires_grad and base.grad_fn is None:
-        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
 
 
 def _fitted(target, result):
     wanted, found = views.value(target), views.value(result)
     if found.shape != wanted.shape:
         raise RuntimeError(
-            f"output with shape {list(wanted.shape)} doesn't match the broadcast shape {list(found.shape)}"
+            f"output with shape {list(wanted.shape)} doesn't match the broadcast shape "
+            f"{list(found.shape)}"
         )
     if found.dtype == wanted.dtype:
         return result
     if _CATEGORY[found.dtype.kind] > _CATEGORY[wanted.dtype.kind]:
         names = [_NAMES.get(str(d), str(d)) for d in (found.dtype, wanted.dtype)]
-        raise RuntimeError(f"result type {names[0]} can't be cast to the desired output type {names[1]}")
+        raise RuntimeError(
+            f"result type {names[0]} can't be cast to the desired output type {names[1]}"
+        )
     kind = wanted.dtype
     return run(_cast, kind, lambda: lambda array: jnp.asarray(array, kind), [result])
 

@@ -85,13 +85,15 @@ class no_grad(_Mode):
 
 
 class enable_grad(no_grad):
-    """Switch recording for `backward()` on again inside `no_grad`; a context manager and a decorator."""
+    """Switch recording for `backward()` on again inside `no_grad`; a context manager and a
+    decorator."""
 
     _grad = True
 
 
 class set_grad_enabled(_Mode):
-    """Switch recording on or off according to `mode`, at once; also a context manager and a decorator."""
+    """Switch recording on or off according to `mode`, at once; also a context manager and a
+    decorator."""
 
     def __init__(self, mode: bool):
         self.mode = bool(mode)

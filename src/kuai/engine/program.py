@@ -1,12 +1,12 @@
 """Programs: the executable that a capture became, and what goes in and out of it.
 
-The trace is a list of equations in which placeholders mark the inputs. It is run again, without any Python
-of the user's, under `jax.jit`, where the inputs are arguments. If tensors that require gradients are
-returned, the equations that depend on the arriving gradients are split off as a second executable; the
-values that both need are its residuals.
+The trace is a list of equations in which placeholders mark the inputs. It is run again, without any
+Python of the user's, under `jax.jit`, where the inputs are arguments. If tensors that require
+gradients are returned, the equations that depend on the arriving gradients are split off as a
+second executable; the values that both need are its residuals.
 
-Storages that are written are donated: their memory is used again. A storage whose array someone else may
-hold (`exclusive` is false) gives a copy instead, so what is donated is always ours alone.
+Storages that are written are donated: their memory is used again. A storage whose array someone
+else may hold (`exclusive` is false) gives a copy instead, so what is donated is always ours alone.
 """
 
 import contextlib
@@ -19,9 +19,8 @@ from jax.extend.core import Literal
 
 from kuai.engine import guards
 from kuai.engine.capturing import placeholder
-from kuai.engine.storage import Storage
 from kuai.engine.tape import Node, edge_of, freed_error
-from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor import wrap
 from kuai.engine.views import assign, value
 
 __all__ = ["Program", "Result", "Retrace", "Sink"]
@@ -75,7 +74,11 @@ def executable(name, equations, constants, donated, kept, wanted):
         for variable, array in zip(variables, arrays, strict=True):
             if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
                 raise Retrace
-        return tuple(_interpret(equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted))
+        return tuple(
+            _interpret(
+                equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted
+            )
+        )
 
     program.__name__ = program.__qualname__ = name
     return jax.jit(program, donate_argnums=0)
@@ -106,10 +109,13 @@ def _bind(equation, arguments):
 
 
 class Sink(NamedTuple):
-    """Where an output is written: `kind` is state, argument, new_grad, same_grad, no_grad or grad."""
+    """Where an output is written: `kind` is state, argument, new_grad, same_grad, no_grad or
+    grad."""
 
     kind: str
-    target: object  # a storage, the number of an argument, or the tensor (or argument) owning a slot
+    target: (
+        object  # a storage, the number of an argument, or the tensor (or argument) owning a slot
+    )
     value: object = None
 
 
@@ -145,7 +151,9 @@ class Program:
             if index not in equations.inputs or index >= outputs.first_cotangent:
                 continue
             if source[0] == "state":
-                (donated if id(source[1]) in written else kept).append((source[1], equations.inputs[index]))
+                (donated if id(source[1]) in written else kept).append(
+                    (source[1], equations.inputs[index])
+                )
             else:
                 self.rest.append(source)
                 rest.append(equations.inputs[index])
@@ -159,11 +167,13 @@ class Program:
         self.forward = executable(name, equations.early, equations.constants, *inputs, wanted)
         self.backward = None
         if outputs.edges:
-            late = [equations.inputs[i] for i in range(outputs.first_cotangent, len(capture.sources))]
+            late = [
+                equations.inputs[i] for i in range(outputs.first_cotangent, len(capture.sources))
+            ]
+            inputs = (), [*self.residuals, *late]
             self.backward = executable(
-                f"{name}_backward", equations.late, equations.constants, (), [*self.residuals, *late],
-                outputs.gradients,
-            )  # fmt: skip
+                f"{name}_backward", equations.late, equations.constants, *inputs, outputs.gradients
+            )
 
     # Guards -----------------------------------------------------------------------------------
 
@@ -243,7 +253,10 @@ def _dependent_state(tensor):
     node = tensor.__dict__.get("_hooked")
     hooks = ()
     if node is not None:
-        hooks = (*(node.output_hooks or {}).get(0, {}).values(), *(node.post_accumulate or {}).values())
+        hooks = (
+            *(node.output_hooks or {}).get(0, {}).values(),
+            *(node.post_accumulate or {}).values(),
+        )
     return (tensor._requires_grad, id(tensor._storage), tensor._steps, tuple(map(id, hooks)))
 
 
@@ -300,12 +313,14 @@ class CompiledNode(Node):
             raise freed_error()
         if create_graph:
             raise RuntimeError(
-                "create_graph=True cannot go through a compiled forward pass: compile the whole step, "
+                "create_graph=True cannot go through a compiled forward pass: compile the whole "
+                "step, "
                 "with its backward() calls, or run this function eagerly."
             )
         avals = self.program.outputs.keep
         arrays = [
-            jnp.zeros(*aval) if c is None else value(c) for c, aval in zip(cotangents, avals, strict=True)
+            jnp.zeros(*aval) if c is None else value(c)
+            for c, aval in zip(cotangents, avals, strict=True)
         ]
         made = self.program.backward((), (*self.residuals, *arrays))
         return [wrap(array) for array in made]

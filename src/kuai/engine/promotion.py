@@ -1,13 +1,13 @@
 """Type promotion: the dtype of a result, by PyTorch's rules instead of NumPy's or JAX's.
 
-A dtype belongs to a category: bool < integer < floating < complex. Operands fall into three groups of
-falling priority: tensors with dimensions, 0-d tensors, Python numbers. A lower group changes the result
-only when its category is higher than that of every group above it, so `float16_tensor + 1.5` stays
-float16 and `int8_tensor + 1.5` becomes the default dtype.
+A dtype belongs to a category: bool < integer < floating < complex. Operands fall into three groups
+of falling priority: tensors with dimensions, 0-d tensors, Python numbers. A lower group changes the
+result only when its category is higher than that of every group above it, so `float16_tensor + 1.5`
+stays float16 and `int8_tensor + 1.5` becomes the default dtype.
 
 Inside a traced function a Python number arrives as a weakly typed JAX value; that is how it is told
-from a 0-d tensor. Why not JAX's own promotion: it knows no 0-d rule, and its tables differ (int64 with
-float16 stays float16 here, uint8 with int8 is int16).
+from a 0-d tensor. Why not JAX's own promotion: it knows no 0-d rule, and its tables differ (int64
+with float16 stays float16 here, uint8 with int8 is int16).
 """
 
 import functools
@@ -20,7 +20,16 @@ import numpy as np
 
 from kuai.engine.dtypes import default_float_jax, dtype, from_jax
 
-__all__ = ["can_cast", "cast", "category", "promote", "promote_types", "result_dtype", "result_type", "scalar_name"]
+__all__ = [
+    "can_cast",
+    "cast",
+    "category",
+    "promote",
+    "promote_types",
+    "result_dtype",
+    "result_type",
+    "scalar_name",
+]
 
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
 _CATEGORY = {"b": _BOOL, "i": _INTEGER, "u": _INTEGER, "f": _FLOATING, "c": _COMPLEX}
@@ -50,7 +59,7 @@ def category(kind: np.dtype) -> int:
     return _CATEGORY.get(kind.kind, _FLOATING)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def promote_pair(first: np.dtype, second: np.dtype) -> np.dtype:
     """The smallest NumPy type that holds both, by PyTorch's table."""
     if first == second:
@@ -155,7 +164,8 @@ def promote(*values, to_float: bool = False):
 
 
 def cast(value, kind: np.dtype) -> jax.Array:
-    """The value as a strongly typed array of a NumPy type; complex to real drops the imaginary part."""
+    """The value as a strongly typed array of a NumPy type; complex to real drops the imaginary
+    part."""
     array = value if isinstance(value, jax.Array) else jnp.asarray(value)
     if array.dtype.kind == "c" and kind.kind not in "cb":
         array = array.real

@@ -1,8 +1,8 @@
 """Random numbers: one default generator a device, whose state is a storage like any other.
 
-A generator's state is a key and an offset. Every random operation gets both and folds the offset into the
-key inside its own program; the generator then counts the offset up. As the state lives in a storage, a
-compiled step reads and advances it as eager code does, and gives the same numbers.
+A generator's state is a key and an offset. Every random operation gets both and folds the offset
+into the key inside its own program; the generator then counts the offset up. As the state lives in
+a storage, a compiled step reads and advances it as eager code does, and gives the same numbers.
 
 Differs from PyTorch: the numbers themselves (JAX's threefry generator, not the Mersenne twister).
 """

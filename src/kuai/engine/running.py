@@ -1,10 +1,10 @@
 """Running an operation: compiled entries, and what is put on the tape.
 
 Entries are kept per operation, constants and set of inputs that need gradients; `jax.jit` keeps one
-program per shapes and dtypes below that. The forward program of a recorded operation returns, besides
-the results, what `jax.vjp` saved; inputs among that are not copied but taken from the caller. Eagerly an
-operation is one compiled call forward and one backward; inside a capture the very same calls are traced
-into the step's program. There is no second implementation.
+program per shapes and dtypes below that. The forward program of a recorded operation returns,
+besides the results, what `jax.vjp` saved; inputs among that are not copied but taken from the
+caller. Eagerly an operation is one compiled call forward and one backward; inside a capture the
+very same calls are traced into the step's program. There is no second implementation.
 """
 
 import jax
@@ -19,6 +19,8 @@ from kuai.engine.views import value
 from kuai.errors import LeakedTensorError
 
 __all__ = ["Operation", "run"]
+
+_INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are bfloat16 and float8
 
 
 class Operation:
@@ -47,16 +49,26 @@ jax.tree_util.register_pytree_node(
 
 
 class Layout:
-    """How the residuals of one traced forward program are made up; compared by identity."""
+    """How the residuals of one traced forward program are made up, and the program that uses them.
 
-    __slots__ = ("outputs", "second", "single", "sources", "tree")
+    Compared by identity: one layout belongs to one set of input shapes and dtypes.
+    """
 
-    def __init__(self, tree, sources, results):
+    __slots__ = ("backward", "outputs", "second", "single", "sources", "tree")
+
+    def __init__(self, name, tree, sources, results):
         self.tree = tree
-        self.sources = sources  # per leaf: the number of an input, or -1 for one the program returned
+        self.sources = (
+            sources  # per leaf: the number of an input, or -1 for one the program returned
+        )
         self.single = not isinstance(results, tuple)
         self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
+        self.backward = jax.jit(_named(self._backward, f"{name}_backward"))
+
+    def _backward(self, leaves, cotangents):
+        pullback = jax.tree.unflatten(self.tree, leaves)
+        return pullback(self.complete(cotangents))
 
     def complete(self, cotangents):
         """Cotangents for every result: zeros where none came, and JAX's float0 for integers."""
@@ -72,7 +84,8 @@ def _cotangent(given, output):
 
 
 class Entry:
-    """The programs of one operation for one set of constants and one set of differentiable inputs."""
+    """The programs of one operation for one set of constants and one set of differentiable
+    inputs."""
 
     def __init__(self, name, function, differentiable):
         self.name = name
@@ -80,7 +93,6 @@ class Entry:
         self.differentiable = differentiable  # positions among the values
         self.plain = jax.jit(_named(self._plain, name))
         self.forward = jax.jit(_named(self._forward, name))
-        self.backward = jax.jit(_named(_backward, name + "_backward"))
 
     def _plain(self, *values):
         return jax.tree.map(_strong, self.function(*values))
@@ -102,13 +114,7 @@ class Entry:
         numbers = {id(v): i for i, v in enumerate(values)}
         sources = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
         returned = [leaf for leaf, source in zip(leaves, sources, strict=True) if source < 0]
-        return results, Residuals(returned, Layout(tree, sources, results))
-
-
-def _backward(residuals, cotangents):
-    layout = residuals.layout
-    pullback = jax.tree.unflatten(layout.tree, residuals.leaves)
-    return pullback(layout.complete(cotangents))
+        return results, Residuals(returned, Layout(self.name, tree, sources, results))
 
 
 def _named(function, name):
@@ -136,8 +142,8 @@ def _as_tuple(results):
 def run(operation, key, make_function, values):
     """Run an operation on a flat sequence of tensors and numbers and return tensors.
 
-    `key` stands for the constants; `make_function()` gives the function of the flat values when there
-    is no entry for them yet.
+    `key` stands for the constants; `make_function()` gives the function of the flat values when
+    there is no entry for them yet.
     """
     arrays, edges, positions = [], [], []
     recording = modes.state.grad_enabled
@@ -182,7 +188,7 @@ def _make_node(operation, entry, residuals, arrays, edges, values):
 
 def _attach(array, node, number):
     made = wrap(array)
-    if jnp.issubdtype(array.dtype, jnp.inexact):
+    if array.dtype.kind in _INEXACT:
         made._node, made._output = node, number
     return made
 
@@ -222,7 +228,8 @@ class OpNode(Node):
         if create_graph:
             return self._apply_recorded(cotangents)
         given = tuple(None if c is None else value(c) for c in cotangents)
-        return [wrap(array) for array in self.entry.backward(self.residuals, given)]
+        residuals = self.residuals
+        return [wrap(array) for array in residuals.layout.backward(residuals.leaves, given)]
 
     def release(self):
         if self.residuals is not None and self.residuals.leaves:

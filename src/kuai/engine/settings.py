@@ -1,12 +1,13 @@
 """What Kuai sets in JAX when it is imported, and the environment variables that change it.
 
 * 64-bit types are switched on, because PyTorch has them; Kuai always says the dtype it wants.
-* JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is a
-  small program whose compilation costs far more than loading it. The folder is private to the user
-  (a cache holds machine code, so only its owner may write to it).
+* JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is
+  a small program whose compilation costs far more than loading it. The folder is private to the
+  user (a cache holds machine code, so only its owner may write to it).
 
-`KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to JAX
-(`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do nothing.
+`KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
+JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
+nothing.
 """
 
 import os

@@ -1,12 +1,13 @@
 """Storage: the mutable cell behind one or more tensors.
 
-A tensor is a window on a storage; tensors that share one (`detach`, `.data`, views) see each other's
-changes. The array itself is immutable: writing puts another array into the cell. Hence whatever the
-tape has saved stays as it was.
+A tensor is a window on a storage; tensors that share one (`detach`, `.data`, views) see each
+other's changes. The array itself is immutable: writing puts another array into the cell. Hence
+whatever the tape has saved stays as it was.
 
 `version` counts the writes, so that a view knows when to read itself anew.
-`exclusive` says that no one but this cell holds the array, so that a compiled step may reuse its memory.
-`home` is the capture in which the storage was made, or None for one that holds a real array.
+`exclusive` says that no one but this cell holds the array, so that a compiled step may reuse its
+memory. `home` is the capture in which the storage was made, or None for one that holds a real
+array.
 """
 
 from kuai.engine import modes
@@ -47,7 +48,8 @@ def put(storage: Storage, array) -> None:
 
 
 class Lost:
-    """Stands in a storage whose traced value went with its capture; any use explains what happened."""
+    """Stands in a storage whose traced value went with its capture; any use explains what
+    happened."""
 
     def __getattr__(self, name):
         raise LeakedTensorError

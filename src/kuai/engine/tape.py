@@ -1,8 +1,8 @@
 """The tape: nodes that remember how a tensor was made, and how to send gradients back.
 
 A node knows its `edges`, one per differentiable input: `(node, output number)` of whoever made that
-input, `(AccumulateGrad, 0)` for a leaf, or None. Nodes are numbered in the order they are made, so going
-through reachable nodes by falling number visits each after everything that depends on it.
+input, `(AccumulateGrad, 0)` for a leaf, or None. Nodes are numbered in the order they are made, so
+going through reachable nodes by falling number visits each after everything that depends on it.
 
 What a node saves are arrays, which are immutable: in-place changes of the inputs never disturb it.
 The node of an ordinary operation is `running.OpNode`, that of a user's `Function` is in `function`.
@@ -22,9 +22,11 @@ _counter = itertools.count()
 def freed_error() -> RuntimeError:
     """What PyTorch says when a graph is walked again after it has been freed."""
     return RuntimeError(
-        "Trying to backward through the graph a second time (or directly access saved tensors after they "
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they "
         "have already been freed). Saved intermediate values of the graph are freed when you call "
-        ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+        ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+        "through the "
         "graph a second time or if you need to access saved tensors after calling backward."
     )
 
@@ -42,7 +44,11 @@ class Node:
         self._name = name
         self.edges = edges
         self.sequence = next(_counter)
-        self.metadata = {}
+
+    @property
+    def metadata(self) -> dict:
+        """A dictionary for the user's notes."""
+        return self.__dict__.setdefault("_metadata", {})
 
     def name(self) -> str:
         """The name of the backward operation, such as `AddmmBackward0`."""
@@ -64,7 +70,8 @@ class Node:
         """Forget what was saved for the backward pass."""
 
     def register_hook(self, hook):
-        """Have `hook(grad_inputs, grad_outputs)` called after this node; returns a removable handle."""
+        """Have `hook(grad_inputs, grad_outputs)` called after this node; returns a removable
+        handle."""
         if self.hooks is None:
             self.hooks = {}
         return HookHandle(self.hooks, hook)
@@ -107,10 +114,6 @@ class AccumulateGrad(Node):
 
     def __repr__(self):
         return f"<AccumulateGrad object at {id(self):#x}>"
-
-    def name(self):
-        """The node's name."""
-        return self._name
 
 
 def accumulator_of(tensor: Tensor) -> AccumulateGrad:

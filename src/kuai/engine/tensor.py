@@ -1,12 +1,12 @@
 """Tensor: a mutable box over an immutable JAX array.
 
-A tensor is a window on a `Storage`: the whole of it, or, for a view, what its `_steps` read out of it.
-It holds no mathematics. Operations are attached by the layers above through `method`, which is why
-this file needs to know none of them.
+A tensor is a window on a `Storage`: the whole of it, or, for a view, what its `_steps` read out of
+it. It holds no mathematics. Operations are attached by the layers above through `method`, which is
+why this file needs to know none of them.
 
 Invariants
-* `_storage` holds the base's array; `_steps` is None for a tensor that is its base, else the chain of
-  view operations that leads from the base to this tensor (see `views`).
+* `_storage` holds the base's array; `_steps` is None for a tensor that is its base, else the chain
+  of view operations that leads from the base to this tensor (see `views`).
 * `_node`/`_output` say which recorded operation made this tensor; a leaf has no node.
 * For a differentiable view `_base` is the tensor whose history it follows; `_seen` is the count of
   in-place changes of the base's history that its own node already reflects.
@@ -109,8 +109,10 @@ class Tensor:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not wanted and self.grad_fn is not None:
             raise RuntimeError(
-                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed "
+                "variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                "var.detach()."
             )
         if wanted != self._requires_grad:
             self._requires_grad = wanted
@@ -151,7 +153,8 @@ class Tensor:
 
     @property
     def data(self) -> "Tensor":
-        """A tensor on the same storage that no gradient flows through; assigning replaces the values."""
+        """A tensor on the same storage that no gradient flows through; assigning replaces the
+        values."""
         return Tensor._share(self)
 
     @data.setter
@@ -169,16 +172,21 @@ class Tensor:
 
 def _check_grad(tensor: Tensor, value) -> None:
     if not isinstance(value, Tensor):
-        raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type '{type(value).__name__}'")
+        raise TypeError(
+            f"assigned grad expected to be a Tensor or None but got grad of type "
+            f"'{type(value).__name__}'"
+        )
     if value is tensor:
         raise RuntimeError("can't assign Variable as its own grad")
     if value.shape != tensor.shape:
         raise RuntimeError(
-            f"assigned grad has data of a different size: expected {list(tensor.shape)}, got {list(value.shape)}"
+            f"assigned grad has data of a different size: expected {list(tensor.shape)}, got "
+            f"{list(value.shape)}"
         )
     if value.dtype is not tensor.dtype:
         raise RuntimeError(
-            f"assigned grad has data of a different type: expected {tensor.dtype}, got {value.dtype}"
+            f"assigned grad has data of a different type: expected {tensor.dtype}, got "
+            f"{value.dtype}"
         )
 
 

@@ -1,7 +1,7 @@
 """One compiled update over many tensors: how an optimizer changes its parameters.
 
-The arithmetic is a pure function of nested lists of arrays; tensors are only read and written around it,
-eagerly as one compiled call, inside a capture as part of the step's program.
+The arithmetic is a pure function of nested lists of arrays; tensors are only read and written
+around it, eagerly as one compiled call, inside a capture as part of the step's program.
 """
 
 import functools
@@ -42,4 +42,6 @@ def _is_tensor(thing):
 
 
 def _arrays(nested):
-    return jax.tree.map(lambda t: views.value(t) if isinstance(t, Tensor) else t, nested, is_leaf=_is_tensor)
+    return jax.tree.map(
+        lambda t: views.value(t) if isinstance(t, Tensor) else t, nested, is_leaf=_is_tensor
+    )

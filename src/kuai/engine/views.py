@@ -1,13 +1,13 @@
 """Views: tensors that read themselves out of another tensor's storage and write themselves back.
 
 A view is a chain of steps from the base. Each step names a view operation and its arguments; the
-operation gives two pure functions, `read(base) -> part` and `write(base, part) -> base`. A chain is read
-from the base outward; it is written by reading every intermediate part, replacing the last one, and
-writing outward-in. Both are compiled once per chain of static arguments: integers that change often
-(the row of `x[i]`) travel as traced numbers.
+operation gives two pure functions, `read(base) -> part` and `write(base, part) -> base`. A chain is
+read from the base outward; it is written by reading every intermediate part, replacing the last
+one, and writing outward-in. Both are compiled once per chain of static arguments: integers that
+change often (the row of `x[i]`) travel as traced numbers.
 
-Why not strides, as PyTorch has them: XLA arrays have no user-visible strides, and a chain of named steps
-also says how to differentiate the view and how to print it.
+Why not strides, as PyTorch has them: XLA arrays have no user-visible strides, and a chain of named
+steps also says how to differentiate the view and how to print it.
 """
 
 import functools
