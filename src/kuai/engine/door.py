@@ -86,6 +86,9 @@ class Op(Operation):
         self.signature = inspect.Signature(parameters)
         self.arity = sum(not only for only in self.keyword_only)
         self.defaults = tuple(p.default for p in parameters)
+        self.optional = tuple(
+            p.default is None or type(None) in typing.get_args(hints.get(p.name)) for p in parameters
+        )
         self.only_positional = self.arity == len(parameters)
 
     def bind(self, args, kwargs):
@@ -120,7 +123,7 @@ class Op(Operation):
             elif isinstance(argument, Tensor):
                 values.append(argument)
                 key.append(ARRAY)
-            elif argument is None:
+            elif argument is None and self.optional[position]:
                 key.append(None)
             elif kind == ARRAYS:
                 self._check_sequence(position, argument)
@@ -265,6 +268,7 @@ def op(
     random=False,
     result=None,
     module=None,
+    name=None,
 ):
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
@@ -278,11 +282,13 @@ def op(
         random: the pure function's first parameter is a JAX random key, drawn from `generator=`.
         result: a named tuple class for several results.
         module: export it as `kuai.<module>.<name>` instead.
+        name: what error messages call it; by default the function's name.
     """
     options = dict(function=function, is_method=method, functional=functional, module=module)
 
     def decorate(pure):
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
+        operation.name = name or operation.name
         public = _public(operation, pure)
         _export(public, (pure.__name__, *aliases), inplace, options)
         return public
@@ -290,16 +296,17 @@ def op(
     return decorate if pure is None else decorate(pure)
 
 
-def view_op(*, write, function=True, method=True, aliases=(), grad=None):
+def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=None):
     """Make a view operation of a pure function that reads the view out of its first argument.
 
     Args:
         write: `write(base, part, *arguments)` gives the base with the view's elements replaced.
+        layout: `layout(layout, *arguments)` gives the view's strides from the base's (see `layouts`).
     """
     options = dict(function=function, is_method=method, functional=False, module=None)
 
     def decorate(pure):
-        operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0")
+        operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0", layout)
         public = _public(operation, pure)
         _export(public, (pure.__name__, *aliases), False, options)
         return public
@@ -330,9 +337,10 @@ def composite(
 class ViewOp(Op):
     """An operation whose result is a window on its first argument's storage."""
 
-    def __init__(self, pure, write, grad_name):
+    def __init__(self, pure, write, grad_name, layout=None):
         super().__init__(pure, grad_name, random=False, result=None)
         self.pure_write = write
+        self.pure_layout = layout
 
     def read(self, base, static, numbers):
         """Read the view out of the array it is a window on."""
@@ -340,12 +348,18 @@ class ViewOp(Op):
 
     def write(self, base, part, static, numbers):
         """The array with the view's elements replaced by `part`."""
+        return self.pure_write(base, part, *self._arguments(static, numbers))
+
+    def layout(self, layout, static, numbers):
+        """The view's strides and offset, given those of what it is a window on."""
+        return self.pure_layout(layout, *self._arguments(static, numbers))
+
+    def _arguments(self, static, numbers):
         arriving = iter(numbers)
-        arguments = [
+        return [
             thaw(p) if kind == STATIC else None if p is None else next(arriving)
             for kind, p in zip(self.kinds[1:], static[1:], strict=True)
         ]
-        return self.pure_write(base, part, *arguments)
 
     def __call__(self, *args, **kwargs):
         if kwargs or len(args) != self.arity or not self.only_positional:

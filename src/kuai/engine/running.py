@@ -183,7 +183,9 @@ def _make_node(operation, entry, residuals, arrays, edges, values):
         for item in values:
             if isinstance(item, Tensor):
                 item._storage.exclusive = False  # the tape holds its array from now on
-    return OpNode(operation.grad_name, tuple(edges), entry, residuals, arrays)
+    name = operation.grad_name
+    name = name(*arrays) if callable(name) else name
+    return OpNode(name, tuple(edges), entry, residuals, arrays)
 
 
 def _attach(array, node, number):

@@ -85,7 +85,7 @@ class Tensor:
     @property
     def dtype(self) -> dtypes.dtype:
         """The element type."""
-        return dtypes.from_jax(resolve(self._storage).array.dtype)
+        return dtypes.from_jax(views.value(self).dtype)
 
     @property
     def device(self) -> devices.device:

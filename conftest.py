@@ -1,0 +1,34 @@
+"""What holds for every test and every docstring example.
+
+The environment is set here, before anything imports JAX or torch: both read it only once.
+"""
+
+import os
+import pathlib
+import sys
+
+import numpy
+import pytest
+
+ROOT = pathlib.Path(__file__).parent
+
+# Programs that are read by a checker or run by a test of their own, not imported.
+collect_ignore = ["tests/typed", "tests/mission/code"]
+
+# Compiled programs are kept between runs, so that a second run does not compile them again.
+os.environ.setdefault("KUAI_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The workers share the cores; torch would start a thread per core in each of them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Every test starts from the same random state, in whatever order the tests run."""
+    numpy.random.seed(0)
+    for name in ("torch", "kuai"):
+        seed = getattr(sys.modules.get(name), "manual_seed", None)
+        if seed is not None:
+            seed(0)

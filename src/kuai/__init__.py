@@ -1,0 +1,5 @@
+"""Kuai: PyTorch's building blocks and programming model, standing on their own on JAX/XLA."""
+
+from kuai.engine import settings
+
+settings.apply()

@@ -1,0 +1,130 @@
+"""DataLoader: a data set in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.data.dataset import Dataset, TensorDataset
+from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from kuai.engine import dtypes
+from kuai.engine.randomness import Generator
+from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.views import value
+
+__all__ = ["DataLoader", "default_collate"]
+
+
+class DataLoader:
+    """Iterate over a data set in batches.
+
+    Args:
+        dataset: has `__getitem__` and `__len__`.
+        batch_size: samples in a batch; None gives single samples.
+        shuffle: a new order in every pass.
+        sampler: the order of the indices, instead of `shuffle`.
+        batch_sampler: lists of indices, instead of all of the above.
+        collate_fn: makes a batch of a list of samples.
+        drop_last: leave a last, shorter batch away.
+        generator: the source of the orders.
+
+    Example:
+        >>> data = kuai.data.TensorDataset(kuai.arange(5))
+        >>> [batch.tolist() for (batch,) in kuai.data.DataLoader(data, batch_size=2)]
+        [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable | None = None,
+        batch_sampler: Iterable | None = None,
+        *,
+        collate_fn: Callable[[list], Any] | None = None,
+        drop_last: bool = False,
+        generator: Generator | None = None,
+    ) -> None:
+        if sampler is not None and shuffle:
+            raise ValueError("sampler option is mutually exclusive with shuffle")
+        if batch_sampler is not None:
+            if batch_size != 1 or shuffle or sampler is not None or drop_last:
+                raise ValueError(
+                    "batch_sampler option is mutually exclusive "
+                    "with batch_size, shuffle, sampler, and drop_last"
+                )
+            batch_size = None
+        elif batch_size is None and drop_last:
+            raise ValueError(
+                "batch_size=None option disables auto-batching "
+                "and is mutually exclusive with drop_last"
+            )
+        if sampler is None:
+            in_turn = RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset)
+            sampler = in_turn
+        if batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.generator = generator
+        self.collate_fn = collate_fn
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.fetch, self.sampler if self.batch_sampler is None else self.batch_sampler)
+
+    def __len__(self) -> int:
+        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+
+    def fetch(self, indices: Any) -> Any:
+        """The batch of these indices; a single sample where there is no batch size."""
+        if self.batch_sampler is None:
+            sample = self.dataset[indices]
+            return sample if self.collate_fn is None else self.collate_fn(sample)
+        if self.collate_fn is None and type(self.dataset) is TensorDataset:
+            # all rows at once
+            return list(self.dataset[from_array(np.asarray(indices, np.int64))])
+        samples = [self.dataset[index] for index in indices]
+        return default_collate(samples) if self.collate_fn is None else self.collate_fn(samples)
+
+
+def default_collate(batch: list) -> Any:
+    """Stack samples: numbers, arrays and tensors become tensors, in tuples and dicts part by part.
+
+    Example:
+        >>> kuai.data.default_collate([{"x": 1, "y": (2.0, "a")}, {"x": 3, "y": (4.0, "b")}])
+        {'x': tensor([1, 3]), 'y': [tensor([2., 4.], dtype=torch.float64), ('a', 'b')]}
+    """
+    first = batch[0]
+    if isinstance(first, Tensor):
+        return from_array(jnp.stack([value(sample) for sample in batch]))
+    if isinstance(first, (np.ndarray, np.generic)):
+        return from_array(np.stack(batch))
+    if isinstance(first, (bool, int)):
+        return from_array(np.asarray(batch))
+    if isinstance(first, float):
+        return from_array(np.asarray(batch, dtypes.float64.jax))
+    if isinstance(first, (str, bytes)):
+        return tuple(batch)
+    if isinstance(first, dict):
+        return {key: default_collate([sample[key] for sample in batch]) for key in first}
+    if isinstance(first, (tuple, list)):
+        return _collate_parts(batch)
+    raise TypeError(
+        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
+        f"found {type(first)}"
+    )
+
+
+def _collate_parts(batch: list) -> Any:
+    first = batch[0]
+    if any(len(sample) != len(first) for sample in batch):
+        raise RuntimeError("each element in list of batch should be of equal size")
+    parts = [default_collate(list(part)) for part in zip(*batch, strict=True)]
+    return type(first)(*parts) if hasattr(first, "_fields") else parts

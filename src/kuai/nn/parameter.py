@@ -1,0 +1,285 @@
+"""Parameter and Buffer: tensors that a module registers when they are assigned to it.
+
+An uninitialized one knows its dtype and device but not yet its shape. It holds a `Nothing` where
+other tensors hold an array, so every operation that reaches for its values gets an explanation.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from kuai.engine import devices, dtypes
+from kuai.engine.storage import Storage
+from kuai.engine.tensor import Tensor, from_array
+
+__all__ = [
+    "Buffer",
+    "Parameter",
+    "UninitializedBuffer",
+    "UninitializedParameter",
+    "UninitializedTensorMixin",
+    "is_lazy",
+]
+
+
+def _empty() -> Tensor:
+    return from_array(np.empty(0, dtypes.default_float_jax()))
+
+
+class Parameter(Tensor):
+    """A tensor that becomes a parameter of the module it is assigned to.
+
+    Args:
+        data: the tensor whose storage it shares; default: an empty one.
+        requires_grad: whether `backward()` computes its gradient.
+
+    Example:
+        >>> kuai.nn.Parameter(kuai.ones(2))
+        Parameter containing:
+        tensor([1., 1.], requires_grad=True)
+    """
+
+    def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
+        data = _empty() if data is None else data
+        super().__init__(data if isinstance(data, Tensor) else data.detach())
+        if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
+            raise RuntimeError(
+                "Only Tensors of floating point and complex dtype can require gradients"
+            )
+        self.requires_grad = requires_grad
+
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
+        return memo[id(self)]
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __reduce_ex__(self, protocol: Any):
+        state = _users_attributes(self)
+        return _rebuild, (type(self), self.data, self.requires_grad, OrderedDict(), state)
+
+
+def _users_attributes(tensor: Tensor) -> dict:
+    """What the user put on a tensor, without what the engine keeps in the same dictionary."""
+    return {
+        name: value
+        for name, value in vars(tensor).items()
+        if name not in _ENGINE_ATTRIBUTES and name not in vars(Tensor)
+    }
+
+
+_ENGINE_ATTRIBUTES = frozenset({"_storage", "_hooked"})
+
+
+def _rebuild(kind, data, requires_grad, backward_hooks, state):
+    """A pickled parameter; hooks are not pickled, their place is kept for PyTorch's order."""
+    made = kind(data, requires_grad)
+    made.__dict__.update(state)
+    return made
+
+
+class Buffer(Tensor):
+    """A tensor that becomes a buffer of the module it is assigned to.
+
+    Args:
+        data: the tensor whose storage it shares; default: an empty one.
+        persistent: whether it is part of the module's `state_dict`.
+
+    Example:
+        >>> block = kuai.nn.Module()
+        >>> block.mean = kuai.nn.Buffer(kuai.zeros(2))
+        >>> list(block.state_dict())
+        ['mean']
+    """
+
+    persistent: bool = True
+
+    def __init__(self, data: Tensor | None = None, *, persistent: bool = True):
+        data = _empty() if data is None else data
+        super().__init__(data if isinstance(data, Tensor) else data.detach())
+        self.requires_grad = data.requires_grad
+        self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict) -> Buffer:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.data.clone(), persistent=self.persistent)
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any):
+        return _rebuild_buffer, (type(self), self.data, _users_attributes(self))
+
+
+def _rebuild_buffer(kind, data, state):
+    made = kind(data)
+    made.__dict__.update(state)
+    return made
+
+
+class Nothing:
+    """Stands in the storage of an uninitialized tensor; any use explains what is missing."""
+
+    def __init__(self, kind: str, dtype: np.dtype, device: devices.device):
+        self.kind = kind
+        self.dtype = dtype
+        self.place = device
+
+    def __getattr__(self, name: str):
+        if name.startswith("__") and name != "__jax_array__":
+            raise AttributeError(name)
+        raise self.error(name)
+
+    def error(self, operation: str) -> ValueError:
+        """What to raise when `operation` asks for the values."""
+        return ValueError(
+            f"Attempted to use an uninitialized parameter in {operation}. "
+            "This error happens when you are using a `LazyModule` or "
+            f"explicitly manipulating `torch.nn.parameter.{self.kind}` "
+            "objects. When using LazyModules Call `forward` with a dummy batch "
+            "to initialize the parameters before calling torch functions"
+        )
+
+
+class UninitializedTensorMixin(Tensor):
+    """What uninitialized parameters and buffers share."""
+
+    cls_to_become: type[Tensor]
+
+    def _hold_nothing(self, device: Any, dtype: dtypes.dtype | None) -> None:
+        place = devices.get_default_device() if device is None else devices.device(device)
+        kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
+        self._storage = Storage(Nothing(type(self).__name__, kind, place))
+
+    def materialize(self, shape, device: Any = None, dtype: dtypes.dtype | None = None) -> None:
+        """Become a real tensor of `shape`, with this one's device and dtype where none is given."""
+        kind = dtypes.to_jax(self.dtype if dtype is None else dtype)
+        values = np.zeros(tuple(shape), kind)
+        self.data = from_array(values, self.device if device is None else device)
+        self.__class__ = self.cls_to_become
+
+    @property
+    def device(self) -> devices.device:
+        """Where the values will lie."""
+        return self._storage.array.place
+
+    @property
+    def shape(self):
+        """Not known yet."""
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. "
+            "This error usually happens in `load_state_dict` when trying to load "
+            "an uninitialized parameter into an initialized one. "
+            "Call `forward` to initialize the parameters before accessing their attributes."
+        )
+
+    def share_memory_(self):
+        """Impossible before the shape is known."""
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. "
+            "Call `forward` to initialize the parameters before calling "
+            "`module.share_memory()`."
+        )
+
+    def to(self, device: Any = None, dtype: Any = None, non_blocking: bool = False, **options):
+        """An uninitialized tensor for another device or dtype."""
+        if isinstance(device, dtypes.dtype):
+            device, dtype = None, device
+        device = self.device if device is None else device
+        return type(self)(self.requires_grad, device, self.dtype if dtype is None else dtype)
+
+    def cpu(self):
+        """An uninitialized tensor for the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None):
+        """An uninitialized tensor for a GPU."""
+        return self.to("cuda" if device is None else devices.device(device))
+
+    def float(self):
+        """An uninitialized float32 tensor."""
+        return self.to(dtype=dtypes.float32)
+
+    def double(self):
+        """An uninitialized float64 tensor."""
+        return self.to(dtype=dtypes.float64)
+
+    def half(self):
+        """An uninitialized float16 tensor."""
+        return self.to(dtype=dtypes.float16)
+
+    def bfloat16(self):
+        """An uninitialized bfloat16 tensor."""
+        return self.to(dtype=dtypes.bfloat16)
+
+    def is_floating_point(self) -> bool:
+        """Whether the values will be floating point numbers."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the values will be complex numbers."""
+        return self.dtype.is_complex
+
+    def copy_(self, source: Tensor, non_blocking: bool = False):
+        """Nothing is copied from another uninitialized tensor; from any other it is an error."""
+        if not is_lazy(source):
+            raise self._storage.array.error("copy_")
+        return self
+
+    def __deepcopy__(self, memo: dict):
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+        return memo[id(self)]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, protocol: Any):
+        return type(self), (self.requires_grad, self.device, self.dtype)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter whose shape becomes known at the first call of its module.
+
+    Example:
+        >>> weight = kuai.nn.UninitializedParameter()
+        >>> weight.materialize((2, 3))
+        >>> type(weight).__name__, weight.shape
+        ('Parameter', torch.Size([2, 3]))
+    """
+
+    cls_to_become = Parameter
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None):
+        self._hold_nothing(device, dtype)
+        self.requires_grad = requires_grad
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Buffer):
+    """A buffer whose shape becomes known at the first call of its module."""
+
+    cls_to_become = Buffer
+
+    def __init__(
+        self,
+        requires_grad: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        persistent: bool = True,
+    ):
+        self._hold_nothing(device, dtype)
+        self.requires_grad = requires_grad
+        self.persistent = persistent
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether `param` is a parameter or buffer without a shape as yet.
+
+    Example:
+        >>> kuai.nn.parameter.is_lazy(kuai.nn.UninitializedBuffer())
+        True
+    """
+    return isinstance(param, UninitializedTensorMixin)

@@ -1,0 +1,405 @@
+"""Activation functions, element by element.
+
+Formulas are written so that neither value nor gradient of the branch not taken can overflow, and
+so that the gradient at a kink is PyTorch's.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, Number, op
+from kuai.ops.elementwise import BOOL, INTEGER, kind_of, refuse
+from kuai.ops.faces import with_inplace, with_underscore
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def _like(input, *numbers):
+    """Python numbers in the input's dtype, so that they do not change the result's."""
+    return tuple(jnp.asarray(number).astype(input.dtype) for number in numbers)
+
+
+def _below_zero(input):
+    """The input where it is negative, zero elsewhere: keeps exponentials from overflowing."""
+    return jnp.where(input > 0, jnp.zeros((), input.dtype), input)
+
+
+# Rectifiers ---------------------------------------------------------------------------------------
+
+
+@with_underscore
+@with_inplace
+@op(inplace=True)
+def relu(input: Array):
+    """The rectified linear unit: max(0, x); its derivative at 0 is 0.
+
+    Example:
+        >>> kuai.relu(kuai.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
+
+    Reference: Nair, Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.
+    """
+    if kind_of(input) == BOOL:
+        raise RuntimeError("Boolean inputs not supported for relu")
+    return jax.nn.relu(input)
+
+
+@with_inplace
+@op(function=False, method=False, grad="HardtanhBackward0")
+def relu6(input: Array):
+    """The rectified linear unit, at most 6: min(max(0, x), 6).
+
+    Example:
+        >>> kuai.nn.functional.relu6(kuai.tensor([-1.0, 3.0, 9.0]))
+        tensor([0., 3., 6.])
+    """
+    return _clamp(input, *_like(input, 0, 6))
+
+
+@with_underscore
+@with_inplace
+@op(function=False, method=False)
+def leaky_relu(input: Array, negative_slope: Number = 0.01):
+    """The leaky rectifier: x where x > 0, negative_slope·x elsewhere.
+
+    Example:
+        >>> kuai.nn.functional.leaky_relu(kuai.tensor([-1.0, 2.0]), 0.5)
+        tensor([-0.5000,  2.0000])
+    """
+    refuse("leaky_relu_cpu", input, BOOL, INTEGER)
+    (slope,) = _like(input, negative_slope)
+    return jnp.where(input > 0, input, slope * input)
+
+
+@op(functional=True, grad="PreluKernelBackward0")
+def prelu(input: Array, weight: Array):
+    """The parametric rectifier: x where x > 0, a·x elsewhere, with learned slopes a.
+
+    Example:
+        >>> kuai.nn.functional.prelu(kuai.tensor([-1.0, 2.0]), kuai.tensor([0.25]))
+        tensor([-0.2500,  2.0000])
+
+    Reference: He et al., Delving deep into rectifiers, 2015.
+    """
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.size not in (1, channels) or weight.ndim > 1:
+        raise RuntimeError(
+            "Mismatch of parameter numbers and input channel size. "
+            f"Found parameter numbers = {weight.size} and channel size = {channels}."
+        )
+    if weight.size > 1:
+        weight = weight.reshape((1, channels) + (1,) * (input.ndim - 2))
+    else:
+        weight = weight.reshape(())
+    return jnp.where(input > 0, input, weight * input)
+
+
+@op(function=False, method=False, random=True, grad="RreluWithNoiseBackward0")
+def _randomized_relu(key, input: Array, lower: Number, upper: Number):
+    """x where x > 0, a·x elsewhere, with a drawn uniformly from [lower, upper) for each element."""
+    refuse("rrelu_with_noise_out_cpu", input, BOOL, INTEGER)
+    low, high = _like(input, lower, upper)
+    slope = low + (high - low) * jax.random.uniform(key, input.shape, input.dtype)
+    return jnp.where(input > 0, input, slope * input)
+
+
+@op(function=False, method=False, grad="RreluWithNoiseBackward0")
+def _averaged_relu(input: Array, lower: Number, upper: Number):
+    """What `_randomized_relu` is on average."""
+    refuse("rrelu_with_noise_out_cpu", input, BOOL, INTEGER)
+    (slope,) = _like(input, (lower + upper) / 2)
+    return jnp.where(input > 0, input, slope * input)
+
+
+# Exponential units --------------------------------------------------------------------------------
+
+
+@with_underscore
+@with_inplace
+@op(function=False, method=False)
+def elu(input: Array, alpha: Number = 1.0):
+    """The exponential linear unit: x where x > 0, alpha·(eˣ - 1) elsewhere.
+
+    Example:
+        >>> kuai.nn.functional.elu(kuai.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+
+    Reference: Clevert et al., Fast and accurate deep network learning by ELUs, 2015.
+    """
+    refuse("elu_cpu", input, BOOL, INTEGER)
+    (alpha,) = _like(input, alpha)
+    return jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input)))
+
+
+@with_underscore
+@with_inplace
+@op(inplace=True, method=False, grad="EluBackward0")
+def selu(input: Array):
+    """The self-normalizing unit: scale·(max(0, x) + min(0, alpha·(eˣ - 1))).
+
+    Example:
+        >>> kuai.selu(kuai.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
+
+    Reference: Klambauer et al., Self-normalizing neural networks, 2017.
+    """
+    refuse("elu_cpu", input, BOOL, INTEGER)
+    alpha, scale = _like(input, _SELU_ALPHA, _SELU_SCALE)
+    return scale * jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input)))
+
+
+@with_underscore
+@with_inplace
+@op(inplace=True, method=False)
+def celu(input: Array, alpha: float = 1.0):
+    """The continuously differentiable unit: max(0, x) + min(0, alpha·(e^(x/alpha) - 1)).
+
+    Example:
+        >>> kuai.celu(kuai.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
+
+    Reference: Barron, Continuously differentiable exponential linear units, 2017.
+    """
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    refuse("elu_cpu", input, BOOL, INTEGER)
+    (alpha,) = _like(input, alpha)
+    return jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input) / alpha))
+
+
+# Smooth units -------------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, functional=True)
+def gelu(input: Array, *, approximate: str = "none"):
+    """The Gaussian error linear unit: x·Φ(x); with `approximate='tanh'` by a formula with tanh.
+
+    Example:
+        >>> kuai.nn.functional.gelu(kuai.tensor([-1.0, 2.0]))
+        tensor([-0.1587,  1.9545])
+
+    Reference: Hendrycks, Gimpel, Gaussian error linear units, 2016.
+    """
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError("approximate argument must be either none or tanh.")
+    refuse("GeluKernelImpl", input, BOOL, INTEGER)
+    if approximate == "tanh":
+        inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)
+        return (0.5 * input * (1 + jnp.tanh(inner))).astype(input.dtype)
+    return (0.5 * input * (1 + jax.lax.erf(input * math.sqrt(0.5)))).astype(input.dtype)
+
+
+@with_inplace
+@op(function=False, method=False)
+def silu(input: Array):
+    """The sigmoid linear unit, also called swish: x·σ(x).
+
+    Example:
+        >>> kuai.nn.functional.silu(kuai.tensor([-1.0, 2.0]))
+        tensor([-0.2689,  1.7616])
+    """
+    refuse("silu_cpu", input, BOOL, INTEGER)
+    return input * jax.nn.sigmoid(input)
+
+
+@with_inplace
+@op(function=False, method=False)
+def mish(input: Array):
+    """A self-regularized unit: x·tanh(softplus(x)).
+
+    Example:
+        >>> kuai.nn.functional.mish(kuai.tensor([-1.0, 2.0]))
+        tensor([-0.3034,  1.9440])
+
+    Reference: Misra, Mish: a self regularized non-monotonic neural activation function, 2019.
+    """
+    refuse("mish_cpu", input, BOOL, INTEGER)
+    return input * jnp.tanh(jax.nn.softplus(input))
+
+
+@op(function=False, method=False, functional=True)
+def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
+    """A smooth rectifier: log(1 + e^(beta·x)) / beta, and x itself where beta·x > threshold.
+
+    Example:
+        >>> kuai.nn.functional.softplus(kuai.tensor([0.0, 30.0]))
+        tensor([ 0.6931, 30.0000])
+    """
+    refuse("softplus_cpu", input, BOOL, INTEGER)
+    beta, threshold = _like(input, beta, threshold)
+    linear = input * beta > threshold
+    scaled = jnp.where(linear, jnp.zeros((), input.dtype), input * beta)
+    return jnp.where(linear, input, jax.nn.softplus(scaled) / beta)
+
+
+@op(
+    function=False,
+    method=False,
+    functional=True,
+    aliases=("log_sigmoid",),
+    grad="LogSigmoidBackward0",
+)
+def logsigmoid(input: Array):
+    """log(1 / (1 + e⁻ˣ)), without overflow.
+
+    Example:
+        >>> kuai.nn.functional.logsigmoid(kuai.tensor([0.0]))
+        tensor([-0.6931])
+    """
+    refuse("log_sigmoid_cpu", input, BOOL, INTEGER)
+    return jax.nn.log_sigmoid(input)
+
+
+@op(function=False, method=False, functional=True, grad="DivBackward0")
+def softsign(input: Array):
+    """x / (1 + |x|).
+
+    Example:
+        >>> kuai.nn.functional.softsign(kuai.tensor([-1.0, 3.0]))
+        tensor([-0.5000,  0.7500])
+    """
+    if kind_of(input) in (BOOL, INTEGER):
+        input = input.astype(jnp.float32)
+    return input / (1 + jnp.where(input == 0, input, jnp.abs(input)))
+
+
+@op(function=False, method=False, functional=True, grad="SubBackward0")
+def tanhshrink(input: Array):
+    """x - tanh(x).
+
+    Example:
+        >>> kuai.nn.functional.tanhshrink(kuai.tensor([1.0]))
+        tensor([0.2384])
+    """
+    return input - jnp.tanh(input)
+
+
+# Piecewise linear units ---------------------------------------------------------------------------
+
+
+def _clamp(input, low, high):
+    """x between low and high; the derivative is 1 strictly inside and 0 on the bounds."""
+    outside = jnp.where(input <= low, low, high)
+    return jnp.where(jnp.isnan(input) | ((input > low) & (input < high)), input, outside)
+
+
+@with_underscore
+@with_inplace
+@op(function=False, method=False)
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0):
+    """x clamped to [min_val, max_val].
+
+    Example:
+        >>> kuai.nn.functional.hardtanh(kuai.tensor([-2.0, 0.5]))
+        tensor([-1.0000,  0.5000])
+    """
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    return _clamp(input, *_like(input, min_val, max_val))
+
+
+@with_inplace
+@op(function=False, method=False)
+def hardsigmoid(input: Array):
+    """A piecewise linear sigmoid: min(max(0, x + 3), 6) / 6.
+
+    Example:
+        >>> kuai.nn.functional.hardsigmoid(kuai.tensor([-4.0, 0.0, 4.0]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    refuse("hardsigmoid_cpu", input, BOOL, INTEGER)
+    low, high = _like(input, -3, 3)
+    return (_clamp(input, low, high) + 3) / 6
+
+
+@with_inplace
+@op(function=False, method=False)
+def hardswish(input: Array):
+    """A piecewise swish: x·min(max(0, x + 3), 6) / 6.
+
+    Example:
+        >>> kuai.nn.functional.hardswish(kuai.tensor([-4.0, 1.0]))
+        tensor([-0.0000,  0.6667])
+
+    Reference: Howard et al., Searching for MobileNetV3, 2019.
+    """
+    refuse("hardswish_cpu", input, BOOL, INTEGER)
+    gate = _clamp(input, *_like(input, -3, 3)) + 3
+    return jnp.where(input >= 3, input, input * gate / 6)
+
+
+@op(functional=True)
+def hardshrink(input: Array, lambd: Number = 0.5):
+    """x where |x| > lambd, 0 elsewhere.
+
+    Example:
+        >>> kuai.nn.functional.hardshrink(kuai.tensor([-1.0, 0.2]))
+        tensor([-1.,  0.])
+    """
+    refuse("hardshrink_cpu", input, BOOL, INTEGER)
+    (lambd,) = _like(input, lambd)
+    return jnp.where((input >= -lambd) & (input <= lambd), jnp.zeros((), input.dtype), input)
+
+
+@op(function=False, method=False, functional=True)
+def softshrink(input: Array, lambd: float = 0.5):
+    """x moved towards 0 by lambd: x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
+
+    Example:
+        >>> kuai.nn.functional.softshrink(kuai.tensor([-1.0, 0.2]))
+        tensor([-0.5000,  0.0000])
+    """
+    refuse("softshrink_check", input, BOOL, INTEGER)
+    if lambd < 0:
+        largest, name = jnp.finfo(input.dtype).max, str(input.dtype)
+        kind = {"float32": "Float", "float64": "Double", "float16": "Half"}.get(name, "BFloat16")
+        raise RuntimeError(
+            f"lambda must be in range [0, {float(largest):g}] for input dtype {kind}, "
+            f"but found {lambd:g}"
+        )
+    (shift,) = _like(input, lambd)
+    inside = (input >= -shift) & (input <= shift)
+    return jnp.where(inside, input * 0, jnp.where(input > 0, input - shift, input + shift))
+
+
+@with_underscore
+@with_inplace
+@op(inplace=True, method=False)
+def threshold(input: Array, threshold: Number, value: Number):
+    """x where x > threshold, value elsewhere.
+
+    Example:
+        >>> kuai.nn.functional.threshold(kuai.tensor([0.1, 2.0]), 1, 20)
+        tensor([20.,  2.])
+    """
+    threshold, value = _like(input, threshold, value)
+    return jnp.where(input <= threshold, value, input)
+
+
+@op(function=False, method=False, functional=True)
+def glu(input: Array, dim: int = -1):
+    """The gated linear unit: a·σ(b), where a and b are the halves of the input along `dim`.
+
+    Example:
+        >>> kuai.nn.functional.glu(kuai.tensor([1.0, 2.0, 0.0, 0.0]))
+        tensor([0.5000, 1.0000])
+
+    Reference: Dauphin et al., Language modeling with gated convolutional networks, 2016.
+    """
+    if input.ndim == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    if not -input.ndim <= dim < input.ndim:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-input.ndim}, "
+            f"{input.ndim - 1}], but got {dim})"
+        )
+    dim = dim % input.ndim
+    if input.shape[dim] % 2:
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}"
+        )
+    values, gates = jnp.split(input, 2, axis=dim)
+    return values * jax.nn.sigmoid(gates)

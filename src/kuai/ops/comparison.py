@@ -1,0 +1,310 @@
+"""Comparing element by element: relations, closeness, special values, choosing by a mask."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.door import REGISTRY, Array, Number, composite, op
+from kuai.engine.promotion import scalar_name
+from kuai.engine.tensor import Tensor, from_array
+from kuai.ops.dimensions import broadcast_shapes
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
+
+# Relations ----------------------------------------------------------------------------------------
+
+
+@op(inplace=True)
+def eq(input: Array | Number, other: Array | Number):
+    """Where `input == other`.
+
+    Example:
+        >>> kuai.eq(kuai.tensor([1, 2]), kuai.tensor([1, 3]))
+        tensor([ True, False])
+    """
+    return jnp.equal(*together(input, other))
+
+
+@op(inplace=True, aliases=("not_equal",))
+def ne(input: Array | Number, other: Array | Number):
+    """Where `input != other`.
+
+    Example:
+        >>> kuai.ne(kuai.tensor([1, 2]), 2)
+        tensor([ True, False])
+    """
+    return jnp.not_equal(*together(input, other))
+
+
+@op(inplace=True, aliases=("less",))
+def lt(input: Array | Number, other: Array | Number):
+    """Where `input < other`.
+
+    Example:
+        >>> kuai.lt(kuai.tensor([1, 2, 3]), 2)
+        tensor([ True, False, False])
+    """
+    return jnp.less(*_ordered("lt_cpu", input, other))
+
+
+@op(inplace=True, aliases=("less_equal",))
+def le(input: Array | Number, other: Array | Number):
+    """Where `input <= other`.
+
+    Example:
+        >>> kuai.le(kuai.tensor([1, 2, 3]), 2)
+        tensor([ True,  True, False])
+    """
+    return jnp.less_equal(*_ordered("le_cpu", input, other))
+
+
+@op(inplace=True, aliases=("greater",))
+def gt(input: Array | Number, other: Array | Number):
+    """Where `input > other`.
+
+    Example:
+        >>> kuai.gt(kuai.tensor([1, 2, 3]), 2)
+        tensor([False, False,  True])
+    """
+    return jnp.greater(*_ordered("gt_cpu", input, other))
+
+
+@op(inplace=True, aliases=("greater_equal",))
+def ge(input: Array | Number, other: Array | Number):
+    """Where `input >= other`.
+
+    Example:
+        >>> kuai.ge(kuai.tensor([1, 2, 3]), 2)
+        tensor([False,  True,  True])
+    """
+    return jnp.greater_equal(*_ordered("ge_cpu", input, other))
+
+
+def _ordered(name: str, input, other):
+    input, other = together(input, other)
+    refuse(name, input, COMPLEX)
+    return input, other
+
+
+# Closeness ----------------------------------------------------------------------------------------
+
+
+@op
+def isclose(
+    input: Array, other: Array, rtol: Number = 1e-05, atol: Number = 1e-08, equal_nan: bool = False
+):
+    """Where `|input - other| <= atol + rtol * |other|`.
+
+    Example:
+        >>> kuai.isclose(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 2.1]))
+        tensor([ True, False])
+    """
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"{scalar_name(input.dtype)} did not match {scalar_name(other.dtype)}")
+    input, other = together(input, other)
+    near = input == other
+    if kind_of(input) >= FLOATING:
+        allowed = atol + jnp.abs(rtol * other)
+        near |= jnp.isfinite(other) & (jnp.abs(input - other) <= allowed)
+        near |= (jnp.isnan(input) & jnp.isnan(other)) if equal_nan else False
+        return near
+    difference = jnp.abs(input.astype(jnp.float64) - other.astype(jnp.float64))
+    return near | (difference <= atol + jnp.abs(rtol * other.astype(jnp.float64)))
+
+
+@composite
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether all elements are close, as a Python bool.
+
+    Example:
+        >>> kuai.allclose(kuai.tensor([1.0]), kuai.tensor([1.0 + 1e-9]))
+        True
+    """
+    return bool(_every(isclose(input, other, rtol, atol, equal_nan)).item())
+
+
+@composite
+def equal(input, other):
+    """Whether two tensors have the same shape and elements, as a Python bool.
+
+    Example:
+        >>> kuai.equal(kuai.tensor([1, 2]), kuai.tensor([1, 2]))
+        True
+    """
+    return input.shape == other.shape and bool(_every(eq(input, other)).item())
+
+
+@op(function=False, method=False)
+def _every(input: Array):
+    return jnp.all(input)
+
+
+@composite
+def is_nonzero(input):
+    """Whether the only element of a tensor is not zero, as a Python bool.
+
+    Example:
+        >>> kuai.is_nonzero(kuai.tensor([0.0]))
+        False
+    """
+    count = int(np.prod(input.shape))
+    if count != 1:
+        amount = "more than one value" if count else "no values"
+        raise RuntimeError(f"Boolean value of Tensor with {amount} is ambiguous")
+    return bool(input.item())
+
+
+# Special values -----------------------------------------------------------------------------------
+
+
+@op
+def isnan(input: Array):
+    """Where elements are not a number.
+
+    Example:
+        >>> kuai.isnan(kuai.tensor([1.0, float("nan")]))
+        tensor([False,  True])
+    """
+    return jnp.isnan(input)
+
+
+@op
+def isinf(input: Array):
+    """Where elements are infinite.
+
+    Example:
+        >>> kuai.isinf(kuai.tensor([1.0, float("-inf")]))
+        tensor([False,  True])
+    """
+    return jnp.isinf(input)
+
+
+@op
+def isfinite(input: Array):
+    """Where elements are neither infinite nor NaN.
+
+    Example:
+        >>> kuai.isfinite(kuai.tensor([1.0, float("-inf")]))
+        tensor([ True, False])
+    """
+    return jnp.isfinite(input)
+
+
+@op
+def isposinf(input: Array):
+    """Where elements are +inf.
+
+    Example:
+        >>> kuai.isposinf(kuai.tensor([float("inf"), float("-inf")]))
+        tensor([ True, False])
+    """
+    return jnp.isposinf(_real("isposinf", input))
+
+
+@op
+def isneginf(input: Array):
+    """Where elements are -inf.
+
+    Example:
+        >>> kuai.isneginf(kuai.tensor([float("inf"), float("-inf")]))
+        tensor([False,  True])
+    """
+    return jnp.isneginf(_real("isneginf", input))
+
+
+@op
+def isreal(input: Array):
+    """Where elements have no imaginary part.
+
+    Example:
+        >>> kuai.isreal(kuai.tensor([1 + 0j, 1j]))
+        tensor([ True, False])
+    """
+    return jnp.isreal(input)
+
+
+@op
+def signbit(input: Array):
+    """Where the sign bit is set, which is so for -0.0 too.
+
+    Example:
+        >>> kuai.signbit(kuai.tensor([-0.0, 1.0]))
+        tensor([ True, False])
+    """
+    if kind_of(input) == BOOL:
+        return jnp.zeros(input.shape, bool)
+    return jnp.signbit(_real("signbit", input))
+
+
+def _real(name: str, input):
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError(f"{name} does not support complex inputs.")
+    return input
+
+
+# Choosing -----------------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, name="where", grad="WhereBackward0")
+def select_where(condition: Array, input: Array | Number, other: Array | Number):
+    """`input` where the condition holds, `other` elsewhere."""
+    if condition.dtype not in (jnp.bool_, jnp.uint8):
+        raise RuntimeError(
+            "where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{scalar_name(condition.dtype)}"
+        )
+    input, other = together(input, other)
+    broadcast_shapes(condition.shape, broadcast_shapes(input.shape, other.shape))
+    return jnp.where(condition != 0, input, other)
+
+
+@composite(method=False)
+def where(condition, input=None, other=None, *, out=None):
+    """`input` where the condition holds, `other` elsewhere.
+
+    With a condition alone: the places where it holds, one tensor of indices per dimension.
+
+    Example:
+        >>> x = kuai.tensor([-1.0, 2.0])
+        >>> kuai.where(x > 0, x, 0.0)
+        tensor([0., 2.])
+    """
+    if input is None and other is None:
+        return tuple(
+            from_array(i, condition.device) for i in np.nonzero(condition.detach().numpy())
+        )
+    if input is None or other is None:
+        raise TypeError("where() needs both input and other, or neither of them")
+    return call(select_where, out, condition, input, other)
+
+
+def where_of(self, condition, other):
+    """The tensor's elements where the condition holds, `other` elsewhere.
+
+    Example:
+        >>> kuai.tensor([1.0, 2.0]).where(kuai.tensor([True, False]), 0.0)
+        tensor([1., 0.])
+    """
+    return select_where(condition, self, other)
+
+
+REGISTRY.export(where_of, ("where",), function=False, is_method=True, functional=False, module=None)
+
+
+@composite
+def isin(elements, test_elements, *, assume_unique=False, invert=False):
+    """Where elements are among `test_elements`.
+
+    Example:
+        >>> kuai.isin(kuai.tensor([1, 2, 3]), kuai.tensor([2, 3]))
+        tensor([False,  True,  True])
+    """
+    if not isinstance(test_elements, Tensor):
+        test_elements = from_array(np.asarray(test_elements), elements.device)
+    return is_among(elements, test_elements, invert)
+
+
+@op(function=False, method=False, name="isin")
+def is_among(elements: Array, test_elements: Array, invert: bool):
+    """Where elements are among others, or are not."""
+    elements, test_elements = together(elements[..., None], test_elements.reshape(-1))
+    found = jnp.any(elements == test_elements, axis=-1)
+    return ~found if invert else found

@@ -1,0 +1,67 @@
+"""What element-by-element operations share: operands brought together, dtypes refused."""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.dtypes import dtype as Dtype
+from kuai.engine.promotion import cast, category, promote, scalar_name
+from kuai.ops.dimensions import broadcast_shapes
+
+BOOL, INTEGER, FLOATING, COMPLEX = range(4)
+
+
+def together(*values, to_float: bool = False) -> tuple[jax.Array, ...]:
+    """Operands of one dtype whose shapes are known to broadcast against each other.
+
+    Example:
+        >>> [x.dtype.name for x in together(jax.numpy.ones(3, "float32"), 2)]
+        ['float32', 'float32']
+    """
+    broadcast_shapes(*(getattr(value, "shape", ()) for value in values))
+    return promote(*values, to_float=to_float)
+
+
+def floating(value) -> jax.Array:
+    """The value as it is if floating or complex, else as the default floating dtype."""
+    return promote(value, to_float=True)
+
+
+def kind_of(array: jax.Array) -> int:
+    """BOOL, INTEGER, FLOATING or COMPLEX."""
+    return category(array.dtype)
+
+
+@jax.custom_jvp
+def magnitude(array: jax.Array) -> jax.Array:
+    """|x|, whose derivative at 0 is 0 as PyTorch's; JAX's is 1."""
+    return jnp.abs(array)
+
+
+@magnitude.defjvp
+def _magnitude_derivative(primals, tangents):
+    (array,), (tangent,) = primals, tangents
+    if kind_of(array) != COMPLEX:
+        return jnp.abs(array), tangent * jnp.sign(array)
+    size = jnp.abs(array)
+    direction = jnp.conj(array) / jnp.where(size == 0, 1, size)
+    return size, (tangent * direction).real
+
+
+def refuse(name: str, array: jax.Array, *kinds: int) -> None:
+    """Raise PyTorch's error for a kernel that does not exist for an array's category of dtype."""
+    if kind_of(array) in kinds:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(array.dtype)}'")
+
+
+def to_dtype(array: jax.Array, dtype) -> jax.Array:
+    """The array in a dtype given by the user; None leaves it alone."""
+    if dtype is None:
+        return array
+    if not isinstance(dtype, Dtype):
+        raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
+    return cast(array, dtype.jax)
+
+
+def call(operation, out, *arguments):
+    """The operation's results, written into `out` if there is one."""
+    return operation(*arguments) if out is None else operation(*arguments, out=out)

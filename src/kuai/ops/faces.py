@@ -1,0 +1,49 @@
+"""Faces for `kuai.nn.functional`: what several families of operations need to look like PyTorch's.
+
+Many of PyTorch's functional operations take `inplace=False` last; the operations themselves do not.
+"""
+
+import inspect
+
+from kuai.engine import door
+from kuai.engine.door import composite
+
+
+def with_inplace(public):
+    """The functional face of an operation, with PyTorch's argument `inplace` behind its own ones.
+
+    Example:
+        >>> x = kuai.tensor([-1.0, 1.0])
+        >>> kuai.nn.functional.relu(x, inplace=True) is x
+        True
+    """
+    change = door.inplace(public, f"{public.__name__}_")
+    parameters = list(inspect.signature(public).parameters.values())
+    count = len(parameters)
+
+    def face(*args, inplace=False, **kwargs):
+        if len(args) == count + 1:
+            *args, inplace = args
+        return (change if inplace else public)(*args, **kwargs)
+
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(face, name, getattr(public, name))
+    last = inspect.Parameter(
+        "inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool
+    )
+    face.__signature__ = inspect.Signature([*parameters, last])
+    face.pure, face.operation = public.pure, public.operation
+    return composite(function=False, method=False, functional=True)(face)
+
+
+def with_underscore(face):
+    """Also export an operation's in-place version as `kuai.nn.functional.<name>_`."""
+
+    def change(input, *args, **kwargs):
+        return face(input, *args, inplace=True, **kwargs)
+
+    change.__name__ = change.__qualname__ = f"{face.__name__}_"
+    change.__module__ = face.__module__
+    change.__doc__ = f"In-place version of `{face.__name__}`."
+    composite(function=False, method=False, functional=True)(change)
+    return face

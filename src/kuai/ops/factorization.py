@@ -1,0 +1,331 @@
+"""Factorizations of matrices and what follows from them: solutions, inverses, determinants, powers.
+
+Batches of matrices are in the last two dimensions. PyTorch looks at the numbers and raises for a
+singular matrix; here, where a step is one program, the result is inf or NaN instead.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, Number, composite, op
+from kuai.engine.promotion import scalar_name
+from kuai.ops.elementwise import FLOATING, kind_of
+from kuai.ops.return_types import return_type
+
+_linalg = {"method": False, "module": "linalg"}
+_QR = return_type("linalg_qr", "Q", "R")
+_SVD = return_type("linalg_svd", "U", "S", "Vh")
+_EIGH = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
+_EIG = return_type("linalg_eig", "eigenvalues", "eigenvectors")
+_LSTSQ = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
+SvdResult = return_type("svd", "U", "S", "V")
+QrResult = return_type("qr", "Q", "R")
+SlogdetResult = return_type("slogdet", "sign", "logabsdet")
+
+
+def _matrices(name: str, A, square: bool = True):
+    if A.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+    if square and A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(
+            f"{name}: A must be batches of square matrices, "
+            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
+        )
+    if kind_of(A) < FLOATING:
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(A.dtype)}"
+        )
+    return A
+
+
+# Solutions and inverses ---------------------------------------------------------------------------
+
+
+@op(**_linalg, grad="LinalgInvExBackward0")
+def inv(A: Array):
+    """The inverse of square matrices.
+
+    Example:
+        >>> kuai.linalg.inv(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    return jnp.linalg.inv(_matrices("linalg.inv", A))
+
+
+@composite
+def inverse(input):
+    """The inverse of square matrices.
+
+    Example:
+        >>> kuai.inverse(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    return inv(input)
+
+
+@op(**_linalg, grad="LinalgSolveExBackward0")
+def solve(A: Array, B: Array, *, left: bool = True):
+    """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector.
+
+    Example:
+        >>> kuai.linalg.solve(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]), kuai.tensor([2.0, 4.0]))
+        tensor([1., 1.])
+    """
+    A = _matrices("linalg.solve", A)
+    if not left:
+        return _transposed(jnp.linalg.solve(_transposed(A), _transposed(B)))
+    is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+    return jnp.linalg.solve(A, B[..., None])[..., 0] if is_vector else jnp.linalg.solve(A, B)
+
+
+def _transposed(A):
+    return jnp.swapaxes(A, -1, -2)
+
+
+@op(**_linalg, grad="LinalgSolveTriangularBackward0")
+def solve_triangular(
+    A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
+):
+    """The X with `A X = B` for a triangular A.
+
+    Example:
+        >>> kuai.linalg.solve_triangular(kuai.eye(2), kuai.ones(2, 1), upper=True)
+        tensor([[1.],
+                [1.]])
+    """
+    return jax.lax.linalg.triangular_solve(
+        A, B, left_side=left, lower=not upper, unit_diagonal=unitriangular
+    )
+
+
+@op(**_linalg)
+def pinv(A: Array, *, rtol: Number | None = None, hermitian: bool = False):
+    """The Moore-Penrose pseudo-inverse.
+
+    Example:
+        >>> kuai.linalg.pinv(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    return jnp.linalg.pinv(
+        _matrices("linalg.pinv", A, square=False), rtol=rtol, hermitian=hermitian
+    )
+
+
+@composite
+def pinverse(input, rcond=1e-15):
+    """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest.
+
+    Example:
+        >>> kuai.pinverse(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    return pinv(input, rtol=rcond)
+
+
+@op(**_linalg, result=_LSTSQ)
+def lstsq(A: Array, B: Array, rcond: float | None = None, *, driver: str | None = None):
+    """The X for which `A X - B` is smallest in the Frobenius norm.
+
+    Example:
+        >>> kuai.linalg.lstsq(kuai.eye(2), kuai.ones(2, 1)).solution
+        tensor([[1.],
+                [1.]])
+    """
+    A = _matrices("linalg.lstsq", A, square=False)
+    solution = jnp.linalg.pinv(A) @ B
+    rows, columns = A.shape[-2:]
+    kind = jnp.finfo(A.dtype).dtype
+    residuals = jnp.zeros(0, kind)
+    if rows > columns:
+        residuals = jnp.sum(jnp.square(jnp.abs(A @ solution - B)), -2, dtype=kind)
+    rank = jnp.linalg.matrix_rank(A).astype(jnp.int64)
+    return solution, residuals, rank, jnp.zeros(0, kind)
+
+
+# Determinants and ranks ---------------------------------------------------------------------------
+
+
+@op(grad="LinalgDetBackward0")
+def det(A: Array):
+    """The determinant of square matrices.
+
+    Example:
+        >>> kuai.det(kuai.tensor([[2.0, 1.0], [0.0, 3.0]]))
+        tensor(6.)
+    """
+    return jnp.linalg.det(_matrices("linalg.det", A))
+
+
+def _signed_log(A):
+    sign, logarithm = jnp.linalg.slogdet(_matrices("linalg.slogdet", A))
+    return sign, logarithm
+
+
+@op(result=SlogdetResult, grad="LinalgSlogdetBackward0")
+def slogdet(input: Array):
+    """The sign of the determinant and the logarithm of its absolute value.
+
+    Example:
+        >>> kuai.slogdet(kuai.tensor([[2.0, 0.0], [0.0, -3.0]]))
+        torch.return_types.slogdet(
+        sign=tensor(-1.),
+        logabsdet=tensor(1.7918))
+    """
+    return _signed_log(input)
+
+
+@op
+def logdet(input: Array):
+    """The logarithm of the determinant; NaN where that is negative.
+
+    Example:
+        >>> kuai.logdet(kuai.tensor([[2.0, 0.0], [0.0, 3.0]]))
+        tensor(1.7918)
+    """
+    sign, logarithm = _signed_log(input)
+    return jnp.where(sign < 0, jnp.nan, logarithm)
+
+
+@op(**_linalg)
+def matrix_rank(A: Array, *, tol: Number | None = None, hermitian: bool = False):
+    """The number of singular values above a tolerance.
+
+    Example:
+        >>> kuai.linalg.matrix_rank(kuai.ones(3, 3))
+        tensor(1)
+    """
+    A = _matrices("linalg.matrix_rank", A, square=False)
+    values = jnp.linalg.svd(A, compute_uv=False)
+    if tol is None:
+        tol = jnp.max(values, -1) * max(A.shape[-2:]) * jnp.finfo(A.dtype).eps
+    limit = jnp.asarray(tol, values.dtype)[..., None]
+    return jnp.sum(values > limit, -1, dtype=jnp.int64)
+
+
+@op(**_linalg)
+def matrix_power(A: Array, n: int):
+    """The n-th power of square matrices; a negative one is that of the inverse.
+
+    Example:
+        >>> kuai.linalg.matrix_power(kuai.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+        tensor([[1., 3.],
+                [0., 1.]])
+    """
+    return jnp.linalg.matrix_power(_matrices("linalg.matrix_power", A), n)
+
+
+# Factorizations -----------------------------------------------------------------------------------
+
+
+@op(**_linalg, grad="LinalgCholeskyExBackward0")
+def cholesky(A: Array, *, upper: bool = False):
+    """The lower triangular L with `A = L Lᴴ` (or the upper one).
+
+    Example:
+        >>> kuai.linalg.cholesky(kuai.tensor([[4.0, 2.0], [2.0, 5.0]]))
+        tensor([[2., 0.],
+                [1., 2.]])
+    """
+    L = jnp.linalg.cholesky(_matrices("linalg.cholesky", A))
+    return jnp.conj(_transposed(L)) if upper else L
+
+
+def _qr(A, mode: str):
+    if mode == "r":
+        return jnp.zeros(0, A.dtype), jnp.linalg.qr(A, mode="r")
+    return tuple(jnp.linalg.qr(A, mode=mode))
+
+
+@op(**_linalg, result=_QR, grad="LinalgQrBackward0")
+def qr(A: Array, mode: str = "reduced"):
+    """The orthogonal Q and upper triangular R with `A = Q R`.
+
+    Args:
+        mode: "reduced", "complete", or "r" for R alone.
+
+    Example:
+        >>> kuai.linalg.qr(kuai.ones(3, 2)).R.shape
+        torch.Size([2, 2])
+    """
+    return _qr(_matrices("linalg.qr", A, square=False), mode)
+
+
+@op(**_linalg, result=_SVD, grad="LinalgSvdBackward0")
+def svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
+    """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
+
+    Example:
+        >>> kuai.linalg.svd(kuai.tensor([[3.0, 0.0], [0.0, 4.0]])).S
+        tensor([4., 3.])
+    """
+    return tuple(jnp.linalg.svd(_matrices("linalg.svd", A, square=False), full_matrices))
+
+
+@op(**_linalg)
+def svdvals(A: Array, *, driver: str | None = None):
+    """The singular values, falling.
+
+    Example:
+        >>> kuai.linalg.svdvals(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
+        tensor([4., 3.])
+    """
+    return jnp.linalg.svd(_matrices("linalg.svdvals", A, square=False), compute_uv=False)
+
+
+def _one_triangle(A, UPLO: str):
+    """The Hermitian matrix one triangle stands for; as in PyTorch both share the gradient."""
+    half = jnp.tril(A, -1) if UPLO == "L" else jnp.triu(A, 1)
+    whole = half + jnp.conj(_transposed(half)) + jnp.eye(A.shape[-1], dtype=A.dtype) * A
+    mean = (A + jnp.conj(_transposed(A))) / 2
+    return mean + jax.lax.stop_gradient(whole - mean)
+
+
+@op(**_linalg, result=_EIGH, grad="LinalgEighBackward0")
+def eigh(A: Array, UPLO: str = "L"):
+    """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
+
+    Example:
+        >>> kuai.linalg.eigh(kuai.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+        tensor([1., 2.])
+    """
+    A = _one_triangle(_matrices("linalg.eigh", A), UPLO)
+    return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
+
+
+@op(**_linalg)
+def eigvalsh(A: Array, UPLO: str = "L"):
+    """The eigenvalues of symmetric or Hermitian matrices, rising.
+
+    Example:
+        >>> kuai.linalg.eigvalsh(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
+        tensor([1., 2.])
+    """
+    A = _one_triangle(_matrices("linalg.eigvalsh", A), UPLO)
+    return jnp.linalg.eigh(A, symmetrize_input=False)[0]
+
+
+@op(**_linalg, result=_EIG, grad="LinalgEigBackward0")
+def eig(A: Array):
+    """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
+
+    Example:
+        >>> kuai.linalg.eig(kuai.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+        tensor([2.+0.j, 1.+0.j])
+    """
+    return tuple(jnp.linalg.eig(_matrices("linalg.eig", A)))
+
+
+@op(**_linalg)
+def eigvals(A: Array):
+    """The complex eigenvalues of square matrices (on the CPU only).
+
+    Example:
+        >>> kuai.linalg.eigvals(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
+        tensor([2.+0.j, 1.+0.j])
+    """
+    return jnp.linalg.eigvals(_matrices("linalg.eigvals", A))

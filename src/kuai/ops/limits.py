@@ -1,0 +1,152 @@
+"""Limiting and choosing values, element by element: clamp, maximum, copysign, heaviside."""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, Number, composite, op
+from kuai.engine.promotion import promote
+from kuai.engine.tensor import Tensor
+from kuai.ops.elementwise import COMPLEX, call, kind_of, together
+
+
+@op(function=False, method=False, name="clamp", grad="ClampBackward1")
+def clamp_between(input: Array, min: Array | Number | None, max: Array | Number | None):
+    """The input limited to [min, max]; at a limit the gradient goes to the input."""
+    present = [limit for limit in (min, max) if limit is not None]
+    input, *_ = together(input, *present)
+    if kind_of(input) == COMPLEX:
+        raise NotImplementedError("clamp is not supported for complex types")
+    if min is not None:
+        input, min = promote(input, min)
+        input = jnp.where(input < min, min, input)
+    if max is not None:
+        input, max = promote(input, max)
+        input = jnp.where(input > max, max, input)
+    return input
+
+
+@composite(inplace=True, aliases=("clip",))
+def clamp(input, min=None, max=None, *, out=None):
+    """Each element limited to the range `[min, max]`.
+
+    Example:
+        >>> kuai.clamp(kuai.tensor([-2.0, 0.5, 3.0]), min=-1, max=1)
+        tensor([-1.0000,  0.5000,  1.0000])
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if None not in (min, max) and isinstance(min, Tensor) is not isinstance(max, Tensor):
+        raise TypeError(
+            "clamp() received an invalid combination of arguments: min and max must both be "
+            f"tensors or both be numbers, got {type(min).__name__} and {type(max).__name__}"
+        )
+    return call(clamp_between, out, input, min, max)
+
+
+@composite(inplace=True)
+def clamp_min(input, min, *, out=None):
+    """Each element, or `min` where that is larger.
+
+    Example:
+        >>> kuai.clamp_min(kuai.tensor([-2.0, 0.5]), 0)
+        tensor([0.0000, 0.5000])
+    """
+    return call(clamp_between, out, input, min, None)
+
+
+@composite(inplace=True)
+def clamp_max(input, max, *, out=None):
+    """Each element, or `max` where that is smaller.
+
+    Example:
+        >>> kuai.clamp_max(kuai.tensor([-2.0, 0.5]), 0)
+        tensor([-2.,  0.])
+    """
+    return call(clamp_between, out, input, None, max)
+
+
+def _ordered(name: str, input, other):
+    input, other = together(input, other)
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError(f"{name} not implemented for complex tensors.")
+    return input, other
+
+
+@op
+def maximum(input: Array, other: Array):
+    """The larger of two elements, NaN if one is; equal ones share the gradient.
+
+    Example:
+        >>> kuai.maximum(kuai.tensor([1.0, 4.0]), kuai.tensor([3.0, 2.0]))
+        tensor([3., 4.])
+    """
+    return jnp.maximum(*_ordered("maximum", input, other))
+
+
+@op
+def minimum(input: Array, other: Array):
+    """The smaller of two elements, NaN if one is; equal ones share the gradient.
+
+    Example:
+        >>> kuai.minimum(kuai.tensor([1.0, 4.0]), kuai.tensor([3.0, 2.0]))
+        tensor([1., 2.])
+    """
+    return jnp.minimum(*_ordered("minimum", input, other))
+
+
+@op
+def fmax(input: Array, other: Array):
+    """The larger of two elements; a number wins over NaN.
+
+    Example:
+        >>> kuai.fmax(kuai.tensor([1.0, float("nan")]), kuai.tensor([3.0, 2.0]))
+        tensor([3., 2.])
+    """
+    input, other = _ordered("fmax", input, other)
+    return jnp.where((input >= other) | jnp.isnan(other), input, other)
+
+
+@op
+def fmin(input: Array, other: Array):
+    """The smaller of two elements; a number wins over NaN.
+
+    Example:
+        >>> kuai.fmin(kuai.tensor([1.0, float("nan")]), kuai.tensor([3.0, 2.0]))
+        tensor([1., 2.])
+    """
+    input, other = _ordered("fmin", input, other)
+    return jnp.where((input <= other) | jnp.isnan(other), input, other)
+
+
+@op(inplace=True)
+def copysign(input: Array, other: Array | Number):
+    """The magnitude of `input` with the sign of `other`.
+
+    Example:
+        >>> kuai.copysign(kuai.tensor([1.0, -2.0]), kuai.tensor([-1.0, 1.0]))
+        tensor([-1.,  2.])
+    """
+    input, other = together(input, other, to_float=True)
+    flipped = jnp.signbit(input) != jnp.signbit(other)
+    return jnp.where(
+        input == 0, jnp.copysign(jax.lax.stop_gradient(input), other), _flip(input, flipped)
+    )
+
+
+def _flip(input, flipped):
+    return jnp.where(flipped, -input, input)
+
+
+@op(inplace=True)
+def heaviside(input: Array, values: Array):
+    """The step function: 0 below zero, `values` at zero, 1 above.
+
+    Example:
+        >>> kuai.heaviside(kuai.tensor([-1.0, 0.0, 1.0]), kuai.tensor([0.5]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    if input.dtype != values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    input, values = together(input, values)
+    step = jnp.where(input > 0, 1, 0).astype(input.dtype)
+    return jnp.where(input == 0, values, step)

@@ -1,0 +1,45 @@
+"""What losses share: reductions, PyTorch's old arguments for them, and size warnings."""
+
+import warnings
+
+import jax.numpy as jnp
+
+
+def legacy_reduction(size_average, reduce, reduction: str) -> str:
+    """The reduction; the deprecated `size_average` and `reduce` take precedence where given."""
+    if size_average is None and reduce is None:
+        return reduction
+    each = reduce is not None and not reduce
+    summed = size_average is not None and not size_average
+    reduction = "none" if each else "sum" if summed else "mean"
+    warnings.warn(
+        "size_average and reduce args will be deprecated, "
+        f"please use reduction='{reduction}' instead.",
+        stacklevel=3,
+    )
+    return reduction
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise PyTorch's error for a reduction that does not exist."""
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduced(loss, reduction: str):
+    """The losses of the elements, their sum or their mean."""
+    check_reduction(reduction)
+    if reduction == "none":
+        return loss
+    return jnp.mean(loss) if reduction == "mean" else jnp.sum(loss)
+
+
+def warn_sizes(input, target, stacklevel: int = 3) -> None:
+    """Warn of a target that has to be broadcast: mostly a mistake."""
+    if tuple(input.shape) != tuple(target.shape):
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=stacklevel,
+        )

@@ -1,0 +1,450 @@
+"""Normalization over a batch, a layer, groups of channels, or neighbouring channels.
+
+All of them standardize: x̂ = (x - E[x]) / sqrt(Var[x] + eps) over some dimensions. The derivative
+is written by hand, dx̂ = (dx - E[dx] - x̂·E[dx·x̂]) / sqrt(Var[x] + eps), so that both the tangent and
+its transpose, the backward pass, read the data twice only and keep x̂ alone. It is a jvp rule rather
+than a vjp rule, so forward mode and higher derivatives work as well.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, Number, composite, op
+from kuai.engine.history import overwrite
+from kuai.engine.modes import no_grad
+from kuai.engine.promotion import scalar_name
+from kuai.ops.dimensions import size_of
+
+# The common core ----------------------------------------------------------------------------------
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def standardize(x, axes, eps):
+    """The standardized array with its mean and (biased) variance, dimensions kept."""
+    mean = jnp.mean(x, axes, keepdims=True)
+    centered = x - mean
+    variance = jnp.mean(jnp.square(centered), axes, keepdims=True)
+    return centered * jax.lax.rsqrt(variance + eps), mean, variance
+
+
+@standardize.defjvp
+def _standardize_jvp(axes, eps, primals, tangents):
+    (change,) = tangents
+    output, mean, variance = standardize(*primals, axes, eps)
+    scale = jax.lax.rsqrt(variance + eps)
+    shift = jnp.mean(change, axes, keepdims=True)
+    along = jnp.mean(change * output, axes, keepdims=True)
+    change_output = scale * (change - shift - output * along)
+    return (output, mean, variance), (change_output, shift, 2 * along / scale)
+
+
+def _wide(x):
+    """The dtype statistics are computed in: float32 for 16-bit numbers."""
+    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+
+
+def _affine(x, weight, bias, shape, dtype):
+    if weight is not None:
+        x = x * weight.reshape(shape)
+    if bias is not None:
+        x = x + bias.reshape(shape)
+    return x.astype(dtype)
+
+
+def _refuse_integers(name, input):
+    if not jnp.issubdtype(input.dtype, jnp.floating):
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
+
+
+def _refuse_mixed(input, *others):
+    """Parameters have the input's dtype, or float32 for a 16-bit input."""
+    for other in others:
+        if other is None or other.dtype == input.dtype:
+            continue
+        if input.dtype.itemsize == 2 and other.dtype == jnp.float32:
+            continue
+        raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+
+
+# Batch --------------------------------------------------------------------------------------------
+
+
+def _check_batch_norm(input, **parameters):
+    channels = input.shape[1] if input.ndim > 1 else 0
+    for name, parameter in parameters.items():
+        if parameter is not None and parameter.size != channels:
+            raise RuntimeError(f"{name} should contain {channels} elements not {parameter.size}")
+    _refuse_integers("batch_norm", input)
+    _refuse_mixed(input, *parameters.values())
+
+
+@op(function=False, method=False, grad="NativeBatchNormBackward0")
+def _batch_norm_training(
+    input: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: Number,
+    eps: float,
+):
+    """The output, and the running statistics after this batch where there are any."""
+    _check_batch_norm(
+        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
+    axes = (0, *range(2, input.ndim))
+    shape = (1, -1, *(1 for _ in range(2, input.ndim)))
+    output, mean, variance = standardize(_wide(input), axes, eps)
+    output = _affine(output, weight, bias, shape, input.dtype)
+    count = size_of(input.shape, axes)
+    unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
+    statistics = ((running_mean, mean), (running_var, unbiased))
+    moved = [_moved(old, new, momentum) for old, new in statistics if old is not None]
+    return (output, *moved) if moved else output
+
+
+def _moved(old, new, momentum):
+    """The exponential moving average, one step on; no gradient goes through it."""
+    new = jax.lax.stop_gradient(new.reshape(old.shape)).astype(old.dtype)
+    factor = jnp.asarray(momentum).astype(old.dtype)
+    return jax.lax.stop_gradient(old * (1 - factor) + new * factor)
+
+
+@op(function=False, method=False, grad="NativeBatchNormBackward0")
+def _batch_norm_evaluation(
+    input: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array,
+    running_var: Array,
+    eps: float,
+):
+    _check_batch_norm(
+        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
+    shape = (1, -1, *(1 for _ in range(2, input.ndim)))
+    scale = jax.lax.rsqrt(running_var + eps).reshape(shape)
+    output = (input - running_mean.reshape(shape)) * scale
+    return _affine(output, weight, bias, shape, input.dtype)
+
+
+def _train(input, weight, bias, running_mean, running_var, momentum, eps):
+    """Normalize by the batch, and move the running statistics on, in place."""
+    buffers = [buffer for buffer in (running_mean, running_var) if buffer is not None]
+    results = _batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
+    if not buffers:
+        return results
+    output, *moved = results
+    with no_grad():
+        for buffer, new in zip(buffers, moved, strict=True):
+            overwrite(buffer, new.detach())
+    return output
+
+
+@composite(function=False, method=False, functional=True)
+def batch_norm(
+    input,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """Batch normalization: y = (x - E[x]) / sqrt(Var[x] + eps)·weight + bias for each channel.
+
+    In training the statistics are the batch's, and the running ones move towards them by
+    `momentum` (with the unbiased variance); else the running ones are used.
+
+    Shape:
+        input and output `(N, C, *)`, everything else `(C)`.
+
+    Example:
+        >>> x = kuai.tensor([[1.0], [3.0]])
+        >>> kuai.nn.functional.batch_norm(x, None, None, training=True)
+        tensor([[-1.0000],
+                [ 1.0000]])
+
+    Reference: Ioffe, Szegedy, Batch normalization, 2015.
+    """
+    if eps < 0.0 or (training and eps <= 0.0):
+        kind = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {kind}, but got {eps}")
+    if training:
+        _check_batch_size(input.shape, input.shape)
+        return _train(input, weight, bias, running_mean, running_var, momentum, float(eps))
+    for name, buffer in (("running_mean", running_mean), ("running_var", running_var)):
+        if buffer is None:
+            raise RuntimeError(f"{name} must be defined in evaluation mode")
+    return _batch_norm_evaluation(input, weight, bias, running_mean, running_var, float(eps))
+
+
+def _check_batch_size(shape, shown):
+    count = size_of(shape, (0, *range(2, len(shape)))) if len(shape) else 1
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {shown}"
+        )
+
+
+@composite(function=False, method=False, functional=True)
+def instance_norm(
+    input,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    use_input_stats=True,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """Instance normalization: batch normalization of each example by itself.
+
+    Shape:
+        input and output `(N, C, *)`, everything else `(C)`.
+
+    Example:
+        >>> kuai.nn.functional.instance_norm(kuai.tensor([[[1.0, 3.0]]]))
+        tensor([[[-1.0000,  1.0000]]])
+
+    Reference: Ulyanov et al., Instance normalization, 2016.
+    """
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError(
+                "Expected running_mean and running_var to be defined when use_input_stats is false"
+            )
+        return _batch_norm_evaluation(input, weight, bias, running_mean, running_var, float(eps))
+    if size_of(input.shape, range(2, input.ndim)) == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.shape}"
+        )
+    results = _instance_norm_op(
+        input, weight, bias, running_mean, running_var, momentum, float(eps)
+    )
+    buffers = [buffer for buffer in (running_mean, running_var) if buffer is not None]
+    if not buffers:
+        return results
+    with no_grad():
+        for buffer, new in zip(buffers, results[1:], strict=True):
+            overwrite(buffer, new.detach())
+    return results[0]
+
+
+@op(function=False, method=False, grad="ViewBackward0")
+def _instance_norm_op(
+    input: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    momentum: Number,
+    eps: float,
+):
+    _check_batch_norm(
+        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
+    axes = tuple(range(2, input.ndim))
+    shape = (1, -1, *(1 for _ in axes))
+    output, mean, variance = standardize(_wide(input), axes, eps)
+    output = _affine(output, weight, bias, shape, input.dtype)
+    count = size_of(input.shape, axes)
+    pairs = ((running_mean, mean), (running_var, variance * (count / (count - 1))))
+    moved = [_moved(old, jnp.mean(new, 0), momentum) for old, new in pairs if old is not None]
+    return (output, *moved) if moved else output
+
+
+# Layer, group, root mean square -------------------------------------------------------------------
+
+
+def _check_normalized(input, normalized_shape, star, **parameters):
+    wanted = list(normalized_shape)
+    if not wanted:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least "
+            f"one element, but got normalized_shape = {wanted}"
+        )
+    for name, parameter in parameters.items():
+        if parameter is not None and list(parameter.shape) != wanted:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of "
+                f"shape {list(parameter.shape)} and normalized_shape = {wanted}"
+            )
+    if list(input.shape[input.ndim - len(wanted) :]) != wanted or input.ndim < len(wanted):
+        sizes = ", ".join(map(str, wanted))
+        raise RuntimeError(
+            f"Given normalized_shape={wanted}, expected input with shape [*{star}{sizes}], "
+            f"but got input of size{list(input.shape)}"
+        )
+
+
+@op(function=False, method=False, grad="NativeLayerNormBackward0")
+def _layer_norm_op(
+    input: Array, normalized_shape: tuple, weight: Array | None, bias: Array | None, eps: float
+):
+    _check_normalized(input, normalized_shape, ", ", weight=weight, bias=bias)
+    _refuse_integers("LayerNormKernelImpl", input)
+    _refuse_mixed(input, weight, bias)
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    output, _, _ = standardize(_wide(input), axes, eps)
+    return _affine(output, weight, bias, normalized_shape, input.dtype)
+
+
+@composite(function=False, method=False, functional=True)
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Layer normalization: standardizes over the last dimensions, those of `normalized_shape`.
+
+    Shape:
+        input and output `(*, normalized_shape)`, weight and bias `normalized_shape`.
+
+    Example:
+        >>> kuai.nn.functional.layer_norm(kuai.tensor([1.0, 3.0]), (2,))
+        tensor([-1.0000,  1.0000])
+
+    Reference: Ba et al., Layer normalization, 2016.
+    """
+    return _layer_norm_op(input, tuple(normalized_shape), weight, bias, float(eps))
+
+
+@op(function=False, method=False, grad="MulBackward0")
+def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, eps: float | None):
+    _check_normalized(input, normalized_shape, "", weight=weight)
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    wide = _wide(input)
+    eps = float(jnp.finfo(wide.dtype).eps) if eps is None else eps
+    square = jnp.mean(jnp.square(wide), axes, keepdims=True)
+    return _affine(wide * jax.lax.rsqrt(square + eps), weight, None, normalized_shape, input.dtype)
+
+
+@composite(function=False, method=False, functional=True)
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Root mean square normalization: y = x / sqrt(E[x²] + eps)·weight over the last dimensions.
+
+    Args:
+        eps: None stands for the smallest step at 1 of the dtype computed in.
+
+    Example:
+        >>> kuai.nn.functional.rms_norm(kuai.tensor([3.0, 3.0]), (2,))
+        tensor([1.0000, 1.0000])
+
+    Reference: Zhang, Sennrich, Root mean square layer normalization, 2019.
+    """
+    return _rms_norm_op(input, tuple(normalized_shape), weight, eps)
+
+
+@op(function=False, method=False, grad="NativeGroupNormBackward0")
+def _group_norm_op(
+    input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float
+):
+    sizes = list(input.shape)
+    if sizes[1] % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {sizes} and num_groups={num_groups}"
+        )
+    for name, parameter in (("weight", weight), ("bias", bias)):
+        if parameter is not None and parameter.shape != (sizes[1],):
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in "
+                f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
+            )
+    _refuse_integers("GroupNormKernelImpl", input)
+    grouped = _wide(input).reshape(sizes[0], num_groups, -1)
+    output = standardize(grouped, (2,), eps)[0].reshape(input.shape)
+    shape = (1, -1, *(1 for _ in sizes[2:]))
+    return _affine(output, weight, bias, shape, input.dtype)
+
+
+@composite(function=False, method=False, functional=True)
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Group normalization: standardizes each example over each group of channels.
+
+    Shape:
+        input and output `(N, C, *)`, weight and bias `(C)`.
+
+    Example:
+        >>> kuai.nn.functional.group_norm(kuai.tensor([[1.0, 3.0]]), 1)
+        tensor([[-1.0000,  1.0000]])
+
+    Reference: Wu, He, Group normalization, 2018.
+    """
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
+        )
+    shape = [input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]]
+    _check_batch_size(shape, shape)
+    return _group_norm_op(input, num_groups, weight, bias, float(eps))
+
+
+# Neighbouring channels, vectors -------------------------------------------------------------------
+
+
+@op(function=False, method=False, functional=True, grad="DivBackward0")
+def local_response_norm(
+    input: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+):
+    """Divides by (k + alpha·E[x²])^beta, the mean being over `size` neighbouring channels.
+
+    Example:
+        >>> kuai.nn.functional.local_response_norm(kuai.ones(1, 2, 1), 2, alpha=2.0, beta=1.0)
+        tensor([[[0.5000],
+                 [0.3333]]])
+
+    Reference: Krizhevsky et al., ImageNet classification with deep CNNs, 2012.
+    """
+    if input.ndim < 3:
+        gap = " " * 25
+        raise ValueError(
+            f"Expected 3D or higher dimensionality {gap}input (got {input.ndim} dimensions)"
+        )
+    before, after = size // 2, (size - 1) // 2
+    pads = [(0, 0)] * input.ndim
+    pads[1] = (before, after)
+    squares = jnp.pad(jnp.square(input), pads)
+    channels = input.shape[1]
+    total = sum(jax.lax.slice_in_dim(squares, i, i + channels, axis=1) for i in range(size))
+    return input / (k + alpha * (total / size)) ** beta
+
+
+@op(function=False, method=False, grad="DivBackward0")
+def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
+    norm = vector_norm(input, p, dim, keepdims=True)
+    return input / jnp.where(norm < eps, jnp.asarray(eps, norm.dtype), norm)
+
+
+def vector_norm(x, p, dim, keepdims=False):
+    """The p-norm along dimensions, whose derivative at 0 is 0."""
+    if p == float("inf"):
+        return jnp.max(jnp.abs(x), axis=dim, keepdims=keepdims)
+    if p == 0:
+        return jnp.sum(x != 0, axis=dim, keepdims=keepdims).astype(x.dtype)
+    size = jnp.abs(jnp.where(x == 0, jnp.zeros((), x.dtype), x))
+    if p == 1:
+        return jnp.sum(size, axis=dim, keepdims=keepdims)
+    powers = jnp.square(x) if p == 2 else _safe_power(size, p)
+    total = jnp.sum(powers, axis=dim, keepdims=keepdims)
+    return _safe_power(total, 1 / p)
+
+
+def _safe_power(x, p):
+    """xᵖ of x ≥ 0 whose derivative at 0 is 0 instead of ∞."""
+    positive = x > 0
+    base = jnp.where(positive, x, jnp.ones((), x.dtype))
+    power = jnp.sqrt(base) if p == 0.5 else base**p
+    return jnp.where(positive, power, x * 0)
+
+
+@composite(function=False, method=False, functional=True)
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """x / max(‖x‖ₚ, eps) along `dim`.
+
+    Example:
+        >>> kuai.nn.functional.normalize(kuai.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
+    output = _normalize_op(input, float(p), dim, float(eps))
+    return output if out is None else overwrite(out, output)

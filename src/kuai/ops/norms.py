@@ -1,0 +1,81 @@
+"""Vector norms over some dimensions, and the distance of two tensors."""
+
+import math
+
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, composite, op
+from kuai.engine.dtypes import dtype as Dtype
+from kuai.engine.promotion import scalar_name
+from kuai.ops.dimensions import normalize_dims
+from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
+
+
+def safe_sqrt(squares):
+    """√x whose derivative at 0 is 0, as PyTorch has it for `std` and norms."""
+    is_zero = squares == 0
+    return jnp.where(is_zero, 0, jnp.sqrt(jnp.where(is_zero, 1, squares)))
+
+
+def vector_norm_of(input, order, axis, keepdim):
+    """(Σ|x|ᵖ)^(1/p); the largest or smallest |x| for p = ±inf, the count of non-zeros for 0."""
+    if order == 2:
+        squares = jnp.square(magnitude(input)) if kind_of(input) == COMPLEX else input * input
+        return safe_sqrt(jnp.sum(squares, axis, dtype=squares.dtype, keepdims=keepdim))
+    size = magnitude(input)
+    if math.isinf(order):
+        extreme = jnp.max if order > 0 else jnp.min
+        return extreme(size, axis, keepdims=keepdim)
+    if order == 0:
+        return jnp.sum(size != 0, axis, keepdims=keepdim).astype(size.dtype)
+    if order == 1:
+        return jnp.sum(size, axis, dtype=size.dtype, keepdims=keepdim)
+    return _general_norm(size, order, axis, keepdim)
+
+
+def _general_norm(size, order, axis, keepdim):
+    is_zero = size == 0
+    if order < 0:
+        powers = jnp.where(is_zero, jnp.inf, jnp.where(is_zero, 1, size) ** order)
+    else:
+        powers = jnp.where(is_zero, 0, jnp.where(is_zero, 1, size) ** order)
+    total = jnp.sum(powers.astype(size.dtype), axis, dtype=size.dtype, keepdims=keepdim)
+    none = total == 0
+    return jnp.where(none, 0, jnp.where(none, 1, total) ** (1 / order)).astype(size.dtype)
+
+
+@op(function=False, method=False, name="linalg_vector_norm", grad="LinalgVectorNormBackward0")
+def vector_norm_over(
+    input: Array,
+    order: float,
+    dim: int | tuple[int, ...] | None,
+    keepdim: bool,
+    dtype: Dtype | None,
+):
+    """The vector norm over some dimensions."""
+    if kind_of(input) < FLOATING and dtype is None:
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(input.dtype)}"
+        )
+    input = to_dtype(input, dtype)
+    return vector_norm_of(input, order, normalize_dims(dim, input.ndim), keepdim)
+
+
+@op(function=False, method=False, name="dist", grad="DistBackward0")
+def distance(input: Array, other: Array, p: float):
+    """The p-norm of the difference of all elements."""
+    input, other = together(input, other, to_float=True)
+    difference = input - other
+    return vector_norm_of(difference, p, tuple(range(difference.ndim)), False)
+
+
+@composite
+def dist(input, other, p=2):
+    """The p-norm of `input - other`.
+
+    Example:
+        >>> kuai.dist(kuai.tensor([3.0, 0.0]), kuai.tensor([0.0, 4.0]))
+        tensor(5.)
+    """
+    return distance(input, other, p)

@@ -1,0 +1,103 @@
+"""Python's operators on tensors: which operation each special method is.
+
+An operand that is no tensor, number or NumPy array gives `NotImplemented`, so that Python asks the
+other operand and then raises its own `TypeError`.
+"""
+
+import numbers
+
+import numpy as np
+
+from kuai.engine.door import inplace
+from kuai.engine.tensor import Tensor, from_array
+from kuai.ops import arithmetic, comparison, division, logic, powers
+from kuai.ops.products import matmul
+
+__all__ = ["OPERATORS"]
+
+
+def _operand(other):
+    """The other side of an operator as a tensor or number, or None if it is neither."""
+    if isinstance(other, (Tensor, bool, int, float, complex)):
+        return other
+    if isinstance(other, np.generic):
+        return other.item() if isinstance(other, (numbers.Number, np.bool_)) else None
+    if isinstance(other, np.ndarray):
+        return from_array(other)
+    return None
+
+
+def _operator(name, operation, swapped=False):
+    def method(self, other):
+        if not isinstance(other, (Tensor, float, int)):
+            other = _operand(other)
+            if other is None:
+                return NotImplemented
+        return operation(other, self) if swapped else operation(self, other)
+
+    return _named(method, name, f"`{operation.__name__}` as an operator.")
+
+
+def _named(method, name, text):
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = text
+    return method
+
+
+def _only_tensors(name, operation, swapped=False):
+    def method(self, other):
+        if not isinstance(other, (Tensor, np.ndarray)):
+            return NotImplemented
+        other = _operand(other)
+        return operation(other, self) if swapped else operation(self, other)
+
+    return _named(method, name, f"`{operation.__name__}` as an operator.")
+
+
+def _unary(name, operation):
+    def method(self):
+        return operation(self)
+
+    return _named(method, name, f"`{operation.__name__}` as an operator.")
+
+
+_BINARY = {
+    "add": arithmetic.add_plain,
+    "sub": arithmetic.subtract_plain,
+    "mul": arithmetic.multiply_plain,
+    "truediv": division.divide_plain,
+    "floordiv": division.floor_divide,
+    "mod": division.remainder,
+    "pow": powers.pow,
+    "and": logic.bitwise_and,
+    "or": logic.bitwise_or,
+    "xor": logic.bitwise_xor,
+    "lshift": logic.bitwise_left_shift,
+    "rshift": logic.bitwise_right_shift,
+}
+_RELATIONS = {name: getattr(comparison, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
+_UNARY = {
+    "neg": arithmetic.neg,
+    "pos": arithmetic.positive,
+    "abs": arithmetic.abs,
+    "invert": logic.invert,
+}
+
+
+def _all_operators() -> dict:
+    table = {}
+    for name, operation in _BINARY.items():
+        table[f"__{name}__"] = _operator(f"__{name}__", operation)
+        table[f"__r{name}__"] = _operator(f"__r{name}__", operation, swapped=True)
+        table[f"__i{name}__"] = _operator(f"__i{name}__", inplace(operation, f"__i{name}__"))
+    table["__rsub__"] = _operator("__rsub__", arithmetic.subtract_from)
+    for name, operation in _RELATIONS.items():
+        table[f"__{name}__"] = _operator(f"__{name}__", operation)
+    for name, operation in _UNARY.items():
+        table[f"__{name}__"] = _unary(f"__{name}__", operation)
+    table["__matmul__"] = _only_tensors("__matmul__", matmul)
+    table["__rmatmul__"] = _only_tensors("__rmatmul__", matmul, swapped=True)
+    return table
+
+
+OPERATORS = _all_operators()

@@ -1,0 +1,126 @@
+"""Padding: constants, reflections, copies of the border, or the other end, around a tensor.
+
+Negative amounts cut off instead.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, composite, op
+
+_COMBINATIONS = """Supported combinations for non-constant padding:
+  - 2D or 3D input: padding size = 2 (pads last dimension)
+  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)
+  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"""
+
+
+def _amounts(pad, ndim):
+    """(before, after) for each dimension; PyTorch counts from the last one."""
+    if len(pad) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(pad) > 2 * ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got "
+            f"padding length {len(pad)} and input of dimension {ndim}"
+        )
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
+    return [(0, 0)] * (ndim - len(pairs)) + pairs[::-1]
+
+
+@op(function=False, method=False, grad="ConstantPadNdBackward0")
+def _pad_constant(input: Array, pad: tuple, value: float):
+    amounts = _amounts(pad, input.ndim)
+    if any(n + low + high < 0 for n, (low, high) in zip(input.shape, amounts, strict=True)):
+        raise RuntimeError("narrow(): length must be non-negative.")
+    config = [(low, high, 0) for low, high in amounts]
+    return jax.lax.pad(input, jnp.asarray(value).astype(input.dtype), config)
+
+
+def _border_name(kind):
+    def name(input, *rest):
+        return f"{kind}{max(1, len(input.shape) - 2)}DBackward0"
+
+    return name
+
+
+def _cut(input, amounts):
+    """Negative amounts cut off; what is left to do are the positive ones."""
+    slices = [
+        slice(max(0, -low), size - max(0, -high))
+        for size, (low, high) in zip(input.shape, amounts, strict=True)
+    ]
+    return input[tuple(slices)], [(max(0, low), max(0, high)) for low, high in amounts]
+
+
+def _check_border(input, pad):
+    if len(pad) not in (2, 4, 6) or input.ndim - len(pad) // 2 not in (1, 2):
+        raise NotImplementedError(
+            f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor.\n"
+            + _COMBINATIONS
+        )
+
+
+def _check_reflection(input, amounts):
+    for dim, (size, pair) in enumerate(zip(input.shape, amounts, strict=True)):
+        if max(pair) >= size and pair != (0, 0):
+            raise RuntimeError(
+                f"Argument #{2 * (input.ndim - dim) + 2}: Padding size should be less than the "
+                f"corresponding input dimension, but got: padding ({pair[0]}, {pair[1]}) at "
+                f"dimension {dim} of input {list(input.shape)}"
+            )
+
+
+def _check_circular(input, amounts):
+    for size, pair in zip(input.shape, amounts, strict=True):
+        if max(pair) > size:
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        if size + sum(pair) <= 0:
+            raise RuntimeError("Negative padding value is resulting in an empty dimension")
+
+
+@op(function=False, method=False, grad=_border_name("ReflectionPad"))
+def _pad_reflect(input: Array, pad: tuple):
+    _check_border(input, pad)
+    amounts = _amounts(pad, input.ndim)
+    _check_reflection(input, amounts)
+    return jnp.pad(*_cut(input, amounts), mode="reflect")
+
+
+@op(function=False, method=False, grad=_border_name("ReplicationPad"))
+def _pad_replicate(input: Array, pad: tuple):
+    _check_border(input, pad)
+    return jnp.pad(*_cut(input, _amounts(pad, input.ndim)), mode="edge")
+
+
+@op(function=False, method=False, grad="CopySlices")
+def _pad_circular(input: Array, pad: tuple):
+    _check_border(input, pad)
+    amounts = _amounts(pad, input.ndim)
+    _check_circular(input, amounts)
+    return jnp.pad(*_cut(input, amounts), mode="wrap")
+
+
+_BORDERS = {"reflect": _pad_reflect, "replicate": _pad_replicate, "circular": _pad_circular}
+
+
+@composite(function=False, method=False, functional=True)
+def pad(input, pad, mode="constant", value=None):
+    """A larger tensor with the input in its middle.
+
+    Args:
+        pad: how much before and after, the last dimension first: `(left, right, top, bottom, …)`.
+        mode: `'constant'`, `'reflect'`, `'replicate'` or `'circular'`.
+        value: the constant, 0 by default.
+
+    Example:
+        >>> kuai.nn.functional.pad(kuai.tensor([1.0, 2.0]), (1, 2))
+        tensor([0., 1., 2., 0., 0.])
+    """
+    pad = tuple(int(amount) for amount in pad)
+    if mode == "constant":
+        return _pad_constant(input, pad, 0.0 if value is None else value)
+    if mode not in _BORDERS:
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if value is not None and value != 0:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    return _BORDERS[mode](input, pad)

@@ -1,0 +1,174 @@
+"""Trigonometric and hyperbolic functions, element by element, and their inverses."""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.door import Array, op
+from kuai.ops.elementwise import BOOL, INTEGER, floating, refuse, together
+
+
+@op(inplace=True)
+def sin(input: Array):
+    """The sine of each element, in radians.
+
+    Example:
+        >>> kuai.sin(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8415])
+    """
+    return jnp.sin(floating(input))
+
+
+@op(inplace=True)
+def cos(input: Array):
+    """The cosine of each element, in radians.
+
+    Example:
+        >>> kuai.cos(kuai.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.5403])
+    """
+    return jnp.cos(floating(input))
+
+
+@op(inplace=True)
+def tan(input: Array):
+    """The tangent of each element, in radians.
+
+    Example:
+        >>> kuai.tan(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.5574])
+    """
+    return jnp.tan(floating(input))
+
+
+@op(inplace=True, aliases=("arcsin",))
+def asin(input: Array):
+    """The angle in [-π/2, π/2] whose sine each element is.
+
+    Example:
+        >>> kuai.asin(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.5708])
+    """
+    return jnp.arcsin(floating(input))
+
+
+@op(inplace=True, aliases=("arccos",))
+def acos(input: Array):
+    """The angle in [0, π] whose cosine each element is.
+
+    Example:
+        >>> kuai.acos(kuai.tensor([0.0, 1.0]))
+        tensor([1.5708, 0.0000])
+    """
+    return jnp.arccos(floating(input))
+
+
+@op(inplace=True, aliases=("arctan",))
+def atan(input: Array):
+    """The angle in (-π/2, π/2) whose tangent each element is.
+
+    Example:
+        >>> kuai.atan(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.7854])
+    """
+    return jnp.arctan(floating(input))
+
+
+@op(inplace=True)
+def sinh(input: Array):
+    """The hyperbolic sine (eˣ - e⁻ˣ) / 2 of each element.
+
+    Example:
+        >>> kuai.sinh(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 1.1752])
+    """
+    return jnp.sinh(floating(input))
+
+
+@op(inplace=True)
+def cosh(input: Array):
+    """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element.
+
+    Example:
+        >>> kuai.cosh(kuai.tensor([0.0, 1.0]))
+        tensor([1.0000, 1.5431])
+    """
+    return jnp.cosh(floating(input))
+
+
+@op(inplace=True, functional=True)
+def tanh(input: Array):
+    """The hyperbolic tangent (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) of each element.
+
+    Example:
+        >>> kuai.tanh(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.7616])
+    """
+    return jnp.tanh(floating(input))
+
+
+@op(inplace=True, aliases=("arcsinh",))
+def asinh(input: Array):
+    """The inverse hyperbolic sine of each element.
+
+    Example:
+        >>> kuai.asinh(kuai.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.8814])
+    """
+    return jnp.arcsinh(floating(input))
+
+
+@op(inplace=True, aliases=("arccosh",))
+def acosh(input: Array):
+    """The inverse hyperbolic cosine of each element.
+
+    Example:
+        >>> kuai.acosh(kuai.tensor([1.0, 2.0]))
+        tensor([0.0000, 1.3170])
+    """
+    return jnp.arccosh(floating(input))
+
+
+@op(inplace=True, aliases=("arctanh",))
+def atanh(input: Array):
+    """The inverse hyperbolic tangent of each element.
+
+    Example:
+        >>> kuai.atanh(kuai.tensor([0.0, 0.5]))
+        tensor([0.0000, 0.5493])
+    """
+    return jnp.arctanh(floating(input))
+
+
+@op(inplace=True, aliases=("arctan2",))
+def atan2(input: Array, other: Array):
+    """The angle in (-π, π] of the point (x, y) = (other, input).
+
+    Example:
+        >>> kuai.atan2(kuai.tensor([1.0, -1.0]), kuai.tensor([1.0, -1.0]))
+        tensor([ 0.7854, -2.3562])
+    """
+    return jax.lax.atan2(*jnp.broadcast_arrays(*together(input, other, to_float=True)))
+
+
+@op(inplace=True)
+def hypot(input: Array, other: Array):
+    """√(input² + other²) without overflow on the way.
+
+    Example:
+        >>> kuai.hypot(kuai.tensor([3.0]), kuai.tensor([4.0]))
+        tensor([5.])
+    """
+    input, other = together(input, other)
+    refuse("hypot_cpu", input, BOOL, INTEGER)
+    return jnp.hypot(input, other)
+
+
+@op(inplace=True)
+def sinc(input: Array):
+    """sin(πx) / (πx) of each element, and 1 where x is 0.
+
+    Example:
+        >>> kuai.sinc(kuai.tensor([0.0, 0.5]))
+        tensor([1.0000, 0.6366])
+    """
+    return jnp.sinc(floating(input))

@@ -1,0 +1,34 @@
+"""Learning rate schedulers: how a learning rate changes from epoch to epoch."""
+
+from kuai.optim.lr_scheduler.base import LRScheduler
+from kuai.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
+from kuai.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from kuai.optim.lr_scheduler.decay import (
+    ConstantLR,
+    ExponentialLR,
+    LinearLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
+from kuai.optim.lr_scheduler.function import LambdaLR, MultiplicativeLR
+from kuai.optim.lr_scheduler.one_cycle import OneCycleLR
+from kuai.optim.lr_scheduler.plateau import ReduceLROnPlateau
+
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

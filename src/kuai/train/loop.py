@@ -1,0 +1,128 @@
+"""Trainer: the training loop.
+
+Forward, backward, the optimizer's step and the sums of loss and accuracy are one compiled step.
+The loop may stop after any batch and go on later as if it had not: `place` says where it stands,
+and the order of the batches can be drawn again from the state that the loader's generator had at
+the beginning of the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kuai.data.loader import DataLoader
+from kuai.engine.compiling import compile
+from kuai.engine.modes import no_grad
+from kuai.engine.tensor import Tensor
+from kuai.nn import CrossEntropyLoss, Module
+from kuai.optim import Optimizer
+from kuai.optim.lr_scheduler import LRScheduler
+from kuai.train.meter import Meter
+
+__all__ = ["Place", "Trainer"]
+
+
+@dataclass
+class Place:
+    """Where a run stands: epochs done, and batches done in the epoch after those."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+class Trainer:
+    """Train a classifier.
+
+    Args:
+        model, optimizer, scheduler: what is trained, and how; the scheduler is stepped every epoch.
+        batches: the training data, with a generator of its own.
+        test_batches: the data that the model is judged by after every epoch.
+        compiled: make each step one program; otherwise every operation is one.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        scheduler: LRScheduler,
+        batches: DataLoader,
+        test_batches: DataLoader,
+        compiled: bool = True,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.batches = batches
+        self.test_batches = test_batches
+        self.loss_function = CrossEntropyLoss()
+        self.place = Place()
+        self.epoch_start = batches.generator.get_state()
+        device = next(iter(model.parameters())).device
+        self.meter, self.test_meter = Meter(device), Meter(device)
+        self.train_step = compile(self._train_step, disable=not compiled)
+        self.test_step = compile(self._test_step, disable=not compiled)
+
+    def _train_step(self, inputs: Tensor, labels: Tensor) -> None:
+        self.optimizer.zero_grad()
+        outputs = self.model(inputs)
+        loss = self.loss_function(outputs, labels)
+        loss.backward()
+        self.optimizer.step()
+        self.meter.add(loss, outputs, labels)
+
+    def _test_step(self, inputs: Tensor, labels: Tensor) -> None:
+        outputs = self.model(inputs)
+        self.test_meter.add(self.loss_function(outputs, labels), outputs, labels)
+
+    def run_epoch(self, after_batch: Callable[[int], bool]) -> dict[str, float] | None:
+        """Train one epoch, or what is left of it, and judge the model.
+
+        `after_batch(size)` is called after every batch; if it returns True, the epoch stops there.
+
+        Returns:
+            The epoch's numbers, or None if it was stopped.
+        """
+        order = self._order()
+        self.model.train()
+        for indices in order[self.place.batch :]:
+            inputs, labels = self.batches.fetch(indices)
+            self.train_step(inputs, labels)
+            self.place.batch += 1
+            if after_batch(len(indices)) and self.place.batch < len(order):
+                return None
+        return self._end_epoch()
+
+    def _order(self) -> list[list[int]]:
+        """The epoch's batches; in the same order as before where the epoch was interrupted."""
+        generator = self.batches.generator
+        if self.place.batch:
+            generator.set_state(self.epoch_start)
+        else:
+            self.epoch_start = generator.get_state()
+            self.meter.reset()
+        return list(self.batches.batch_sampler)
+
+    def _end_epoch(self) -> dict[str, float]:
+        rate = float(self.scheduler.get_last_lr()[0])
+        train_loss, train_accuracy = self.meter.read()
+        test_loss, test_accuracy = self.evaluate()
+        self.scheduler.step()
+        self.place = Place(self.place.epoch + 1)
+        return {
+            "epoch": self.place.epoch,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "test_loss": test_loss,
+            "test_accuracy": test_accuracy,
+            "lr": rate,
+        }
+
+    @no_grad()
+    def evaluate(self) -> tuple[float, float]:
+        """Mean loss and accuracy on the test data."""
+        self.model.eval()
+        self.test_meter.reset()
+        for inputs, labels in self.test_batches:
+            self.test_step(inputs, labels)
+        return self.test_meter.read()

@@ -1,0 +1,172 @@
+"""Imports point downward only: a reader can trust the picture of the layers.
+
+    cli
+    faces       kuai/__init__.py and PyTorch's own import paths (kuai.utils.data, kuai.func, …)
+    train, vision
+    data, optim, saving, distributed, inspect
+    nn
+    ops
+    engine
+    errors
+
+A file imports its own layer or a lower one, at the top of the file.
+"""
+
+import ast
+import dataclasses
+import pathlib
+import sys
+
+import pytest
+
+SOURCE = pathlib.Path(__file__).parent.parent / "src"
+
+LAYERS = [
+    {"errors"},
+    {"engine"},
+    {"ops"},
+    {"nn"},
+    {"data", "optim", "saving", "distributed", "inspect"},
+    {"train", "vision"},
+    {"<faces>"},
+    {"cli"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+#: Packages a user may not have, or that are slow to import: these may be imported where needed.
+LATE_PACKAGES = {
+    "matplotlib": "slow to import, needed for curves only, comes with the extra `train`",
+    "sklearn": "slow to import, needed for the digits only, comes with the extra `train`",
+    "PIL": "needed for image files only",
+    "rich": "needed for progress bars and tables only; `import kuai` stays quick",
+    "optax": "optional",
+    "orbax": "optional",
+    "grain": "optional",
+    "tensorboard": "optional",
+    "onnx": "optional",
+    "IPython": "only where a notebook already runs",
+}
+
+#: (file, imported module) -> why the rule does not hold there.
+EXCEPTIONS: dict[tuple[str, str], str] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Import:
+    """One module imported by one file."""
+
+    file: str
+    line: int
+    module: str
+    in_function: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+def module_name(path: pathlib.Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def imports_of(name: str) -> list[Import]:
+    """Every import of a file, except those that only a type checker sees."""
+    path = FILES[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: list[Import] = []
+
+    def visit(node: ast.AST, in_function: bool) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        for module in imported_modules(node, package):
+            file = str(path.relative_to(SOURCE))
+            found.append(Import(file, node.lineno, module, in_function))
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for child in ast.iter_child_nodes(node):
+            visit(child, in_function or is_function)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    return found
+
+
+def imported_modules(node: ast.AST, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+        base = ".".join([*parents, *([base] if base else [])])
+    # `from kuai.ops import shaping` imports a module, `from kuai.ops.shaping import view` a name.
+    submodules = [f"{base}.{alias.name}" for alias in node.names]
+    return [module if module in FILES else base for module in submodules]
+
+
+def layer_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in RANK else "<faces>"
+
+
+def is_ours(module: str) -> bool:
+    return module == "kuai" or module.startswith("kuai.")
+
+
+def is_excepted(found: Import) -> bool:
+    return (found.file, found.module) in EXCEPTIONS
+
+
+ALL_IMPORTS = [found for name in FILES for found in imports_of(name)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_point_downward(name):
+    rank = RANK[layer_of(name)]
+    upward = [
+        str(found)
+        for found in imports_of(name)
+        if is_ours(found.module) and RANK[layer_of(found.module)] > rank and not is_excepted(found)
+    ]
+    assert not upward, f"{name} belongs to {layer_of(name)}, but imports upward"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_stand_at_the_top(name):
+    late = [
+        str(found)
+        for found in imports_of(name)
+        if found.in_function
+        and found.module.split(".")[0] not in LATE_PACKAGES
+        and not is_excepted(found)
+    ]
+    assert not late
+
+
+def test_no_import_cycles():
+    graph = {}
+    for name in FILES:
+        found = {each.module for each in imports_of(name) if not is_excepted(each)}
+        graph[name] = (found & set(FILES)) - {name}
+    resolved: set[str] = set()
+    while ready := {name for name in graph if name not in resolved and graph[name] <= resolved}:
+        resolved |= ready
+    circular = {name: sorted(graph[name] - resolved) for name in graph if name not in resolved}
+    assert not circular
+
+
+def test_every_exception_is_still_needed():
+    present = {(found.file, found.module) for found in ALL_IMPORTS}
+    assert set(EXCEPTIONS) <= present
+
+
+def test_no_file_is_named_like_a_standard_module():
+    import_paths_of_torch = {"kuai.random", "kuai.types", "kuai.inspect"}
+    taken = {
+        name
+        for name in FILES
+        if name.rpartition(".")[2] in sys.stdlib_module_names and name not in import_paths_of_torch
+    }
+    assert not taken
