@@ -32,3 +32,11 @@ def fixed_seeds():
         seed = getattr(sys.modules.get(name), "manual_seed", None)
         if seed is not None:
             seed(0)
+
+
+@pytest.fixture(autouse=True)
+def names_of_examples(doctest_namespace):
+    """Docstring examples may use `kuai`, `nn` and `F` without importing them."""
+    import kuai
+
+    doctest_namespace.update(kuai=kuai, nn=kuai.nn, F=kuai.nn.functional)

@@ -1,5 +1,96 @@
 """Kuai: PyTorch's building blocks and programming model, standing on their own on JAX/XLA."""
 
-from kuai.engine import settings
+# ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 
-settings.apply()
+import sys as _sys
+import types as _types
+
+from kuai.engine import settings as _settings
+
+_settings.apply()
+
+from kuai.engine import dtypes as _dtypes
+from kuai.engine.compiling import compile
+from kuai.engine.devices import device, get_default_device, set_default_device
+from kuai.engine.dtypes import (
+    dtype,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    set_default_dtype,
+)
+from kuai.engine.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from kuai.engine.printing import set_printoptions
+from kuai.engine.promotion import can_cast, promote_types, result_type
+from kuai.engine.randomness import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from kuai.engine.shapes import infer_shapes
+from kuai.engine.size import Size
+from kuai.engine.tensor import Tensor
+from kuai.ops.creation import TYPED as _TYPED
+from kuai.ops.table import FUNCTIONS as _FUNCTIONS
+from kuai.ops.table import MODULES as _MODULES
+
+__version__ = "0.1.0"
+
+_names = globals()
+_names.update({_dtype.name: _dtype for _dtype in _dtypes.DTYPES})
+_names.update(
+    float=_dtypes.float32,
+    double=_dtypes.float64,
+    half=_dtypes.float16,
+    long=_dtypes.int64,
+    int=_dtypes.int32,
+    short=_dtypes.int16,
+    cfloat=_dtypes.complex64,
+    cdouble=_dtypes.complex128,
+)
+_names.update(_FUNCTIONS)
+_names.update(_TYPED)
+strided = "torch.strided"
+contiguous_format = "torch.contiguous_format"
+preserve_format = "torch.preserve_format"
+channels_last = "torch.channels_last"
+
+
+def _namespace(name, members, text):
+    """A module that exists only as a face, importable as `kuai.<name>`."""
+    module = _types.ModuleType(f"kuai.{name}", text)
+    module.__dict__.update(members, __all__=sorted(members))
+    _sys.modules[module.__name__] = module
+    return module
+
+
+for _name, _members in _MODULES.items():
+    _names[_name] = _namespace(_name, _members, f"Operations of `kuai.{_name}`.")
+random = _namespace(
+    "random",
+    {
+        "Generator": Generator,
+        "default_generator": default_generator,
+        "get_rng_state": get_rng_state,
+        "initial_seed": initial_seed,
+        "manual_seed": manual_seed,
+        "seed": seed,
+        "set_rng_state": set_rng_state,
+    },
+    "The default random generator.",
+)
+
+from kuai import autograd, cuda, nn, optim
+
+__all__ = [_name for _name in _names if not _name.startswith("_")]

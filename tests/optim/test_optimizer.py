@@ -1,6 +1,7 @@
 """What all optimizers share: groups, errors, hooks, saving, copies."""
 
 import copy
+import importlib
 import pickle
 
 import numpy as np
@@ -9,6 +10,10 @@ import torch
 
 import kuai
 from tests.optim.both import Both
+
+# `torch.optim` hides its own submodule of this name
+torch_module = importlib.import_module("torch.optim.optimizer")
+kuai_module = importlib.import_module("kuai.optim.optimizer")
 
 BAD_ARGUMENTS = [
     ("SGD", dict(lr=-1.0)),
@@ -86,14 +91,14 @@ def test_a_parameter_twice_in_a_group():
 
 
 def test_a_required_option():
-    required = kuai.optim.optimizer.required
+    required = kuai_module.required
 
     class Simple(kuai.optim.Optimizer):
         pass
 
     with pytest.raises(ValueError, match="didn't specify a value of required optimization"):
         Simple([parameter(kuai)], {"lr": required})
-    assert repr(required) == repr(torch.optim.optimizer.required)
+    assert repr(required) == repr(torch_module.required)
 
 
 def test_loading_another_layout():
@@ -142,7 +147,7 @@ def test_closure(name):
 
 
 def test_step_hooks():
-    for t in (torch, kuai):
+    for t, module in ((torch, torch_module), (kuai, kuai_module)):
         param = parameter(t)
         optimizer = t.optim.SGD([param], lr=0.1)
         param.grad = t.ones(2)
@@ -154,8 +159,8 @@ def test_step_hooks():
         handles = [
             optimizer.register_step_pre_hook(note("before")),
             optimizer.register_step_post_hook(note("after")),
-            t.optim.optimizer.register_optimizer_step_pre_hook(note("before all")),
-            t.optim.optimizer.register_optimizer_step_post_hook(note("after all")),
+            module.register_optimizer_step_pre_hook(note("before all")),
+            module.register_optimizer_step_post_hook(note("after all")),
         ]
         optimizer.step()
         for handle in handles:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import sys
 from typing import NoReturn
 
+import kuai
 from kuai.cli import train
 from kuai.errors import KuaiError
 
@@ -41,8 +41,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="kuai", description="PyTorch's programming model, standing on its own on JAX and XLA."
     )
-    version = f"kuai {importlib.metadata.version('kuai-nn')}"
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--version", action="version", version=f"kuai {kuai.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="")
     train.add_command(commands)

@@ -5,14 +5,11 @@ depend on it, lets the hooks see them, and passes the gradients of its inputs on
 Gradients are tensors; with `create_graph` the backward operations are recorded like any others.
 """
 
-import functools
 import heapq
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from kuai.engine import modes, views
+from kuai.engine import devices, modes, views
 from kuai.engine.running import Operation, run
 from kuai.engine.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, method, wrap
@@ -98,11 +95,11 @@ def grad(
         if made is not None:
             continue
         if materialize_grads:
-            found[number] = wrap(jnp.zeros_like(views.value(tensor)))
+            found[number] = _filled_like(tensor, 0)
         elif not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. "
-                "Set allow_unused=True if this is the desired behavior."
+                f"The differentiated Tensor at index {number} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(found)
 
@@ -120,6 +117,11 @@ def _as_list(given, count=0):
     return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
+def _filled_like(tensor, number):
+    array = views.value(tensor)
+    return wrap(devices.filled(array.shape, array.dtype, number, devices.placement(array)))
+
+
 def _first_gradients(roots, given):
     made = []
     for number, (root, gradient) in enumerate(zip(roots, given, strict=True)):
@@ -131,7 +133,7 @@ def _first_gradients(roots, given):
         if gradient is None:
             if root.shape.numel() != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            gradient = wrap(_ones(views.value(root)))
+            gradient = _filled_like(root, 1)
         elif gradient.shape != shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
@@ -139,17 +141,6 @@ def _first_gradients(roots, given):
             )
         made.append(gradient)
     return made
-
-
-def _ones(array):
-    if modes.state.capture is not None or not isinstance(array, jax.Array):
-        return jnp.ones(array.shape, array.dtype)
-    return _made_ones(array.shape, array.dtype, array.sharding)
-
-
-@functools.lru_cache(maxsize=64)
-def _made_ones(shape, kind, sharding):
-    return jax.device_put(np.ones(shape, kind), sharding)
 
 
 def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True):
@@ -292,7 +283,9 @@ def _retain(node, gathered):
     for output, reference in node.retained.items():
         tensor = reference()
         if tensor is not None and gathered.get(output) is not None:
-            tensor.grad = gathered[output]
+            held = tensor.grad
+            made = gathered[output]
+            tensor.grad = made if held is None else add_gradients(held, made)
 
 
 def add_gradients(first: Tensor, second: Tensor) -> Tensor:

@@ -36,12 +36,13 @@ def _(*, index, shape, dtype, weak):
 class Slot:
     """The `.grad` of one tensor during a capture."""
 
-    __slots__ = ("current", "initial", "owner", "read")
+    __slots__ = ("current", "initial", "owner", "read", "written")
 
     def __init__(self, owner: Tensor):
         self.owner = owner
         self.initial = self.current = owner._grad
-        self.read = False
+        self.read = False  # before it was written
+        self.written = False
 
 
 class Capture:
@@ -59,7 +60,7 @@ class Capture:
         self.tensors = {}  # id of an outside tensor used -> (tensor, requires_grad, storage)
         self.guards = guards.Guards()
         self.numbers = {}
-        self.aliased = set()  # argument storages that were also reached from elsewhere
+        self.aliased = set()  # storages of arguments that were also reached from elsewhere
 
     # Arrays -----------------------------------------------------------------------------------
 
@@ -114,7 +115,7 @@ class Capture:
     def read_grad(self, tensor: Tensor):
         """A tensor's `.grad`."""
         slot = self._slot(tensor)
-        if not slot.read and slot.current is slot.initial:
+        if not slot.read and not slot.written:
             slot.read = True
             initial = slot.initial
             if (
@@ -129,7 +130,8 @@ class Capture:
 
     def write_grad(self, tensor: Tensor, value) -> None:
         """Put a gradient, or None, into a tensor's slot."""
-        self._slot(tensor).current = value
+        slot = self._slot(tensor)
+        slot.current, slot.written = value, True
 
     # Guards -----------------------------------------------------------------------------------
 

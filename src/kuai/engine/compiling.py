@@ -260,6 +260,9 @@ def capture_program(function, tensors, rebuild, name) -> Program:
         closed = jax.make_jaxpr(traced)()
     finally:
         capture.close()
+    for index, tensor in enumerate(tensors):
+        if tensor._storage in capture.aliased:
+            outputs.aliased[index] = tensor._storage
     equations = Equations(closed, outputs.first_cotangent)
     found = closed.jaxpr.outvars
     count = len(found) - len(outputs.edges)
@@ -376,9 +379,8 @@ def _gradients(capture, outputs, roots, boundary):
     arriving = []
     for root in roots:
         array = value(root)
-        outputs.keep.append((array.shape, array.dtype))
+        outputs.avals.append((array.shape, array.dtype))
         arriving.append(wrap(capture.new_input(("cotangent",), array.shape, array.dtype)))
-    outputs.cotangents = len(roots)
     edges = list(boundary.edges)
     found = walk(roots, arriving, True, False, edges, outside_hooks=False)
     pairs = [(edge, made) for edge, made in zip(edges, found, strict=True) if made is not None]
@@ -408,7 +410,7 @@ def _sinks(capture, outputs, stand_ins):
         if stand_in._storage.version and argument_of[id(stand_in._storage)] == index:
             others.append((Sink("argument", index), stand_in._storage.array))
     for slot in capture.slots.values():
-        if slot.current is not slot.initial:
+        if slot.written:
             others.append(_slot_sink(capture, outputs, slot))
     outputs.sinks = [sink for sink, _ in (*states, *others)]
     return [array for _, array in (*states, *others) if array is not None]

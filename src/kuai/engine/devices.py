@@ -8,15 +8,19 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine import modes
 
 __all__ = [
     "device",
     "device_count",
+    "filled",
     "device_of",
     "get_default_device",
     "jax_device",
+    "placement",
     "set_default_device",
 ]
 
@@ -152,6 +156,22 @@ def device_of(array) -> device:
     if isinstance(array, jax.Array):
         return _named(next(iter(array.devices())))
     return _CPU
+
+
+def placement(array):
+    """Where an array lies, as JAX says it; None for a traced one."""
+    concrete = isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
+    return array.sharding if concrete and modes.state.capture is None else None
+
+
+def filled(shape, kind, number, where):
+    """An array of one number at a `placement`; made once for each shape."""
+    return jnp.full(shape, number, kind) if where is None else _filled(shape, kind, number, where)
+
+
+@functools.lru_cache(maxsize=256)
+def _filled(shape, kind, number, where):
+    return jax.device_put(np.full(shape, number, kind), where)
 
 
 def get_default_device() -> device:

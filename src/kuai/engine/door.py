@@ -170,7 +170,7 @@ class Op(Operation):
             args = self.bind(args, kwargs)
         values, key = self.flatten(args)
         if self.random:
-            values[:0] = randomness.draw(generator)
+            values[:0] = randomness.draw(generator, values)
         results = run(self, key, lambda: self.unflatten(key), values)
         if self.result is not None:
             results = self.result(*results)

@@ -2,9 +2,7 @@
 
 import functools
 
-import jax.numpy as jnp
-
-from kuai.engine import modes
+from kuai.engine import devices, modes
 from kuai.engine.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.views import value
@@ -140,9 +138,7 @@ class FunctionNode(Node):
         super().__init__(f"{cls.__name__}Backward", edges)
         self.cls, self.ctx = cls, ctx
         self.count = len(outputs)
-        self.avals = [
-            (value(o).shape, value(o).dtype) if isinstance(o, Tensor) else None for o in outputs
-        ]
+        self.avals = [_aval(o) if isinstance(o, Tensor) else None for o in outputs]
 
     def apply(self, cotangents, create_graph):
         if self.ctx._saved is None:
@@ -162,11 +158,17 @@ class FunctionNode(Node):
     def _materialized(self, cotangent, aval):
         if cotangent is not None or aval is None or not self.ctx._materialize:
             return cotangent
-        return wrap(jnp.zeros(*aval))
+        shape, kind, where = aval
+        return wrap(devices.filled(shape, kind, 0, where))
 
     def release(self):
         if self.ctx._saved:
             self.ctx._saved = None
+
+
+def _aval(tensor):
+    array = value(tensor)
+    return array.shape, array.dtype, devices.placement(array)
 
 
 def once_differentiable(backward):

@@ -17,7 +17,7 @@ from kuai.engine.tensor import Tensor
 __all__ = ["overwrite", "window"]
 
 _read = Operation("read_view", "AsStridedBackward0")
-_write = Operation("write_view", "CopySlices")
+_write = Operation("write_view", "torch::autograd::CopySlices")
 _cast = Operation("to", "ToCopyBackward0")
 
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2, "c": 3}

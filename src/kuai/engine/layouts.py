@@ -8,7 +8,6 @@ is no view counts as contiguous.
 import math
 from typing import NamedTuple
 
-from kuai.engine import views
 from kuai.engine.storage import resolve
 
 __all__ = ["Layout", "contiguous_strides", "layout_of", "merged_strides"]
@@ -71,10 +70,7 @@ def merged_strides(layout: Layout, shape) -> tuple | None:
     for dim in range(len(layout.shape) - 1, -1, -1):
         run *= layout.shape[dim]
         outer = dim - 1
-        joins = dim > 0 and (
-            layout.shape[outer] == 1
-            or layout.strides[outer] == run * innermost
-        )
+        joins = dim > 0 and (layout.shape[outer] == 1 or layout.strides[outer] == run * innermost)
         if joins:
             continue
         filled = 1

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import Literal
 
-from kuai.engine import guards
+from kuai.engine import devices, guards
 from kuai.engine.capturing import placeholder
 from kuai.engine.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import wrap
@@ -134,10 +135,10 @@ class Program:
 
     def __init__(self, name, capture, equations, outputs):
         self.guards = capture.guards
+        self.device = devices.jax_device(capture.device)
         self.outputs = outputs
         self.slots = [s for s in capture.slots.values() if s.read]
         self.tensors = [(t, _dependent_state(t)) for t in capture.tensors.values()]
-        self.aliased = frozenset(capture.aliased)
         self.storages = frozenset(s for s in capture.doubles if s.home is None)
         self.count = guards.changes.count
         self.calls = 0
@@ -179,8 +180,9 @@ class Program:
 
     def stale(self, arguments) -> str | None:
         """Why this program does not fit the present state, or None if it does."""
-        for argument in arguments:
-            if (argument._storage in self.storages) != (argument._storage in self.aliased):
+        for index, argument in enumerate(arguments):
+            expected = self.outputs.aliased.get(index)
+            if argument._storage is not expected and (expected or argument._storage in self.storages):
                 return "whether an argument is also reached from elsewhere"
         for slot in self.slots:
             if (_owner(slot.owner, arguments, self)._grad is None) != (slot.initial is None):
@@ -205,7 +207,7 @@ class Program:
             return self._write(made, arguments)
 
     def _inputs(self, arguments):
-        donated = tuple([s.array if s.exclusive else jnp.copy(s.array) for s in self.donated])
+        donated = tuple([s.array if s.exclusive else self._own(s.array) for s in self.donated])
         kept = [s.array for s in self.kept]
         for source in self.rest:
             kind = source[0]
@@ -216,6 +218,10 @@ class Program:
             else:
                 kept.append(_owner(source[1], arguments, self)._grad._storage.array)
         return donated, tuple(kept)
+
+    def _own(self, array):
+        """A copy that no one else holds, on the program's device."""
+        return jax.device_put(array, self.device) if isinstance(array, np.generic) else jnp.copy(array)
 
     def _write(self, made, arguments):
         first = self.outputs.count
@@ -271,9 +277,9 @@ class Outputs:
         self.first_cotangent = 0
         self.count = 0  # how many of the outputs are returned tensors
         self.stand_ins = {}  # id of a stand-in -> number of the argument
+        self.aliased = {}  # number of an argument -> its storage, if the trace also reached it otherwise
         self.forward = self.gradients = ()
-        self.cotangents = 0
-        self.keep = []
+        self.avals = []  # shape and dtype of the results that gradients can be sent to
 
     def rebuild(self, made, arguments, node):
         """The function's result, of this call's arrays."""
@@ -306,7 +312,7 @@ class CompiledNode(Node):
         ]
         super().__init__("CompiledFunctionBackward", tuple(targets))
         self.program, self.residuals = program, residuals
-        self.count = program.outputs.cotangents
+        self.count = len(program.outputs.avals)
 
     def apply(self, cotangents, create_graph):
         if self.residuals is None:
@@ -317,10 +323,10 @@ class CompiledNode(Node):
                 "step, "
                 "with its backward() calls, or run this function eagerly."
             )
-        avals = self.program.outputs.keep
+        where = devices.placement(self.residuals[0]) if self.residuals else None
         arrays = [
-            jnp.zeros(*aval) if c is None else value(c)
-            for c, aval in zip(cotangents, avals, strict=True)
+            devices.filled(*aval, 0, where) if c is None else value(c)
+            for c, aval in zip(cotangents, self.program.outputs.avals, strict=True)
         ]
         made = self.program.backward((), (*self.residuals, *arrays))
         return [wrap(array) for array in made]

@@ -14,13 +14,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import devices
+from kuai.engine import devices, modes
+from kuai.engine.capturing import outside
 from kuai.engine.storage import Storage, put, resolve
 from kuai.engine.tensor import Tensor, from_array, wrap
+from kuai.engine.views import value
 
-__all__ = ["Generator", "default_generator", "draw", "fold", "initial_seed", "manual_seed", "seed"]
+__all__ = [
+    "Generator",
+    "default_generator",
+    "draw",
+    "fold",
+    "generator_of",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "seed",
+    "set_rng_state",
+]
 
 _MASK = (1 << 64) - 1
+_FIRST_SEED = 67280421310721
 _lock = threading.Lock()
 
 
@@ -38,18 +52,20 @@ class Generator:
 
     def __init__(self, device="cpu"):
         self.device = devices.device(device)
-        self._key = Storage(None)
+        self._key = Storage(None)  # made when it is first needed: importing must not start JAX
         self._offset = Storage(None)
-        self._seed = 67280421310721
-        self.manual_seed(self._seed)
+        self.manual_seed(_FIRST_SEED)
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from `seed`, and return the generator."""
         self._seed = int(seed)
-        words = divmod(self._seed & _MASK, 1 << 32)
-        put(self._key, np.array(words, np.uint32))
-        put(self._offset, np.int64(0))
+        self._restart(np.array(divmod(self._seed & _MASK, 1 << 32), np.uint32), 0)
         return self
+
+    def _restart(self, words, offset):
+        self._words = words
+        self._key.array = None
+        put(self._offset, np.int64(offset))
 
     def seed(self) -> int:
         """Start anew from a seed that cannot be foreseen, and return it."""
@@ -61,23 +77,28 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The state as a tensor of bytes (24: seed, key and offset)."""
-        key, offset = (np.asarray(resolve(s).array) for s in (self._key, self._offset))
-        words = np.uint64(self._seed & _MASK).tobytes() + key.tobytes() + offset.tobytes()
+        offset = np.asarray(resolve(self._offset).array)
+        words = np.uint64(self._seed & _MASK).tobytes() + self._words.tobytes() + offset.tobytes()
         return from_array(np.frombuffer(words, np.uint8).copy(), "cpu")
 
     def set_state(self, new_state: Tensor) -> None:
         """Go on from a state that `get_state` returned."""
-        words = np.asarray(new_state).tobytes()
-        if len(words) != 24:
-            raise RuntimeError(f"RNG state is wrong size: expected 24 bytes, got {len(words)}")
-        self._seed = int(np.frombuffer(words[:8], np.uint64)[0])
-        put(self._key, np.frombuffer(words[8:16], np.uint32).copy())
-        put(self._offset, np.frombuffer(words[16:], np.int64)[0])
+        saved = np.asarray(new_state).tobytes()
+        if len(saved) != 24:
+            raise RuntimeError(f"RNG state is wrong size: expected 24 bytes, got {len(saved)}")
+        self._seed = int(np.frombuffer(saved[:8], np.uint64)[0])
+        words = np.frombuffer(saved[8:16], np.uint32).copy()
+        self._restart(words, np.frombuffer(saved[16:], np.int64)[0])
 
     def advance(self):
         """Key and offset for one operation, as tensors; the offset is counted up."""
         with _lock:
+            if self._key.array is None:
+                with outside():
+                    self._key.array = jax.device_put(self._words, devices.jax_device(self.device))
             key, offset = resolve(self._key).array, resolve(self._offset).array
+            if modes.state.capture is None:
+                offset = np.int64(offset)  # a compiled step leaves an array of the device
             put(self._offset, offset + np.int64(1))
         return wrap(key), wrap(offset)
 
@@ -99,11 +120,26 @@ class Generator:
 
 
 default_generator = Generator()
+_generators = {default_generator.device: default_generator}
 
 
-def draw(generator: Generator | None):
-    """Key and offset for a random operation, from `generator` or the default one."""
-    return (generator or default_generator).advance()
+def generator_of(device) -> Generator:
+    """The default generator of a device."""
+    found = _generators.get(device)
+    if found is None:
+        found = _generators[device] = Generator(device)
+        found.manual_seed(default_generator.initial_seed())
+    return found
+
+
+def draw(generator: Generator | None, values=(), device=None):
+    """Key and offset for a random operation on some values, or on a device."""
+    if generator is None:
+        if device is None:
+            arrays = (value(v) for v in values if isinstance(v, Tensor))
+            device = devices.device_of(next(arrays, None))
+        generator = generator_of(device)
+    return generator.advance()
 
 
 def fold(key, offset):
@@ -122,14 +158,35 @@ def manual_seed(seed: int) -> Generator:
         >>> bool((a == kuai.rand(3)).all())
         True
     """
-    return default_generator.manual_seed(seed)
+    for generator in _generators.values():
+        generator.manual_seed(seed)
+    return default_generator
 
 
 def seed() -> int:
     """Start the default generator anew from a seed that cannot be foreseen, and return it."""
-    return default_generator.seed()
+    manual_seed(secrets.randbits(63))
+    return default_generator.initial_seed()
 
 
 def initial_seed() -> int:
     """The seed the default generator was last started from."""
     return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The default generator's state as a tensor of bytes.
+
+    Example:
+        >>> state = kuai.get_rng_state()
+        >>> a = kuai.rand(2)
+        >>> kuai.set_rng_state(state)
+        >>> bool((kuai.rand(2) == a).all())
+        True
+    """
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Have the default generator go on from a state that `get_rng_state` returned."""
+    default_generator.set_state(new_state)

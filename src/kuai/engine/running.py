@@ -68,7 +68,7 @@ class Layout:
 
     def _backward(self, leaves, cotangents):
         pullback = jax.tree.unflatten(self.tree, leaves)
-        return pullback(self.complete(cotangents))
+        return _gradients(pullback(self.complete(cotangents)))
 
     def complete(self, cotangents):
         """Cotangents for every result: zeros where none came, and JAX's float0 for integers."""
@@ -80,7 +80,12 @@ def _cotangent(given, output):
     shape, kind = output
     if not jnp.issubdtype(kind, jnp.inexact):
         return np.zeros(shape, jax.dtypes.float0)
-    return jnp.zeros(shape, kind) if given is None else jnp.asarray(given, kind)
+    return jnp.zeros(shape, kind) if given is None else jnp.conj(jnp.asarray(given, kind))
+
+
+def _gradients(made):
+    """JAX's gradients in PyTorch's convention, which for complex numbers is the conjugate one."""
+    return tuple(jnp.conj(array) for array in made)
 
 
 class Entry:
@@ -265,12 +270,12 @@ def _spread(cotangents, given):
 
 def _linear_second(layout, given):
     pullback = jax.tree.unflatten(layout.tree, [])
-    return lambda *cotangents: pullback(layout.complete(_spread(cotangents, given)))
+    return lambda *cotangents: _gradients(pullback(layout.complete(_spread(cotangents, given))))
 
 
 def _second(entry, layout, given, count):
     def backward(*values):
         _, pullback = entry.pull_back(values[:count])
-        return pullback(layout.complete(_spread(values[count:], given)))
+        return _gradients(pullback(layout.complete(_spread(values[count:], given))))
 
     return backward

@@ -22,6 +22,8 @@ from kuai.engine.storage import Storage, resolve
 
 __all__ = ["Tensor", "from_array", "is_tensor", "method"]
 
+_DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
+
 
 class Tensor:
     """A multi-dimensional array that remembers how it was computed.
@@ -106,7 +108,7 @@ class Tensor:
     def requires_grad(self, wanted: bool) -> None:
         wanted = bool(wanted)
         if wanted and not (self.dtype.is_floating_point or self.dtype.is_complex):
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+            raise RuntimeError(f"only {_DIFFERENTIABLE}")
         if not wanted and self.grad_fn is not None:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
@@ -173,20 +175,20 @@ class Tensor:
 def _check_grad(tensor: Tensor, value) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"assigned grad expected to be a Tensor or None but got grad of type "
-            f"'{type(value).__name__}'"
+            "assigned grad expected to be a Tensor or None but got grad of type "
+            f"{type(value).__name__}"
         )
     if value is tensor:
         raise RuntimeError("can't assign Variable as its own grad")
     if value.shape != tensor.shape:
         raise RuntimeError(
-            f"assigned grad has data of a different size: expected {list(tensor.shape)}, got "
-            f"{list(value.shape)}"
+            f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+            f"'{list(tensor.shape)}'. Please ensure that the gradient and the tensor are the same size"
         )
     if value.dtype is not tensor.dtype:
         raise RuntimeError(
-            f"assigned grad has data of a different type: expected {tensor.dtype}, got "
-            f"{value.dtype}"
+            f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with dtype "
+            f"'{tensor.dtype}'. The gradient must have the tensor's dtype."
         )
 
 
@@ -207,11 +209,15 @@ def from_array(array, device=None, requires_grad: bool = False) -> Tensor:
     """
     if modes.state.capture is not None:
         made = wrap(jax.numpy.asarray(array))
-    elif device is None and isinstance(array, (jax.Array, jax.core.Tracer)):
+    elif isinstance(array, jax.core.Tracer):
         made = wrap(array)
+    elif device is None and isinstance(array, jax.Array):
+        made = wrap(jax.device_put(array, array.sharding))  # tied to its device, as all of ours are
     else:
         made = wrap(jax.device_put(array, devices.jax_device(device)))
     if requires_grad:
+        if not (made.dtype.is_floating_point or made.dtype.is_complex):
+            raise RuntimeError(f"Only {_DIFFERENTIABLE}")
         made.requires_grad = True
     return made
 

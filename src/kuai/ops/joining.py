@@ -27,16 +27,22 @@ def cat(tensors: Sequence[Array], dim: int = 0):
     kind = result_dtype(*tensors)
     for number, tensor in enumerate(tensors):
         if not tensor.ndim:
-            raise RuntimeError(f"zero-dimensional tensor (at position {number}) cannot be concatenated")
+            raise RuntimeError(
+                f"zero-dimensional tensor (at position {number}) cannot be concatenated"
+            )
     dim = normalize_dim(dim, kept[0].ndim)
     for tensor in kept:
-        _check_joined(kept[0].shape, tensor.shape, dim, next(i for i, t in enumerate(tensors) if t is tensor))
+        _check_joined(
+            kept[0].shape, tensor.shape, dim, next(i for i, t in enumerate(tensors) if t is tensor)
+        )
     return jnp.concatenate([cast(tensor, kind) for tensor in kept], dim)
 
 
 def _check_joined(first, shape, dim, number):
     if len(shape) != len(first):
-        raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+        raise RuntimeError(
+            f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}"
+        )
     for position, (wanted, found) in enumerate(zip(first, shape, strict=True)):
         if position != dim and wanted != found:
             raise RuntimeError(
@@ -290,7 +296,9 @@ def roll(input: Array, shifts: tuple, dims: tuple = ()):
     if not dims and len(shifts) == 1:
         return jnp.roll(input.ravel(), shifts[0]).reshape(input.shape)
     if len(shifts) != len(dims):
-        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+        raise RuntimeError(
+            f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
+        )
     return jnp.roll(input, shifts, tuple(normalize_dim(d, input.ndim) for d in dims))
 
 
@@ -431,7 +439,7 @@ def meshgrid(*tensors, indexing="ij"):
     given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
     if indexing not in ("ij", "xy"):
         raise RuntimeError(
-            f"torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}"
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
     vectors = [shaping.reshape(tensor, (-1,)) for tensor in given]
     swap = indexing == "xy" and len(vectors) > 1
@@ -443,7 +451,6 @@ def meshgrid(*tensors, indexing="ij"):
         for n, v in enumerate(vectors)
     ]
     if swap:
-        spread = [shaping.transpose(tensor, 0, 1) for tensor in spread]
         spread[:2] = spread[1::-1]
     return tuple(spread)
 

@@ -47,7 +47,9 @@ def inferred(shape: tuple, wanted: tuple) -> tuple:
         raise RuntimeError("only one dimension can be inferred")
     for position, size in enumerate(wanted):
         if size < -1:
-            raise RuntimeError(f"invalid shape dimension {size} at index {position} of shape {list(wanted)}")
+            raise RuntimeError(
+                f"invalid shape dimension {size} at index {position} of shape {list(wanted)}"
+            )
     if unknown:
         known = math.prod(size for size in wanted if size != -1)
         if known == 0 and count == 0:
@@ -64,7 +66,7 @@ def inferred(shape: tuple, wanted: tuple) -> tuple:
 
 @composite(function=False)
 def view(self, *shape):
-    """The same elements in another shape, sharing storage; with a dtype, the same bytes as another type.
+    """The same elements in another shape, or with a dtype the same bytes; shares storage.
 
     Example:
         >>> x = kuai.zeros(2, 3)
@@ -76,7 +78,9 @@ def view(self, *shape):
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _view_dtype(self, shape[0])
     if not shape:
-        raise TypeError("view() received an invalid combination of arguments - got (), but expected a shape")
+        raise TypeError(
+            "view() received an invalid combination of arguments - got (), but expected a shape"
+        )
     wanted = inferred(shape_of(self), integers(shape))
     if self._steps is not None and merged_strides(layout_of(self), wanted) is None:
         raise RuntimeError(_INCOMPATIBLE)
@@ -88,7 +92,9 @@ def _view_dtype(tensor, kind):
     if old == new:
         return windows.viewed_bits(tensor, kind.jax, shape[-1] if shape else 1)
     if not shape:
-        raise RuntimeError(f"self.dim() cannot be 0 to view {_scalar(tensor.dtype)} as {_scalar(kind)} (different element sizes)")
+        raise RuntimeError(
+            f"self.dim() cannot be 0 to view {_scalar(tensor.dtype)} as {_scalar(kind)} (different element sizes)"
+        )
     if shape[-1] * old % new:
         raise RuntimeError(
             f"self.size(-1) must be divisible by {new // old} to view {_scalar(tensor.dtype)} as "
@@ -300,7 +306,7 @@ def conjugate(input: Array):
     return input.conj()
 
 
-@composite(aliases=("conj_physical", "resolve_conj"))
+@composite(aliases=("conj_physical",))
 def conj(input):
     """The complex conjugate; a real tensor stays itself.
 
@@ -332,6 +338,12 @@ def movedim(input, source, destination):
     for target, dim in sorted(zip(targets, sources, strict=True)):
         order.insert(target, dim)
     return windows.permuted(input, tuple(order))
+
+
+@composite(aliases=("resolve_neg",))
+def resolve_conj(input):
+    """The tensor itself: conjugation is never put off here."""
+    return input
 
 
 # Parts --------------------------------------------------------------------------------------------
@@ -371,10 +383,14 @@ def narrow(input, dim, start, length):
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     if not -shape[dim] <= start <= shape[dim]:
-        raise IndexError(f"start out of range (expected to be in range of [-{shape[dim]}, {shape[dim]}], but got {start})")
+        raise IndexError(
+            f"start out of range (expected to be in range of [-{shape[dim]}, {shape[dim]}], but got {start})"
+        )
     start = start + shape[dim] if start < 0 else start
     if start + length > shape[dim]:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({shape[dim]}).")
+        raise RuntimeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({shape[dim]})."
+        )
     return windows.sliced(input, dim, start, length, 1)
 
 
@@ -406,7 +422,9 @@ def unfold(self, dimension, size, step):
     dim = normalize_dim(dimension, len(shape))
     length = shape[dim] if shape else 1
     if size > length:
-        raise RuntimeError(f"maximum size for tensor at dimension {dim} is {length} but size is {size}")
+        raise RuntimeError(
+            f"maximum size for tensor at dimension {dim} is {length} but size is {size}"
+        )
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     return windows.unfolded(self if shape else unsqueeze(self, 0), dim, int(size), int(step))
@@ -514,9 +532,7 @@ def _matrices(name, change):
         ndim = len(shape_of(self))
         if ndim == 1 or (name in ("H",) and ndim not in (0, 2)):
             wanted = "2-D tensors" if name == "H" else "matrices or batches of matrices"
-            raise RuntimeError(
-                f"tensor.{name} is only supported on {wanted}. Got {ndim}-D tensor."
-            )
+            raise RuntimeError(f"tensor.{name} is only supported on {wanted}. Got {ndim}-D tensor.")
         return self if ndim == 0 else change(self)
 
     return property(attribute, doc=f"The matrices transposed (`.{name}` of PyTorch).")

@@ -36,7 +36,9 @@ def split(tensor, split_size_or_sections, dim=0):
     if size < 0 or (size == 0 and length):
         text = "split_size can only be 0 if dimension size is 0, but got dimension size of"
         if size < 0:
-            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+            raise RuntimeError(
+                f"split expects split_size be non-negative, but got split_size={size}"
+            )
         raise RuntimeError(f"{text} {length}")
     if not length:
         return _pieces(tensor, dim, [0])

@@ -32,7 +32,9 @@ def _layout_reshaped(layout, shape):
 
 
 def _reshaping(grad):
-    @view_op(write=_write_reshaped, layout=_layout_reshaped, grad=grad, function=False, method=False)
+    @view_op(
+        write=_write_reshaped, layout=_layout_reshaped, grad=grad, function=False, method=False
+    )
     def reshaped(input: Array, shape: tuple):
         """The same elements in another shape."""
         return jnp.reshape(input, shape)
@@ -103,7 +105,9 @@ def _layout_permuted(layout, dims):
 
 
 def _permuting(grad):
-    @view_op(write=_write_permuted, layout=_layout_permuted, grad=grad, function=False, method=False)
+    @view_op(
+        write=_write_permuted, layout=_layout_permuted, grad=grad, function=False, method=False
+    )
     def permuted(input: Array, dims: tuple):
         """The dimensions in another order."""
         return jnp.transpose(input, dims)
@@ -134,7 +138,9 @@ def _layout_narrowed(layout, dim, start, length, step):
 
 
 def _narrowing(grad):
-    @view_op(write=_write_narrowed, layout=_layout_narrowed, grad=grad, function=False, method=False)
+    @view_op(
+        write=_write_narrowed, layout=_layout_narrowed, grad=grad, function=False, method=False
+    )
     def narrowed(input: Array, dim: int, start: Number, length: int, step: int):
         """`length` elements of a dimension, from `start` on, every `step`-th."""
         span = max((length - 1) * step + 1, 0)
@@ -157,7 +163,9 @@ def _layout_selected(layout, dim, index):
 
 
 def _selecting(grad):
-    @view_op(write=_write_selected, layout=_layout_selected, grad=grad, function=False, method=False)
+    @view_op(
+        write=_write_selected, layout=_layout_selected, grad=grad, function=False, method=False
+    )
     def selected(input: Array, dim: int, index: Number):
         """One index of a dimension, which goes away."""
         return lax.dynamic_index_in_dim(input, index, dim, keepdims=False)
@@ -275,7 +283,9 @@ def unfolded(input: Array, dim: int, size: int, step: int):
 
 @view_op(
     write=lambda base, part: lax.complex(part, lax.imag(base)),
-    layout=lambda layout: Layout(layout.shape, tuple(2 * s for s in layout.strides), 2 * layout.offset),
+    layout=lambda layout: Layout(
+        layout.shape, tuple(2 * s for s in layout.strides), 2 * layout.offset
+    ),
     grad="RealBackward0",
     function=False,
     method=False,

@@ -112,11 +112,11 @@ class Optimizer:
         self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for number, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {number}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            text += f"\nParameter Group {number}\n"
+            text += "".join(f"    {k}: {group[k]}\n" for k in sorted(group) if k != "params")
+        return text + ")"
 
     # What a run does ------------------------------------------------------------------------------
 
@@ -128,11 +128,10 @@ class Optimizer:
         """Forget the gradients, or fill them with zeros under `set_to_none=False`."""
         depend_on_layout(self)
         for param in self._all_params():
-            if param.grad is None:
-                continue
             if set_to_none:
+                # without a look at it first: a compiled step need not know whether there is one
                 param.grad = None
-            else:
+            elif param.grad is not None:
                 param.grad = param.grad.detach()
                 param.grad.zero_()
 
@@ -177,7 +176,7 @@ class Optimizer:
                 f"optimizer can only optimize Tensors, but one of the params is {typename(param)}"
             )
         differentiable = self.defaults.get("differentiable", None)
-        if not differentiable and not (param.is_leaf or param.retains_grad):
+        if not differentiable and not (param.is_leaf or param._retains_grad):
             raise ValueError("can't optimize a non-leaf Tensor")
 
     def _check_against_others(self, param_group: dict[str, Any]) -> None:

@@ -22,13 +22,15 @@ def draw_curves(history: list[dict[str, Any]], path: str | os.PathLike) -> None:
     figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
     epochs = [numbers["epoch"] for numbers in history]
     for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for part, colour in _COLOURS.items():
-            values = [numbers[f"{part}_{what}"] for numbers in history]
+        curves = {part: [numbers[f"{part}_{what}"] for numbers in history] for part in _COLOURS}
+        highest = max(curves, key=lambda part: curves[part][-1])
+        for part, values in curves.items():
+            colour = _COLOURS[part]
             axes.plot(epochs, values, color=colour, marker="o", markersize=3, label=part)
             axes.annotate(
                 f"{values[-1]:.3f}",
                 (epochs[-1], values[-1]),
-                xytext=(6, -8 if part == "train" else 4),
+                xytext=(6, 2 if part == highest else -8),
                 textcoords="offset points",
                 color=colour,
                 fontsize=8,
@@ -49,7 +51,7 @@ def _style(axes: Any, what: str) -> None:
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.08)
+    axes.margins(x=0.04)
     axes.legend(frameon=False)
     if what == "loss":
         axes.set_ylim(bottom=0)

@@ -1,0 +1,1 @@
+"""Operations: pure functions of arrays, one family a file; `table` brings them together."""

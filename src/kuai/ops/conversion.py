@@ -1,0 +1,587 @@
+"""Conversion: to other dtypes and devices, and out of the world of tensors into Python and NumPy.
+
+What needs concrete values (`item`, `numpy`, `if x:`) raises `DataDependentError` inside a compiled step.
+"""
+
+import copy
+import math
+import warnings
+
+import jax
+import numpy as np
+
+from kuai.engine import devices, dtypes, modes, printing, views
+from kuai.engine.concrete import concrete
+from kuai.engine.door import Array, composite, op
+from kuai.engine.function import Function
+from kuai.engine.layouts import is_contiguous as layout_is_contiguous
+from kuai.engine.layouts import layout_of
+from kuai.engine.promotion import cast
+from kuai.engine.tensor import Tensor, from_array, method, wrap
+from kuai.ops import indexing
+from kuai.ops.shaping import shape_of
+
+# Dtype and device ---------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, grad="ToCopyBackward0")
+def to_kind(input: Array, kind: object):
+    """The values in another element type."""
+    return cast(input, kind)
+
+
+class ToCopy(Function):
+    """A copy on another device; gradients come back to the first one."""
+
+    @staticmethod
+    def forward(ctx, tensor, place):
+        ctx.place = tensor.device
+        array = views.value(tensor)
+        return wrap(
+            array if modes.state.capture else jax.device_put(array, devices.jax_device(place))
+        )
+
+    @staticmethod
+    def backward(ctx, grad):
+        return moved(grad, ctx.place), None
+
+
+def moved(tensor, place):
+    """The tensor on another device; itself if it is there already."""
+    place = devices.device(place)
+    here = tensor.device
+    same = here.type == place.type and (here.index or 0) == (place.index or 0)
+    return tensor if same else ToCopy.apply(tensor, place)
+
+
+def as_kind(tensor, kind):
+    """The tensor in a dtype; itself if it has it already."""
+    if tensor.dtype is kind:
+        return tensor
+    if tensor.dtype.is_complex and not kind.is_complex and kind is not dtypes.bool_:
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3
+        )
+    return to_kind(tensor, kind.jax)
+
+
+@composite(function=False)
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
+    """The tensor in another dtype or on another device; itself if nothing changes.
+
+    Example:
+        >>> kuai.ones(2).to(kuai.int64)
+        tensor([1, 1])
+        >>> kuai.ones(2).to("cpu", kuai.float64)
+        tensor([1., 1.], dtype=torch.float64)
+    """
+    flags = []
+    for given in args:
+        if isinstance(given, dtypes.dtype):
+            dtype = given
+        elif isinstance(given, Tensor):
+            dtype, device = given.dtype, given.device
+        elif isinstance(given, bool):
+            flags.append(given)
+        elif isinstance(given, (str, devices.device, int)):
+            device = given
+        elif given is not None:
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({type(given).__name__})"
+            )
+    copy = flags[1] if len(flags) > 1 else copy
+    made = self if dtype is None else as_kind(self, dtype)
+    made = made if device is None else moved(made, device)
+    return made.clone() if copy and made is self else made
+
+
+def _caster(name, kind):
+    def convert(self, memory_format=None):
+        return as_kind(self, kind)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"The tensor in dtype `{kind.name}`."
+    return composite(function=False)(convert)
+
+
+for _name, _kind in {
+    "float": dtypes.float32,
+    "double": dtypes.float64,
+    "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16,
+    "long": dtypes.int64,
+    "int": dtypes.int32,
+    "short": dtypes.int16,
+    "char": dtypes.int8,
+    "byte": dtypes.uint8,
+    "bool": dtypes.bool_,
+    "cfloat": dtypes.complex64,
+    "cdouble": dtypes.complex128,
+}.items():
+    _caster(_name, _kind)
+
+
+@composite(function=False)
+def cpu(self, memory_format=None):
+    """The tensor in host memory."""
+    return moved(self, "cpu")
+
+
+@composite(function=False)
+def cuda(self, device=None, non_blocking=False, memory_format=None):
+    """The tensor on a GPU."""
+    return moved(self, "cuda:0" if device is None else device)
+
+
+@composite(function=False)
+def pin_memory(self, device=None):
+    """The tensor itself; JAX pins the memory it transfers from."""
+    return self
+
+
+_TYPE_NAMES = {
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "int64": "LongTensor",
+    "int32": "IntTensor",
+    "int16": "ShortTensor",
+    "int8": "CharTensor",
+    "uint8": "ByteTensor",
+    "bool": "BoolTensor",
+    "complex64": "ComplexFloatTensor",
+    "complex128": "ComplexDoubleTensor",
+}
+_BY_TYPE_NAME = {name: kind for kind, name in _TYPE_NAMES.items()}
+
+
+@composite(function=False)
+def type(self, dtype=None, non_blocking=False):
+    """The name of the tensor's type, or the tensor in another one.
+
+    Example:
+        >>> kuai.ones(1).type()
+        'torch.FloatTensor'
+        >>> kuai.ones(1).type(kuai.int64)
+        tensor([1])
+    """
+    if dtype is None:
+        place = "" if self.device.type == "cpu" else f"{self.device.type}."
+        return f"torch.{place}{_TYPE_NAMES.get(self.dtype.name, self.dtype.name)}"
+    if isinstance(dtype, str):
+        dtype = getattr(dtypes, _BY_TYPE_NAME[dtype.rpartition(".")[2]].replace("bool", "bool_"))
+    if not isinstance(dtype, dtypes.dtype):
+        dtype = dtype.dtype  # a class such as FloatTensor
+    return as_kind(self, dtype)
+
+
+@composite(function=False)
+def type_as(self, other):
+    """The tensor in the dtype and on the device of another."""
+    return to(self, other)
+
+
+# Graph and storage --------------------------------------------------------------------------------
+
+
+@composite
+def detach(input):
+    """A tensor on the same storage that no gradient flows through.
+
+    Example:
+        >>> x = kuai.ones(1, requires_grad=True)
+        >>> (x * 2).detach().requires_grad
+        False
+    """
+    return Tensor._share(input)
+
+
+@composite(function=False)
+def detach_(self):
+    """Take this tensor out of the graph; it becomes a leaf."""
+    if self._base is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    self._node, self._output, self._requires_grad = None, 0, False
+    return self
+
+
+@composite(function=False)
+def requires_grad_(self, requires_grad=True):
+    """Set whether `backward()` computes a gradient for this leaf, and return it.
+
+    Example:
+        >>> kuai.ones(1).requires_grad_()
+        tensor([1.], requires_grad=True)
+    """
+    self.requires_grad = requires_grad
+    return self
+
+
+@composite(function=False)
+def contiguous(self, memory_format=None):
+    """The tensor itself if it counts as contiguous, else a copy."""
+    return self if layout_is_contiguous(self) else self.clone()
+
+
+@composite(function=False)
+def is_contiguous(self, memory_format=None):
+    """Whether PyTorch would call the tensor contiguous.
+
+    Example:
+        >>> kuai.zeros(2, 3).t().is_contiguous()
+        False
+    """
+    return layout_is_contiguous(self)
+
+
+@composite(function=False)
+def storage_offset(self):
+    """How many elements of the storage come before this view."""
+    return layout_of(self).offset
+
+
+@composite(function=False)
+def data_ptr(self):
+    """A number that is the same for tensors starting at the same place of the same storage."""
+    return id(self._storage) + layout_of(self).offset * self.element_size()
+
+
+@composite(function=False)
+def element_size(self):
+    """The number of bytes of one element."""
+    return self.dtype.itemsize
+
+
+@composite(function=False, aliases=("ndimension",))
+def dim(self):
+    """The number of dimensions."""
+    return len(shape_of(self))
+
+
+@composite(function=False, aliases=("nelement",))
+def numel(self):
+    """The number of elements."""
+    return math.prod(shape_of(self))
+
+
+@composite
+def is_floating_point(input):
+    """Whether the dtype is a floating one."""
+    return input.dtype.is_floating_point
+
+
+@composite
+def is_complex(input):
+    """Whether the dtype is a complex one."""
+    return input.dtype.is_complex
+
+
+@composite(function=False)
+def is_signed(self):
+    """Whether the dtype has negative numbers."""
+    return self.dtype.is_signed
+
+
+@composite
+def is_same_size(input, other):
+    """Whether two tensors have the same shape."""
+    return shape_of(input) == shape_of(other)
+
+
+Tensor.is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it lies on a GPU.")
+Tensor.itemsize = property(element_size, doc="The number of bytes of one element.")
+Tensor.nbytes = property(lambda self: numel(self) * element_size(self), doc="The number of bytes.")
+Tensor.is_sparse = Tensor.is_quantized = Tensor.is_meta = False
+Tensor.layout = "torch.strided"
+Tensor.name = None
+Tensor._version = property(lambda self: self._storage.version, doc="Counts in-place changes.")
+Tensor.output_nr = property(lambda self: self._output, doc="Its number among its node's outputs.")
+
+
+def _is_view(self):
+    """Whether gradients of this tensor follow another one."""
+    return self._base is not None
+
+
+method(_is_view)
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+@composite(function=False)
+def copy_(self, src, non_blocking=False):
+    """Write the values of another tensor, broadcast and cast, into this one.
+
+    Example:
+        >>> kuai.zeros(2).copy_(kuai.tensor(3))
+        tensor([3., 3.])
+    """
+    if not isinstance(src, Tensor):
+        src = from_array(np.asarray(src))
+    return indexing.fill(self, moved(src, self.device))
+
+
+@composite(function=False)
+def fill_(self, value):
+    """Write one value everywhere.
+
+    Example:
+        >>> kuai.zeros(2).fill_(3)
+        tensor([3., 3.])
+    """
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            "fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{value.ndim} dimensions."
+        )
+    return indexing.fill(self, value)
+
+
+@composite(method=False)
+def fill(input, value):
+    """One value everywhere, in the shape and dtype of the input.
+
+    Example:
+        >>> kuai.fill(kuai.zeros(2), 3)
+        tensor([3., 3.])
+    """
+    return fill_(input.clone(), value)
+
+
+@composite(function=False)
+def zero_(self):
+    """Write zero everywhere.
+
+    Example:
+        >>> kuai.ones(2).zero_()
+        tensor([0., 0.])
+    """
+    return indexing.fill(self, 0)
+
+
+@composite(function=False)
+def fill_diagonal_(self, fill_value, wrap=False):
+    """Write one value on the main diagonal.
+
+    Example:
+        >>> kuai.zeros(2, 2).fill_diagonal_(1)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    shape = shape_of(self)
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    places = np.arange(min(shape))
+    self[tuple(places for _ in shape)] = fill_value
+    return self
+
+
+# Python and NumPy ---------------------------------------------------------------------------------
+
+
+@composite(function=False)
+def item(self):
+    """The value of a tensor with one element, as a Python number.
+
+    Example:
+        >>> kuai.tensor([2.5]).item()
+        2.5
+    """
+    if numel(self) != 1:
+        raise RuntimeError(f"a Tensor with {numel(self)} elements cannot be converted to Scalar")
+    return _python(concrete(self, "item()").reshape(()))
+
+
+def _python(array):
+    """A NumPy array as (nested lists of) Python numbers, also for types NumPy does not know."""
+    if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):
+        array = array.astype(np.float32)
+    return array.tolist()
+
+
+@composite(function=False)
+def tolist(self):
+    """The values as nested lists of Python numbers.
+
+    Example:
+        >>> kuai.tensor([[1, 2]]).tolist()
+        [[1, 2]]
+    """
+    return _python(concrete(self, "tolist()"))
+
+
+@composite(function=False)
+def numpy(self, *, force=False):
+    """The values as a NumPy array.
+
+    Example:
+        >>> kuai.ones(2).numpy()
+        array([1., 1.], dtype=float32)
+
+    Differs from PyTorch: the array is a read-only snapshot; it shares no memory that could change.
+    """
+    if self.requires_grad and not force:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    if self.device.type != "cpu" and not force:
+        raise TypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the "
+            "tensor to host memory first."
+        )
+    return concrete(self, "numpy()")
+
+
+def _array(self, dtype=None, copy=None):
+    made = np.asarray(numpy(self), dtype)
+    return made.copy() if copy else made
+
+
+def _scalar(name, kind):
+    def convert(self):
+        if numel(self) != 1:
+            raise RuntimeError(
+                f"a Tensor with {numel(self)} elements cannot be converted to Scalar"
+            )
+        return kind(item(self))
+
+    convert.__name__ = convert.__qualname__ = name
+    return convert
+
+
+def _truth(self):
+    count = numel(self)
+    if count == 0:
+        raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+    if count > 1:
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+    return bool(concrete(self, "bool()").reshape(()))
+
+
+def _index(self):
+    if numel(self) != 1 or self.dtype.is_floating_point or self.dtype.is_complex:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(item(self))
+
+
+def _length(self):
+    shape = shape_of(self)
+    if not shape:
+        raise TypeError("len() of a 0-d tensor")
+    return shape[0]
+
+
+def _iterate(self):
+    if not shape_of(self):
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+def _contains(self, element):
+    if not isinstance(element, (Tensor, int, float, complex, np.generic)):
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{element.__class__}."
+        )
+    return bool((self == element).any())
+
+
+def _format(self, spec):
+    if not shape_of(self) and self.__class__ is Tensor:
+        return item(self).__format__(spec)
+    return object.__format__(self, spec) if spec else str(self)
+
+
+def _represent(self):
+    array = views.value(self)
+    if isinstance(array, jax.core.Tracer):
+        return f"tensor(<value unknown while compiling>, size={shape_of(self)}, dtype={self.dtype})"
+    place = self.device
+    node = self.grad_fn
+    return printing.format_tensor(
+        np.asarray(array),
+        dtype_name=self.dtype.name,
+        default_dtype=dtypes.get_default_dtype().name,
+        device_text=None if place.type == "cpu" and not place.index else str(place),
+        requires_grad=self.requires_grad,
+        grad_fn_name=None if node is None else node.name().rpartition("::")[2],
+    )
+
+
+def _deepcopy(self, memo):
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+            "at the moment.  If you were attempting to deepcopy a module, this may be because of a "
+            "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+        )
+    if id(self) in memo:
+        return memo[id(self)]
+    made = Tensor._share(self.detach().clone(), self.requires_grad)
+    memo[id(self)] = made
+    if self.grad is not None:
+        made.grad = copy.deepcopy(self.grad, memo)
+    return made
+
+
+def _copy(self):
+    made = self.__class__.__new__(self.__class__)
+    made.__dict__.update(self.__dict__)
+    return made
+
+
+def _rebuild(array, kind, place, requires_grad):
+    place = (
+        place if devices.device_count(place.type) else None
+    )  # saved on a device not present here
+    return from_array(array.view(kind.jax), place, requires_grad)
+
+
+def _reduce(self, protocol):
+    array = concrete(self.detach(), "pickling")
+    kind = self.dtype
+    if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):
+        array = array.view(f"u{kind.itemsize}")  # so that reading needs no extension type
+    return _rebuild, (array, kind, self.device, self.requires_grad)
+
+
+def _dlpack(self, **keywords):
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    concrete(self, "DLPack")
+    return views.value(self).__dlpack__(**keywords)
+
+
+def _dlpack_device(self):
+    return views.value(self).__dlpack_device__()
+
+
+def _reversed(self):
+    return self.flip(0) if shape_of(self) else self
+
+
+for _name, _function in {
+    "__array__": _array,
+    "__float__": _scalar("__float__", float),
+    "__int__": _scalar("__int__", int),
+    "__complex__": _scalar("__complex__", complex),
+    "__bool__": _truth,
+    "__index__": _index,
+    "__len__": _length,
+    "__iter__": _iterate,
+    "__contains__": _contains,
+    "__format__": _format,
+    "__repr__": _represent,
+    "__deepcopy__": _deepcopy,
+    "__copy__": _copy,
+    "__reduce_ex__": _reduce,
+    "__dlpack__": _dlpack,
+    "__dlpack_device__": _dlpack_device,
+    "__reversed__": _reversed,
+    "__array_priority__": 1000,
+}.items():
+    setattr(Tensor, _name, _function)

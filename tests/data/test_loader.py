@@ -1,0 +1,103 @@
+"""Loaders and samplers beside torch's."""
+
+import collections
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data
+
+import kuai
+from kuai import data
+
+
+def datasets(count=7):
+    rows = np.arange(count * 2, dtype="float32").reshape(count, 2)
+    theirs = torch.utils.data.TensorDataset(torch.tensor(rows), torch.arange(count))
+    return theirs, data.TensorDataset(kuai.tensor(rows), kuai.arange(count))
+
+
+@pytest.mark.parametrize("options", [dict(batch_size=3), dict(batch_size=3, drop_last=True), {}])
+def test_batches_in_order(options):
+    theirs, ours = datasets()
+    expected = list(torch.utils.data.DataLoader(theirs, **options))
+    loader = data.DataLoader(ours, **options)
+    found = list(loader)
+    assert len(found) == len(loader) == len(expected)
+    for ours_batch, theirs_batch in zip(found, expected, strict=True):
+        for mine, reference in zip(ours_batch, theirs_batch, strict=True):
+            assert mine.tolist() == reference.tolist()
+            assert str(mine.dtype) == str(reference.dtype)
+
+
+def test_shuffling_is_seeded_and_new_in_every_pass():
+    _, ours = datasets(20)
+
+    def orders(seed):
+        generator = kuai.Generator().manual_seed(seed)
+        loader = data.DataLoader(ours, batch_size=4, shuffle=True, generator=generator)
+        return [[int(y) for _, labels in loader for y in labels.tolist()] for _ in range(2)]
+
+    first, second = orders(0)
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(20))
+    assert orders(0) == [first, second]
+    assert orders(1) != [first, second]
+
+
+def test_without_a_batch_size_samples_come_one_by_one():
+    _, ours = datasets(2)
+    assert [int(label) for _, label in data.DataLoader(ours, batch_size=None)] == [0, 1]
+
+
+def test_a_data_set_of_ones_own():
+    class Squares(data.Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return {"x": index, "y": float(index**2)}
+
+    batches = list(data.DataLoader(Squares(), batch_size=2))
+    assert [batch["y"].tolist() for batch in batches] == [[0.0, 1.0], [4.0, 9.0]]
+    collated = list(data.DataLoader(Squares(), batch_size=2, collate_fn=len))
+    assert collated == [2, 2]
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+@pytest.mark.parametrize(
+    "batch", [[1, 2], [1.5, 2.5], [True, False], [np.ones(2), np.zeros(2)], [Pair(1, 2.0)] * 2]
+)
+def test_collating(batch):
+    expected = torch.utils.data.default_collate(batch)
+    found = data.default_collate(batch)
+    assert type(found).__name__ == type(expected).__name__
+    for mine, reference in zip(found, expected, strict=True):
+        assert mine.tolist() == reference.tolist()
+        assert str(mine.dtype) == str(reference.dtype)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(sampler=[0], shuffle=True),
+        dict(batch_sampler=[[0]], batch_size=2),
+        dict(batch_size=None, drop_last=True),
+        dict(batch_size=0),
+        dict(batch_size=2, drop_last=3),
+    ],
+)
+def test_options_that_do_not_go_together(options):
+    theirs, ours = datasets()
+    with pytest.raises(ValueError) as expected:
+        torch.utils.data.DataLoader(theirs, **options)
+    with pytest.raises(ValueError) as found:
+        data.DataLoader(ours, **options)
+    assert str(found.value) == str(expected.value)
+
+
+def test_tensors_of_different_length():
+    with pytest.raises(AssertionError, match="Size mismatch between tensors"):
+        data.TensorDataset(kuai.ones(2), kuai.ones(3))

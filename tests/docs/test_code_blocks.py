@@ -1,0 +1,57 @@
+"""Every Python block of the READMEs and the documents runs."""
+
+import json
+import pathlib
+import re
+import textwrap
+
+import pytest
+
+from benchmarks import report
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = sorted(
+    str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+)
+BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [textwrap.dedent(match[2]) for match in BLOCK.finditer(text)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_blocks_run(page):
+    """In order and in one namespace, as a reader would type them."""
+    names = {"__name__": "page"}
+    for number, block in enumerate(blocks(page)):
+        exec(compile(block, f"{page}, block {number + 1}", "exec"), names)
+
+
+def test_both_columns_of_the_comparison_are_the_same_program():
+    theirs, ours = blocks("README.md")[:2]
+    assert theirs.replace("torch", "kuai") == ours
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if not target.startswith("http"):
+            assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_pages_have_a_place_for_the_results():
+    found = {"step_seconds": [1], "ratio": 2.0, "ratio_quartiles": [1.5, 2.5]}
+    found["first_step_seconds"] = 0.5
+    case = {"name": "a case", "contenders": {"Kuai": found, "other": {"missing": "no"}}}
+    machine = {"processor": "p", "cores": 2, "versions": {"jax": "1"}}
+    results = json.loads(json.dumps({"rounds": 3, "machine": machine, "cases": {"a": case}}))
+    for page, texts in report.TEXTS.items():
+        filled = report.fill((ROOT / page).read_text("utf-8"), report.table(results, texts))
+        assert "**2.00** (1.50–2.50)" in filled
+        assert report.fill(filled, "again") == report.fill(
+            (ROOT / page).read_text("utf-8"), "again"
+        )

@@ -1,0 +1,128 @@
+"""The training job, on a few digits: its files, its repeatability, going on after a stop."""
+
+import gzip
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from kuai.saving import BrokenFileError, load_file, save_file
+from kuai.train import curves, run
+from kuai.train.progress import RunProgress
+from kuai.vision.models import LeNet
+
+SMALL = dict(epochs=3, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory):
+    """A file with the first hundred digits."""
+    origin = pathlib.Path(importlib.util.find_spec("sklearn").origin).parent
+    lines = gzip.decompress((origin / "datasets/data/digits.csv.gz").read_bytes()).splitlines()
+    path = tmp_path_factory.mktemp("data") / "few.csv.gz"
+    path.write_bytes(gzip.compress(b"\n".join(lines[:100])))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def finished(few_digits, tmp_path_factory):
+    """A run that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("finished")
+    run.train_lenet(run.Settings(data=few_digits, **SMALL), folder)
+    return folder
+
+
+def metrics(folder):
+    return (folder / "metrics.jsonl").read_text()
+
+
+def test_the_files_of_a_run(finished):
+    names = ["checkpoint.safetensors", "curves.png", "metrics.jsonl", "model.safetensors"]
+    assert sorted(path.name for path in finished.iterdir()) == names
+    lines = [json.loads(line) for line in metrics(finished).splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[2]["train_loss"] < lines[0]["train_loss"]
+    assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_weights_fit_the_model(finished):
+    model = LeNet()
+    result = model.load_state_dict(load_file(finished / "model.safetensors"))
+    assert not result.missing_keys and not result.unexpected_keys
+
+
+def test_same_seed_same_result(finished, few_digits, tmp_path):
+    run.train_lenet(run.Settings(data=few_digits, **SMALL), tmp_path)
+    assert metrics(tmp_path) == metrics(finished)
+    weights = [load_file(folder / "model.safetensors") for folder in (tmp_path, finished)]
+    for name, tensor in weights[0].items():
+        np.testing.assert_array_equal(tensor.numpy(), weights[1][name].numpy())
+
+
+def test_another_seed_another_result(finished, few_digits, tmp_path):
+    run.train_lenet(run.Settings(data=few_digits, seed=1, **SMALL), tmp_path)
+    assert metrics(tmp_path) != metrics(finished)
+
+
+def test_eager_is_the_same_training(finished, few_digits, tmp_path):
+    settings = run.Settings(data=few_digits, compiled=False, **SMALL)
+    history = run.train_lenet(settings, tmp_path)
+    compiled = [json.loads(line) for line in metrics(finished).splitlines()]
+    for ours, theirs in zip(history, compiled, strict=True):
+        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("batches", [0, 1, 5, 7, 12])
+def test_a_stopped_run_goes_on_as_if_it_had_not(
+    batches, finished, few_digits, tmp_path, monkeypatch
+):
+    settings = run.Settings(data=few_digits, **SMALL)
+    _stop_after(batches, monkeypatch)
+    assert run.train_lenet(settings, tmp_path) is None
+    monkeypatch.undo()
+    assert not (tmp_path / "curves.png").exists()
+    run.train_lenet(run.saved_settings(tmp_path), tmp_path, resume=True)
+    assert metrics(tmp_path) == metrics(finished)
+    weights = [load_file(folder / "model.safetensors") for folder in (tmp_path, finished)]
+    for name, tensor in weights[0].items():
+        np.testing.assert_array_equal(tensor.numpy(), weights[1][name].numpy())
+
+
+def _stop_after(batches, monkeypatch):
+    """Ask the run to stop, as Ctrl-C does, after some batches."""
+    done = 0
+
+    class Stop(run.StopRequest):
+        def __enter__(self):
+            self.wanted = batches == 0
+            requests.append(self)
+            return self
+
+    requests = []
+    batch_done = RunProgress.batch_done
+
+    def count(self, size, meter):
+        nonlocal done
+        batch_done(self, size, meter)
+        done += 1
+        requests[0].wanted = done >= batches
+
+    monkeypatch.setattr(run, "StopRequest", Stop)
+    monkeypatch.setattr(RunProgress, "batch_done", count)
+
+
+def test_a_checkpoint_of_something_else(finished, few_digits, tmp_path):
+    save_file(load_file(finished / "model.safetensors"), tmp_path / run.CHECKPOINT)
+    with pytest.raises(BrokenFileError, match="is not a checkpoint"):
+        run.saved_settings(tmp_path)
+
+
+def test_curves_of_one_epoch(tmp_path):
+    numbers = {"epoch": 1, "lr": 0.1}
+    numbers |= {
+        f"{part}_{what}": 0.5 for part in ("train", "test") for what in ("loss", "accuracy")
+    }
+    curves.draw_curves([numbers], tmp_path / "one.png")
+    assert (tmp_path / "one.png").stat().st_size > 1000
