@@ -204,6 +204,13 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def _warn_if_busy(console: Console) -> None:
+    # threads that wait for each other by spinning, as OpenMP's do, suffer a hundredfold
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 0.5:
+        console.print(f"The machine is busy (load {load:.1f}): these numbers mean little.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.splitlines()[0]
@@ -213,6 +220,7 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=FOLDER / "results.json")
     options = parser.parse_args()
     console = Console()
+    _warn_if_busy(console)
     results = {"machine": machine(), "rounds": options.rounds, "cases": {}}
     for case in options.cases:
         results["cases"][case] = run_case(case, options.rounds, console)

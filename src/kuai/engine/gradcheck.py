@@ -1,8 +1,8 @@
 """gradcheck: gradients against finite differences.
 
-Every input element is moved by `eps` in both directions; the change of every output element, divided by
-2 eps, is an entry of the numerical Jacobian. The analytical one comes from one backward pass for each
-output element.
+Every input element is moved by `eps` in both directions; the change of every output element,
+divided by 2 eps, is an entry of the numerical Jacobian. The analytical one comes from one
+backward pass for each output element.
 """
 
 import jax.numpy as jnp
@@ -130,7 +130,8 @@ def _check(func, inputs, eps, atol, rtol, nondet_tol):
 
 
 _NOT_REENTRANT = (
-    "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
+    "Backward is not reentrant, i.e., running backward with same input and grad_output "
+    "multiple times "
     "gives different values, although analytical gradient matches numerical gradient."
 )
 

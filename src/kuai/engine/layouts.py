@@ -1,8 +1,8 @@
 """Layouts: the sizes, strides and offset PyTorch would report for a tensor.
 
-XLA arrays have no strides a user could see. What PyTorch says about a view follows from the steps that
-lead to it, so it is worked out from them when someone asks; nothing is computed with it. A tensor that
-is no view counts as contiguous.
+XLA arrays have no strides a user could see. What PyTorch says about a view follows from the steps
+that lead to it, so it is worked out from them when someone asks; nothing is computed with it. A
+tensor that is no view counts as contiguous.
 """
 
 import math

@@ -1,11 +1,12 @@
 """Indexing: `x[...]` and `x[...] = y`, as PyTorch does them.
 
-An index is taken apart once. Integers, slices, `None` and `...` make one window on the storage (a view);
-its integers and starts are traced, so `x[0]`, `x[1]`, … are the same program. Tensors, lists and arrays
-then gather from that window. Unlike in NumPy, integers beside tensors are selected first.
+An index is taken apart once. Integers, slices, `None` and `...` make one window on the storage (a
+view); its integers and starts are traced, so `x[0]`, `x[1]`, … are the same program. Tensors,
+lists and arrays then gather from that window. Unlike in NumPy, integers beside tensors are
+selected first.
 
-A bool mask gives a result whose size depends on its values; it is turned into integers outside of the
-program. Writing a number through a mask needs no size and stays inside.
+A bool mask gives a result whose size depends on its values; it is turned into integers outside of
+the program. Writing a number through a mask needs no size and stays inside.
 """
 
 import math
@@ -25,246 +26,8 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.ops import shaping
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.shaping import shape_of
-
+from kuai.ops.index_plan import *
 _FULL = slice(None)
-_TYPES = (
-    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-    "(got {})"
-)
-
-
-# The window that integers and slices make ---------------------------------------------------------
-
-
-class Window(ViewOp):
-    """The view operation of `x[...]`.
-
-    Its plan has a part for each dimension of the base, and one for each new dimension: `()` takes the
-    dimension whole, `(1,)` an index, `(length, step)` a slice, `None` inserts a dimension. Its numbers
-    are the indices and starts in order.
-    """
-
-    def __init__(self, grad_name):
-        super().__init__(_describe, None, grad_name)
-
-    def __call__(self, tensor, plan, numbers):
-        made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
-        return history.window(made, tensor, views.Step(self, plan, numbers))
-
-    def unflatten(self, key):
-        return lambda base, *numbers: _read(base, key, numbers)
-
-    def write(self, base, part, static, numbers):
-        part = jnp.reshape(part, _kept_shape(base.shape, static))
-        starts, sizes, steps = _block(base.shape, static, numbers)
-        if all(step == 1 for step in steps):
-            return lax.dynamic_update_slice(base, part, starts)
-        lengths = part.shape
-        places = [
-            s + step * jnp.arange(n) for s, step, n in zip(starts, steps, lengths, strict=True)
-        ]
-        return base.at[jnp.ix_(*places)].set(part)
-
-    def layout(self, layout, static, numbers):
-        starts, _, steps = _block(layout.shape, static, numbers)
-        offset = layout.offset + sum(
-            int(s) * n for s, n in zip(starts, layout.strides, strict=True)
-        )
-        shape, strides, dim = [], [], 0
-        for part in static:
-            if part is None:
-                following = (
-                    layout.shape[dim] * layout.strides[dim] if dim < len(layout.shape) else 1
-                )
-                shape.append(1), strides.append(following)
-                continue
-            if len(part) != 1:
-                shape.append(part[0] if part else layout.shape[dim])
-                strides.append(layout.strides[dim] * steps[dim])
-            dim += 1
-        return Layout(tuple(shape), tuple(strides), offset)
-
-
-def _describe(input: Array):
-    """`x[...]` with integers and slices."""
-
-
-def _block(shape, plan, numbers):
-    """Starts, sizes and steps of the block of the base that a plan covers."""
-    arriving, starts, sizes, steps = iter(numbers), [], [], []
-    for part, length in zip([p for p in plan if p is not None], shape, strict=True):
-        count, step = part if len(part) == 2 else (1 if part else length, 1)
-        starts.append(next(arriving) if part else 0)
-        sizes.append(max((count - 1) * step + 1, 0))
-        steps.append(step)
-    return starts, sizes, steps
-
-
-def _kept_shape(shape, plan):
-    """The shape of the block before dimensions are taken away or inserted."""
-    parts = [p for p in plan if p is not None]
-    return tuple(p[0] if p else n for p, n in zip(parts, shape, strict=True))
-
-
-def _read(base, plan, numbers):
-    starts, sizes, steps = _block(base.shape, plan, numbers)
-    if any(plan_part for plan_part in plan):
-        base = lax.dynamic_slice(base, starts, sizes)
-    if any(step != 1 for step in steps):
-        base = lax.slice(base, (0,) * base.ndim, base.shape, steps)
-    shape, sizes = [], iter(base.shape)
-    for part in plan:
-        size = 1 if part is None else next(sizes)
-        if part is None or len(part) != 1:
-            shape.append(size)
-    return jnp.reshape(base, shape)
-
-
-_WINDOWS = {
-    kind: Window(name)
-    for kind, name in {
-        1: "SelectBackward0",
-        2: "SliceBackward0",
-        None: "UnsqueezeBackward0",
-        0: "AliasBackward0",
-    }.items()
-}
-
-
-def _open(tensor, plan, numbers):
-    """The window for a plan, named after its last part as in PyTorch."""
-    telling = [None if part is None else len(part) for part in plan if part != ()]
-    return _WINDOWS[telling[-1] if telling else 0](tensor, tuple(plan), tuple(numbers))
-
-
-# Taking an index apart ----------------------------------------------------------------------------
-
-
-def _take_apart(tensor, index):
-    """The plan and numbers of the window, and a tensor or None for each dimension of its result."""
-    items = _items(index)
-    shape = shape_of(tensor)
-    consumed = sum(_consumes(item) for item in items)
-    if consumed > len(shape):
-        if not shape and all(isinstance(item, (int, np.integer)) for item in items):
-            raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in "
-                "C++ to convert a 0-dim tensor to a number"
-            )
-        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
-    missing = len(shape) - consumed
-    if Ellipsis in [item if item is Ellipsis else None for item in items]:
-        at = next(i for i, item in enumerate(items) if item is Ellipsis)
-        items[at : at + 1] = [_FULL] * missing
-    else:
-        items += [_FULL] * missing
-    return _plan(tensor, shape, items)
-
-
-def _items(index):
-    given = list(index) if isinstance(index, tuple) else [index]
-    items = [_normal(item) for item in given]
-    if sum(item is Ellipsis for item in items) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    return items
-
-
-def _normal(item):
-    """A part of an index as int, slice, None, Ellipsis, bool or Tensor."""
-    if item is None or item is Ellipsis or isinstance(item, (int, slice, Tensor)):
-        return item
-    if isinstance(item, np.bool_):
-        return bool(item)
-    if isinstance(item, np.integer):
-        return int(item)
-    if isinstance(item, (list, tuple, range, np.ndarray)):
-        return _as_index(item)
-    if hasattr(item, "__index__"):
-        return item.__index__()
-    raise IndexError(_TYPES.format(type(item).__name__))
-
-
-def _as_index(item):
-    if isinstance(item, (list, tuple)) and any(isinstance(part, Tensor) for part in item):
-        item = [part.tolist() if isinstance(part, Tensor) else part for part in item]
-    array = np.asarray(item)
-    if not array.size and array.dtype.kind == "f":
-        array = array.astype(np.int64)
-    return from_array(array)
-
-
-def _consumes(item):
-    """How many dimensions of the tensor a part of an index speaks about."""
-    if item is None or item is Ellipsis or isinstance(item, bool):
-        return 0
-    if isinstance(item, Tensor) and _is_mask(item):
-        return item.ndim
-    return 1
-
-
-def _is_mask(tensor):
-    return tensor.dtype.name in ("bool", "uint8")
-
-
-def _plan(tensor, shape, items):
-    plan, numbers, gathers, dim = [], [], [], 0
-    for item in items:
-        if item is None:
-            plan.append(None), gathers.append(None)
-        elif isinstance(item, bool):
-            plan.append(None), gathers.append(from_array(np.array([item])))
-        elif isinstance(item, int) or (
-            isinstance(item, Tensor) and not item.ndim and not _is_mask(item)
-        ):
-            plan.append((1,)), numbers.append(_place(item, dim, shape[dim]))
-            dim += 1
-        elif isinstance(item, slice):
-            part, start = _slice(item, shape[dim])
-            plan.append(part), gathers.append(None)
-            numbers += [start] if part else []
-            dim += 1
-        elif not item.ndim:
-            plan.append(None), gathers.append(shaping.reshape(item, (1,)))
-        else:
-            count = item.ndim if _is_mask(item) else 1
-            plan += [()] * count
-            gathers.append(item)
-            dim += count
-    return plan, numbers, gathers
-
-
-def _place(item, dim, size):
-    """An index counted from the front; a traced one stays on the device and is not checked."""
-    if isinstance(item, Tensor):
-        _check_index_dtype(item)
-        if not is_concrete(item):
-            traced = views.value(item)
-            return jnp.where(traced < 0, traced + size, traced)
-        item = int(concrete(item, "an index"))
-    if not -size <= item < size:
-        raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {size}")
-    return item + size if item < 0 else item
-
-
-def _slice(item, size):
-    """A slice as part of a plan and its start."""
-    start, stop, step = (
-        int(concrete(v, "a slice")) if isinstance(v, Tensor) else v
-        for v in (item.start, item.stop, item.step)
-    )
-    if step is not None and step <= 0:
-        raise ValueError("step must be greater than zero")
-    start, stop, step = slice(start, stop, step).indices(size)
-    length = max(-(-(stop - start) // step), 0)
-    if length == size and step == 1:
-        return (), 0
-    return (length, step), start
-
-
-def _check_index_dtype(tensor):
-    if tensor.dtype.name not in ("int64", "int32", "bool", "uint8", "int8", "int16"):
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-
 
 # Reading ------------------------------------------------------------------------------------------
 
@@ -278,10 +41,14 @@ def get_item(self, index):
             return _WINDOWS[1](self, plan, (index + size[0] if index < 0 else index,))
     plan, numbers, gathers = _take_apart(self, index)
     if all(gather is None for gather in gathers):
-        return _open(self, plan, numbers)
+        return _open(self, plan, numbers) if type(index) is not slice else _slice_of(self, plan, numbers)
     window = self if _is_whole(plan) else _open(self, plan, numbers)
     places, indices = integer_indices(window, gathers)
     return gathered(window, places, indices)
+
+
+def _slice_of(tensor, plan, numbers):
+    return _WINDOWS[2](tensor, tuple(plan), tuple(numbers))
 
 
 def _is_whole(plan):
@@ -314,7 +81,8 @@ def _check_mask(mask, shape, dim):
     for offset, size in enumerate(shape_of(mask)):
         if size != shape[dim + offset]:
             raise IndexError(
-                f"The shape of the mask {list(shape_of(mask))} at index {offset} does not match the "
+                f"The shape of the mask {list(shape_of(mask))} at index {offset} does not "
+                "match the "
                 f"shape of the indexed tensor {list(shape)} at index {dim + offset}"
             )
 
@@ -323,14 +91,14 @@ def _check_bounds(index, dim, size):
     check_range(index, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}")
 
 
-def check_range(index, size, text):
+def check_range(index, size, text, error=IndexError):
     """Refuse indices beyond the end, where looking at them does not make a device wait."""
     if not is_concrete(index) or index.device.type != "cpu" or not math.prod(shape_of(index)):
         return
     array = concrete(index, "an index")
     low, high = int(array.min()), int(array.max())
     if low < -size or high >= size:
-        raise IndexError(text.format(low if low < -size else high))
+        raise error(text.format(low if low < -size else high))
 
 
 def _check_together(indices):
@@ -456,7 +224,8 @@ def _check_expandable(shape, target):
     new = len(target) - len(shape)
     if new < 0:
         raise RuntimeError(
-            f"The number of sizes provided ({len(target)}) must be greater or equal to the number of "
+            f"The number of sizes provided ({len(target)}) must be greater or equal to the "
+            "number of "
             f"dimensions in the tensor ({len(shape)})"
         )
     for dim in range(len(target) - 1, new - 1, -1):

@@ -57,11 +57,13 @@ def split_with_sizes(input, split_sizes, dim=0):
     sizes = [int(size) for size in split_sizes]
     if any(size < 0 for size in sizes):
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes}"
+            "split_with_sizes expects split_sizes have only non-negative entries, but got "
+            f"split_sizes={sizes}"
         )
     if sum(sizes) != length:
         raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {length} (input tensor's size at "
+            f"split_with_sizes expects split_sizes to sum exactly to {length} (input "
+            "tensor's size at "
             f"dimension {dim}), but got split_sizes={sizes}"
         )
     return _pieces(input, dim, sizes)
@@ -133,7 +135,8 @@ def _along(name, needed, dim_of):
         length = shape_of(input)[dim]
         if isinstance(sections, int) and (sections == 0 or length % sections):
             raise RuntimeError(
-                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the "
+                "dimension "
                 f"{length} is not divisible by the split_size {sections}!"
             )
         return tensor_split(input, sections, dim)

@@ -1,7 +1,8 @@
 """Windows: the view operations that everything in `shaping` and `indexing` is made of.
 
-Each is three pure functions beside each other: how to read the view out of its base, how to write it
-back, and which strides PyTorch would report (`layout`). The functions users know are built from these.
+Each is three pure functions beside each other: how to read the view out of its base, how to write
+it back, and which strides PyTorch would report (`layout`). The functions users know are built
+from these.
 """
 
 import math

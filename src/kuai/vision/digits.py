@@ -58,7 +58,7 @@ def load_digits(
     pixels, labels = _read(_installed_file() if path is None else pathlib.Path(path))
     pictures = enlarge(pixels / _LARGEST * 1.275 - 0.1, size).astype(np.float32)[:, None]
     order = np.random.default_rng(seed).permutation(len(labels))
-    count = min(_TEST_SAMPLES, len(labels) // 5)
+    count = min(_TEST_SAMPLES, -(-len(labels) // 5))
     parts = order[count:], order[:count]
     return Digits(
         *(
