@@ -10,7 +10,11 @@ import pytest
 import kuai
 from kuai.engine.door import REGISTRY
 
-OPERATIONS = sorted(REGISTRY.ops, key=lambda operation: operation.pure.__qualname__)
+SCOPES = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
+PUBLIC = {
+    id(f.operation): f.operation for s in SCOPES for f in s.values() if hasattr(f, "operation")
+}
+OPERATIONS = sorted(PUBLIC.values(), key=lambda operation: operation.pure.__qualname__)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.pure.__name__)

@@ -41,7 +41,7 @@ from kuai.engine.randomness import (
 from kuai.engine.shapes import infer_shapes
 from kuai.engine.size import Size
 from kuai.engine.tensor import Tensor
-from kuai.ops.creation import TYPED as _TYPED
+from kuai.ops.sequences import TYPED as _TYPED
 from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 from kuai.ops.table import MODULES as _MODULES
 

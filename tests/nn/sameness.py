@@ -29,4 +29,4 @@ def _neutral(text: str) -> str:
 def assert_same(program) -> None:
     """Both libraries give the same outcome."""
     ours, expected = outcome(program, kuai), outcome(program, torch)
-    assert ours == expected
+    assert ours == expected, f"\nkuai:  {ours}\ntorch: {expected}"

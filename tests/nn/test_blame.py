@@ -70,7 +70,18 @@ def test_notes_of_others_stay():
                 raise
 
     notes = failure(Noting(Fails()), 1).__notes__
-    assert notes == ["in block layers.1 (Fails) of Noting: Fails(always), given 1", "mine"]
+    assert notes == ["mine", "in block layers.1 (Fails) of Noting: Fails(always), given 1"]
+
+
+def test_it_ends_the_traceback_of_a_compiled_network():
+    net = kuai.nn.Sequential(kuai.nn.Linear(3, 2))
+    net.compile()
+    with pytest.raises(RuntimeError, match="cannot be multiplied") as caught:
+        net(kuai.ones(4, 5))
+    assert caught.value.__notes__[-1] == (
+        "in block 0 (Linear) of Sequential: "
+        "Linear(in_features=3, out_features=2, bias=True), given Tensor[4, 5] float32"
+    )
 
 
 def test_a_block_that_is_no_registered_child():

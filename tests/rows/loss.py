@@ -14,9 +14,9 @@ def _f(name, **keywords):
     return lambda t, *inputs: getattr(t.nn.functional, name)(*inputs, **keywords)
 
 
-def _three(name, *inputs, **keywords):
+def _three(name, *inputs, note="", **keywords):
     return [
-        Row(f"F.{name} {way}", _f(name, reduction=way, **keywords), *inputs)
+        Row(f"F.{name}{note} {way}", _f(name, reduction=way, **keywords), *inputs)
         for way in ("none", "mean", "sum")
     ]
 
@@ -31,7 +31,7 @@ def _with_weight(name, **keywords):
 
 ROWS = [
     *_three("cross_entropy", A(4, 5), INDEX),
-    *_three("cross_entropy", A(4, 5), IGNORED),
+    *_three("cross_entropy", A(4, 5), IGNORED, note=" ignoring some"),
     *(
         Row(f"F.cross_entropy weight {way}", _with_weight("cross_entropy", **options), *inputs)
         for way, options, inputs in [

@@ -18,7 +18,7 @@ def _pool(name, *inputs, arguments=(), gradcheck=False, **options):
         return getattr(t.nn.functional, name)(x, *arguments, **options)
 
     return Row(
-        f"{name} {len(inputs[0].shape)}d {', '.join(parts)}", call, *inputs, gradcheck=gradcheck
+        f"{name} of {inputs[0].shape} {', '.join(parts)}", call, *inputs, gradcheck=gradcheck
     )
 
 

@@ -87,7 +87,8 @@ class Op(Operation):
         self.arity = sum(not only for only in self.keyword_only)
         self.defaults = tuple(p.default for p in parameters)
         self.optional = tuple(
-            p.default is None or type(None) in typing.get_args(hints.get(p.name)) for p in parameters
+            p.default is None or type(None) in typing.get_args(hints.get(p.name))
+            for p in parameters
         )
         self.only_positional = self.arity == len(parameters)
 

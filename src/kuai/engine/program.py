@@ -182,7 +182,9 @@ class Program:
         """Why this program does not fit the present state, or None if it does."""
         for index, argument in enumerate(arguments):
             expected = self.outputs.aliased.get(index)
-            if argument._storage is not expected and (expected or argument._storage in self.storages):
+            if argument._storage is not expected and (
+                expected or argument._storage in self.storages
+            ):
                 return "whether an argument is also reached from elsewhere"
         for slot in self.slots:
             if (_owner(slot.owner, arguments, self)._grad is None) != (slot.initial is None):
@@ -221,7 +223,9 @@ class Program:
 
     def _own(self, array):
         """A copy that no one else holds, on the program's device."""
-        return jax.device_put(array, self.device) if isinstance(array, np.generic) else jnp.copy(array)
+        return (
+            jax.device_put(array, self.device) if isinstance(array, np.generic) else jnp.copy(array)
+        )
 
     def _write(self, made, arguments):
         first = self.outputs.count

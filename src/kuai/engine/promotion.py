@@ -169,6 +169,9 @@ def cast(value, kind: np.dtype) -> jax.Array:
     array = value if isinstance(value, jax.Array) else jnp.asarray(value)
     if array.dtype.kind == "c" and kind.kind not in "cb":
         array = array.real
+    if array.dtype == bool and kind.kind in "fcV":
+        # XLA turns x * float(mask) into a choice, which gives 0 for inf, nan and -0
+        array = jax.lax.convert_element_type(array, np.int8)
     return jax.lax.convert_element_type(array, kind)
 
 

@@ -172,7 +172,7 @@ def run(operation, key, make_function, values):
             results = entry.plain(*arrays)
             return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
         results, residuals = entry.forward(*arrays)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         _explain(error, values)
         raise
     node = _make_node(operation, entry, residuals, arrays, edges, values)
@@ -202,6 +202,11 @@ def _attach(array, node, number):
 
 def _explain(error, values):
     """Turn JAX's complaints about inputs into those a PyTorch user knows."""
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        notes[:] = [note for note in notes if "JAX has removed" not in note]
+    if not isinstance(error, (TypeError, ValueError)):
+        return
     arrays = [value(v) for v in values if isinstance(v, Tensor)]
     if any(isinstance(array, Lost) for array in arrays):
         raise LeakedTensorError from error

@@ -2,7 +2,9 @@
 
 from kuai.nn import functional as functional
 from kuai.nn import init as init
+from kuai.nn import modules as modules
 from kuai.nn import parameter as parameter
+from kuai.nn import utils as utils
 from kuai.nn.activation import (
     CELU as CELU,
 )

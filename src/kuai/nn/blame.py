@@ -59,7 +59,8 @@ def name_block(error: BaseException, module: Any, args: tuple, kwargs: dict) -> 
     block.grow(module)
     notes = error.__notes__
     if before in notes:
-        notes[notes.index(before)] = block.note()
+        notes.remove(before)
+    error.add_note(block.note())  # at the end, after what JAX may have added about itself
 
 
 def describe_arguments(args: tuple, kwargs: dict) -> str:

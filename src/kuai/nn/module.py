@@ -24,7 +24,8 @@ from kuai.engine import compiling, guards, modes
 from kuai.engine.tensor import Tensor
 from kuai.nn import conversion, hooks, registration, state_dict, traversal
 from kuai.nn.blame import name_block
-from kuai.nn.hooks import HookedCall, global_hooks, run_registration_hooks
+from kuai.nn.hooked_call import HookedCall
+from kuai.nn.hooks import global_hooks, run_registration_hooks
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.nn.registration import wrong_type
 from kuai.nn.typename import typename

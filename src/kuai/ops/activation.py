@@ -322,7 +322,7 @@ def hardswish(input: Array):
 
     Example:
         >>> kuai.nn.functional.hardswish(kuai.tensor([-4.0, 1.0]))
-        tensor([-0.0000,  0.6667])
+        tensor([-0.0000, 0.6667])
 
     Reference: Howard et al., Searching for MobileNetV3, 2019.
     """

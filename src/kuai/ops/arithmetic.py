@@ -229,6 +229,9 @@ def sgn(input: Array):
 def _sign(input):
     if kind_of(input) == BOOL:
         return input
+    if kind_of(input) == COMPLEX:
+        size = magnitude(input)
+        return input / jnp.where(size == 0, 1, size)
     return jnp.where(jnp.isnan(input), 0, jnp.sign(input)).astype(input.dtype)
 
 

@@ -4,15 +4,13 @@ What needs concrete values (`item`, `numpy`, `if x:`) raises `DataDependentError
 compiled step.
 """
 
-import copy
 import math
 import warnings
 
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes, modes, printing, views
-from kuai.engine.concrete import concrete
+from kuai.engine import devices, dtypes, modes, views
 from kuai.engine.door import Array, composite, op
 from kuai.engine.function import Function
 from kuai.engine.layouts import is_contiguous as layout_is_contiguous
@@ -20,6 +18,7 @@ from kuai.engine.layouts import layout_of
 from kuai.engine.promotion import cast
 from kuai.engine.tensor import Tensor, from_array, method, wrap
 from kuai.ops import indexing
+from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.shaping import shape_of
 
 # Dtype and device ---------------------------------------------------------------------------------
@@ -321,6 +320,12 @@ def copy_(self, src, non_blocking=False):
     """
     if not isinstance(src, Tensor):
         src = from_array(np.asarray(src))
+    shape = broadcast_shapes(shape_of(self), shape_of(src))
+    if shape != shape_of(self):
+        raise RuntimeError(
+            f"output with shape {list(shape_of(self))} doesn't match the broadcast shape "
+            f"{list(shape)}"
+        )
     return indexing.fill(self, moved(src, self.device))
 
 

@@ -5,22 +5,20 @@ shape. Inside a capture the same NumPy array becomes a constant of the program, 
 repeated value, a broadcast.
 """
 
-import math
-from collections.abc import Iterable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine import dtypes, modes, views
 from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor, from_array, is_tensor
+from kuai.engine.tensor import Tensor, from_array
 from kuai.ops.shaping import integers, shape_of
 
 # From values --------------------------------------------------------------------------------------
 
 
-def _kind(dtype, default):
+def kind_of(dtype, default):
+    """The NumPy type for the `dtype=` argument of a function that makes tensors."""
     return default if dtype is None else dtypes.to_jax(dtype)
 
 
@@ -89,7 +87,8 @@ def _cannot_hold(data):
     return RuntimeError("Overflow when unpacking long long")
 
 
-def _cast(array, kind):
+def cast_array(array, kind):
+    """A NumPy array in another type; complex to real drops the imaginary part."""
     if array.dtype == kind:
         return array
     if array.dtype.kind == "c" and kind.kind not in "cb":
@@ -119,7 +118,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     dtypes.from_jax(array.dtype)
     if array is data:
         array = array.copy()
-    return from_array(_cast(array, _kind(dtype, array.dtype)), device, requires_grad)
+    return from_array(cast_array(array, kind_of(dtype, array.dtype)), device, requires_grad)
 
 
 @composite(method=False)
@@ -199,9 +198,7 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
 def _filled(shape, value, kind, device, requires_grad):
     for size in shape:
         if size < 0:
-            raise RuntimeError(
-                "zeros: Dimension size must be non-negative."
-            )
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
     if modes.state.capture is not None:
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
     return from_array(np.full(shape, value, kind), device, requires_grad)
@@ -225,9 +222,9 @@ def _constant(name, value, text):
     ):
         if "names" in keywords or (not size and "size" not in keywords):
             raise TypeError(f"{name}() received an invalid combination of arguments")
-        kind = _kind(dtype, dtypes.default_float_jax())
+        kind = kind_of(dtype, dtypes.default_float_jax())
         made = _filled(_sizes(size, keywords), value, kind, device, requires_grad)
-        return made if out is None else _into(out, made)
+        return made if out is None else into(out, made)
 
     shown = f"tensor([{value}., {value}.])"
     make.__name__ = make.__qualname__ = name
@@ -235,7 +232,8 @@ def _constant(name, value, text):
     return composite(method=False)(make)
 
 
-def _into(out, made):
+def into(out, made):
+    """The result written into the tensor given as `out=`."""
     if out.shape != made.shape:
         out.data = made.to(out.dtype)
         return out
@@ -268,12 +266,12 @@ def full(
         tensor([7, 7])
     """
     if isinstance(fill_value, Tensor):
-        kind = _kind(dtype, fill_value.dtype.jax)
+        kind = kind_of(dtype, fill_value.dtype.jax)
         made = from_array(
             jnp.full(tuple(size), views.value(fill_value), kind), device, requires_grad
         )
-        return made if out is None else _into(out, made)
-    kind = _kind(dtype, _values(fill_value).dtype)
+        return made if out is None else into(out, made)
+    kind = kind_of(dtype, _values(fill_value).dtype)
     made = _filled(
         integers((size,) if isinstance(size, (tuple, list)) else (size,)),
         fill_value,
@@ -281,7 +279,7 @@ def full(
         device,
         requires_grad,
     )
-    return made if out is None else _into(out, made)
+    return made if out is None else into(out, made)
 
 
 @composite(method=False)
@@ -305,7 +303,7 @@ def _like(name, value, text):
     ):
         array = views.value(input)
         where = input.device if device is None else device
-        return _filled(array.shape, value, _kind(dtype, array.dtype), where, requires_grad)
+        return _filled(array.shape, value, kind_of(dtype, array.dtype), where, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = (

@@ -1,23 +1,20 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
-import functools
-
 import jax.numpy as jnp
-import numpy as np
 
-from kuai.engine.concrete import concrete
 from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, result_dtype, scalar_name
-from kuai.engine.tensor import Tensor, from_array
-from kuai.ops import indexing, shaping
-from kuai.ops.dimensions import broadcast_shapes, normalize_dim
+from kuai.engine.promotion import cast
+from kuai.engine.tensor import Tensor
+from kuai.ops import indexing
+from kuai.ops.dimensions import normalize_dim
 from kuai.ops.indexing import wrapped
 from kuai.ops.shaping import shape_of
 
 # Along one dimension ------------------------------------------------------------------------------
 
 
-def _check_integers(index, name, also_int=True):
+def check_integers(index, name, also_int=True):
+    """PyTorch's error for an index that is no integer."""
     allowed = ("int64", "int32") if also_int else ("int64",)
     if index.dtype.name not in allowed:
         wanted = "int32/int64" if also_int else "int64"
@@ -30,7 +27,8 @@ def _check_places(index, dim, size):
     indexing.check_range(index, size, text, RuntimeError)
 
 
-def _grown(array):
+def grown(array):
+    """The array with at least one dimension."""
     return array.reshape(1) if array.ndim == 0 else array
 
 
@@ -44,10 +42,10 @@ def _spots(index, dim, size):
 @op(function=False, method=False, grad="GatherBackward0")
 def gathered_along(input: Array, dim: int, index: Array):
     """`gather` on arrays."""
-    _check_integers(index, "gather")
+    check_integers(index, "gather")
     if max(input.ndim, 1) != max(index.ndim, 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    source, places = _grown(input), _grown(index)
+    source, places = grown(input), grown(index)
     for d, (size, wanted) in enumerate(zip(source.shape, places.shape, strict=True)):
         if d != dim and wanted > size:
             raise RuntimeError(
@@ -78,8 +76,8 @@ _REDUCTIONS |= {"amax": "max", "amin": "min", "mean": "add"}
 
 
 def _scatter(input, dim, index, source, how, include_self=True, mean=False):
-    target, places = _grown(input), _grown(index)
-    source = _grown(source)
+    target, places = grown(input), grown(index)
+    source = grown(source)
     _check_scatter(target, dim, places, source)
     source = source[tuple(slice(0, n) for n in places.shape)]
     spots = _spots(places, dim, target.shape[dim])
@@ -109,7 +107,7 @@ def _neutral(how, kind):
 def _check_scatter(input, dim, index, source):
     if input.dtype != source.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
-    _check_integers(index, "scatter")
+    check_integers(index, "scatter")
     if not input.ndim == index.ndim == source.ndim:
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     for d, wanted in enumerate(index.shape):
@@ -153,7 +151,8 @@ def scattered_sum(input: Array, dim: int, index: Array, source: Array):
     return _scatter(input, dim, index, source, "add")
 
 
-def _prepared(input, dim, index):
+def prepared(input, dim, index):
+    """The dimension counted from the front, after a look at the indices."""
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
     _check_places(index, dim, shape[dim] if shape else 1)
@@ -168,7 +167,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         >>> kuai.zeros(3).scatter(0, kuai.tensor([2, 0]), kuai.tensor([1.0, 5.0]))
         tensor([5., 0., 1.])
     """
-    dim = _prepared(input, dim, index)
+    dim = prepared(input, dim, index)
     source = value if src is None else src
     if reduce is not None:
         if reduce not in ("add", "multiply"):
@@ -187,7 +186,7 @@ def scatter_add(input, dim, index, src):
         >>> kuai.zeros(2).scatter_add(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]))
         tensor([0., 6.])
     """
-    return scattered_sum(input, _prepared(input, dim, index), index, src)
+    return scattered_sum(input, prepared(input, dim, index), index, src)
 
 
 @composite(inplace=True)
@@ -202,4 +201,4 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
         )
-    return scattered_reduced(input, _prepared(input, dim, index), index, src, reduce, include_self)
+    return scattered_reduced(input, prepared(input, dim, index), index, src, reduce, include_self)

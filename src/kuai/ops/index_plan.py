@@ -1,8 +1,4 @@
-"""An index taken apart: the window that integers and slices make, and the tensors that remain.
-"""
-
-import math
-import numbers
+"""An index taken apart: the window that integers and slices make, and the tensors that remain."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,23 +6,19 @@ from jax import lax
 
 from kuai.engine import history, views
 from kuai.engine.concrete import concrete, is_concrete
-from kuai.engine.door import Array, Number, Sequence, ViewOp, op
+from kuai.engine.door import Array, ViewOp
 from kuai.engine.layouts import Layout
-from kuai.engine.promotion import cast, scalar_name
 from kuai.engine.running import run
 from kuai.engine.tensor import Tensor, from_array
 from kuai.ops import shaping
-from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.shaping import shape_of
 
-
-_FULL = slice(None)
+FULL = slice(None)
 _TYPES = (
     "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
     "valid indices "
     "(got {})"
 )
-
 
 
 # The window that integers and slices make ---------------------------------------------------------
@@ -127,7 +119,15 @@ _WINDOWS = {
 }
 
 
-def _open(tensor, plan, numbers):
+select_window = _WINDOWS[1]
+
+
+def slice_window(tensor, plan, numbers):
+    """The window of a slice, also of one that takes everything."""
+    return _WINDOWS[2](tensor, tuple(plan), tuple(numbers))
+
+
+def opened(tensor, plan, numbers):
     """The window for a plan, named after its last part as in PyTorch."""
     telling = [None if part is None else len(part) for part in plan if part != ()]
     return _WINDOWS[telling[-1] if telling else 0](tensor, tuple(plan), tuple(numbers))
@@ -136,7 +136,7 @@ def _open(tensor, plan, numbers):
 # Taking an index apart ----------------------------------------------------------------------------
 
 
-def _take_apart(tensor, index):
+def take_apart(tensor, index):
     """The plan and numbers of the window, and a tensor or None for each dimension of its result."""
     items = _items(index)
     shape = shape_of(tensor)
@@ -152,9 +152,9 @@ def _take_apart(tensor, index):
     missing = len(shape) - consumed
     if Ellipsis in [item if item is Ellipsis else None for item in items]:
         at = next(i for i, item in enumerate(items) if item is Ellipsis)
-        items[at : at + 1] = [_FULL] * missing
+        items[at : at + 1] = [FULL] * missing
     else:
-        items += [_FULL] * missing
+        items += [FULL] * missing
     return _plan(tensor, shape, items)
 
 
@@ -194,12 +194,13 @@ def _consumes(item):
     """How many dimensions of the tensor a part of an index speaks about."""
     if item is None or item is Ellipsis or isinstance(item, bool):
         return 0
-    if isinstance(item, Tensor) and _is_mask(item):
+    if isinstance(item, Tensor) and is_mask(item):
         return item.ndim
     return 1
 
 
-def _is_mask(tensor):
+def is_mask(tensor):
+    """Whether an index tensor says yes or no instead of where."""
     return tensor.dtype.name in ("bool", "uint8")
 
 
@@ -211,7 +212,7 @@ def _plan(tensor, shape, items):
         elif isinstance(item, bool):
             plan.append(None), gathers.append(from_array(np.array([item])))
         elif isinstance(item, int) or (
-            isinstance(item, Tensor) and not item.ndim and not _is_mask(item)
+            isinstance(item, Tensor) and not item.ndim and not is_mask(item)
         ):
             plan.append((1,)), numbers.append(_place(item, dim, shape[dim]))
             dim += 1
@@ -223,7 +224,7 @@ def _plan(tensor, shape, items):
         elif not item.ndim:
             plan.append(None), gathers.append(shaping.reshape(item, (1,)))
         else:
-            count = item.ndim if _is_mask(item) else 1
+            count = item.ndim if is_mask(item) else 1
             plan += [()] * count
             gathers.append(item)
             dim += count
@@ -233,7 +234,7 @@ def _plan(tensor, shape, items):
 def _place(item, dim, size):
     """An index counted from the front; a traced one stays on the device and is not checked."""
     if isinstance(item, Tensor):
-        _check_index_dtype(item)
+        check_index_dtype(item)
         if not is_concrete(item):
             traced = views.value(item)
             return jnp.where(traced < 0, traced + size, traced)
@@ -258,6 +259,12 @@ def _slice(item, size):
     return (length, step), start
 
 
-def _check_index_dtype(tensor):
+def check_index_dtype(tensor):
+    """PyTorch's error for tensors that cannot be indices."""
     if tensor.dtype.name not in ("int64", "int32", "bool", "uint8", "int8", "int16"):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+
+
+def is_whole(plan):
+    """Whether a plan takes every dimension as it is."""
+    return all(part == () for part in plan)

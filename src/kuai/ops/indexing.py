@@ -14,20 +14,25 @@ import numbers
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from kuai.engine import history, views
+from kuai.engine import history
 from kuai.engine.concrete import concrete, is_concrete
-from kuai.engine.door import Array, Number, Sequence, ViewOp, op
-from kuai.engine.layouts import Layout
+from kuai.engine.door import Array, Number, Sequence, op
 from kuai.engine.promotion import cast, scalar_name
-from kuai.engine.running import run
 from kuai.engine.tensor import Tensor, from_array
 from kuai.ops import shaping
 from kuai.ops.dimensions import broadcast_shapes
+from kuai.ops.index_plan import (
+    FULL,
+    check_index_dtype,
+    is_mask,
+    is_whole,
+    opened,
+    select_window,
+    slice_window,
+    take_apart,
+)
 from kuai.ops.shaping import shape_of
-from kuai.ops.index_plan import *
-_FULL = slice(None)
 
 # Reading ------------------------------------------------------------------------------------------
 
@@ -38,21 +43,17 @@ def get_item(self, index):
         size = shape_of(self)
         if size and -size[0] <= index < size[0]:
             plan = ((1,), *((),) * (len(size) - 1))
-            return _WINDOWS[1](self, plan, (index + size[0] if index < 0 else index,))
-    plan, numbers, gathers = _take_apart(self, index)
+            return select_window(self, plan, (index + size[0] if index < 0 else index,))
+    plan, numbers, gathers = take_apart(self, index)
     if all(gather is None for gather in gathers):
-        return _open(self, plan, numbers) if type(index) is not slice else _slice_of(self, plan, numbers)
-    window = self if _is_whole(plan) else _open(self, plan, numbers)
+        return (
+            opened(self, plan, numbers)
+            if type(index) is not slice
+            else slice_window(self, plan, numbers)
+        )
+    window = self if is_whole(plan) else opened(self, plan, numbers)
     places, indices = integer_indices(window, gathers)
     return gathered(window, places, indices)
-
-
-def _slice_of(tensor, plan, numbers):
-    return _WINDOWS[2](tensor, tuple(plan), tuple(numbers))
-
-
-def _is_whole(plan):
-    return all(part == () for part in plan)
 
 
 def integer_indices(window, gathers):
@@ -62,8 +63,8 @@ def integer_indices(window, gathers):
         if gather is None:
             dim += 1
             continue
-        _check_index_dtype(gather)
-        if _is_mask(gather):
+        check_index_dtype(gather)
+        if is_mask(gather):
             _check_mask(gather, shape, dim)
             found = np.nonzero(concrete(gather, "boolean indexing"))
             parts = [from_array(part, gather.device) for part in found]
@@ -119,7 +120,7 @@ def wrapped(index, size):
 def _spots(shape, places, indices):
     arriving = iter(indices)
     return tuple(
-        wrapped(next(arriving), size) if dim in places else _FULL for dim, size in enumerate(shape)
+        wrapped(next(arriving), size) if dim in places else FULL for dim, size in enumerate(shape)
     )
 
 
@@ -134,8 +135,8 @@ def gathered(input: Array, places: tuple, indices: Sequence[Array]):
 
 def set_item(self, index, value):
     """`self[index] = value`: broadcasts `value` and casts it, and writes it into the storage."""
-    plan, numbers, gathers = _take_apart(self, index)
-    window = self if _is_whole(plan) else _open(self, plan, numbers)
+    plan, numbers, gathers = take_apart(self, index)
+    window = self if is_whole(plan) else opened(self, plan, numbers)
     source = _source(self, value)
     if all(gather is None for gather in gathers):
         fill(window, source)
@@ -170,7 +171,7 @@ def fill(target, source):
 
 def _fills_mask(window, gathers, source):
     given = [gather for gather in gathers if gather is not None]
-    single = len(given) == 1 and _is_mask(given[0])
+    single = len(given) == 1 and is_mask(given[0])
     return single and (not isinstance(source, Tensor) or math.prod(shape_of(source)) == 1)
 
 

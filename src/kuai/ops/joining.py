@@ -4,13 +4,12 @@ import math
 
 import jax.numpy as jnp
 
-from kuai.engine.concrete import concrete
 from kuai.engine.door import Array, Sequence, composite, op
 from kuai.engine.promotion import cast, result_dtype
 from kuai.engine.tensor import Tensor
-from kuai.ops import shaping
-from kuai.ops.dimensions import broadcast_shapes, normalize_dim, normalize_dims
-from kuai.ops.shaping import integers, shape_of
+from kuai.ops import selecting, shaping
+from kuai.ops.dimensions import broadcast_shapes, normalize_dim
+from kuai.ops.shaping import shape_of
 
 
 @op(method=False, aliases=("concat", "concatenate"))
@@ -158,7 +157,7 @@ def broadcast_tensors(*tensors):
     """
     given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
     shape = broadcast_shapes(*map(shape_of, given))
-    return tuple(shaping.expand(tensor, shape) for tensor in given)
+    return tuple(selecting.expand(tensor, shape) for tensor in given)
 
 
 @composite(method=False)
@@ -184,7 +183,7 @@ def meshgrid(*tensors, indexing="ij"):
         vectors[:2] = vectors[1::-1]
     shape, count = tuple(math.prod(shape_of(v)) for v in vectors), len(vectors)
     spread = [
-        shaping.expand(shaping.view(v, *(-1 if d == n else 1 for d in range(count))), shape)
+        selecting.expand(shaping.view(v, *(-1 if d == n else 1 for d in range(count))), shape)
         for n, v in enumerate(vectors)
     ]
     if swap:

@@ -7,16 +7,13 @@ import numpy as np
 
 from kuai.engine.concrete import concrete
 from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, result_dtype, scalar_name
+from kuai.engine.promotion import cast, scalar_name
 from kuai.engine.tensor import Tensor, from_array
-from kuai.ops import indexing, shaping
+from kuai.ops import indexing, selecting, shaping
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
+from kuai.ops.gathering import check_integers, gather, grown, prepared
 from kuai.ops.indexing import wrapped
 from kuai.ops.shaping import shape_of
-
-
-from kuai.ops.gathering import *
-
 
 # Whole slices -------------------------------------------------------------------------------------
 
@@ -30,9 +27,9 @@ def _vector(index, name):
 @op(function=False, method=False, grad="IndexSelectBackward0")
 def slices_at(input: Array, dim: int, index: Array):
     """`index_select` on arrays."""
-    _check_integers(index, "index_select")
+    check_integers(index, "index_select")
     places = _vector(index, "index_select")
-    source = _grown(input)
+    source = grown(input)
     found = jnp.take(source, wrapped(places, source.shape[dim]), axis=dim, mode="clip")
     return found if input.ndim else found.reshape(())
 
@@ -53,17 +50,17 @@ def index_select(input, dim, index):
 
 
 def _at_slices(input, dim, index, how, source):
-    source = _grown(source)
-    spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), _grown(input).shape[dim]))
-    made = getattr(_grown(input).at[spots], how)(source.astype(input.dtype), mode="drop")
+    source = grown(source)
+    spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
+    made = getattr(grown(input).at[spots], how)(source.astype(input.dtype), mode="drop")
     return made.reshape(input.shape)
 
 
 def _slice_op(name, grad, how):
     def change(input: Array, dim: int, index: Array, source: Array | Number):
-        _check_integers(index, name)
+        check_integers(index, name)
         if not source.ndim:
-            size = tuple(index.size if d == dim else n for d, n in enumerate(_grown(input).shape))
+            size = tuple(index.size if d == dim else n for d, n in enumerate(grown(input).shape))
             return _at_slices(input, dim, index, how, jnp.full(size, cast(source, input.dtype)))
         if source.dtype != input.dtype:
             raise RuntimeError(
@@ -96,7 +93,7 @@ def index_add(input, dim, index, source, *, alpha=1):
         >>> kuai.zeros(2).index_add(0, kuai.tensor([1, 1]), kuai.ones(2))
         tensor([0., 2.])
     """
-    dim = _prepared(input, dim, index)
+    dim = prepared(input, dim, index)
     return _index_add(input, dim, index, source if alpha == 1 else source * alpha)
 
 
@@ -108,7 +105,7 @@ def index_copy(input, dim, index, source):
         >>> kuai.zeros(3).index_copy(0, kuai.tensor([2]), kuai.ones(1))
         tensor([0., 0., 1.])
     """
-    return _index_copy(input, _prepared(input, dim, index), index, source)
+    return _index_copy(input, prepared(input, dim, index), index, source)
 
 
 @composite(inplace=True)
@@ -124,7 +121,7 @@ def index_fill(input, dim, index, value):
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
-    return _index_fill(input, _prepared(input, dim, index), index, value)
+    return _index_fill(input, prepared(input, dim, index), index, value)
 
 
 @composite(inplace=True)
@@ -166,7 +163,9 @@ def masked_fill(input: Array, mask: Array, value: Array | Number):
 
 
 def _lower(array):
-    return {"uint8": "unsigned char", "int64": "long int"}.get(array.dtype.name, scalar_name(array.dtype).lower())
+    return {"uint8": "unsigned char", "int64": "long int"}.get(
+        array.dtype.name, scalar_name(array.dtype).lower()
+    )
 
 
 @composite
@@ -180,7 +179,7 @@ def masked_select(input, mask):
     if mask.dtype.name != "bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(shape_of(input), shape_of(mask))
-    return shaping.expand(input, shape)[shaping.expand(mask, shape)]
+    return selecting.expand(input, shape)[selecting.expand(mask, shape)]
 
 
 @op(inplace=True)
@@ -254,7 +253,7 @@ def take_along_dim(input, indices, dim=None):
         shape[dim] = 1
     together = list(broadcast_shapes(*ones))
     sizes = [(*together[:dim], length, *together[dim + 1 :]) for length in lengths]
-    return gather(shaping.expand(input, sizes[0]), dim, shaping.expand(indices, sizes[1]))
+    return gather(selecting.expand(input, sizes[0]), dim, selecting.expand(indices, sizes[1]))
 
 
 @op(function=False, method=False, grad="PutBackward0")
@@ -334,7 +333,7 @@ def select_scatter(input, src, dim, index):
         tensor([[0., 0.],
                 [1., 1.]])
     """
-    return _with_part(input, src, functools.partial(shaping.select, dim=dim, index=index))
+    return _with_part(input, src, functools.partial(selecting.select, dim=dim, index=index))
 
 
 @composite
@@ -359,4 +358,4 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    return _with_part(input, src, lambda made: shaping.diagonal(made, offset, dim1, dim2))
+    return _with_part(input, src, lambda made: selecting.diagonal(made, offset, dim1, dim2))

@@ -1,23 +1,17 @@
-"""Random numbers in the shape of a tensor: what fills one, and what takes its numbers as parameters.
+"""Random numbers in the shape of a tensor: to fill it, or with its numbers as parameters.
 
 Differs from PyTorch: the numbers themselves.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 
-from kuai.engine import devices, dtypes, history, modes
+from kuai.engine import dtypes, history, modes
 from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, scalar_name
-from kuai.engine.randomness import generator_of
+from kuai.engine.promotion import cast
 from kuai.engine.tensor import Tensor
-from kuai.ops.shaping import integers, shape_of
-
-
-from kuai.ops.random_values import work_type, placed, refuse_integers, complex_normal, randn
-
+from kuai.ops.random_values import complex_normal, finish, randn, refuse_integers, work_type
+from kuai.ops.shaping import shape_of
 
 # Draws in the shape of a tensor -------------------------------------------------------------------
 
@@ -25,8 +19,8 @@ from kuai.ops.random_values import work_type, placed, refuse_integers, complex_n
 @op(function=False, method=False, random=True)
 def uniform_like(key, like: Array, low: Number, high: Number):
     """Uniform numbers in [low, high)."""
-    low, high = (cast(number, _work(like.dtype)) for number in (low, high))
-    drawn = jax.random.uniform(key, like.shape, _work(like.dtype))
+    low, high = (cast(number, work_type(like.dtype)) for number in (low, high))
+    drawn = jax.random.uniform(key, like.shape, work_type(like.dtype))
     return (drawn * (high - low) + low).astype(like.dtype)
 
 
@@ -34,24 +28,26 @@ def uniform_like(key, like: Array, low: Number, high: Number):
 def normal_like(key, like: Array, mean: Array | Number, std: Array | Number):
     """Normal numbers."""
     if like.dtype.kind == "c":
-        return _complex_normal(key, like.shape, like.dtype) * cast(std, like.dtype) + cast(
+        return complex_normal(key, like.shape, like.dtype) * cast(std, like.dtype) + cast(
             mean, like.dtype
         )
-    mean, std = (cast(number, _work(like.dtype)) for number in (mean, std))
-    return (jax.random.normal(key, like.shape, _work(like.dtype)) * std + mean).astype(like.dtype)
+    mean, std = (cast(number, work_type(like.dtype)) for number in (mean, std))
+    return (jax.random.normal(key, like.shape, work_type(like.dtype)) * std + mean).astype(
+        like.dtype
+    )
 
 
 @op(function=False, method=False, random=True)
 def bernoulli_like(key, like: Array, p: Array | Number):
     """1 with probability p, else 0."""
-    drawn = jax.random.uniform(key, like.shape, _work(p.dtype))
+    drawn = jax.random.uniform(key, like.shape, work_type(p.dtype))
     return (drawn < cast(p, drawn.dtype)).astype(like.dtype)
 
 
 @op(function=False, method=False, random=True)
 def exponential_like(key, like: Array, rate: Number):
     """Exponentially distributed numbers."""
-    drawn = jax.random.exponential(key, like.shape, _work(like.dtype))
+    drawn = jax.random.exponential(key, like.shape, work_type(like.dtype))
     return (drawn / cast(rate, drawn.dtype)).astype(like.dtype)
 
 
@@ -65,7 +61,7 @@ def geometric_like(key, like: Array, p: Number):
 @op(function=False, method=False, random=True)
 def cauchy_like(key, like: Array, median: Number, sigma: Number):
     """Cauchy distributed numbers."""
-    drawn = jax.random.cauchy(key, like.shape, _work(like.dtype))
+    drawn = jax.random.cauchy(key, like.shape, work_type(like.dtype))
     return (drawn * cast(sigma, drawn.dtype) + cast(median, drawn.dtype)).astype(like.dtype)
 
 
@@ -95,7 +91,7 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **keywords):
         raise RuntimeError(
             f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={to:g}"
         )
-    _refuse_integers("check_uniform_bounds", self.dtype)
+    refuse_integers("check_uniform_bounds", self.dtype)
     return _fill(self, uniform_like, float(low), float(to), generator=generator)
 
 
@@ -109,7 +105,7 @@ def normal_(self, mean=0.0, std=1.0, *, generator=None):
     """
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
-    _refuse_integers("normal_kernel_cpu", self.dtype)
+    refuse_integers("normal_kernel_cpu", self.dtype)
     return _fill(self, normal_like, float(mean), float(std), generator=generator)
 
 
@@ -198,7 +194,7 @@ def normal_with(key, mean: Array | Number, std: Array | Number):
     arrays = [jnp.asarray(v) for v in (mean, std) if not getattr(v, "weak_type", False)]
     kind = arrays[0].dtype
     shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(std))
-    drawn = jax.random.normal(key, shape, _work(kind)).astype(kind)
+    drawn = jax.random.normal(key, shape, work_type(kind)).astype(kind)
     return drawn * cast(std, kind) + cast(mean, kind)
 
 
@@ -224,14 +220,14 @@ def normal(
     if size is not None:
         made = randn(size, generator=generator, dtype=dtype, device=device)
         made = made * float(std) + float(mean)
-        return _finish(made, requires_grad, out)
+        return finish(made, requires_grad, out)
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         raise TypeError(
             "normal() received an invalid combination of arguments: numbers need a size"
         )
     with modes.no_grad():
         made = normal_with(mean, std, generator=generator)
-    return made if out is None else _finish(made, False, out)
+    return made if out is None else finish(made, False, out)
 
 
 @composite
@@ -242,10 +238,10 @@ def bernoulli(input, p=None, *, generator=None, out=None):
         >>> kuai.bernoulli(kuai.tensor([0.0, 1.0]))
         tensor([0., 1.])
     """
-    _refuse_integers("bernoulli_tensor_cpu_p_", input.dtype)
+    refuse_integers("bernoulli_tensor_cpu_p_", input.dtype)
     with modes.no_grad():
         made = bernoulli_like(input, input if p is None else p, generator=generator)
-    return made if out is None else _finish(made, False, out)
+    return made if out is None else finish(made, False, out)
 
 
 @op(random=True)
@@ -262,7 +258,7 @@ def poisson(key, input: Array):
 @op(function=False, method=False, random=True)
 def drawn_places(key, weights: Array, count: int, replacement: bool):
     """Places drawn with probabilities proportional to the weights."""
-    logits = jnp.log(weights.astype(_work(weights.dtype)))
+    logits = jnp.log(weights.astype(work_type(weights.dtype)))
     if replacement:
         drawn = jax.random.categorical(key, logits, axis=-1, shape=(count, *weights.shape[:-1]))
         return jnp.moveaxis(drawn, 0, -1).astype(jnp.int64)

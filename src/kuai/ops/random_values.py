@@ -11,20 +11,20 @@ import math
 import jax
 import jax.numpy as jnp
 
-from kuai.engine import devices, dtypes, history, modes
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, scalar_name
+from kuai.engine import devices, dtypes, modes
+from kuai.engine.door import Number, composite, op
+from kuai.engine.promotion import scalar_name
 from kuai.engine.randomness import generator_of
-from kuai.engine.tensor import Tensor
 from kuai.ops.shaping import integers, shape_of
 
 
-def _work(kind):
+def work_type(kind):
     """The type in which to draw: half precision is rounded afterwards."""
     return jnp.dtype(jnp.float64) if kind == jnp.float64 else jnp.dtype(jnp.float32)
 
 
-def _complex_normal(key, shape, kind):
+def complex_normal(key, shape, kind):
+    """Complex normal numbers with variance 1."""
     real = jnp.float64 if kind == jnp.complex128 else jnp.float32
     parts = jax.random.normal(key, (2, *shape), real) * jnp.asarray(math.sqrt(0.5), real)
     return jax.lax.complex(parts[0], parts[1])
@@ -40,7 +40,7 @@ def uniform_of(key, shape: tuple, kind: object):
         real = jnp.float64 if kind == jnp.complex128 else jnp.float32
         parts = jax.random.uniform(key, (2, *shape), real)
         return jax.lax.complex(parts[0], parts[1])
-    drawn = jax.random.uniform(key, shape, _work(kind))
+    drawn = jax.random.uniform(key, shape, work_type(kind))
     if drawn.dtype == kind:
         return drawn
     largest = 1 - jnp.finfo(kind).epsneg  # rounding must not give 1
@@ -51,8 +51,8 @@ def uniform_of(key, shape: tuple, kind: object):
 def normal_of(key, shape: tuple, kind: object):
     """Standard normal numbers."""
     if jnp.dtype(kind).kind == "c":
-        return _complex_normal(key, shape, kind)
-    return jax.random.normal(key, shape, _work(kind)).astype(kind)
+        return complex_normal(key, shape, kind)
+    return jax.random.normal(key, shape, work_type(kind)).astype(kind)
 
 
 @op(function=False, method=False, random=True)
@@ -73,7 +73,7 @@ def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
     made = operation(
         *arguments[:1], kind, *arguments[1:], generator=generator or _generator_on(device)
     )
-    return _finish(made, requires_grad, out)
+    return finish(made, requires_grad, out)
 
 
 def _generator_on(device):
@@ -83,7 +83,8 @@ def _generator_on(device):
     return generator_of(devices.get_default_device() if capture is None else capture.device)
 
 
-def _finish(made, requires_grad, out):
+def finish(made, requires_grad, out):
+    """A result as the caller asked for it: requiring a gradient, or in a given tensor."""
     if requires_grad:
         made.requires_grad = True
     if out is None:
@@ -92,7 +93,8 @@ def _finish(made, requires_grad, out):
     return out
 
 
-def _refuse_integers(name, dtype):
+def refuse_integers(name, dtype):
+    """PyTorch's error for a dtype that random real numbers do not fit into."""
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
         raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(dtype.jax)}'")
 
@@ -114,7 +116,7 @@ def rand(
         >>> kuai.rand(2, 3).shape
         torch.Size([2, 3])
     """
-    _refuse_integers("check_uniform_bounds", dtype)
+    refuse_integers("check_uniform_bounds", dtype)
     return _drawn(uniform_of, (integers(size),), dtype, device, generator, requires_grad, out)
 
 
@@ -135,7 +137,7 @@ def randn(
         >>> kuai.randn(2, 3).shape
         torch.Size([2, 3])
     """
-    _refuse_integers("normal_kernel_cpu", dtype)
+    refuse_integers("normal_kernel_cpu", dtype)
     return _drawn(normal_of, (integers(size),), dtype, device, generator, requires_grad, out)
 
 

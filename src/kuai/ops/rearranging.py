@@ -1,20 +1,14 @@
 """Rearranging: repetition, reversed and rolled orders, triangles and diagonals."""
 
-import math
-
 import jax.numpy as jnp
 
 from kuai.engine.concrete import concrete
 from kuai.engine.door import Array, Sequence, composite, op
 from kuai.engine.promotion import cast, result_dtype
-from kuai.engine.tensor import Tensor
-from kuai.ops import shaping
-from kuai.ops.dimensions import broadcast_shapes, normalize_dim, normalize_dims
-from kuai.ops.shaping import integers, shape_of
-
-
+from kuai.ops import selecting, shaping
+from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.joining import clone
-
+from kuai.ops.shaping import integers, shape_of
 
 # Repetition ---------------------------------------------------------------------------------------
 
@@ -88,7 +82,7 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
     length = shape_of(input)[dim]
     if shape_of(repeats) not in ((), (1,), (length,)):
         raise RuntimeError("repeats must have the same size as input along dim")
-    repeats = shaping.expand(repeats, (length,))
+    repeats = selecting.expand(repeats, (length,))
     total = output_size
     if total is None:
         total = int(concrete(repeats, "repeat_interleave() without output_size").sum())
@@ -242,7 +236,7 @@ def diag(input, diagonal=0):
     ndim = len(shape_of(input))
     if ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
-    return diag_embed(input, diagonal) if ndim == 1 else clone(shaping.diagonal(input, diagonal))
+    return diag_embed(input, diagonal) if ndim == 1 else clone(selecting.diagonal(input, diagonal))
 
 
 @composite

@@ -1,22 +1,13 @@
-"""Parts: one index, a range, a diagonal, windows; repetition without copying; real and imaginary parts.
+"""Parts: an index, a range, a diagonal, windows; real parts; repetition without copying.
 
 All functions here give views.
 """
 
-import math
-
-import numpy as np
-
-from kuai.engine import dtypes, views
-from kuai.engine.door import Array, composite, op
-from kuai.engine.layouts import is_contiguous, layout_of, merged_strides
-from kuai.engine.size import Size
+from kuai.engine.door import composite
 from kuai.engine.tensor import Tensor
 from kuai.ops import windows
-from kuai.ops.dimensions import normalize_dim, normalize_dims
-
-from kuai.ops.shaping import integers, shape_of, reshape, unsqueeze, view
-
+from kuai.ops.dimensions import normalize_dim
+from kuai.ops.shaping import integers, shape_of, unsqueeze
 
 # Parts --------------------------------------------------------------------------------------------
 

@@ -3,18 +3,13 @@
 import math
 from collections.abc import Iterable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import dtypes, modes, views
+from kuai.engine import dtypes
 from kuai.engine.door import composite
 from kuai.engine.tensor import Tensor, from_array, is_tensor
-from kuai.ops.shaping import integers, shape_of
-
-
-from kuai.ops.creation import *
-
+from kuai.ops.creation import cast_array, empty, into, kind_of, tensor
+from kuai.ops.shaping import shape_of
 
 # Formulas -----------------------------------------------------------------------------------------
 
@@ -42,10 +37,10 @@ def arange(
         >>> kuai.arange(3), kuai.arange(1, 2, 0.5)
         (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
     """
-    if len(bounds) == 1:
-        end = bounds[0]
-    elif bounds and end is not None:
+    if bounds and end is not None:
         start, step = (*bounds, step)[:2]
+    elif len(bounds) == 1:
+        end = bounds[0]
     elif bounds:
         start, end, step = (*bounds, step)[:3]
     start, end, step = map(_number, (start, end, step))
@@ -54,12 +49,12 @@ def arange(
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(n, int) for n in (start, end, step))
-    kind = _kind(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
+    kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     work = np.int64 if whole else np.float64
     array = (work(start) + np.arange(count, dtype=work) * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
-    return made if out is None else _into(out, made)
+    return made if out is None else into(out, made)
 
 
 @composite(method=False)
@@ -72,7 +67,7 @@ def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fal
     """
     if end is None:
         start, end = 0, start
-    kind = _kind(dtype, dtypes.default_float_jax())
+    kind = kind_of(dtype, dtypes.default_float_jax())
     count = math.floor((end - start) / step) + 1
     return from_array((start + np.arange(count) * step).astype(kind), device, requires_grad)
 
@@ -87,8 +82,9 @@ def _evenly(start, end, steps, kind=np.float64):
     step = (end - start) / kind(max(steps - 1, 1))
     if steps == 1:
         return np.array([start])
-    upward = start + step * places.astype(kind)
-    downward = end - step * (steps - 1 - places).astype(kind)
+    # the product is not rounded before the sum, as in a fused multiply-add
+    start, end, step = map(np.float64, (start, end, step))
+    upward, downward = start + step * places, end - step * (steps - 1 - places)
     return np.where(places < steps // 2, upward, downward)
 
 
@@ -103,11 +99,11 @@ def linspace(
         tensor([0.0000, 0.5000, 1.0000])
     """
     start, end = _number(start), _number(end)
-    kind = _kind(dtype, dtypes.default_float_jax())
+    kind = kind_of(dtype, dtypes.default_float_jax())
     work = np.float32 if kind == np.float32 else np.float64
     numbers = _evenly(start, end, int(steps), work)
-    made = from_array(_cast(numbers, kind), device, requires_grad)
-    return made if out is None else _into(out, made)
+    made = from_array(cast_array(numbers, kind), device, requires_grad)
+    return made if out is None else into(out, made)
 
 
 @composite(method=False)
@@ -122,7 +118,7 @@ def logspace(
     """
     numbers = np.power(float(base), _evenly(_number(start), _number(end), int(steps)))
     return from_array(
-        numbers.astype(_kind(dtype, dtypes.default_float_jax())), device, requires_grad
+        numbers.astype(kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
     )
 
 
@@ -139,15 +135,15 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     made = from_array(
-        np.eye(n, m, dtype=_kind(dtype, dtypes.default_float_jax())), device, requires_grad
+        np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
     )
-    return made if out is None else _into(out, made)
+    return made if out is None else into(out, made)
 
 
 def _triangle(name, places):
     def make(row, col, offset=0, *, dtype=None, device=None, layout=None):
         indices = np.stack(places(row, offset, col))
-        return from_array(indices.astype(_kind(dtype, np.dtype(np.int64))), device)
+        return from_array(indices.astype(kind_of(dtype, np.dtype(np.int64))), device)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Rows and columns of the {name[:4]} part of a `row` by `col` matrix."

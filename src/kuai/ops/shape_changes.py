@@ -1,7 +1,8 @@
 """Changing a tensor's own shape: `squeeze_`, `t_`, `resize_`, `set_` and the like.
 
-The tensor becomes what the view operation of the same name would give. Where gradients are recorded it
-gets a storage of its own with that, because the views that were taken of it follow its old shape.
+The tensor becomes what the view operation of the same name would give. Where gradients are
+recorded it gets a storage of its own with that, because the views that were taken of it follow
+its old shape.
 """
 
 import math
@@ -9,7 +10,7 @@ import math
 from kuai.engine import guards
 from kuai.engine.door import composite
 from kuai.engine.tensor import Tensor
-from kuai.ops import creation, joining, shaping
+from kuai.ops import creation, joining, shaping, transposing
 from kuai.ops.shaping import integers, shape_of
 
 __all__ = ["become"]
@@ -43,8 +44,8 @@ def _in_place(operation):
 for _operation in (
     shaping.squeeze,
     shaping.unsqueeze,
-    shaping.t,
-    shaping.transpose,
+    transposing.t,
+    transposing.transpose,
 ):
     _in_place(_operation)
 Tensor.swapaxes_ = Tensor.swapdims_ = Tensor.transpose_

@@ -12,7 +12,6 @@ from kuai.engine import dtypes, views
 from kuai.engine.door import Array, composite, op
 from kuai.engine.layouts import is_contiguous, layout_of, merged_strides
 from kuai.engine.size import Size
-from kuai.engine.tensor import Tensor
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 

@@ -4,23 +4,16 @@ What needs concrete values raises `DataDependentError` inside a compiled step.
 """
 
 import copy
-import math
-import warnings
 
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes, modes, printing, views
+from kuai.engine import devices, dtypes, printing, views
 from kuai.engine.concrete import concrete
-from kuai.engine.door import Array, composite, op
-from kuai.engine.function import Function
-from kuai.engine.layouts import is_contiguous as layout_is_contiguous
-from kuai.engine.layouts import layout_of
-from kuai.engine.promotion import cast
-from kuai.engine.tensor import Tensor, from_array, method, wrap
-from kuai.ops import indexing
+from kuai.engine.door import composite
+from kuai.engine.tensor import Tensor, from_array
+from kuai.ops.conversion import numel
 from kuai.ops.shaping import shape_of
-
 
 # Python and NumPy ---------------------------------------------------------------------------------
 

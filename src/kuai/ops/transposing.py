@@ -1,18 +1,10 @@
 """Order: dimensions exchanged, reversed and moved; complex conjugates. All but those are views."""
 
-import math
-
-import numpy as np
-
-from kuai.engine import dtypes, views
 from kuai.engine.door import Array, composite, op
-from kuai.engine.layouts import is_contiguous, layout_of, merged_strides
-from kuai.engine.size import Size
 from kuai.engine.tensor import Tensor
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
-
-from kuai.ops.shaping import integers, shape_of, reshape, unsqueeze, view
+from kuai.ops.shaping import integers, shape_of
 
 
 @composite
@@ -136,7 +128,8 @@ def _transposed_attribute(self):
 
 _BATCHES = "matrices or batches of matrices. Got {}-D tensor."
 _MATRICES = {
-    "H": "matrices (2-D tensors). Got {}-D tensor. For batches of matrices, consider using tensor.mH",
+    "H": "matrices (2-D tensors). Got {}-D tensor. For batches of matrices, consider using "
+    "tensor.mH",
     "mT": _BATCHES,
     "mH": _BATCHES,
 }
