@@ -2,6 +2,7 @@
 #
 #   make train    train LeNet on handwritten digits, from nothing, in one command
 #   make test     what the project's checks run: format, lint, types, tests, doctests
+#   make stubs    write the stub files for type checkers anew
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
 #   make clean    remove what was built (the virtual environment stays)
 
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: train test check bench clean
+.PHONY: train test check stubs bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -23,6 +24,9 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+
+stubs: $(VENV)/.installed-test
+	$(BIN)/python -m tools.make_stubs
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks

@@ -1,20 +1,19 @@
 """Write the stub files that tell editors and type checkers what the op table attaches at run time.
 
-    python tools/make_stubs.py           write them
-    python tools/make_stubs.py --check   exit with 1 if they are out of date
+    make stubs
 
-`Tensor` gets its methods, and `kuai` its functions, when the op families register themselves. A type
-checker does not run code, so the same facts are written down as `.pyi` files beside the modules.
+`Tensor` gets its methods, and `kuai` its functions, when the op families register themselves. A
+type checker does not run code, so the same facts are written down as `.pyi` files beside the
+modules.
 """
 
 import inspect
 import pathlib
-import sys
 import types
 import typing
 
 import kuai
-from kuai.engine.door import REGISTRY, Array, Number
+from kuai.engine.door import Array, Number
 from kuai.engine.tensor import Tensor
 
 SOURCE = pathlib.Path(kuai.__file__).parent
@@ -57,26 +56,24 @@ PLAIN_RESULTS = {
 }
 
 
-def main() -> int:
-    """Write the stubs, or check them."""
-    wanted = {
+def main() -> None:
+    """Write the stubs."""
+    for path, text in stubs().items():
+        path.write_text(text)
+
+
+def stubs() -> dict[pathlib.Path, str]:
+    """The text of each stub file."""
+    return {
         SOURCE / "engine" / "tensor.pyi": tensor_stub(),
         SOURCE / "__init__.pyi": package_stub(),
     }
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    if "--check" in sys.argv[1:]:
-        for path in stale:
-            print(f"{path} is out of date: run `python tools/make_stubs.py`", file=sys.stderr)
-        return 1 if stale else 0
-    for path, text in wanted.items():
-        path.write_text(text)
-    return 0
 
 
 def tensor_stub() -> str:
     """The text of `engine/tensor.pyi`."""
     lines = [
-        HEADER + "from collections.abc import Callable, Iterator, Sequence\nfrom typing import Any\n",
+        HEADER + "from collections.abc import Iterator, Sequence\nfrom typing import Any\n",
         "from kuai.engine.devices import device as Device",
         "from kuai.engine.dtypes import dtype as Dtype",
         "from kuai.engine.size import Size\n",
@@ -94,7 +91,8 @@ def tensor_stub() -> str:
         elif not name.startswith("_") or name.startswith("__"):
             lines.append(_method(name, member))
     lines += ["", "def is_tensor(obj: object) -> bool: ..."]
-    lines.append("def from_array(array: Any, device: Any = ..., requires_grad: bool = ...) -> Tensor: ...")
+    parameters = "array: Any, device: Any = ..., requires_grad: bool = ..."
+    lines.append(f"def from_array({parameters}) -> Tensor: ...")
     lines.append("def wrap(array: Any) -> Tensor: ...")
     lines.append("def method(function: Any = ..., *, name: str | None = ...) -> Any: ...")
     return "\n".join(lines) + "\n"
@@ -116,7 +114,7 @@ def _method(name, member):
 
 def package_stub() -> str:
     """The text of `kuai/__init__.pyi`: what the package exports, by where it comes from."""
-    lines = [HEADER + "from collections.abc import Callable, Sequence\nfrom typing import Any\n"]
+    lines = [HEADER + "from collections.abc import Sequence\nfrom typing import Any\n"]
     functions = []
     for name in sorted(vars(kuai)):
         thing = vars(kuai)[name]
@@ -124,7 +122,8 @@ def package_stub() -> str:
             continue
         if isinstance(thing, types.ModuleType):
             if thing.__name__.startswith("kuai.") and hasattr(thing, "__file__"):
-                lines.append(f"from {thing.__name__.rpartition('.')[0]} import {thing.__name__.rpartition('.')[2]} as {name}")
+                parent, _, module = thing.__name__.rpartition(".")
+                lines.append(f"from {parent} import {module} as {name}")
             else:
                 functions.append(f"{name}: Any")
         elif isinstance(thing, type):
@@ -145,7 +144,7 @@ def _constant(thing):
 
 
 def _parameters(function, is_method=False):
-    """The parameters as a stub writes them; names and defaults are kept, types where they are known."""
+    """The parameters as a stub writes them, with types where they are known."""
     try:
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -160,7 +159,8 @@ def _parameters(function, is_method=False):
             parts.append("*")
             starred = True
         starred = starred or parameter.kind is parameter.VAR_POSITIONAL
-        prefix = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
+        prefix = stars.get(parameter.kind, "")
         default = "" if parameter.default is parameter.empty else " = ..."
         parts.append(f"{prefix}{parameter.name}: {_type(hints.get(parameter.name))}{default}")
     if getattr(getattr(function, "operation", None), "random", False):
@@ -201,4 +201,4 @@ def _result(function):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -102,4 +102,9 @@ ROWS = [
         A(2, 3),
         random=True,
     ),
+    Row("complex from parts", lambda t, x, y: t.complex(x, y), A(2, 1), A(3)),
+    Row("polar", lambda t, x, y: t.polar(x, y), A(2, positive=True), A(2)),
+    Row("angle", lambda t, x: t.angle(x), A(2, 3), dtypes=("complex64",)),
+    same("angle of real numbers", lambda t, x: (t.angle(x), x.long().angle()), A(5)),
+    same("combinations", lambda t, x: (t.combinations(x), t.combinations(x, 3, True)), A(4)),
 ]

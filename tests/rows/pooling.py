@@ -93,7 +93,7 @@ ROWS = [
     _pool("adaptive_avg_pool3d", A(2, 3, 5, 4, 7), arguments=((2, 2, 3),)),
     _pool("lp_pool1d", A(2, 3, 8, positive=True), arguments=(3, 2), gradcheck=True),
     _pool("lp_pool2d", A(2, 3, 7, 8), arguments=(2, 2)),
-    _pool("lp_pool2d", A(values=TIES), arguments=(2, 2)),
+    _pool("lp_pool2d", A(values=TIES), arguments=(2.0, 2)),
     _pool("lp_pool2d", A(2, 3, 7, 8, positive=True), arguments=(1.5, (3, 2), 2, True)),
     _pool("lp_pool3d", A(2, 3, 4, 4, 5, positive=True), arguments=(2, 2, 1)),
     _layer("MaxPool1d", SIGNAL, 2),

@@ -281,7 +281,7 @@ class Outputs:
         self.first_cotangent = 0
         self.count = 0  # how many of the outputs are returned tensors
         self.stand_ins = {}  # id of a stand-in -> number of the argument
-        self.aliased = {}  # number of an argument -> its storage, if the trace also reached it otherwise
+        self.aliased = {}  # number of an argument -> its storage, if it was also reached otherwise
         self.forward = self.gradients = ()
         self.avals = []  # shape and dtype of the results that gradients can be sent to
 

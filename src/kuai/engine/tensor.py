@@ -183,7 +183,8 @@ def _check_grad(tensor: Tensor, value) -> None:
     if value.shape != tensor.shape:
         raise RuntimeError(
             f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
-            f"'{list(tensor.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            f"'{list(tensor.shape)}'. Please ensure that the gradient and the tensor are the same "
+            "size"
         )
     if value.dtype is not tensor.dtype:
         raise RuntimeError(

@@ -197,7 +197,7 @@ def detach(input):
     return Tensor._share(input)
 
 
-@composite(function=False)
+@composite
 def detach_(self):
     """Take this tensor out of the graph; it becomes a leaf."""
     if self._base is not None:
@@ -277,10 +277,16 @@ def is_complex(input):
     return input.dtype.is_complex
 
 
-@composite(function=False)
-def is_signed(self):
+@composite
+def is_signed(input):
     """Whether the dtype has negative numbers."""
-    return self.dtype.is_signed
+    return input.dtype.is_signed
+
+
+@composite
+def get_device(input):
+    """The number of the GPU the tensor lies on; -1 for host memory."""
+    return -1 if input.device.type == "cpu" else input.device.index or 0
 
 
 @composite
@@ -290,6 +296,12 @@ def is_same_size(input, other):
 
 
 Tensor.is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it lies on a GPU.")
+Tensor.is_cpu = property(
+    lambda self: self.device.type == "cpu", doc="Whether it is in host memory."
+)
+Tensor.retains_grad = property(
+    lambda self: self._retains_grad, doc="Whether `retain_grad()` was called."
+)
 Tensor.itemsize = property(element_size, doc="The number of bytes of one element.")
 Tensor.nbytes = property(lambda self: numel(self) * element_size(self), doc="The number of bytes.")
 Tensor.is_sparse = Tensor.is_quantized = Tensor.is_meta = False
@@ -329,7 +341,7 @@ def copy_(self, src, non_blocking=False):
     return indexing.fill(self, moved(src, self.device))
 
 
-@composite(function=False)
+@composite
 def fill_(self, value):
     """Write one value everywhere.
 
@@ -356,7 +368,7 @@ def fill(input, value):
     return fill_(input.clone(), value)
 
 
-@composite(function=False)
+@composite
 def zero_(self):
     """Write zero everywhere.
 

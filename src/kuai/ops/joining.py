@@ -1,8 +1,10 @@
 """Joining and rearranging: results in a storage of their own."""
 
+import itertools
 import math
 
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.door import Array, Sequence, composite, op
 from kuai.engine.promotion import cast, result_dtype
@@ -144,6 +146,23 @@ def column_stack(tensors):
 
 
 # Grids --------------------------------------------------------------------------------------------
+
+
+@composite(method=False)
+def combinations(input, r=2, with_replacement=False):
+    """All combinations of `r` elements of a vector, one a row.
+
+    Example:
+        >>> kuai.combinations(kuai.tensor([1, 2, 3]))
+        tensor([[1, 2],
+                [1, 3],
+                [2, 3]])
+    """
+    if len(shape_of(input)) != 1:
+        raise RuntimeError("Expect a 1D vector, but got shape " + str(list(shape_of(input))))
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = np.array(list(choose(range(shape_of(input)[0]), r)), np.int64).reshape(-1, r)
+    return input[rows]
 
 
 @composite(method=False)

@@ -21,7 +21,7 @@ def _checked(tensor, dim, name):
     return normalize_dim(dim, len(shape)), shape[normalize_dim(dim, len(shape))]
 
 
-@composite
+@composite(aliases=("unsafe_split",))
 def split(tensor, split_size_or_sections, dim=0):
     """Parts of a given size (the last may be smaller), or of given sizes.
 
@@ -69,7 +69,7 @@ def split_with_sizes(input, split_sizes, dim=0):
     return _pieces(input, dim, sizes)
 
 
-@composite
+@composite(aliases=("unsafe_chunk",))
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of equal size (the last may be smaller).
 
