@@ -31,7 +31,13 @@ DUNDER_RESULTS = {
     "__contains__": "bool",
     "__iter__": "Iterator[Tensor]",
     "__setitem__": "None",
+    "__init__": "None",
     "__array__": "Any",
+    "__array_wrap__": "Any",
+    "__dlpack__": "Any",
+    "__dlpack_device__": "Any",
+    "__jax_array__": "Any",
+    "__reduce_ex__": "Any",
 }
 PLAIN_RESULTS = {
     "item": "Any",
@@ -108,7 +114,8 @@ def _property_result(name):
 def _method(name, member):
     if name in ("__eq__", "__ne__"):
         return f"    def {name}(self, other: object) -> Tensor: ...  # type: ignore[override]"
-    result = DUNDER_RESULTS.get(name) or PLAIN_RESULTS.get(name) or _result(member)
+    known = {**DUNDER_RESULTS, **PLAIN_RESULTS}.get(name)
+    result = known or ("Tensor" if name.startswith("__") else _result(member))
     return f"    def {name}({_parameters(member, is_method=True)}) -> {result}: ..."
 
 

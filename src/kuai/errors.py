@@ -4,11 +4,17 @@ Where PyTorch raises an error, Kuai raises the same type with the same text; the
 for what PyTorch does not have. Each is a subclass of the built-in type a PyTorch user would catch.
 """
 
+import pickle
+
 __all__ = [
+    "BrokenFileError",
     "CompileError",
     "DataDependentError",
+    "FileFormatError",
     "KuaiError",
     "LeakedTensorError",
+    "UnsafeFileError",
+    "UnsavableObjectError",
 ]
 
 
@@ -46,3 +52,19 @@ class LeakedTensorError(KuaiError, RuntimeError):
             "from the "
             "function, or write it into an existing tensor with copy_()."
         )
+
+
+class FileFormatError(KuaiError, RuntimeError):
+    """A file is of a kind that Kuai does not read; the message names the file and the way out."""
+
+
+class BrokenFileError(FileFormatError, ValueError):
+    """A file is not what its name says: cut off, changed, or something else altogether."""
+
+
+class UnsafeFileError(FileFormatError, pickle.UnpicklingError):
+    """A file asks for more than tensors and plain Python values; nothing of it was done."""
+
+
+class UnsavableObjectError(KuaiError, TypeError):
+    """An object holds a value that could not be read back; the message says where it stands."""

@@ -153,7 +153,7 @@ def test_the_vector_is_differentiable():
     ],
 )
 def test_errors_of_vectors(call):
-    with pytest.raises(Exception) as theirs:  # noqa: B017 - torch says which
+    with pytest.raises(Exception) as theirs:
         call(torch)
     with pytest.raises(theirs.type) as ours:
         call(kuai)

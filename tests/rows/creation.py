@@ -107,4 +107,19 @@ ROWS = [
     Row("angle", lambda t, x: t.angle(x), A(2, 3), dtypes=("complex64",)),
     same("angle of real numbers", lambda t, x: (t.angle(x), x.long().angle()), A(5)),
     same("combinations", lambda t, x: (t.combinations(x), t.combinations(x, 3, True)), A(4)),
+    same(
+        "facts",
+        lambda t, x: (
+            t.is_complex(x),
+            t.is_floating_point(x),
+            t.is_signed(x.byte()),
+            t.is_same_size(x, x.T),
+            x.get_device(),
+            x.pin_memory is not None and x.data_ptr() != 0,
+            x.clone().resize_as_(t.zeros(2)).shape == (2,),
+            t.empty_strided((2, 3), (3, 1)).shape == (2, 3),
+        ),
+        A(2, 3),
+    ),
+    Row("cfloat and cdouble", lambda t, x: (x.cfloat(), x.cdouble()), A(2, 3), grad=False),
 ]

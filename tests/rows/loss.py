@@ -120,5 +120,25 @@ ROWS = [
     Row("nn.BCELoss", _layer("BCELoss"), P, P, layer=True),
     Row("nn.MarginRankingLoss", _layer("MarginRankingLoss"), A(2, 3), A(2, 3), SIGNS, layer=True),
     Row("nn.TripletMarginLoss", _layer("TripletMarginLoss"), P, P, P, layer=True),
+    Row(
+        "nn.TripletMarginWithDistanceLoss",
+        _layer("TripletMarginWithDistanceLoss", margin=0.5, swap=True),
+        P,
+        P,
+        P,
+        layer=True,
+    ),
+    Row(
+        "nn.CosineEmbeddingLoss",
+        _layer("CosineEmbeddingLoss", 0.2),
+        *(A(2, 3), A(2, 3), A(values=[1, -1], dtype="int64")),
+        layer=True,
+    ),
+    Row(
+        "nn.MultiLabelMarginLoss",
+        _layer("MultiLabelMarginLoss"),
+        *(A(1, 4), A(values=[[3, 0, -1, 1]], dtype="int64")),
+        layer=True,
+    ),
     Row("nn.GaussianNLLLoss", _layer("GaussianNLLLoss"), A(2, 3), P, P, layer=True),
 ]

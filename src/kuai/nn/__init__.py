@@ -401,3 +401,27 @@ from kuai.nn.pooling import (
 from kuai.nn.pooling import (
     MaxPool3d as MaxPool3d,
 )
+from kuai.nn.recurrent import (
+    GRU as GRU,
+)
+from kuai.nn.recurrent import (
+    LSTM as LSTM,
+)
+from kuai.nn.recurrent import (
+    RNN as RNN,
+)
+from kuai.nn.recurrent import (
+    RNNBase as RNNBase,
+)
+from kuai.nn.recurrent_cells import (
+    GRUCell as GRUCell,
+)
+from kuai.nn.recurrent_cells import (
+    LSTMCell as LSTMCell,
+)
+from kuai.nn.recurrent_cells import (
+    RNNCell as RNNCell,
+)
+from kuai.nn.recurrent_cells import (
+    RNNCellBase as RNNCellBase,
+)

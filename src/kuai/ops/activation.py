@@ -239,7 +239,6 @@ def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
     function=False,
     method=False,
     functional=True,
-    aliases=("log_sigmoid",),
     grad="LogSigmoidBackward0",
 )
 def logsigmoid(input: Array):

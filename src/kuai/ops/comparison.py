@@ -289,7 +289,7 @@ def where_of(self, condition, other):
 REGISTRY.export(where_of, ("where",), function=False, is_method=True, functional=False, module=None)
 
 
-@composite
+@composite(method=False)
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Where elements are among `test_elements`.
 

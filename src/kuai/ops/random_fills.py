@@ -244,7 +244,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     return made if out is None else finish(made, False, out)
 
 
-@op(random=True)
+@op(random=True, method=False)
 def poisson(key, input: Array):
     """Poisson distributed numbers with the rates in `input`.
 

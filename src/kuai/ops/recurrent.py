@@ -138,28 +138,48 @@ def _drop(key, layer, input, p):
     return jnp.where(mask, input / (1 - p) if p < 1 else 0, 0).astype(input.dtype)
 
 
-def _stack(key, input, states, weights, mode, has_biases, directions, batch_first, dropout):
+def _zeros(groups, mode, input):
+    """First states where none are given."""
+    rows, size = groups[0]["weight_hh"].shape
+    shape = len(groups), input.shape[1]
+    hidden = jnp.zeros((*shape, size), input.dtype)
+    return hidden, jnp.zeros((*shape, rows // 4), input.dtype) if mode == "LSTM" else None
+
+
+def _run_layer(mode, input, hidden, cells, groups):
+    """Both directions, or the only one, of a layer; their outputs side by side."""
+    made = [
+        _run_direction(
+            mode, at == 1, input, hidden[at], None if cells is None else cells[at], group
+        )
+        for at, group in enumerate(groups)
+    ]
+    outputs, last_hidden, last_cells = zip(*made, strict=True)
+    joined = outputs[0] if len(made) == 1 else jnp.concatenate(outputs, axis=-1)
+    return joined, last_hidden, last_cells
+
+
+def _stack(key, input, states, weights, shape, dropout=0.0):
     """Every layer after the other; with a key, dropout between them."""
+    mode, has_biases, projected, directions, batch_first = shape
     if batch_first:
         input = jnp.swapaxes(input, 0, 1)  # (T, B, I)
     if input.shape[0] == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     _check_dtypes(input, *states)
-    hidden = states[0]
-    cells = states[1] if mode == "LSTM" else hidden
-    projected = mode == "LSTM" and hidden.shape[-1] != cells.shape[-1]
     groups = _named(weights, has_biases, projected)
+    hidden, cells = (*states, None)[:2] if states else _zeros(groups, mode, input)
     last_hidden, last_cells = [], []
     for layer in range(0, len(groups), directions):
         if key is not None and layer:
             input = _drop(key, layer, input, dropout)
-        made = [
-            _run_direction(mode, at % 2 == 1, input, hidden[at + layer], cells[at + layer], group)
-            for at, group in enumerate(groups[layer : layer + directions])
-        ]
-        input = made[0][0] if len(made) == 1 else jnp.concatenate([m[0] for m in made], axis=-1)
-        last_hidden += [m[1] for m in made]
-        last_cells += [m[2] for m in made]
+        part = slice(layer, layer + directions)
+        own_cells = None if cells is None else cells[part]
+        input, new_hidden, new_cells = _run_layer(
+            mode, input, hidden[part], own_cells, groups[part]
+        )
+        last_hidden += new_hidden
+        last_cells += new_cells
     output = jnp.swapaxes(input, 0, 1) if batch_first else input
     if mode == "LSTM":
         return output, jnp.stack(last_hidden), jnp.stack(last_cells)
@@ -176,25 +196,18 @@ def _check_dtypes(input, *others):
 
 
 @op(function=False, method=False, grad="StackBackward0")
-def recurrent_stack(
-    input: Array,
-    states: Sequence[Array],
-    weights: Sequence[Array],
-    mode: str,
-    has_biases: bool,
-    directions: int,
-    batch_first: bool,
-):
+def recurrent_stack(input: Array, states: Sequence[Array], weights: Sequence[Array], shape: tuple):
     """Layers of an RNN, LSTM or GRU: the output of all steps, and the last states.
 
     Args:
         states: the first hidden state (layers·directions, B, P), and for an LSTM the first cell
-            state (layers·directions, B, H).
+            state (layers·directions, B, H); an empty list for zeros.
         weights: for each direction of each layer weight_ih (G, I), weight_hh (G, P), with biases
             bias_ih (G) and bias_hh (G), with a projection weight_hr (P, H).
-        mode: RNN_TANH, RNN_RELU, LSTM or GRU.
+        shape: the mode (RNN_TANH, RNN_RELU, LSTM or GRU), whether there are biases, whether there
+            are projections, the number of directions, and whether B comes before T.
     """
-    return _stack(None, input, states, weights, mode, has_biases, directions, batch_first, 0.0)
+    return _stack(None, input, states, weights, shape)
 
 
 @op(function=False, method=False, random=True, grad="StackBackward0")
@@ -203,22 +216,25 @@ def recurrent_stack_with_dropout(
     input: Array,
     states: Sequence[Array],
     weights: Sequence[Array],
-    mode: str,
-    has_biases: bool,
-    directions: int,
-    batch_first: bool,
+    shape: tuple,
     dropout: float,
 ):
     """`recurrent_stack` with dropout of what each layer but the first reads."""
-    return _stack(key, input, states, weights, mode, has_biases, directions, batch_first, dropout)
+    return _stack(key, input, states, weights, shape, dropout)
 
 
 # A cell -------------------------------------------------------------------------------------------
 
-_CELL_NAMES = {"RNN_TANH": "Tanh", "RNN_RELU": "Relu", "LSTM": "Mul", "GRU": "Add"}
+_CELL_NAMES = {1: "TanhBackward0", 3: "AddBackward0", 4: "MulBackward0"}
 
 
-@op(function=False, method=False, grad=lambda *x: "SqueezeBackward1" if x[0].ndim == 1 else "Cell")
+def _cell_name(input, hidden, *rest):
+    """What PyTorch calls the last thing a cell does, by the number of its gates."""
+    gates = rest[-1].shape[0] // hidden.shape[-1]
+    return _CELL_NAMES[gates] if input.ndim == 2 else "SqueezeBackward1"
+
+
+@op(function=False, method=False, grad=_cell_name)
 def recurrent_cell(
     input: Array,
     states: Sequence[Array],

@@ -311,6 +311,7 @@ def imaginary_part(input: Array):
 
 
 @view_op(
+    method=False,
     write=lambda base, part: lax.complex(part[..., 0], part[..., 1]),
     layout=lambda layout: Layout(
         (*layout.shape, 2), (*(2 * s for s in layout.strides), 1), 2 * layout.offset
@@ -333,6 +334,7 @@ def _write_as_complex(base, part):
 
 
 @view_op(
+    method=False,
     write=_write_as_complex,
     layout=lambda layout: Layout(
         layout.shape[:-1], tuple(s // 2 for s in layout.strides[:-1]), layout.offset // 2

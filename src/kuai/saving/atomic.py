@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
-__all__ = ["write_atomically"]
+__all__ = ["replacing", "write_atomically"]
 
 
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, then give it that name.
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A temporary file beside `path` that takes its name when the block ends without an error.
 
-    The content reaches the disk before the name does, so a crash leaves the old file.
+    The content reaches the disk before the name does, so a crash leaves the old file. Whoever is
+    reading the old file goes on reading it.
 
     Example:
         >>> folder = tempfile.mkdtemp()
-        >>> write_atomically(f"{folder}/notes.txt", b"new")
+        >>> with replacing(f"{folder}/notes.txt") as file:
+        ...     _ = file.write(b"new")
         >>> os.listdir(folder)
         ['notes.txt']
     """
@@ -24,7 +30,7 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
@@ -33,6 +39,12 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
         os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+    """Let a file have this content, whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def _umask() -> int:

@@ -1,0 +1,132 @@
+"""The container of PyTorch's files: a zip archive whose entries are stored, not compressed.
+
+All entries lie under one folder: `data.pkl` (the objects), `data/0`, `data/1`, … (the bytes of the
+storages), `byteorder`, `version`. Reading trusts nothing: the sizes that the archive declares have
+to fit into the file, so no entry can be larger than the file itself, and every checksum is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from kuai.saving.refusals import Damaged, Refused
+
+__all__ = ["Archive", "write_archive"]
+
+_ROOT = "archive"
+_ALIGNMENT = 64
+_ZIP64_FIELD = 20  # bytes that `zipfile` adds to the header of a large entry
+_BROKEN = (
+    zipfile.BadZipFile,
+    struct.error,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,  # `zipfile` for an encrypted entry
+    ValueError,
+)
+
+
+class Archive:
+    """The entries of an archive, by their names below its folder."""
+
+    def __init__(self, file: BinaryIO):
+        self._length = file.seek(0, os.SEEK_END)
+        with _readable():
+            self._zip = zipfile.ZipFile(file)
+        entries = self._zip.infolist()
+        self._check_names([entry.filename for entry in entries])
+        self._check_sizes(entries)
+        root = _root_of(self._zip.namelist())
+        self._entries = {entry.filename.removeprefix(f"{root}/"): entry for entry in entries}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def size(self, name: str) -> int:
+        """The number of bytes of an entry."""
+        if name not in self._entries:
+            raise Damaged(f"there is no entry {name!r} in it")
+        return self._entries[name].file_size
+
+    def read(self, name: str) -> bytes:
+        """The bytes of an entry, their checksum checked."""
+        size = self.size(name)
+        with _readable(), self._zip.open(self._entries[name]) as entry:
+            content = entry.read()
+        if len(content) != size:
+            raise Damaged(f"entry {name!r} is cut off")
+        return content
+
+    @staticmethod
+    def _check_names(names: list[str]) -> None:
+        if len(set(names)) != len(names):
+            raise Refused("two entries of the archive have the same name")
+        for name in names:
+            parts = re.split(r"[/\\]", name)
+            if ".." in parts or "" in parts or "\\" in name or ":" in name or "\0" in name:
+                raise Refused(f"the archive has an entry with the name {name!r}")
+
+    def _check_sizes(self, entries: list[zipfile.ZipInfo]) -> None:
+        for entry in entries:
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise Refused(
+                    f"entry {entry.filename!r} is compressed; PyTorch stores entries as they are"
+                )
+            if entry.compress_size != entry.file_size or entry.flag_bits & 1:
+                raise Damaged(f"the sizes of entry {entry.filename!r} contradict each other")
+            if not 0 <= entry.header_offset < self._length:
+                raise Damaged(f"entry {entry.filename!r} begins outside of the file")
+        if sum(entry.file_size for entry in entries) > self._length:
+            raise Damaged("its entries are declared larger than the file")
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise Damaged(str(error) or type(error).__name__) from error
+
+
+def _root_of(names: list[str]) -> str:
+    found = [name for name in names if re.fullmatch(r"[^/]+/data\.pkl", name)]
+    if len(found) != 1:
+        raise Damaged("it has no data.pkl; another kind of zip file?")
+    root = found[0].removesuffix("/data.pkl")
+    if any(not name.startswith(f"{root}/") for name in names):
+        raise Refused("the archive has entries outside of its folder")
+    return root
+
+
+def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryview]]) -> None:
+    """Write entries to a file; the same entries always give the same bytes.
+
+    Each begins at a multiple of 64 bytes, so that a reader can map it into memory.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries:
+            entry = zipfile.ZipInfo(f"{_ROOT}/{name}")  # dated 1980, as all of PyTorch's
+            entry.create_system = 0
+            entry.file_size = len(content)
+            entry.extra = _padding(file.tell(), entry)
+            with archive.open(entry, "w") as stream:
+                stream.write(content)
+                entry.extra = b""  # the padding belongs to the entry, not to the directory
+
+
+def _padding(position: int, entry: zipfile.ZipInfo) -> bytes:
+    """An extra field of a header that lets the content begin at a multiple of the alignment."""
+    header = zipfile.sizeFileHeader + len(entry.filename.encode()) + 4
+    if entry.file_size * 1.05 > zipfile.ZIP64_LIMIT:
+        header += _ZIP64_FIELD
+    missing = -(position + header) % _ALIGNMENT
+    return struct.pack("<2sH", b"FB", missing) + b"Z" * missing

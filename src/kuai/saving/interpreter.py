@@ -1,0 +1,264 @@
+"""A strict interpreter of the pickle instructions that PyTorch's files consist of.
+
+Pickle is a language for a stack machine, and `pickle.Unpickler` lets it call anything. This machine
+knows no classes and imports nothing. A global is a name that has to stand in a table; what the table
+gives is either a finished value (a dtype) or a `Builder`, and a builder checks each of its arguments.
+Every instruction checks the exact type of what it works on, so nothing can be appended to what is
+not a list or set in what is not a dict; an instruction that is not listed here is an error.
+`pickletools.genops` of the standard library only decodes the instructions.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from kuai.engine.devices import device
+from kuai.engine.dtypes import dtype
+from kuai.engine.size import Size
+from kuai.saving.limits import MAX_INSTRUCTIONS, MAX_PICKLE_BYTES
+from kuai.saving.refusals import Damaged, Refused, exactly
+
+__all__ = ["Builder", "check_key", "interpret"]
+
+_SCALARS = (str, int, float, bool, type(None), bytes, complex, dtype, device)
+_VALUES = {
+    "BINBYTES",
+    "BINBYTES8",
+    "BINFLOAT",
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "BINUNICODE",
+    "BINUNICODE8",
+    "BYTEARRAY8",
+    "LONG1",
+    "LONG4",
+    "SHORT_BINBYTES",
+    "SHORT_BINUNICODE",
+}
+_COPIED = (str, bytes, list, dict, tuple)
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
+_SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+
+
+class Builder(NamedTuple):
+    """What a global name stands for: a function of the arguments that checks each of them."""
+
+    name: str
+    build: Callable[[tuple], Any]
+
+
+def check_key(key: Any) -> None:
+    """Let through what is quick to hash: simple values, and tuples of them."""
+    parts = key if type(key) in (tuple, Size) else (key,)
+    for part in parts:
+        if type(part) not in _SCALARS:
+            raise Refused(f"a {type(part).__name__} stands where a key of a dict or set has to be")
+
+
+def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Any:
+    """Run pickle instructions.
+
+    Args:
+        names: what `"module name"` stands for; nothing else exists.
+        persistent: what a persistent identity (a storage) stands for.
+    """
+    if len(code) > MAX_PICKLE_BYTES:
+        raise Refused(f"its objects take up more than {MAX_PICKLE_BYTES >> 20} MiB")
+    machine = _Machine(names, persistent)
+    for count, (name, argument) in enumerate(_decoded(code)):
+        if count >= MAX_INSTRUCTIONS:
+            raise Refused(f"it has more than {MAX_INSTRUCTIONS} instructions")
+        if name == "STOP":
+            return machine.result()
+        machine.step(name, argument)
+    raise Damaged("the objects end too early")
+
+
+def _decoded(code: bytes):
+    try:
+        for opcode, argument, _ in pickletools.genops(code):
+            yield opcode.name, argument
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise Damaged(f"the objects cannot be decoded: {error}") from error
+
+
+class _Machine:
+    def __init__(self, names: Mapping[str, Any], persistent: Callable[[Any], Any]):
+        self._names = names
+        self._persistent = persistent
+        self._stack: list = []
+        self._below: list[list] = []  # the stacks below the marks
+        self._memo: dict[int, Any] = {}
+        self._copied = 0
+
+    def step(self, name: str, argument: Any) -> None:
+        if name in _VALUES:
+            self._stack.append(argument)
+        elif name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name])
+        elif name in _EMPTY:
+            self._stack.append(_EMPTY[name]())
+        elif name in _SHORT_TUPLES:
+            self._stack.append(tuple(self._pop_many(_SHORT_TUPLES[name])))
+        elif name in _INSTRUCTIONS:
+            _INSTRUCTIONS[name](self, argument)
+        else:
+            raise Refused(f"it uses the pickle instruction {name}, which no file of tensors needs")
+
+    def result(self) -> Any:
+        value = self._pop()
+        if self._stack or self._below:
+            raise Damaged("values are left over at the end of the objects")
+        return value
+
+    # The stack --------------------------------------------------------------------------------
+
+    def _pop(self) -> Any:
+        return self._pop_many(1)[0]
+
+    def _pop_many(self, count: int) -> list:
+        if len(self._stack) < count:
+            raise Damaged("an instruction misses its arguments")
+        taken = self._stack[-count:]
+        del self._stack[-count:]
+        return taken
+
+    def _top(self) -> Any:
+        if not self._stack:
+            raise Damaged("an instruction misses its arguments")
+        return self._stack[-1]
+
+    def _mark(self, _) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
+    def _pop_to_mark(self) -> list:
+        if not self._below:
+            raise Damaged("an instruction misses its mark")
+        taken, self._stack = self._stack, self._below.pop()
+        return taken
+
+    # Containers -------------------------------------------------------------------------------
+
+    def _tuple(self, _) -> None:
+        self._stack.append(tuple(self._pop_to_mark()))
+
+    def _append(self, _) -> None:
+        self._extend([self._pop()])
+
+    def _appends(self, _) -> None:
+        self._extend(self._pop_to_mark())
+
+    def _extend(self, items: list) -> None:
+        exactly(self._top(), list, "what is appended to").extend(items)
+
+    def _set_item(self, _) -> None:
+        self._set_pairs(self._pop_many(2))
+
+    def _set_items(self, _) -> None:
+        self._set_pairs(self._pop_to_mark())
+
+    def _set_pairs(self, flat: list) -> None:
+        target = self._top()
+        if type(target) not in (dict, OrderedDict):
+            raise Refused(f"an item is set in a {type(target).__name__}, which is not a dict")
+        if len(flat) % 2:
+            raise Damaged("a key has no value")
+        for key, value in zip(flat[::2], flat[1::2], strict=True):
+            check_key(key)
+            target[key] = value
+
+    def _add_items(self, _) -> None:
+        items = self._pop_to_mark()
+        target = exactly(self._top(), set, "what is added to")
+        for item in items:
+            check_key(item)
+            target.add(item)
+
+    # Memory -----------------------------------------------------------------------------------
+
+    def _put(self, number: int) -> None:
+        self._memo[number] = self._top()
+
+    def _memoize(self, _) -> None:
+        self._put(len(self._memo))
+
+    def _get(self, number: int) -> None:
+        if number not in self._memo:
+            raise Damaged("an object is used before it is there")
+        self._stack.append(self._memo[number])
+
+    # Names and what they build ----------------------------------------------------------------
+
+    def _global(self, name: str) -> None:
+        if name not in self._names:
+            raise Refused(
+                f"it asks for {name.replace(' ', '.')}. Kuai builds tensors and plain Python "
+                "values only; whoever trusts the file can open it with PyTorch and save its "
+                "state_dict"
+            )
+        self._stack.append(self._names[name])
+
+    def _stack_global(self, _) -> None:
+        module, name = self._pop_many(2)
+        exactly(module, str, "the module of a name")
+        self._global(f"{module} {exactly(name, str, 'a name')}")
+
+    def _reduce(self, _) -> None:
+        function, arguments = self._pop_many(2)
+        if type(function) is not Builder:
+            raise Refused(f"it calls a {type(function).__name__}")
+        self._count_copies(exactly(arguments, tuple, "the arguments of a call"))
+        self._stack.append(function.build(arguments))
+
+    def _count_copies(self, arguments: tuple) -> None:
+        """Builders copy; no honest file has the same large value copied over and over."""
+        self._copied += sum(len(value) for value in arguments if type(value) in _COPIED)
+        if self._copied > MAX_PICKLE_BYTES:
+            raise Refused("its objects are copied too often")
+
+    def _build(self, _) -> None:
+        """Give a state dict its `_metadata`; no other object has a state of its own."""
+        state = exactly(self._pop(), dict, "the state of an object")
+        target = exactly(self._top(), OrderedDict, "an object that is given a state")
+        if list(state) != ["_metadata"]:
+            raise Refused("an OrderedDict is given attributes other than _metadata")
+        target._metadata = exactly(state["_metadata"], OrderedDict, "_metadata")
+
+    def _persist(self, _) -> None:
+        self._stack.append(self._persistent(self._pop()))
+
+    def _protocol(self, number: int) -> None:
+        if not 2 <= number <= 5:
+            raise Refused(f"it is written in pickle protocol {number}; 2 to 5 are known")
+
+    def _frame(self, _) -> None:
+        """Frames only help a reader that reads from a stream."""
+
+
+_INSTRUCTIONS = {
+    "ADDITEMS": _Machine._add_items,
+    "APPEND": _Machine._append,
+    "APPENDS": _Machine._appends,
+    "BINGET": _Machine._get,
+    "BINPERSID": _Machine._persist,
+    "BINPUT": _Machine._put,
+    "BUILD": _Machine._build,
+    "FRAME": _Machine._frame,
+    "GLOBAL": _Machine._global,
+    "LONG_BINGET": _Machine._get,
+    "LONG_BINPUT": _Machine._put,
+    "MARK": _Machine._mark,
+    "MEMOIZE": _Machine._memoize,
+    "PROTO": _Machine._protocol,
+    "REDUCE": _Machine._reduce,
+    "SETITEM": _Machine._set_item,
+    "SETITEMS": _Machine._set_items,
+    "STACK_GLOBAL": _Machine._stack_global,
+    "TUPLE": _Machine._tuple,
+}

@@ -1,0 +1,228 @@
+"""The names that a PyTorch file may use, each with what it stands for here.
+
+Nothing is imported by name: what is not in this table does not exist. Each builder checks the number
+and the exact types of its arguments.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from kuai.engine.devices import device
+from kuai.engine.dtypes import DTYPES, dtype
+from kuai.engine.layouts import Layout
+from kuai.engine.modes import no_grad
+from kuai.engine.size import Size
+from kuai.engine.tensor import Tensor
+from kuai.nn.parameter import Buffer, Parameter
+from kuai.saving.element_types import DTYPE_OF_STORAGE, UNTYPED
+from kuai.saving.interpreter import Builder, check_key
+from kuai.saving.refusals import Refused, exactly
+from kuai.saving.storages import Storages, StorageType
+
+__all__ = ["known_names"]
+
+_TENSOR_TYPE = Builder("torch.Tensor", lambda arguments: _wrong("torch.Tensor"))
+_ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
+
+
+def known_names(storages: Storages) -> dict[str, Any]:
+    """The table for a file with these storages."""
+    names: dict[str, Any] = {f"torch {kind.name}": kind for kind in DTYPES}
+    names |= {
+        f"torch {name}": StorageType(name, kind)
+        for name, kind in [*DTYPE_OF_STORAGE.items(), (UNTYPED, None)]
+    }
+    names[f"torch.storage {UNTYPED}"] = StorageType(UNTYPED, None)
+    names["torch Tensor"] = _TENSOR_TYPE
+    builders = {**_PYTHON, **_Tensors(storages).builders()}
+    return names | {name: Builder(name.replace(" ", "."), f) for name, f in builders.items()}
+
+
+def _wrong(name: str) -> Any:
+    raise Refused(f"{name} is called with other arguments than PyTorch gives it")
+
+
+# Values of Python ---------------------------------------------------------------------------------
+
+
+def _ordered_dict(arguments: tuple) -> OrderedDict:
+    return OrderedDict() if not arguments else _wrong("collections.OrderedDict")
+
+
+def _counter(arguments: tuple) -> Counter:
+    if len(arguments) != 1:
+        _wrong("collections.Counter")
+    counts = exactly(arguments[0], dict, "the counts of a Counter")
+    for count in counts.values():
+        exactly(count, int, "a count")
+    return Counter(counts)
+
+
+def _set(arguments: tuple) -> set:
+    if len(arguments) != 1:
+        _wrong("set")
+    items = exactly(arguments[0], list, "what a set is made of")
+    for item in items:
+        check_key(item)
+    return set(items)
+
+
+def _bytearray(arguments: tuple) -> bytearray:
+    if len(arguments) > 1:
+        _wrong("bytearray")
+    return bytearray(exactly(arguments[0], bytes, "what a bytearray is made of")) if (
+        arguments
+    ) else bytearray()
+
+
+def _complex(arguments: tuple) -> complex:
+    if len(arguments) != 2:
+        _wrong("complex")
+    return complex(*(exactly(part, float, "a part of a complex number") for part in arguments))
+
+
+def _encoded(arguments: tuple) -> bytes:
+    """How pickle writes bytes in protocol 2."""
+    if len(arguments) != 2 or arguments[1] != "latin1":
+        _wrong("_codecs.encode")
+    try:
+        return exactly(arguments[0], str, "the text of bytes").encode("latin1")
+    except UnicodeEncodeError as error:
+        raise Refused("bytes are written with characters that are no bytes") from error
+
+
+def _size(arguments: tuple) -> Size:
+    if len(arguments) != 1:
+        _wrong("torch.Size")
+    sizes = exactly(arguments[0], tuple, "a torch.Size")
+    return Size(exactly(size, int, "a number in a torch.Size") for size in sizes)
+
+
+def _device(arguments: tuple) -> device:
+    if not 1 <= len(arguments) <= 2:
+        _wrong("torch.device")
+    kind = exactly(arguments[0], str, "the type of a torch.device")
+    index = exactly(arguments[1], int, "the index of a torch.device") if arguments[1:] else None
+    try:
+        return device("tpu" if kind == "xla" else kind, index)
+    except RuntimeError as error:
+        raise Refused(str(error)) from error
+
+
+_PYTHON: dict[str, Callable[[tuple], Any]] = {
+    "_codecs encode": _encoded,
+    "collections Counter": _counter,
+    "collections OrderedDict": _ordered_dict,
+    "torch Size": _size,
+    "torch device": _device,
+}
+for _module in ("__builtin__", "builtins"):
+    _PYTHON |= {
+        f"{_module} set": _set,
+        f"{_module} bytearray": _bytearray,
+        f"{_module} complex": _complex,
+    }
+
+
+# Tensors ------------------------------------------------------------------------------------------
+
+
+class _Tensors:
+    """What rebuilds tensors on the storages of one file."""
+
+    def __init__(self, storages: Storages):
+        self._storages = storages
+
+    def builders(self) -> dict[str, Callable[[tuple], Any]]:
+        return {
+            "torch._utils _rebuild_tensor_v2": self._tensor,
+            "torch._utils _rebuild_tensor_v3": self._tensor_with_dtype,
+            "torch._utils _rebuild_parameter": self._parameter,
+            "torch._utils _rebuild_parameter_with_state": self._parameter_with_state,
+            "torch._tensor _rebuild_from_type_v2": self._tensor_with_state,
+        }
+
+    def _tensor(self, arguments: tuple) -> Tensor:
+        if not 6 <= len(arguments) <= 7:
+            _wrong("torch._utils._rebuild_tensor_v2")
+        return self._built(arguments[:6], None, arguments[6:])
+
+    def _tensor_with_dtype(self, arguments: tuple) -> Tensor:
+        if not 7 <= len(arguments) <= 8:
+            _wrong("torch._utils._rebuild_tensor_v3")
+        kind = exactly(arguments[6], dtype, "the element type of a tensor")
+        return self._built(arguments[:6], kind, arguments[7:])
+
+    def _built(self, described: tuple, kind: dtype | None, bits: tuple) -> Tensor:
+        stored, offset, shape, strides, requires_grad, hooks = described
+        _check_no_hooks(hooks)
+        for numbers in (shape, strides):
+            if type(numbers) not in (tuple, Size):
+                _wrong("torch._utils._rebuild_tensor")
+        window = Layout(tuple(shape), tuple(strides), offset)
+        with no_grad():
+            tensor = self._storages.tensor(stored, kind, window)
+            for name in _checked_bits(bits):
+                tensor = tensor.conj().clone() if name == "conj" else -tensor
+        return _requiring(tensor, requires_grad)
+
+    def _parameter(self, arguments: tuple) -> Parameter:
+        if len(arguments) != 3:
+            _wrong("torch._utils._rebuild_parameter")
+        data, requires_grad, hooks = arguments
+        _check_no_hooks(hooks)
+        if not isinstance(data, Tensor):
+            _wrong("torch._utils._rebuild_parameter")
+        return _requiring(Parameter(data.detach(), requires_grad=False), requires_grad)
+
+    def _parameter_with_state(self, arguments: tuple) -> Parameter:
+        if len(arguments) != 4:
+            _wrong("torch._utils._rebuild_parameter_with_state")
+        return _with_attributes(self._parameter(arguments[:3]), arguments[3])
+
+    def _tensor_with_state(self, arguments: tuple) -> Tensor:
+        """A tensor or buffer with attributes: (rebuild function, type, its arguments, state)."""
+        if len(arguments) != 4 or arguments[1] is not _TENSOR_TYPE:
+            _wrong("torch._tensor._rebuild_from_type_v2")
+        function, _, described, state = arguments
+        exactly(function, Builder, "what rebuilds a tensor")
+        if function.build not in (self._tensor, self._tensor_with_dtype):
+            _wrong("torch._tensor._rebuild_from_type_v2")
+        tensor = function.build(exactly(described, tuple, "the description of a tensor"))
+        state = dict(exactly(state, dict, "the attributes of a tensor"))
+        if state.pop("_is_buffer", False) is True:
+            tensor = Buffer(tensor)
+        return _with_attributes(tensor, state)
+
+
+def _check_no_hooks(hooks: Any) -> None:
+    if exactly(hooks, OrderedDict, "the hooks of a tensor"):
+        raise Refused("a tensor has hooks, which would be code")
+
+
+def _checked_bits(bits: tuple) -> list[str]:
+    """The lazy operations PyTorch had not yet done: 'conj' and 'neg'."""
+    marks = exactly(bits[0], dict, "the marks of a tensor") if bits else {}
+    if not set(marks) <= {"conj", "neg"}:
+        _wrong("torch._utils._rebuild_tensor")
+    return [name for name, there in marks.items() if there is True]
+
+
+def _requiring(tensor: Tensor, requires_grad: Any) -> Tensor:
+    if exactly(requires_grad, bool, "requires_grad"):
+        if not (tensor.dtype.is_floating_point or tensor.dtype.is_complex):
+            raise Refused(f"a tensor of {tensor.dtype} requires a gradient")
+        tensor.requires_grad = True
+    return tensor
+
+
+def _with_attributes(tensor: Tensor, state: Any) -> Tensor:
+    for name, value in exactly(state, dict, "the attributes of a tensor").items():
+        usable = type(name) is str and name.isidentifier() and not name.startswith("_")
+        if not usable or hasattr(Tensor, name) or type(value) not in _ATTRIBUTE_TYPES:
+            raise Refused(f"a tensor has an attribute {name!r} of type {type(value).__name__}")
+        setattr(tensor, name, value)
+    return tensor

@@ -1,0 +1,120 @@
+"""Recurrent layers: constructors, printed text, errors and state, on torch and on Kuai."""
+
+import numpy as np
+import pytest
+import torch
+
+import kuai
+
+CONSTRUCTORS = [
+    lambda t: t.nn.RNN(3, 4, 1, "relu"),
+    lambda t: t.nn.LSTM(3, 4, 2, False, True, 0.5, True, 2),
+    lambda t: t.nn.GRU(3, 4, bias=False),
+    lambda t: t.nn.RNNCell(3, 4, False, "relu"),
+    lambda t: t.nn.LSTMCell(3, 4),
+    lambda t: t.nn.GRUCell(3, 4, dtype=t.float64),
+]
+
+
+@pytest.mark.parametrize("make", CONSTRUCTORS)
+def test_parameters_and_text(make):
+    ours, theirs = make(kuai), make(torch)
+    assert repr(ours) == repr(theirs)
+    shapes = [
+        {name: (tuple(p.shape), str(p.dtype)) for name, p in module.named_parameters()}
+        for module in (ours, theirs)
+    ]
+    assert list(shapes[0].items()) == list(shapes[1].items())
+    for weight in ours.parameters():
+        assert weight.detach().abs().max().item() <= 0.5
+
+
+WRONG = {
+    "proj_size": lambda t: t.nn.RNN(3, 4, proj_size=2),
+    "proj_size of a gru": lambda t: t.nn.GRU(3, 4, proj_size=2),
+    "proj_size too large": lambda t: t.nn.LSTM(3, 4, proj_size=4),
+    "nonlinearity": lambda t: t.nn.RNN(3, 4, 1, "sin"),
+    "float size": lambda t: t.nn.LSTM(3.0, 4),
+    "zero size": lambda t: t.nn.LSTM(3, 0),
+    "no layers": lambda t: t.nn.LSTM(3, 4, 0),
+    "dropout": lambda t: t.nn.LSTM(3, 4, dropout=2),
+    "bias": lambda t: t.nn.LSTM(3, 4, bias=1),
+    "empty": lambda t: t.nn.GRU(3, 4)(t.zeros(0, 2, 3)),
+    "input size": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 2)),
+    "rank of rnn": lambda t: t.nn.RNN(3, 4)(t.zeros(5, 2, 3, 1)),
+    "rank of lstm": lambda t: t.nn.LSTM(3, 4)(t.zeros(5)),
+    "dtype": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3).double()),
+    "dtype of state": lambda t: t.nn.RNN(3, 4)(t.zeros(5, 2, 3), t.zeros(1, 2, 4).double()),
+    "state": lambda t: t.nn.GRU(3, 4)(t.zeros(5, 2, 3), t.zeros(1, 3, 4)),
+    "rank of state": lambda t: t.nn.GRU(3, 4)(t.zeros(5, 2, 3), t.zeros(1, 4)),
+    "rank of states": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 3), (t.zeros(1, 1, 4), t.zeros(1, 4))),
+    "cell state": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3), (t.zeros(1, 2, 4), t.zeros(1, 2, 5))),
+    "cell input": lambda t: t.nn.GRUCell(3, 4)(t.zeros(2, 5)),
+    "cell hidden": lambda t: t.nn.LSTMCell(3, 4)(t.zeros(2, 3), (t.zeros(2, 5), t.zeros(2, 4))),
+    "cell batch": lambda t: t.nn.RNNCell(3, 4)(t.zeros(2, 3), t.zeros(3, 4)),
+    "cell rank": lambda t: t.nn.RNNCell(3, 4)(t.zeros(2, 3, 1)),
+    "cell rank of hx": lambda t: t.nn.LSTMCell(3, 4)(
+        t.zeros(2, 3), (t.zeros(2, 4), t.zeros(2, 4, 1))
+    ),
+    "cell dtype": lambda t: t.nn.GRUCell(3, 4)(t.zeros(2, 3).double()),
+    "cell nonlinearity": lambda t: t.nn.RNNCell(3, 4, nonlinearity="sin")(t.zeros(2, 3)),
+}
+
+
+@pytest.mark.parametrize("call", WRONG.values(), ids=WRONG.keys())
+def test_errors(call):
+    with pytest.raises(Exception) as theirs:
+        call(torch)
+    with pytest.raises(theirs.type) as ours:
+        call(kuai)
+    assert str(ours.value) == str(theirs.value)
+
+
+def test_dropout_of_one_layer_warns():
+    for t in (kuai, torch):
+        with pytest.warns(UserWarning, match="dropout option adds dropout after all but last"):
+            t.nn.LSTM(3, 4, dropout=0.5)
+
+
+def test_dropout_only_while_training():
+    net = kuai.nn.LSTM(3, 4, 2, dropout=0.5)
+    x = kuai.randn(5, 2, 3)
+    assert not kuai.equal(net(x)[0], net(x)[0])
+    net.eval()
+    assert kuai.equal(net(x)[0], net(x)[0])
+
+
+def test_all_weights_are_the_parameters():
+    for t in (kuai, torch):
+        net = t.nn.LSTM(3, 4, 2, bidirectional=True)
+        assert [len(group) for group in net.all_weights] == [4, 4, 4, 4]
+        assert net.all_weights[1][0] is net.weight_ih_l0_reverse
+        net.flatten_parameters()
+
+
+def test_a_replaced_weight_is_used():
+    for t in (kuai, torch):
+        net = t.nn.RNN(3, 4)
+        for name in ("weight_ih_l0", "weight_hh_l0"):
+            setattr(net, name, t.nn.Parameter(t.zeros_like(getattr(net, name))))
+        net.bias_ih_l0 = net.bias_hh_l0 = t.nn.Parameter(t.full((4,), 0.5))
+        output, _ = net(t.zeros(2, 1, 3))
+        np.testing.assert_allclose(output.detach().numpy(), np.tanh(1.0), rtol=1e-6)
+
+
+def test_a_sequence_in_two_parts():
+    net = kuai.nn.LSTM(3, 4, 2)
+    x = kuai.randn(6, 2, 3)
+    whole, (h, c) = net(x)
+    first, state = net(x[:2])
+    second, (h2, c2) = net(x[2:], state)
+    np.testing.assert_allclose(kuai.cat([first, second]).tolist(), whole.tolist(), rtol=1e-5)
+    np.testing.assert_allclose(c2.tolist(), c.tolist(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["RNN", "LSTM", "GRU"])
+def test_second_derivatives(mode):
+    net = getattr(kuai.nn, mode)(2, 3, dtype=kuai.float64)
+    x = kuai.randn(3, 1, 2, dtype=kuai.float64, requires_grad=True)
+    weights = list(net.parameters())
+    assert kuai.autograd.gradgradcheck(lambda x, *weights: net(x)[0].sum(), (x, *weights))
