@@ -328,7 +328,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
     Example:
         >>> kuai.nn.functional.rms_norm(kuai.tensor([3.0, 3.0]), (2,))
-        tensor([1.0000, 1.0000])
+        tensor([1., 1.])
 
     Reference: Zhang, Sennrich, Root mean square layer normalization, 2019.
     """

@@ -101,7 +101,8 @@ def refuse_integers(name, dtype):
 
 @composite(method=False)
 def rand(
-    *size,
+    *sizes,
+    size=(),
     generator=None,
     out=None,
     dtype=None,
@@ -117,12 +118,15 @@ def rand(
         torch.Size([2, 3])
     """
     refuse_integers("check_uniform_bounds", dtype)
-    return _drawn(uniform_of, (integers(size),), dtype, device, generator, requires_grad, out)
+    return _drawn(
+        uniform_of, (integers(sizes or (size,)),), dtype, device, generator, requires_grad, out
+    )
 
 
 @composite(method=False)
 def randn(
-    *size,
+    *sizes,
+    size=(),
     generator=None,
     out=None,
     dtype=None,
@@ -138,7 +142,9 @@ def randn(
         torch.Size([2, 3])
     """
     refuse_integers("normal_kernel_cpu", dtype)
-    return _drawn(normal_of, (integers(size),), dtype, device, generator, requires_grad, out)
+    return _drawn(
+        normal_of, (integers(sizes or (size,)),), dtype, device, generator, requires_grad, out
+    )
 
 
 @composite(method=False)

@@ -48,8 +48,10 @@ class Archive:
         root = _root_of(self._zip.namelist())
         self._entries = {entry.filename.removeprefix(f"{root}/"): entry for entry in entries}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._entries
+    @property
+    def names(self) -> list[str]:
+        """The names of the entries."""
+        return list(self._entries)
 
     def size(self, name: str) -> int:
         """The number of bytes of an entry."""

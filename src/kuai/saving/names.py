@@ -73,9 +73,7 @@ def _set(arguments: tuple) -> set:
 def _bytearray(arguments: tuple) -> bytearray:
     if len(arguments) > 1:
         _wrong("bytearray")
-    return bytearray(exactly(arguments[0], bytes, "what a bytearray is made of")) if (
-        arguments
-    ) else bytearray()
+    return bytearray(*(exactly(part, bytes, "what a bytearray is made of") for part in arguments))
 
 
 def _complex(arguments: tuple) -> complex:
@@ -166,6 +164,7 @@ class _Tensors:
         with no_grad():
             tensor = self._storages.tensor(stored, kind, window)
             for name in _checked_bits(bits):
+                self._storages.count_copy(tensor.nbytes)
                 tensor = tensor.conj().clone() if name == "conj" else -tensor
         return _requiring(tensor, requires_grad)
 

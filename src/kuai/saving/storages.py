@@ -86,10 +86,11 @@ class Storages:
         if base.dtype is not kind:
             raise Refused(f"storage {stored.key!r} is used with two element types")
         if window.shape != tuple(base.shape):
-            self._count(math.prod(window.shape) * kind.itemsize)
+            self.count_copy(math.prod(window.shape) * kind.itemsize)
         return window_on(base, window)
 
-    def _count(self, size: int) -> None:
+    def count_copy(self, size: int) -> None:
+        """Account for the bytes of a view read out; a file cannot ask for any number of them."""
         self._views_left -= size
         if self._views_left < 0:
             raise Refused("its views are many times larger than the storages they lie on")
@@ -111,20 +112,14 @@ def _check(window: Layout, stored: Stored, kind: dtype) -> None:
             raise Refused(f"a tensor has a size, stride or offset of {number}")
     if math.prod(size for size in window.shape if size) > _MAX_SIZE:
         raise Refused(f"a tensor has the size {list(window.shape)}")
-    if extent(window) * kind.itemsize > stored.length * (stored.dtype or _BYTE).itemsize:
+    itemsize = kind.itemsize if stored.dtype is None else 1
+    if extent(window) * itemsize > stored.length:
         raise Refused(
             f"a tensor of size {list(window.shape)}, strides {list(window.strides)} and offset "
             f"{window.offset} does not lie within its storage of {stored.length} elements"
         )
-    if stored.dtype is None and stored.length % kind.itemsize:
+    if stored.length % itemsize:
         raise Damaged("the bytes of a storage are not a whole number of elements")
-
-
-class _Byte(NamedTuple):
-    itemsize: int = 1
-
-
-_BYTE = _Byte()
 
 
 # Where the tensors go -----------------------------------------------------------------------------

@@ -1,0 +1,264 @@
+"""Plain values as pickle instructions of protocol 2, the ones PyTorch reads with `weights_only`.
+
+The instructions are those Python's own pickler would write, but no class is ever looked up: what is
+not a value listed here is described by the caller as a `Call` of a global name, or refused with the
+place where it stands. Equal strings are written once, so equal objects give equal bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from itertools import batched
+from typing import Any, NamedTuple
+
+from kuai.errors import UnsavableObjectError
+from kuai.saving.limits import MAX_DEPTH
+
+__all__ = ["Call", "Global", "Persistent", "pickled"]
+
+_BATCH = 1000  # elements an instruction adds at most, as in Python's own pickler
+_LONGEST_INTEGER = 255  # bytes
+
+
+class Global(NamedTuple):
+    """A name of a module."""
+
+    module: str
+    name: str
+
+
+class Call(NamedTuple):
+    """A global name called with arguments."""
+
+    function: Global
+    arguments: tuple
+
+
+class Persistent(NamedTuple):
+    """Something that lies outside of the pickle, named by these values."""
+
+    identity: tuple
+
+
+ORDERED_DICT = Call(Global("collections", "OrderedDict"), ())
+
+
+def pickled(value: Any, describe: Callable[[Any], Global | Call | None]) -> bytes:
+    """The instructions that build `value`.
+
+    Args:
+        describe: says what stands for a value that is not one of Python's; None refuses it.
+    """
+    writer = _Writer(describe)
+    writer.write(value)
+    return bytes(writer.code + b".")
+
+
+class _Writer:
+    def __init__(self, describe: Callable[[Any], Global | Call | None]):
+        self.code = bytearray(b"\x80\x02")
+        self._describe = describe
+        self._memo: dict[Any, int] = {}
+        self._kept: list = []  # alive as long as their identities stand in the memo
+        self._open: list[tuple[int, str]] = []  # the containers around, and the place in each
+
+    def write(self, value: Any) -> None:
+        writing = _WRITERS.get(type(value))
+        if writing is not None:
+            writing(self, value)
+        elif not self._recall(id(value)):
+            self._write_described(value)
+
+    def _recall(self, key: Any) -> bool:
+        """Write a reference to what was written before, if it was."""
+        number = self._memo.get(key)
+        if number is not None:
+            self.code += _numbered(b"h", b"j", number)
+        return number is not None
+
+    def _remember(self, key: Any, value: Any = None) -> None:
+        self.code += _numbered(b"q", b"r", len(self._memo))
+        self._memo[key] = len(self._memo)
+        self._kept.append(value)
+
+    # Simple values ----------------------------------------------------------------------------
+
+    def _write_constant(self, value: bool | None) -> None:
+        self.code += {None: b"N", True: b"\x88", False: b"\x89"}[value]
+
+    def _write_integer(self, value: int) -> None:
+        if 0 <= value <= 0xFF:
+            self.code += struct.pack("<cB", b"K", value)
+        elif 0 <= value <= 0xFFFF:
+            self.code += struct.pack("<cH", b"M", value)
+        elif -(1 << 31) <= value < 1 << 31:
+            self.code += struct.pack("<ci", b"J", value)
+        else:
+            length = value.bit_length() // 8 + 1
+            if length > _LONGEST_INTEGER:
+                self._refuse("an integer of more than 2000 bits")
+            length -= value < 0 and value == -1 << (8 * length - 9)
+            content = value.to_bytes(length, "little", signed=True)
+            self.code += struct.pack("<cB", b"\x8a", length) + content
+
+    def _write_float(self, value: float) -> None:
+        self.code += struct.pack(">cd", b"G", value)
+
+    def _write_string(self, value: str) -> None:
+        if not self._recall(("string", value)):
+            content = value.encode("utf-8", "surrogatepass")
+            self.code += struct.pack("<cI", b"X", len(content)) + content
+            self._remember(("string", value))
+
+    def _write_bytes(self, value: bytes) -> None:
+        if not self._recall(id(value)):
+            text = (value.decode("latin1"), "latin1")
+            self._write_call(Call(Global("_codecs", "encode"), text), value)
+
+    def _write_complex(self, value: complex) -> None:
+        self._write_call(Call(_python("complex"), (value.real, value.imag)), value)
+
+    def _write_bytearray(self, value: bytearray) -> None:
+        if not self._recall(id(value)):
+            self._write_call(Call(_python("bytearray"), (bytes(value),)), value)
+
+    # Containers -------------------------------------------------------------------------------
+
+    def _write_tuple(self, value: tuple) -> None:
+        if not value:
+            self.code += b")"
+        elif not self._recall(id(value)):
+            self._write_elements(value)
+            self._remember(id(value), value)
+
+    def _write_elements(self, value: tuple) -> None:
+        short = {1: b"\x85", 2: b"\x86", 3: b"\x87"}.get(len(value))
+        self.code += b"" if short else b"("
+        for index, item in enumerate(value):
+            self._write_at(value, f"[{index}]", item)
+        self.code += short or b"t"
+
+    def _write_list(self, value: list) -> None:
+        if self._recall_container(value):
+            return
+        self.code += b"]"
+        self._remember(id(value), value)
+        for batch in batched(enumerate(value), _BATCH):
+            self.code += b"(" if len(value) > 1 else b""
+            for index, item in batch:
+                self._write_at(value, f"[{index}]", item)
+            self.code += b"e" if len(value) > 1 else b"a"
+
+    def _write_dict(self, value: dict) -> None:
+        if not self._recall_container(value):
+            self.code += b"}"
+            self._remember(id(value), value)
+            self._write_items(value)
+
+    def _write_items(self, value: dict) -> None:
+        for batch in batched(value.items(), _BATCH):
+            self.code += b"(" if len(value) > 1 else b""
+            for key, item in batch:
+                self._write_at(value, f"'s key {key!r}", key)
+                self._write_at(value, f"[{key!r}]", item)
+            self.code += b"u" if len(value) > 1 else b"s"
+
+    def _write_ordered_dict(self, value: OrderedDict) -> None:
+        if self._recall_container(value):
+            return
+        self._write_call(ORDERED_DICT, value)
+        self._write_items(value)
+        if vars(value):
+            self._write_at(value, "'s attributes", dict(vars(value)))
+            self.code += b"b"
+
+    def _write_counter(self, value: Counter) -> None:
+        if not self._recall_container(value):
+            call = Call(Global("collections", "Counter"), (dict(value),))
+            self._write_call(call, value)
+
+    def _write_set(self, value: set) -> None:
+        if not self._recall_container(value):
+            self._write_call(Call(_python("set"), (sorted(value, key=repr),)), value)
+
+    def _recall_container(self, value: Any) -> bool:
+        if any(key == id(value) for key, _ in self._open):
+            self._refuse("an object that contains itself")
+        return self._recall(id(value))
+
+    def _write_at(self, container: Any, place: str, item: Any) -> None:
+        self._open.append((id(container), place))
+        if len(self._open) > MAX_DEPTH:
+            self._refuse(f"something nested more than {MAX_DEPTH} deep")
+        self.write(item)
+        self._open.pop()
+
+    # Names and calls --------------------------------------------------------------------------
+
+    def _write_described(self, value: Any) -> None:
+        described = self._describe(value)
+        if isinstance(described, Global):
+            self._write_global(described)
+        elif isinstance(described, Call):
+            self._write_call(described, value)
+        else:
+            self._refuse(f"a {type(value).__module__}.{type(value).__qualname__}")
+
+    def _write_global(self, value: Global) -> None:
+        if not self._recall(("global", value)):
+            self.code += b"c" + f"{value.module}\n{value.name}\n".encode()
+            self._remember(("global", value))
+
+    def _write_call(self, call: Call, value: Any = None) -> None:
+        """Write a call; its result is remembered as `value`."""
+        self._write_global(call.function)
+        self.write(call.arguments)
+        self.code += b"R"
+        value = call if value is None else value
+        self._remember(id(value) if value is not ORDERED_DICT else object(), value)
+
+    def _write_persistent(self, value: Persistent) -> None:
+        self.write(value.identity)
+        self.code += b"Q"
+
+    def _refuse(self, what: str) -> None:
+        place = "".join(place for _, place in self._open)
+        raise UnsavableObjectError(
+            f"cannot save {what}, which stands at obj{place}. Files hold tensors, numbers, "
+            "strings, bytes, None, dtypes, devices, sizes, and lists, tuples, dicts and sets of "
+            "them. Of a module or an optimizer save its state_dict(), of a NumPy value "
+            "kuai.from_numpy(value) or value.item()."
+        )
+
+
+def _python(name: str) -> Global:
+    return Global("__builtin__", name)
+
+
+def _numbered(short: bytes, long: bytes, number: int) -> bytes:
+    if number <= 0xFF:
+        return struct.pack("<cB", short, number)
+    return struct.pack("<cI", long, number)
+
+
+_WRITERS: dict[type, Callable[[_Writer, Any], None]] = {
+    type(None): _Writer._write_constant,
+    bool: _Writer._write_constant,
+    int: _Writer._write_integer,
+    float: _Writer._write_float,
+    complex: _Writer._write_complex,
+    str: _Writer._write_string,
+    bytes: _Writer._write_bytes,
+    bytearray: _Writer._write_bytearray,
+    tuple: _Writer._write_tuple,
+    list: _Writer._write_list,
+    dict: _Writer._write_dict,
+    OrderedDict: _Writer._write_ordered_dict,
+    Counter: _Writer._write_counter,
+    set: _Writer._write_set,
+    Global: _Writer._write_global,
+    Call: _Writer._write_call,
+    Persistent: _Writer._write_persistent,
+}
