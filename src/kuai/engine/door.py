@@ -302,7 +302,8 @@ def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=
 
     Args:
         write: `write(base, part, *arguments)` gives the base with the view's elements replaced.
-        layout: `layout(layout, *arguments)` gives the view's strides from the base's: see `layouts`.
+        layout: `layout(layout, *arguments)` gives the view's strides from the base's: see
+            `layouts`.
     """
     options = dict(function=function, is_method=method, functional=False, module=None)
 

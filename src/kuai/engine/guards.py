@@ -193,11 +193,9 @@ class Guards:
         """What has changed since the snapshots were taken, in words; None if nothing has."""
         for container, key, before, inside in self._items:
             now = _now(container, key)
-            if now is before:
-                same = inside is None or snapshot(now) == inside
-            else:
-                same = snapshot(now) == (snapshot(before) if inside is None else inside)
-            if not same:
+            if now is before and inside is None:
+                continue
+            if not _is_same(now, before, inside):
                 return _describe(key, before, container)
         for thing, before in self._objects:
             if _attributes(thing) != before:
@@ -229,6 +227,16 @@ class _Contents:
 
     def __getitem__(self, key):
         return self.cell.cell_contents
+
+
+def _is_same(now, before, inside):
+    if isinstance(before, _PLAIN):
+        return type(now) is type(before) and now == before
+    if inside is None:
+        return now is before
+    if now is before and not now:
+        return not inside[1]  # it was empty and still is
+    return snapshot(now) == inside
 
 
 def _now(container, key):

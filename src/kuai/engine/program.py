@@ -1,117 +1,36 @@
 """Programs: the executable that a capture became, and what goes in and out of it.
 
-The trace is a list of equations in which placeholders mark the inputs. It is run again, without any
-Python of the user's, under `jax.jit`, where the inputs are arguments. If tensors that require
-gradients are returned, the equations that depend on the arriving gradients are split off as a
-second executable; the values that both need are its residuals.
+If tensors that require gradients are returned, the equations that depend on the arriving gradients
+are split off as a second executable; the values that both need are its residuals.
 
 Storages that are written are donated: their memory is used again. A storage whose array someone
 else may hold (`exclusive` is false) gives a copy instead, so what is donated is always ours alone.
 """
 
-import contextlib
 import threading
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
 
 from kuai.engine import devices, guards
-from kuai.engine.capturing import placeholder
+from kuai.engine.equations import executable
 from kuai.engine.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import wrap
 from kuai.engine.views import assign, value
 
-__all__ = ["Program", "Result", "Retrace", "Sink"]
+__all__ = ["Outputs", "Program", "Result", "Sink"]
 
 _one_at_a_time = threading.RLock()  # so that no thread donates what another is about to pass
-
-
-class Retrace(Exception):
-    """An input has another shape or dtype than the program was captured for."""
-
-
-# The trace as executables -------------------------------------------------------------------------
-
-
-class Equations:
-    """A trace taken apart: variables of the inputs, constants, early and late equations."""
-
-    def __init__(self, closed, first_late):
-        self.constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
-        self.inputs, self.early, self.late = {}, [], []
-        self.late_variables = set()
-        for equation in closed.jaxpr.eqns:
-            if equation.primitive is placeholder:
-                index, variable = equation.params["index"], equation.outvars[0]
-                self.inputs[index] = variable
-                if index >= first_late:
-                    self.late_variables.add(variable)
-            elif any(v in self.late_variables for v in _variables(equation.invars)):
-                self.late.append(equation)
-                self.late_variables.update(equation.outvars)
-            else:
-                self.early.append(equation)
-
-    def residuals(self, wanted):
-        """The early variables that the late equations, or the wanted results, need."""
-        known = {*self.constants, *self.late_variables}
-        needed = [v for e in self.late for v in _variables(e.invars)] + list(_variables(wanted))
-        return list(dict.fromkeys(v for v in needed if v not in known))
-
-
-def _variables(atoms):
-    return (atom for atom in atoms if not isinstance(atom, Literal))
-
-
-def executable(name, equations, constants, donated, kept, wanted):
-    """Equations as a compiled function of two tuples of arrays, the first of which is donated."""
-    variables = (*donated, *kept)
-
-    def program(donated, kept):
-        arrays = (*donated, *kept)
-        for variable, array in zip(variables, arrays, strict=True):
-            if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
-                raise Retrace
-        return tuple(
-            _interpret(
-                equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted
-            )
-        )
-
-    program.__name__ = program.__qualname__ = name
-    return jax.jit(program, donate_argnums=0)
-
-
-def _interpret(equations, environment, wanted):
-    def read(atom):
-        return atom.val if isinstance(atom, Literal) else environment[atom]
-
-    for equation in equations:
-        scope = str(equation.source_info.name_stack)
-        with equation.ctx.manager, jax.named_scope(scope) if scope else contextlib.nullcontext():
-            made = _bind(equation, map(read, equation.invars))
-        results = made if equation.primitive.multiple_results else [made]
-        environment.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in wanted]
-
-
-def _bind(equation, arguments):
-    parameters = equation.primitive.get_bind_params(equation.params)
-    if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
-        functions, parameters = parameters
-        return equation.primitive.bind(*functions, *arguments, **parameters)
-    return equation.primitive.bind(*arguments, **parameters)
 
 
 # What goes in and out -----------------------------------------------------------------------------
 
 
 class Sink(NamedTuple):
-    """Where an output is written: `kind` is state, argument, new_grad, same_grad, no_grad or
-    grad."""
+    """Where an output is written: `kind` is state, new_grad, argument, argument_grad, grad,
+    same_grad or no_grad."""
 
     kind: str
     target: (
@@ -161,7 +80,8 @@ class Program:
         self.donated = [storage for storage, _ in donated]
         self.kept = [storage for storage, _ in kept]
         self.state_sinks = [s.target for s in outputs.sinks if s.kind == "state"]
-        self.other_sinks = [s for s in outputs.sinks if s.kind != "state"]
+        self.grad_owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
+        self.other_sinks = [s for s in outputs.sinks if s.kind not in ("state", "new_grad")]
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
         wanted = [*outputs.forward, *self.residuals]
         inputs = [v for _, v in donated], [*(v for _, v in kept), *rest]
@@ -234,6 +154,9 @@ class Program:
             storage.array = array
             storage.version += 1
             storage.exclusive = True
+        first, last = last, last + len(self.grad_owners)
+        for owner, array in zip(self.grad_owners, made[first:last], strict=True):
+            owner._grad = wrap(array)
         arriving = iter(made[last:])
         for sink in self.other_sinks:
             self._write_sink(sink, arriving, arguments)
@@ -245,7 +168,7 @@ class Program:
             assign(arguments[sink.target], next(arriving))
             return
         owner = _owner(sink.target, arguments, self)
-        if sink.kind == "new_grad":
+        if sink.kind == "argument_grad":
             owner._grad = wrap(next(arriving))
         elif sink.kind == "grad":
             assign(owner._grad, next(arriving))

@@ -12,6 +12,7 @@ already compiles the program of all later ones.
 
 from __future__ import annotations
 
+import weakref
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,17 @@ class _View:
         return self.read(self.source, key)
 
 
+_views: weakref.WeakKeyDictionary[Any, dict] = weakref.WeakKeyDictionary()
+
+
+def _view_of(optimizer: Any, read: Callable[[Any, Any], Any]) -> _View:
+    """The one view of an optimizer of its kind, so that a program checks it once."""
+    made = _views.setdefault(optimizer, {})
+    if read not in made:
+        made[read] = _View(weakref.proxy(optimizer), read)
+    return made[read]
+
+
 def active(group: dict, key: str) -> bool:
     """Whether an option is anything but zero: a constant, while the option itself may change."""
     return constant(_View(group, _is_active), key)
@@ -77,14 +89,14 @@ def _item(group: dict, place: tuple[str, int]) -> Any:
 
 def depend_on_layout(optimizer: Any) -> None:
     """A compiled program holds for these parameters and these hooks."""
-    constant(_View(optimizer, _layout), "layout")
+    constant(_view_of(optimizer, _layout), "layout")
     for slot in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
         constant(vars(optimizer), slot)
 
 
 def depend_on_state(optimizer: Any) -> None:
     """A compiled program holds for these state tensors."""
-    constant(_View(optimizer, _state), "state")
+    constant(_view_of(optimizer, _state), "state")
 
 
 def _layout(optimizer: Any, key: str) -> bytes:

@@ -1,0 +1,88 @@
+"""A trace taken apart into equations, and equations put together into executables.
+
+The trace is a list of equations in which placeholders mark the inputs. An executable runs equations
+again, without any Python of the user's, under `jax.jit`, where the inputs are arguments.
+"""
+
+import contextlib
+
+import jax
+from jax.extend.core import Literal
+
+from kuai.engine.capturing import placeholder
+
+__all__ = ["Equations", "Retrace", "executable"]
+
+
+class Retrace(Exception):
+    """An input has another shape or dtype than the trace was made for."""
+
+
+class Equations:
+    """A trace taken apart: variables of the inputs, constants, early and late equations."""
+
+    def __init__(self, closed, first_late):
+        self.constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+        self.inputs, self.early, self.late = {}, [], []
+        self.late_variables = set()
+        for equation in closed.jaxpr.eqns:
+            if equation.primitive is placeholder:
+                index, variable = equation.params["index"], equation.outvars[0]
+                self.inputs[index] = variable
+                if index >= first_late:
+                    self.late_variables.add(variable)
+            elif any(v in self.late_variables for v in _variables(equation.invars)):
+                self.late.append(equation)
+                self.late_variables.update(equation.outvars)
+            else:
+                self.early.append(equation)
+
+    def residuals(self, wanted):
+        """The early variables that the late equations, or the wanted results, need."""
+        known = {*self.constants, *self.late_variables}
+        needed = [v for e in self.late for v in _variables(e.invars)] + list(_variables(wanted))
+        return list(dict.fromkeys(v for v in needed if v not in known))
+
+
+def _variables(atoms):
+    return (atom for atom in atoms if not isinstance(atom, Literal))
+
+
+def executable(name, equations, constants, donated, kept, wanted):
+    """Equations as a compiled function of two tuples of arrays, the first of which is donated."""
+    variables = (*donated, *kept)
+
+    def program(donated, kept):
+        arrays = (*donated, *kept)
+        for variable, array in zip(variables, arrays, strict=True):
+            if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
+                raise Retrace
+        return tuple(
+            _interpret(
+                equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted
+            )
+        )
+
+    program.__name__ = program.__qualname__ = name
+    return jax.jit(program, donate_argnums=0)
+
+
+def _interpret(equations, environment, wanted):
+    def read(atom):
+        return atom.val if isinstance(atom, Literal) else environment[atom]
+
+    for equation in equations:
+        scope = str(equation.source_info.name_stack)
+        with equation.ctx.manager, jax.named_scope(scope) if scope else contextlib.nullcontext():
+            made = _bind(equation, map(read, equation.invars))
+        results = made if equation.primitive.multiple_results else [made]
+        environment.update(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in wanted]
+
+
+def _bind(equation, arguments):
+    parameters = equation.primitive.get_bind_params(equation.params)
+    if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
+        functions, parameters = parameters
+        return equation.primitive.bind(*functions, *arguments, **parameters)
+    return equation.primitive.bind(*arguments, **parameters)
