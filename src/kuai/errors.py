@@ -13,6 +13,7 @@ __all__ = [
     "FileFormatError",
     "KuaiError",
     "LeakedTensorError",
+    "drop_jax_note",
     "UnsafeFileError",
     "UnsavableObjectError",
 ]
@@ -34,10 +35,8 @@ class DataDependentError(CompileError):
         self.what = what
         super().__init__(
             f"{what} needs the value of a tensor, which is not known while a step is being "
-            f"compiled. "
-            "Keep the decision on the device (kuai.where, kuai.cond, kuai.while_loop), move it "
-            "out of "
-            "the compiled function, or compile without fullgraph=True to run the function eagerly."
+            "compiled. Keep the decision on the device (kuai.where), move it out of the compiled "
+            "function, or compile without fullgraph=True to run the function eagerly."
         )
 
 
@@ -47,10 +46,8 @@ class LeakedTensorError(KuaiError, RuntimeError):
     def __init__(self):
         super().__init__(
             "This tensor was made inside a compiled function and kept after the function had "
-            "returned "
-            "(appended to a list, stored on an object, ...), so it never got a value. Return it "
-            "from the "
-            "function, or write it into an existing tensor with copy_()."
+            "returned (appended to a list, stored on an object, ...), so it never got a value. "
+            "Return it from the function, or write it into an existing tensor with copy_()."
         )
 
 
@@ -68,3 +65,10 @@ class UnsafeFileError(FileFormatError, pickle.UnpicklingError):
 
 class UnsavableObjectError(KuaiError, TypeError):
     """An object holds a value that could not be read back; the message says where it stands."""
+
+
+def drop_jax_note(error: Exception) -> None:
+    """Take away JAX's note about frames that it has removed from an error's traceback."""
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        notes[:] = [note for note in notes if "JAX has removed its internal frames" not in note]

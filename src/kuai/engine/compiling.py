@@ -23,7 +23,7 @@ from kuai.engine.signatures import rebuild, signature
 from kuai.engine.tape import Node
 from kuai.engine.tensor import wrap
 from kuai.engine.views import value
-from kuai.errors import CompileError, DataDependentError
+from kuai.errors import CompileError, DataDependentError, drop_jax_note
 
 __all__ = ["Compiled", "compile"]
 
@@ -195,6 +195,9 @@ def capture_program(function, tensors, form, name) -> Program:
 
     try:
         closed = jax.make_jaxpr(traced)()
+    except Exception as error:
+        drop_jax_note(error)
+        raise
     finally:
         capture.close()
     for index, tensor in enumerate(tensors):

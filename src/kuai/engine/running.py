@@ -16,7 +16,7 @@ from kuai.engine.storage import Lost
 from kuai.engine.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.views import value
-from kuai.errors import LeakedTensorError
+from kuai.errors import LeakedTensorError, drop_jax_note
 
 __all__ = ["Operation", "run"]
 
@@ -202,9 +202,7 @@ def _attach(array, node, number):
 
 def _explain(error, values):
     """Turn JAX's complaints about inputs into those a PyTorch user knows."""
-    notes = getattr(error, "__notes__", None)
-    if notes:
-        notes[:] = [note for note in notes if "JAX has removed" not in note]
+    drop_jax_note(error)
     if not isinstance(error, (TypeError, ValueError)):
         return
     arrays = [value(v) for v in values if isinstance(v, Tensor)]

@@ -9,6 +9,7 @@ from kuai.engine.size import Size
 from kuai.engine.tape import Node
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.views import value
+from kuai.errors import drop_jax_note
 
 __all__ = ["infer_shapes"]
 
@@ -52,6 +53,9 @@ def infer_shapes(function, *inputs, **keywords):
 
     try:
         jax.make_jaxpr(traced)()
+    except Exception as error:
+        drop_jax_note(error)
+        raise
     finally:
         capture.close()
     return found[0]
