@@ -400,3 +400,17 @@ def test_programs_do_not_keep_arguments_alive():
     del x
     gc.collect()
     assert not any(isinstance(r, kuai.Tensor) for r in gc.get_referrers(array))
+
+
+def test_a_gradient_that_was_kept_is_not_overwritten():
+    _, (net, _, step) = pair()
+    step(*batch())
+    kept = net[0].weight.grad
+    values = kept.numpy().copy()
+    seen = net[0].bias.grad.detach()
+    before = seen.numpy().copy()
+    step(*batch(1))
+    assert net[0].weight.grad is not kept
+    np.testing.assert_array_equal(kept.numpy(), values)
+    np.testing.assert_array_equal(seen.numpy(), before)
+    assert not np.array_equal(net[0].weight.grad.numpy(), values)

@@ -88,6 +88,7 @@ class Guards:
     def __init__(self):
         self.count = changes.count
         self._items = []  # (container, key, value, snapshot of its contents): for every call
+        self._cells = []  # (cell of a closure, value, snapshot of its contents): the same
         self._objects = []  # (object, snapshot of its attributes): compared at every call
         self._watched = {}  # id -> (object, snapshot of its attributes): when `changes` has moved
         self._seen = {}
@@ -96,11 +97,8 @@ class Guards:
         """Depend on `container[key]`."""
         if (id(container), key) not in self._seen:
             self._seen[id(container), key] = container
-            self._add_item(container, key, container[key])
-
-    def _add_item(self, container, key, value):
-        inside = snapshot(value) if isinstance(value, _CONTAINERS) else None
-        self._items.append((container, key, value, inside))
+            value = container[key]
+            self._items.append((container, key, value, _inside(value)))
 
     def watch(self, thing) -> None:
         """Depend on the attributes of an object that reports its changes through `touch`."""
@@ -141,7 +139,7 @@ class Guards:
             if name in function.__globals__:
                 self._variable(function.__globals__, name, names)
         for cell in function.__closure__ or ():
-            self._cell(cell, names)
+            self._cell(cell)
 
     def _variable(self, scope, name, names):
         value = scope[name]
@@ -153,11 +151,13 @@ class Guards:
         self.item(scope, name)
         self._value(value)
 
-    def _cell(self, cell, names):
-        contents = _Contents(cell)
-        if contents.full:
-            self._add_item(contents, 0, contents[0])
-            self._value(contents[0])
+    def _cell(self, cell):
+        try:
+            contents = cell.cell_contents
+        except ValueError:  # a variable that has no value yet
+            return
+        self._cells.append((cell, contents, _inside(contents)))
+        self._value(contents)
 
     def _value(self, value):
         if isinstance(value, (types.FunctionType, types.MethodType)):
@@ -191,42 +191,35 @@ class Guards:
 
     def changed(self) -> str | None:
         """What has changed since the snapshots were taken, in words; None if nothing has."""
-        for container, key, before, inside in self._items:
-            now = _now(container, key)
-            if now is before and inside is None:
-                continue
-            if not _is_same(now, before, inside):
-                return _describe(key, before, container)
+        try:
+            for container, key, before, inside in self._items:
+                now = container[key]
+                if (now is not before or inside is not None) and not _is_same(now, before, inside):
+                    return f"{key!r}, which was {_describe(before)}"
+            for cell, before, inside in self._cells:
+                now = cell.cell_contents
+                if (now is not before or inside is not None) and not _is_same(now, before, inside):
+                    return f"a closed-over variable, which was {_describe(before)}"
+        except (KeyError, IndexError, ValueError, ReferenceError):
+            return "something that is gone"
         for thing, before in self._objects:
             if _attributes(thing) != before:
                 return f"an attribute of a {type(thing).__name__}"
-        if self.count != changes.count:
-            count = changes.count
-            for thing, before in self._watched.values():
-                now = _attributes(thing)
-                if now != before:
-                    names = [n for n, v in now if (n, v) not in before] or ["(removed)"]
-                    return f"attribute {names[0]!r} of a {type(thing).__name__}"
-            self.count = count
+        return self._watched_change() if self.count != changes.count else None
+
+    def _watched_change(self):
+        count = changes.count
+        for thing, before in self._watched.values():
+            now = _attributes(thing)
+            if now != before:
+                names = [n for n, v in now if (n, v) not in before] or ["(removed)"]
+                return f"attribute {names[0]!r} of a {type(thing).__name__}"
+        self.count = count
         return None
 
 
-class _Contents:
-    """A closure's cell, seen as a container."""
-
-    def __init__(self, cell):
-        self.cell = cell
-
-    @property
-    def full(self):
-        try:
-            self.cell.cell_contents  # noqa: B018
-        except ValueError:
-            return False
-        return True
-
-    def __getitem__(self, key):
-        return self.cell.cell_contents
+def _inside(value):
+    return snapshot(value) if isinstance(value, _CONTAINERS) else None
 
 
 def _is_same(now, before, inside):
@@ -239,17 +232,8 @@ def _is_same(now, before, inside):
     return snapshot(now) == inside
 
 
-def _now(container, key):
-    try:
-        return container[key]
-    except (KeyError, IndexError, ValueError):
-        return _Same  # nothing that could have been there
-
-
-def _describe(key, before, container):
-    value = repr(before) if isinstance(before, _PLAIN) else f"a {type(before).__name__}"
-    name = "a closed-over variable" if isinstance(container, _Contents) else f"{key!r}"
-    return f"{name}, which was {value}"
+def _describe(before):
+    return repr(before) if isinstance(before, _PLAIN) else f"a {type(before).__name__}"
 
 
 def _names(code) -> frozenset:

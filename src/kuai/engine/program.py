@@ -8,6 +8,7 @@ else may hold (`exclusive` is false) gives a copy instead, so what is donated is
 """
 
 import threading
+from sys import getrefcount
 from typing import NamedTuple
 
 import jax
@@ -81,6 +82,7 @@ class Program:
         self.kept = [storage for storage, _ in kept]
         self.state_sinks = [s.target for s in outputs.sinks if s.kind == "state"]
         self.grad_owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
+        self.made_grads = [None] * len(self.grad_owners)
         self.other_sinks = [s for s in outputs.sinks if s.kind not in ("state", "new_grad")]
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
         wanted = [*outputs.forward, *self.residuals]
@@ -155,13 +157,22 @@ class Program:
             storage.version += 1
             storage.exclusive = True
         first, last = last, last + len(self.grad_owners)
-        for owner, array in zip(self.grad_owners, made[first:last], strict=True):
-            owner._grad = wrap(array)
+        for position, array in enumerate(made[first:last]):
+            self._put_grad(position, array)
         arriving = iter(made[last:])
         for sink in self.other_sinks:
             self._write_sink(sink, arriving, arguments)
         node = CompiledNode(self, list(arriving), arguments) if self.backward is not None else None
         return self.outputs.rebuild(made, arguments, node)
+
+    def _put_grad(self, position, array):
+        """A leaf's new gradient, in the tensor of the last call if no one else has kept that."""
+        owner, made = self.grad_owners[position], self.made_grads[position]
+        if owner._grad is made and getrefcount(made) == 4 and getrefcount(made._storage) == 2:
+            made._storage.array = array
+            made._storage.version += 1
+        else:
+            owner._grad = self.made_grads[position] = wrap(array)
 
     def _write_sink(self, sink, arriving, arguments):
         if sink.kind == "argument":
