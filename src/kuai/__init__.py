@@ -92,5 +92,6 @@ random = _namespace(
 )
 
 from kuai import autograd, cuda, nn, optim
+from kuai.saving import load, load_file, save, save_file
 
 __all__ = [_name for _name in _names if not _name.startswith("_")]

@@ -89,6 +89,9 @@ from kuai.nn.activation import (
 from kuai.nn.activation import (
     Threshold as Threshold,
 )
+from kuai.nn.attention import (
+    MultiheadAttention as MultiheadAttention,
+)
 from kuai.nn.containers import (
     ModuleDict as ModuleDict,
 )
@@ -338,6 +341,9 @@ from kuai.nn.padding import (
 from kuai.nn.padding import (
     ZeroPad3d as ZeroPad3d,
 )
+from kuai.nn.parallel import (
+    DataParallel as DataParallel,
+)
 from kuai.nn.parameter import (
     Buffer as Buffer,
 )
@@ -424,4 +430,37 @@ from kuai.nn.recurrent_cells import (
 )
 from kuai.nn.recurrent_cells import (
     RNNCellBase as RNNCellBase,
+)
+from kuai.nn.transformer import (
+    Transformer as Transformer,
+)
+from kuai.nn.transformer import (
+    TransformerDecoder as TransformerDecoder,
+)
+from kuai.nn.transformer import (
+    TransformerEncoder as TransformerEncoder,
+)
+from kuai.nn.transformer_layers import (
+    TransformerDecoderLayer as TransformerDecoderLayer,
+)
+from kuai.nn.transformer_layers import (
+    TransformerEncoderLayer as TransformerEncoderLayer,
+)
+from kuai.nn.vision import (
+    ChannelShuffle as ChannelShuffle,
+)
+from kuai.nn.vision import (
+    PixelShuffle as PixelShuffle,
+)
+from kuai.nn.vision import (
+    PixelUnshuffle as PixelUnshuffle,
+)
+from kuai.nn.vision import (
+    Upsample as Upsample,
+)
+from kuai.nn.vision import (
+    UpsamplingBilinear2d as UpsamplingBilinear2d,
+)
+from kuai.nn.vision import (
+    UpsamplingNearest2d as UpsamplingNearest2d,
 )

@@ -8,6 +8,7 @@ from kuai.engine.tensor import Tensor
 from kuai.ops import (
     activation,
     arithmetic,
+    attention,
     classification,
     clipping,
     comparison,
@@ -25,6 +26,7 @@ from kuai.ops import (
     gathering,
     indexing,
     initial,
+    interpolation,
     joining,
     limits,
     linalg,
@@ -32,6 +34,7 @@ from kuai.ops import (
     logic,
     loss,
     masking,
+    multi_head_attention,
     normalization,
     norms,
     operators,
@@ -59,6 +62,7 @@ from kuai.ops import (
     to_python,
     transposing,
     trigonometry,
+    vision,
     whole_numbers,
     windows,
 )
@@ -68,6 +72,7 @@ __all__ = ["FAMILIES", "FUNCTIONS", "MODULES"]
 FAMILIES = (
     activation,
     arithmetic,
+    attention,
     classification,
     clipping,
     comparison,
@@ -85,6 +90,7 @@ FAMILIES = (
     gathering,
     indexing,
     initial,
+    interpolation,
     joining,
     limits,
     linalg,
@@ -92,6 +98,7 @@ FAMILIES = (
     logic,
     loss,
     masking,
+    multi_head_attention,
     normalization,
     norms,
     operators,
@@ -119,6 +126,7 @@ FAMILIES = (
     to_python,
     transposing,
     trigonometry,
+    vision,
     whole_numbers,
     windows,
 )

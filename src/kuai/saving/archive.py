@@ -122,7 +122,7 @@ def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryvie
             entry.extra = _padding(file.tell(), entry)
             with archive.open(entry, "w") as stream:
                 stream.write(content)
-                entry.extra = b""  # the padding belongs to the entry, not to the directory
+            entry.extra = b""  # the padding belongs to the entry, not to the directory
 
 
 def _padding(position: int, entry: zipfile.ZipInfo) -> bytes:

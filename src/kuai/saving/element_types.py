@@ -1,6 +1,6 @@
 """How PyTorch's files name element types: by the class of the storage they lie in.
 
-Newer types have no such class. Their bytes lie in an `UntypedStorage`, and the tensor says the type.
+Newer types have no such class. Their bytes lie in an `UntypedStorage`; the tensor says the type.
 """
 
 from kuai.engine import dtypes

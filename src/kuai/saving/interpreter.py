@@ -1,8 +1,8 @@
 """A strict interpreter of the pickle instructions that PyTorch's files consist of.
 
 Pickle is a language for a stack machine, and `pickle.Unpickler` lets it call anything. This machine
-knows no classes and imports nothing. A global is a name that has to stand in a table; what the table
-gives is either a finished value (a dtype) or a `Builder`, and a builder checks each of its arguments.
+knows no classes and imports nothing. A global is a name that has to stand in a table; what the
+table gives is a finished value (a dtype) or a `Builder`, and a builder checks each argument.
 Every instruction checks the exact type of what it works on, so nothing can be appended to what is
 not a list or set in what is not a dict; an instruction that is not listed here is an error.
 `pickletools.genops` of the standard library only decodes the instructions.
@@ -146,7 +146,8 @@ class _Machine:
     # Containers -------------------------------------------------------------------------------
 
     def _tuple(self, _) -> None:
-        self._stack.append(tuple(self._pop_to_mark()))
+        taken = self._pop_to_mark()
+        self._stack.append(tuple(taken))
 
     def _append(self, _) -> None:
         self._extend([self._pop()])
@@ -231,7 +232,8 @@ class _Machine:
         target._metadata = exactly(state["_metadata"], OrderedDict, "_metadata")
 
     def _persist(self, _) -> None:
-        self._stack.append(self._persistent(self._pop()))
+        identity = self._pop()
+        self._stack.append(self._persistent(identity))
 
     def _protocol(self, number: int) -> None:
         if not 2 <= number <= 5:

@@ -1,7 +1,7 @@
 """The names that a PyTorch file may use, each with what it stands for here.
 
-Nothing is imported by name: what is not in this table does not exist. Each builder checks the number
-and the exact types of its arguments.
+Nothing is imported by name: what is not in this table does not exist. Each builder checks the
+number and the exact types of its arguments.
 """
 
 from __future__ import annotations
@@ -76,6 +76,10 @@ def _bytearray(arguments: tuple) -> bytearray:
     return bytearray(*(exactly(part, bytes, "what a bytearray is made of") for part in arguments))
 
 
+def _no_bytes(arguments: tuple) -> bytes:
+    return b"" if not arguments else _wrong("bytes")
+
+
 def _complex(arguments: tuple) -> complex:
     if len(arguments) != 2:
         _wrong("complex")
@@ -121,6 +125,7 @@ for _module in ("__builtin__", "builtins"):
     _PYTHON |= {
         f"{_module} set": _set,
         f"{_module} bytearray": _bytearray,
+        f"{_module} bytes": _no_bytes,
         f"{_module} complex": _complex,
     }
 

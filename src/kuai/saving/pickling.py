@@ -7,14 +7,17 @@ place where it stands. Equal strings are written once, so equal objects give equ
 
 from __future__ import annotations
 
+import pickletools
 import struct
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
-from itertools import batched
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from kuai.errors import UnsavableObjectError
-from kuai.saving.limits import MAX_DEPTH
+from kuai.saving.interpreter import check_key
+from kuai.saving.limits import MAX_DEPTH, MAX_INSTRUCTIONS, MAX_PICKLE_BYTES
+from kuai.saving.refusals import Refused
 
 __all__ = ["Call", "Global", "Persistent", "pickled"]
 
@@ -53,7 +56,20 @@ def pickled(value: Any, describe: Callable[[Any], Global | Call | None]) -> byte
     """
     writer = _Writer(describe)
     writer.write(value)
-    return bytes(writer.code + b".")
+    code = bytes(writer.code + b".")
+    _check_limits(code)
+    return code
+
+
+def _check_limits(code: bytes) -> None:
+    """No instruction is shorter than a byte, so only long code has to be counted."""
+    too_long = len(code) > MAX_PICKLE_BYTES
+    if too_long or len(code) > MAX_INSTRUCTIONS < sum(1 for _ in pickletools.genops(code)):
+        raise UnsavableObjectError(
+            f"cannot save obj: besides its tensors it takes up more than {MAX_PICKLE_BYTES >> 20} "
+            f"MiB or {MAX_INSTRUCTIONS} instructions. Keep long lists of numbers and strings in a "
+            "tensor or in a file of their own"
+        )
 
 
 class _Writer:
@@ -145,7 +161,7 @@ class _Writer:
             return
         self.code += b"]"
         self._remember(id(value), value)
-        for batch in batched(enumerate(value), _BATCH):
+        for batch in _batches(enumerate(value)):
             self.code += b"(" if len(value) > 1 else b""
             for index, item in batch:
                 self._write_at(value, f"[{index}]", item)
@@ -158,10 +174,11 @@ class _Writer:
             self._write_items(value)
 
     def _write_items(self, value: dict) -> None:
-        for batch in batched(value.items(), _BATCH):
+        for batch in _batches(value.items()):
             self.code += b"(" if len(value) > 1 else b""
             for key, item in batch:
-                self._write_at(value, f"'s key {key!r}", key)
+                self._check_key(key)
+                self.write(key)
                 self._write_at(value, f"[{key!r}]", item)
             self.code += b"u" if len(value) > 1 else b"s"
 
@@ -171,17 +188,29 @@ class _Writer:
         self._write_call(ORDERED_DICT, value)
         self._write_items(value)
         if vars(value):
-            self._write_at(value, "'s attributes", dict(vars(value)))
+            if list(vars(value)) != ["_metadata"]:
+                self._refuse("an OrderedDict with attributes")
+            self._write_at(value, "._metadata", dict(vars(value)))
             self.code += b"b"
 
     def _write_counter(self, value: Counter) -> None:
         if not self._recall_container(value):
+            if any(type(count) is not int for count in value.values()):
+                self._refuse("a Counter with counts that are no integers")
             call = Call(Global("collections", "Counter"), (dict(value),))
             self._write_call(call, value)
 
     def _write_set(self, value: set) -> None:
         if not self._recall_container(value):
+            for item in value:
+                self._check_key(item)
             self._write_call(Call(_python("set"), (sorted(value, key=repr),)), value)
+
+    def _check_key(self, key: Any) -> None:
+        try:
+            check_key(key)
+        except Refused as error:
+            self._refuse(f"a key or member of a set that could not be loaded ({error})")
 
     def _recall_container(self, value: Any) -> bool:
         if any(key == id(value) for key, _ in self._open):
@@ -231,6 +260,12 @@ class _Writer:
             "them. Of a module or an optimizer save its state_dict(), of a NumPy value "
             "kuai.from_numpy(value) or value.item()."
         )
+
+
+def _batches(items: Iterable) -> Iterator[list]:
+    arriving = iter(items)
+    while batch := list(islice(arriving, _BATCH)):
+        yield batch
 
 
 def _python(name: str) -> Global:

@@ -1,0 +1,152 @@
+"""Tensors and PyTorch's other objects as calls that rebuild them, and the storages they share.
+
+A tensor is described by offset, sizes and strides on its storage. Ours are worked out from the
+steps that lead to a view; if they do not give the view's very bytes (PyTorch could not express it,
+either), the view is saved as a tensor with a storage of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kuai.engine.devices import device
+from kuai.engine.dtypes import dtype
+from kuai.engine.layouts import Layout, layout_of
+from kuai.engine.size import Size
+from kuai.engine.storage import resolve
+from kuai.engine.tensor import Tensor
+from kuai.engine.views import value
+from kuai.errors import UnsavableObjectError
+from kuai.nn.parameter import Buffer, Parameter, is_lazy
+from kuai.saving.element_types import STORAGE_OF_DTYPE, UNTYPED
+from kuai.saving.pickling import ORDERED_DICT, Call, Global, Persistent
+from kuai.saving.strided import contiguous, extent
+
+__all__ = ["Description"]
+
+_TENSOR = Global("torch._utils", "_rebuild_tensor_v2")
+_TENSOR_WITH_DTYPE = Global("torch._utils", "_rebuild_tensor_v3")
+_PARAMETER = Global("torch._utils", "_rebuild_parameter")
+_PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
+_WITH_STATE = Global("torch._tensor", "_rebuild_from_type_v2")
+
+
+class Description:
+    """Describes the objects of one file and collects their storages."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, str] = {}
+        self._kept: list = []  # so that an identity is not given away while it is a key
+        self._arrays: list = []
+
+    def __call__(self, obj: Any) -> Global | Call | None:
+        """What stands for an object in the file; None if there is nothing."""
+        if isinstance(obj, dtype):
+            return Global("torch", obj.name)
+        if isinstance(obj, Size):
+            return Call(Global("torch", "Size"), (tuple(obj),))
+        if isinstance(obj, device):
+            return Call(Global("torch", "device"), _device_arguments(obj))
+        return self._any_tensor(obj) if isinstance(obj, Tensor) else None
+
+    def contents(self) -> Iterator[tuple[str, memoryview]]:
+        """The storages' names and bytes."""
+        for key, array in enumerate(self._arrays):
+            yield str(key), memoryview(_flat(array).view(np.uint8))
+
+    def _any_tensor(self, tensor: Tensor) -> Call | None:
+        if is_lazy(tensor):
+            raise UnsavableObjectError(
+                "cannot save an uninitialized parameter or buffer: it has no values yet. Call the "
+                "module once, so that it gets a shape"
+            )
+        kinds = {Tensor: self._plain, Parameter: self._parameter, Buffer: self._with_state}
+        describe = kinds.get(type(tensor))
+        return describe and describe(tensor)
+
+    def _plain(self, tensor: Tensor) -> Call:
+        return self._with_state(tensor) if _attributes(tensor) else self._tensor(tensor)
+
+    def _parameter(self, tensor: Parameter) -> Call:
+        parts = (self._tensor(tensor.data), tensor.requires_grad, ORDERED_DICT)
+        state = _attributes(tensor)
+        return Call(_PARAMETER_WITH_STATE, (*parts, state)) if state else Call(_PARAMETER, parts)
+
+    def _with_state(self, tensor: Tensor) -> Call:
+        state = _attributes(tensor)
+        if isinstance(tensor, Buffer):
+            state = {**state, "persistent": tensor.persistent, "_is_buffer": True}
+        function, arguments = self._tensor(tensor)
+        return Call(_WITH_STATE, (function, Global("torch", "Tensor"), arguments, state))
+
+    def _tensor(self, tensor: Tensor) -> Call:
+        key, count, window = self._storage(tensor)
+        kind = tensor.dtype
+        name = STORAGE_OF_DTYPE.get(kind)
+        length = count if name else count * kind.itemsize
+        storage_type = Global("torch", name) if name else Global("torch.storage", UNTYPED)
+        identity = ("storage", storage_type, key, _location(tensor), length)
+        parts = (window.offset, window.shape, window.strides, tensor.requires_grad, ORDERED_DICT)
+        if name:
+            return Call(_TENSOR, (Persistent(identity), *parts))
+        return Call(_TENSOR_WITH_DTYPE, (Persistent(identity), *parts, kind))
+
+    def _storage(self, tensor: Tensor) -> tuple[str, int, Layout]:
+        """The key and length of a tensor's storage, and its window there."""
+        storage = resolve(tensor._storage)
+        window = layout_of(tensor)
+        if not _gives(tensor, storage.array, window):
+            array = value(tensor)
+            return self._key(array, array), array.size, contiguous(array.shape)
+        return self._key(storage, storage.array), storage.array.size, window
+
+    def _key(self, owner: Any, array: Any) -> str:
+        if id(owner) not in self._keys:
+            self._keys[id(owner)] = str(len(self._arrays))
+            self._kept.append(owner)
+            self._arrays.append(array)
+        return self._keys[id(owner)]
+
+
+def _attributes(tensor: Tensor) -> dict[str, Any]:
+    """What the user put on a tensor."""
+    return {
+        name: value
+        for name, value in vars(tensor).items()
+        if not name.startswith("_") and not hasattr(type(tensor), name)
+    }
+
+
+def _device_arguments(place: device) -> tuple:
+    kind = "xla" if place.type == "tpu" else place.type  # PyTorch's name for it
+    return (kind,) if place.index is None else (kind, place.index)
+
+
+def _location(tensor: Tensor) -> str:
+    """Where PyTorch shall put the storage; what it could not find goes to the CPU."""
+    return str(tensor.device) if tensor.device.type == "cuda" else "cpu"
+
+
+def _gives(tensor: Tensor, array: Any, window: Layout) -> bool:
+    """Whether a window on the storage's array gives the tensor's values, bit for bit."""
+    if tensor._steps is None:
+        return True
+    flat, wanted = _flat(array), np.asarray(value(tensor))
+    fits = flat.dtype == wanted.dtype and extent(window) <= flat.size >= math.prod(window.shape)
+    if not fits or min(window.strides, default=0) < 0:
+        return False
+    steps = tuple(stride * flat.itemsize for stride in window.strides)
+    found = np.lib.stride_tricks.as_strided(flat[window.offset :], window.shape, steps)
+    return np.array_equal(_bits(found), _bits(wanted))
+
+
+def _flat(array: Any) -> np.ndarray:
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    return _flat(array).view(np.uint8)

@@ -1,0 +1,119 @@
+"""`kuai.save` and `kuai.load`: objects made of tensors, in PyTorch's format or in safetensors."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any, BinaryIO
+
+from kuai.engine.devices import device
+from kuai.errors import FileFormatError, UnsafeFileError
+from kuai.saving.atomic import replacing
+from kuai.saving.safetensors_file import load_file, save_file
+from kuai.saving.torch_file import read_torch_file, write_torch_file
+
+__all__ = ["load", "save"]
+
+_SAFETENSORS = ".safetensors"
+
+
+def save(
+    obj: Any,
+    f: str | os.PathLike | BinaryIO,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Save an object to a file that `kuai.load` and `torch.load` can open.
+
+    Args:
+        obj: tensors, numbers, strings, bytes, None, dtypes, devices, sizes, and lists, tuples,
+            dicts and sets of them: a `state_dict`, say. Tensors that share storage go on doing so.
+        f: a path, or a binary file object. A path that ends in `.safetensors` chooses that format
+            for a dict of tensors. A file at a path is replaced as a whole or not at all.
+        pickle_protocol: 2 to 5 are accepted; what is written is protocol 2, which all can read.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> kuai.save({"w": kuai.ones(2), "epoch": 3}, file)
+        >>> _ = file.seek(0)
+        >>> kuai.load(file)
+        {'w': tensor([1., 1.]), 'epoch': 3}
+
+    Differs from PyTorch: modules and other objects are refused; save their `state_dict()`.
+    """
+    _check_format(pickle_protocol, _use_new_zipfile_serialization)
+    if not isinstance(f, (str, os.PathLike)):
+        buffer = io.BytesIO()
+        write_torch_file(obj, buffer)
+        f.write(buffer.getbuffer())
+    elif os.fspath(f).endswith(_SAFETENSORS):
+        save_file(obj, f)
+    else:
+        with replacing(f) as file:
+            write_torch_file(obj, file)
+
+
+def load(
+    f: str | os.PathLike | BinaryIO,
+    map_location: Any = None,
+    *,
+    weights_only: bool | None = True,
+    mmap: bool | None = None,
+) -> Any:
+    """Load what `kuai.save` or `torch.save` wrote. No file can make it run code.
+
+    Args:
+        f: a path, or a binary file object.
+        map_location: where the tensors go: a device, a dict from the saved places to others, or a
+            function of a tensor and its saved place; None means the saved place.
+        mmap: accepted and without effect; the arrays are read once.
+
+    Raises:
+        BrokenFileError: the file is cut off or changed.
+        UnsafeFileError: it asks for more than tensors and plain values, or `weights_only=False`.
+        FileFormatError: it is of another kind.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/x-file"
+        >>> kuai.save([kuai.arange(4), "four"], path)
+        >>> kuai.load(path)
+        [tensor([0, 1, 2, 3]), 'four']
+    """
+    if weights_only is False:
+        raise UnsafeFileError(
+            "kuai.load has no weights_only=False: it would let the file run any code. Kuai loads "
+            "tensors and plain values only. If you trust the file, open it with PyTorch and save "
+            "its state_dict"
+        )
+    if isinstance(f, (str, os.PathLike)):
+        return _load_path(os.fspath(f), map_location)
+    if mmap:
+        raise ValueError("f must be a file path in order to use the mmap argument")
+    return read_torch_file(_from_here(f), str(getattr(f, "name", "the file object")), map_location)
+
+
+def _check_format(protocol: int, is_new: bool) -> None:
+    if not is_new:
+        raise FileFormatError("Kuai writes PyTorch's zip format only, not the one before 1.6")
+    if protocol not in range(2, 6):
+        raise ValueError(f"pickle_protocol has to be 2, 3, 4 or 5, not {protocol}")
+
+
+def _load_path(path: str, map_location: Any) -> Any:
+    if path.endswith(_SAFETENSORS):
+        if not isinstance(map_location, (str, int, device, type(None))):
+            raise TypeError("a safetensors file knows no places: map_location has to be a device")
+        return load_file(path, map_location)
+    with open(path, "rb") as file:
+        return read_torch_file(file, path, map_location)
+
+
+def _from_here(file: Any) -> BinaryIO:
+    """What a file object has from its position on, as something that can be searched."""
+    if file.read(0) != b"":
+        raise TypeError("kuai.load needs a file that was opened in binary mode ('rb')")
+    if file.seekable() and file.tell() == 0:
+        return file
+    return io.BytesIO(file.read())

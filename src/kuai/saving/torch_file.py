@@ -1,0 +1,86 @@
+"""PyTorch's file format, written and read without PyTorch.
+
+The file is a zip archive (see `archive`) of one pickle, which describes the objects, and of the
+bytes of the storages that its tensors lie on. Writing: `pickling` and `described`. Reading:
+`interpreter` runs the pickle with the `names` it may use, `storages` makes the tensors, `trees`
+checks the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from kuai.errors import FileFormatError
+from kuai.saving.archive import Archive, write_archive
+from kuai.saving.described import Description
+from kuai.saving.interpreter import interpret
+from kuai.saving.names import known_names
+from kuai.saving.pickling import pickled
+from kuai.saving.refusals import Refused, explained
+from kuai.saving.storages import Storages
+from kuai.saving.trees import check_tree
+
+__all__ = ["read_torch_file", "write_torch_file"]
+
+_ZIP = b"PK\x03\x04"
+_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+_TAR, _TAR_PLACE = b"ustar", 257
+_CONVERT = 'torch.save(torch.load("old.pt", weights_only=True), "new.pt")'
+
+
+def write_torch_file(obj: Any, file: BinaryIO) -> None:
+    """Write an object; nothing is written if it cannot be saved."""
+    description = Description()
+    code = pickled(obj, description)
+    write_archive(file, _entries(code, description))
+
+
+def _entries(code: bytes, description: Description) -> Iterator[tuple[str, bytes | memoryview]]:
+    yield "data.pkl", code
+    yield ".format_version", b"1"
+    yield ".storage_alignment", b"64"
+    yield "byteorder", b"little"
+    for key, content in description.contents():
+        yield f"data/{key}", content
+    yield "version", b"3\n"
+
+
+def read_torch_file(file: BinaryIO, name: str, map_location: Any = None) -> Any:
+    """Read what `write_torch_file` or `torch.save` wrote; `name` is for the messages."""
+    _check_kind(file, name)
+    with explained(name, "PyTorch file"):
+        archive = Archive(file)
+        if "constants.pkl" in archive.names:
+            raise Refused("it is a TorchScript program, not tensors")
+        if "byteorder" in archive.names and archive.read("byteorder") != b"little":
+            raise Refused("it was written on a big-endian machine")
+        storages = Storages(archive, map_location)
+        obj = interpret(archive.read("data.pkl"), known_names(storages), storages.find)
+        check_tree(obj)
+    return obj
+
+
+def _check_kind(file: BinaryIO, name: str) -> None:
+    file.seek(0)
+    start = file.read(_TAR_PLACE + len(_TAR))
+    file.seek(0)
+    if start.startswith(_ZIP):
+        return
+    if start.startswith(_LEGACY):
+        kind = "the format of PyTorch before 1.6"
+    elif start[_TAR_PLACE:] == _TAR:
+        kind = "the tar format of PyTorch before 0.4"
+    else:
+        raise FileFormatError(f"{name} is not a PyTorch file: {_guess(start)}")
+    raise FileFormatError(f"{name} is in {kind}. Convert it once with PyTorch: {_CONVERT}")
+
+
+def _guess(start: bytes) -> str:
+    if not start:
+        return "it is empty, or a file object that stands at its end (seek(0) first)"
+    if start[:1] == b"\x80":
+        return "it is a bare pickle, which Kuai does not open"
+    if start[8:9] == b"{":
+        return "it looks like a safetensors file; load it with kuai.load_file"
+    return "it begins with other bytes than a zip archive"
