@@ -86,6 +86,28 @@ _CALLS = {
 }
 
 ROWS = [
+    Row(
+        "F.multi_head_attention_forward",
+        lambda t, x, w, b, o: t.nn.functional.multi_head_attention_forward(
+            x, x, x, 4, 2, w, b, None, None, False, 0.0, o, None
+        ),
+        _X,
+        A(12, 4),
+        A(12),
+        A(4, 4),
+        gradcheck=True,
+    ),
+    Row(
+        "F.multi_head_attention_forward static",
+        lambda t, x, w, o, k, v: t.nn.functional.multi_head_attention_forward(
+            x, x, x, 4, 2, w, None, None, None, False, 0.0, o, None, static_k=k, static_v=v
+        ),
+        _X,
+        A(12, 4),
+        A(4, 4),
+        A(4, 5, 2),
+        A(4, 5, 2),
+    ),
     Row("F.scaled_dot_product_attention", _sdpa(), _Q, _K, _V, gradcheck=True),
     Row("F.scaled_dot_product_attention causal", _sdpa(is_causal=True), _Q, _K, _V),
     Row("F.scaled_dot_product_attention scale", _sdpa(scale=0.3), _Q, _K, _V),

@@ -91,6 +91,8 @@ class Op(Operation):
             for p in parameters
         )
         self.only_positional = self.arity == len(parameters)
+        self.only_arrays = all(kind in (ARRAY, NUMBER) for kind in self.kinds)
+        self.arrays_key = (ARRAY,) * len(self.kinds)
 
     def bind(self, args, kwargs):
         """All arguments in the order of the parameters, with defaults filled in."""
@@ -117,6 +119,8 @@ class Op(Operation):
 
     def flatten(self, arguments):
         """The tensors and numbers among bound arguments, and a key that stands for the rest."""
+        if self.only_arrays and all([isinstance(argument, Tensor) for argument in arguments]):
+            return list(arguments), self.arrays_key
         values, key = [], []
         for position, (kind, argument) in enumerate(zip(self.kinds, arguments, strict=True)):
             if kind == STATIC:

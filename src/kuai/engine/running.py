@@ -151,17 +151,21 @@ def run(operation, key, make_function, values):
     there is no entry for them yet.
     """
     arrays, edges, positions = [], [], []
-    recording = modes.state.grad_enabled
+    state = modes.state
+    recording, capture = state.grad_enabled, state.capture
     for position, item in enumerate(values):
-        if isinstance(item, Tensor):
-            arrays.append(value(item))
-            if recording:
-                edge = edge_of(item)
-                if edge is not None:
-                    positions.append(position)
-                    edges.append(edge)
-        else:
+        if not isinstance(item, Tensor):
             arrays.append(item)
+            continue
+        plain = item._steps is None and capture is None
+        arrays.append(item._storage.array if plain else value(item))
+        if recording:
+            node = item._node
+            plain = node is not None and item._base is None
+            edge = (node, item._output) if plain else edge_of(item)
+            if edge is not None:
+                positions.append(position)
+                edges.append(edge)
     full_key = (key, tuple(positions))
     entry = operation.entries.get(full_key)
     if entry is None:
@@ -237,7 +241,7 @@ class OpNode(Node):
             raise freed_error()
         if create_graph:
             return self._apply_recorded(cotangents)
-        given = tuple(None if c is None else value(c) for c in cotangents)
+        given = tuple([None if c is None else value(c) for c in cotangents])
         residuals = self.residuals
         return [wrap(array) for array in residuals.layout.backward(residuals.leaves, given)]
 
