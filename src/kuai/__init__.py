@@ -91,7 +91,7 @@ random = _namespace(
     "The default random generator.",
 )
 
-from kuai import autograd, cuda, nn, optim, utils
+from kuai import autograd, cuda, nn, optim, utils, vision
 from kuai.saving import load, load_file, save, save_file
 
 __all__ = [_name for _name in _names if not _name.startswith("_")]
