@@ -5,6 +5,7 @@ moved unless asked for. When several host devices are forced, `'cpu:1'` names th
 """
 
 import functools
+import math
 import re
 
 import jax
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 _PLATFORMS = {"cuda": ("cuda", "rocm", "gpu"), "cpu": ("cpu",), "tpu": ("tpu",), "xla": ("tpu",)}
+_SMALL = 1024
 _KINDS = "cpu, cuda, tpu"
 
 
@@ -165,8 +167,11 @@ def placement(array):
 
 
 def filled(shape, kind, number, where):
-    """An array of one number at a `placement`; made once for each shape."""
-    return jnp.full(shape, number, kind) if where is None else _filled(shape, kind, number, where)
+    """An array of one number at a `placement`; a small one is made once and kept."""
+    if where is None:
+        return jnp.full(shape, number, kind)
+    make = _filled if math.prod(shape) <= _SMALL else _filled.__wrapped__
+    return make(shape, kind, number, where)
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,6 +10,8 @@ from kuai.engine import dtypes, history, modes
 from kuai.engine.door import Array, Number, composite, op
 from kuai.engine.promotion import cast
 from kuai.engine.tensor import Tensor
+from kuai.ops.creation import empty
+from kuai.ops.drawing import draw_shape
 from kuai.ops.random_values import complex_normal, finish, randn, refuse_integers, work_type
 from kuai.ops.shaping import shape_of
 
@@ -73,8 +75,16 @@ def integers_like(key, like: Array, low: Number, high: Number):
 
 
 def _fill(target, operation, *arguments, generator):
+    kind = target.dtype
+
+    def draw(shape):
+        like = target if shape == target.shape else empty(shape, dtype=kind, device=target.device)
+        return operation(like, *arguments, generator=generator)
+
+    numbers = kind.is_floating_point and not any(isinstance(a, Tensor) for a in arguments)
     with modes.no_grad():
-        made = operation(target, *arguments, generator=generator)
+        shape = tuple(target.shape)
+        made = draw_shape(draw, shape, target.device) if numbers else draw(shape)
     return history.overwrite(target, made)
 
 

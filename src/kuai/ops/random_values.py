@@ -15,6 +15,7 @@ from kuai.engine import devices, dtypes, modes
 from kuai.engine.door import Number, composite, op
 from kuai.engine.promotion import scalar_name
 from kuai.engine.randomness import generator_of
+from kuai.ops.drawing import draw_shape
 from kuai.ops.shaping import integers, shape_of
 
 
@@ -70,9 +71,14 @@ def permutation_of(key, count: int, kind: object):
 
 def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
     kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
-    made = operation(
-        *arguments[:1], kind, *arguments[1:], generator=generator or _generator_on(device)
-    )
+    generator = generator or _generator_on(device)
+
+    def draw(shape):
+        return operation(shape, kind, *arguments[1:], generator=generator)
+
+    independent = operation is not permutation_of and kind.kind != "c"
+    shape = arguments[0]
+    made = draw_shape(draw, shape, generator.device) if independent else draw(shape)
     return finish(made, requires_grad, out)
 
 
