@@ -123,10 +123,8 @@ def package_stub() -> str:
     """The text of `kuai/__init__.pyi`: what the package exports, by where it comes from."""
     lines = [HEADER + "from collections.abc import Sequence\nfrom typing import Any\n"]
     functions = []
-    for name in sorted(vars(kuai)):
+    for name in sorted(["__version__", *kuai.__all__]):  # not what was imported since
         thing = vars(kuai)[name]
-        if name.startswith("_") and name != "__version__":
-            continue
         if isinstance(thing, types.ModuleType):
             if thing.__name__.startswith("kuai.") and hasattr(thing, "__file__"):
                 parent, _, module = thing.__name__.rpartition(".")
