@@ -50,11 +50,13 @@ def _torch_like(case: Case, t: Any) -> Callable[[], Any]:
     optimizer = t.optim.SGD(model.parameters(), lr=case.lr)
     inputs, labels = t.tensor(case.inputs), t.tensor(case.labels.astype("int64"))
 
+    # In the order of PyTorch's own quickstart: gradients are dropped at the end, so nobody has to
+    # bring them out of the step, as plain JAX, Flax and Equinox do not either.
     def step():
-        optimizer.zero_grad()
         loss = t.nn.functional.cross_entropy(model(inputs), labels)
         loss.backward()
         optimizer.step()
+        optimizer.zero_grad()
         return loss.detach()
 
     return step

@@ -81,8 +81,8 @@ class Program:
         self.donated = [storage for storage, _ in donated]
         self.kept = [storage for storage, _ in kept]
         self.state_sinks = [s.target for s in outputs.sinks if s.kind == "state"]
-        self.grad_owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
-        self.made_grads = [None] * len(self.grad_owners)
+        owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
+        self.grads = [[owner, None, None] for owner in owners]  # owner, last gradient, its storage
         self.other_sinks = [s for s in outputs.sinks if s.kind not in ("state", "new_grad")]
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
         wanted = [*outputs.forward, *self.residuals]
@@ -156,23 +156,21 @@ class Program:
             storage.array = array
             storage.version += 1
             storage.exclusive = True
-        first, last = last, last + len(self.grad_owners)
-        for position, array in enumerate(made[first:last]):
-            self._put_grad(position, array)
+        first, last = last, last + len(self.grads)
+        for record, array in zip(self.grads, made[first:last], strict=True):
+            owner, gradient, storage = record
+            # the last call's tensor serves again if no one else has kept it or its storage
+            if owner._grad is gradient and getrefcount(gradient) == 4 and getrefcount(storage) == 4:
+                storage.array = array
+                storage.version += 1
+            else:
+                gradient = owner._grad = record[1] = wrap(array)
+                record[2] = gradient._storage
         arriving = iter(made[last:])
         for sink in self.other_sinks:
             self._write_sink(sink, arriving, arguments)
         node = CompiledNode(self, list(arriving), arguments) if self.backward is not None else None
         return self.outputs.rebuild(made, arguments, node)
-
-    def _put_grad(self, position, array):
-        """A leaf's new gradient, in the tensor of the last call if no one else has kept that."""
-        owner, made = self.grad_owners[position], self.made_grads[position]
-        if owner._grad is made and getrefcount(made) == 4 and getrefcount(made._storage) == 2:
-            made._storage.array = array
-            made._storage.version += 1
-        else:
-            owner._grad = self.made_grads[position] = wrap(array)
 
     def _write_sink(self, sink, arriving, arguments):
         if sink.kind == "argument":
