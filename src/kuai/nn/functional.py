@@ -4,51 +4,13 @@ The operations themselves are in `kuai.ops`, one family a file.
 """
 
 from kuai.engine.door import REGISTRY
-from kuai.ops import (
-    activation,
-    classification,
-    loss,
-    normalization,
-    padding,
-    pointwise,
-    similarity,
-    trigonometry,
-)
-from kuai.ops import (
-    dropout as _dropout,
-)
-from kuai.ops import (
-    embedding as _embedding,
-)
-from kuai.ops import (
-    linear as _linear,
-)
-from kuai.ops import (
-    softmax as _softmax,
-)
-
-_FAMILIES = (
-    activation,
-    classification,
-    _dropout,
-    _embedding,
-    _linear,
-    loss,
-    normalization,
-    padding,
-    pointwise,
-    similarity,
-    _softmax,
-    trigonometry,
-)
+from kuai.ops import table as table  # every family has registered its functions once it is imported
 
 globals().update(REGISTRY.functional)
 
 
 def __getattr__(name: str):
-    # Families imported after this file have put their functions into the table since.
-    if name in REGISTRY.functional:
-        return REGISTRY.functional[name]
+    # for type checkers, who do not see the line above, and for a name that does not exist
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
