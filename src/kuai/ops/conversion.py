@@ -139,6 +139,12 @@ def pin_memory(self, device=None):
     return self
 
 
+@composite(function=False)
+def share_memory_(self):
+    """The tensor itself: nothing is shared, for another process is given a copy of the values."""
+    return self
+
+
 _TYPE_NAMES = {
     "float32": "FloatTensor",
     "float64": "DoubleTensor",
