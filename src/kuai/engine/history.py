@@ -79,19 +79,23 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
 
 
 def _write_through(target, base, result):
-    # the base may itself be a window on its storage when it was detached from another view
-    own = len(base._steps or ())
-    chain, numbers = views.split(target._steps[own:])
-    counts = tuple(map(len, numbers))
+    chain, counts, flat = _steps_between(base, target)
 
     def write(array, part, *flat):
         return views.write_chain(chain, array, part, views.regroup(flat, counts))
 
-    flat = [n for group in numbers for n in group]
     made = run(_write, (chain, counts), lambda: write, [base, result, *flat])
     views.assign(base, views.value(made))
     base._node, base._output = made._node, made._output
     base._changes += 1
+
+
+def _steps_between(base, view):
+    """The view operations that lead from a base to its view, and their numbers in one row."""
+    # the base may itself be a window on its storage when it was detached from another view
+    own = len(base._steps or ())
+    chain, numbers = views.split(view._steps[own:])
+    return chain, tuple(map(len, numbers)), [n for group in numbers for n in group]
 
 
 def _refuse_leaf(target, base):
@@ -131,14 +135,11 @@ def _grad_fn(self: Tensor):
     self._seen = base._changes
     self._node = None
     if base.requires_grad:
-        own = len(base._steps or ())
-        chain, numbers = views.split(self._steps[own:])
-        counts = tuple(map(len, numbers))
+        chain, counts, flat = _steps_between(base, self)
 
         def read(array, *flat):
             return views.read_chain(chain, array, views.regroup(flat, counts))
 
-        flat = [n for group in numbers for n in group]
         previous, modes.state.grad_enabled = modes.state.grad_enabled, True
         try:
             made = run(_read, (chain, counts), lambda: read, [base, *flat])

@@ -61,7 +61,6 @@ class Program:
         self.tensors = [(t, _dependent_state(t)) for t in capture.tensors.values()]
         self.storages = frozenset(s for s in capture.doubles if s.home is None)
         self.count = guards.changes.count
-        self.calls = 0
         self._plan(name, capture, equations)
 
     def _plan(self, name, capture, equations):
@@ -127,7 +126,6 @@ class Program:
     def __call__(self, arguments):
         with _one_at_a_time:
             made = self.forward(*self._inputs(arguments))
-            self.calls += 1
             return self._write(made, arguments)
 
     def _inputs(self, arguments):
