@@ -97,7 +97,8 @@ def test_nothing_to_resume(tmp_path, capsys):
 
 
 def test_a_broken_checkpoint(tmp_path, capsys):
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"broken")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-00000007.safetensors").write_bytes(b"broken")
     assert main(["train", "lenet", "--resume", str(tmp_path)]) == 1
     one_line(capsys.readouterr().err, str(tmp_path), "not a complete safetensors file")
 
@@ -117,3 +118,19 @@ def test_ctrl_c_and_on(tmp_path, capsys):
     assert "Traceback" not in err
     assert main(["train", "lenet", "--resume", str(tmp_path), "--lr", "3"]) == 2
     one_line(capsys.readouterr().err, "--lr", "0.05")
+
+
+def test_kill_and_on(tmp_path):
+    """A run that is killed outright goes on from its last epoch, and ends as any other."""
+    flags = ["--epochs", "4", "--batch-size", "128"]
+    process = kuai_command("train", "lenet", *flags, "--out", tmp_path / "killed")
+    for line in process.stdout:
+        if line.startswith("epoch   2"):
+            process.kill()
+            break
+    process.communicate(timeout=60)
+    assert main(["train", "lenet", "--resume", str(tmp_path / "killed")]) == 0
+    assert main(["train", "lenet", *flags, "--out", str(tmp_path / "whole")]) == 0
+    for name in ("metrics.jsonl", "model.safetensors"):
+        killed, whole = ((tmp_path / run / name).read_bytes() for run in ("killed", "whole"))
+        assert killed == whole, name

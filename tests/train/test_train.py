@@ -8,7 +8,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from kuai.saving import BrokenFileError, load_file, save_file
+import kuai
+from kuai.saving import BrokenFileError, load_file
 from kuai.train import curves, run
 from kuai.train.progress import RunProgress
 from kuai.vision.models import LeNet
@@ -39,7 +40,7 @@ def metrics(folder):
 
 
 def test_the_files_of_a_run(finished):
-    names = ["checkpoint.safetensors", "curves.png", "metrics.jsonl", "model.safetensors"]
+    names = ["checkpoints", "curves.png", "metrics.jsonl", "model.safetensors"]
     assert sorted(path.name for path in finished.iterdir()) == names
     lines = [json.loads(line) for line in metrics(finished).splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
@@ -113,9 +114,39 @@ def _stop_after(batches, monkeypatch):
     monkeypatch.setattr(RunProgress, "batch_done", count)
 
 
-def test_a_checkpoint_of_something_else(finished, few_digits, tmp_path):
-    save_file(load_file(finished / "model.safetensors"), tmp_path / run.CHECKPOINT)
-    with pytest.raises(BrokenFileError, match="is not a checkpoint"):
+def test_equal_runs_give_equal_checkpoints(finished, few_digits, tmp_path):
+    run.train_lenet(run.Settings(data=few_digits, **SMALL), tmp_path)
+    ours, theirs = (sorted((f / run.CHECKPOINTS).iterdir()) for f in (tmp_path, finished))
+    assert [path.name for path in ours] == [path.name for path in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.read_bytes().replace(b" ", b"") == other.read_bytes().replace(b" ", b"")
+
+
+def test_the_last_epochs_and_the_best_are_kept(finished):
+    checkpoints = kuai.Checkpointer(finished / run.CHECKPOINTS)
+    steps = 100 // 5 * 4 // 16  # in an epoch: four fifths of the digits are for training
+    assert checkpoints.latest == 3 * steps
+    assert set(checkpoints.steps()) == {checkpoints.best, 2 * steps, 3 * steps}
+    assert run.saved_settings(finished).epochs == 3
+
+
+def test_a_new_run_takes_the_place_of_an_old_one(few_digits, tmp_path):
+    for epochs in (2, 1):
+        run.train_lenet(run.Settings(data=few_digits, epochs=epochs, batch_size=16), tmp_path)
+    assert run.saved_settings(tmp_path).epochs == 1
+    assert len(metrics(tmp_path).splitlines()) == 1
+
+
+def test_a_checkpoint_of_something_else(tmp_path):
+    folder = tmp_path / run.CHECKPOINTS
+    kuai.Checkpointer(folder, asynchronous=False, model=LeNet()).save(1)
+    with pytest.raises(BrokenFileError, match="holds no run"):
+        run.saved_settings(tmp_path)
+
+
+def test_a_run_of_an_earlier_version(tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"old")
+    with pytest.raises(BrokenFileError, match="by an earlier version"):
         run.saved_settings(tmp_path)
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 import kuai
-from kuai.cli import train
+from kuai.cli import converting, inspecting, train
 from kuai.errors import KuaiError
 
 __all__ = ["main"]
@@ -45,6 +45,8 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="")
     train.add_command(commands)
+    inspecting.add_command(commands)
+    converting.add_command(commands)
     return parser
 
 

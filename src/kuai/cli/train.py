@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from kuai.engine import devices
-from kuai.train.run import CHECKPOINT, Settings, saved_settings, train_lenet
+from kuai.train.run import CHECKPOINTS, Settings, saved_settings, train_lenet
 
 __all__ = ["add_command"]
 
@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
         epilog=(
             "Ctrl-C saves the run; --resume goes on with it as if it had not been stopped.\n"
             "The folder holds metrics.jsonl, curves.png, model.safetensors and "
-            f"{CHECKPOINT}."
+            f"{CHECKPOINTS}/."
         ),
     )
     standard = Settings()
@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
         settings = replace(Settings(), **given)
     else:
         folder = folder if options.resume is True else options.resume
-        folder = folder.parent if folder.name == CHECKPOINT else folder
+        folder = folder.parent if folder.name == CHECKPOINTS else folder
         settings = saved_settings(folder)
         if problem := _difference(settings, given):
             print(f"kuai: {problem}", file=sys.stderr)

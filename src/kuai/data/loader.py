@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.data import loader_state
 from kuai.data.dataset import Dataset, TensorDataset
 from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from kuai.engine import dtypes
@@ -30,6 +31,9 @@ class DataLoader:
         collate_fn: makes a batch of a list of samples.
         drop_last: leave a last, shorter batch away.
         generator: the source of the orders.
+
+    `epoch` counts the passes done, `in_epoch` the batches handed out in the present one;
+    `state_dict` keeps both, and the order.
 
     Example:
         >>> data = kuai.data.TensorDataset(kuai.arange(5))
@@ -75,9 +79,24 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         self.generator = generator
         self.collate_fn = collate_fn
+        self.epoch = 0
+        self._pass: loader_state.Pass | None = None
 
     def __iter__(self) -> Iterator[Any]:
-        return map(self.fetch, self.sampler if self.batch_sampler is None else self.batch_sampler)
+        running, order = loader_state.begin(self)
+        for indices in order:
+            batch = self.fetch(indices)
+            running.batches += 1
+            yield batch
+        loader_state.end(self, running)
+
+    @property
+    def in_epoch(self) -> int:
+        """How many batches of the present epoch have been handed out."""
+        return 0 if self._pass is None else self._pass.batches
+
+    state_dict = loader_state.state_dict
+    load_state_dict = loader_state.load_state_dict
 
     def __len__(self) -> int:
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)

@@ -16,6 +16,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+import numpy as np
+
+from kuai.saving.content import Content
 from kuai.saving.refusals import Damaged, Refused
 
 __all__ = ["Archive", "write_archive"]
@@ -23,6 +26,7 @@ __all__ = ["Archive", "write_archive"]
 _ROOT = "archive"
 _ALIGNMENT = 64
 _ZIP64_FIELD = 20  # bytes that `zipfile` adds to the header of a large entry
+_LOCAL_HEADER = struct.Struct("<26xHH")  # before an entry: the lengths of its name and extra field
 _BROKEN = (
     zipfile.BadZipFile,
     struct.error,
@@ -36,10 +40,16 @@ _BROKEN = (
 
 
 class Archive:
-    """The entries of an archive, by their names below its folder."""
+    """The entries of an archive, by their names below its folder.
 
-    def __init__(self, file: BinaryIO):
+    Args:
+        mapped: let `array` give parts of the file itself, whose checksums are not checked.
+    """
+
+    def __init__(self, file: BinaryIO, mapped: bool = False):
+        self._file = file
         self._length = file.seek(0, os.SEEK_END)
+        self._content = Content(file, mapped)
         with _readable():
             self._zip = zipfile.ZipFile(file)
         entries = self._zip.infolist()
@@ -68,6 +78,26 @@ class Archive:
             raise Damaged(f"entry {name!r} is cut off")
         return content
 
+    def array(self, name: str) -> np.ndarray:
+        """The same as an array, in memory that JAX can use as it is."""
+        start, size = self.place(name)
+        return self._content.array(start, size, self.checksum(name))
+
+    def checksum(self, name: str) -> int:
+        """The checksum of an entry (CRC-32), as the archive has it."""
+        self.size(name)
+        return self._entries[name].CRC
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Where the bytes of an entry begin in the file, and how many they are."""
+        size = self.size(name)
+        entry = self._entries[name]
+        with _readable():
+            self._zip.open(entry).close()  # compares the entry's own header with the directory
+            self._file.seek(entry.header_offset)
+            lengths = _LOCAL_HEADER.unpack(self._file.read(_LOCAL_HEADER.size))
+        return entry.header_offset + _LOCAL_HEADER.size + sum(lengths), size
+
     @staticmethod
     def _check_names(names: list[str]) -> None:
         if len(set(names)) != len(names):
@@ -76,6 +106,8 @@ class Archive:
             parts = re.split(r"[/\\]", name)
             if ".." in parts or "" in parts or "\\" in name or ":" in name or "\0" in name:
                 raise Refused(f"the archive has an entry with the name {name!r}")
+            if re.fullmatch(r"[^/]+/constants\.pkl", name):
+                raise Refused("it is a TorchScript program, not tensors")
 
     def _check_sizes(self, entries: list[zipfile.ZipInfo]) -> None:
         for entry in entries:

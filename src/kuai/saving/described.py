@@ -26,7 +26,7 @@ from kuai.saving.element_types import STORAGE_OF_DTYPE, UNTYPED
 from kuai.saving.pickling import ORDERED_DICT, Call, Global, Persistent
 from kuai.saving.strided import contiguous, extent
 
-__all__ = ["Description"]
+__all__ = ["Description", "parameter_call", "state_call", "tensor_call"]
 
 _TENSOR = Global("torch._utils", "_rebuild_tensor_v2")
 _TENSOR_WITH_DTYPE = Global("torch._utils", "_rebuild_tensor_v3")
@@ -72,28 +72,19 @@ class Description:
         return self._with_state(tensor) if _attributes(tensor) else self._tensor(tensor)
 
     def _parameter(self, tensor: Parameter) -> Call:
-        parts = (self._tensor(tensor.data), tensor.requires_grad, ORDERED_DICT)
-        state = _attributes(tensor)
-        return Call(_PARAMETER_WITH_STATE, (*parts, state)) if state else Call(_PARAMETER, parts)
+        data = self._tensor(tensor.data)
+        return parameter_call(data, tensor.requires_grad, _attributes(tensor))
 
     def _with_state(self, tensor: Tensor) -> Call:
         state = _attributes(tensor)
         if isinstance(tensor, Buffer):
             state = {**state, "persistent": tensor.persistent, "_is_buffer": True}
-        function, arguments = self._tensor(tensor)
-        return Call(_WITH_STATE, (function, Global("torch", "Tensor"), arguments, state))
+        return state_call(self._tensor(tensor), state)
 
     def _tensor(self, tensor: Tensor) -> Call:
         key, count, window = self._storage(tensor)
-        kind = tensor.dtype
-        name = STORAGE_OF_DTYPE.get(kind)
-        length = count if name else count * kind.itemsize
-        storage_type = Global("torch", name) if name else Global("torch.storage", UNTYPED)
-        identity = ("storage", storage_type, key, _location(tensor), length)
-        parts = (window.offset, window.shape, window.strides, tensor.requires_grad, ORDERED_DICT)
-        if name:
-            return Call(_TENSOR, (Persistent(identity), *parts))
-        return Call(_TENSOR_WITH_DTYPE, (Persistent(identity), *parts, kind))
+        place = (key, count, _location(tensor))
+        return tensor_call(tensor.dtype, place, window, tensor.requires_grad)
 
     def _storage(self, tensor: Tensor) -> tuple[str, int, Layout]:
         """The key and length of a tensor's storage, and its window there."""
@@ -110,6 +101,35 @@ class Description:
             self._kept.append(owner)
             self._arrays.append(array)
         return self._keys[id(owner)]
+
+
+def tensor_call(
+    kind: dtype, place: tuple[str, int, str], window: Layout, requires_grad: bool
+) -> Call:
+    """What rebuilds a tensor on a storage, given by key, number of elements and location."""
+    key, count, location = place
+    name = STORAGE_OF_DTYPE.get(kind)
+    length = count if name else count * kind.itemsize
+    storage_type = Global("torch", name) if name else Global("torch.storage", UNTYPED)
+    identity = ("storage", storage_type, key, location, length)
+    parts = (window.offset, window.shape, window.strides, requires_grad, ORDERED_DICT)
+    if name:
+        return Call(_TENSOR, (Persistent(identity), *parts))
+    return Call(_TENSOR_WITH_DTYPE, (Persistent(identity), *parts, kind))
+
+
+def parameter_call(tensor: Call, requires_grad: bool, attributes: dict[str, Any]) -> Call:
+    """What rebuilds a parameter on a tensor."""
+    parts = (tensor, requires_grad, ORDERED_DICT)
+    if attributes:
+        return Call(_PARAMETER_WITH_STATE, (*parts, attributes))
+    return Call(_PARAMETER, parts)
+
+
+def state_call(tensor: Call, attributes: dict[str, Any]) -> Call:
+    """What rebuilds a tensor with attributes."""
+    function, arguments = tensor
+    return Call(_WITH_STATE, (function, Global("torch", "Tensor"), arguments, attributes))
 
 
 def _attributes(tensor: Tensor) -> dict[str, Any]:

@@ -10,11 +10,10 @@ from kuai.engine.devices import device
 from kuai.errors import FileFormatError, UnsafeFileError
 from kuai.saving.atomic import replacing
 from kuai.saving.safetensors_file import load_file, save_file
+from kuai.saving.safetensors_source import INDEX, SUFFIX
 from kuai.saving.torch_file import read_torch_file, write_torch_file
 
 __all__ = ["load", "save"]
-
-_SAFETENSORS = ".safetensors"
 
 
 def save(
@@ -47,7 +46,7 @@ def save(
         buffer = io.BytesIO()
         write_torch_file(obj, buffer)
         f.write(buffer.getbuffer())
-    elif os.fspath(f).endswith(_SAFETENSORS):
+    elif os.fspath(f).endswith((SUFFIX, INDEX)):
         save_file(obj, f)
     else:
         with replacing(f) as file:
@@ -64,10 +63,12 @@ def load(
     """Load what `kuai.save` or `torch.save` wrote. No file can make it run code.
 
     Args:
-        f: a path, or a binary file object.
+        f: a path, or a binary file object; for safetensors also an index of several files, or a
+            folder.
         map_location: where the tensors go: a device, a dict from the saved places to others, or a
             function of a tensor and its saved place; None means the saved place.
-        mmap: accepted and without effect; the arrays are read once.
+        mmap: use the file itself as memory; values are read when they are used, and their
+            checksums are not checked. The file may be replaced meanwhile, but not be cut off.
 
     Raises:
         BrokenFileError: the file is cut off or changed.
@@ -88,7 +89,7 @@ def load(
             "its state_dict"
         )
     if isinstance(f, (str, os.PathLike)):
-        return _load_path(os.fspath(f), map_location)
+        return _load_path(os.fspath(f), map_location, bool(mmap))
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
     return read_torch_file(_from_here(f), str(getattr(f, "name", "the file object")), map_location)
@@ -101,13 +102,13 @@ def _check_format(protocol: int, is_new: bool) -> None:
         raise ValueError(f"pickle_protocol has to be 2, 3, 4 or 5, not {protocol}")
 
 
-def _load_path(path: str, map_location: Any) -> Any:
-    if path.endswith(_SAFETENSORS):
+def _load_path(path: str, map_location: Any, mmap: bool) -> Any:
+    if path.endswith((SUFFIX, INDEX)) or os.path.isdir(path):
         if not isinstance(map_location, (str, int, device, type(None))):
             raise TypeError("a safetensors file knows no places: map_location has to be a device")
-        return load_file(path, map_location)
+        return load_file(path, map_location, mmap=mmap)
     with open(path, "rb") as file:
-        return read_torch_file(file, path, map_location)
+        return read_torch_file(file, path, map_location, mmap)
 
 
 def _from_here(file: Any) -> BinaryIO:

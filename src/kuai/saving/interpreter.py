@@ -15,15 +15,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from kuai.engine.devices import device
-from kuai.engine.dtypes import dtype
-from kuai.engine.size import Size
-from kuai.saving.limits import MAX_INSTRUCTIONS, MAX_PICKLE_BYTES
+from kuai.saving.keys import Hashes
+from kuai.saving.limits import LONGEST_INTEGER, MAX_INSTRUCTIONS, MAX_PICKLE_BYTES
 from kuai.saving.refusals import Damaged, Refused, exactly
 
-__all__ = ["Builder", "check_key", "interpret"]
+__all__ = ["Builder", "interpret"]
 
-_SCALARS = (str, int, float, bool, type(None), bytes, complex, dtype, device)
 _VALUES = {
     "BINBYTES",
     "BINBYTES8",
@@ -35,7 +32,6 @@ _VALUES = {
     "BINUNICODE8",
     "BYTEARRAY8",
     "LONG1",
-    "LONG4",
     "SHORT_BINBYTES",
     "SHORT_BINUNICODE",
 }
@@ -50,14 +46,6 @@ class Builder(NamedTuple):
 
     name: str
     build: Callable[[tuple], Any]
-
-
-def check_key(key: Any) -> None:
-    """Let through what is quick to hash: simple values, and tuples of them."""
-    parts = key if type(key) in (tuple, Size) else (key,)
-    for part in parts:
-        if type(part) not in _SCALARS:
-            raise Refused(f"a {type(part).__name__} stands where a key of a dict or set has to be")
 
 
 def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Any:
@@ -94,6 +82,7 @@ class _Machine:
         self._stack: list = []
         self._below: list[list] = []  # the stacks below the marks
         self._memo: dict[int, Any] = {}
+        self._hashes: dict[int, tuple[Any, Hashes]] = {}  # and the container: it keeps its identity
         self._copied = 0
 
     def step(self, name: str, argument: Any) -> None:
@@ -145,6 +134,11 @@ class _Machine:
 
     # Containers -------------------------------------------------------------------------------
 
+    def _long(self, number: int) -> None:
+        if number.bit_length() >= 8 * LONGEST_INTEGER:
+            raise Refused(f"it has an integer of more than {8 * LONGEST_INTEGER} bits")
+        self._stack.append(number)
+
     def _tuple(self, _) -> None:
         taken = self._pop_to_mark()
         self._stack.append(tuple(taken))
@@ -170,16 +164,21 @@ class _Machine:
             raise Refused(f"an item is set in a {type(target).__name__}, which is not a dict")
         if len(flat) % 2:
             raise Damaged("a key has no value")
+        hashes = self._hashes_of(target)
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            check_key(key)
+            hashes.check(key)
             target[key] = value
 
     def _add_items(self, _) -> None:
         items = self._pop_to_mark()
         target = exactly(self._top(), set, "what is added to")
+        hashes = self._hashes_of(target)
         for item in items:
-            check_key(item)
+            hashes.check(item)
             target.add(item)
+
+    def _hashes_of(self, target: Any) -> Hashes:
+        return self._hashes.setdefault(id(target), (target, Hashes()))[1]
 
     # Memory -----------------------------------------------------------------------------------
 
@@ -253,6 +252,7 @@ _INSTRUCTIONS = {
     "BUILD": _Machine._build,
     "FRAME": _Machine._frame,
     "GLOBAL": _Machine._global,
+    "LONG4": _Machine._long,
     "LONG_BINGET": _Machine._get,
     "LONG_BINPUT": _Machine._put,
     "MARK": _Machine._mark,

@@ -10,26 +10,30 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from kuai.engine.devices import device
-from kuai.engine.dtypes import DTYPES, dtype
+from kuai.engine.dtypes import DTYPES, dtype, float16, float32, float64
 from kuai.engine.layouts import Layout
 from kuai.engine.modes import no_grad
 from kuai.engine.size import Size
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, from_array
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.saving.element_types import DTYPE_OF_STORAGE, UNTYPED
-from kuai.saving.interpreter import Builder, check_key
+from kuai.saving.interpreter import Builder
+from kuai.saving.keys import Hashes
 from kuai.saving.refusals import Refused, exactly
 from kuai.saving.storages import Storages, StorageType
 
-__all__ = ["known_names"]
+__all__ = ["Tensors", "checked_bits", "known_names"]
 
 _TENSOR_TYPE = Builder("torch.Tensor", lambda arguments: _wrong("torch.Tensor"))
+_LAZY = {"conj": np.conjugate, "neg": np.negative}
 _ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
 
 
-def known_names(storages: Storages) -> dict[str, Any]:
-    """The table for a file with these storages."""
+def known_names(tensors: Tensors) -> dict[str, Any]:
+    """The table for a file with these tensors."""
     names: dict[str, Any] = {f"torch {kind.name}": kind for kind in DTYPES}
     names |= {
         f"torch {name}": StorageType(name, kind)
@@ -37,7 +41,7 @@ def known_names(storages: Storages) -> dict[str, Any]:
     }
     names[f"torch.storage {UNTYPED}"] = StorageType(UNTYPED, None)
     names["torch Tensor"] = _TENSOR_TYPE
-    builders = {**_PYTHON, **_Tensors(storages).builders()}
+    builders = {**_PYTHON, **tensors.builders()}
     return names | {name: Builder(name.replace(" ", "."), f) for name, f in builders.items()}
 
 
@@ -65,8 +69,7 @@ def _set(arguments: tuple) -> set:
     if len(arguments) != 1:
         _wrong("set")
     items = exactly(arguments[0], list, "what a set is made of")
-    for item in items:
-        check_key(item)
+    Hashes().check_all(items)
     return set(items)
 
 
@@ -133,13 +136,47 @@ for _module in ("__builtin__", "builtins"):
 # Tensors ------------------------------------------------------------------------------------------
 
 
-class _Tensors:
-    """What rebuilds tensors on the storages of one file."""
+class Tensors:
+    """What rebuilds tensors on the storages of one file.
+
+    A subclass may make something else of the descriptions, once they are checked.
+    """
+
+    made: type = Tensor
 
     def __init__(self, storages: Storages):
         self._storages = storages
 
+    # What is made -----------------------------------------------------------------------------
+
+    def on_storage(self, stored: Any, kind: dtype | None, window: Layout, bits: tuple) -> Any:
+        """A tensor on a storage."""
+        with no_grad():
+            tensor = self._storages.tensor(stored, kind, window)
+            for name in checked_bits(bits, tensor.dtype):
+                self._storages.count_copy(tensor.nbytes)
+                read = np.asarray(tensor)  # in NumPy: XLA would compile a program for each size
+                tensor = from_array(_LAZY[name](read), tensor.device)
+        return tensor
+
+    def parameter(self, data: Any) -> Any:
+        """A parameter on a tensor."""
+        parameter = Parameter(data.detach(), requires_grad=False)
+        parameter._cache = data._cache  # what a view has read, it need not read again
+        return parameter
+
+    def buffer(self, data: Any) -> Any:
+        """A buffer on a tensor."""
+        return Buffer(data)
+
+    def attach(self, tensor: Any, name: str, value: Any) -> None:
+        """Give a tensor an attribute."""
+        setattr(tensor, name, value)
+
+    # How it is described ----------------------------------------------------------------------
+
     def builders(self) -> dict[str, Callable[[tuple], Any]]:
+        """The functions of PyTorch that files call to rebuild tensors."""
         return {
             "torch._utils _rebuild_tensor_v2": self._tensor,
             "torch._utils _rebuild_tensor_v3": self._tensor_with_dtype,
@@ -166,26 +203,21 @@ class _Tensors:
             if type(numbers) not in (tuple, Size):
                 _wrong("torch._utils._rebuild_tensor")
         window = Layout(tuple(shape), tuple(strides), offset)
-        with no_grad():
-            tensor = self._storages.tensor(stored, kind, window)
-            for name in _checked_bits(bits):
-                self._storages.count_copy(tensor.nbytes)
-                tensor = tensor.conj().clone() if name == "conj" else -tensor
-        return _requiring(tensor, requires_grad)
+        return _requiring(self.on_storage(stored, kind, window, bits), requires_grad)
 
     def _parameter(self, arguments: tuple) -> Parameter:
         if len(arguments) != 3:
             _wrong("torch._utils._rebuild_parameter")
         data, requires_grad, hooks = arguments
         _check_no_hooks(hooks)
-        if not isinstance(data, Tensor):
+        if not isinstance(data, self.made):
             _wrong("torch._utils._rebuild_parameter")
-        return _requiring(Parameter(data.detach(), requires_grad=False), requires_grad)
+        return _requiring(self.parameter(data), requires_grad)
 
     def _parameter_with_state(self, arguments: tuple) -> Parameter:
         if len(arguments) != 4:
             _wrong("torch._utils._rebuild_parameter_with_state")
-        return _with_attributes(self._parameter(arguments[:3]), arguments[3])
+        return self._with_attributes(self._parameter(arguments[:3]), arguments[3])
 
     def _tensor_with_state(self, arguments: tuple) -> Tensor:
         """A tensor or buffer with attributes: (rebuild function, type, its arguments, state)."""
@@ -198,8 +230,16 @@ class _Tensors:
         tensor = function.build(exactly(described, tuple, "the description of a tensor"))
         state = dict(exactly(state, dict, "the attributes of a tensor"))
         if state.pop("_is_buffer", False) is True:
-            tensor = Buffer(tensor)
-        return _with_attributes(tensor, state)
+            tensor = self.buffer(tensor)
+        return self._with_attributes(tensor, state)
+
+    def _with_attributes(self, tensor: Any, state: Any) -> Any:
+        for name, value in exactly(state, dict, "the attributes of a tensor").items():
+            usable = type(name) is str and name.isidentifier() and not name.startswith("_")
+            if not usable or hasattr(Tensor, name) or type(value) not in _ATTRIBUTE_TYPES:
+                raise Refused(f"a tensor has an attribute {name!r} of type {type(value).__name__}")
+            self.attach(tensor, name, value)
+        return tensor
 
 
 def _check_no_hooks(hooks: Any) -> None:
@@ -207,12 +247,15 @@ def _check_no_hooks(hooks: Any) -> None:
         raise Refused("a tensor has hooks, which would be code")
 
 
-def _checked_bits(bits: tuple) -> list[str]:
-    """The lazy operations PyTorch had not yet done: 'conj' and 'neg'."""
+def checked_bits(bits: tuple, kind: dtype) -> list[str]:
+    """The lazy operations PyTorch had not yet done: 'conj' and 'neg' (the imaginary part of it)."""
     marks = exactly(bits[0], dict, "the marks of a tensor") if bits else {}
-    if not set(marks) <= {"conj", "neg"}:
+    found = [name for name, there in marks.items() if there is True]
+    possible = {"conj"} if kind.is_complex else set()
+    possible |= {"neg"} if kind.is_complex or kind in (float16, float32, float64) else set()
+    if not set(marks) <= {"conj", "neg"} or not possible.issuperset(found):
         _wrong("torch._utils._rebuild_tensor")
-    return [name for name, there in marks.items() if there is True]
+    return found
 
 
 def _requiring(tensor: Tensor, requires_grad: Any) -> Tensor:
@@ -220,13 +263,4 @@ def _requiring(tensor: Tensor, requires_grad: Any) -> Tensor:
         if not (tensor.dtype.is_floating_point or tensor.dtype.is_complex):
             raise Refused(f"a tensor of {tensor.dtype} requires a gradient")
         tensor.requires_grad = True
-    return tensor
-
-
-def _with_attributes(tensor: Tensor, state: Any) -> Tensor:
-    for name, value in exactly(state, dict, "the attributes of a tensor").items():
-        usable = type(name) is str and name.isidentifier() and not name.startswith("_")
-        if not usable or hasattr(Tensor, name) or type(value) not in _ATTRIBUTE_TYPES:
-            raise Refused(f"a tensor has an attribute {name!r} of type {type(value).__name__}")
-        setattr(tensor, name, value)
     return tensor

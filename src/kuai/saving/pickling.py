@@ -15,14 +15,20 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from kuai.errors import UnsavableObjectError
-from kuai.saving.interpreter import check_key
-from kuai.saving.limits import MAX_DEPTH, MAX_INSTRUCTIONS, MAX_PICKLE_BYTES
+from kuai.saving.keys import Hashes
+from kuai.saving.limits import (
+    LONGEST_INTEGER,
+    MAX_DEPTH,
+    MAX_INSTRUCTIONS,
+    MAX_PICKLE_BYTES,
+    MAX_VALUES,
+)
 from kuai.saving.refusals import Refused
+from kuai.saving.trees import CONTAINERS
 
 __all__ = ["Call", "Global", "Persistent", "pickled"]
 
 _BATCH = 1000  # elements an instruction adds at most, as in Python's own pickler
-_LONGEST_INTEGER = 255  # bytes
 
 
 class Global(NamedTuple):
@@ -79,20 +85,30 @@ class _Writer:
         self._memo: dict[Any, int] = {}
         self._kept: list = []  # alive as long as their identities stand in the memo
         self._open: list[tuple[int, str]] = []  # the containers around, and the place in each
+        self._values = 0  # as many as if nothing were shared
+        self._values_of: dict[Any, int] = {}
 
     def write(self, value: Any) -> None:
+        before = self._values
+        self._values += 1
         writing = _WRITERS.get(type(value))
         if writing is not None:
             writing(self, value)
         elif not self._recall(id(value)):
             self._write_described(value)
+        if type(value) in CONTAINERS:
+            self._values_of.setdefault(id(value), self._values - before)
 
     def _recall(self, key: Any) -> bool:
         """Write a reference to what was written before, if it was."""
         number = self._memo.get(key)
-        if number is not None:
-            self.code += _numbered(b"h", b"j", number)
-        return number is not None
+        if number is None:
+            return False
+        self.code += _numbered(b"h", b"j", number)
+        self._values += self._values_of.get(key, 0)
+        if self._values > MAX_VALUES:
+            self._refuse(f"containers within containers that come to more than {MAX_VALUES} values")
+        return True
 
     def _remember(self, key: Any, value: Any = None) -> None:
         self.code += _numbered(b"q", b"r", len(self._memo))
@@ -113,7 +129,7 @@ class _Writer:
             self.code += struct.pack("<ci", b"J", value)
         else:
             length = value.bit_length() // 8 + 1
-            if length > _LONGEST_INTEGER:
+            if length > LONGEST_INTEGER:
                 self._refuse("an integer of more than 2000 bits")
             length -= value < 0 and value == -1 << (8 * length - 9)
             content = value.to_bytes(length, "little", signed=True)
@@ -174,10 +190,11 @@ class _Writer:
             self._write_items(value)
 
     def _write_items(self, value: dict) -> None:
+        hashes = Hashes()
         for batch in _batches(value.items()):
             self.code += b"(" if len(value) > 1 else b""
             for key, item in batch:
-                self._check_key(key)
+                self._check_keys(hashes, [key])
                 self.write(key)
                 self._write_at(value, f"[{key!r}]", item)
             self.code += b"u" if len(value) > 1 else b"s"
@@ -202,13 +219,12 @@ class _Writer:
 
     def _write_set(self, value: set) -> None:
         if not self._recall_container(value):
-            for item in value:
-                self._check_key(item)
+            self._check_keys(Hashes(), value)
             self._write_call(Call(_python("set"), (sorted(value, key=repr),)), value)
 
-    def _check_key(self, key: Any) -> None:
+    def _check_keys(self, hashes: Hashes, keys: Iterable) -> None:
         try:
-            check_key(key)
+            hashes.check_all(keys)
         except Refused as error:
             self._refuse(f"a key or member of a set that could not be loaded ({error})")
 

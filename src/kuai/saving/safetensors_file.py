@@ -1,66 +1,50 @@
-"""Tensors by name in a safetensors file.
+"""Tensors by name in a safetensors file, or in several with an index.
 
-The format is a JSON header (names, dtypes, shapes, and a dict of strings for the user) followed by
-the bytes of the tensors; it holds no code. See https://github.com/huggingface/safetensors.
-
-It cannot say that two tensors are one. Tied tensors are therefore kept once, under the first of
-their names; the others stand as JSON in the metadata, `{"kuai.aliases": {other: first}}`.
+The format cannot say that two tensors are one. Tied tensors are therefore kept once, under the
+first of their names; the others stand as JSON in the metadata, `{"kuai.aliases": {other: first}}`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from kuai.engine import dtypes
 from kuai.engine.layouts import layout_of
 from kuai.engine.storage import resolve
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.views import value
 from kuai.errors import BrokenFileError, UnsavableObjectError
 from kuai.nn.parameter import is_lazy
-from kuai.saving.atomic import write_atomically
+from kuai.saving.content import Content, elements
+from kuai.saving.refusals import Damaged
+from kuai.saving.safetensors_format import CODE_OF_DTYPE, CODES, Entry, Piece, broken
+from kuai.saving.safetensors_source import read_source
+from kuai.saving.shards import write_checkpoint
 
-__all__ = ["load_file", "load_metadata", "save_file"]
-
-_ALIASES = "kuai.aliases"
-_CODES = {
-    "BOOL": dtypes.bool_,
-    "U8": dtypes.uint8,
-    "U16": dtypes.uint16,
-    "U32": dtypes.uint32,
-    "U64": dtypes.uint64,
-    "I8": dtypes.int8,
-    "I16": dtypes.int16,
-    "I32": dtypes.int32,
-    "I64": dtypes.int64,
-    "F16": dtypes.float16,
-    "BF16": dtypes.bfloat16,
-    "F32": dtypes.float32,
-    "F64": dtypes.float64,
-    "F8_E4M3": dtypes.float8_e4m3fn,
-    "F8_E5M2": dtypes.float8_e5m2,
-    "F8_E4M3FNUZ": dtypes.float8_e4m3fnuz,
-    "F8_E5M2FNUZ": dtypes.float8_e5m2fnuz,
-    "C64": dtypes.complex64,
-}
-_NAMES = {kind.name for kind in _CODES.values()}
+__all__ = ["array_of_entry", "load_file", "load_metadata", "save_file"]
 
 
 def save_file(
     tensors: Mapping[str, Tensor],
     path: str | os.PathLike,
     metadata: dict[str, str] | None = None,
+    *,
+    max_shard_size: int | str | None = None,
 ) -> None:
     """Write tensors and, beside them, strings to a safetensors file.
 
     Tied tensors are written once; `load_file` ties them again.
+
+    Args:
+        max_shard_size: at most that many bytes ("5GB") go into one file. If they do not suffice,
+            `model.safetensors` becomes `model-00001-of-00002.safetensors`, … and the index
+            `model.safetensors.index.json`, as hubs publish them; the files of an earlier
+            checkpoint of this name go when the new one is whole. `path` may also be the index or
+            a folder.
 
     Example:
         >>> import tempfile
@@ -70,49 +54,50 @@ def save_file(
         {'w': tensor([1., 1.])}
     """
     _check_tensors(tensors)
+    _check_strings(metadata or {})
     aliases = _aliases(tensors)
-    arrays = {name: _array_of(t) for name, t in tensors.items() if name not in aliases}
-    strings = dict(metadata or {})
-    if aliases:
-        strings[_ALIASES] = json.dumps(aliases, ensure_ascii=False)
-    write_atomically(path, safetensors.numpy.save(arrays, strings or None))
+    pieces = {name: _piece(t) for name, t in tensors.items() if name not in aliases}
+    write_checkpoint(path, pieces, aliases, metadata or {}, max_shard_size)
 
 
-def load_file(path: str | os.PathLike, device=None) -> dict[str, Tensor]:
+def load_file(path: str | os.PathLike, device=None, *, mmap: bool = False) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name.
 
+    Args:
+        path: a file, the index of several, or a folder that holds either.
+        device: where the tensors go.
+        mmap: use the file itself as memory; values are read when they are used. The file may be
+            replaced meanwhile, as all of Kuai's savers do, but must not be cut off.
+
     Raises:
-        BrokenFileError: the file is not a safetensors file, or it is cut off.
+        BrokenFileError: a file is not a safetensors file, or it is cut off.
     """
-    content = pathlib.Path(path).read_bytes()
-    try:
-        entries = safetensors.deserialize(content)
-    except safetensors.SafetensorError as error:
-        raise _broken(path, error) from error
-    tensors = {name: from_array(_array(path, entry), device) for name, entry in entries}
-    for alias, name in _read_aliases(path, tensors).items():
+    source = read_source(path)
+    tensors: dict[str, Tensor] = {}
+    for file, header in source.files.items():
+        with open(file, "rb") as opened:
+            content = Content(opened, mmap)
+            for name, entry in header.entries.items():
+                tensors[name] = from_array(array_of_entry(content, file, entry), device)
+    for alias, name in source.aliases.items():
         tensors[alias] = Tensor._share(tensors[name])
     return tensors
 
 
 def load_metadata(path: str | os.PathLike) -> dict[str, str]:
     """The strings that were saved beside the tensors."""
-    metadata = _read_metadata(path)
-    metadata.pop(_ALIASES, None)
-    return metadata
+    return read_source(path).metadata
 
 
-def _read_metadata(path: str | os.PathLike) -> dict[str, str]:
-    pathlib.Path(path).open("rb").close()  # PermissionError and the like, with the name
+def array_of_entry(content: Content, file: pathlib.Path, entry: Entry) -> np.ndarray:
+    """A tensor of a file."""
+    kind = CODES.get(entry.code)
+    if kind is None:
+        raise BrokenFileError(f"{file} has a tensor of element type {entry.code}, unknown here")
     try:
-        with safetensors.safe_open(str(path), framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except safetensors.SafetensorError as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: str | os.PathLike, error: Exception) -> BrokenFileError:
-    return BrokenFileError(f"{path} is not a complete safetensors file ({error})")
+        return elements(content.array(entry.start, entry.size), kind).reshape(entry.shape)
+    except (Damaged, ValueError) as error:  # NumPy's, for more than 64 or too large dimensions
+        raise broken(file, error) from error
 
 
 def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
@@ -126,10 +111,18 @@ def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
                 f"a safetensors file holds tensors by name, but {name!r} is a "
                 f"{type(tensor).__name__}"
             )
-        if tensor.dtype.name not in _NAMES:
+        if name == "__metadata__":
+            raise UnsavableObjectError("a safetensors file keeps the name '__metadata__' to itself")
+        if tensor.dtype not in CODE_OF_DTYPE:
             raise UnsavableObjectError(
                 f"{name!r} has dtype {tensor.dtype}, which the safetensors format does not have"
             )
+
+
+def _check_strings(metadata: Mapping[Any, Any]) -> None:
+    for name, text in metadata.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise UnsavableObjectError(f"metadata has to be strings, but {name!r} is {text!r}")
 
 
 def _aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
@@ -145,29 +138,8 @@ def _aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return found
 
 
-def _array_of(tensor: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(value(tensor)).reshape(tensor.shape)  # else scalars are vectors
+def _piece(tensor: Tensor) -> Piece:
+    def read() -> np.ndarray:
+        return np.ascontiguousarray(value(tensor)).reshape(-1).view(np.uint8)
 
-
-def _array(path: str | os.PathLike, entry: dict) -> np.ndarray:
-    kind = _CODES.get(entry["dtype"])
-    if kind is None:
-        raise BrokenFileError(f"{path} has a tensor of element type {entry['dtype']}, unknown here")
-    content = np.frombuffer(entry["data"], np.uint8)
-    array = content != 0 if kind is dtypes.bool_ else content.view(kind.jax)
-    return array.reshape(entry["shape"])
-
-
-def _read_aliases(path: str | os.PathLike, tensors: dict[str, Tensor]) -> dict[str, str]:
-    text = _read_metadata(path).get(_ALIASES, "{}")
-    try:
-        aliases = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _broken(path, error) from error
-    fits = isinstance(aliases, dict) and all(
-        isinstance(name, str) and name in tensors and alias not in tensors
-        for alias, name in aliases.items()
-    )
-    if not fits:
-        raise BrokenFileError(f"{path} has an alias for a tensor that is not there")
-    return aliases
+    return Piece(tensor.dtype, tuple(tensor.shape), read)

@@ -13,19 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuai.engine import devices
-from kuai.engine.dtypes import bool_, dtype
+from kuai.engine.dtypes import dtype
 from kuai.engine.layouts import Layout
 from kuai.engine.tensor import Tensor, from_array
 from kuai.errors import FileFormatError
 from kuai.saving.archive import Archive
-from kuai.saving.limits import VIEW_BYTES
+from kuai.saving.content import elements
+from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE, VIEW_BYTES
 from kuai.saving.refusals import Damaged, Refused, exactly
 from kuai.saving.strided import extent, window_on
 
-__all__ = ["StorageType", "Storages", "Stored"]
-
-_MAX_DIMENSIONS = 64
-_MAX_SIZE = 1 << 48
+__all__ = ["StorageType", "Storages", "Stored", "checked_kind"]
 
 
 class StorageType(NamedTuple):
@@ -75,11 +73,7 @@ class Storages:
 
     def tensor(self, stored: Any, kind: dtype | None, window: Layout) -> Tensor:
         """A tensor on a storage; `kind` is its dtype where the storage does not say it."""
-        exactly(stored, Stored, "what a tensor lies on")
-        kind = stored.dtype or kind
-        if kind is None:
-            raise Refused("a tensor lies on a storage without an element type")
-        _check(window, stored, kind)
+        kind = checked_kind(stored, kind, window)
         if stored.key not in self._bases:
             self._bases[stored.key] = self._load(stored, kind, window)
         base = self._bases[stored.key]
@@ -96,21 +90,30 @@ class Storages:
             raise Refused("its views are many times larger than the storages they lie on")
 
     def _load(self, stored: Stored, kind: dtype, window: Layout) -> Tensor:
-        content = np.frombuffer(self._archive.read(f"data/{stored.key}"), np.uint8)
-        array = content != 0 if kind is bool_ else content.view(kind.jax)
+        array = elements(self._archive.array(f"data/{stored.key}"), kind)
         whole = window.is_contiguous and math.prod(window.shape) == array.size
         array = array.reshape(window.shape) if whole else array
         return _placed(array, stored.location, self._map_location)
 
 
+def checked_kind(stored: Any, kind: dtype | None, window: Layout) -> dtype:
+    """The dtype of a tensor, which has to lie within its storage."""
+    exactly(stored, Stored, "what a tensor lies on")
+    kind = stored.dtype or kind
+    if kind is None:
+        raise Refused("a tensor lies on a storage without an element type")
+    _check(window, stored, kind)
+    return kind
+
+
 def _check(window: Layout, stored: Stored, kind: dtype) -> None:
     """Refuse a window that does not lie within its storage."""
-    if len(window.shape) != len(window.strides) or len(window.shape) > _MAX_DIMENSIONS:
+    if len(window.shape) != len(window.strides) or len(window.shape) > MAX_DIMENSIONS:
         raise Refused("a tensor has more or fewer strides than dimensions, or too many of them")
     for number in (*window.shape, *window.strides, window.offset):
-        if not 0 <= exactly(number, int, "a size, stride or offset of a tensor") <= _MAX_SIZE:
+        if not 0 <= exactly(number, int, "a size, stride or offset of a tensor") <= MAX_SIZE:
             raise Refused(f"a tensor has a size, stride or offset of {number}")
-    if math.prod(size for size in window.shape if size) > _MAX_SIZE:
+    if math.prod(size for size in window.shape if size) > MAX_SIZE:
         raise Refused(f"a tensor has the size {list(window.shape)}")
     itemsize = kind.itemsize if stored.dtype is None else 1
     if extent(window) * itemsize > stored.length:

@@ -2,6 +2,8 @@
 
 PyTorch saves a tensor as offset, sizes and strides on a flat storage. Where these are what a slice,
 a reshape and a permutation give, the loaded tensor is such a view; else it gathers its elements.
+What a view shows at first is read by NumPy: XLA would compile a program for each new size, and a
+file can hold very many.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from kuai.engine import history
 from kuai.engine.door import Array, view_op
 from kuai.engine.layouts import Layout, contiguous_strides
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.views import Step, value
 from kuai.ops.windows import permuted, sliced, viewed
 
 __all__ = ["extent", "window_on"]
@@ -38,16 +43,36 @@ def window_on(base: Tensor, window: Layout) -> Tensor:
     if window.shape == tuple(base.shape) and window.offset == 0 and window.is_contiguous:
         return Tensor._share(base)
     count = math.prod(window.shape)
-    flat = base if base.ndim == 1 else viewed(base, (math.prod(base.shape),))
+    flat = base if base.ndim == 1 else _view(base, viewed, (math.prod(base.shape),))
     order = sorted(range(len(window.shape)), key=lambda dim: -window.strides[dim])
     sizes = tuple(window.shape[dim] for dim in order)
     sorted_window = Layout(sizes, tuple(window.strides[dim] for dim in order))
     if not sorted_window.is_contiguous:
-        return gathered(flat, window.shape, window.strides, window.offset)
-    part = viewed(sliced(flat, 0, window.offset, count, 1), sizes)
+        return _view(flat, gathered, window.shape, window.strides, window.offset)
+    part = _view(_view(flat, sliced, 0, window.offset, count, 1), viewed, sizes)
     if order == sorted(order):
         return part
-    return permuted(part, tuple(order.index(dim) for dim in range(len(order))))
+    return _view(part, permuted, tuple(order.index(dim) for dim in range(len(order))))
+
+
+def _view(base: Tensor, view, *arguments) -> Tensor:
+    """What the view operation gives."""
+    if base.device.type != "cpu":
+        return view(base, *arguments)
+    operation = view.operation
+    read = _READERS[view](np.asarray(value(base)), *arguments)
+    values, key = operation.flatten((base, *arguments))
+    step = Step(operation, key, tuple(values[1:]))
+    return history.window(from_array(read, base.device), base, step)
+
+
+def _read_sliced(array, dim, start, count, step):
+    return array[start : start + count]
+
+
+def _read_gathered(array, shape, strides, offset):
+    steps = tuple(stride * array.itemsize for stride in strides)
+    return np.lib.stride_tricks.as_strided(array[offset:], shape, steps, writeable=False)
 
 
 def _places(shape, strides, offset):
@@ -83,6 +108,14 @@ def _write_gathered(base, part, shape, strides, offset):
 def gathered(input: Array, shape: tuple, strides: tuple, offset: int) -> jax.Array:
     """The elements of a vector at `offset` + indices · strides."""
     return input[_places(shape, strides, offset)]
+
+
+_READERS = {
+    viewed: np.reshape,
+    sliced: _read_sliced,
+    permuted: np.transpose,
+    gathered: _read_gathered,
+}
 
 
 def contiguous(shape) -> Layout:

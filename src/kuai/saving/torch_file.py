@@ -15,13 +15,13 @@ from kuai.errors import FileFormatError
 from kuai.saving.archive import Archive, write_archive
 from kuai.saving.described import Description
 from kuai.saving.interpreter import interpret
-from kuai.saving.names import known_names
+from kuai.saving.names import Tensors, known_names
 from kuai.saving.pickling import pickled
 from kuai.saving.refusals import Refused, explained
 from kuai.saving.storages import Storages
 from kuai.saving.trees import check_tree
 
-__all__ = ["read_torch_file", "write_torch_file"]
+__all__ = ["open_archive", "read_torch_file", "write_described", "write_torch_file"]
 
 _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -31,7 +31,11 @@ _CONVERT = 'torch.save(torch.load("old.pt", weights_only=True), "new.pt")'
 
 def write_torch_file(obj: Any, file: BinaryIO) -> None:
     """Write an object; nothing is written if it cannot be saved."""
-    description = Description()
+    write_described(obj, file, Description())
+
+
+def write_described(obj: Any, file: BinaryIO, description: Description) -> None:
+    """Write an object whose tensors are described in a way of their own."""
     code = pickled(obj, description)
     write_archive(file, _entries(code, description))
 
@@ -46,19 +50,25 @@ def _entries(code: bytes, description: Description) -> Iterator[tuple[str, bytes
     yield "version", b"3\n"
 
 
-def read_torch_file(file: BinaryIO, name: str, map_location: Any = None) -> Any:
+def read_torch_file(
+    file: BinaryIO, name: str, map_location: Any = None, mapped: bool = False
+) -> Any:
     """Read what `write_torch_file` or `torch.save` wrote; `name` is for the messages."""
-    _check_kind(file, name)
     with explained(name, "PyTorch file"):
-        archive = Archive(file)
-        if "constants.pkl" in archive.names:
-            raise Refused("it is a TorchScript program, not tensors")
-        if "byteorder" in archive.names and archive.read("byteorder") != b"little":
-            raise Refused("it was written on a big-endian machine")
+        archive = open_archive(file, name, mapped)
         storages = Storages(archive, map_location)
-        obj = interpret(archive.read("data.pkl"), known_names(storages), storages.find)
+        obj = interpret(archive.read("data.pkl"), known_names(Tensors(storages)), storages.find)
         check_tree(obj)
     return obj
+
+
+def open_archive(file: BinaryIO, name: str, mapped: bool = False) -> Archive:
+    """The archive in a file, if it is one of tensors."""
+    _check_kind(file, name)
+    archive = Archive(file, mapped)
+    if "byteorder" in archive.names and archive.read("byteorder") != b"little":
+        raise Refused("it was written on a big-endian machine")
+    return archive
 
 
 def _check_kind(file: BinaryIO, name: str) -> None:

@@ -10,34 +10,33 @@ from kuai.engine.dtypes import dtype
 from kuai.engine.size import Size
 from kuai.engine.tensor import Tensor
 from kuai.nn.parameter import Buffer, Parameter
-from kuai.saving.limits import MAX_DEPTH
+from kuai.saving.limits import MAX_DEPTH, MAX_VALUES
 from kuai.saving.refusals import Refused
 
-__all__ = ["check_tree"]
+__all__ = ["CONTAINERS", "check_tree"]
 
 _DICTS = (dict, OrderedDict, Counter)
-_CONTAINERS = (list, tuple, set, Size, *_DICTS)
-_LEAVES = (
-    *(bool, bytearray, bytes, complex, float, int, str, type(None)),
-    *(Buffer, Parameter, Tensor, device, dtype),
-)
+CONTAINERS = (list, tuple, set, Size, *_DICTS)
+_VALUES = (bool, bytearray, bytes, complex, float, int, str, type(None), device, dtype)
+_TENSORS = (Buffer, Parameter, Tensor)
 
 
-def check_tree(root: Any) -> None:
+def check_tree(root: Any, tensor_types: tuple[type, ...] = _TENSORS) -> None:
     """Refuse what is not a finished value, and containers that no program could walk through.
 
-    It walks without recursion: `waiting` holds what is still to be entered or left, `heights` what
-    has been left.
+    It walks without recursion: `waiting` holds what is still to be entered or left, `measures` what
+    has been left. A container that stands in many places is entered once, but whoever prints or
+    copies the result enters it every time: the values are counted as often.
     """
-    heights: dict[int, int] = {}
+    measures: dict[int, tuple[int, int]] = {}
     entered: set[int] = set()
     waiting = [(root, False)]
     while waiting:
         value, leaving = waiting.pop()
         if leaving:
             entered.discard(id(value))
-            heights[id(value)] = _height(value, heights)
-        elif _is_container(value) and id(value) not in heights:
+            measures[id(value)] = _measure(value, measures)
+        elif _is_container(value, tensor_types) and id(value) not in measures:
             if id(value) in entered:
                 raise Refused("an object contains itself")
             entered.add(id(value))
@@ -45,10 +44,10 @@ def check_tree(root: Any) -> None:
             waiting.extend((child, False) for child in _children(value))
 
 
-def _is_container(value: Any) -> bool:
-    if type(value) in _CONTAINERS:
+def _is_container(value: Any, tensor_types: tuple[type, ...]) -> bool:
+    if type(value) in CONTAINERS:
         return True
-    if type(value) not in _LEAVES:
+    if type(value) not in _VALUES and type(value) not in tensor_types:
         name = getattr(value, "name", type(value).__name__)
         raise Refused(f"{name} stands where a tensor or a plain value has to be")
     return False
@@ -61,8 +60,13 @@ def _children(value: Any) -> list:
     return [*value.values(), *([] if metadata is None else [metadata])]
 
 
-def _height(value: Any, heights: dict[int, int]) -> int:
-    height = 1 + max((heights.get(id(child), 0) for child in _children(value)), default=0)
+def _measure(value: Any, measures: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How deep a container is, and how many values it comes to."""
+    found = [measures.get(id(child), (0, 1)) for child in _children(value)]
+    height = 1 + max((height for height, _ in found), default=0)
+    count = 1 + sum(count for _, count in found)
     if height > MAX_DEPTH:
         raise Refused(f"its objects are nested more than {MAX_DEPTH} deep")
-    return height
+    if count > MAX_VALUES:
+        raise Refused(f"its containers within containers come to more than {MAX_VALUES} values")
+    return height, count

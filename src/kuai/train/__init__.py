@@ -1,7 +1,6 @@
 """Training: the loop, its progress on the screen, its files."""
 
-from kuai.train.checkpoint import load_checkpoint, save_checkpoint
 from kuai.train.loop import Trainer
 from kuai.train.run import Settings, train_lenet
 
-__all__ = ["Settings", "Trainer", "load_checkpoint", "save_checkpoint", "train_lenet"]
+__all__ = ["Settings", "Trainer", "train_lenet"]

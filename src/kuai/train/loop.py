@@ -1,15 +1,13 @@
 """Trainer: the training loop.
 
 Forward, backward, the optimizer's step and the sums of loss and accuracy are one compiled step.
-The loop may stop after any batch and go on later as if it had not: `place` says where it stands,
-and the order of the batches can be drawn again from the state that the loader's generator had at
-the beginning of the epoch.
+The loop may stop after any batch and go on later as if it had not: the loader knows where it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 from kuai.data.loader import DataLoader
 from kuai.engine.compiling import compile
@@ -20,15 +18,7 @@ from kuai.optim import Optimizer
 from kuai.optim.lr_scheduler import LRScheduler
 from kuai.train.meter import Meter
 
-__all__ = ["Place", "Trainer"]
-
-
-@dataclass
-class Place:
-    """Where a run stands: epochs done, and batches done in the epoch after those."""
-
-    epoch: int = 0
-    batch: int = 0
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -56,8 +46,6 @@ class Trainer:
         self.batches = batches
         self.test_batches = test_batches
         self.loss_function = CrossEntropyLoss()
-        self.place = Place()
-        self.epoch_start = batches.generator.get_state()
         device = next(iter(model.parameters())).device
         self.meter, self.test_meter = Meter(device), Meter(device)
         self.train_step = compile(self._train_step, disable=not compiled)
@@ -75,6 +63,16 @@ class Trainer:
         outputs = self.model(inputs)
         self.test_meter.add(self.loss_function(outputs, labels), outputs, labels)
 
+    def parts(self) -> dict[str, Any]:
+        """Everything that a checkpoint has to hold."""
+        return {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "scheduler": self.scheduler,
+            "batches": self.batches,
+            "meter": self.meter,
+        }
+
     def run_epoch(self, after_batch: Callable[[int], bool]) -> dict[str, float] | None:
         """Train one epoch, or what is left of it, and judge the model.
 
@@ -83,34 +81,23 @@ class Trainer:
         Returns:
             The epoch's numbers, or None if it was stopped.
         """
-        order = self._order()
+        if not self.batches.in_epoch:
+            self.meter.reset()
         self.model.train()
-        for indices in order[self.place.batch :]:
-            inputs, labels = self.batches.fetch(indices)
+        for inputs, labels in self.batches:
             self.train_step(inputs, labels)
-            self.place.batch += 1
-            if after_batch(len(indices)) and self.place.batch < len(order):
+            if after_batch(len(inputs)) and self.batches.in_epoch < len(self.batches):
+                self.batches.load_state_dict(self.batches.state_dict())  # to go on from here
                 return None
         return self._end_epoch()
-
-    def _order(self) -> list[list[int]]:
-        """The epoch's batches; in the same order as before where the epoch was interrupted."""
-        generator = self.batches.generator
-        if self.place.batch:
-            generator.set_state(self.epoch_start)
-        else:
-            self.epoch_start = generator.get_state()
-            self.meter.reset()
-        return list(self.batches.batch_sampler)
 
     def _end_epoch(self) -> dict[str, float]:
         rate = float(self.scheduler.get_last_lr()[0])
         train_loss, train_accuracy = self.meter.read()
         test_loss, test_accuracy = self.evaluate()
         self.scheduler.step()
-        self.place = Place(self.place.epoch + 1)
         return {
-            "epoch": self.place.epoch,
+            "epoch": self.batches.epoch,
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
             "test_loss": test_loss,

@@ -24,7 +24,7 @@ class Meter:
 
     def reset(self) -> None:
         """Begin anew."""
-        for tensor in self.tensors().values():
+        for tensor in self.state_dict().values():
             tensor.zero_()
 
     @no_grad()
@@ -40,11 +40,11 @@ class Meter:
         count = max(self.count.item(), 1)
         return self.loss.item() / count, self.hits.item() / count
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """The sums by name."""
         return {"loss": self.loss, "hits": self.hits, "count": self.count}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over sums."""
-        for name, tensor in self.tensors().items():
-            tensor.copy_(tensors[name])
+        for name, tensor in self.state_dict().items():
+            tensor.copy_(state[name])

@@ -1,13 +1,14 @@
 """One run of `kuai train lenet`: from settings to the files in its folder.
 
-metrics.jsonl           one line an epoch; no times in it, so equal runs give equal files
-curves.png              loss and accuracy by epoch
-model.safetensors       the weights
-checkpoint.safetensors  everything needed to go on
+metrics.jsonl      one line an epoch; no times in it, so equal runs give equal files
+curves.png         loss and accuracy by epoch
+model.safetensors  the weights
+checkpoints/       everything needed to go on: the last epochs and the best
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import pathlib
 from dataclasses import asdict, dataclass
@@ -17,8 +18,7 @@ from kuai.data import DataLoader, TensorDataset
 from kuai.engine.randomness import Generator, manual_seed
 from kuai.optim import SGD
 from kuai.optim.lr_scheduler import CosineAnnealingLR
-from kuai.saving import save_file, write_atomically
-from kuai.train.checkpoint import load_checkpoint, read_notes, save_checkpoint
+from kuai.saving import BrokenFileError, Checkpointer, save_file, write_atomically
 from kuai.train.curves import draw_curves
 from kuai.train.loop import Trainer
 from kuai.train.progress import RunProgress
@@ -26,9 +26,11 @@ from kuai.train.stopping import StopRequest
 from kuai.vision.digits import load_digits
 from kuai.vision.models import LeNet
 
-__all__ = ["CHECKPOINT", "Settings", "saved_settings", "train_lenet"]
+__all__ = ["CHECKPOINTS", "Settings", "saved_settings", "train_lenet"]
 
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINTS = "checkpoints"
+_OLD_CHECKPOINT = "checkpoint.safetensors"
+_KEEP = 2
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
 _TEST_BATCH = 360
 
@@ -48,7 +50,23 @@ class Settings:
 
 def saved_settings(folder: pathlib.Path) -> Settings:
     """The settings of the run in a folder."""
-    return Settings(**read_notes(folder / CHECKPOINT)["settings"])
+    if (folder / CHECKPOINTS).is_dir():
+        checkpoints = Checkpointer(folder / CHECKPOINTS)
+        if checkpoints.latest is not None:
+            return _settings(folder, checkpoints.notes())
+    if (folder / _OLD_CHECKPOINT).is_file():
+        raise BrokenFileError(
+            f"{folder / _OLD_CHECKPOINT} was written by an earlier version of Kuai, which kept "
+            "checkpoints in another form; go on with that version, or begin a new run"
+        )
+    raise FileNotFoundError(errno.ENOENT, "No such file: no checkpoint to go on from", str(folder))
+
+
+def _settings(folder: pathlib.Path, notes: Any) -> Settings:
+    try:
+        return Settings(**notes["settings"])
+    except (KeyError, TypeError) as error:
+        raise BrokenFileError(f"{folder / CHECKPOINTS} holds no run of `kuai train`") from error
 
 
 def train_lenet(settings: Settings, folder: pathlib.Path, resume: bool = False) -> list | None:
@@ -60,28 +78,75 @@ def train_lenet(settings: Settings, folder: pathlib.Path, resume: bool = False) 
     folder.mkdir(parents=True, exist_ok=True)
     trainer = make_trainer(settings)
     history: list[dict[str, Any]] = []
-    if resume:
-        load_checkpoint(folder / CHECKPOINT, trainer)
-        history = read_notes(folder / CHECKPOINT)["history"]
-    else:
-        _save(folder, trainer, settings, history)  # now, not after an hour, if it cannot be done
-    with StopRequest() as stop, _progress(trainer, settings) as progress:
-
-        def after_batch(size: int) -> bool:
-            progress.batch_done(size, trainer.meter)
-            return stop.wanted
-
-        while trainer.place.epoch < settings.epochs:
-            progress.begin_epoch(trainer.place.epoch + 1)
-            numbers = None if stop.wanted else trainer.run_epoch(after_batch)
-            if numbers is not None:
-                history.append(numbers)
-                progress.epoch_done(numbers)
-            _save(folder, trainer, settings, history)
-            if numbers is None:
-                return None
+    with _checkpoints(folder, trainer, history) as checkpoints:
+        run = _Run(settings, folder, trainer, history, checkpoints)
+        if resume:
+            checkpoints.restore()
+        else:
+            run.begin()
+        if not run.train():
+            return None
     draw_curves(history, folder / "curves.png")
     return history
+
+
+def _checkpoints(folder: pathlib.Path, trainer: Trainer, history: list) -> Checkpointer:
+    return Checkpointer(
+        folder / CHECKPOINTS,
+        keep=_KEEP,
+        python_random=False,  # nothing here draws from it; equal runs give equal files
+        history=history,
+        **trainer.parts(),
+    )
+
+
+@dataclass
+class _Run:
+    """A run that goes on until its last epoch is done or someone stops it."""
+
+    settings: Settings
+    folder: pathlib.Path
+    trainer: Trainer
+    history: list[dict[str, Any]]
+    checkpoints: Checkpointer
+
+    def begin(self) -> None:
+        """Take the place of an earlier run in this folder."""
+        for step in self.checkpoints.steps():
+            self.checkpoints.delete(step)
+        self.save()
+        self.checkpoints.wait()  # now, not after an hour, if it cannot be done
+
+    def train(self) -> bool:
+        """Train; False if it was stopped."""
+        with StopRequest() as stop, _progress(self.trainer, self.settings) as progress:
+
+            def after_batch(size: int) -> bool:
+                progress.batch_done(size, self.trainer.meter)
+                return stop.wanted
+
+            while self.trainer.batches.epoch < self.settings.epochs:
+                progress.begin_epoch(self.trainer.batches.epoch + 1)
+                numbers = None if stop.wanted else self.trainer.run_epoch(after_batch)
+                if numbers is not None:
+                    self.history.append(numbers)
+                    progress.epoch_done(numbers)
+                self.save()
+                if numbers is None:
+                    return False
+        return True
+
+    def save(self) -> None:
+        """Write the files of the run as it is now."""
+        lines = "".join(json.dumps(numbers) + "\n" for numbers in self.history)
+        write_atomically(self.folder / "metrics.jsonl", lines.encode())
+        save_file(self.trainer.model.state_dict(), self.folder / "model.safetensors")
+        batches = self.trainer.batches
+        self.checkpoints.save(
+            batches.epoch * len(batches) + batches.in_epoch,
+            metric=self.history[-1]["test_accuracy"] if self.history else None,
+            notes={"settings": asdict(self.settings)},
+        )
 
 
 def make_trainer(settings: Settings) -> Trainer:
@@ -112,14 +177,7 @@ def _training_batches(train: TensorDataset, settings: Settings) -> DataLoader:
 
 
 def _progress(trainer: Trainer, settings: Settings) -> RunProgress:
-    samples = len(trainer.batches) * trainer.batches.batch_size
-    done = trainer.place.epoch * samples + trainer.place.batch * trainer.batches.batch_size
-    return RunProgress(settings.epochs, samples, done)
-
-
-def _save(folder: pathlib.Path, trainer: Trainer, settings: Settings, history: list) -> None:
-    lines = "".join(json.dumps(numbers) + "\n" for numbers in history)
-    write_atomically(folder / "metrics.jsonl", lines.encode())
-    save_file(trainer.model.state_dict(), folder / "model.safetensors")
-    notes = {"settings": asdict(settings), "history": history}
-    save_checkpoint(folder / CHECKPOINT, trainer, notes)
+    batches = trainer.batches
+    done = batches.epoch * len(batches) + batches.in_epoch
+    samples = len(batches) * batches.batch_size
+    return RunProgress(settings.epochs, samples, done * batches.batch_size)

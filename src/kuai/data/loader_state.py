@@ -1,0 +1,175 @@
+"""Where a loader stands: how many passes are done, and how far the one that runs has come.
+
+The order of a pass is not written down, it is drawn again: `start` keeps the random states from
+before the pass; the order is drawn from them and the batches that were handed out are left away,
+without being fetched. Then the generators get their present states back, so that it makes no
+difference whether anything else draws from them too. A sampler that has `state_dict` and
+`load_state_dict` is asked instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kuai.data.sampler import SequentialSampler
+from kuai.engine.randomness import Generator, default_generator
+from kuai.engine.tensor import Tensor
+
+if TYPE_CHECKING:
+    from kuai.data.loader import DataLoader
+
+__all__ = ["Pass", "begin", "end", "load_state_dict", "state_dict"]
+
+
+@dataclass
+class Pass:
+    """One pass over the data.
+
+    Attributes:
+        batches: how many have been handed out.
+        start: the random states from before the pass.
+        restored: it was begun elsewhere and has to be gone on with.
+    """
+
+    batches: int = 0
+    start: dict[str, Tensor] = field(default_factory=dict)
+    restored: bool = False
+
+
+def begin(loader: DataLoader) -> tuple[Pass, Iterator[Any]]:
+    """A pass, new or restored, and the indices of the batches that are left in it."""
+    source = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
+    running = loader._pass
+    if running is not None and running.restored:
+        running.restored = False
+        left = iter(source) if _stateful(loader) else _draw_again(loader, running, source)
+        return running, left
+    loader._pass = Pass(0, _states(_sources_of_order(loader)))
+    return loader._pass, iter(source)
+
+
+def _draw_again(loader: DataLoader, running: Pass, source: Any) -> Iterator[Any]:
+    generators = _sources_of_order(loader)
+    present = _states(generators)
+    _set_states(generators, running.start)
+    order = iter(source)
+    for _ in range(running.batches):
+        next(order, None)
+    if running.batches:  # else the order has yet to be drawn
+        _set_states(generators, present)
+    return order
+
+
+def end(loader: DataLoader, finished: Pass) -> None:
+    """All batches of a pass have been handed out."""
+    if loader._pass is finished:
+        loader._pass = None
+        loader.epoch += 1
+
+
+# Saving and loading -------------------------------------------------------------------------------
+
+
+def state_dict(self: DataLoader) -> dict[str, Any]:
+    """Where the loader stands: epochs done, batches handed out in this one, random states.
+
+    A loader in this state goes on with the next batch of the same epoch.
+
+    Example:
+        >>> data = kuai.data.TensorDataset(kuai.arange(6))
+        >>> first = kuai.data.DataLoader(data, batch_size=2)
+        >>> _ = next(iter(first))
+        >>> second = kuai.data.DataLoader(data, batch_size=2)
+        >>> second.load_state_dict(first.state_dict())
+        >>> [batch.tolist() for (batch,) in second]
+        [[2, 3], [4, 5]]
+    """
+    running = self._pass
+    return {
+        "epoch": self.epoch,
+        "batches": None if running is None else running.batches,
+        "length": _length(self),
+        "start": {} if running is None else dict(running.start),
+        "generators": _states(_own_generators(self)),
+        "parts": {name: part.state_dict() for name, part in _stateful(self).items()},
+    }
+
+
+def load_state_dict(self: DataLoader, state: dict[str, Any]) -> None:
+    """Go on from what `state_dict` of a loader of the same data returned."""
+    own = _own_generators(self)
+    for what, here in (("generators", own), ("parts", _stateful(self))):
+        if set(state[what]) != set(here):
+            raise ValueError(
+                f"the loader it was saved from had {sorted(state[what]) or 'no'} {what}, this one "
+                f"has {sorted(here) or 'none'}"
+            )
+    if state["batches"] is not None and state["length"] != _length(self):
+        raise ValueError(
+            f"it was saved after {state['batches']} of {state['length']} batches of an epoch, and "
+            f"this loader has {_length(self)}; only at the end of an epoch may data or batch size "
+            "change"
+        )
+    _set_states(own, state["generators"])
+    for name, part in _stateful(self).items():
+        part.load_state_dict(state["parts"][name])
+    self.epoch = state["epoch"]
+    self._pass = None
+    if state["batches"] is not None:
+        self._pass = Pass(state["batches"], dict(state["start"]), restored=True)
+
+
+def _length(loader: DataLoader) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:  # a sampler without end
+        return None
+
+
+# Parts of a loader --------------------------------------------------------------------------------
+
+
+def _parts(loader: DataLoader) -> dict[str, Any]:
+    inner = getattr(loader.batch_sampler, "sampler", None)
+    return {"loader": loader, "batch_sampler": loader.batch_sampler, "sampler": inner} | (
+        {"sampler": loader.sampler} if loader.batch_sampler is None else {}
+    )
+
+
+def _stateful(loader: DataLoader) -> dict[str, Any]:
+    """The samplers that know their own state."""
+    return {
+        name: part
+        for name, part in _parts(loader).items()
+        if name != "loader" and hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
+    }
+
+
+def _own_generators(loader: DataLoader) -> dict[str, Generator]:
+    """Generators that were given to the loader or its samplers, each once."""
+    found: dict[str, Generator] = {}
+    for name, part in _parts(loader).items():
+        generator = getattr(part, "generator", None)
+        known = generator is default_generator or any(generator is g for g in found.values())
+        if isinstance(generator, Generator) and not known:
+            found[name] = generator
+    return found
+
+
+def _sources_of_order(loader: DataLoader) -> dict[str, Generator]:
+    """Every generator that an order may be drawn from."""
+    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+    if type(sampler) is SequentialSampler:
+        return {}
+    return {"default": default_generator, **_own_generators(loader)}
+
+
+def _states(generators: dict[str, Generator]) -> dict[str, Tensor]:
+    return {name: generator.get_state() for name, generator in generators.items()}
+
+
+def _set_states(generators: dict[str, Generator], states: dict[str, Tensor]) -> None:
+    for name, generator in generators.items():
+        generator.set_state(states[name])

@@ -1,0 +1,75 @@
+"""`kuai.onnx`: PyTorch's import path of the ONNX exporter."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kuai.errors import ExportError
+from kuai.nn.module import Module
+from kuai.saving.exports.entry import export as _export
+from kuai.saving.exports.onnx_file import OPSET
+
+__all__ = ["export"]
+
+
+def export(
+    model: Module,
+    args: Any = (),
+    f: str | os.PathLike | None = None,
+    *,
+    kwargs: dict[str, Any] | None = None,
+    verbose: bool | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    opset_version: int | None = None,
+    dynamo: bool = True,
+    external_data: bool = True,
+    dynamic_shapes: Mapping[str, Any] | Sequence[Any] | None = None,
+    optimize: bool = True,
+    export_params: bool = True,
+    dynamic_axes: Mapping[str, Any] | None = None,
+    training: Any = None,
+    do_constant_folding: bool = True,
+) -> None:
+    """Write a network to an ONNX file with `torch.onnx.export`'s arguments; see `kuai.export`.
+
+    Args:
+        model, args, f: the net, its arguments, and the path, which has to end in `.onnx`.
+        dynamic_shapes, dynamic_axes: `{"x": {0: "batch"}}`; sizes not named here are fixed.
+        verbose, dynamo, external_data, optimize, do_constant_folding: accepted and without effect.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/net.onnx"
+        >>> kuai.onnx.export(kuai.nn.Linear(2, 1), (kuai.ones(4, 2),), path)
+
+    Differs from PyTorch: it returns None, and always exports in evaluation mode.
+    """
+    if not (f is not None and os.fspath(f).endswith(".onnx")):
+        raise ExportError(f"kuai.onnx.export writes to a path that ends in .onnx, not to {f!r}")
+    if training not in (None, False, 0) and getattr(training, "name", "") != "EVAL":
+        raise ExportError("A net is exported in evaluation mode only: leave training= out")
+    if not export_params:
+        raise ExportError("The weights are always part of the file: leave export_params= out")
+    _export(
+        model,
+        args,
+        f,
+        kwargs=kwargs,
+        dynamic_batch=False,
+        dynamic_shapes=_chosen(dynamic_shapes, dynamic_axes, output_names or ()),
+        input_names=input_names,
+        output_names=output_names,
+        opset_version=opset_version or OPSET,
+    )
+
+
+def _chosen(dynamic_shapes, dynamic_axes, output_names):
+    """The open sizes of the inputs; PyTorch's `dynamic_axes` may name results too, or only axes."""
+    if dynamic_shapes is not None or dynamic_axes is None:
+        return dynamic_shapes
+    return {
+        name: axes if isinstance(axes, Mapping) else dict.fromkeys(axes, True)
+        for name, axes in dynamic_axes.items()
+        if name not in output_names
+    }

@@ -1,0 +1,204 @@
+"""Converting files into each other, one tensor at a time.
+
+What is converted is never run and never held as a whole. Tied tensors stay tied; other views are
+written as tensors of their own, which is said, as is all that the new format has no place for.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kuai.engine.dtypes import complex128, dtype
+from kuai.errors import FileFormatError, UnsavableObjectError
+from kuai.saving.atomic import replacing
+from kuai.saving.listing import walk
+from kuai.saving.outline_writing import write_outlines
+from kuai.saving.outlines import Outline, Outlined, open_outlines
+from kuai.saving.safetensors_format import Piece
+from kuai.saving.safetensors_source import INDEX, SUFFIX
+from kuai.saving.shards import bytes_of, target_files, write_checkpoint
+
+__all__ = ["convert", "existing_target"]
+
+_TORCH = (".pt", ".pth", ".bin", ".ckpt", ".params")
+_METADATA = {"format": "pt"}  # transformers asks for it
+Progress = Callable[[int, int], Any]
+
+
+class Converted(NamedTuple):
+    """What a conversion has made: the file or the index, and what could not be carried over."""
+
+    path: pathlib.Path
+    notes: list[str]
+
+
+def convert(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    *,
+    max_shard_size: int | str | None = None,
+    dtype: dtype | None = None,
+    tensors_only: bool = False,
+    progress: Progress | None = None,
+) -> Converted:
+    """Write the content of a file in the format that the target's name says.
+
+    Args:
+        target: a path that ends in .safetensors, .safetensors.index.json, .pt, .pth, …, or a
+            folder for safetensors.
+        max_shard_size: at most that many bytes go into one safetensors file.
+        dtype: what floating-point tensors become.
+        tensors_only: leave out what is no tensor, where safetensors has no place for it.
+        progress: called with the number of bytes done and of all after each tensor.
+
+    Raises:
+        UnsavableObjectError: the new format has no place for something; the message names it.
+    """
+    _check_target(target, max_shard_size)
+    with open_outlines(source) as found:
+        job = _Job(found, dtype, progress)
+        if _is_torch(target):
+            made = job.write_torch(target)
+        else:
+            made = job.write_safetensors(target, max_shard_size, tensors_only)
+    return Converted(made, job.notes)
+
+
+def existing_target(path: str | os.PathLike) -> pathlib.Path | None:
+    """The file that a conversion to this path would take the place of."""
+    path = pathlib.Path(path)
+    if not path.is_dir() and not path.name.endswith((SUFFIX, INDEX)):
+        return path if path.exists() else None
+    return next((file for file in target_files(path) if file.exists()), None)
+
+
+def _is_torch(target: str | os.PathLike) -> bool:
+    return os.fspath(target).endswith(_TORCH) and not os.path.isdir(target)
+
+
+def _check_target(target: str | os.PathLike, max_shard_size: int | str | None) -> None:
+    if _is_torch(target):
+        if max_shard_size is not None:
+            raise FileFormatError(f"{target}: only safetensors checkpoints have several files")
+        return
+    if not os.path.isdir(target) and not os.fspath(target).endswith((SUFFIX, INDEX)):
+        endings = ", ".join((SUFFIX, INDEX, *_TORCH))
+        raise FileFormatError(
+            f"{target}: to what format? A folder that is there, or a name with {endings}"
+        )
+    if max_shard_size is not None:
+        bytes_of(max_shard_size)
+
+
+class _Job:
+    def __init__(self, found: Outlined, kind: dtype | None, progress: Progress | None):
+        self.notes: list[str] = []
+        self._found = found
+        self._kind = kind
+        self._progress = progress
+        self._pairs = list(walk(found.tree))
+        self._outlines = [(n, v) for n, v in self._pairs if isinstance(v, Outline)]
+        self._done = 0
+        unique = {outline.identity: outline for _, outline in self._outlines}
+        self._all = sum(outline.nbytes for outline in unique.values())
+        self._check_known()
+        self._note_views()
+
+    def write_torch(self, target: str | os.PathLike) -> pathlib.Path:
+        if self._found.metadata:
+            self.notes.append(f"left out: metadata {_list(self._found.metadata)}")
+        with replacing(target) as file:
+            write_outlines(self._found.tree, file, self._kind_of, self._bytes)
+        return pathlib.Path(target)
+
+    def write_safetensors(
+        self, target: str | os.PathLike, max_shard_size: int | str | None, tensors_only: bool
+    ) -> pathlib.Path:
+        self._check_others(tensors_only)
+        self._note_attributes()
+        first: dict[Any, str] = {}
+        aliases, pieces = {}, {}
+        for name, outline in self._outlines:
+            if name in pieces or name in aliases:
+                raise UnsavableObjectError(f"two tensors would have the name {name!r}")
+            if outline.identity in first:
+                aliases[name] = first[outline.identity]
+            else:
+                first[outline.identity] = name
+                pieces[name] = self._piece(name, outline)
+        metadata = self._found.metadata or _METADATA
+        return write_checkpoint(target, pieces, aliases, metadata, max_shard_size)
+
+    def _piece(self, name: str, outline: Outline) -> Piece:
+        kind = self._kind_of(outline)
+        if kind is complex128:
+            raise UnsavableObjectError(
+                f"{name!r} has dtype {kind}, which the safetensors format does not have"
+            )
+        return Piece(kind, outline.shape, lambda: self._bytes(outline))
+
+    # Reading ----------------------------------------------------------------------------------
+
+    def _kind_of(self, outline: Outline) -> dtype:
+        assert outline.dtype is not None
+        return self._kind if self._kind and outline.dtype.is_floating_point else outline.dtype
+
+    def _bytes(self, outline: Outline) -> np.ndarray:
+        array, kind = outline.read(), self._kind_of(outline)
+        if kind is not outline.dtype:
+            with np.errstate(over="ignore", invalid="ignore"):
+                cast = array.astype(kind.jax)
+            if np.isfinite(array).all() and not np.isfinite(cast).all():
+                self.notes.append(f"{self._name_of(outline)} has values too large for {kind.name}")
+            array = cast
+        self._done += outline.nbytes
+        if self._progress is not None:
+            self._progress(self._done, self._all)
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+    def _name_of(self, outline: Outline) -> str:
+        return next(repr(n) for n, each in self._outlines if each.identity == outline.identity)
+
+    # What does not fit ------------------------------------------------------------------------
+
+    def _check_known(self) -> None:
+        for name, outline in self._outlines:
+            if outline.dtype is None:
+                raise UnsavableObjectError(
+                    f"{name!r} has element type {outline.code}, unknown here"
+                )
+
+    def _check_others(self, tensors_only: bool) -> None:
+        others = [name for name, value in self._pairs if not isinstance(value, Outline)]
+        if others and not tensors_only:
+            raise UnsavableObjectError(
+                f"safetensors files hold tensors only; {_list(others)} would be lost. Leave out "
+                "what is no tensor with --tensors-only"
+            )
+        if others:
+            self.notes.append(f"left out: {_list(others)}")
+
+    def _note_attributes(self) -> None:
+        names = [name for name, outline in self._outlines if outline.attributes]
+        if names:
+            self.notes.append(f"left out: the attributes of {_list(names)}")
+
+    def _note_views(self) -> None:
+        first: dict[Any, Any] = {}
+        names = []
+        for name, outline in self._outlines:
+            if first.setdefault(outline.storage, outline.identity) != outline.identity:
+                names.append(name)
+        if names:
+            self.notes.append(f"written as tensors of their own: {_list(names)}, which are views")
+
+
+def _list(names: Any) -> str:
+    shown = [repr(name) for name in names]
+    more = f" and {len(shown) - 5} more" if len(shown) > 6 else ""
+    return ", ".join(shown[:5] if more else shown) + more

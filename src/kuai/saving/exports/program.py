@@ -1,0 +1,215 @@
+"""Exported programs: a zip file with a StableHLO program, its weights, and what they are.
+
+    manifest.json        the format's version, names, shapes and dtypes of inputs and weights
+    program.jax          what `jax.export` serialises: StableHLO, and shapes of inputs and results
+    weights.safetensors  the weights by their `state_dict` names, tied ones once
+
+The program takes the dict of weights first, so they can be read lazily, replaced and shared.
+Entries are stored as they are, in a fixed order and without a date: the same net gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+from jax import export
+
+from kuai.engine.tensor import Tensor, from_array, wrap
+from kuai.engine.views import value
+from kuai.errors import BrokenFileError, ExportError
+from kuai.nn.module import Module
+from kuai.saving.atomic import replacing
+from kuai.saving.exports.inputs import Inputs
+from kuai.saving.exports.tracing import pure_function, weights_of, without_note
+
+__all__ = ["ExportedProgram", "load_exported", "write_program"]
+
+_MANIFEST, _PROGRAM, _WEIGHTS = "manifest.json", "program.jax", "weights.safetensors"
+_FORMAT = "kuai.export"
+_VERSION = 1
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def write_program(net: Module, inputs: Inputs, path, platforms) -> None:
+    """Trace a net, lower it for the platforms, and write program and weights to a file."""
+    storages = weights_of(net)
+    arrays = {name: np.asarray(storage.array) for name, storage in storages.items()}
+    avals = {name: jax.ShapeDtypeStruct(a.shape, a.dtype) for name, a in arrays.items()}
+    args, kwargs = inputs.arranged(inputs.avals(), with_constants=False)
+    function = jax.jit(pure_function(net, storages, inputs))
+    try:
+        with without_note(), _without_places():
+            program = export.export(function, platforms=platforms)(avals, *args, **kwargs)
+    except NotImplementedError as error:
+        raise ExportError(
+            f"The net does not lower for all of {', '.join(platforms)}: {error} "
+            "Name those it is for with platforms=('cpu',)."
+        ) from error
+    entries = {
+        _MANIFEST: json.dumps(_manifest(net, inputs, arrays, program)).encode(),
+        _PROGRAM: bytes(program.serialize()),
+        _WEIGHTS: _packed(arrays),
+    }
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+
+
+@contextlib.contextmanager
+def _without_places() -> Iterator[None]:
+    """No file names and lines in the program: they differ from call to call, and are private."""
+    before = jax.config.jax_traceback_in_locations_limit
+    jax.config.update("jax_traceback_in_locations_limit", 0)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_traceback_in_locations_limit", before)
+
+
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    try:
+        return safetensors.numpy.save(arrays)
+    except safetensors.SafetensorError as error:
+        raise ExportError(f"The weights do not fit into a safetensors file: {error}") from error
+
+
+def _manifest(net, inputs, arrays, program) -> dict:
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "net": type(net).__name__,
+        "platforms": list(program.platforms),
+        "inputs": [_described(i.name, i.shape, i.dtype) for i in inputs.inputs],
+        "constants": {name: repr(constant) for name, constant in inputs.constants},
+        "outputs": [_described(None, a.shape, a.dtype) for a in program.out_avals],
+        "weights": [_described(name, a.shape, a.dtype) for name, a in arrays.items()],
+    }
+
+
+def _described(name, shape, dtype) -> dict:
+    sizes = [size if isinstance(size, int) else str(size) for size in shape]
+    return {**({"name": name} if name else {}), "shape": sizes, "dtype": str(dtype)}
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+class ExportedProgram:
+    """A program that `kuai.export` wrote: call it as the net, with tensors or arrays.
+
+    Attributes:
+        weights: the weights by name, as tensors; others of the same shapes may take their place.
+        manifest: what the file says of its inputs, results, weights and platforms.
+    """
+
+    def __init__(self, program: export.Exported, weights: dict[str, Tensor], manifest: dict):
+        self.weights = weights
+        self.manifest = manifest
+        self._call = jax.jit(program.call)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        weights = {name: value(tensor) for name, tensor in self.weights.items()}
+        args, kwargs = jax.tree.map(
+            _array_of, (args, kwargs), is_leaf=lambda leaf: isinstance(leaf, Tensor)
+        )
+        return jax.tree.map(wrap, self._call(weights, *args, **kwargs))
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(
+            f"{i['name']} {i['dtype']}[{', '.join(map(str, i['shape']))}]"
+            for i in self.manifest["inputs"]
+        )
+        return f"ExportedProgram({self.manifest['net']}: {inputs})"
+
+
+def _array_of(leaf):
+    if isinstance(leaf, Tensor):
+        return value(leaf)
+    # Plain Python values are part of the program, where it has None.
+    return leaf if isinstance(leaf, (jax.Array, np.ndarray)) else None
+
+
+def load_exported(path: str | os.PathLike) -> ExportedProgram:
+    """A program that `kuai.export` wrote, to be called with tensors or arrays.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/net.zip"
+        >>> net = kuai.nn.Linear(2, 1)
+        >>> kuai.export(net, kuai.ones(4, 2), path)
+        >>> program = kuai.load_exported(path)
+        >>> program
+        ExportedProgram(Linear: input float32[batch, 2])
+        >>> bool((program(kuai.ones(3, 2)) == net(kuai.ones(3, 2))).all())
+        True
+
+    Raises:
+        BrokenFileError: the file is cut off, changed, or of another kind.
+    """
+    with open(path, "rb") as file:
+        entries = _read_entries(path, file)
+    try:
+        manifest = json.loads(entries[_MANIFEST])
+        if manifest["format"] != _FORMAT or manifest["version"] > _VERSION:
+            raise ValueError(f"it is {manifest['format']} version {manifest['version']}")
+        program = export.deserialize(bytearray(entries[_PROGRAM]))
+        weights = _weights(entries[_WEIGHTS], manifest)
+    except _DAMAGE as error:
+        raise BrokenFileError(
+            f"{path} is not a program that kuai.export wrote ({error})"
+        ) from error
+    return ExportedProgram(program, {n: from_array(a) for n, a in weights.items()}, manifest)
+
+
+def _weights(content: bytes, manifest: dict) -> dict[str, np.ndarray]:
+    """The weights, with dtypes from the manifest: safetensors' NumPy reader has no bfloat16."""
+    dtypes = {one["name"]: jax.numpy.dtype(one["dtype"]) for one in manifest["weights"]}
+    return {
+        name: np.frombuffer(entry["data"], dtypes[name]).reshape(entry["shape"])
+        for name, entry in safetensors.deserialize(content)
+    }
+
+
+#: What JSON, safetensors and the reader of JAX's flat buffers raise on bytes that make no sense.
+_DAMAGE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+    safetensors.SafetensorError,
+)
+
+
+def _read_entries(path, file: io.BufferedReader) -> dict[str, bytes]:
+    """The entries of the archive; none may be larger than the file, and checksums are checked."""
+    length = file.seek(0, os.SEEK_END)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise ValueError("an entry is compressed")
+            if sum(entry.file_size for entry in entries) > length:
+                raise ValueError("its entries are declared larger than the file")
+            return {entry.filename: archive.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError) as error:
+        raise BrokenFileError(
+            f"{path} is not a program that kuai.export wrote ({error})"
+        ) from error
