@@ -38,7 +38,7 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# One stamp for each set of extras: pip runs only when pyproject.toml is newer than the stamp.
-$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+# One stamp for each set of extras: pip runs only when one of these files is newer than the stamp.
+$(VENV)/.installed-%: pyproject.toml setup.py src/kuai/ops/native/convolution.cc | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

@@ -3,8 +3,11 @@
 This file checks arguments as PyTorch does; `convolution_kernels` computes.
 """
 
+import jax.numpy as jnp
+
 from kuai.engine.door import Array, op
 from kuai.ops.convolution_kernels import Window, convolve, convolve_transposed
+from kuai.ops.native import channels_last
 
 __all__ = [
     "conv1d",
@@ -219,8 +222,14 @@ def _batched(name, dims, x):
 
 def _finish(y, bias, batched):
     if bias is not None:
-        y = y + bias.reshape(-1, *(1,) * (y.ndim - 2))
+        y = _add_bias(y, bias)
     return y if batched else y[0]
+
+
+def _add_bias(y, bias):
+    if channels_last.follows(y):
+        return jnp.moveaxis(jnp.moveaxis(y, 1, -1) + bias, -1, 1)
+    return y + bias.reshape(-1, *(1,) * (y.ndim - 2))
 
 
 def _each(given, dims):

@@ -16,6 +16,7 @@ from kuai.engine.history import overwrite
 from kuai.engine.modes import no_grad
 from kuai.engine.promotion import scalar_name
 from kuai.ops.dimensions import size_of
+from kuai.ops.native import channels_last
 
 # The common core ----------------------------------------------------------------------------------
 
@@ -96,8 +97,12 @@ def _batch_norm_training(
     )
     axes = (0, *range(2, input.ndim))
     shape = (1, -1, *(1 for _ in range(2, input.ndim)))
+    last = channels_last.follows(input)
+    if last:
+        input, axes, shape = jnp.moveaxis(input, 1, -1), tuple(range(input.ndim - 1)), (-1,)
     output, mean, variance = standardize(_wide(input), axes, eps)
     output = _affine(output, weight, bias, shape, input.dtype)
+    output = jnp.moveaxis(output, -1, 1) if last else output
     count = size_of(input.shape, axes)
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     statistics = ((running_mean, mean), (running_var, unbiased))

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from kuai.engine.portable import is_portable
+from kuai.ops.native import channels_last
 from kuai.ops.pooling_windows import Span
 
 __all__ = ["maximum", "positions", "total"]
@@ -28,13 +30,19 @@ UNROLLED = 16
 
 def maximum(x, spans: tuple[Span, ...]):
     """The largest element of every window over the last dimensions."""
-    for axis, span in _last_first(x, spans):
+    if is_portable() and _is_regular(x, spans):
+        return _reduced(x, spans, _smallest(x.dtype), lax.max)
+    last = x.ndim == len(spans) + 2 and channels_last.follows(x)
+    x = jnp.moveaxis(x, 1, -1) if last else x
+    for axis, span in _last_first(x, spans, int(last)):
         x = _maximum(x, axis, span)
-    return x
+    return jnp.moveaxis(x, -1, 1) if last else x
 
 
 def total(x, spans: tuple[Span, ...]):
     """The sum of every window over the last dimensions."""
+    if is_portable() and _is_regular(x, spans):
+        return _reduced(x, spans, 0, lax.add)
     for axis, span in _last_first(x, spans):
         if span.kernel > UNROLLED:
             x = _stacked(x, axis, span, 0).sum(axis + 1, dtype=x.dtype)
@@ -54,9 +62,46 @@ def positions(x, spans: tuple[Span, ...]):
     return found
 
 
-def _last_first(x, spans):
-    axes = range(x.ndim - len(spans), x.ndim)
+def _last_first(x, spans, after=0):
+    """The pooled dimensions, after which `after` more come, with their windows."""
+    axes = range(x.ndim - len(spans) - after, x.ndim - after)
     return reversed(list(zip(axes, spans, strict=True)))
+
+
+# All dimensions at once ---------------------------------------------------------------------------
+
+
+def _is_regular(x, spans):
+    """Whether the windows are what XLA's own pooling has: of one size, at equal distances."""
+    sizes = x.shape[x.ndim - len(spans) :]
+    return all(
+        span.lengths is None
+        and len(span.starts) > 0
+        and span.starts[0] <= 0
+        and (span.stride or len(span.starts) == 1)
+        and size - span.starts[-1] - _reach(span) < (span.stride or size)
+        for size, span in zip(sizes, spans, strict=True)
+    )
+
+
+def _reduced(x, spans, start, function):
+    """XLA's own pooling, which programs that read other programs know."""
+    rest = x.ndim - len(spans)
+    ends = zip(x.shape[rest:], spans, strict=True)
+    padding = [(-s.starts[0], max(0, s.starts[-1] + _reach(s) - size)) for size, s in ends]
+    return lax.reduce_window(
+        x,
+        np.asarray(start, x.dtype)[()],
+        function,
+        (*(1,) * rest, *(span.kernel for span in spans)),
+        (*(1,) * rest, *(span.stride or 1 for span in spans)),
+        (*((0, 0),) * rest, *padding),
+        window_dilation=(*(1,) * rest, *(span.dilation for span in spans)),
+    )
+
+
+def _reach(span):
+    return span.dilation * (span.kernel - 1) + 1
 
 
 # One dimension ------------------------------------------------------------------------------------
@@ -111,7 +156,7 @@ def _taps(x, axis, span, fill):
     count = len(span.starts)
     if not span.stride or not count:
         return _irregular_taps(x, axis, span, fill)
-    reach = span.dilation * (span.kernel - 1) + 1
+    reach = _reach(span)
     low = -span.starts[0]
     high = max(0, span.starts[-1] + reach - x.shape[axis])
     x = _pad(x, axis, low, high, fill)

@@ -1,0 +1,51 @@
+"""Builds the C++ kernels where that is possible; all else about the package is in pyproject.toml.
+
+They need a C++ compiler, the headers of oneDNN and those of XLA's foreign function interface, which
+come with jaxlib. Without any of these the package is installed without them, and XLA computes
+everything (see `kuai.ops.native.library`). Kernels work with any jaxlib that is not older than the
+headers they were built with, which is why pyproject.toml asks for old ones.
+"""
+
+import importlib.metadata
+import importlib.util
+import pathlib
+import platform
+import sys
+
+from setuptools import Extension, setup
+
+
+def header_folders() -> list[pathlib.Path]:
+    """The include folders of oneDNN and jaxlib, as far as they are installed."""
+    found = []
+    try:
+        files = importlib.metadata.files("onednn-devel-cpu-gomp") or ()
+        found += [f.locate().resolve().parents[2] for f in files if f.match("oneapi/dnnl/dnnl.hpp")]
+    except importlib.metadata.PackageNotFoundError:
+        pass  # a platform that oneDNN's package is not made for
+    jaxlib = importlib.util.find_spec("jaxlib")
+    if jaxlib is not None:
+        found += [pathlib.Path(folder, "include") for folder in jaxlib.submodule_search_locations]
+    return found
+
+
+def kernels() -> list[Extension]:
+    """The kernels, or nothing where they cannot be built."""
+    folders = header_folders()
+    on_linux = sys.platform == "linux" and platform.machine() == "x86_64"
+    if not on_linux or len(folders) < 2:
+        return []
+    includes = [argument for folder in folders for argument in ("-isystem", str(folder))]
+    return [
+        Extension(
+            "kuai.ops.native._convolution",
+            ["src/kuai/ops/native/convolution.cc"],
+            extra_compile_args=["-std=c++17", "-O2", "-g0", *includes],
+            library_dirs=[str(folders[0].parent / "lib")],
+            extra_link_args=["-l:libdnnl.so.3", "-pthread"],
+            optional=True,
+        )
+    ]
+
+
+setup(ext_modules=kernels())

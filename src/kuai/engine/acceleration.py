@@ -1,0 +1,37 @@
+"""Acceleration: what an operation may know about the program that it is traced for.
+
+* whether it may use libraries besides XLA;
+* whether it becomes part of a larger program, in which XLA can drop what two neighbouring
+  operations do to each other's arrays: two opposite transpositions, say. An eager operation is a
+  program of its own and would pay for both.
+
+The switches belong to the thread. JAX keeps traces apart by them: what was traced while one was on
+is not used while it is off. `guards` does the same for compiled functions.
+"""
+
+import jax
+
+__all__ = ["accelerated", "is_accelerated", "is_whole_program", "whole_program"]
+
+_accelerated = jax.make_user_context(True)
+_whole = jax.make_user_context(False)
+
+
+def accelerated(enabled: bool):
+    """A context in which operations may, or may not, use libraries besides XLA."""
+    return _accelerated(enabled)
+
+
+def is_accelerated() -> bool:
+    """Whether operations may use libraries besides XLA in this thread."""
+    return _accelerated.value
+
+
+def whole_program():
+    """A context in which operations are traced as parts of a larger program."""
+    return _whole(True)
+
+
+def is_whole_program() -> bool:
+    """Whether what is being traced is part of a larger program."""
+    return _whole.value

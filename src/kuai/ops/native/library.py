@@ -1,0 +1,79 @@
+"""The native library: C++ kernels around oneDNN, registered with XLA when they are first wanted.
+
+`setup.py` builds it where there is a C++ compiler; oneDNN comes as a package of its own. Where
+either is missing, or does not fit the machine or the installed JAX, `is_available` is False and
+everything is computed by XLA. `KUAI_ONEDNN=0` in the environment has the same effect.
+
+oneDNN is loaded by the path at which its package lies, before the kernels that need it: the loader
+then takes it for the library of that name, wherever Python's packages are. Nothing of it becomes
+visible to other libraries.
+"""
+
+import ctypes
+import functools
+import importlib.metadata
+import os
+import pathlib
+
+import jax
+
+from kuai.engine.acceleration import is_accelerated
+from kuai.engine.portable import is_portable
+
+__all__ = ["TARGETS", "is_available", "is_usable"]
+
+TARGETS = ("forward", "input_gradient", "weight_gradient")
+_PACKAGE, _FILE = "onednn-cpu-gomp", "libdnnl.so.3"
+
+# A thread of oneDNN's that waits for the next loop spins this often before it sleeps. GNU OpenMP's
+# default keeps a core busy for milliseconds after every convolution, which XLA's threads then miss.
+_SPINS = "1000"
+
+
+def is_usable() -> bool:
+    """Whether what is being traced now may use the kernels."""
+    return is_accelerated() and not is_portable() and is_available()
+
+
+@functools.cache
+def is_available() -> bool:
+    """Whether the kernels are built, fit this machine, and are not switched off."""
+    if os.environ.get("KUAI_ONEDNN", "1") == "0":
+        return False
+    kernels = next(pathlib.Path(__file__).parent.glob("_convolution*.so"), None)
+    onednn = _installed()
+    if kernels is None or onednn is None:
+        return False
+    try:
+        _register(_load(onednn, kernels))
+    except (OSError, AttributeError, RuntimeError):  # built for another machine, oneDNN or JAX
+        return False
+    return True
+
+
+def _installed() -> pathlib.Path | None:
+    """Where oneDNN's package has put the library."""
+    try:
+        files = importlib.metadata.files(_PACKAGE) or ()
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = (pathlib.Path(file.locate()) for file in files if file.name == _FILE)
+    return next((path.resolve() for path in found if path.exists()), None)
+
+
+def _load(onednn, kernels):
+    chosen = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
+    if not chosen:
+        os.environ["GOMP_SPINCOUNT"] = _SPINS  # read once, while the library is loaded
+    try:
+        ctypes.CDLL(str(onednn))
+        return ctypes.CDLL(str(kernels))
+    finally:
+        if not chosen:
+            del os.environ["GOMP_SPINCOUNT"]
+
+
+def _register(library):
+    for name in TARGETS:
+        handler = jax.ffi.pycapsule(getattr(library, f"kuai_convolution_{name}"))
+        jax.ffi.register_ffi_target(f"kuai_convolution_{name}", handler, platform="cpu")
