@@ -6,8 +6,10 @@ the runner checks that they do.
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,43 +17,69 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """A classifier and a batch; a step is forward, cross entropy, backward and SGD.
+    """A classifier and a batch.
+
+    A training step is forward, cross entropy, backward and an optimizer's step; an inference step
+    is forward in evaluation mode without gradients.
 
     Args:
         name: as in the tables.
-        inputs, labels: the batch, float32 and int32.
-        weights: PyTorch's `state_dict` order: weight, bias, weight, bias, …
-        torch_model: `torch_model(t)` makes the module, where `t` is torch or kuai.
-        jax_model: `jax_model(weights, inputs)` gives the outputs, in plain jax.numpy.
-        flax_model: `flax_model()` makes the nnx.Module, with the weights in it.
-        equinox_model: `equinox_model()` makes the eqx.Module, with the weights in it.
-        lr: the learning rate.
+        model: `model(t)` makes the module, where `t` is torch or kuai: it is written once.
+        inputs: `inputs()` gives the batch.
+        classes: how many classes there are; the labels are made of it.
+        jax_model: `jax_model(weights, inputs)` gives the outputs, in plain jax.numpy, with the
+            weights by their names in PyTorch.
+        shapes: the weights of `jax_model`, name to shape.
+        flax_model: `flax_model()` makes the nnx.Module with its first values.
+        equinox_model: `equinox_model()` makes the eqx.Module with its first values; it is called
+            as `model(input, state, key=key)` and returns the output and the state.
+        training: whether a step trains.
+        optimizer, lr: `"sgd"` or `"adam"`.
+        is_random: there is dropout, so losses of different libraries do not agree.
+        left_out: why a contender does not take part, by its name.
     """
 
     name: str
-    inputs: np.ndarray
-    labels: np.ndarray
-    weights: list[np.ndarray]
-    torch_model: Callable[[Any], Any]
-    jax_model: Callable[[list, Any], Any]
-    flax_model: Callable[[], Any]
-    equinox_model: Callable[[], Any]
+    model: Callable[[Any], Any]
+    inputs: Callable[[], np.ndarray]
+    classes: int = 10
+    jax_model: Callable[[dict, Any], Any] | None = None
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    flax_model: Callable[[], Any] | None = None
+    equinox_model: Callable[[], Any] | None = None
+    training: bool = True
+    optimizer: str = "sgd"
     lr: float = 0.01
+    is_random: bool = False
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def labels(self) -> np.ndarray:
+        """A class for each row of the batch, int32."""
+        rows = len(self.inputs())
+        return np.random.default_rng(2).integers(0, self.classes, rows).astype(np.int32)
+
+    def for_inference(self, **changes: Any) -> Case:
+        """The same model, used and not trained."""
+        return replace(self, training=False, is_random=False, **changes)
 
 
-def uniform_weights(shapes: list[tuple[int, ...]], seed: int = 0) -> list[np.ndarray]:
-    """Weights and biases in PyTorch's range: ±1/√fan_in of the layer."""
-    generator = np.random.default_rng(seed)
-    made = []
-    for index, shape in enumerate(shapes):
-        weight_shape = shape if len(shape) > 1 else shapes[index - 1]
-        bound = 1 / np.sqrt(np.prod(weight_shape[1:]))
-        made.append(generator.uniform(-bound, bound, shape).astype(np.float32))
+def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The first value of a parameter or buffer.
+
+    It depends on PyTorch's name for it and on the shape alone, so that every library can be given
+    the same. Matrices and filters are uniform in ±1/√fan_in, the scales of normalizations are one.
+    """
+    if name.endswith("running_var") or (name.endswith("weight") and len(shape) == 1):
+        return np.ones(shape, np.float32)
+    if name.endswith(("running_mean", "num_batches_tracked")):
+        return np.zeros(shape, np.float32)
+    bound = 1 / math.sqrt(math.prod(shape[1:])) if len(shape) > 1 else 0.05
+    made = np.random.default_rng(zlib.crc32(name.encode())).random(shape, np.float32)
+    made -= 0.5
+    made *= 2 * bound
     return made
 
 
-def random_batch(shape: tuple[int, ...], classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and labels."""
-    generator = np.random.default_rng(1)
-    inputs = generator.standard_normal(shape).astype(np.float32)
-    return inputs, generator.integers(0, classes, shape[0]).astype(np.int32)
+def normal(*shape: int) -> Callable[[], np.ndarray]:
+    """Makes a batch of normally distributed numbers."""
+    return lambda: np.random.default_rng(1).standard_normal(shape).astype(np.float32)

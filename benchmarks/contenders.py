@@ -1,8 +1,9 @@
-"""The contenders: how each library trains a case.
+"""The contenders: how each library runs a case.
 
-Each function makes `step()`, one training step that returns its loss, and `wait(loss)`, which
-blocks until the loss is known and returns it as a float. Every library is used in the way its own
-documentation shows. Imports are in the functions: each contender runs in a process of its own.
+Each function makes `step()`, one step that returns its loss, or its outputs where nothing is
+trained, and `wait(result)`, which blocks until the result is known and returns it as one float.
+Every library is used in the way its own documentation shows. Imports are in the functions: each
+contender runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -10,45 +11,60 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.case import Case
+import numpy as np
+
+from benchmarks.case import Case, value
 
 Made = tuple[Callable[[], Any], Callable[[Any], float]]
+
+
+def size_of(result: Any) -> float:
+    """A loss itself; the length of outputs, taken as one long vector."""
+    return float(np.linalg.norm(np.asarray(result, np.float64)))
+
+
+# Kuai and PyTorch, from the same source -----------------------------------------------------------
 
 
 def kuai_eager(case: Case) -> Made:
     """Kuai, operation by operation."""
     import kuai
 
-    return _torch_like(case, kuai), lambda loss: loss.item()
+    return _torch_like(case, kuai), size_of
 
 
 def kuai_compiled(case: Case) -> Made:
     """Kuai, the whole step as one program."""
     import kuai
 
-    return kuai.compile(_torch_like(case, kuai), fullgraph=True), lambda loss: loss.item()
+    return kuai.compile(_torch_like(case, kuai), fullgraph=True), size_of
 
 
 def torch_eager(case: Case) -> Made:
     """PyTorch, operation by operation."""
     import torch
 
-    return _torch_like(case, torch), lambda loss: loss.item()
+    return _torch_like(case, torch), size_of
 
 
 def torch_compiled(case: Case) -> Made:
     """PyTorch, the step under torch.compile."""
     import torch
 
-    return torch.compile(_torch_like(case, torch)), lambda loss: loss.item()
+    return torch.compile(_torch_like(case, torch)), size_of
 
 
 def _torch_like(case: Case, t: Any) -> Callable[[], Any]:
-    model = case.torch_model(t)
-    values = zip(model.state_dict(), case.weights, strict=True)
-    model.load_state_dict({name: t.tensor(value) for name, value in values})
-    optimizer = t.optim.SGD(model.parameters(), lr=case.lr)
-    inputs, labels = t.tensor(case.inputs), t.tensor(case.labels.astype("int64"))
+    model = case.model(t)
+    model.load_state_dict({
+        name: t.tensor(value(name, tuple(old.shape))) for name, old in model.state_dict().items()
+    })  # fmt: skip
+    inputs = t.tensor(case.inputs())
+    if not case.training:
+        return _forward(model.eval(), inputs, t)
+    kind = {"sgd": t.optim.SGD, "adam": t.optim.Adam}[case.optimizer]
+    optimizer = kind(model.parameters(), lr=case.lr)
+    labels = t.tensor(case.labels().astype("int64"))
 
     # In the order of PyTorch's own quickstart: gradients are dropped at the end, so nobody has to
     # bring them out of the step, as plain JAX, Flax and Equinox do not either.
@@ -62,11 +78,28 @@ def _torch_like(case: Case, t: Any) -> Callable[[], Any]:
     return step
 
 
+def _forward(model: Any, inputs: Any, t: Any) -> Callable[[], Any]:
+    def step():
+        with t.no_grad():
+            return model(inputs)
+
+    return step
+
+
+# On JAX -------------------------------------------------------------------------------------------
+
+
 def plain_jax(case: Case) -> Made:
     """jax.jit, written by hand, with donated weights."""
     import functools
 
     import jax
+
+    weights = {name: jax.numpy.array(value(name, shape)) for name, shape in case.shapes.items()}
+    inputs, labels = map(jax.numpy.asarray, (case.inputs(), case.labels()))
+    if not case.training:
+        forward = jax.jit(case.jax_model)
+        return lambda: forward(weights, inputs), size_of
 
     @functools.partial(jax.jit, donate_argnums=0)
     def update(weights, inputs, labels):
@@ -76,25 +109,28 @@ def plain_jax(case: Case) -> Made:
         loss, gradients = jax.value_and_grad(loss_of)(weights)
         return jax.tree.map(lambda w, g: w - case.lr * g, weights, gradients), loss
 
-    state = [[jax.numpy.array(value) for value in case.weights]]
-    inputs, labels = map(jax.numpy.asarray, (case.inputs, case.labels))
+    state = [weights]
 
     def step():
         state[0], loss = update(state[0], inputs, labels)
         return loss
 
-    return step, float
+    return step, size_of
 
 
 def flax_nnx(case: Case) -> Made:
     """Flax NNX with Optax, under nnx.jit."""
     import jax
-    import optax
     from flax import nnx
 
     model = case.flax_model()
-    optimizer = nnx.Optimizer(model, optax.sgd(case.lr), wrt=nnx.Param)
-    inputs, labels = map(jax.numpy.asarray, (case.inputs, case.labels))
+    inputs, labels = map(jax.numpy.asarray, (case.inputs(), case.labels()))
+    if not case.training:
+        model.eval()
+        forward = nnx.jit(lambda model, inputs: model(inputs))
+        return lambda: forward(model, inputs), size_of
+    model.train()
+    optimizer = nnx.Optimizer(model, _optax(case), wrt=nnx.Param)
 
     @nnx.jit
     def update(model, optimizer, inputs, labels):
@@ -105,34 +141,62 @@ def flax_nnx(case: Case) -> Made:
         optimizer.update(model, gradients)
         return loss
 
-    return lambda: update(model, optimizer, inputs, labels), float
+    return lambda: update(model, optimizer, inputs, labels), size_of
 
 
 def equinox(case: Case) -> Made:
     """Equinox with Optax, under eqx.filter_jit."""
     import equinox as eqx
     import jax
-    import optax
 
-    model = case.equinox_model()
-    optimizer = optax.sgd(case.lr)
-    state = [model, optimizer.init(eqx.filter(model, eqx.is_array))]
-    inputs, labels = map(jax.numpy.asarray, (case.inputs, case.labels))
+    model, state = eqx.nn.make_with_state(case.equinox_model)()
+    inputs, labels = map(jax.numpy.asarray, (case.inputs(), case.labels()))
+    batched = {"axis_name": "batch", "in_axes": (0, None, None), "out_axes": (0, None)}
+    if not case.training:
+        model = eqx.nn.inference_mode(model)
 
-    @eqx.filter_jit
-    def update(model, optimizer_state, inputs, labels):
-        def loss_of(model):
-            return _cross_entropy(jax.vmap(model)(inputs), labels)
+        @eqx.filter_jit
+        def forward(model, inputs, state):
+            return jax.vmap(_with_key(model), **batched)(inputs, state, None)[0]
 
-        loss, gradients = eqx.filter_value_and_grad(loss_of)(model)
+        return lambda: forward(model, inputs, state), size_of
+    optimizer = _optax(case)
+    held = [model, state, optimizer.init(eqx.filter(model, eqx.is_array)), jax.random.key(0)]
+
+    @eqx.filter_jit(donate="all-except-first")
+    def update(batch, model, state, optimizer_state, key):
+        inputs, labels = batch
+
+        def loss_of(model, state):
+            if case.is_random:
+                keys = jax.random.split(key, len(inputs))
+                each = jax.vmap(_with_key(model), **{**batched, "in_axes": (0, None, 0)})
+                outputs, state = each(inputs, state, keys)
+            else:
+                outputs, state = jax.vmap(_with_key(model), **batched)(inputs, state, None)
+            return _cross_entropy(outputs, labels), state
+
+        differentiate = eqx.filter_value_and_grad(loss_of, has_aux=True)
+        (loss, state), gradients = differentiate(model, state)
         changes, optimizer_state = optimizer.update(gradients, optimizer_state)
-        return eqx.apply_updates(model, changes), optimizer_state, loss
+        key = jax.random.split(key, 1)[0]
+        return [eqx.apply_updates(model, changes), state, optimizer_state, key], loss
 
     def step():
-        state[0], state[1], loss = update(*state, inputs, labels)
+        held[:], loss = update((inputs, labels), *held)
         return loss
 
-    return step, float
+    return step, size_of
+
+
+def _with_key(model: Any) -> Callable:
+    return lambda input, state, key: model(input, state, key=key)
+
+
+def _optax(case: Case) -> Any:
+    import optax
+
+    return {"sgd": optax.sgd, "adam": optax.adam}[case.optimizer](case.lr)
 
 
 def _cross_entropy(outputs: Any, labels: Any) -> Any:
@@ -162,3 +226,15 @@ MODULES = {
     "Flax NNX": "flax",
     "Equinox": "equinox",
 }
+
+
+def why_not(case: Case, contender: str) -> str | None:
+    """Why a contender cannot take part in a case, or None if it can."""
+    models = {
+        "jax.jit by hand": case.jax_model,
+        "Flax NNX": case.flax_model,
+        "Equinox": case.equinox_model,
+    }
+    if models.get(contender, True) is None:
+        return "this case is not written for it"
+    return case.left_out.get(contender)

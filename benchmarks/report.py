@@ -11,44 +11,63 @@ from typing import Any
 
 FOLDER = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+COLUMNS = ["PyTorch eager", "torch.compile", "Flax NNX", "Equinox", "jax.jit by hand", "Kuai eager"]
+OURS, THEIRS, COMPILED = "Kuai compiled", "PyTorch eager", "torch.compile"
 TEXTS = {
     "README.md": {
-        "head": "Time of a training step, by that of compiled Kuai (lower is faster; in brackets "
-        "the quartiles over {rounds} rounds taken in turns)",
-        "first": "first step",
-        "machine": "{processor}, {cores} cores; {versions}. Run it yourself: `make bench`.",
+        "head": "Time of a step, by that of compiled Kuai: above 1, Kuai is faster. All take turns "
+        "in one run; all rounds and their spread are in `benchmarks/results.json`.",
+        "training": "training step",
+        "inference": "inference",
+        "first": "first step, Kuai / torch.compile",
+        "memory": "memory, Kuai / PyTorch eager",
+        "machine": "{processor}, {cores} cores; {versions}. The first step is traced and compiled "
+        "without any cache. Memory is the peak beyond the loaded model, compiling left out. Run it "
+        "yourself: `make bench`.",
     },
     "README.zh-CN.md": {
-        "head": "训练一步所需的时间,以编译后的 Kuai 为 1"
-        "(越小越快;括号内为轮流测量 {rounds} 轮的四分位数)",
-        "first": "首步",
-        "machine": "{processor},{cores} 核;{versions}。自己测一遍:`make bench`。",
+        "head": "每一步所需的时间,以编译后的 Kuai 为 1:大于 1 表示 Kuai 更快。"
+        "所有参与者在同一次运行中轮流测量;各轮数据与离散程度见 `benchmarks/results.json`。",
+        "training": "训练一步",
+        "inference": "推理",
+        "first": "首步,Kuai / torch.compile",
+        "memory": "内存,Kuai / PyTorch eager",
+        "machine": "{processor},{cores} 核;{versions}。首步含追踪与编译,不用任何缓存。"
+        "内存为载入模型之后的峰值,不含编译。自己测一遍:`make bench`。",
     },
 }
 
 
 def table(results: dict[str, Any], texts: dict[str, str]) -> str:
-    """The results as a Markdown table, contenders down, cases across."""
-    cases = list(results["cases"].values())
-    names = list(cases[0]["contenders"])
-    lines = [
-        texts["head"].format(rounds=results["rounds"]) + ":",
-        "",
-        "| | " + " | ".join(case["name"] for case in cases) + " |",
-        "|---|" + "---|" * len(cases),
-    ]
-    for name in names:
-        cells = [_cell(case["contenders"][name], texts["first"]) for case in cases]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    """The results as Markdown tables, one for training and one for inference."""
+    lines = [texts["head"]]
+    for kind in ("training", "inference"):
+        cases = [c for c in results["cases"].values() if c["training"] == (kind == "training")]
+        if cases:
+            lines += ["", *_part(cases, texts[kind], texts)]
     return "\n".join([*lines, "", _machine(results["machine"], texts["machine"])])
 
 
-def _cell(found: dict[str, Any], first: str) -> str:
-    if "ratio" not in found:
-        return "–"
-    low, high = found["ratio_quartiles"]
-    seconds = found["first_step_seconds"]
-    return f"**{found['ratio']:.2f}** ({low:.2f}–{high:.2f}), {first} {seconds:.1f} s"
+def _part(cases: list[dict[str, Any]], title: str, texts: dict[str, str]) -> list[str]:
+    """A table: cases down, contenders across."""
+    heads = [title, *COLUMNS, texts["first"], texts["memory"]]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for case in cases:
+        found = case["contenders"]
+        cells = [case["name"], *(_ratio(found.get(name, {})) for name in COLUMNS)]
+        cells.append(_pair(found, "first_step_seconds", COMPILED, "{:.1f} s"))
+        cells.append(_pair(found, "steps_mib", THEIRS, "{:.0f} MiB"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _ratio(found: dict[str, Any]) -> str:
+    return f"{found['ratio']:.2f}" if "ratio" in found else "–"
+
+
+def _pair(found: dict[str, Any], what: str, other: str, form: str) -> str:
+    values = (found.get(name, {}).get(what) for name in (OURS, other))
+    return " / ".join("–" if value is None else form.format(value) for value in values)
 
 
 def _machine(machine: dict[str, Any], text: str) -> str:

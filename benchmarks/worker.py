@@ -1,48 +1,111 @@
 """A contender's process: reads orders from stdin, one a line, and answers each with a line of JSON.
 
-first     make the model and run the first step, traced and compiled; gives seconds and the loss
+make      import the library and make the model
+first     run the first step, traced and compiled; gives seconds and the loss
 run N     run N steps; gives seconds and the last loss
-end       gives the peak memory, and ends
+end       gives the peaks of memory, and ends
+
+Memory is counted from the moment when the model has been made, weights included: `peak_mib` is what
+the process needed beyond that at the worst moment, compiling included, `steps_mib` what it needed
+in the steps after the first.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
+import pathlib
 import resource
 import sys
 import time
 
+from benchmarks.cases import CASES
 from benchmarks.contenders import CONTENDERS
 from benchmarks.timing import timed
 
+STATUS = pathlib.Path("/proc/self/status")
+RESET = pathlib.Path("/proc/self/clear_refs")
+
+
+class Memory:
+    """What the process has needed since it was made, in MiB."""
+
+    def __init__(self) -> None:
+        self.start = self._reset()
+        self.peak_before = self.start
+
+    def _reset(self) -> float:
+        """Forget the peak so far; what is in use now."""
+        if not RESET.exists():
+            return self._peak()
+        RESET.write_text("5")
+        return _status("VmRSS")
+
+    def _peak(self) -> float:
+        if STATUS.exists():
+            return _status("VmHWM")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (1024 if sys.platform != "darwin" else 1024**2)
+
+    def first_step_done(self) -> None:
+        """From here on the peak is that of the later steps."""
+        self.peak_before = self._peak()
+        self._reset()
+
+    def needed(self) -> dict[str, float]:
+        """The peaks beyond the start."""
+        steps = self._peak()
+        return {
+            "peak_mib": max(steps, self.peak_before) - self.start,
+            "steps_mib": steps - self.start,
+        }
+
+
+def _status(name: str) -> float:
+    for line in STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"{STATUS} has no {name}")
+
+
+class Contender:
+    """Carries out orders."""
+
+    def __init__(self, case: str, contender: str) -> None:
+        self.case, self.contender = CASES[case], contender
+
+    def make(self) -> dict[str, float]:
+        """Import the library and make the model."""
+        start = time.perf_counter()
+        self.step, self.wait = CONTENDERS[self.contender](self.case)
+        seconds = time.perf_counter() - start
+        self.memory = Memory()
+        return {"seconds": seconds}
+
+    def first(self) -> dict[str, float]:
+        """The first step."""
+        elapsed, loss = timed(self.step, self.wait, 1)
+        self.memory.first_step_done()
+        return {"seconds": elapsed, "loss": loss}
+
+    def run(self, count: str) -> dict[str, float]:
+        """More steps."""
+        elapsed, loss = timed(self.step, self.wait, int(count))
+        return {"seconds": elapsed, "loss": loss}
+
+    def end(self) -> dict[str, float]:
+        """What it needed."""
+        return self.memory.needed()
+
 
 def main() -> None:
-    case_name, contender = sys.argv[1:]
     # what a library prints must not get between the answers
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    case = importlib.import_module(f"benchmarks.cases.{case_name}").CASE
-    step = wait = None
+    contender = Contender(*sys.argv[1:])
     for line in sys.stdin:
         order, *arguments = line.split()
-        if order == "first":
-            start = time.perf_counter()
-            step, wait = CONTENDERS[contender](case)
-            ready = time.perf_counter()
-            loss = wait(step())
-            answer = {
-                "seconds": time.perf_counter() - ready,
-                "setup": ready - start,
-                "loss": loss,
-            }
-        elif order == "run":
-            elapsed, loss = timed(step, wait, int(arguments[0]))
-            answer = {"seconds": elapsed, "loss": loss}
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            answer = {"peak_mib": peak / (1024 if sys.platform != "darwin" else 1024**2)}
+        answer = getattr(contender, order)(*arguments)
         print(json.dumps(answer), file=answers, flush=True)
         if order == "end":
             return

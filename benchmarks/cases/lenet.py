@@ -1,17 +1,18 @@
-"""LeNet on 28×28 pictures, batch 256: a step that is mostly arithmetic."""
+"""LeNet on 28×28 pictures, batch 256."""
 
 from __future__ import annotations
 
-from benchmarks.case import Case, random_batch, uniform_weights
+from benchmarks.case import Case, normal
 
-SHAPES = [
-    (6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,)
-]  # fmt: skip
-WEIGHTS = uniform_weights(SHAPES)
-INPUTS, LABELS = random_batch((256, 1, 28, 28))
+SHAPES = {
+    "0.weight": (6, 1, 5, 5), "0.bias": (6,), "3.weight": (16, 6, 5, 5), "3.bias": (16,),
+    "7.weight": (120, 400), "7.bias": (120,), "9.weight": (84, 120), "9.bias": (84,),
+    "11.weight": (10, 84), "11.bias": (10,),
+}  # fmt: skip
 
 
-def torch_model(t):
+def model(t):
+    """For PyTorch and Kuai."""
     nn = t.nn
     return nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2),
@@ -30,91 +31,77 @@ def torch_model(t):
 
 
 def jax_model(weights, x):
+    """In plain JAX."""
     import jax
     from jax import lax
 
-    for index, padding in ((0, 2), (2, 0)):
-        x = lax.conv_general_dilated(x, weights[index], (1, 1), [(padding, padding)] * 2)
-        x = jax.nn.relu(x + weights[index + 1][:, None, None])
+    for name, padding in (("0", 2), ("3", 0)):
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        x = lax.conv_general_dilated(x, weight, (1, 1), [(padding, padding)] * 2)
+        x = jax.nn.relu(x + bias[:, None, None])
         x = lax.reduce_window(x, -jax.numpy.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
     x = x.reshape(x.shape[0], -1)
-    for index in (4, 6, 8):
-        x = x @ weights[index].T + weights[index + 1]
-        x = jax.nn.relu(x) if index < 8 else x
+    for name in ("7", "9", "11"):
+        x = x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        x = jax.nn.relu(x) if name != "11" else x
     return x
 
 
 def flax_model():
+    """For Flax NNX."""
     from flax import nnx
 
-    rngs = nnx.Rngs(0)
+    from benchmarks import flax_layers as layers
 
-    def layer(made, index, weight):
-        made.kernel[...], made.bias[...] = weight, WEIGHTS[index + 1]
-        return made
-
-    def pool(x):
-        return nnx.max_pool(x, (2, 2), (2, 2))
-
-    # Flax keeps the channels last, so the first linear layer finds its inputs in another order
-    linear = WEIGHTS[4].reshape(120, 16, 5, 5).transpose(0, 2, 3, 1).reshape(120, 400)
-    one = nnx.Conv(1, 6, (5, 5), padding=2, rngs=rngs)
-    two = nnx.Conv(6, 16, (5, 5), padding="VALID", rngs=rngs)
     return nnx.Sequential(
-        lambda x: x.transpose(0, 2, 3, 1),
-        layer(one, 0, WEIGHTS[0].transpose(2, 3, 1, 0)),
+        layers.channels_last,
+        layers.conv("0", 1, 6, 5, padding=2),
         nnx.relu,
-        pool,
-        layer(two, 2, WEIGHTS[2].transpose(2, 3, 1, 0)),
+        layers.max_pool(2, 2),
+        layers.conv("3", 6, 16, 5),
         nnx.relu,
-        pool,
-        lambda x: x.reshape(x.shape[0], -1),
-        layer(nnx.Linear(400, 120, rngs=rngs), 4, linear.T),
+        layers.max_pool(2, 2),
+        layers.flatten,
+        layers.linear("7", 400, 120),
         nnx.relu,
-        layer(nnx.Linear(120, 84, rngs=rngs), 6, WEIGHTS[6].T),
+        layers.linear("9", 120, 84),
         nnx.relu,
-        layer(nnx.Linear(84, 10, rngs=rngs), 8, WEIGHTS[8].T),
+        layers.linear("11", 84, 10),
     )
 
 
 def equinox_model():
+    """For Equinox."""
     import equinox as eqx
-    import jax
 
-    key = jax.random.key(0)
+    from benchmarks import equinox_layers as layers
 
-    def layer(made, index):
-        weight, bias = map(jax.numpy.asarray, WEIGHTS[index : index + 2])
-        return eqx.tree_at(
-            lambda made: (made.weight, made.bias), made, (weight, bias.reshape(made.bias.shape))
-        )
-
-    relu, pool = eqx.nn.Lambda(jax.nn.relu), eqx.nn.MaxPool2d(2, 2)
+    pool = eqx.nn.MaxPool2d(2, 2)
     return eqx.nn.Sequential(
         [
-            layer(eqx.nn.Conv2d(1, 6, 5, padding=2, key=key), 0),
-            relu,
+            layers.conv("0", 1, 6, 5, padding=2),
+            layers.relu,
             pool,
-            layer(eqx.nn.Conv2d(6, 16, 5, key=key), 2),
-            relu,
+            layers.conv("3", 6, 16, 5),
+            layers.relu,
             pool,
-            eqx.nn.Lambda(jax.numpy.ravel),
-            layer(eqx.nn.Linear(400, 120, key=key), 4),
-            relu,
-            layer(eqx.nn.Linear(120, 84, key=key), 6),
-            relu,
-            layer(eqx.nn.Linear(84, 10, key=key), 8),
+            layers.flatten,
+            layers.linear("7", 400, 120),
+            layers.relu,
+            layers.linear("9", 120, 84),
+            layers.relu,
+            layers.linear("11", 84, 10),
         ]
     )
 
 
-CASE = Case(
+LENET = Case(
     "LeNet, batch 256",
-    INPUTS,
-    LABELS,
-    WEIGHTS,
-    torch_model,
+    model,
+    normal(256, 1, 28, 28),
+    10,
     jax_model,
+    SHAPES,
     flax_model,
     equinox_model,
     lr=0.1,

@@ -126,3 +126,23 @@ def test_second_derivatives(mode, reverse):
         return recurrent_stack(x, [], list(weights), (mode, True, False, 1 + reverse, False))[0]
 
     assert kuai.autograd.gradgradcheck(output, (x, *weights))
+
+
+def test_second_derivatives_of_an_lstm():
+    # its backward pass is written by hand, loop and all: it has to be differentiable itself
+    theirs = torch.nn.LSTM(2, 3, 2, bidirectional=True, dtype=torch.float64)
+    ours = kuai.nn.LSTM(2, 3, 2, bidirectional=True, dtype=kuai.float64)
+    ours.load_state_dict({k: kuai.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+    values = np.random.default_rng(0).standard_normal((4, 2, 2))
+    found = []
+    for t, layer in ((torch, theirs), (kuai, ours)):
+        x = t.tensor(values, requires_grad=True)
+        output, (_, cell) = layer(x)
+        wanted = [x, layer.weight_hh_l0, layer.bias_ih_l0_reverse]
+        loss = (output * output).sum() + cell.sum()
+        first = t.autograd.grad(loss, wanted, create_graph=True)
+        sum((gradient * gradient).sum() for gradient in first).backward()
+        second = [x.grad, *(parameter.grad for parameter in layer.parameters())]
+        found.append([tensor.detach().numpy() for tensor in (*first, *second)])
+    for expected, actual in zip(*found, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from kuai.engine.door import Array, composite, op
 from kuai.engine.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
-from kuai.ops.dropout import _keep_mask
+from kuai.ops.dropout import keep_mask
 from kuai.ops.softmax import _softmax
 
 
@@ -41,15 +41,18 @@ def dropped(random_key, weights, p):
     """The weights with some set to zero, if there is a random key."""
     if random_key is None or p == 0:
         return weights
-    kept = _keep_mask(random_key, weights.shape, p)
+    kept = keep_mask(random_key, weights.shape, p)
     return jnp.where(kept, weights / (1 - p) if p < 1 else 0, 0).astype(weights.dtype)
 
 
 def attend(random_key, query, key, value, mask, is_causal, scale, p):
     """Attention whose rows without anything to attend to are zero."""
+    is_given = mask is not None
     if is_causal:
         mask = _causal(query.shape[-2], key.shape[-2])
-    weights = _safe_softmax(scores_of(query * jnp.asarray(scale, query.dtype), key, mask))
+    scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
+    # only a given mask can close a whole row: in the causal one each position sees the first
+    weights = _safe_softmax(scores) if is_given else _softmax(scores, -1)
     return jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, p), value)
 
 

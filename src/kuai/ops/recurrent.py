@@ -17,6 +17,8 @@ import jax.numpy as jnp
 
 from kuai.engine.door import Array, Sequence, op
 from kuai.engine.promotion import scalar_name
+from kuai.ops.dropout import keep_mask
+from kuai.ops.lstm import lstm_direction
 
 # One step -----------------------------------------------------------------------------------------
 #
@@ -107,6 +109,10 @@ _direction.defvjp(_direction_forward, _direction_backward)
 def _run_direction(mode, reverse, input, hidden, cell, weights):
     """One direction of a layer for input (T, B, I)."""
     from_input = _times(input, weights["weight_ih"])  # (T, B, G)
+    weight, projection = weights["weight_hh"], weights.get("weight_hr")
+    if mode == "LSTM" and projection is None:
+        bias = weights["bias_ih"] + weights["bias_hh"] if "bias_ih" in weights else None
+        return lstm_direction(reverse, from_input, bias, hidden, cell, weight)
     bias = None
     if "bias_ih" in weights:
         from_input = from_input + weights["bias_ih"]
@@ -117,7 +123,6 @@ def _run_direction(mode, reverse, input, hidden, cell, weights):
             from_input = from_input + weights["bias_hh"]
     elif mode == "GRU":
         bias = jnp.zeros_like(from_input)
-    weight, projection = weights["weight_hh"], weights.get("weight_hr")
     return _direction(mode, reverse, from_input, bias, hidden, cell, weight, projection)
 
 
@@ -134,7 +139,7 @@ def _named(weights, has_biases, projected):
 
 
 def _drop(key, layer, input, p):
-    mask = jax.random.bernoulli(jax.random.fold_in(key, layer), 1 - p, input.shape)
+    mask = keep_mask(jax.random.fold_in(key, layer), input.shape, p)
     return jnp.where(mask, input / (1 - p) if p < 1 else 0, 0).astype(input.dtype)
 
 
