@@ -1,3 +1,4 @@
-"""PyTorch's import path for what stands around a network: `kuai.utils.data`."""
+"""PyTorch's import paths for what stands around a network: `kuai.utils.data`, `.checkpoint`."""
 
+from kuai.utils import checkpoint as checkpoint
 from kuai.utils import data as data

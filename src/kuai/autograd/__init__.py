@@ -1,0 +1,36 @@
+"""`kuai.autograd`: gradients, and operations with a backward pass of their own."""
+
+from kuai.autograd import functional as functional
+from kuai.engine.backward import grad
+from kuai.engine.backward import run_backward as backward
+from kuai.engine.function import Function, FunctionContext, once_differentiable
+from kuai.engine.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from kuai.engine.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from kuai.engine.tensor import Tensor as Variable
+from kuai.nn.debugging import detect_anomaly, set_detect_anomaly
+
+__all__ = [
+    "Function",
+    "FunctionContext",
+    "GradcheckError",
+    "Variable",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "once_differentiable",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]

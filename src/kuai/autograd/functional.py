@@ -1,0 +1,162 @@
+"""`kuai.autograd.functional`: derivatives of functions, as PyTorch had them before `kuai.func`.
+
+Inputs are a tensor or a tuple of tensors, and so are the results. `create_graph` keeps the results
+connected to the inputs.
+"""
+
+from kuai import func as transforms
+from kuai.engine import modes
+from kuai.engine.tensor import Tensor
+from kuai.ops.creation import ones_like
+
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
+
+def _as_tuple(given):
+    return given if isinstance(given, tuple) else (given,)
+
+
+def _detached(nested):
+    if isinstance(nested, Tensor):
+        return nested.detach()
+    return tuple(map(_detached, nested))
+
+
+def _run(transform, inputs, create_graph):
+    """`transform(*inputs)`, connected to the inputs only if asked for."""
+    inputs = _as_tuple(inputs)
+    if create_graph:
+        with modes.enable_grad():
+            return transform(*inputs)
+    return _detached(transform(*_detached(inputs)))
+
+
+def _like(inputs, results):
+    """Results in the form of the inputs: a tuple only if those were one."""
+    return results if isinstance(inputs, tuple) else results[0]
+
+
+def _default_v(output):
+    if isinstance(output, Tensor) and output.numel() == 1:
+        return ones_like(output)
+    raise RuntimeError(
+        "The vector v can only be None if the user-provided function returns a single Tensor "
+        "with a single element."
+    )
+
+
+def vjp(func, inputs, v=None, create_graph=False, strict=False):
+    """The value of a function, and the product of `v` with its Jacobian.
+
+    Example:
+        >>> kuai.autograd.functional.vjp(kuai.sin, kuai.zeros(2), kuai.ones(2))
+        (tensor([0., 0.]), tensor([1., 1.]))
+    """
+
+    def transform(*inputs):
+        output, pull_back = transforms.vjp(func, *inputs)
+        return output, pull_back(_default_v(output) if v is None else v)
+
+    output, found = _run(transform, inputs, create_graph)
+    return output, _like(inputs, found)
+
+
+def jvp(func, inputs, v=None, create_graph=False, strict=False):
+    """The value of a function, and the product of its Jacobian with `v`.
+
+    Example:
+        >>> kuai.autograd.functional.jvp(kuai.sin, kuai.zeros(2), kuai.ones(2))
+        (tensor([0., 0.]), tensor([1., 1.]))
+    """
+
+    def transform(*inputs):
+        given = (_default_v(inputs[0]),) if v is None else _as_tuple(v)
+        return transforms.jvp(func, inputs, given)
+
+    return _run(transform, inputs, create_graph)
+
+
+def jacobian(
+    func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"
+):
+    """The Jacobian of a function: for several outputs and inputs a tuple of tuples.
+
+    Args:
+        strategy: "reverse-mode" or "forward-mode"; both are vectorised.
+
+    Example:
+        >>> kuai.autograd.functional.jacobian(lambda x: x * x, kuai.tensor([1.0, 2.0]))
+        tensor([[2., 0.],
+                [0., 4.]])
+    """
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your '
+            'function has more outputs than inputs, "forward-mode" tends to be more performant. '
+            'Otherwise, prefer to use "reverse-mode".'
+        )
+    make = transforms.jacfwd if strategy == "forward-mode" else transforms.jacrev
+    chosen = tuple(range(len(inputs))) if isinstance(inputs, tuple) else 0
+    return _run(make(func, chosen), inputs, create_graph)
+
+
+def hessian(
+    func,
+    inputs,
+    create_graph=False,
+    strict=False,
+    vectorize=False,
+    outer_jacobian_strategy="reverse-mode",
+):
+    """The second derivatives of a scalar-valued function: for several inputs a tuple of tuples.
+
+    Example:
+        >>> kuai.autograd.functional.hessian(lambda x: (x ** 3).sum(), kuai.tensor([1.0, 2.0]))
+        tensor([[ 6.,  0.],
+                [ 0., 12.]])
+    """
+    chosen = tuple(range(len(inputs))) if isinstance(inputs, tuple) else 0
+
+    def scalar(*arguments):
+        return func(*arguments).reshape(())
+
+    return _run(transforms.hessian(scalar, chosen), inputs, create_graph)
+
+
+def _second(func, inputs, v, create_graph):
+    """The value, and the product of the (symmetric) Hessian with `v`."""
+
+    def transform(*inputs):
+        given = (_default_v(inputs[0]),) if v is None else _as_tuple(v)
+
+        def gradient(*arguments):
+            numbers = tuple(range(len(arguments)))
+            return transforms.grad_and_value(lambda *a: func(*a).reshape(()), numbers)(*arguments)
+
+        (_, output), pull_back = transforms.vjp(gradient, *inputs)
+        return output, pull_back((given, output.new_zeros(())))
+
+    output, found = _run(transform, inputs, create_graph)
+    return output, _like(inputs, found)
+
+
+def hvp(func, inputs, v=None, create_graph=False, strict=False):
+    """The value of a scalar-valued function, and the product of its Hessian with `v`.
+
+    Example:
+        >>> square = lambda x: (x ** 2).sum()
+        >>> kuai.autograd.functional.hvp(square, kuai.ones(2), kuai.ones(2))
+        (tensor(2.), tensor([2., 2.]))
+    """
+    return _second(func, inputs, v, create_graph)
+
+
+def vhp(func, inputs, v=None, create_graph=False, strict=False):
+    """The value of a scalar-valued function, and the product of `v` with its Hessian.
+
+    Example:
+        >>> square = lambda x: (x ** 2).sum()
+        >>> kuai.autograd.functional.vhp(square, kuai.ones(2), kuai.ones(2))
+        (tensor(2.), tensor([2., 2.]))
+    """
+    return _second(func, inputs, v, create_graph)

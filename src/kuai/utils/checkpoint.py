@@ -1,0 +1,39 @@
+"""`kuai.utils.checkpoint`: trade computation for memory."""
+
+from kuai.engine.checkpointing import checkpoint
+from kuai.errors import RecomputationError as CheckpointError
+
+__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
+
+
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
+    """Run a chain of modules or functions in checkpointed segments; the last one is not.
+
+    Args:
+        functions: a `Sequential`, or a list of functions.
+        segments: how many parts the chain is divided into.
+        input: the argument of the first function.
+
+    Example:
+        >>> net = kuai.nn.Sequential(*[kuai.nn.Linear(2, 2) for _ in range(4)])
+        >>> x = kuai.ones(1, 2, requires_grad=True)
+        >>> kuai.utils.checkpoint.checkpoint_sequential(net, 2, x, use_reentrant=False).shape
+        torch.Size([1, 2])
+    """
+    functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
+    size = len(functions) // segments
+    end = -1
+    for start in range(0, size * (segments - 1), size):
+        end = start + size - 1
+        part = _chain(functions[start : end + 1])
+        input = checkpoint(part, input, use_reentrant=use_reentrant, **kwargs)
+    return _chain(functions[end + 1 :])(input)
+
+
+def _chain(functions):
+    def run(input):
+        for function in functions:
+            input = function(input)
+        return input
+
+    return run
