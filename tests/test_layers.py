@@ -43,6 +43,7 @@ LATE_PACKAGES = {
     "orbax": "optional",
     "grain": "optional",
     "tensorboard": "optional",
+    "jax2onnx": "optional, and slow to import",
     "onnx": "optional",
     "IPython": "only where a notebook already runs",
 }

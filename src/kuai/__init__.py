@@ -10,6 +10,7 @@ from kuai.engine import settings as _settings
 _settings.apply()
 
 from kuai.engine import dtypes as _dtypes
+from kuai.engine.autocasting import autocast, get_autocast_dtype, is_autocast_enabled
 from kuai.engine.compiling import compile
 from kuai.engine.devices import device, get_default_device, set_default_device
 from kuai.engine.dtypes import (
@@ -91,7 +92,32 @@ random = _namespace(
     "The default random generator.",
 )
 
-from kuai import autograd, cuda, nn, optim, utils, vision
-from kuai.saving import load, load_file, save, save_file
+from kuai import (
+    amp,
+    autograd,
+    backends,
+    compiler,
+    cuda,
+    func,
+    nn,
+    onnx,
+    optim,
+    profiler,
+    utils,
+    vision,
+)
+from kuai.func import vmap
+from kuai.nn.debugging import debug, is_anomaly_enabled
+from kuai.nn.profiling import profile
+from kuai.saving import (
+    Checkpointer,
+    export,
+    load,
+    load_exported,
+    load_file,
+    safe_open,
+    save,
+    save_file,
+)
 
 __all__ = [_name for _name in _names if not _name.startswith("_")]

@@ -8,12 +8,22 @@ import pickle
 
 __all__ = [
     "BrokenFileError",
+    "CheckpointError",
+    "CheckpointWriteError",
     "CompileError",
+    "ControlFlowError",
     "DataDependentError",
+    "ExportError",
     "FileFormatError",
+    "KeptTensorError",
     "KuaiError",
     "LeakedTensorError",
+    "LoopBackwardError",
+    "NotOneProgramError",
+    "NonFiniteError",
+    "PaddingError",
     "drop_jax_note",
+    "RecomputationError",
     "UnsafeFileError",
     "UnsavableObjectError",
 ]
@@ -31,6 +41,8 @@ class CompileError(KuaiError, RuntimeError):
 class DataDependentError(CompileError):
     """A compiled function asked for a concrete value while it was being traced."""
 
+    branches = False  # whether a truth value is all that was asked for
+
     def __init__(self, what: str):
         self.what = what
         super().__init__(
@@ -38,6 +50,47 @@ class DataDependentError(CompileError):
             "compiled. Keep the decision on the device (kuai.where), move it out of the compiled "
             "function, or compile without fullgraph=True to run the function eagerly."
         )
+
+
+class NotOneProgramError(CompileError):
+    """A traced function did what a compiled program could not repeat; `reason` says what."""
+
+    def __init__(self, reason: str):
+        self.reason = reason
+        super().__init__(f"{reason}, which a compiled program could not repeat at every call.")
+
+
+class KeptTensorError(NotOneProgramError):
+    """A traced function keeps a tensor in a Python object in a way that cannot be repeated."""
+
+    def __init__(self, where: str):
+        super().__init__(f"{where} outside of it keeps a tensor that it made")
+
+
+class ExportError(KuaiError, RuntimeError):
+    """A network cannot become an exported program; the message names the line and the way out."""
+
+
+class ControlFlowError(KuaiError, RuntimeError):
+    """A branch or a loop does what cannot be a part of a compiled program."""
+
+
+class LoopBackwardError(DataDependentError):
+    """The backward pass of a loop whose number of iterations is not known while compiling."""
+
+    def __init__(self):
+        self.what = "the backward pass of while_loop"
+        RuntimeError.__init__(
+            self,
+            "kuai.while_loop inside a compiled function has no backward pass, because the number "
+            "of iterations, and so what has to be kept of each, is not known. Pass "
+            "max_iterations=, which keeps room for that many, or call it under kuai.no_grad().",
+        )
+
+
+class NonFiniteError(KuaiError, RuntimeError, FloatingPointError):
+    """Under `kuai.debug` an operation made NaN, or an infinity; the message says which and
+    where."""
 
 
 class LeakedTensorError(KuaiError, RuntimeError):
@@ -49,6 +102,22 @@ class LeakedTensorError(KuaiError, RuntimeError):
             "returned (appended to a list, stored on an object, ...), so it never got a value. "
             "Return it from the function, or write it into an existing tensor with copy_()."
         )
+
+
+class RecomputationError(KuaiError, RuntimeError):
+    """A checkpointed function gave something else when it was run again in the backward pass."""
+
+    def __init__(self, before, now):
+        super().__init__(
+            "torch.utils.checkpoint: Recomputed values for the following tensors have different "
+            f"metadata than during the forward pass. First (shape, dtype): {before}; now: {now}. "
+            "The function has to compute the same every time: look for a counter, a changed "
+            "attribute, or a random choice in Python."
+        )
+
+
+class PaddingError(CompileError):
+    """A function compiled with `dynamic_batch` cannot run on a padded batch."""
 
 
 class FileFormatError(KuaiError, RuntimeError):
@@ -65,6 +134,14 @@ class UnsafeFileError(FileFormatError, pickle.UnpicklingError):
 
 class UnsavableObjectError(KuaiError, TypeError):
     """An object holds a value that could not be read back; the message says where it stands."""
+
+
+class CheckpointError(KuaiError, RuntimeError):
+    """A checkpoint cannot be made of, or put into, the given objects; the message says which."""
+
+
+class CheckpointWriteError(KuaiError, OSError):
+    """The disk did not take a checkpoint; the message says what is there all the same."""
 
 
 def drop_jax_note(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """State inside compiled code: each known way to go stale is a test here."""
 
+import collections
 import gc
 import warnings
 
@@ -236,6 +237,13 @@ def test_compiled_forward_lets_backward_run_outside():
         np.testing.assert_allclose(expected, parameter.grad.numpy(), rtol=1e-4, atol=1e-6)
 
 
+def test_gradients_of_an_outside_tensor_and_its_ancestor():
+    w = nn.Parameter(kuai.tensor(3.0))
+    y = w * 2
+    kuai.compile(lambda: y * w)().backward()
+    assert w.grad.item() == 12
+
+
 def test_gradient_reaches_an_argument():
     compiled = kuai.compile(lambda x: (x * x).sum())
     x = kuai.tensor([1.0, 2.0], requires_grad=True)
@@ -341,19 +349,36 @@ def test_an_exception_leaves_everything_as_it_was():
         np.testing.assert_array_equal(values.numpy(), before[name])
 
 
-def test_a_tensor_smuggled_out_says_so():
+def test_a_tensor_kept_in_a_list_runs_eagerly():
     kept = []
 
     @kuai.compile
-    def leak(x):
+    def keep(x):
         kept.append(x * 2)
+        return x + 1
+
+    with pytest.warns(UserWarning, match="keeps a tensor that it made"):
+        keep(kuai.ones(2))
+    keep(kuai.ones(2))
+    assert [x.tolist() for x in kept] == [[2, 2], [2, 2]]
+    with pytest.raises(CompileError, match="keeps a tensor"):
+        kuai.compile(keep.function, fullgraph=True)(kuai.ones(2))
+
+
+HIDDEN = collections.deque(maxlen=1)  # a container that no guard looks into
+
+
+def test_a_tensor_smuggled_out_says_so():
+    @kuai.compile
+    def leak(x):
+        HIDDEN.append(x * 2)
         return x + 1
 
     leak(kuai.ones(2))
     with pytest.raises(LeakedTensorError, match="inside a compiled function"):
-        kept[0] + 1
+        HIDDEN[0] + 1
     with pytest.raises(LeakedTensorError):
-        kept[0].shape  # noqa: B018
+        HIDDEN[0].shape  # noqa: B018
 
 
 def test_same_tensor_as_argument_and_as_state():

@@ -129,16 +129,108 @@ def test_an_added_group_is_seen():
     assert (model[2].weight.detach().numpy() != last).any()
 
 
-def test_a_scheduler_inside_runs_eagerly_with_a_warning():
+SCHEDULERS = {
+    "ExponentialLR": dict(gamma=0.5),
+    "StepLR": dict(step_size=2),
+    "CosineAnnealingLR": dict(T_max=5),
+    "CosineAnnealingWarmRestarts": dict(T_0=2),
+    "OneCycleLR": dict(max_lr=0.5, total_steps=10),
+    "ReduceLROnPlateau": dict(patience=0, factor=0.5),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_scheduler_steps_inside_the_program(name):
+    rates = []
+    for compiled in (False, True):
+        model, optimizer, step = make("SGD", lr=0.1, momentum=0.9)
+        scheduler = getattr(kuai.optim.lr_scheduler, name)(optimizer, **SCHEDULERS[name])
+
+        def both(step=step, scheduler=scheduler):
+            loss = step()
+            scheduler.step(*[loss + 1] * (name == "ReduceLROnPlateau"))
+
+        run = kuai.compile(both, fullgraph=True) if compiled else both
+        run()
+        with compilations() as recorded:
+            for _ in range(5):
+                run()
+        assert not (compiled and recorded)
+        rates.append((optimizer.param_groups[0]["lr"], scheduler.last_epoch, weights(model)))
+    assert rates[0][:2] == rates[1][:2]
+    for ours, theirs in zip(rates[1][2], rates[0][2], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_rate_used_after_the_scheduler_has_changed_it_runs_eagerly():
     model, optimizer, step = make("SGD", lr=0.1)
     scheduler = kuai.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
 
     @kuai.compile
-    def both():
+    def twice():
         step()
         scheduler.step()
+        step()
 
-    with pytest.warns(UserWarning, match="scheduler"):
-        both()
-    both()
+    with pytest.warns(UserWarning, match="after a scheduler has changed it"):
+        twice()
+    twice()
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.025)
+
+
+def test_the_last_rate_is_guarded():
+    model, optimizer, step = make("SGD", lr=0.1)
+    scheduler = kuai.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+
+    @kuai.compile
+    def scaled(x):
+        return x * scheduler.get_last_lr()[0] + scheduler.last_epoch
+
+    assert scaled(kuai.ones(1)).item() == pytest.approx(0.1)
+    optimizer.step()
+    scheduler.step()
+    assert scaled(kuai.ones(1)).item() == pytest.approx(1.05)
+
+
+class Descent(kuai.optim.Optimizer):
+    """A user's own optimizer."""
+
+    @kuai.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.sub_(group["lr"] * param.grad)
+
+
+def test_a_users_own_optimizer_sees_its_rate():
+    results = []
+    for compiled in (False, True):
+        model, _, _ = make("SGD", lr=0.1)
+        optimizer = Descent(model.parameters(), {"lr": 0.5})
+
+        def step(model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            model(kuai.ones(2, 4)).square().mean().backward()
+            optimizer.step()
+
+        run = kuai.compile(step, fullgraph=True) if compiled else step
+        for rate in (0.5, 0.5, 0.1):
+            optimizer.param_groups[0]["lr"] = rate
+            run()
+        results.append(weights(model))
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_rate_written_inside_the_step_is_never_stale():
+    model, optimizer, step = make("SGD", lr=0.1)
+
+    @kuai.compile
+    def decaying():
+        step()
+        optimizer.param_groups[0]["lr"] *= 0.5
+
+    with pytest.warns(UserWarning, match="changes 'lr'.* at every call"):
+        for _ in range(4):
+            decaying()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 / 16)

@@ -9,7 +9,8 @@ import heapq
 
 import jax.numpy as jnp
 
-from kuai.engine import devices, modes, views
+from kuai.engine import blocks, devices, modes, views
+from kuai.engine.batching import vectorize
 from kuai.engine.running import Operation, run
 from kuai.engine.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, method, wrap
@@ -44,6 +45,12 @@ def run_backward(
     tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None
 ) -> None:
     """Compute and add up in `.grad` the gradients of several tensors; `kuai.autograd.backward`."""
+    if modes.state.transforms:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
+            "transforms."
+        )
     roots = _as_list(tensors)
     arriving = _first_gradients(roots, _as_list(grad_tensors, len(roots)))
     keep = create_graph if retain_graph is None else retain_graph
@@ -80,7 +87,9 @@ def grad(
         (tensor(18.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("is_grads_batched: use kuai.func.vmap over kuai.func.vjp instead")
+        options = dict(retain_graph=retain_graph, create_graph=create_graph)
+        options |= dict(allow_unused=allow_unused, materialize_grads=materialize_grads)
+        return _batched_grad(outputs, inputs, _as_list(grad_outputs), options)
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
@@ -102,6 +111,23 @@ def grad(
                 "graph. Set allow_unused=True if this is the desired behavior."
             )
     return tuple(found)
+
+
+def _batched_grad(outputs, inputs, grad_outputs, options):
+    """Gradients for every slice of `grad_outputs` along their first dimension."""
+    given = [g for g in grad_outputs if g is not None]
+    unused = []
+
+    def one(slices):
+        arriving = iter(slices)
+        full = [None if g is None else next(arriving) for g in grad_outputs]
+        found = grad(outputs, inputs, full, **options)
+        unused.extend(g is None for g in found)
+        return [g for g in found if g is not None], []
+
+    stacked, _ = vectorize(one, given, [0] * len(given), given[0].shape[0])
+    arriving = iter(stacked)
+    return tuple(None if missing else next(arriving) for missing in unused)
 
 
 def _input_edge(tensor):
@@ -143,17 +169,19 @@ def _first_gradients(roots, given):
     return made
 
 
-def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True):
+def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True, since=None):
     """Send gradients from the roots down the tape.
 
     Args:
         wanted: edges whose gradients are to be returned (None where none arrived); leaves then keep
             their `.grad`. Without it, leaves add up what arrives.
         outside_hooks: whether hooks at the wanted edges see the gradients on this walk.
+        since: do not go through nodes with a lower number, which belong to another walk.
     """
     previous, modes.state.grad_enabled = modes.state.grad_enabled, create_graph
     try:
-        return _Walk(retain_graph, create_graph, wanted, outside_hooks).run(roots, gradients)
+        one = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
+        return one.run(roots, gradients)
     finally:
         modes.state.grad_enabled = previous
 
@@ -161,14 +189,15 @@ def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hook
 class _Walk:
     """One pass over the tape."""
 
-    def __init__(self, retain_graph, create_graph, wanted, outside_hooks):
+    def __init__(self, retain_graph, create_graph, wanted, outside_hooks, since):
         self.outside_hooks = outside_hooks
+        self.checks = modes.state.block and modes.state.block.checks
         self.retain_graph, self.create_graph = retain_graph, create_graph
         self.arriving = {}  # node -> {output number: gradient}
         self.queue = []
         self.wanted = wanted
         self.found = {} if wanted is None else {edge: None for edge in wanted}
-        self.leads_to_wanted = None if wanted is None else _leads_to(wanted)
+        self.leads_to_wanted = None if wanted is None else _leads_to(wanted, since)
 
     def run(self, roots, gradients):
         for root, gradient in zip(roots, gradients, strict=True):
@@ -211,7 +240,10 @@ class _Walk:
         cotangents = [gathered.get(i) for i in range(node.count)]
         if node.pre_hooks:
             cotangents = _run_pre_hooks(node, cotangents)
-        made = node.apply(cotangents, self.create_graph)
+        if self.checks is None and node.block is None:
+            made = node.apply(cotangents, self.create_graph)
+        else:
+            made = blocks.backward(node, cotangents, self.create_graph, self.checks)
         if node.hooks:
             made = _run_hooks(node, made, cotangents)
         if not self.retain_graph:
@@ -230,8 +262,11 @@ class _Walk:
                 hook(node.variable)
 
 
-def _leads_to(wanted):
-    """A memoised test: does a node lead, along its edges, to one of the wanted edges?"""
+def _leads_to(wanted, since):
+    """A memoised test: does a node lead, along its edges, to one of the wanted edges?
+
+    Nodes with a number below `since` are not asked: they count as leading nowhere.
+    """
     targets, known = set(wanted), {}
 
     def leads(start):
@@ -240,6 +275,9 @@ def _leads_to(wanted):
             node = stack[-1]
             if node in known:
                 stack.pop()
+                continue
+            if since is not None and node.sequence < since:
+                known[stack.pop()] = False
                 continue
             following = [edge for edge in node.edges if edge is not None]
             waiting = [n for n, _ in following if n not in known]

@@ -12,18 +12,29 @@ read through `number` (a learning rate) become inputs instead.
 """
 
 import contextlib
+import functools
 import weakref
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 
-from kuai.engine import guards, modes
+from kuai.engine import modes
+from kuai.engine.guards import Guards
 from kuai.engine.storage import Lost, Storage
 from kuai.engine.tensor import Tensor, wrap
-from kuai.errors import LeakedTensorError
+from kuai.errors import DataDependentError, LeakedTensorError, NotOneProgramError
 
-__all__ = ["Capture", "Slot", "constant", "number", "outside", "placeholder"]
+__all__ = [
+    "Capture",
+    "Slot",
+    "afterwards",
+    "constant",
+    "number",
+    "outside",
+    "placeholder",
+    "tensor_hooks",
+]
 
 placeholder = Primitive("kuai_input")  # stands in the trace for an input of the program
 
@@ -48,7 +59,7 @@ class Slot:
 class Capture:
     """The state of one tracing run."""
 
-    def __init__(self, device, first_sequence):
+    def __init__(self, device, first_sequence, way=None):
         self.device = device
         self.first_sequence = first_sequence  # nodes with a lower number were made outside
         self.sources = []  # what each placeholder stands for
@@ -58,9 +69,15 @@ class Capture:
         self.made = []  # weak references to storages made inside
         self.slots = {}  # id of a tensor -> Slot
         self.tensors = {}  # id of an outside tensor used -> (tensor, requires_grad, storage)
-        self.guards = guards.Guards()
+        self.guards = Guards()
         self.numbers = {}
         self.aliased = set()  # storages of arguments that were also reached from elsewhere
+        self.effects = []  # (function, arguments): what to call after each run of the program
+        self.way = way  # the truth values that the function gets when it asks, or None
+        self.answered = 0
+        self.asked = []  # what it asked for, as results of the program
+        self.told = []  # what it was told
+        self.sealed = set()  # ids of containers whose numbers an effect will change
 
     # Arrays -----------------------------------------------------------------------------------
 
@@ -104,6 +121,10 @@ class Capture:
         storage.home = self
         self.made.append(weakref.ref(storage))
 
+    def enter(self, values):
+        """The values that an operation is to run on; a part of a program puts stand-ins here."""
+        return values
+
     # Gradients --------------------------------------------------------------------------------
 
     def _slot(self, tensor: Tensor) -> Slot:
@@ -133,19 +154,58 @@ class Capture:
         slot = self._slot(tensor)
         slot.current, slot.written = value, True
 
+    # Branches ---------------------------------------------------------------------------------
+
+    def answer(self, array, known: bool | None = None) -> bool:
+        """The truth value to go on with where Python asks for one."""
+        if self.way is None and known is not None:
+            return known
+        if self.way is None or self.answered == len(self.way):
+            error = DataDependentError("bool()")
+            error.branches = type(self) is Capture and not self.guards.speaks()
+            raise error
+        found = self.way[self.answered]
+        self.answered += 1
+        if known is None:
+            self.asked.append(wrap(jnp.reshape(array, ()).astype(bool)))
+            self.told.append(found)
+        elif known != found:
+            raise NotOneProgramError("it went another way while it was traced")
+        return found
+
     # Guards -----------------------------------------------------------------------------------
 
     def watch_tensor(self, tensor: Tensor) -> None:
         """Note that the trace depends on an outside leaf requiring a gradient."""
-        if tensor._storage.home is not self:
-            self.tensors.setdefault(id(tensor), tensor)
+        if tensor._storage.home is not self and id(tensor) not in self.tensors:
+            self.tensors[id(tensor)] = tensor
+            for hook in tensor_hooks(tensor):
+                self.guards.argument(hook)
 
     def watch(self, thing) -> None:
         """Note that the trace depends on the Python state of an object, such as a module."""
         self.guards.watch(thing)
 
+    def afterwards(self, function, arguments, changes=()) -> None:
+        """Call a function after each run of the program, with the values of its tensors.
+
+        Args:
+            changes: the containers whose numbers the function changes; the trace must not read
+                them any more.
+        """
+        if type(self) is not Capture:
+            raise NotOneProgramError("a branch or the body of a loop steps a scheduler")
+        self.effects.append((function, arguments))
+        self.sealed.update(map(id, changes))
+
+    def check_sealed(self, container, key) -> None:
+        """Refuse to read what a deferred effect is going to change."""
+        if id(getattr(container, "source", container)) in self.sealed:
+            raise NotOneProgramError(f"it uses {key!r} after a scheduler has changed it")
+
     def read_number(self, container, key):
         """A number as an input of the program."""
+        self.check_sealed(container, key)
         traced = self.numbers.get((id(container), key))
         if traced is None:
             found = container[key]
@@ -182,8 +242,35 @@ def constant(container, key):
     """`container[key]`; inside a capture the program is good only as long as it stays the same."""
     capture = modes.state.capture
     if capture is not None:
-        capture.guards.item(container, key)
+        capture.check_sealed(container, key)
+        capture.guards.depend(container, key)
     return container[key]
+
+
+def afterwards(step):
+    """Have a scheduler's `step` wait until the compiled step that calls it has run.
+
+    It changes numbers that are inputs of the program, so it can run, as ordinary Python, once the
+    program is done, at every call.
+    """
+
+    @functools.wraps(step)
+    def deferred(self, *args, **kwargs):
+        capture = modes.state.capture
+        if capture is None:
+            return step(self, *args, **kwargs)
+        changed = (*self.optimizer.param_groups, vars(self))
+        return capture.afterwards(functools.partial(step, self, **kwargs), args, changed)
+
+    return deferred
+
+
+def tensor_hooks(tensor: Tensor) -> tuple:
+    """The hooks of a leaf, in the order in which they run."""
+    node = tensor.__dict__.get("_hooked")
+    if node is None:
+        return ()
+    return (*(node.output_hooks or {}).get(0, {}).values(), *(node.post_accumulate or {}).values())
 
 
 @contextlib.contextmanager

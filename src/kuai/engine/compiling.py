@@ -14,27 +14,35 @@ import warnings
 import jax
 
 from kuai.engine import modes, settings
+from kuai.engine.acceleration import whole_program
 from kuai.engine.capturing import Capture
 from kuai.engine.devices import device_of
 from kuai.engine.equations import Equations, Retrace
+from kuai.engine.explaining import Explanation, text_of
+from kuai.engine.host_randomness import HostRandomness
 from kuai.engine.outcome import gather
+from kuai.engine.padded_batches import PaddedBatches
+from kuai.engine.places import find_places
 from kuai.engine.program import Outputs, Program
 from kuai.engine.signatures import rebuild, signature
 from kuai.engine.tape import Node
 from kuai.engine.tensor import wrap
 from kuai.engine.views import value
-from kuai.errors import CompileError, DataDependentError, drop_jax_note
+from kuai.engine.ways import Ways
+from kuai.errors import CompileError, DataDependentError, NotOneProgramError, drop_jax_note
 
 __all__ = ["Compiled", "compile"]
 
-_TRACER_ERRORS = (
+TRACER_ERRORS = (
     DataDependentError,
+    NotOneProgramError,
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerBoolConversionError,
     jax.errors.TracerIntegerConversionError,
 )
 _MOST_RETRACES = 8
+_MOST_UNSTABLE = 2  # once may be setting something up
 
 
 def compile(
@@ -46,6 +54,7 @@ def compile(
     mode=None,
     options=None,
     disable=False,
+    dynamic_batch=False,
 ):
     """Compile a function, a method or a module into XLA programs; also usable as a decorator.
 
@@ -58,6 +67,9 @@ def compile(
             eagerly.
         dynamic, backend, mode, options: accepted for PyTorch's sake; there is one backend, XLA.
         disable: return the function as it is.
+        dynamic_batch: pad the tensors' first dimension, so that batches of many sizes share a few
+            programs: True for the next power of two, or the sizes to choose from. A function in
+            which the added rows would change anything is refused; see `kuai.compiler.batch_mask`.
 
     Example:
         >>> @kuai.compile
@@ -70,12 +82,17 @@ def compile(
     they are.
     """
     if function is None:
-        return functools.partial(compile, fullgraph=fullgraph, disable=disable)
+        options = dict(fullgraph=fullgraph, disable=disable, dynamic_batch=dynamic_batch)
+        return functools.partial(compile, **options)
     if disable or not settings.compile_enabled():
         return function
     if hasattr(function, "_call_impl"):
-        function.compile(fullgraph=fullgraph)
+        function.compile(fullgraph=fullgraph, dynamic_batch=dynamic_batch)
         return function
+    if dynamic_batch:
+        return PaddedBatches(
+            functools.partial(Compiled, fullgraph=fullgraph), function, dynamic_batch
+        )
     return Compiled(function, fullgraph)
 
 
@@ -88,6 +105,8 @@ class Compiled:
         self.fullgraph = fullgraph
         self.programs = {}  # key -> programs, the last used first
         self.eager = {}  # key -> why it runs eagerly
+        self.unstable = {}  # key -> how many captures changed what they depended on
+        self.ways = {}  # key -> the `Ways` of a function that branches
         self.retraces = []  # why each capture after the first was made
 
     def __get__(self, instance, owner=None):
@@ -102,61 +121,122 @@ class Compiled:
         return found
 
     def __call__(self, *args, **kwargs):
-        if modes.state.capture is not None:
+        state = modes.state
+        if state.capture is not None or state.transforms or state.answers is not None:
+            return self.function(*args, **kwargs)  # part of what is being traced
+        if state.block is not None and state.block.steps:
             return self.function(*args, **kwargs)
         key, tensors, form = signature(args, kwargs)
         if key in self.eager:
             return self.function(*args, **kwargs)
-        programs = self.programs.get(key)
-        if programs is None:
-            programs = self.programs[key] = []
+        if key in self.ways:
+            return self.ways[key](self, key, tensors, form)
+        program, reason = self._fitting(key, tensors)
+        if program is not None:
+            try:
+                return program(tensors)
+            except Retrace:
+                reason = "the shape or dtype of a tensor"
+                self.programs[key].remove(program)
+        program = self._capture(key, tensors, form, reason)
+        if program is not None:
+            return program(tensors)
+        if key in self.ways:
+            return self.ways[key].look(self, tensors, form)
+        return self.function(*args, **kwargs)
+
+    def rehearse(self, *args):
+        """The program for these arguments and the arrays it would give and write, written nowhere;
+        None and None if the function runs eagerly."""
+        key, tensors, form = signature(args, {})
+        program, reason = self._fitting(key, tensors)
+        if program is None and key not in self.eager:
+            program = self._capture(key, tensors, form, reason)
+        return (None, None) if program is None else (program, program.rehearse(tensors))
+
+    def _fitting(self, key, tensors):
+        """A program that fits the present state, or None and why the last one does not."""
         reason = None
-        for program in programs:
+        for program in self.programs.get(key, ()):
             reason = program.stale(tensors)
             if reason is None:
-                try:
-                    return program(tensors)
-                except Retrace:
-                    reason = "the shape or dtype of a tensor"
-                    programs.remove(program)
-                    break
-        return self._capture(key, programs, tensors, form, reason)
+                return program, None
+        return None, reason
 
-    def _capture(self, key, programs, tensors, form, reason):
+    def _capture(self, key, tensors, form, reason, way=None):
+        """A new program, or None if the function is not to be one for these arguments."""
+        programs = self.programs.setdefault(key, [])
         if any(self.programs.values()):
-            self.retraces.append(reason or "other arguments")
+            self.retraces.append(reason or _described(tensors))
         if len(programs) >= _MOST_RETRACES and not self.fullgraph:
-            self.eager[key] = reason
-            warnings.warn(
-                f"{self._name()} was captured {len(programs)} times because of {reason}, which "
-                f"keeps "
-                "changing; it runs eagerly from now on. Pass what changes as a tensor.",
-                stacklevel=3,
-            )
-            return self._run_eagerly(form, tensors)
+            return self._give_up(
+                key, f"it was captured {len(programs)} times because of {reason}, "
+                "which keeps changing. Pass what changes as a tensor",
+            )  # fmt: skip
         try:
-            program = capture_program(self.function, tensors, form, self._name())
-        except _TRACER_ERRORS as error:
+            program, unstable = capture_program(self.function, tensors, form, self._name(), way)
+        except TRACER_ERRORS as error:
             if self.fullgraph:
                 raise CompileError(
                     f"{self._name()} cannot be one program. {_where(error)}: {error}"
                 ) from error
-            self.eager[key] = str(error)
-            what = error.what if isinstance(error, DataDependentError) else "this line"
-            warnings.warn(
-                f"{self._name()} runs eagerly: {what} needs a concrete value at {_where(error)}",
-                stacklevel=3,
-            )
-            return self._run_eagerly(form, tensors)
-        programs.insert(0, program)
-        return program(tensors)
+            if getattr(error, "branches", False) and way is None:
+                self.ways[key] = Ways()
+                return self._warn(f"branches: {_reason(error)}")
+            return self._give_up(key, _reason(error))
+        if unstable is None:
+            programs.insert(0, program)
+        else:
+            self._note_unstable(key, unstable)
+        return program
 
-    def _run_eagerly(self, form, tensors):
-        args, kwargs = rebuild(form, tensors)
-        return self.function(*args, **kwargs)
+    def _note_unstable(self, key, what):
+        """The function has changed what it depends on: good once, to set something up."""
+        self.unstable[key] = self.unstable.get(key, 0) + 1
+        if self.unstable[key] < _MOST_UNSTABLE:
+            return
+        text = f"{self._name()} changes {what} at every call, which a program cannot repeat"
+        if self.fullgraph:
+            raise CompileError(text)
+        self.eager[key] = text
+        warnings.warn(f"{self._name()} runs eagerly: it changes {what} at every call", stacklevel=4)
+
+    def _give_up(self, key, why):
+        self.eager[key] = why
+        self.ways.pop(key, None)
+        self._warn(f"runs eagerly: {why}")
+
+    def _warn(self, text):
+        warnings.warn(f"{self._name()} {text}", stacklevel=5)
+
+    def explain(self) -> Explanation:
+        """What was captured and guarded, why it was captured again, and what a call costs.
+
+        Example:
+            >>> double = kuai.compile(lambda x: x * 2)
+            >>> y = double(kuai.ones(3))
+            >>> explanation = double.explain()  # print it
+            >>> explanation.programs[0].arguments
+            ['float32[3]']
+        """
+        return Explanation(self)
 
     def _name(self):
         return getattr(self.function, "__qualname__", type(self.function).__name__)
+
+
+def _described(tensors) -> str:
+    """The arguments of a call, for the reason of a capture."""
+    mode = "" if modes.state.grad_enabled else ", without gradients"
+    return f"other arguments: {', '.join(map(text_of, map(value, tensors)))}{mode}"
+
+
+def _reason(error) -> str:
+    """Why a function cannot be a program, for the warning."""
+    if isinstance(error, NotOneProgramError):
+        return error.reason
+    what = error.what if isinstance(error, DataDependentError) else "this line"
+    return f"{what} needs a concrete value at {_where(error)}"
 
 
 def _where(error) -> str:
@@ -173,11 +253,19 @@ def _where(error) -> str:
 # Capturing ----------------------------------------------------------------------------------------
 
 
-def capture_program(function, tensors, form, name) -> Program:
-    """Run a function once while its operations are traced, and make a program of the trace."""
+def capture_program(function, tensors, form, name, way=None):
+    """Run a function once while its operations are traced, and make a program of the trace.
+
+    `way` holds the truth values that a branching function is told when it asks.
+
+    Also says what the trace depended on and has itself changed, in words, or None.
+    """
     device = device_of(value(tensors[0])) if tensors else device_of(None)
-    capture = Capture(device, Node("capture", ()).sequence)
-    capture.guards.scan(function)
+    capture = Capture(device, Node("capture", ()).sequence, way)
+    capture.guards.argument(function)
+    for leaf in form[0]:
+        capture.guards.argument(leaf)
+    randomness = HostRandomness(capture.guards.generators)
     outputs = Outputs()
     given = [(t, value(t), t.requires_grad) for t in tensors]  # as they are outside
     held = []  # what must live until the trace is done
@@ -187,19 +275,28 @@ def capture_program(function, tensors, form, name) -> Program:
         try:
             stand_ins = _stand_ins(capture, outputs, given)
             args, kwargs = rebuild(form, stand_ins)
-            result = function(*args, **kwargs)
+            result = _with_extras(capture, function(*args, **kwargs))
+            if randomness.changed():
+                raise NotOneProgramError("it draws random numbers from Python or NumPy")
             held.extend((stand_ins, result))
             return gather(capture, outputs, result, stand_ins)
         finally:
             modes.state.capture = None
 
+    again = False  # whether the function is going to be run once more, eagerly
     try:
-        closed = jax.make_jaxpr(traced)()
+        with whole_program():
+            closed = jax.make_jaxpr(traced)()
     except Exception as error:
         drop_jax_note(error)
+        again = isinstance(error, TRACER_ERRORS)
         raise
     finally:
+        capture.guards.spaces.restore(is_inside, everything=again)
+        if again:
+            randomness.restore()
         capture.close()
+    unstable = capture.guards.settle()
     for index, tensor in enumerate(tensors):
         if tensor._storage in capture.aliased:
             outputs.aliased[index] = tensor._storage
@@ -207,7 +304,22 @@ def capture_program(function, tensors, form, name) -> Program:
     found = closed.jaxpr.outvars
     count = len(found) - len(outputs.edges)
     outputs.forward, outputs.gradients = found[:count], found[count:]
-    return Program(name, capture, equations, outputs)
+    return Program(name, capture, equations, outputs), unstable
+
+
+def is_inside(tensor) -> bool:
+    """Whether a tensor was made in a trace."""
+    return tensor._storage.home is not None
+
+
+def _with_extras(capture, result):
+    """What the function returned, with all else that has to leave the trace as tensors."""
+    capture.guards.places, values = find_places(capture, is_inside)
+    if capture.answered < len(capture.way or ()):
+        raise NotOneProgramError("it went another way while it was traced")
+    if not (values or capture.effects or capture.asked):
+        return result
+    return result, values, [arguments for _, arguments in capture.effects], capture.asked
 
 
 def _stand_ins(capture, outputs, given):

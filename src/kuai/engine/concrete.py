@@ -6,7 +6,16 @@ import numpy as np
 from kuai.engine import modes, views
 from kuai.errors import DataDependentError
 
-__all__ = ["concrete", "is_concrete"]
+__all__ = ["concrete", "is_concrete", "truth"]
+
+_CALLED = (
+    "vmap: It looks like you're calling .{what} on a Tensor. We don't support vmap over calling "
+    ".{what} on a Tensor, please try to rewrite what you're doing with other operations."
+)
+_IN_VMAP = {
+    "bool()": "vmap: It looks like you're attempting to use a Tensor in some data-dependent "
+    "control flow. We don't support that yet, please use kuai.where instead."
+}
 
 
 def is_concrete(tensor) -> bool:
@@ -25,5 +34,26 @@ def concrete(tensor, what: str) -> np.ndarray:
     """
     array = views.value(tensor)
     if modes.state.capture is not None and isinstance(array, jax.core.Tracer):
+        if modes.state.level is modes.state.capture:
+            raise RuntimeError(_IN_VMAP.get(what, _CALLED.format(what=what)))
         raise DataDependentError(what)
     return np.asarray(array)
+
+
+def truth(tensor) -> bool:
+    """Whether a tensor of one element is true; a compiled function takes note of what it is told.
+
+    Raises:
+        DataDependentError: a step is being compiled, and it is not known which way it will go.
+    """
+    array, state = views.value(tensor), modes.state
+    if state.capture is None:
+        found = bool(np.asarray(array).reshape(()))
+        if state.answers is not None:
+            state.answers.append(found)
+        return found
+    if isinstance(array, jax.core.Tracer):
+        if state.level is state.capture:
+            concrete(tensor, "bool()")
+        return state.capture.answer(array)
+    return state.capture.answer(array, known=bool(np.asarray(array).reshape(())))

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kuai.engine import modes, randomness
+from kuai.engine import autocasting, modes, randomness
 from kuai.engine.history import overwrite, window
 from kuai.engine.running import Operation, run
 from kuai.engine.tensor import Tensor
@@ -379,6 +379,12 @@ def _public(operation, pure):
     def public(*args, **kwargs):
         return operation(*args, **kwargs)
 
+    def autocast(*args, **kwargs):
+        if modes.state.autocast is not None:
+            args, kwargs = autocasting.cast(pure.__name__, args, kwargs)
+        return operation(*args, **kwargs)
+
+    public = autocast if pure.__name__ in autocasting.LISTED else public
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(public, name, getattr(pure, name))
     public.__signature__ = operation.signature

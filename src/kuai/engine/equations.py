@@ -11,7 +11,7 @@ from jax.extend.core import Literal
 
 from kuai.engine.capturing import placeholder
 
-__all__ = ["Equations", "Retrace", "executable"]
+__all__ = ["Equations", "Retrace", "executable", "interpret"]
 
 
 class Retrace(Exception):
@@ -58,16 +58,16 @@ def executable(name, equations, constants, donated, kept, wanted):
             if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
                 raise Retrace
         return tuple(
-            _interpret(
-                equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted
-            )
+            interpret(equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted)
         )
 
     program.__name__ = program.__qualname__ = name
     return jax.jit(program, donate_argnums=0)
 
 
-def _interpret(equations, environment, wanted):
+def interpret(equations, environment, wanted):
+    """The wanted values, by running equations on an environment of variables and arrays."""
+
     def read(atom):
         return atom.val if isinstance(atom, Literal) else environment[atom]
 

@@ -86,6 +86,8 @@ class Function:
     @classmethod
     def apply(cls, *args):
         """Run `forward` and put the function on the tape."""
+        if modes.state.capture is not None:
+            args = tuple(modes.state.capture.enter(args))
         edges = _edges(args) if modes.state.grad_enabled else (None,) * len(args)
         ctx = FunctionContext()
         ctx.needs_input_grad = tuple(edge is not None for edge in edges)
@@ -94,6 +96,7 @@ class Function:
             return outputs
         made = outputs if isinstance(outputs, tuple) else (outputs,)
         node = FunctionNode(cls, ctx, edges, made)
+        node.block = modes.state.block
         boxes = tuple(
             _attach(ctx, node, number, output, args) for number, output in enumerate(made)
         )

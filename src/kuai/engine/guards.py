@@ -4,127 +4,113 @@ same.
 Two kinds of check keep a program honest without costing much:
 
 * Everything Kuai can see being changed (a module's attribute, hook, child or mode, a tensor's
-  `requires_grad` or `.data`) counts `changes` up. What only changes in that way is compared again
-  only when the count has moved.
-* What can change unseen (globals, closed-over variables, lists and plain objects) is compared at
-  every call.
+  `requires_grad` or `.data`) counts up in `changes`. What only changes in that way is compared
+  again only when the count has moved.
+* What can change unseen (globals, closed-over variables, default arguments, class attributes,
+  lists, NumPy arrays, plain objects) is compared at every call.
 
-Both compare snapshots: plain values by type and value, containers by their contents, any other
-object by identity.
+What is compared is found in the code: the names a function mentions, the classes of the objects it
+reaches, the functions these have. `spaces` remembers what each of these held before the trace, so
+that a value the traced function itself rebinds can be told (see `places`).
 """
 
+import dis
+import functools
 import inspect
 import sys
 import types
 
-__all__ = ["Guards", "changes", "touch"]
+import numpy as np
 
-_PLAIN = (int, float, bool, complex, str, bytes, type(None), slice, type(Ellipsis))
-_CONTAINERS = (list, tuple, dict, set, frozenset)
-_LONGEST = 1000
+from kuai.engine.acceleration import is_accelerated
+from kuai.engine.changes import counter
+from kuai.engine.snapshots import CONTAINERS, PLAIN, attributes, inside, is_same, space_of
+from kuai.engine.spaces import CellSpace, Spaces
+from kuai.engine.tensor import Tensor
+
+__all__ = ["Guards"]
+
 _OWN = __name__.partition(".")[0]
 _LIBRARIES = ("jax", "numpy", "jaxlib", _OWN)
-
-
-class _Changes:
-    __slots__ = ("count",)
-
-    def __init__(self):
-        self.count = 0
-
-
-changes = _Changes()
-
-
-def touch() -> None:
-    """Note that Python state which a compiled program may depend on has changed."""
-    changes.count += 1
-
-
-class _Same:
-    """An object compared by identity, kept alive so that its address is not used again."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing):
-        self.thing = thing
-
-    def __eq__(self, other):
-        return isinstance(other, _Same) and self.thing is other.thing
-
-    __hash__ = None
-
-
-def snapshot(thing, depth: int = 4):
-    """A value that equals another snapshot if, and only if, nothing that can be compared has
-    changed."""
-    if isinstance(thing, _PLAIN):
-        return (type(thing), thing)
-    if isinstance(thing, _CONTAINERS) and len(thing) > _LONGEST:
-        return (
-            _Same(thing),
-            len(thing),
-        )  # data rather than settings: too long to compare at every call
-    if depth and isinstance(thing, dict):
-        return (dict, [(snapshot(k, 1), snapshot(v, depth - 1)) for k, v in thing.items()])
-    if depth and isinstance(thing, (list, tuple)):
-        return (type(thing), [snapshot(item, depth - 1) for item in thing])
-    if depth and isinstance(thing, (set, frozenset)):
-        return (
-            type(thing),
-            frozenset(item for item in thing if isinstance(item, _PLAIN)),
-            len(thing),
-        )
-    return _Same(thing)
-
-
-def _attributes(thing):
-    return [(name, snapshot(value)) for name, value in vars(thing).items()]
+_HOLDERS = ("types", "argparse")  # standard modules whose objects only hold attributes
+_SPEAKING = frozenset(("print", "input", "open", "logging", "logger", "warnings", "sys", "os"))
+_LONGEST_TEXT = 60
+_HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
 
 
 class Guards:
     """What one program depended on."""
 
     def __init__(self):
-        self.count = changes.count
-        self._items = []  # (container, key, value, snapshot of its contents): for every call
-        self._cells = []  # (cell of a closure, value, snapshot of its contents): the same
-        self._objects = []  # (object, snapshot of its attributes): compared at every call
+        self.count = counter.count
+        self.accelerated = is_accelerated()
+        self.spaces = Spaces()
+        self.places = []  # values that the program itself writes, compared by their structure
+        self.loose = frozenset()  # (id of a container, key) of these
+        self._items = []  # (container, key, value, its contents): compared at every call
+        self._cells = []  # (name, cell of a closure, value, its contents): the same
+        self._defaults = []  # (function, its default arguments): the same
+        self._classes = []  # (attributes of a class, their values): the same
+        self._objects = []  # (object, snapshot of its attributes): the same
         self._watched = {}  # id -> (object, snapshot of its attributes): when `changes` has moved
         self._seen = {}
+        self.mentioned = set()  # the names of all global variables in the code
+        self.roots = {}  # id -> (name, object): what the variables that were found hold
+        self.generators = []  # of NumPy, which the function may draw from
+
+    # What to depend on ------------------------------------------------------------------------
 
     def item(self, container, key) -> None:
         """Depend on `container[key]`."""
         if (id(container), key) not in self._seen:
             self._seen[id(container), key] = container
             value = container[key]
-            self._items.append((container, key, value, _inside(value)))
+            self._items.append((container, key, value, inside(value)))
+            self.spaces.remember_item(container, key)
+
+    def depend(self, container, key) -> None:
+        """Depend on `container[key]` and on what the objects and functions in it are made of."""
+        self.item(container, key)
+        self.argument(container[key])
+
+    def argument(self, value) -> None:
+        """Depend on an argument that is neither a tensor nor a plain value."""
+        if not isinstance(value, (*PLAIN, Tensor)):
+            self._value(value)
 
     def watch(self, thing) -> None:
         """Depend on the attributes of an object that reports its changes through `touch`."""
         if id(thing) in self._watched:
             return
-        self._watched[id(thing)] = (thing, _attributes(thing))
+        self._watched[id(thing)] = (thing, attributes(thing))
+        self.spaces.remember_module(vars(thing))
         for child in thing._modules.values():
             if child is not None:
                 self.watch(child)
         for name, value in vars(thing).items():
-            if type(value) in (list, dict, set) and not name.startswith("_"):
+            if name in _HOOKS:
+                self._values(value.values())
+            elif type(value) in (list, dict, set) and not name.startswith("_"):
                 self.item(vars(thing), name)
-            else:
-                self._object(value)
-        if not _is_library(type(thing).__module__):
-            for function in vars(type(thing)).values():
-                self.scan(function)
+                self._values(value)
+            elif not isinstance(value, CONTAINERS):
+                self._value(value)
+        self._class(type(thing))
 
     def refresh(self, thing) -> None:
         """Take what an object holds now as what the program depends on (a lazy module was made
         real)."""
         if id(thing) in self._watched:
-            self._watched[id(thing)] = (thing, _attributes(thing))
+            self._watched[id(thing)] = (thing, attributes(thing))
+            self.spaces.remember_module(vars(thing))
 
     def scan(self, function) -> None:
-        """Depend on the globals and closed-over variables that a function's code names."""
+        """Depend on the globals, closed-over variables and defaults that a function's code uses."""
         if isinstance(function, types.MethodType):
             self._value(function.__self__)
             function = function.__func__
@@ -135,11 +121,22 @@ class Guards:
         if _is_library(function.__module__):
             return
         names = _names(function.__code__)
-        for name in names:
+        mentioned = _globals(function.__code__)
+        self.mentioned |= mentioned
+        for name in mentioned:
             if name in function.__globals__:
                 self._variable(function.__globals__, name, names)
-        for cell in function.__closure__ or ():
-            self._cell(cell)
+        closure = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        for name, cell in closure:
+            self._cell(name, cell, names)
+        if function.__defaults__ or function.__kwdefaults__:
+            self._default_arguments(function)
+
+    def _default_arguments(self, function):
+        defaults = (function.__defaults__, function.__kwdefaults__)
+        self._defaults.append((function, defaults, inside(defaults)))
+        self._values(function.__defaults__ or ())
+        self._values((function.__kwdefaults__ or {}).values())
 
     def _variable(self, scope, name, names):
         value = scope[name]
@@ -149,99 +146,244 @@ class Guards:
                     self._variable(vars(value), attribute, frozenset())
             return
         self.item(scope, name)
-        self._value(value)
+        self._named(name, value, names)
 
-    def _cell(self, cell):
+    def _cell(self, name, cell, names):
         try:
             contents = cell.cell_contents
         except ValueError:  # a variable that has no value yet
             return
-        self._cells.append((cell, contents, _inside(contents)))
-        self._value(contents)
+        if id(cell) in self._seen:
+            return
+        self._seen[id(cell)] = cell
+        self._cells.append((name, cell, contents, inside(contents)))
+        self.spaces.remember_item(CellSpace(cell), "cell_contents")
+        self._named(name, contents, names)
+
+    def _named(self, name, value, names):
+        """Depend on a variable's value; of a library's object, on the attributes mentioned."""
+        self.roots.setdefault(id(value), (name, value))
+        self._value(value)
+        if "param_groups" in names:
+            self._groups(value)
+        if _is_library(type(value).__module__) and not isinstance(value, (type, Tensor)):
+            for attribute in names & getattr(value, "__dict__", {}).keys():
+                if isinstance(vars(value)[attribute], PLAIN):
+                    self.item(vars(value), attribute)
+
+    def _groups(self, value):
+        """Depend on the options of an optimizer that the function reads or writes by itself."""
+        for group in getattr(value, "param_groups", ()):
+            for key, option in group.items():
+                if isinstance(option, PLAIN):
+                    self.item(group, key)
+
+    def _optimizer(self, value):
+        """Depend on what a user's own optimizer class adds; its tensors and numbers are inputs."""
+        kind = type(value)
+        self._class(kind)
+        own = [each for each in kind.__mro__ if not _is_library(each.__module__)]
+        functions = [inspect.unwrap(f) for each in own for f in vars(each).values() if callable(f)]
+        if any("param_groups" in _names(f.__code__) for f in functions if hasattr(f, "__code__")):
+            self._groups(value)
+        for name, attribute in vars(value).items():
+            if not name.startswith("_") and isinstance(attribute, PLAIN):
+                self.item(vars(value), name)
 
     def _value(self, value):
         if isinstance(value, (types.FunctionType, types.MethodType)):
             self.scan(value)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                self._value(item)
+        elif isinstance(value, functools.partial):
+            self._values([value.func, *value.args, *value.keywords.values()])
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            self._values(value)
+        elif isinstance(value, dict):
+            self._values(value.values())
+        elif isinstance(value, type):
+            self._class(value)
         else:
             self._object(value)
 
+    def _values(self, values):
+        for value in values:
+            if not isinstance(value, (*PLAIN, Tensor)):
+                self._value(value)
+
     def _object(self, value):
-        """Depend on the plain attributes of an object of the user's own class."""
+        """Depend on the attributes of an object of the user's own class."""
         kind = type(value)
-        if id(value) in self._seen or isinstance(
-            value, (type, types.ModuleType, types.FunctionType)
-        ):
-            return
-        if not hasattr(value, "__dict__") or kind.__module__ == "builtins":
+        if id(value) in self._seen or isinstance(value, (types.ModuleType, Tensor)):
             return
         if hasattr(value, "_modules"):
             self.watch(value)
             return
-        if _is_library(kind.__module__):
+        if isinstance(value, np.random.Generator):
+            self.generators.append(value)
             return
-        if _is_standard(kind.__module__):
+        if kind.__module__ == "builtins" or _is_library(kind.__module__):
+            return
+        if _is_standard(kind.__module__) and kind.__module__ not in _HOLDERS:
             return
         self._seen[id(value)] = value
-        self._objects.append((value, _attributes(value)))
-        for function in vars(kind).values():
-            self.scan(function)
+        if hasattr(value, "param_groups"):
+            self._optimizer(value)
+            return
+        space = space_of(value)
+        self._objects.append((value, attributes(value)))
+        self.spaces.remember(space)
+        self._values(space.values())
+        self._class(kind)
+
+    def _class(self, kind):
+        """Depend on what the user's own classes among an object's classes hold."""
+        for each in kind.__mro__:
+            known = id(each) in self._seen or each.__module__ == "builtins"
+            if known or _is_library(each.__module__) or _is_standard(each.__module__):
+                continue
+            self._seen[id(each)] = each
+            space = vars(each)
+            self._classes.append((each, space, list(space.values())))
+            for name, value in list(space.items()):
+                if isinstance(value, property):
+                    self._values([value.fget])
+                elif isinstance(value, (staticmethod, classmethod)):
+                    self.scan(value.__func__)
+                elif isinstance(value, types.FunctionType):
+                    self.scan(value)
+                elif isinstance(value, CONTAINERS) and not name.startswith("__"):
+                    self.item(space, name)
+
+    def speaks(self) -> bool:
+        """Whether the code may tell someone outside which way it goes."""
+        return not self.mentioned.isdisjoint(_SPEAKING)
+
+    def described(self) -> list[str]:
+        """What is compared, in words."""
+        named = [f"{key!r} ({_describe(before)})" for _, key, before, _ in self._items]
+        named += [f"{name!r} ({_describe(before)})" for name, _, before, _ in self._cells]
+        named += [f"the default arguments of {f.__qualname__}" for f, _, _ in self._defaults]
+        named += [f"the class {kind.__qualname__}" for kind, _, _ in self._classes]
+        things = [thing for thing, _ in (*self._objects, *self._watched.values())]
+        named += [f"the attributes of a {type(thing).__name__}" for thing in things]
+        return named + [f"the structure of {place.key!r}" for place in self.places]
+
+    # Whether it still holds -------------------------------------------------------------------
+
+    def settle(self) -> str | None:
+        """To be called after the trace: what it depended on and has itself changed, in words.
+
+        From now on the places that the program writes are compared by their structure.
+        """
+        if not self.places:
+            return self.changed()
+        found = self.spaces.changed_key()
+        self._loosen(self.places)
+        return None if found is None else repr(found)
+
+    def _loosen(self, places):
+        loose = self.loose = frozenset((id(place.container), place.key) for place in places)
+        self._items = [
+            (container, key, value, inside(value, loose))
+            for container, key, value, _ in self._items
+            if (id(container), key) not in loose
+        ]
+        self._cells = [
+            (name, cell, value, inside(value, loose))
+            for name, cell, value, _ in self._cells
+            if (id(cell), "cell_contents") not in loose
+        ]
+        self._objects = [(thing, attributes(thing, loose)) for thing, _ in self._objects]
+        for key, (thing, _) in self._watched.items():
+            self._watched[key] = (thing, attributes(thing, loose))
 
     def changed(self) -> str | None:
         """What has changed since the snapshots were taken, in words; None if nothing has."""
+        if self.accelerated != is_accelerated():
+            return "kuai.backends.mkldnn.flags"
         try:
-            for container, key, before, inside in self._items:
-                now = container[key]
-                if (now is not before or inside is not None) and not _is_same(now, before, inside):
-                    return f"{key!r}, which was {_describe(before)}"
-            for cell, before, inside in self._cells:
-                now = cell.cell_contents
-                if (now is not before or inside is not None) and not _is_same(now, before, inside):
-                    return f"a closed-over variable, which was {_describe(before)}"
-        except (KeyError, IndexError, ValueError, ReferenceError):
+            return self._changed()
+        except (AttributeError, KeyError, IndexError, ValueError, ReferenceError):
             return "something that is gone"
-        for thing, before in self._objects:
-            if _attributes(thing) != before:
-                return f"an attribute of a {type(thing).__name__}"
-        return self._watched_change() if self.count != changes.count else None
 
-    def _watched_change(self):
-        count = changes.count
-        for thing, before in self._watched.values():
-            now = _attributes(thing)
+    def _changed(self):
+        loose = self.loose
+        for container, key, before, contents in self._items:
+            now = container[key]
+            if (now is not before or contents is not None) and not is_same(
+                now, before, contents, loose
+            ):
+                return f"{key!r}, which was {_describe(before)}"
+        for name, cell, before, contents in self._cells:
+            now = cell.cell_contents
+            if (now is not before or contents is not None) and not is_same(
+                now, before, contents, loose
+            ):
+                return f"{name!r}, which was {_describe(before)}"
+        return self._changed_code() or self._changed_object()
+
+    def _changed_code(self):
+        for function, before, contents in self._defaults:
+            if not is_same((function.__defaults__, function.__kwdefaults__), before, contents):
+                return f"the default arguments of {function.__qualname__}"
+        for kind, space, values in self._classes:
+            if len(space) != len(values) or not all(map(_is, space.values(), values)):
+                return f"an attribute of the class {kind.__name__}"
+        return None
+
+    def _changed_object(self):
+        for place in self.places:
+            if not place.fits():
+                return f"the shape or kind of {place.key!r}"
+        for thing, before in self._objects:
+            now = attributes(thing, self.loose)
             if now != before:
-                names = [n for n, v in now if (n, v) not in before] or ["(removed)"]
-                return f"attribute {names[0]!r} of a {type(thing).__name__}"
+                return _name_change(thing, before, now)
+        if self.count == counter.count:
+            return None
+        count = counter.count
+        for thing, before in self._watched.values():
+            now = attributes(thing, self.loose)
+            if now != before:
+                return _name_change(thing, before, now)
         self.count = count
         return None
 
 
-def _inside(value):
-    return snapshot(value) if isinstance(value, _CONTAINERS) else None
+def _is(one, other):
+    return one is other
 
 
-def _is_same(now, before, inside):
-    if isinstance(before, _PLAIN):
-        return type(now) is type(before) and now == before
-    if inside is None:
-        return now is before
-    if now is before and not now:
-        return not inside[1]  # it was empty and still is
-    return snapshot(now) == inside
+def _name_change(thing, before, now) -> str:
+    names = [n for n, v in now if (n, v) not in before] or ["(removed)"]
+    return f"attribute {names[0]!r} of a {type(thing).__name__}"
 
 
 def _describe(before):
-    return repr(before) if isinstance(before, _PLAIN) else f"a {type(before).__name__}"
+    text = repr(before) if isinstance(before, PLAIN) else ""
+    return text if 0 < len(text) < _LONGEST_TEXT else f"a {type(before).__name__}"
+
+
+def _codes(code):
+    """A function's code and that of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
 
 
 def _names(code) -> frozenset:
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found |= _names(constant)
-    return frozenset(found)
+    """All names in a function: of variables and of attributes."""
+    return frozenset(name for part in _codes(code) for name in part.co_names)
+
+
+def _globals(code) -> frozenset:
+    """The names of the global variables in a function."""
+    return frozenset(
+        step.argval
+        for part in _codes(code)
+        for step in dis.get_instructions(part)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")
+    )
 
 
 def _is_library(name: str | None) -> bool:

@@ -74,7 +74,7 @@ def merged_strides(layout: Layout, shape) -> tuple | None:
         if joins:
             continue
         filled = 1
-        while position >= 0 and (filled < run or shape[position] == 1):
+        while position >= 0 and (filled != run or shape[position] == 1):
             strides[position] = filled * innermost
             filled *= shape[position]
             position -= 1

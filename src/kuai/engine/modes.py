@@ -22,6 +22,12 @@ class _State(threading.local):
     grad_enabled = True
     inference = False
     capture = None  # the engine.capture.Capture that is tracing this thread
+    block = None  # the module whose forward is running, where that is followed (see `blocks`)
+    level = None  # the same, if it is the inside of a `vmap` (see `batching`)
+    transforms = 0  # how many of kuai.func's transforms are running
+    skip_updates = None  # a tensor that says whether optimizers are to change nothing
+    autocast = None  # ((device type, dtype), ...) where autocast is on (see `autocasting`)
+    answers = None  # the truth values that a branching function has asked for (see `branches`)
 
 
 state = _State()

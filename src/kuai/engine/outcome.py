@@ -113,7 +113,8 @@ def _gradients(capture, outputs, roots, boundary):
         outputs.avals.append((array.shape, array.dtype))
         arriving.append(wrap(capture.new_input(("cotangent",), array.shape, array.dtype)))
     edges = list(boundary.edges)
-    found = walk(roots, arriving, True, False, edges, outside_hooks=False)
+    since = capture.first_sequence
+    found = walk(roots, arriving, True, False, edges, outside_hooks=False, since=since)
     pairs = [(edge, made) for edge, made in zip(edges, found, strict=True) if made is not None]
     outputs.edges = [boundary.edges[edge] for edge, _ in pairs]
     return [value(made) for _, made in pairs]

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import devices, guards
+from kuai.engine import changes, devices
+from kuai.engine.capturing import tensor_hooks
 from kuai.engine.equations import executable
 from kuai.engine.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import wrap
@@ -55,12 +56,18 @@ class Program:
 
     def __init__(self, name, capture, equations, outputs):
         self.guards = capture.guards
+        self.places = capture.guards.places
+        self.effects = [function for function, _ in capture.effects]
+        self.told = capture.told  # of a function that branches: the truth values it was made for
         self.device = devices.jax_device(capture.device)
         self.outputs = outputs
-        self.slots = [s for s in capture.slots.values() if s.read]
+        read = [(s.owner, s.initial is None) for s in capture.slots.values() if s.read]
+        numbers = outputs.stand_ins  # of the arguments whose `.grad` it is
+        self.slots = [(owner, empty) for owner, empty in read if id(owner) not in numbers]
+        self.argument_slots = [(numbers[id(o)], empty) for o, empty in read if id(o) in numbers]
         self.tensors = [(t, _dependent_state(t)) for t in capture.tensors.values()]
         self.storages = frozenset(s for s in capture.doubles if s.home is None)
-        self.count = guards.changes.count
+        self.count = changes.counter.count
         self._plan(name, capture, equations)
 
     def _plan(self, name, capture, equations):
@@ -71,9 +78,8 @@ class Program:
             if index not in equations.inputs or index >= outputs.first_cotangent:
                 continue
             if source[0] == "state":
-                (donated if id(source[1]) in written else kept).append(
-                    (source[1], equations.inputs[index])
-                )
+                reused = id(source[1]) in written and capture.way is None
+                (donated if reused else kept).append((source[1], equations.inputs[index]))
             else:
                 self.rest.append(source)
                 rest.append(equations.inputs[index])
@@ -86,6 +92,9 @@ class Program:
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
         wanted = [*outputs.forward, *self.residuals]
         inputs = [v for _, v in donated], [*(v for _, v in kept), *rest]
+        self.avals = tuple(tuple(_aval(v) for v in variables) for variables in inputs)
+        arguments = (i for i, source in enumerate(capture.sources) if source[0] == "argument")
+        self.argument_avals = [equations.inputs[i].aval for i in arguments if i in equations.inputs]
         self.forward = executable(name, equations.early, equations.constants, *inputs, wanted)
         self.backward = None
         if outputs.edges:
@@ -107,14 +116,17 @@ class Program:
                 expected or argument._storage in self.storages
             ):
                 return "whether an argument is also reached from elsewhere"
-        for slot in self.slots:
-            if (_owner(slot.owner, arguments, self)._grad is None) != (slot.initial is None):
+        for owner, empty in self.slots:
+            if (owner._grad is None) is not empty:
                 return "whether a .grad is None"
+        for number, empty in self.argument_slots:
+            if (arguments[number]._grad is None) is not empty:
+                return "whether the .grad of an argument is None"
         changed = self.guards.changed()
         if changed is not None:
             return changed
-        if self.count != guards.changes.count:
-            count = guards.changes.count
+        if self.count != changes.counter.count:
+            count = changes.counter.count
             for tensor, before in self.tensors:
                 if _dependent_state(tensor) != before:
                     return "requires_grad, a hook or the storage of a tensor"
@@ -126,7 +138,40 @@ class Program:
     def __call__(self, arguments):
         with _one_at_a_time:
             made = self.forward(*self._inputs(arguments))
-            return self._write(made, arguments)
+            return self._commit(made, arguments)
+
+    def attempt(self, arguments):
+        """Run the program of a function that branches: the truth values it found on its way and,
+        if they are the ones it was made for, what the function returns (else nothing is written).
+        """
+        with _one_at_a_time:
+            made = self.forward(*self._inputs(arguments))
+            first = self.outputs.count - len(self.told)
+            found = [bool(array) for array in made[first : self.outputs.count]]
+            if found != self.told:
+                return found, None
+            return found, self._commit(made, arguments)
+
+    def _commit(self, made, arguments):
+        result = self._write(made, arguments)
+        has_extras = self.places or self.effects or self.told
+        return self._finish(*result) if has_extras else result
+
+    def rehearse(self, arguments):
+        """The arrays that a call would give and write, without writing them."""
+        with _one_at_a_time:
+            donated, kept = self._inputs(arguments)
+            return self.forward(tuple(map(jnp.copy, donated)), kept)
+
+    def _finish(self, result, values, arguments_of_effects, asked):
+        """Rebind the places, call the effects, and return what the function returned."""
+        for place, new in zip(self.places, values, strict=True):
+            place.set(new)
+        if self.places:
+            changes.touch()  # other programs may depend on what the entries held
+        for function, arguments in zip(self.effects, arguments_of_effects, strict=True):
+            function(*arguments)
+        return result
 
     def _inputs(self, arguments):
         donated = tuple([s.array if s.exclusive else self._own(s.array) for s in self.donated])
@@ -137,6 +182,8 @@ class Program:
                 kept.append(value(arguments[source[1]]))
             elif kind == "number":
                 kept.append(source[1][source[2]])
+            elif kind == "place":
+                kept.append(source[1].leaf(source[2])._storage.array)
             else:
                 kept.append(_owner(source[1], arguments, self)._grad._storage.array)
         return donated, tuple(kept)
@@ -183,6 +230,11 @@ class Program:
             owner._grad = sink.value
 
 
+def _aval(variable):
+    aval = variable.aval
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+
 def _owner(owner, arguments, program):
     """The tensor whose slot it is: an outside one, or the argument that a stand-in stood for."""
     index = program.outputs.stand_ins.get(id(owner))
@@ -190,14 +242,8 @@ def _owner(owner, arguments, program):
 
 
 def _dependent_state(tensor):
-    node = tensor.__dict__.get("_hooked")
-    hooks = ()
-    if node is not None:
-        hooks = (
-            *(node.output_hooks or {}).get(0, {}).values(),
-            *(node.post_accumulate or {}).values(),
-        )
-    return (tensor._requires_grad, id(tensor._storage), tensor._steps, tuple(map(id, hooks)))
+    hooks = tuple(map(id, tensor_hooks(tensor)))
+    return (tensor._requires_grad, id(tensor._storage), tensor._steps, hooks)
 
 
 class Outputs:

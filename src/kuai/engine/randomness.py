@@ -7,6 +7,7 @@ a storage, a compiled step reads and advances it as eager code does, and gives t
 Differs from PyTorch: the numbers themselves (JAX's threefry generator, not the Mersenne twister).
 """
 
+import contextlib
 import secrets
 import threading
 
@@ -22,13 +23,16 @@ from kuai.engine.views import value
 
 __all__ = [
     "Generator",
+    "current_states",
     "default_generator",
     "draw",
     "fold",
     "generator_of",
+    "generators",
     "get_rng_state",
     "initial_seed",
     "manual_seed",
+    "replay",
     "seed",
     "set_rng_state",
 ]
@@ -64,8 +68,13 @@ class Generator:
 
     def _restart(self, words, offset):
         self._words = words
-        self._key.array = None
+        if self._key.array is not None:  # a compiled step may be reading it
+            put(self._key, self._made_key())
         put(self._offset, np.int64(offset))
+
+    def _made_key(self):
+        with outside():
+            return jax.device_put(self._words, devices.jax_device(self.device))
 
     def seed(self) -> int:
         """Start anew from a seed that cannot be foreseen, and return it."""
@@ -77,8 +86,9 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The state as a tensor of bytes (24: seed, key and offset)."""
+        key = self._words if self._key.array is None else np.asarray(resolve(self._key).array)
         offset = np.asarray(resolve(self._offset).array)
-        words = np.uint64(self._seed & _MASK).tobytes() + self._words.tobytes() + offset.tobytes()
+        words = np.uint64(self._seed & _MASK).tobytes() + key.tobytes() + offset.tobytes()
         return from_array(np.frombuffer(words, np.uint8).copy(), "cpu")
 
     def set_state(self, new_state: Tensor) -> None:
@@ -92,10 +102,12 @@ class Generator:
 
     def advance(self):
         """Key and offset for one operation, as tensors; the offset is counted up."""
+        level = modes.state.level
+        if level is not None and level is modes.state.capture:
+            return level.draw(self)
         with _lock:
             if self._key.array is None:
-                with outside():
-                    self._key.array = jax.device_put(self._words, devices.jax_device(self.device))
+                self._key.array = self._made_key()
             key, offset = resolve(self._key).array, resolve(self._offset).array
             if modes.state.capture is None:
                 offset = np.int64(offset)  # a compiled step leaves an array of the device
@@ -123,6 +135,11 @@ default_generator = Generator()
 _generators = {default_generator.device: default_generator}
 
 
+def generators():
+    """The default generators of all devices that have been used."""
+    return list(_generators.values())
+
+
 def generator_of(device) -> Generator:
     """The default generator of a device."""
     found = _generators.get(device)
@@ -140,6 +157,32 @@ def draw(generator: Generator | None, values=(), device=None):
             device = devices.device_of(next(arrays, None))
         generator = generator_of(device)
     return generator.advance()
+
+
+def current_states():
+    """The states of all default generators, for `replay`; none inside a `vmap`."""
+    if modes.state.level is not None:
+        return []
+    found = []
+    for generator in list(_generators.values()):
+        for storage in (generator._key, generator._offset):
+            if storage.array is not None:
+                storage.exclusive = False  # so that no compiled step takes the array's memory
+                found.append((storage, resolve(storage).array))
+    return found
+
+
+@contextlib.contextmanager
+def replay(states):
+    """Draw the numbers that were drawn after `current_states()`; afterwards go on as before."""
+    before = current_states()
+    for storage, array in states:
+        put(storage, array)
+    try:
+        yield
+    finally:
+        for storage, array in before:
+            put(storage, array)
 
 
 def fold(key, offset):

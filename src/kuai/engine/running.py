@@ -24,13 +24,18 @@ _INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are 
 
 
 class Operation:
-    """What `run` needs to know of an operation: its names and its compiled entries."""
+    """What `run` needs to know of an operation: its names and its compiled entries.
 
-    def __init__(self, name: str, grad_name: str):
+    One that is used once, such as a traced function, is not worth compiling: `compiled=False`.
+    """
+
+    def __init__(self, name: str, grad_name: str, compiled: bool = True):
         self.name = name
         self.grad_name = grad_name
+        self.compiled = compiled
         self.entries = {}
-        dtypes.on_default_change(self.entries.clear)  # promotion is decided while tracing
+        if compiled:
+            dtypes.on_default_change(self.entries.clear)  # promotion is decided while tracing
 
 
 class Residuals:
@@ -56,7 +61,7 @@ class Layout:
 
     __slots__ = ("backward", "outputs", "second", "single", "sources", "tree")
 
-    def __init__(self, name, tree, sources, results):
+    def __init__(self, name, tree, sources, results, compiled):
         self.tree = tree
         self.sources = (
             sources  # per leaf: the number of an input, or -1 for one the program returned
@@ -64,7 +69,8 @@ class Layout:
         self.single = not isinstance(results, tuple)
         self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
-        self.backward = jax.jit(_named(self._backward, f"{name}_backward"))
+        backward = _named(self._backward, f"{name}_backward")
+        self.backward = jax.jit(backward) if compiled else backward
 
     def _backward(self, leaves, cotangents):
         pullback = jax.tree.unflatten(self.tree, leaves)
@@ -92,12 +98,14 @@ class Entry:
     """The programs of one operation for one set of constants and one set of differentiable
     inputs."""
 
-    def __init__(self, name, function, differentiable):
+    def __init__(self, name, function, differentiable, compiled):
         self.name = name
         self.function = function  # flat traced values -> result or tuple of results
         self.differentiable = differentiable  # positions among the values
-        self.plain = jax.jit(_named(self._plain, name))
-        self.forward = jax.jit(_named(self._forward, name))
+        self.compiled = compiled
+        self.plain, self.forward = _named(self._plain, name), _named(self._forward, name)
+        if compiled:
+            self.plain, self.forward = jax.jit(self.plain), jax.jit(self.forward)
 
     def _plain(self, *values):
         return jax.tree.map(_strong, self.function(*values))
@@ -119,7 +127,8 @@ class Entry:
         numbers = {id(v): i for i, v in enumerate(values)}
         sources = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
         returned = [leaf for leaf, source in zip(leaves, sources, strict=True) if source < 0]
-        return results, Residuals(returned, Layout(self.name, tree, sources, results))
+        layout = Layout(self.name, tree, sources, results, self.compiled)
+        return results, Residuals(returned, layout)
 
 
 def _named(function, name):
@@ -153,6 +162,8 @@ def run(operation, key, make_function, values):
     arrays, edges, positions = [], [], []
     state = modes.state
     recording, capture = state.grad_enabled, state.capture
+    if capture is not None:
+        values = capture.enter(values)
     for position, item in enumerate(values):
         if not isinstance(item, Tensor):
             arrays.append(item)
@@ -169,17 +180,21 @@ def run(operation, key, make_function, values):
     full_key = (key, tuple(positions))
     entry = operation.entries.get(full_key)
     if entry is None:
-        entry = Entry(operation.name, make_function(), full_key[1])
+        entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
         operation.entries[full_key] = entry
     try:
-        if not edges:
+        if edges:
+            results, residuals = entry.forward(*arrays)
+        else:
             results = entry.plain(*arrays)
-            return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
-        results, residuals = entry.forward(*arrays)
     except Exception as error:
         _explain(error, values)
         raise
-    node = _make_node(operation, entry, residuals, arrays, edges, values)
+    node = _make_node(operation, entry, residuals, arrays, edges, values) if edges else None
+    if state.block is not None:
+        state.block.ran(operation, arrays, _as_tuple(results), node)
+    if node is None:
+        return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
     if isinstance(results, tuple):
         return tuple(_attach(array, node, number) for number, array in enumerate(results))
     return _attach(results, node, 0)
@@ -255,7 +270,8 @@ class OpNode(Node):
         operation = layout.second.get(given)
         if operation is None:
             name = self._name.removesuffix("0")
-            operation = layout.second[given] = Operation(name, f"{name}Backward0")
+            operation = Operation(name, f"{name}Backward0", self.entry.compiled)
+            layout.second[given] = operation
         arriving = [c for c in cotangents if c is not None]
         if self.arrays is None:
             return list(run(operation, None, lambda: _linear_second(layout, given), arriving))
@@ -264,7 +280,10 @@ class OpNode(Node):
 
     def _inputs(self):
         """The inputs as tensors, each in its old place in the graph."""
-        made = [wrap(a) if hasattr(a, "shape") else a for a in self.arrays]
+        arrays, level = self.arrays, modes.state.level
+        if level is not None and self.sequence < level.first_sequence:
+            arrays = level.follow(arrays, self.entry.differentiable, self.edges)
+        made = [wrap(a) if hasattr(a, "shape") else a for a in arrays]
         for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
             made[position]._node, made[position]._output = node, output
         return made

@@ -6,6 +6,7 @@ value; NumPy arrays by contents; any other object by identity.
 
 import jax
 import numpy as np
+from jax.tree_util import PyTreeDef
 
 from kuai.engine import dtypes, modes
 from kuai.engine.tensor import Tensor
@@ -15,8 +16,8 @@ __all__ = ["is_tensor_leaf", "signature"]
 
 
 def is_tensor_leaf(thing) -> bool:
-    """Whether a part of nested arguments is a tensor, and so not to be taken apart."""
-    return isinstance(thing, Tensor)
+    """Whether a part of nested arguments is a tensor or a module, and so not to be taken apart."""
+    return isinstance(thing, Tensor) or hasattr(type(thing), "_call_impl")
 
 
 def signature(args, kwargs):
@@ -31,7 +32,7 @@ def signature(args, kwargs):
     if len(set(map(id, tensors))) != len(tensors):
         key.append(tuple(next(i for i, t in enumerate(tensors) if t is s) for s in tensors))
     state = modes.state
-    key += (tree, state.grad_enabled, state.inference, dtypes.default_float_jax())
+    key += (tree, state.grad_enabled, state.inference, state.autocast, dtypes.default_float_jax())
     return tuple(key), tensors, (leaves, tree)
 
 
@@ -68,7 +69,7 @@ class _Identity:
 
 
 def _constant_key(leaf):
-    if isinstance(leaf, (int, float, bool, complex, str, bytes, type(None))):
+    if isinstance(leaf, (int, float, bool, complex, str, bytes, type(None), PyTreeDef)):
         return (type(leaf), leaf)
     if isinstance(leaf, (np.ndarray, np.generic)):
         return (type(leaf), leaf.shape, leaf.dtype, leaf.tobytes())

@@ -1,8 +1,16 @@
 """Size: the shape of a tensor."""
 
 import math
+from typing import Any
 
-__all__ = ["Size"]
+from jax.export import is_symbolic_dim
+
+__all__ = ["Size", "whole"]
+
+
+def whole(size: Any) -> Any:
+    """A size as an integer; one that an exported program leaves open stays a symbol."""
+    return size if type(size) is int or is_symbolic_dim(size) else int(size)
 
 
 class Size(tuple):

@@ -11,7 +11,7 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 import itertools
 import weakref
 
-from kuai.engine import guards, modes
+from kuai.engine import changes, modes
 from kuai.engine.tensor import Tensor, method
 
 __all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error"]
@@ -38,6 +38,7 @@ class Node:
     pre_hooks: dict | None = None  # before: (grad_outputs,) -> grad_outputs
     output_hooks: dict | None = None  # output number -> {id: hook} of that output's tensor
     count = 1  # how many outputs it has
+    block = None  # the block it was recorded in, where that is followed (see `blocks`)
     retained: dict | None = None  # output number -> weak reference to a tensor with retain_grad()
 
     def __init__(self, name: str, edges: tuple):
@@ -151,7 +152,7 @@ def register_hook(self: Tensor, hook):
     node, output = edge_of(self)
     if isinstance(node, AccumulateGrad):
         self.__dict__["_hooked"] = node  # a hook on a leaf must outlive the graph
-        guards.touch()
+        changes.touch()
     if node.output_hooks is None:
         node.output_hooks = {}
     return HookHandle(node.output_hooks.setdefault(output, {}), hook)

@@ -16,7 +16,7 @@ Most attributes have class-level defaults, so that making a tensor sets only wha
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes, guards, modes, views
+from kuai.engine import changes, devices, dtypes, modes, views
 from kuai.engine.size import Size
 from kuai.engine.storage import Storage, resolve
 
@@ -118,7 +118,7 @@ class Tensor:
             )
         if wanted != self._requires_grad:
             self._requires_grad = wanted
-            guards.touch()
+            changes.touch()
 
     def _follows_base(self) -> bool:
         base = self._base
@@ -163,7 +163,7 @@ class Tensor:
     def data(self, value: "Tensor") -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-        guards.touch()
+        changes.touch()
         if modes.state.capture is not None:
             views.assign(self, views.value(value))
             return

@@ -7,8 +7,9 @@ around it, eagerly as one compiled call, inside a capture as part of the step's 
 import functools
 
 import jax
+import jax.numpy as jnp
 
-from kuai.engine import views
+from kuai.engine import modes, views
 from kuai.engine.tensor import Tensor
 
 __all__ = ["update"]
@@ -31,10 +32,23 @@ def update(function, written, read, numbers=(), static=None) -> None:
         numbers: numbers or tensors that may change without compiling anew.
         static: hashable constants of the program.
     """
-    new = _run(function, _arrays(written), _arrays(read), _arrays(numbers), static)
+    old = _arrays(written)
+    new = _run(function, old, _arrays(read), _arrays(numbers), static)
+    if modes.state.skip_updates is not None:
+        new = _unless(views.value(modes.state.skip_updates), old, new)
+    block = modes.state.block
+    if block is not None and block.checks is not None:
+        given = [*jax.tree.leaves(old), *jax.tree.leaves(_arrays((read, numbers)))]
+        block.checks.updated(function.__module__, given, jax.tree.leaves(new))
     boxes = jax.tree.leaves(written, is_leaf=_is_tensor)
     for box, array in zip(boxes, jax.tree.leaves(new), strict=True):
         views.assign(box, array)
+
+
+@jax.jit
+def _unless(skip, old, new):
+    """The old values where a step is to be skipped, without anyone asking whether it is."""
+    return jax.tree.map(lambda before, after: jnp.where(skip, before, after), old, new)
 
 
 def _is_tensor(thing):

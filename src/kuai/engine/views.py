@@ -31,7 +31,13 @@ class Step(NamedTuple):
 
 def value(tensor):
     """The array a tensor stands for now."""
-    storage = resolve(tensor._storage)
+    storage, capture = tensor._storage, modes.state.capture
+    if capture is not None and storage.home is not capture:
+        if modes.state.level is capture:
+            array = capture.read(tensor)
+            if array is not None:
+                return array
+        storage = capture.shadow(storage)
     if tensor._steps is None:
         return storage.array
     cache = tensor._cache

@@ -1,7 +1,8 @@
 """A module's call with hooks around `forward`.
 
 A module without hooks never gets here: `Module.__call__` looks at its own dictionaries and at
-`global_hooks` and goes straight to `forward`.
+`global_hooks` and goes straight to `forward`. Calls that are followed do: while a program is
+traced, so that its parts are named after their blocks, and under `kuai.debug` and `kuai.profile`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kuai.engine import blocks, modes
 from kuai.nn.backward_hooks import BackwardHook, attach_to_grad_fn
 from kuai.nn.hooks import WrappedHook, global_hooks_of
 
@@ -29,6 +31,15 @@ class HookedCall:
 
     def run(self) -> Any:
         """The module's output after all hooks."""
+        if modes.state.capture is None and modes.state.block is None:
+            return self._run()
+        with blocks.inside(self.module) as block:
+            result = self._run()
+            if block.shapes is not None:
+                block.shapes(block, self.args, self.kwargs, result)
+            return result
+
+    def _run(self) -> Any:
         try:
             self._pre_hooks()
             backward = self._backward_hook()

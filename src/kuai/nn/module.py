@@ -10,8 +10,8 @@ What a module is
 
 This file holds what needs to know the class: attributes, registration, the call and the printed
 text. The other methods are functions of one subject each, bound here by name: `registration`,
-`traversal`, `conversion`, `state_dict`, `hooks`. Why not one file, or base classes: each subject
-can be read alone, and there is still one class with one list of its methods.
+`traversal`, `conversion`, `state_dict`, `state_loading`, `hooks`. Why not one file, or base
+classes: each subject can be read alone, and there is still one class with one list of its methods.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from kuai.engine import compiling, guards, modes
+from kuai.engine import capturing, changes, compiling, modes
 from kuai.engine.tensor import Tensor
-from kuai.nn import conversion, hooks, registration, state_dict, traversal
+from kuai.nn import conversion, hooks, pytrees, registration, state_dict, state_loading, traversal
 from kuai.nn.blame import name_block
 from kuai.nn.hooked_call import HookedCall
-from kuai.nn.hooks import global_hooks, run_registration_hooks
+from kuai.nn.hooks import GLOBAL, global_hooks, run_registration_hooks
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.nn.registration import wrong_type
 from kuai.nn.typename import typename
@@ -93,6 +93,10 @@ class Module:
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        pytrees.register_module(cls)
+
     # The call -------------------------------------------------------------------------------------
 
     def forward(self, *input: Any, **kwargs: Any) -> Any:
@@ -103,8 +107,10 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if modes.state.capture is not None:
-                modes.state.capture.watch(self)
+            capture = modes.state.capture
+            if capture is not None:
+                capture.watch(self)
+                capturing.constant(GLOBAL, "hooks")
             if self._compiled_call_impl is not None:
                 return self._compiled_call_impl(*args, **kwargs)
             if not (
@@ -113,6 +119,7 @@ class Module:
                 or self._forward_hooks
                 or self._forward_pre_hooks
                 or global_hooks
+                or capture is not None
             ):
                 return self.forward(*args, **kwargs)
             return HookedCall(self, args, kwargs).run()
@@ -173,7 +180,7 @@ class Module:
             changed = state.get(name, _MISSING) is not value
             object.__setattr__(self, name, _watched(name, value))
             if changed:
-                guards.touch()
+                changes.touch()
 
     def _clear_for(self, name: str, kind: str, slots: str) -> None:
         """Make room for `name` in the dictionary `slots` by forgetting it everywhere else."""
@@ -210,7 +217,7 @@ class Module:
                 self._non_persistent_buffers_set.discard(name)
                 return
         object.__delattr__(self, name)
-        guards.touch()
+        changes.touch()
 
     def __dir__(self) -> list[str]:
         names = [*dir(type(self)), *self.__dict__]
@@ -366,7 +373,7 @@ class Module:
 
     get_extra_state = state_dict.get_extra_state
     set_extra_state = state_dict.set_extra_state
-    load_state_dict = state_dict.load_state_dict
+    load_state_dict = state_loading.load_state_dict
     register_state_dict_pre_hook = state_dict.register_state_dict_pre_hook
     register_state_dict_post_hook = state_dict.register_state_dict_post_hook
     register_load_state_dict_pre_hook = state_dict.register_load_state_dict_pre_hook
@@ -374,7 +381,7 @@ class Module:
     _register_state_dict_hook = state_dict._register_state_dict_hook
     _register_load_state_dict_pre_hook = state_dict._register_load_state_dict_pre_hook
     _save_to_state_dict = state_dict._save_to_state_dict
-    _load_from_state_dict = state_dict._load_from_state_dict
+    _load_from_state_dict = state_loading._load_from_state_dict
     state_dict = state_dict.state_dict
 
     register_forward_pre_hook = hooks.register_forward_pre_hook
@@ -396,6 +403,9 @@ class Module:
     _apply = conversion._apply
     type = conversion.to_type
     float = conversion.to_float
+
+
+pytrees.register_module(Module)
 
 
 def indented(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 
-from kuai.engine import guards
+from kuai.engine import changes
 
 
 def _touching(name: str):
@@ -20,7 +20,7 @@ def _touching(name: str):
     @functools.wraps(mutator)
     def mutate(self, *args, **kwargs):
         result = mutator(self, *args, **kwargs)
-        guards.touch()
+        changes.touch()
         return result
 
     return mutate

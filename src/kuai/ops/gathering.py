@@ -1,6 +1,7 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
 import jax.numpy as jnp
+from jax import lax
 
 from kuai.engine.door import Array, Number, composite, op
 from kuai.engine.promotion import cast
@@ -32,10 +33,13 @@ def grown(array):
     return array.reshape(1) if array.ndim == 0 else array
 
 
-def _spots(index, dim, size):
+def _spots(index, dim, length):
     """Coordinates of every element of `index`, with `index` itself along `dim`."""
-    grid = list(jnp.indices(index.shape, sparse=True))
-    grid[dim] = wrapped(index, size)
+    grid = [
+        lax.broadcasted_iota(jnp.int64, (*(1,) * d, size, *(1,) * (index.ndim - d - 1)), d)
+        for d, size in enumerate(index.shape)
+    ]
+    grid[dim] = wrapped(index, length)
     return tuple(grid)
 
 

@@ -252,6 +252,8 @@ def _slice(item, size):
     )
     if step is not None and step <= 0:
         raise ValueError("step must be greater than zero")
+    if start in (None, 0) and stop is None and step in (None, 1):
+        return (), 0
     start, stop, step = slice(start, stop, step).indices(size)
     length = max(-(-(stop - start) // step), 0)
     if length == size and step == 1:

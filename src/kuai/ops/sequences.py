@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable
 
+import jax.numpy as jnp
 import numpy as np
+from jax.export import is_symbolic_dim
 
 from kuai.engine import dtypes
 from kuai.engine.door import composite
@@ -48,11 +50,12 @@ def arange(
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    whole = all(isinstance(n, int) for n in (start, end, step))
+    whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     work = np.int64 if whole else np.float64
-    array = (work(start) + np.arange(count, dtype=work) * work(step)).astype(kind)
+    counted = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
+    array = (work(start) + counted * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
     return made if out is None else into(out, made)
 

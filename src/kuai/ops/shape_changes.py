@@ -7,7 +7,7 @@ its old shape.
 
 import math
 
-from kuai.engine import guards
+from kuai.engine import changes
 from kuai.engine.door import composite
 from kuai.engine.tensor import Tensor
 from kuai.ops import creation, joining, shaping, transposing
@@ -26,7 +26,7 @@ def become(target: Tensor, made: Tensor) -> Tensor:
         made = joining.clone(made)
         target._node, target._output, target._base = made.grad_fn, made._output, None
     target._storage, target._steps, target._cache = made._storage, made._steps, None
-    guards.touch()
+    changes.touch()
     return target
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from kuai.engine import dtypes, views
 from kuai.engine.door import Array, composite, op
 from kuai.engine.layouts import is_contiguous, layout_of, merged_strides
-from kuai.engine.size import Size
+from kuai.engine.size import Size, whole
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 
@@ -30,7 +30,7 @@ def integers(given) -> tuple:
     """Sizes or dimensions given either one by one or as one sequence."""
     if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = given[0]
-    return tuple(map(int, given))
+    return tuple(map(whole, given))
 
 
 def inferred(shape: tuple, wanted: tuple) -> tuple:

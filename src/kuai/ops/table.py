@@ -13,6 +13,7 @@ from kuai.ops import clipping as clipping
 from kuai.ops import comparison as comparison
 from kuai.ops import complex_numbers as complex_numbers
 from kuai.ops import contraction as contraction
+from kuai.ops import control_flow as control_flow
 from kuai.ops import conversion as conversion
 from kuai.ops import convolution as convolution
 from kuai.ops import creation as creation

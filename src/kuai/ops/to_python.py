@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from kuai.engine import devices, dtypes, printing, views
-from kuai.engine.concrete import concrete
+from kuai.engine.concrete import concrete, truth
 from kuai.engine.door import composite
 from kuai.engine.tensor import Tensor, from_array
 from kuai.ops.conversion import numel
@@ -97,7 +97,7 @@ def _truth(self):
         raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
     if count > 1:
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    return bool(concrete(self, "bool()").reshape(()))
+    return truth(self)
 
 
 def _index(self):

@@ -19,7 +19,7 @@ from kuai.engine.tensor import Tensor
 from kuai.nn.hooks import RemovableHandle
 from kuai.nn.typename import typename
 from kuai.optim import saved_state
-from kuai.optim.stepping import depend_on_layout, depend_on_state
+from kuai.optim.stepping import constant, depend_on_layout, depend_on_state
 
 __all__ = [
     "Optimizer",
@@ -145,6 +145,8 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         depend_on_layout(self)
+        for moment in _global_hooks:
+            constant(_global_hooks, moment)
         return loss
 
     def _note_state(self) -> None:
@@ -220,6 +222,7 @@ class Optimizer:
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = _or_else(hook(self, state_dict), state_dict)
         self.__setstate__(saved_state.unpack(self.param_groups, state_dict))
+        self._opt_called = True  # by whoever saved it: a scheduler's step may come next
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from kuai.engine import modes
+from kuai.engine import capturing
 from kuai.engine.tensor import Tensor
-from kuai.errors import DataDependentError
 from kuai.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler", "RecursiveLR", "copied", "current", "per_group", "set_option"]
@@ -77,12 +76,6 @@ def check_optimizer(optimizer: Any) -> None:
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
 
 
-def refuse_capture() -> None:
-    """A rate computed while a step is traced would stay the same for ever."""
-    if modes.state.capture is not None:
-        raise DataDependentError("A learning rate scheduler's step")
-
-
 def warn_epoch() -> None:
     """Say that `step(epoch)` is deprecated."""
     warnings.warn(_EPOCH_WARNING, UserWarning, stacklevel=3)
@@ -140,15 +133,15 @@ class LRScheduler:
 
     def get_last_lr(self) -> list[Any]:
         """The learning rates, one a parameter group, that the last step has set."""
-        return self._last_lr
+        return capturing.constant(vars(self), "_last_lr")
 
     def get_lr(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a parameter group."""
         raise NotImplementedError
 
+    @capturing.afterwards
     def step(self, epoch: int | None = None) -> None:
         """Set the learning rates for the next epoch; to be called after the optimizer's step."""
-        refuse_capture()
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(_ORDER_WARNING, UserWarning, stacklevel=2)
         self._step_count += 1

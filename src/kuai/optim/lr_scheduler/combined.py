@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from kuai.optim.lr_scheduler.base import LRScheduler, current, refuse_capture, set_option
+from kuai.engine import capturing
+from kuai.optim.lr_scheduler.base import LRScheduler, current, set_option
 from kuai.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from kuai.optim.optimizer import Optimizer
 
@@ -108,9 +109,9 @@ class SequentialLR(_Combined):
         elif hasattr(scheduler, "last_epoch"):
             scheduler.last_epoch -= 1
 
+    @capturing.afterwards
     def step(self) -> None:
         """Step the scheduler whose turn it is; one that takes over begins at its epoch 0."""
-        refuse_capture()
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[index]
@@ -138,6 +139,7 @@ class ChainedScheduler(_Combined):
         self.optimizer = optimizer
         self._last_lr = current(optimizer, "lr")
 
+    @capturing.afterwards
     def step(self) -> None:
         """Step every scheduler."""
         for scheduler in self._schedulers:

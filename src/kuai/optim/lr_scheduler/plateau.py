@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from kuai.engine import capturing
 from kuai.optim.lr_scheduler.base import (
     LRScheduler,
     check_optimizer,
     current,
-    refuse_capture,
     set_option,
     warn_epoch,
 )
@@ -89,9 +89,9 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
+    @capturing.afterwards
     def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take note of an epoch's metric, and reduce the learning rates if it is time."""
-        refuse_capture()
         value = float(metrics)
         if epoch is not None:
             warn_epoch()

@@ -1,0 +1,501 @@
+"""What a user may change between two calls of a compiled step: the moves of the property test.
+
+Each change is a function of a `World`, which holds everything the step can reach: a network, its
+optimizer, plain objects, closed-over variables, globals. The test makes two equal worlds, one of
+which runs its step compiled, makes the same changes to both, and compares them after each.
+"""
+
+import copy
+import types
+
+import numpy as np
+
+import kuai
+from kuai import nn
+
+CHANGES = {}
+
+
+def change(function):
+    """Register a change."""
+    CHANGES[function.__name__] = function
+    return function
+
+
+# The world ----------------------------------------------------------------------------------------
+
+
+class Options:
+    """A plain object whose attributes the step reads."""
+
+    def __init__(self):
+        self.weight = 1.0
+        self.terms = [1.0]
+        self.inner = types.SimpleNamespace(bias=0.0)
+        self.shift = kuai.zeros(2)
+
+    @property
+    def doubled(self):
+        """A number computed from another."""
+        return 2 * self.weight
+
+
+class Block(nn.Module):
+    """A module with a number, a list, a method, a buffer and an optional child."""
+
+    slope = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 6)
+        self.scale = 1.0
+        self.factors = [1.0]
+        self.extra = None
+        self.register_buffer("shift", kuai.zeros(6))
+
+    def forward(self, x):
+        """Reads all of them."""
+        x = self.mix(self.linear(x) * self.scale + self.shift)
+        for factor in self.factors:
+            x = x * factor
+        return (x if self.extra is None else self.extra(x)) * self.slope
+
+    def mix(self, x):
+        """A method that a change replaces."""
+        return kuai.tanh(x)
+
+
+def network():
+    """Layers with all kinds of state."""
+    return nn.Sequential(
+        nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), Block(), nn.Dropout(0.3), nn.Linear(6, 2)
+    )
+
+
+def train(world, options, read_closed, x, y, factor=1.0):
+    """An ordinary training step; SETTINGS and GAIN are its globals."""
+    world.optimizer.zero_grad(set_to_none=SETTINGS["to_none"])  # noqa: F821
+    out = world.net(x) * factor * read_closed() * SETTINGS["scale"] * GAIN  # noqa: F821
+    out = out + SETTINGS["deep"]["offset"] + options.inner.bias  # noqa: F821
+    loss = nn.functional.mse_loss(out, y + options.shift) * options.doubled
+    for term in options.terms:
+        loss = loss * term
+    loss.backward()
+    world.optimizer.step()
+    return loss
+
+
+class World:
+    """A network, what trains it, and all that a change can get hold of."""
+
+    def __init__(self, compiled: bool):
+        kuai.manual_seed(0)
+        self.net = network()
+        self.net[3].__class__ = type("Block", (Block,), {})  # a class of its own to change
+        self.optimizer = self.new_optimizer()
+        self.options = type("Options", (Options,), {})()
+        self.scope = {
+            **globals(),
+            "SETTINGS": {"scale": 1.0, "deep": {"offset": 0.0}, "to_none": True},
+            "GAIN": 1.0,
+        }
+        self.size = 5
+        self.handles, self.saved = [], []
+        self.random = np.random.default_rng(1)
+        self.read_closed, self.rebind_closed = shared_variable(1.0)
+        function = types.FunctionType(train.__code__, self.scope, "train", (1.0,))
+        self.function = function
+        compiled_function = kuai.compile(function) if compiled else function
+        self.compiled = compiled_function
+        self.run = lambda *batch: compiled_function(self, self.options, self.read_closed, *batch)
+
+    def new_optimizer(self):
+        """An optimizer of the parameters there are now."""
+        return kuai.optim.SGD(self.net.parameters(), lr=0.05, momentum=0.9)
+
+    def step(self):
+        """One step on the next batch: the loss."""
+        x = self.random.normal(size=(self.size, 4)).astype(np.float32)
+        y = self.random.normal(size=(self.size, 2)).astype(np.float32)
+        return self.run(kuai.tensor(x), kuai.tensor(y))
+
+    def tensors(self):
+        """Everything that must be equal in both worlds, by name."""
+        yield from self.net.state_dict().items()
+        for name, parameter in self.net.named_parameters():
+            yield f"{name}.grad", parameter.grad
+            for key, value in self.optimizer.state[parameter].items():
+                yield f"{name}.{key}", value
+        yield from enumerate(self.saved)
+
+
+def shared_variable(number):
+    """A closed-over variable: what reads it, and what rebinds it."""
+    closed = number
+
+    def read():
+        return closed
+
+    def rebind(value):
+        nonlocal closed
+        closed = value
+
+    return read, rebind
+
+
+# Modes, modules and their attributes --------------------------------------------------------------
+
+
+@change
+def training_mode(world, number):
+    world.net.train(number % 2 == 0)
+
+
+@change
+def mode_of_one_child(world, number):
+    world.net[1].train(number % 2 == 0)
+
+
+@change
+def dropout_rate(world, number):
+    world.net[4].p = number / 10
+
+
+@change
+def batch_norm_momentum(world, number):
+    world.net[1].momentum = 0.1 + number / 20
+
+
+@change
+def attribute(world, number):
+    world.net[3].scale = 1 + number / 10
+
+
+@change
+def attribute_of_another_kind(world, number):
+    world.net[3].scale = kuai.tensor(1 + number / 10) if number % 2 else 2
+
+
+@change
+def list_in_a_module(world, number):
+    world.net[3].factors.append(1 + number / 100)
+
+
+@change
+def element_of_a_list(world, number):
+    world.net[3].factors[0] = 1 + number / 10
+
+
+@change
+def class_attribute(world, number):
+    type(world.net[3]).slope = 1 + number / 10
+
+
+@change
+def method_of_the_class(world, number):
+    type(world.net[3]).mix = [lambda self, x: kuai.tanh(x), lambda self, x: x.sin()][number % 2]
+
+
+@change
+def method_of_the_instance(world, number):
+    world.net[3].mix = [kuai.tanh, kuai.cos][number % 2]
+
+
+@change
+def buffer_rebound(world, number):
+    world.net[3].shift = kuai.full((6,), number / 10)
+
+
+@change
+def buffer_changed_in_place(world, number):
+    world.net[3].shift.add_(number / 10)
+
+
+@change
+def child_replaced(world, number):
+    kuai.manual_seed(number)
+    world.net[5] = nn.Linear(6, 2)
+    world.optimizer = world.new_optimizer()
+
+
+@change
+def child_replaced_behind_the_optimizer(world, number):
+    kuai.manual_seed(number)
+    world.net[3].linear = nn.Linear(6, 6, bias=number % 2 == 0)
+
+
+@change
+def optional_child(world, number):
+    world.net[3].extra = [None, nn.Sigmoid(), nn.Tanh()][number % 3]
+
+
+@change
+def layer_appended(world, number):
+    if len(world.net) < 8:
+        world.net.append(nn.Identity())
+        world.net[-1].register_forward_hook(lambda module, args, out: out * (1 + number / 10))
+
+
+@change
+def state_loaded(world, number):
+    kuai.manual_seed(number)
+    saved = {k: kuai.rand_like(v.float()).to(v.dtype) for k, v in world.net.state_dict().items()}
+    world.net.load_state_dict(saved)
+
+
+@change
+def network_copied(world, number):
+    world.net = copy.deepcopy(world.net)
+    world.optimizer = world.new_optimizer()
+
+
+# Parameters and gradients -------------------------------------------------------------------------
+
+
+@change
+def frozen(world, number):
+    world.net[0].requires_grad_(number % 2 == 0)
+
+
+@change
+def weight_written(world, number):
+    with kuai.no_grad():
+        world.net[0].weight[0, 0] = number
+
+
+@change
+def data_written(world, number):
+    world.net[0].weight.data[1] *= number / 10
+
+
+@change
+def data_rebound(world, number):
+    world.net[0].bias.data = kuai.full((6,), number / 10)
+
+
+@change
+def parameter_rebound(world, number):
+    world.net[0].bias = nn.Parameter(kuai.full((6,), number / 10))
+
+
+@change
+def parameter_removed(world, number):
+    world.net[0].bias = None
+
+
+@change
+def tied(world, number):
+    world.net[3].linear.bias = world.net[0].bias
+
+
+@change
+def gradient_set(world, number):
+    weight = world.net[0].weight
+    weight.grad = kuai.full_like(weight, number / 10)
+
+
+@change
+def gradients_dropped_or_zeroed(world, number):
+    world.scope["SETTINGS"]["to_none"] = number % 2 == 0
+
+
+@change
+def snapshot_kept(world, number):
+    world.saved = [world.net[0].weight.detach(), world.net[0].weight.detach().clone()]
+
+
+# Hooks --------------------------------------------------------------------------------------------
+
+
+@change
+def forward_hook(world, number):
+    factor = 1 + number / 10
+    world.handles.append(world.net[0].register_forward_hook(lambda module, args, out: out * factor))
+
+
+@change
+def forward_pre_hook(world, number):
+    world.handles.append(
+        world.net[3].register_forward_pre_hook(lambda module, args: (args[0] + number / 10,))
+    )
+
+
+@change
+def full_backward_hook(world, number):
+    world.handles.append(
+        world.net[3].register_full_backward_hook(
+            lambda module, into, out: tuple(None if g is None else g * number / 5 for g in into)
+        )
+    )
+
+
+@change
+def tensor_hook(world, number):
+    if world.net[0].weight.requires_grad:
+        world.handles.append(world.net[0].weight.register_hook(lambda g: g * (number / 5)))
+
+
+@change
+def hook_of_all_modules(world, number):
+    def hook(module, args, out):
+        return out * (1 + number / 100) if module is world.net[0] else None
+
+    world.handles.append(nn.modules.module.register_module_forward_hook(hook))
+
+
+@change
+def hook_removed(world, number):
+    if world.handles:
+        world.handles.pop(number % len(world.handles)).remove()
+
+
+@change
+def number_of_a_hook(world, number):
+    settings = {"factor": 1.0}
+    hook = world.net[2].register_forward_hook(lambda module, args, out: out * settings["factor"])
+    world.handles.append(hook)
+    world.step()
+    settings["factor"] = 1 + number / 10
+
+
+# The optimizer ------------------------------------------------------------------------------------
+
+
+@change
+def learning_rate(world, number):
+    world.optimizer.param_groups[0]["lr"] = number / 100
+
+
+@change
+def momentum(world, number):
+    world.optimizer.param_groups[0]["momentum"] = [0.0, 0.5][number % 2]
+
+
+@change
+def weight_decay(world, number):
+    world.optimizer.param_groups[0]["weight_decay"] = [0.0, 0.1][number % 2]
+
+
+@change
+def scheduled(world, number):
+    world.optimizer.param_groups[0].pop("initial_lr", None)
+    kuai.optim.lr_scheduler.ExponentialLR(world.optimizer, gamma=0.9).step()
+
+
+@change
+def optimizer_replaced(world, number):
+    world.optimizer = kuai.optim.Adam(world.net.parameters(), lr=0.01 + number / 1000, eps=0.01)
+
+
+@change
+def group_added(world, number):
+    known = {id(p) for group in world.optimizer.param_groups for p in group["params"]}
+    new = [p for p in world.net.parameters() if id(p) not in known]
+    if new:
+        world.optimizer.add_param_group({"params": new, "lr": number / 100})
+
+
+@change
+def optimizer_state_loaded(world, number):
+    world.optimizer.load_state_dict(copy.deepcopy(world.optimizer.state_dict()))
+
+
+@change
+def optimizer_state_changed(world, number):
+    for state in world.optimizer.state.values():
+        for value in state.values():
+            if value is not None and value.dim():
+                value.mul_(number / 10)
+
+
+# Plain Python -------------------------------------------------------------------------------------
+
+
+@change
+def global_number(world, number):
+    world.scope["GAIN"] = 1 + number / 10
+
+
+@change
+def global_of_another_kind(world, number):
+    world.scope["GAIN"] = kuai.tensor(1 + number / 10) if number % 2 else 2
+
+
+@change
+def entry_of_a_global(world, number):
+    world.scope["SETTINGS"]["scale"] = 1 + number / 10
+
+
+@change
+def deep_entry_of_a_global(world, number):
+    world.scope["SETTINGS"]["deep"]["offset"] = number / 10
+
+
+@change
+def closed_over_number(world, number):
+    world.rebind_closed(1 + number / 10)
+
+
+@change
+def default_argument(world, number):
+    world.function.__defaults__ = (1 + number / 10,)
+
+
+@change
+def attribute_of_an_argument(world, number):
+    world.options.weight = 1 + number / 10
+
+
+@change
+def list_of_an_argument(world, number):
+    world.options.terms.append(1 + number / 100)
+
+
+@change
+def deep_attribute_of_an_argument(world, number):
+    world.options.inner.bias = number / 10
+
+
+@change
+def object_of_an_argument(world, number):
+    world.options.inner = types.SimpleNamespace(bias=number / 10)
+
+
+@change
+def property_of_an_argument(world, number):
+    type(world.options).doubled = property(lambda self: (2 + number / 10) * self.weight)
+
+
+@change
+def tensor_of_an_argument_rebound(world, number):
+    world.options.shift = kuai.full((2,), number / 10)
+
+
+@change
+def tensor_of_an_argument_written(world, number):
+    world.options.shift[0] = number / 10
+
+
+@change
+def other_object_as_argument(world, number):
+    world.options = type("Options", (Options,), {})()
+    world.options.weight = 1 + number / 10
+
+
+# Surroundings -------------------------------------------------------------------------------------
+
+
+@change
+def batch_size(world, number):
+    world.size = 3 + number % 3
+
+
+@change
+def seed(world, number):
+    kuai.manual_seed(number)
+
+
+@change
+def plain_steps(world, number):
+    for _ in range(number % 3):
+        world.step()
