@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+KERNELS := $(wildcard src/kuai/ops/native/*.cc src/kuai/ops/native/*.h)
 
 .PHONY: train test check stubs bench clean
 .PRECIOUS: $(VENV)/.installed-%
@@ -39,6 +40,6 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # One stamp for each set of extras: pip runs only when one of these files is newer than the stamp.
-$(VENV)/.installed-%: pyproject.toml setup.py src/kuai/ops/native/convolution.cc | $(BIN)/python
+$(VENV)/.installed-%: pyproject.toml setup.py $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

@@ -70,7 +70,7 @@ class Layout:
         self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
         backward = _named(self._backward, f"{name}_backward")
-        self.backward = jax.jit(backward) if compiled else backward
+        self.backward = jax.jit(backward, keep_unused=True) if compiled else backward
 
     def _backward(self, leaves, cotangents):
         pullback = jax.tree.unflatten(self.tree, leaves)
@@ -105,7 +105,10 @@ class Entry:
         self.compiled = compiled
         self.plain, self.forward = _named(self._plain, name), _named(self._forward, name)
         if compiled:
-            self.plain, self.forward = jax.jit(self.plain), jax.jit(self.forward)
+            # an unused input still says where the result lies: without it a program that reads the
+            # result would be compiled again once it has been placed
+            self.plain = jax.jit(self.plain, keep_unused=True)
+            self.forward = jax.jit(self.forward, keep_unused=True)
 
     def _plain(self, *values):
         return jax.tree.map(_strong, self.function(*values))

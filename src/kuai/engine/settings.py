@@ -5,6 +5,9 @@
   a small program whose compilation costs far more than loading it. The folder is private to the
   user (a cache holds machine code, so only its owner may write to it).
 
+* Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
+  `executables`).
+
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
 nothing.
@@ -14,6 +17,8 @@ import os
 import pathlib
 
 import jax
+
+from kuai.engine import executables
 
 __all__ = ["apply", "compile_enabled"]
 
@@ -26,6 +31,7 @@ def compile_enabled() -> bool:
 def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
+    executables.watch()
     if os.environ.get("KUAI_CACHE", "1") != "0" and not jax.config.jax_compilation_cache_dir:
         _use_cache(_cache_folder())
 

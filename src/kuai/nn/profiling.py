@@ -56,6 +56,8 @@ class profile:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        # programs run beside Python: what is still running would be missing
+        jax.block_until_ready([array for array in jax.live_arrays() if not array.is_deleted()])
         self._contexts.__exit__(*error)
         files = self.folder.rglob("perfetto_trace.json.gz")
         self.file = max(files, key=lambda file: file.stat().st_mtime)

@@ -106,13 +106,19 @@ def _direction_backward(mode, reverse, saved, cotangents):
 _direction.defvjp(_direction_forward, _direction_backward)
 
 
+def _one_bias(weights):
+    if "bias_ih" in weights:
+        return weights["bias_ih"] + weights["bias_hh"]
+    return jnp.zeros_like(weights["weight_ih"][:, 0])
+
+
 def _run_direction(mode, reverse, input, hidden, cell, weights):
     """One direction of a layer for input (T, B, I)."""
-    from_input = _times(input, weights["weight_ih"])  # (T, B, G)
     weight, projection = weights["weight_hh"], weights.get("weight_hr")
     if mode == "LSTM" and projection is None:
-        bias = weights["bias_ih"] + weights["bias_hh"] if "bias_ih" in weights else None
-        return lstm_direction(reverse, from_input, bias, hidden, cell, weight)
+        weight_ih, bias = weights["weight_ih"], _one_bias(weights)
+        return lstm_direction(reverse, input, weight_ih, bias, hidden, cell, weight)
+    from_input = _times(input, weights["weight_ih"])  # (T, B, G)
     bias = None
     if "bias_ih" in weights:
         from_input = from_input + weights["bias_ih"]

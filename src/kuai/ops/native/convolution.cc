@@ -5,30 +5,27 @@
 // a weight in memory by itself; the way there and back is a reorder of a weight, which is small
 // beside the convolution.
 //
-// Invariants: primitives are made once for each problem and kept. All of them run one after the
-// other on one thread of their own: oneDNN spreads each over all cores by OpenMP, which keeps a
-// team of threads for every thread that calls it, and XLA calls from many. For the same reason one
-// piece of scratch memory is enough, and it is kept, because fresh pages cost more than arithmetic.
+// Invariant: primitives are made once for each problem and kept. All of them run on the thread of
+// `Worker`.
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
-#include <functional>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <vector>
 
 #include "oneapi/dnnl/dnnl.hpp"
+#include "worker.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 using dnnl::memory;
+using kuai::engine;
+using kuai::Scratch;
+using kuai::user_scratchpad;
+using kuai::Worker;
 using Numbers = ffi::Span<const int64_t>;
 using Dims = memory::dims;
 
@@ -56,11 +53,6 @@ struct Plan {
   bool reorders;
 };
 
-const dnnl::engine& engine() {
-  static const auto* made = new dnnl::engine(dnnl::engine::kind::cpu, 0);
-  return *made;
-}
-
 memory::desc channels_last(const Dims& dims, memory::data_type type) {
   using tag = memory::format_tag;
   return {dims, type, dims.size() == 3 ? tag::nwc : dims.size() == 4 ? tag::nhwc : tag::ndhwc};
@@ -70,12 +62,6 @@ memory::desc row_major(const Dims& dims, memory::data_type type) {
   Dims strides(dims.size(), 1);
   for (size_t i = dims.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * dims[i];
   return {dims, type, strides};
-}
-
-dnnl::primitive_attr user_scratchpad() {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attributes;
 }
 
 template <typename Description>
@@ -124,74 +110,12 @@ Plan make_plan(const Problem& p) {
   return plan;
 }
 
-// Memory that grows to the largest piece asked for.
-class Scratch {
+// All plans so far. To be used on the worker's thread only.
+class Convolutions {
  public:
-  char* reserve(size_t size) {
-    if (size > size_) {
-      std::free(start_);
-      size_ = round_up(size);
-      start_ = static_cast<char*>(std::aligned_alloc(kAlignment, size_));
-      if (start_ == nullptr) {
-        size_ = 0;
-        throw std::bad_alloc();
-      }
-    }
-    return start_;
-  }
-  static size_t round_up(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
-
- private:
-  static constexpr size_t kAlignment = 4096;
-  char* start_ = nullptr;
-  size_t size_ = 0;
-};
-
-// The thread that all convolutions run on, with what belongs to it.
-class Worker {
- public:
-  static Worker& get() {
-    static auto* made = new Worker;  // never destroyed: its thread may outlive `main`
+  static Convolutions& get() {
+    static auto* made = new Convolutions;  // never destroyed, as the worker is not
     return *made;
-  }
-
-  // Run a convolution; returns when it is done. Throws what it throws.
-  void run(const Problem& problem, void* source, void* weight, void* destination) {
-    std::lock_guard<std::mutex> turn(turn_);
-    std::exception_ptr failure;
-    std::unique_lock<std::mutex> lock(mutex_);
-    job_ = [&] {
-      try {
-        execute(problem, source, weight, destination);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-    };
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return !job_; });
-    if (failure) std::rethrow_exception(failure);
-  }
-
- private:
-  Worker() : stream_(engine()) { std::thread([this] { work(); }).detach(); }
-
-  void work() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    while (true) {
-      changed_.wait(lock, [&] { return static_cast<bool>(job_); });
-      job_();
-      job_ = nullptr;
-      changed_.notify_all();
-    }
-  }
-
-  const Plan& plan_for(const Problem& problem) {
-    auto found = plans_.find(problem);
-    if (found == plans_.end()) {
-      if (plans_.size() >= kMostPlans) plans_.clear();
-      found = plans_.emplace(problem, make_plan(problem)).first;
-    }
-    return found->second;
   }
 
   void execute(const Problem& problem, void* source, void* weight, void* destination) {
@@ -199,7 +123,7 @@ class Worker {
     const size_t weight_size = Scratch::round_up(plan.chosen_weight.get_size());
     const size_t scratch_size = Scratch::round_up(plan.scratchpad.get_size());
     const size_t reorder_size = plan.reorders ? plan.reorder_scratchpad.get_size() : 0;
-    char* start = scratch_.reserve(weight_size + scratch_size + reorder_size);
+    char* start = Worker::get().scratch.reserve(weight_size + scratch_size + reorder_size);
 
     memory given_weight(plan.weight, engine(), weight);
     memory used_weight(plan.chosen_weight, engine(), plan.reorders ? start : weight);
@@ -231,12 +155,20 @@ class Worker {
     stream_.wait();
   }
 
+ private:
+  Convolutions() : stream_(engine()) {}
+
+  const Plan& plan_for(const Problem& problem) {
+    auto found = plans_.find(problem);
+    if (found == plans_.end()) {
+      if (plans_.size() >= kMostPlans) plans_.clear();
+      found = plans_.emplace(problem, make_plan(problem)).first;
+    }
+    return found->second;
+  }
+
   static constexpr size_t kMostPlans = 1024;
-  std::mutex turn_, mutex_;
-  std::condition_variable changed_;
-  std::function<void()> job_;
   dnnl::stream stream_;
-  Scratch scratch_;
   std::map<Problem, Plan> plans_;
 };
 
@@ -272,8 +204,10 @@ ffi::Error convolve(Kind kind, ffi::AnyBuffer source, ffi::AnyBuffer weight,
                         copied(high),
                         groups};
   try {
-    Worker::get().run(problem, source.untyped_data(), weight.untyped_data(),
-                      destination.untyped_data());
+    Worker::get().run([&] {
+      Convolutions::get().execute(problem, source.untyped_data(), weight.untyped_data(),
+                                  destination.untyped_data());
+    });
   } catch (const std::exception& error) {
     return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
   }

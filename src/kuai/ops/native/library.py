@@ -22,7 +22,14 @@ from kuai.engine.portable import is_portable
 
 __all__ = ["TARGETS", "is_available", "is_usable"]
 
-TARGETS = ("forward", "input_gradient", "weight_gradient")
+TARGETS = (
+    "convolution_forward",
+    "convolution_input_gradient",
+    "convolution_weight_gradient",
+    "lstm_inference",
+    "lstm_forward",
+    "lstm_backward",
+)
 _PACKAGE, _FILE = "onednn-cpu-gomp", "libdnnl.so.3"
 
 # A thread of oneDNN's that waits for the next loop spins this often before it sleeps. GNU OpenMP's
@@ -40,7 +47,7 @@ def is_available() -> bool:
     """Whether the kernels are built, fit this machine, and are not switched off."""
     if os.environ.get("KUAI_ONEDNN", "1") == "0":
         return False
-    kernels = next(pathlib.Path(__file__).parent.glob("_convolution*.so"), None)
+    kernels = next(pathlib.Path(__file__).parent.glob("_kernels*.so"), None)
     onednn = _installed()
     if kernels is None or onednn is None:
         return False
@@ -75,5 +82,5 @@ def _load(onednn, kernels):
 
 def _register(library):
     for name in TARGETS:
-        handler = jax.ffi.pycapsule(getattr(library, f"kuai_convolution_{name}"))
-        jax.ffi.register_ffi_target(f"kuai_convolution_{name}", handler, platform="cpu")
+        handler = jax.ffi.pycapsule(getattr(library, f"kuai_{name}"))
+        jax.ffi.register_ffi_target(f"kuai_{name}", handler, platform="cpu")

@@ -1,0 +1,45 @@
+"""A limit to how many compiled programs stay in memory.
+
+Every program maps a few pages of machine code, and Linux allows a process a limited number of such
+mappings (`vm.max_map_count`, usually 65,530). A long run with ever new shapes would come to the
+point where nothing can be compiled or allocated any more. Before it does, JAX is told to forget all
+its programs; those still needed are made again, mostly from the cache on disk.
+"""
+
+import pathlib
+
+import jax
+
+__all__ = ["watch"]
+
+_MAPS = pathlib.Path("/proc/self/maps")
+_LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
+_EVERY = 500  # programs between two looks
+_SHARE = 0.6  # of the limit
+
+
+class _Watch:
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.programs = 0
+
+    def __call__(self, event: str, duration: float, **details) -> None:
+        if not event.endswith("backend_compile_duration"):
+            return
+        self.programs += 1
+        if self.programs % _EVERY == 0 and _mappings() > self.limit:
+            jax.clear_caches()
+
+
+def _mappings() -> int:
+    with _MAPS.open("rb") as lines:
+        return sum(1 for _ in lines)
+
+
+def watch() -> None:
+    """Have JAX forget its programs before they use up the mappings of the process."""
+    try:
+        limit = int(_LIMIT.read_text())
+    except (OSError, ValueError):
+        return  # not Linux: there is no such limit
+    jax.monitoring.register_event_duration_secs_listener(_Watch(int(_SHARE * limit)))

@@ -1,0 +1,102 @@
+// The one thread that all kernels run on, one after the other, with what belongs to it.
+//
+// oneDNN spreads each primitive over all cores by OpenMP, which keeps a team of threads for every
+// thread that calls it, and XLA calls from many. For the same reason one piece of scratch memory is
+// enough, and it is kept, because fresh pages cost more than arithmetic.
+
+#pragma once
+
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include "oneapi/dnnl/dnnl.hpp"
+
+namespace kuai {
+
+inline const dnnl::engine& engine() {
+  static const auto* made = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *made;
+}
+
+inline dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+// Memory that grows to the largest piece asked for.
+class Scratch {
+ public:
+  char* reserve(size_t size) {
+    if (size > size_) {
+      std::free(start_);
+      size_ = round_up(size);
+      start_ = static_cast<char*>(std::aligned_alloc(kAlignment, size_));
+      if (start_ == nullptr) {
+        size_ = 0;
+        throw std::bad_alloc();
+      }
+    }
+    return start_;
+  }
+  static size_t round_up(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+
+ private:
+  static constexpr size_t kAlignment = 4096;
+  char* start_ = nullptr;
+  size_t size_ = 0;
+};
+
+class Worker {
+ public:
+  static Worker& get() {
+    static auto* made = new Worker;  // never destroyed: its thread may outlive `main`
+    return *made;
+  }
+
+  // Run a job; returns when it is done. Throws what it throws.
+  void run(const std::function<void()>& job) {
+    std::lock_guard<std::mutex> turn(turn_);
+    std::exception_ptr failure;
+    std::unique_lock<std::mutex> lock(mutex_);
+    job_ = [&] {
+      try {
+        job();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+    };
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !job_; });
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  // For jobs only.
+  Scratch scratch;
+
+ private:
+  Worker() {
+    std::thread([this] { work(); }).detach();
+  }
+
+  void work() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [&] { return static_cast<bool>(job_); });
+      job_();
+      job_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex turn_, mutex_;
+  std::condition_variable changed_;
+  std::function<void()> job_;
+};
+
+}  // namespace kuai
