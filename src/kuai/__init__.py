@@ -43,8 +43,7 @@ from kuai.engine.shapes import infer_shapes
 from kuai.engine.size import Size
 from kuai.engine.tensor import Tensor
 from kuai.ops.sequences import TYPED as _TYPED
-from kuai.ops.table import FUNCTIONS as _FUNCTIONS
-from kuai.ops.table import MODULES as _MODULES
+from kuai.ops.table import FUNCTIONS as _FUNCTIONS, MODULES as _MODULES
 
 __version__ = "0.1.0"
 

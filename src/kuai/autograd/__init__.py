@@ -1,8 +1,7 @@
 """`kuai.autograd`: gradients, and operations with a backward pass of their own."""
 
 from kuai.autograd import functional as functional
-from kuai.engine.backward import grad
-from kuai.engine.backward import run_backward as backward
+from kuai.engine.backward import grad, run_backward as backward
 from kuai.engine.function import Function, FunctionContext, once_differentiable
 from kuai.engine.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kuai.engine.modes import (

@@ -24,8 +24,7 @@ import numpy as np
 from kuai.engine import autocasting, modes, randomness
 from kuai.engine.history import overwrite, window
 from kuai.engine.running import Operation, run
-from kuai.engine.tensor import Tensor
-from kuai.engine.tensor import method as attach
+from kuai.engine.tensor import Tensor, method as attach
 from kuai.engine.views import Step, value
 
 __all__ = ["REGISTRY", "Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]

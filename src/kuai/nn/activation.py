@@ -2,8 +2,7 @@
 
 import warnings
 
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
 
@@ -13,13 +12,11 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
-    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "LeakyReLU",
     "LogSigmoid",
-    "LogSoftmax",
     "Mish",
     "PReLU",
     "RReLU",
@@ -27,14 +24,9 @@ __all__ = [
     "ReLU6",
     "SiLU",
     "Sigmoid",
-    "Softmax",
-    "Softmax2d",
-    "Softmin",
     "Softplus",
-    "Softshrink",
     "Softsign",
     "Tanh",
-    "Tanhshrink",
     "Threshold",
 ]
 
@@ -64,22 +56,6 @@ class _OneNumber(Module):
         """What is printed between the parentheses."""
         inplace = ", inplace=True" if self.inplace else ""
         return f"{self._number}={getattr(self, self._number)}{inplace}"
-
-
-class _OverDim(Module):
-    """An activation along one dimension."""
-
-    def __init__(self, dim=None):
-        super().__init__()
-        self.dim = dim
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        self.__dict__.setdefault("dim", None)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"dim={self.dim}"
 
 
 class ReLU(_Inplace):
@@ -273,19 +249,6 @@ class Softsign(Module):
         return F.softsign(input)
 
 
-class Tanhshrink(Module):
-    """x - tanh(x).
-
-    Example:
-        >>> kuai.nn.Tanhshrink()(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
-    """
-
-    def forward(self, input):
-        """The function of each element, or along the dimension."""
-        return F.tanhshrink(input)
-
-
 class GELU(Module):
     """x·Φ(x).
 
@@ -326,48 +289,6 @@ class GLU(Module):
     def extra_repr(self):
         """What is printed between the parentheses."""
         return f"dim={self.dim}"
-
-
-class Hardshrink(Module):
-    """x where |x| > lambd, else 0.
-
-    Example:
-        >>> kuai.nn.Hardshrink()(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
-    """
-
-    def __init__(self, lambd=0.5):
-        super().__init__()
-        self.lambd = lambd
-
-    def forward(self, input):
-        """The function of each element, or along the dimension."""
-        return F.hardshrink(input, self.lambd)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.lambd}"
-
-
-class Softshrink(Module):
-    """x moved towards 0 by lambd.
-
-    Example:
-        >>> kuai.nn.Softshrink()(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
-    """
-
-    def __init__(self, lambd=0.5):
-        super().__init__()
-        self.lambd = lambd
-
-    def forward(self, input):
-        """The function of each element, or along the dimension."""
-        return F.softshrink(input, self.lambd)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.lambd}"
 
 
 class Softplus(Module):
@@ -528,57 +449,3 @@ class PReLU(Module):
     def extra_repr(self):
         """What is printed between the parentheses."""
         return f"num_parameters={self.num_parameters}"
-
-
-class Softmax(_OverDim):
-    """eˣ / Σ eˣ along `dim`.
-
-    Example:
-        >>> kuai.nn.Softmax(dim=1)(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
-    """
-
-    def forward(self, input):
-        """The function of each element, or along the dimension."""
-        return F.softmax(input, self.dim, _stacklevel=5)
-
-
-class LogSoftmax(_OverDim):
-    """log softmax(x) along `dim`.
-
-    Example:
-        >>> kuai.nn.LogSoftmax(dim=1)(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
-    """
-
-    def forward(self, input):
-        """The function of each element, or along the dimension."""
-        return F.log_softmax(input, self.dim, _stacklevel=5)
-
-
-class Softmin(_OverDim):
-    """softmax(-x) along `dim`.
-
-    Example:
-        >>> kuai.nn.Softmin(dim=1)(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
-    """
-
-    def forward(self, input):
-        """The function of each element, or along the dimension."""
-        return F.softmin(input, self.dim, _stacklevel=5)
-
-
-class Softmax2d(Module):
-    """Softmax over the channels of each place of an image.
-
-    Example:
-        >>> kuai.nn.Softmax2d()(kuai.zeros(2, 3, 4, 4)).shape
-        torch.Size([2, 3, 4, 4])
-    """
-
-    def forward(self, input):
-        """Softmax along the third dimension from the end."""
-        if input.ndim not in (3, 4):
-            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.ndim}D instead")
-        return F.softmax(input, -3, _stacklevel=5)

@@ -1,7 +1,6 @@
 """Multi-head attention: the layer that owns the projections."""
 
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.linear import Linear
 from kuai.nn.module import Module

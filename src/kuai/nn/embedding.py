@@ -1,8 +1,7 @@
 """Embedding layers: a table of vectors, looked up alone or in bags."""
 
 from kuai.engine.modes import no_grad
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
 from kuai.nn.parameter import Parameter

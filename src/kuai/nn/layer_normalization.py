@@ -1,7 +1,6 @@
 """Normalization layers without running statistics: layer, group, RMS, local response."""
 
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
 

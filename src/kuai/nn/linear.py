@@ -2,8 +2,7 @@
 
 import math
 
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.lazy import LazyModuleMixin
 from kuai.nn.module import Module

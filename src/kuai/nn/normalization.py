@@ -5,8 +5,7 @@ import warnings
 import numpy as np
 
 from kuai.engine.tensor import from_array
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter, zeros
 from kuai.nn.lazy import LazyModuleMixin
 from kuai.nn.module import Module

@@ -3,8 +3,7 @@
 import copy
 import warnings
 
-from kuai.nn import functional as F
-from kuai.nn import init
+from kuai.nn import functional as F, init
 from kuai.nn.containers import ModuleList
 from kuai.nn.layer_normalization import LayerNorm
 from kuai.nn.module import Module

@@ -13,8 +13,7 @@ import numpy as np
 from kuai.engine import devices, dtypes, modes, views
 from kuai.engine.door import Array, composite, op
 from kuai.engine.function import Function
-from kuai.engine.layouts import is_contiguous as layout_is_contiguous
-from kuai.engine.layouts import layout_of
+from kuai.engine.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.promotion import cast
 from kuai.engine.tensor import Tensor, from_array, method, wrap
 from kuai.ops import indexing

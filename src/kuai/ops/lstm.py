@@ -69,6 +69,16 @@ def _last(steps, reverse):
 
 
 def _summed(rows, read):
-    """The gradient of a weight: what its products' gradients were, and what it was applied to."""
+    """The gradient of a weight: what its products' gradients were, and what it was applied to.
+
+    XLA's product is up to four times as fast if the wider matrix comes second; the barrier keeps
+    XLA from turning it round.
+    """
     read = read.reshape(-1, read.shape[-1])
-    return jax.lax.dot_general(rows, read, (((0,), (0,)), ((), ())))
+    if read.shape[-1] >= rows.shape[-1]:
+        return _contracted(rows, read)
+    return jax.lax.optimization_barrier(_contracted(read, rows)).T
+
+
+def _contracted(left, right):
+    return jax.lax.dot_general(left, right, (((0,), (0,)), ((), ())))

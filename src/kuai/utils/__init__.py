@@ -1,4 +1,3 @@
 """PyTorch's import paths for what stands around a network: `kuai.utils.data`, `.checkpoint`."""
 
-from kuai.utils import checkpoint as checkpoint
-from kuai.utils import data as data
+from kuai.utils import checkpoint as checkpoint, data as data
