@@ -22,6 +22,12 @@ SHAPES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _for_any_shape(monkeypatch):
+    """Small shapes are left to XLA otherwise."""
+    monkeypatch.setattr(lstm_steps, "_FEWEST", (1, 1, 1))
+
+
 def _arrays(shape, seed=0):
     """What `lstm_direction` takes."""
     steps, batch, inputs, size = shape
@@ -148,8 +154,16 @@ def test_is_used_where_it_can_be():
 
 
 @needs_kernels
+def test_small_problems_are_left_to_xla(monkeypatch):
+    monkeypatch.undo()
+    assert _program(_arrays((8, 2, 2, 64))) == [["inference"], ["forward", "backward"]]
+    for shape in ((7, 2, 2, 64), (8, 1, 2, 64), (8, 2, 2, 63)):
+        assert _program(_arrays(shape)) == [[], []]
+
+
+@needs_kernels
 def test_a_switch_is_seen_by_eager_and_compiled_code():
-    layer = kuai.nn.LSTM(3, 5, num_layers=2, bidirectional=True, batch_first=True)
+    layer = kuai.nn.LSTM(3, 6, num_layers=2, bidirectional=True, batch_first=True)
     compiled = kuai.compile(lambda x: layer(x)[0])
     x = kuai.randn(2, 7, 3)
     expected = layer(x)[0].numpy(force=True)

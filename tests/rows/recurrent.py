@@ -44,6 +44,8 @@ ROWS = [
         Row(f"nn.{name} unbatched", _layer(name, 3, 4, bidirectional=True), A(5, 3), layer=True)
         for name in ("RNN", "LSTM", "GRU")
     ),
+    # large enough for the kernels
+    Row("nn.LSTM large", _layer("LSTM", 5, 64, 2, bidirectional=True), A(9, 3, 5), layer=True),
     Row("nn.LSTM one step", _layer("LSTM", 3, 4), A(1, 2, 3), layer=True),
     Row("nn.GRU float64", _layer("GRU", 3, 4), _X, layer=True, dtypes=("float64",)),
     Row(

@@ -15,7 +15,7 @@ __all__ = ["watch"]
 _MAPS = pathlib.Path("/proc/self/maps")
 _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
 _EVERY = 500  # programs between two looks
-_SHARE = 0.6  # of the limit
+_SHARE = 0.4  # of the limit
 
 
 class _Watch:

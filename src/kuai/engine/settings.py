@@ -5,6 +5,8 @@
   a small program whose compilation costs far more than loading it. The folder is private to the
   user (a cache holds machine code, so only its owner may write to it).
 
+* The C library's allocator keeps memory that is freed (see `host_memory`; `KUAI_MALLOC=0` leaves it
+  alone).
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
@@ -18,7 +20,7 @@ import pathlib
 
 import jax
 
-from kuai.engine import executables
+from kuai.engine import executables, host_memory
 
 __all__ = ["apply", "compile_enabled"]
 
@@ -32,6 +34,7 @@ def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
+    host_memory.keep_freed()
     if os.environ.get("KUAI_CACHE", "1") != "0" and not jax.config.jax_compilation_cache_dir:
         _use_cache(_cache_folder())
 

@@ -20,9 +20,11 @@ from kuai.ops import lstm_scan
 from kuai.ops.native import lstm_steps
 
 
-def _way(*arrays):
+def _way(input, hidden, *others):
     """Where the loops are."""
-    return lstm_steps if lstm_steps.is_possible(*arrays) else lstm_scan
+    shape = len(input), *hidden.shape
+    native = lstm_steps.is_worthwhile(shape) and lstm_steps.is_possible(input, hidden, *others)
+    return lstm_steps if native else lstm_scan
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -37,21 +39,24 @@ def lstm_direction(reverse, input, weight_ih, bias, hidden, cell, weight):
         hidden, cell: the first states, (B, H).
         weight: what a step's hidden state is multiplied by, (4·H, H).
     """
-    arrays = input, weight_ih, bias, hidden, cell, weight
-    outputs, cell = _way(*arrays).inference(*arrays, reverse=reverse)
+    way = _way(input, hidden, weight_ih, bias, cell, weight)
+    outputs, cell = way.inference(input, weight_ih, bias, hidden, cell, weight, reverse=reverse)
     return outputs, _last(outputs, reverse), cell
 
 
-def _forward(reverse, *arrays):
-    input, weight_ih, _, hidden, cell, weight = arrays
-    outputs, gates, cells = _way(*arrays).forward(*arrays, reverse=reverse)
+def _forward(reverse, input, weight_ih, bias, hidden, cell, weight):
+    way = _way(input, hidden, weight_ih, bias, cell, weight)
+    outputs, gates, cells = way.forward(
+        input, weight_ih, bias, hidden, cell, weight, reverse=reverse
+    )
     results = outputs, _last(outputs, reverse), _last(cells, reverse)
     return results, (input, weight_ih, hidden, cell, weight, outputs, gates, cells)
 
 
 def _backward(reverse, saved, cotangents):
     input, weight_ih, hidden, cell, weight, outputs, gates, cells = saved
-    made, of_hidden, of_cell = _way(*saved, *cotangents).backward(
+    way = _way(input, hidden, gates, cells, cell, weight, *cotangents)
+    made, of_hidden, of_cell = way.backward(
         gates, cells, cell, weight, *cotangents, reverse=reverse
     )
     rows = made.reshape(-1, made.shape[-1])

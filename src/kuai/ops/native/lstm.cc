@@ -37,7 +37,7 @@ using kuai::Worker;
 
 namespace {
 
-// Functions of one number --------------------------------------------------------------------------
+// Functions of one number -------------------------------------------------------------------------
 
 inline float limited(float x, float limit) {  // NaN stays
   x = x < -limit ? -limit : x;
@@ -75,9 +75,9 @@ inline float sigmoid(float x) {
   return 1 / (1 + (power * rest + power));
 }
 
-// One step of some rows ----------------------------------------------------------------------------
+// One step of some rows ---------------------------------------------------------------------------
 
-// `gates` holds h·Uᵀ, or what is read, in the beginning; `other` the other of the two.
+// `gates` holds what is read from the input in the beginning, `other` holds h·Uᵀ.
 KUAI_EACH_PROCESSOR
 void step_forward(int64_t rows, int64_t size, const float* other, const float* bias,
                   const float* cell_before, float* gates, float* cell, float* hidden) {
@@ -129,7 +129,7 @@ void step_backward(int64_t rows, int64_t size, const float* of_output, const flo
   }
 }
 
-// Products with a weight ---------------------------------------------------------------------------
+// Products with a weight --------------------------------------------------------------------------
 
 // (rows, in) · (in, out), with the weight in the order that oneDNN likes best.
 struct Plan {
@@ -231,7 +231,7 @@ std::shared_ptr<const Products> products_for(const Factor& factor) {
   return found->second;
 }
 
-// All steps ----------------------------------------------------------------------------------------
+// All steps ---------------------------------------------------------------------------------------
 
 struct Sizes {
   int64_t steps, batch, hidden;
@@ -245,9 +245,11 @@ struct Sizes {
 struct Shares {
   int64_t rows, threads;
 
-  explicit Shares(int64_t batch) : rows(batch) {
-    constexpr int64_t kFewestRows = 4;
-    threads = std::clamp<int64_t>(batch / kFewestRows, 1, omp_get_max_threads());
+  explicit Shares(const Sizes& sizes) : rows(sizes.batch) {
+    // Where the weight does not stay in a core's own cache, every share reads all of it again.
+    constexpr int64_t kFits = 1 << 20;
+    const bool fits = 4 * sizes.hidden * sizes.hidden * int64_t{sizeof(float)} <= kFits;
+    threads = std::clamp<int64_t>(rows / (fits ? 4 : 16), 1, omp_get_max_threads());
   }
   int64_t start(int64_t thread) const { return rows * thread / threads; }
   int64_t count(int64_t thread) const { return start(thread + 1) - start(thread); }
@@ -259,7 +261,7 @@ struct Shares {
 class Recurrence {
  public:
   Recurrence(const Sizes& sizes, bool transposed)
-      : shares_(sizes.batch),
+      : shares_(sizes),
         width_((transposed ? 4 : 1) * sizes.hidden),
         products_(products_for(factor(sizes, transposed))),
         made_size_(Scratch::round_up(shares_.most() * width_ * sizeof(float))) {}
@@ -376,8 +378,8 @@ void forward(const Sizes& s, int64_t inputs, const Operands& given, float* gates
         float* next = outputs + t * s.slice() + at;
         float* next_cell = cells + (gates ? t * s.slice() : 0) + at;
         product(h, made);
-        step_forward(rows, s.hidden, made, given.bias, c, read + 4 * ((t - lowest) * s.slice() + at),
-                     next_cell, next);
+        float* own = read + 4 * ((t - lowest) * s.slice() + at);
+        step_forward(rows, s.hidden, made, given.bias, c, own, next_cell, next);
         h = next;
         c = next_cell;
       }
@@ -407,7 +409,7 @@ void backward(const Sizes& s, const float* cells, const float* cell, const float
   });
 }
 
-// Handlers -----------------------------------------------------------------------------------------
+// Handlers ----------------------------------------------------------------------------------------
 
 using Floats = ffi::Buffer<ffi::F32>;
 using Result = ffi::Result<Floats>;
@@ -433,8 +435,9 @@ ffi::Error run(const Job& job) {
   return ffi::Error::Success();
 }
 
-ffi::Error inference_handler(Floats input, Floats weight_ih, Floats bias, Floats hidden, Floats cell,
-                         Floats weight, Result outputs, Result last_cell, bool reverse) {
+ffi::Error inference_handler(Floats input, Floats weight_ih, Floats bias, Floats hidden,
+                             Floats cell, Floats weight, Result outputs, Result last_cell,
+                             bool reverse) {
   return run([&] {
     const Operands given{input.typed_data(),  weight_ih.typed_data(), bias.typed_data(),
                          hidden.typed_data(), cell.typed_data(),      weight.typed_data()};

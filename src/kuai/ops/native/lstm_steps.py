@@ -13,13 +13,19 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from kuai.ops import lstm_scan
 from kuai.ops.native import library
 
-__all__ = ["backward", "forward", "inference", "is_possible"]
+__all__ = ["backward", "forward", "inference", "is_possible", "is_worthwhile"]
+
+
+# Fewer steps, rows or columns than these are sooner done by XLA: a call of a kernel wakes other
+# threads, and a product with one row is no work for oneDNN.
+_FEWEST = (8, 2, 64)
 
 
 def is_possible(*arrays) -> bool:
@@ -29,6 +35,11 @@ def is_possible(*arrays) -> bool:
         and jax.default_backend() == "cpu"
         and library.is_usable()
     )
+
+
+def is_worthwhile(outputs_shape) -> bool:
+    """Whether the kernels are faster than XLA's loop for outputs (T, B, H)."""
+    return all(size >= fewest for size, fewest in zip(outputs_shape, _FEWEST, strict=True))
 
 
 def _primitive(name, on_xla, **options):
@@ -41,7 +52,7 @@ def _primitive(name, on_xla, **options):
 
     def shapes(*avals, reverse):
         made = jax.eval_shape(meaning(reverse), *avals)
-        return [jax.core.ShapedArray(result.shape, result.dtype) for result in made]
+        return [ShapedArray(result.shape, result.dtype) for result in made]
 
     def derivative(arrays, tangents, *, reverse):
         return jax.jvp(meaning(reverse), arrays, tuple(map(ad.instantiate_zeros, tangents)))
