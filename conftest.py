@@ -3,6 +3,7 @@
 The environment is set here, before anything imports JAX or torch: both read it only once.
 """
 
+import gc
 import os
 import pathlib
 import sys
@@ -17,6 +18,12 @@ collect_ignore = ["tests/typed", "tests/mission/code"]
 
 # Compiled programs are kept between runs, so that a second run does not compile them again.
 os.environ.setdefault("KUAI_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+
+# Tests make small programs and run each a few times: compiling fast is what matters.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+# JAX keeps millions of objects alive, which the collector would look at again and again.
+gc.set_threshold(100_000, 20, 50)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The workers share the cores; torch would start a thread per core in each of them.

@@ -45,13 +45,14 @@ def test_links_lead_somewhere(page):
 
 def test_the_pages_have_a_place_for_the_results():
     found = {"step_seconds": [1], "ratio": 2.0, "ratio_quartiles": [1.5, 2.5]}
-    found["first_step_seconds"] = 0.5
-    case = {"name": "a case", "contenders": {"Kuai": found, "other": {"missing": "no"}}}
+    found |= {"first_step_seconds": 0.5, "steps_mib": 3.0}
+    contenders = {"Kuai compiled": found, "PyTorch eager": found, "Equinox": {"missing": "no"}}
+    case = {"name": "a case", "training": True, "contenders": contenders}
     machine = {"processor": "p", "cores": 2, "versions": {"jax": "1"}}
     results = json.loads(json.dumps({"rounds": 3, "machine": machine, "cases": {"a": case}}))
     for page, texts in report.TEXTS.items():
         filled = report.fill((ROOT / page).read_text("utf-8"), report.table(results, texts))
-        assert "**2.00** (1.50–2.50)" in filled
+        assert "| a case | 2.00 | – | – | – |" in filled and "3 MiB / 3 MiB" in filled
         assert report.fill(filled, "again") == report.fill(
             (ROOT / page).read_text("utf-8"), "again"
         )

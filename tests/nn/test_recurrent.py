@@ -113,8 +113,7 @@ def test_a_sequence_in_two_parts():
     np.testing.assert_allclose(c2.tolist(), c.tolist(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["RNN_TANH", "LSTM", "GRU"])
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("mode", "reverse"), [("RNN_TANH", True), ("LSTM", False), ("GRU", False)])
 def test_second_derivatives(mode, reverse):
     """The weight's gradient is written by hand, so its own derivative is worth a check."""
     gates = {"RNN_TANH": 1, "LSTM": 4, "GRU": 3}[mode]

@@ -89,7 +89,7 @@ def _names(program):
     for name, thing in program.guards.roots.values():
         if isinstance(thing, Tensor):
             found.setdefault(thing._storage, name)
-        elif hasattr(thing, "named_parameters"):
+        elif hasattr(thing, "named_parameters") and not isinstance(thing, type):
             for inner, tensor in (*thing.named_parameters(), *thing.named_buffers()):
                 found.setdefault(tensor._storage, f"{name}.{inner}")
     for name, thing in program.guards.roots.values():

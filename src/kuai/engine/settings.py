@@ -5,14 +5,13 @@
   a small program whose compilation costs far more than loading it. The folder is private to the
   user (a cache holds machine code, so only its owner may write to it).
 
-* The C library's allocator keeps memory that is freed (see `host_memory`; `KUAI_MALLOC=0` leaves it
-  alone).
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
-nothing.
+nothing. `KUAI_KEEP_MEMORY=1` has the C library's allocator keep memory that is freed (see
+`host_memory`).
 """
 
 import os

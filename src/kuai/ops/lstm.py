@@ -22,8 +22,8 @@ from kuai.ops.native import lstm_steps
 
 def _way(input, hidden, *others):
     """Where the loops are."""
-    shape = len(input), *hidden.shape
-    native = lstm_steps.is_worthwhile(shape) and lstm_steps.is_possible(input, hidden, *others)
+    possible = lstm_steps.is_possible(input, hidden, *others)
+    native = possible and lstm_steps.is_worthwhile((input.shape[0], *hidden.shape))
     return lstm_steps if native else lstm_scan
 
 

@@ -31,9 +31,9 @@ _FEWEST = (8, 2, 64)
 def is_possible(*arrays) -> bool:
     """Whether the kernels can compute a layer with these: what it reads, states and weights."""
     return (
-        all(array.dtype == jnp.float32 and array.size > 0 for array in arrays)
+        library.is_usable()
         and jax.default_backend() == "cpu"
-        and library.is_usable()
+        and all(array.dtype == jnp.float32 and array.size > 0 for array in arrays)
     )
 
 
