@@ -1,4 +1,4 @@
-"""On request freed memory stays with the process: a second call of a large program takes no new pages."""
+"""On request freed memory stays with the process: later calls take no new pages."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""On request freed memory stays with the process, so that a step need not ask the system for it again.
+"""On request freed memory stays with the process, so that a step need not ask for it again.
 
 XLA allocates the temporary memory of a program at every call. glibc takes a piece of that size from
 the system and gives it back afterwards, and the system fills its pages with zeros one fault at a
