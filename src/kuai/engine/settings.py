@@ -10,8 +10,7 @@
 
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
-nothing. `KUAI_KEEP_MEMORY=1` has the C library's allocator keep memory that is freed (see
-`host_memory`).
+nothing.
 """
 
 import os
@@ -19,7 +18,7 @@ import pathlib
 
 import jax
 
-from kuai.engine import executables, host_memory
+from kuai.engine import executables
 
 __all__ = ["apply", "compile_enabled"]
 
@@ -33,7 +32,6 @@ def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
-    host_memory.keep_freed()
     if os.environ.get("KUAI_CACHE", "1") != "0" and not jax.config.jax_compilation_cache_dir:
         _use_cache(_cache_folder())
 
