@@ -4,7 +4,6 @@
 * JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is
   a small program whose compilation costs far more than loading it. The folder is private to the
   user (a cache holds machine code, so only its owner may write to it).
-
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
