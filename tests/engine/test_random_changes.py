@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from kuai import nn
 from kuai.engine.randomness import default_generator
 from tests.engine.random_changes import CHANGES, World
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_hooks_are_left():
+    """A change may register hooks of all modules, which other tests must not see."""
+    yield
+    nn.hooks.global_hooks.clear()
 
 
 class Twins:
