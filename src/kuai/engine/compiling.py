@@ -142,17 +142,19 @@ class Compiled:
         if program is not None:
             return program(tensors)
         if key in self.ways:
-            return self.ways[key].look(self, tensors, form)
+            return self.ways[key].look(self, key, tensors, form)
         return self.function(*args, **kwargs)
 
-    def rehearse(self, *args):
-        """The program for these arguments and the arrays it would give and write, written nowhere;
-        None and None if the function runs eagerly."""
+    def prepared(self, *args):
+        """The program for these arguments, or None if the function runs eagerly, and their tensors.
+
+        Nothing is run but the capture of a new program.
+        """
         key, tensors, form = signature(args, {})
         program, reason = self._fitting(key, tensors)
         if program is None and key not in self.eager:
             program = self._capture(key, tensors, form, reason)
-        return (None, None) if program is None else (program, program.rehearse(tensors))
+        return program, tensors
 
     def _fitting(self, key, tensors):
         """A program that fits the present state, or None and why the last one does not."""
@@ -186,20 +188,17 @@ class Compiled:
             return self._give_up(key, _reason(error))
         if unstable is None:
             programs.insert(0, program)
-        else:
-            self._note_unstable(key, unstable)
+        elif self._is_restless(key):
+            why = f"changes {unstable} at every call"
+            if self.fullgraph:
+                raise CompileError(f"{self._name()} {why}, which a program cannot repeat")
+            self._give_up(key, f"it {why}")
         return program
 
-    def _note_unstable(self, key, what):
-        """The function has changed what it depends on: good once, to set something up."""
+    def _is_restless(self, key) -> bool:
+        """Whether the function has changed what it depends on once too often."""
         self.unstable[key] = self.unstable.get(key, 0) + 1
-        if self.unstable[key] < _MOST_UNSTABLE:
-            return
-        text = f"{self._name()} changes {what} at every call, which a program cannot repeat"
-        if self.fullgraph:
-            raise CompileError(text)
-        self.eager[key] = text
-        warnings.warn(f"{self._name()} runs eagerly: it changes {what} at every call", stacklevel=4)
+        return self.unstable[key] >= _MOST_UNSTABLE
 
     def _give_up(self, key, why):
         self.eager[key] = why

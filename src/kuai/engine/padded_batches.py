@@ -12,6 +12,7 @@ ones, so that it can be weighted.
 import bisect
 import functools
 import threading
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +52,7 @@ class PaddedBatches:
         self.function = function
         self.buckets = None if buckets is True else sorted(buckets)
         self.compiled = compile_function(functools.partial(_with_mask, function))
-        self.checked = set()  # ids of the programs that were run on two paddings
+        self.checked = weakref.WeakSet()  # programs that were run on two paddings
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
@@ -61,9 +62,11 @@ class PaddedBatches:
         rows = _rows(leaves)
         size = self._bucket(rows)
         mask = wrap(jnp.arange(size) < rows)
-        self._check(leaves, tree, rows, size, mask)
         if rows != size:
-            leaves = _padded(leaves, rows, size)
+            given, leaves = leaves, _padded(leaves, rows, size)
+            program, _ = self.compiled.prepared(mask, tree, *leaves)
+            if program is not None and program not in self.checked:
+                self._check(program, mask, given, rows, size)
         result = self.compiled(mask, tree, *leaves)
         return jax.tree.map(lambda leaf: _cut(leaf, rows, size), result, is_leaf=is_tensor_leaf)
 
@@ -84,21 +87,19 @@ class PaddedBatches:
             )
         return self.buckets[index]
 
-    def _check(self, leaves, tree, rows, size, mask):
+    def _check(self, program, mask, leaves, rows, size):
         """Refuse a program in which added rows reach what leaves it."""
-        if rows == size:
-            return
-        program, first = self.compiled.rehearse(mask, tree, *_filled(leaves, rows, size, 0))
-        if program is None or id(program) in self.checked:
-            return
-        _, second = self.compiled.rehearse(mask, tree, *_filled(leaves, rows, size, 1))
+        first, second = (
+            program.rehearse([mask, *filter(_is_tensor, _filled(leaves, rows, size, number))])
+            for number in (0, 1)
+        )
         leaving = len(program.outputs.forward)  # what follows is kept for the backward pass only
         for number, (one, other) in enumerate(zip(first[:leaving], second[:leaving], strict=True)):
             if one.shape[:1] == (size,) and number < program.outputs.count:
                 one, other = one[:rows], other[:rows]
             if not jnp.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):
                 raise PaddingError(_MIXED.format(size - rows, rows, size))
-        self.checked.add(id(program))
+        self.checked.add(program)
 
 
 _MIXED = (
@@ -119,7 +120,7 @@ def _with_mask(function, mask, tree, *leaves):
 
 
 def _rows(leaves) -> int:
-    sizes = {leaf.shape[0] for leaf in leaves if isinstance(leaf, Tensor) and leaf.dim()}
+    sizes = {leaf.shape[0] for leaf in leaves if _has_rows(leaf)}
     if len(sizes) != 1:
         raise PaddingError(
             "dynamic_batch needs tensor arguments whose first dimension is the batch; they have "
@@ -128,8 +129,12 @@ def _rows(leaves) -> int:
     return sizes.pop()
 
 
+def _is_tensor(leaf) -> bool:
+    return isinstance(leaf, Tensor)
+
+
 def _has_rows(leaf) -> bool:
-    return isinstance(leaf, Tensor) and leaf.dim() > 0
+    return _is_tensor(leaf) and leaf.dim() > 0
 
 
 def _padded(leaves, rows, size):
@@ -152,5 +157,5 @@ def _filled(leaves, rows, size, number):
 
 
 def _cut(leaf, rows, size):
-    is_batch = isinstance(leaf, Tensor) and leaf.dim() and leaf.shape[0] == size
+    is_batch = _has_rows(leaf) and leaf.shape[0] == size
     return leaf[:rows] if is_batch and rows != size else leaf

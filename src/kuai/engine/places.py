@@ -23,8 +23,7 @@ class Place:
 
     def __init__(self, container, key, before, was_read):
         self.container, self.key = container, key
-        leaves = [] if before is MISSING else leaves_of(before)[0]
-        self.read = [_is_tensor(leaf) and was_read(leaf) for leaf in leaves]
+        self.read = [_is_tensor(leaf) and was_read(leaf) for leaf in _leaves(before)]
         self.structure = self._structure(before)
 
     def now(self):
@@ -36,7 +35,7 @@ class Place:
 
     def leaf(self, index) -> Tensor:
         """One of the tensors it holds."""
-        return leaves_of(self.now())[0][index]
+        return _leaves(self.now())[index]
 
     def fits(self) -> bool:
         """Whether it holds the same kind of thing as when the function was traced."""
@@ -54,6 +53,11 @@ class Place:
             return tree
         pairs = zip(leaves, self.read, strict=True)
         return tree, [_kind(leaf) if read else _rough_kind(leaf) for leaf, read in pairs]
+
+
+def _leaves(value) -> list:
+    """What is nested in the value of an entry, which may be missing."""
+    return [] if value is MISSING else leaves_of(value)[0]
 
 
 def _is_tensor(leaf) -> bool:
@@ -92,9 +96,9 @@ def find_places(capture, is_inside):
     places, values = [], []
     owners = _owners(capture.guards.spaces)
     for container, key, before, now in capture.guards.spaces.rebound(is_inside):
-        if key is None or not all(isinstance(x, (*PLAIN, Tensor)) for x in leaves_of(now)[0]):
+        if key is None or not all(isinstance(x, (*PLAIN, Tensor)) for x in _leaves(now)):
             raise KeptTensorError("a list or another object")
-        for leaf in [] if before is MISSING else leaves_of(before)[0]:
+        for leaf in _leaves(before):
             if _is_tensor(leaf) and not _is_replaceable(capture, leaf, owners):
                 raise KeptTensorError(repr(key))
         places.append(Place(container, key, before, lambda leaf: leaf._storage in capture.doubles))
@@ -109,7 +113,7 @@ def _owners(spaces):
     for _, entries in spaces.before.values():
         for value in entries.values():
             if isinstance(value, (Tensor, tuple)):
-                for leaf in leaves_of(value)[0]:
+                for leaf in _leaves(value):
                     if _is_tensor(leaf):
                         counts[leaf._storage] = counts.get(leaf._storage, 0) + 1
     return counts
@@ -124,7 +128,7 @@ def _is_replaceable(capture, leaf, owners) -> bool:
 
 
 def _fetch_from(capture, place, before):
-    for index, leaf in enumerate([] if before is MISSING else leaves_of(before)[0]):
+    for index, leaf in enumerate(_leaves(before)):
         if _is_tensor(leaf):
             for number, source in enumerate(capture.sources):
                 if source[0] == "state" and source[1] is leaf._storage:

@@ -103,14 +103,36 @@ class Spaces:
 
         Of a list that has become longer or shorter, the key is None.
         """
+        return [change for change in self._changes() if _holds(change[3], is_inside)]
+
+    def restore(self, is_inside, everything: bool) -> None:
+        """Put back the entries that hold tensors from inside; on `everything`, plain ones too."""
+        for container, key, before, now in list(self._changes()):
+            lost = _holds(now, is_inside)
+            if _is_resized(container, key):
+                if everything or lost:
+                    container[:] = before
+            elif lost or everything and _is_plain(now, before):
+                put(container, key, before)
+
+    def changed_key(self):
+        """The key of a plain entry, or the first entry of a list, that is not as it was."""
+        for container, key, before, now in self._changes():
+            if _is_resized(container, key):
+                return f"a list of {len(before)}"
+            if _is_plain(now, before) and now != before:
+                return key
+        return None
+
+    def _changes(self):
+        """(container, key, value before, value now) of all that is not what it was."""
         for container, entries in list(self.before.values()):
             if isinstance(container, list) and len(container) != len(entries):
-                if _holds(container, is_inside):
-                    yield container, None, list(entries.values()), list(container)
+                yield container, None, list(entries.values()), list(container)
                 continue
             for key, now in self._entries(container, entries):
                 before = entries.get(key, MISSING)
-                if now is not before and _holds(now, is_inside):
+                if now is not before:
                     yield container, key, before, now
 
     def _entries(self, container, before):
@@ -121,31 +143,6 @@ class Spaces:
             return [(k, v) for k, v in container.items() if not _is_internal(k, v)]
         return [(key, container.get(key, MISSING)) for key in before]
 
-    def restore(self, is_inside, everything: bool) -> None:
-        """Put back the entries that hold tensors from inside; on `everything`, plain ones too."""
-        for container, entries in list(self.before.values()):
-            if isinstance(container, list) and len(container) != len(entries):
-                if everything or _holds(container, is_inside):
-                    container[:] = entries.values()
-                continue
-            for key, now in self._entries(container, entries):
-                before = entries.get(key, MISSING)
-                if now is not before and (
-                    _holds(now, is_inside) or everything and _is_plain(now, before)
-                ):
-                    put(container, key, before)
-
-    def changed_key(self):
-        """The key of a plain entry, or the first entry of a list, that is not as it was."""
-        for container, entries in self.before.values():
-            if isinstance(container, list) and len(container) != len(entries):
-                return f"a list of {len(entries)}"
-            for key, now in self._entries(container, entries):
-                before = entries.get(key, MISSING)
-                if now is not before and _is_plain(now, before) and now != before:
-                    return key
-        return None
-
 
 def put(container, key, value) -> None:
     """Set an entry, or take it away."""
@@ -153,6 +150,11 @@ def put(container, key, value) -> None:
         del container[key]
     else:
         container[key] = value
+
+
+def _is_resized(container, key) -> bool:
+    """Whether a change is that a list has become longer or shorter."""
+    return key is None and isinstance(container, list)
 
 
 def _holds(value, is_inside) -> bool:

@@ -43,9 +43,9 @@ class Ways:
                 found, done = program.attempt(tensors)
                 if found == program.told:
                     return done
-        return self.look(compiled, tensors, form, key)
+        return self.look(compiled, key, tensors, form)
 
-    def look(self, compiled, tensors, form, key=None):
+    def look(self, compiled, key, tensors, form):
         """Run the function eagerly and write down which way it goes."""
         self.looks += 1
         if self.looks > _MOST:

@@ -33,6 +33,7 @@ from jax import lax
 from kuai.engine.acceleration import is_whole_program
 from kuai.engine.portable import is_portable
 from kuai.ops.native import channels_last
+from kuai.ops.xla_convolution import convolve_on_xla
 
 __all__ = ["Window", "convolve", "convolve_transposed"]
 
@@ -185,16 +186,7 @@ def _on_cpu():
 
 def direct(x, weight, window: Window):
     """XLA's convolution."""
-    letters = "DHW"[3 - len(window.stride) :]
-    return lax.conv_general_dilated(
-        x,
-        weight,
-        window.stride,
-        window.padding,
-        rhs_dilation=window.dilation,
-        feature_group_count=window.groups,
-        dimension_numbers=(f"NC{letters}", f"OI{letters}", f"NC{letters}"),
-    )
+    return convolve_on_xla(x, weight, window, "NC{}")
 
 
 def native(x, weight, window: Window):

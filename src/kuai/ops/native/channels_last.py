@@ -18,12 +18,12 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from kuai.engine.acceleration import is_whole_program
 from kuai.ops.native import library
+from kuai.ops.xla_convolution import convolve_on_xla
 
 __all__ = ["follows", "forward", "is_possible"]
 
@@ -53,17 +53,7 @@ def forward(x, weight, window):
     return _forward.bind(x, weight, window=window)
 
 
-def _xla_forward(x, weight, *, window):
-    letters = "DHW"[3 - len(window.stride) :]
-    return lax.conv_general_dilated(
-        x,
-        weight,
-        window.stride,
-        window.padding,
-        rhs_dilation=window.dilation,
-        feature_group_count=window.groups,
-        dimension_numbers=(f"N{letters}C", f"OI{letters}", f"N{letters}C"),
-    )
+_xla_forward = functools.partial(convolve_on_xla, layout="N{}C")
 
 
 def _xla_input_gradient(y, weight, *, window, sizes):
