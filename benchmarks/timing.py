@@ -8,10 +8,10 @@ from typing import Any
 
 
 def timed(step: Callable[[], Any], wait: Callable[[Any], float], count: int) -> tuple[float, float]:
-    """Seconds for `count` steps, up to the moment when the last loss is known, and that loss.
+    """Seconds for `count` steps, up to the moment when all of them are done, and the last loss.
 
-    Steps may be dispatched without waiting for each other, as in real training; `wait` blocks on a
-    loss and gives its value.
+    Steps may be dispatched without waiting for each other, as in real training; `wait` blocks until
+    nothing is computed any more and gives the value of a loss.
     """
     start = time.perf_counter()
     for _ in range(count):

@@ -48,21 +48,36 @@ def _variables(atoms):
     return (atom for atom in atoms if not isinstance(atom, Literal))
 
 
-def executable(name, equations, constants, donated, kept, wanted):
-    """Equations as a compiled function of two tuples of arrays, the first of which is donated."""
-    variables = (*donated, *kept)
+def executable(name, equations, constants, donated, kept, written, wanted):
+    """Equations as a compiled function of two tuples of arrays, the first of which is donated.
+
+    It gives the written values, the first of them in the memory of the donated arrays, and the
+    wanted ones.
+    """
+    variables, everything = (*donated, *kept), [*written, *wanted]
 
     def program(donated, kept):
         arrays = (*donated, *kept)
         for variable, array in zip(variables, arrays, strict=True):
             if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
                 raise Retrace
-        return tuple(
-            interpret(equations, {**constants, **dict(zip(variables, arrays, strict=True))}, wanted)
-        )
+        environment = {**constants, **dict(zip(variables, arrays, strict=True))}
+        made = interpret(equations, environment, everything)
+        return tuple(made[: len(written)]), tuple(made[len(written) :])
 
     program.__name__ = program.__qualname__ = name
-    return jax.jit(program, donate_argnums=0)
+    return jax.jit(program, donate_argnums=0, compiler_options=_options() if donated else None)
+
+
+def _options():
+    """What XLA is told about a program that writes into its inputs.
+
+    On a CPU it copies a weight that the optimizer is to write unless it is shown to look closely:
+    the weight is read once more, for the gradient of the layer's input.
+    """
+    if jax.default_backend() != "cpu":
+        return None
+    return {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 
 def interpret(equations, environment, wanted):

@@ -93,8 +93,7 @@ class PaddedBatches:
             program.rehearse([mask, *filter(_is_tensor, _filled(leaves, rows, size, number))])
             for number in (0, 1)
         )
-        leaving = len(program.outputs.forward)  # what follows is kept for the backward pass only
-        for number, (one, other) in enumerate(zip(first[:leaving], second[:leaving], strict=True)):
+        for number, (one, other) in enumerate(zip(first, second, strict=True)):
             if one.shape[:1] == (size,) and number < program.outputs.count:
                 one, other = one[:rows], other[:rows]
             if not jnp.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):

@@ -72,30 +72,35 @@ class Program:
 
     def _plan(self, name, capture, equations):
         outputs = self.outputs
-        written = {id(s.target) for s in outputs.sinks if s.kind == "state"}
+        states = [s.target for s in outputs.sinks if s.kind == "state"]
+        place = {id(storage): number for number, storage in enumerate(states)}
         donated, kept, self.rest, rest = [], [], [], []
         for index, source in enumerate(capture.sources):
             if index not in equations.inputs or index >= outputs.first_cotangent:
                 continue
             if source[0] == "state":
-                reused = id(source[1]) in written and capture.way is None
+                reused = id(source[1]) in place and capture.way is None
                 (donated if reused else kept).append((source[1], equations.inputs[index]))
             else:
                 self.rest.append(source)
                 rest.append(equations.inputs[index])
         self.donated = [storage for storage, _ in donated]
         self.kept = [storage for storage, _ in kept]
-        self.state_sinks = [s.target for s in outputs.sinks if s.kind == "state"]
+        # an output takes the memory of the first donated input that has its shape: same order
+        self.state_sinks = [*self.donated, *(s for s in states if s not in set(self.donated))]
         owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
         self.grads = [[owner, None, None] for owner in owners]  # owner, last gradient, its storage
         self.other_sinks = [s for s in outputs.sinks if s.kind not in ("state", "new_grad")]
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
-        wanted = [*outputs.forward, *self.residuals]
+        values = outputs.forward[outputs.count :]
+        written = [values[place[id(storage)]] for storage in self.state_sinks]
+        returned = outputs.forward[: outputs.count]
+        wanted = [*returned, *values[len(states) :], *self.residuals]
         inputs = [v for _, v in donated], [*(v for _, v in kept), *rest]
         self.avals = tuple(tuple(_aval(v) for v in variables) for variables in inputs)
         arguments = (i for i, source in enumerate(capture.sources) if source[0] == "argument")
         self.argument_avals = [equations.inputs[i].aval for i in arguments if i in equations.inputs]
-        self.forward = executable(name, equations.early, equations.constants, *inputs, wanted)
+        self.forward = executable(name, equations.early, equations.constants, *inputs, written, wanted)
         self.backward = None
         if outputs.edges:
             late = [
@@ -103,7 +108,12 @@ class Program:
             ]
             inputs = (), [*self.residuals, *late]
             self.backward = executable(
-                f"{name}_backward", equations.late, equations.constants, *inputs, outputs.gradients
+                f"{name}_backward",
+                equations.late,
+                equations.constants,
+                *inputs,
+                (),
+                outputs.gradients,
             )
 
     # Guards -----------------------------------------------------------------------------------
@@ -137,31 +147,31 @@ class Program:
 
     def __call__(self, arguments):
         with _one_at_a_time:
-            made = self.forward(*self._inputs(arguments))
-            return self._commit(made, arguments)
+            return self._commit(*self.forward(*self._inputs(arguments)), arguments)
 
     def attempt(self, arguments):
         """Run the program of a function that branches: the truth values it found on its way and,
         if they are the ones it was made for, what the function returns (else nothing is written).
         """
         with _one_at_a_time:
-            made = self.forward(*self._inputs(arguments))
+            written, made = self.forward(*self._inputs(arguments))
             first = self.outputs.count - len(self.told)
             found = [bool(array) for array in made[first : self.outputs.count]]
             if found != self.told:
                 return found, None
-            return found, self._commit(made, arguments)
+            return found, self._commit(written, made, arguments)
 
-    def _commit(self, made, arguments):
-        result = self._write(made, arguments)
+    def _commit(self, written, made, arguments):
+        result = self._write(written, made, arguments)
         has_extras = self.places or self.effects or self.told
         return self._finish(*result) if has_extras else result
 
     def rehearse(self, arguments):
-        """The arrays that a call would give and write, without writing them."""
+        """The arrays that a call would give and write, without writing them: first the results."""
         with _one_at_a_time:
             donated, kept = self._inputs(arguments)
-            return self.forward(tuple(map(jnp.copy, donated)), kept)
+            written, made = self.forward(tuple(map(jnp.copy, donated)), kept)
+        return *made[: len(made) - len(self.residuals)], *written
 
     def _finish(self, result, values, arguments_of_effects, asked):
         """Rebind the places, call the effects, and return what the function returned."""
@@ -194,14 +204,13 @@ class Program:
             jax.device_put(array, self.device) if isinstance(array, np.generic) else jnp.copy(array)
         )
 
-    def _write(self, made, arguments):
-        first = self.outputs.count
-        last = first + len(self.state_sinks)
-        for storage, array in zip(self.state_sinks, made[first:last], strict=True):
+    def _write(self, written, made, arguments):
+        for storage, array in zip(self.state_sinks, written, strict=True):
             storage.array = array
             storage.version += 1
             storage.exclusive = True
-        first, last = last, last + len(self.grads)
+        first = self.outputs.count
+        last = first + len(self.grads)
         for record, array in zip(self.grads, made[first:last], strict=True):
             owner, gradient, storage = record
             # the last call's tensor serves again if no one else has kept it or its storage
@@ -308,7 +317,7 @@ class CompiledNode(Node):
             devices.filled(*aval, 0, where) if c is None else value(c)
             for c, aval in zip(cotangents, self.program.outputs.avals, strict=True)
         ]
-        made = self.program.backward((), (*self.residuals, *arrays))
+        _, made = self.program.backward((), (*self.residuals, *arrays))
         return [wrap(array) for array in made]
 
     def release(self):
