@@ -1,6 +1,7 @@
 """Programs without end do not use up the process's memory mappings."""
 
 import jax
+import pytest
 
 import kuai
 from kuai.engine import executables
@@ -18,6 +19,16 @@ def test_programs_are_forgotten_before_the_limit(monkeypatch):
         look("/jax/core/compile/backend_compile_duration", 0.1)
         look("another event", 0.1)
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(("seconds", "given_back"), [(0.5, []), (3.0, [0])])
+def test_memory_is_given_back_after_a_long_compilation(seconds, given_back, monkeypatch):
+    seen, times = [], iter([10.0, 10.0 + seconds])
+    monkeypatch.setattr(executables, "_give_back", lambda: seen.append)
+    monkeypatch.setattr(executables.time, "perf_counter", lambda: next(times))
+    with executables.compiling():
+        pass
+    assert seen == given_back
 
 
 def test_a_step_goes_on_after_they_were_forgotten():

@@ -13,7 +13,7 @@ import warnings
 
 import jax
 
-from kuai.engine import modes, settings
+from kuai.engine import executables, modes, settings
 from kuai.engine.acceleration import whole_program
 from kuai.engine.capturing import Capture
 from kuai.engine.devices import device_of
@@ -138,9 +138,10 @@ class Compiled:
             except Retrace:
                 reason = "the shape or dtype of a tensor"
                 self.programs[key].remove(program)
-        program = self._capture(key, tensors, form, reason)
-        if program is not None:
-            return program(tensors)
+        with executables.compiling():
+            program = self._capture(key, tensors, form, reason)
+            if program is not None:
+                return program(tensors)
         if key in self.ways:
             return self.ways[key].look(self, key, tensors, form)
         return self.function(*args, **kwargs)

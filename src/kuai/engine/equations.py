@@ -9,9 +9,13 @@ import contextlib
 import jax
 from jax.extend.core import Literal
 
+from kuai.engine.acceleration import begin_large_program
 from kuai.engine.capturing import placeholder
 
 __all__ = ["Equations", "Retrace", "executable", "interpret"]
+
+
+_LARGE = 2**27  # bytes, of all values together; as XLA reuses memory, some 32 MiB at a time
 
 
 class Retrace(Exception):
@@ -55,18 +59,27 @@ def executable(name, equations, constants, donated, kept, written, wanted):
     wanted ones.
     """
     variables, everything = (*donated, *kept), [*written, *wanted]
+    made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
+    largest = max(map(_bytes, (*written[len(donated) :], *wanted)), default=0)
 
     def program(donated, kept):
         arrays = (*donated, *kept)
         for variable, array in zip(variables, arrays, strict=True):
             if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
                 raise Retrace
+        if made >= _LARGE:
+            begin_large_program(largest)
         environment = {**constants, **dict(zip(variables, arrays, strict=True))}
-        made = interpret(equations, environment, everything)
-        return tuple(made[: len(written)]), tuple(made[len(written) :])
+        results = interpret(equations, environment, everything)
+        return tuple(results[: len(written)]), tuple(results[len(written) :])
 
     program.__name__ = program.__qualname__ = name
     return jax.jit(program, donate_argnums=0, compiler_options=_options() if donated else None)
+
+
+def _bytes(atom) -> int:
+    aval = atom.aval
+    return aval.size * aval.dtype.itemsize if hasattr(aval, "size") else 0
 
 
 def _options():

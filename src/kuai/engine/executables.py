@@ -1,4 +1,7 @@
-"""A limit to how many compiled programs stay in memory.
+"""What compiled programs, and compiling them, leave in memory.
+
+Compiling a large program takes hundreds of MB for a while, of which the C library keeps most for
+later use. Asked to, it gives back what is free.
 
 Every program maps a few pages of machine code, and Linux allows a process a limited number of such
 mappings (`vm.max_map_count`, usually 65,530). A long run with ever new shapes would come to the
@@ -6,16 +9,21 @@ point where nothing can be compiled or allocated any more. Before it does, JAX i
 its programs; those still needed are made again, mostly from the cache on disk.
 """
 
+import contextlib
+import ctypes
+import functools
 import pathlib
+import time
 
 import jax
 
-__all__ = ["watch"]
+__all__ = ["compiling", "watch"]
 
 _MAPS = pathlib.Path("/proc/self/maps")
 _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
 _EVERY = 500  # programs between two looks
 _SHARE = 0.4  # of the limit
+_LONG = 1.0  # seconds
 
 
 class _Watch:
@@ -43,3 +51,20 @@ def watch() -> None:
     except (OSError, ValueError):
         return  # not Linux: there is no such limit
     jax.monitoring.register_event_duration_secs_listener(_Watch(int(_SHARE * limit)))
+
+
+@contextlib.contextmanager
+def compiling():
+    """Around what makes a program and runs it for the first time."""
+    start = time.perf_counter()
+    yield
+    if time.perf_counter() - start > _LONG:
+        _give_back()(0)
+
+
+@functools.cache
+def _give_back():
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library than GNU's
+        return lambda kept: None

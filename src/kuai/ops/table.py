@@ -1,6 +1,7 @@
 """The table of operations: importing it makes every family register its functions and methods.
 
-`Tensor` knows no operation; here is where they come together. A new family is one more name.
+`Tensor` knows no operation; here is where they come together. A new family is one more name. What
+compiled programs begin with, on some systems, makes itself known in the same way.
 """
 
 from kuai.engine.door import REGISTRY
@@ -67,6 +68,7 @@ from kuai.ops import (
     whole_numbers as whole_numbers,
     windows as windows,
 )
+from kuai.ops.native import large_pages as large_pages
 
 __all__ = ["FUNCTIONS", "MODULES"]
 
