@@ -1,9 +1,9 @@
 """The contenders: how each library runs a case.
 
 Each function makes `step()`, one step that returns its loss, or its outputs where nothing is
-trained, and `wait(result)`, which blocks until all that was started is done and returns it as one float.
-Every library is used in the way its own documentation shows. Imports are in the functions: each
-contender runs in a process of its own.
+trained, and `wait(result)`, which blocks until all that was started is done and returns the result
+as one float. Every library is used in the way its own documentation shows. Imports are in the
+functions: each contender runs in a process of its own.
 """
 
 from __future__ import annotations

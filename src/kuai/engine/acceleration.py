@@ -3,8 +3,7 @@
 * whether it may use libraries besides XLA;
 * whether it becomes part of a larger program, in which XLA can drop what two neighbouring
   operations do to each other's arrays: two opposite transpositions, say. An eager operation is a
-  program of its own and would pay for both;
-* whether it begins a program that computes in much memory (see `ops.native.large_pages`).
+  program of its own and would pay for both.
 
 The switches belong to the thread. JAX keeps traces apart by them: what was traced while one was on
 is not used while it is off. `guards` does the same for compiled functions.
@@ -12,14 +11,7 @@ is not used while it is off. `guards` does the same for compiled functions.
 
 import jax
 
-__all__ = [
-    "accelerated",
-    "begin_large_program",
-    "is_accelerated",
-    "is_whole_program",
-    "large_program_begins",
-    "whole_program",
-]
+__all__ = ["accelerated", "is_accelerated", "is_whole_program", "whole_program"]
 
 _accelerated = jax.make_user_context(True)
 _whole = jax.make_user_context(False)
@@ -43,21 +35,3 @@ def whole_program():
 def is_whole_program() -> bool:
     """Whether what is being traced is part of a larger program."""
     return _whole.value
-
-
-_preparations = []
-
-
-def large_program_begins(function):
-    """Have a function called where the trace of a program begins that computes in much memory.
-
-    It is given the size in bytes of the largest array among the results.
-    """
-    _preparations.append(function)
-    return function
-
-
-def begin_large_program(largest: int) -> None:
-    """Say that the trace of such a program begins."""
-    for prepare in _preparations:
-        prepare(largest)

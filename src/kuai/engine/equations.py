@@ -9,7 +9,7 @@ import contextlib
 import jax
 from jax.extend.core import Literal
 
-from kuai.engine.acceleration import begin_large_program
+from kuai.engine.additions import additions
 from kuai.engine.capturing import placeholder
 
 __all__ = ["Equations", "Retrace", "executable", "interpret"]
@@ -68,9 +68,9 @@ def executable(name, equations, constants, donated, kept, written, wanted):
             if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
                 raise Retrace
         if made >= _LARGE:
-            begin_large_program(largest)
+            arrays = additions().begin(arrays, largest)
         environment = {**constants, **dict(zip(variables, arrays, strict=True))}
-        results = interpret(equations, environment, everything)
+        results = interpret(equations, environment, everything, additions().kept(equations))
         return tuple(results[: len(written)]), tuple(results[len(written) :])
 
     program.__name__ = program.__qualname__ = name
@@ -93,8 +93,11 @@ def _options():
     return {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 
-def interpret(equations, environment, wanted):
-    """The wanted values, by running equations on an environment of variables and arrays."""
+def interpret(equations, environment, wanted, kept=()):
+    """The wanted values, by running equations on an environment of variables and arrays.
+
+    `kept` has functions that some variables' values go through.
+    """
 
     def read(atom):
         return atom.val if isinstance(atom, Literal) else environment[atom]
@@ -104,7 +107,8 @@ def interpret(equations, environment, wanted):
         with equation.ctx.manager, jax.named_scope(scope) if scope else contextlib.nullcontext():
             made = _bind(equation, map(read, equation.invars))
         results = made if equation.primitive.multiple_results else [made]
-        environment.update(zip(equation.outvars, results, strict=True))
+        for variable, result in zip(equation.outvars, results, strict=True):
+            environment[variable] = kept[variable](result) if variable in kept else result
     return [read(atom) for atom in wanted]
 
 

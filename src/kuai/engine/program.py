@@ -73,13 +73,13 @@ class Program:
     def _plan(self, name, capture, equations):
         outputs = self.outputs
         states = [s.target for s in outputs.sinks if s.kind == "state"]
-        place = {id(storage): number for number, storage in enumerate(states)}
+        place = {storage: number for number, storage in enumerate(states)}
         donated, kept, self.rest, rest = [], [], [], []
         for index, source in enumerate(capture.sources):
             if index not in equations.inputs or index >= outputs.first_cotangent:
                 continue
             if source[0] == "state":
-                reused = id(source[1]) in place and capture.way is None
+                reused = source[1] in place and capture.way is None
                 (donated if reused else kept).append((source[1], equations.inputs[index]))
             else:
                 self.rest.append(source)
@@ -87,34 +87,37 @@ class Program:
         self.donated = [storage for storage, _ in donated]
         self.kept = [storage for storage, _ in kept]
         # an output takes the memory of the first donated input that has its shape: same order
-        self.state_sinks = [*self.donated, *(s for s in states if s not in set(self.donated))]
+        self.state_sinks = list(dict.fromkeys((*self.donated, *states)))
         owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
         self.grads = [[owner, None, None] for owner in owners]  # owner, last gradient, its storage
         self.other_sinks = [s for s in outputs.sinks if s.kind not in ("state", "new_grad")]
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
         values = outputs.forward[outputs.count :]
-        written = [values[place[id(storage)]] for storage in self.state_sinks]
+        written = [values[place[storage]] for storage in self.state_sinks]
         returned = outputs.forward[: outputs.count]
         wanted = [*returned, *values[len(states) :], *self.residuals]
         inputs = [v for _, v in donated], [*(v for _, v in kept), *rest]
         self.avals = tuple(tuple(_aval(v) for v in variables) for variables in inputs)
         arguments = (i for i, source in enumerate(capture.sources) if source[0] == "argument")
         self.argument_avals = [equations.inputs[i].aval for i in arguments if i in equations.inputs]
-        self.forward = executable(name, equations.early, equations.constants, *inputs, written, wanted)
-        self.backward = None
-        if outputs.edges:
-            late = [
-                equations.inputs[i] for i in range(outputs.first_cotangent, len(capture.sources))
-            ]
-            inputs = (), [*self.residuals, *late]
-            self.backward = executable(
-                f"{name}_backward",
-                equations.late,
-                equations.constants,
-                *inputs,
-                (),
-                outputs.gradients,
-            )
+        self.forward = executable(
+            name, equations.early, equations.constants, *inputs, written, wanted
+        )
+        self.backward = self._backward(name, capture, equations) if outputs.edges else None
+
+    def _backward(self, name, capture, equations):
+        """What computes the gradients that leave the program, once those of its results arrive."""
+        first = self.outputs.first_cotangent
+        late = [equations.inputs[index] for index in range(first, len(capture.sources))]
+        return executable(
+            f"{name}_backward",
+            equations.late,
+            equations.constants,
+            donated=(),
+            kept=[*self.residuals, *late],
+            written=(),
+            wanted=self.outputs.gradients,
+        )
 
     # Guards -----------------------------------------------------------------------------------
 

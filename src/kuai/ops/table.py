@@ -68,7 +68,7 @@ from kuai.ops import (
     whole_numbers as whole_numbers,
     windows as windows,
 )
-from kuai.ops.native import large_pages as large_pages
+from kuai.ops.native import memory as memory
 
 __all__ = ["FUNCTIONS", "MODULES"]
 

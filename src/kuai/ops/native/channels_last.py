@@ -25,7 +25,7 @@ from kuai.engine.acceleration import is_whole_program
 from kuai.ops.native import library
 from kuai.ops.xla_convolution import convolve_on_xla
 
-__all__ = ["follows", "forward", "is_possible"]
+__all__ = ["follows", "forward", "is_partitioned", "is_possible"]
 
 
 def follows(x) -> bool:
@@ -99,7 +99,7 @@ def _lowering(target, anywhere):
 
     def lower(context, *operands, window, **shapes):
         empty = any(0 in value.shape for value in (*context.avals_in, *context.avals_out))
-        if empty or _is_partitioned(context.module_context.axis_context):
+        if empty or is_partitioned(context):
             return anywhere(context, *operands, window=window, **shapes)
         low, high = zip(*window.padding, strict=True)
         return kernel(
@@ -115,7 +115,9 @@ def _lowering(target, anywhere):
     return lower
 
 
-def _is_partitioned(axes):
+def is_partitioned(context) -> bool:
+    """Whether what is being lowered will be spread over several devices."""
+    axes = context.module_context.axis_context
     return isinstance(axes, mlir.ShardingContext) and (axes.num_devices or 1) > 1
 
 

@@ -29,6 +29,7 @@ TARGETS = (
     "lstm_inference",
     "lstm_forward",
     "lstm_backward",
+    "keep",
     "large_pages",
 )
 _PACKAGE, _FILE = "onednn-cpu-gomp", "libdnnl.so.3"

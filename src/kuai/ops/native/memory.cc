@@ -1,10 +1,11 @@
-// Large pages for the memory in which a program computes; see large_pages.py.
+// What programs do about the memory in which they compute; see memory.py.
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <mutex>
 
 #include "xla/ffi/api/ffi.h"
@@ -61,7 +62,17 @@ ffi::Error large_pages(ffi::Result<ffi::AnyBuffer> piece) {
   return ffi::Error::Success();
 }
 
+// The result has the memory of the argument, which thereby is computed and stays.
+ffi::Error keep(ffi::AnyBuffer given, ffi::Result<ffi::AnyBuffer> kept) {
+  if (given.untyped_data() != kept->untyped_data()) {
+    std::memcpy(kept->untyped_data(), given.untyped_data(), given.size_bytes());
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
+XLA_FFI_DEFINE_HANDLER_SYMBOL(kuai_keep, keep,
+                              ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(kuai_large_pages, large_pages,
                               ffi::Ffi::Bind().Ret<ffi::AnyBuffer>());

@@ -1,0 +1,123 @@
+"""What compiled programs do about memory, where the native library is there."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import kuai
+from kuai import nn
+from kuai.backends import mkldnn
+from kuai.engine import equations
+
+needs_native = pytest.mark.skipif(not mkldnn.is_available(), reason="oneDNN is not installed here")
+
+
+class Residual(nn.Module):
+    """Blocks whose inputs are the sums of all blocks before."""
+
+    def __init__(self, depth):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(depth))
+
+    def forward(self, x):
+        for conv in self.convs:
+            x = nn.functional.relu(x + conv(x))
+        return x
+
+
+def _text(compiled, *tensors):
+    """The program after XLA has optimized it."""
+    program = next(iter(compiled.programs.values()))[0]
+    return program.forward.lower(*program._inputs(tensors)).compile().as_text()
+
+
+def _training_step(net):
+    optimizer = kuai.optim.Adam(net.parameters(), lr=0.1)
+
+    @kuai.compile
+    def step(x):
+        loss = net(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    return step
+
+
+@needs_native
+def test_a_large_program_asks_for_large_pages(monkeypatch):
+    monkeypatch.setattr(equations, "_LARGE", 2**20)
+    net, eager = Residual(2), Residual(2)
+    eager.load_state_dict(net.state_dict())
+    small, large = kuai.randn(1, 4, 2, 2), kuai.randn(2, 4, 64, 64)
+    step, again = _training_step(net), _training_step(eager)
+    for x in (small, large, large, small):
+        with mkldnn.flags(enabled=False):
+            expected = again.function(x)
+        assert kuai.allclose(step(x), expected, rtol=1e-4)
+    texts = {
+        key: program.forward.lower(*program.avals).as_text()
+        for key, (program,) in step.programs.items()
+    }
+    assert sorted("kuai_large_pages" in text for text in texts.values()) == [False, True]
+
+
+@needs_native
+def test_programs_without_inputs_or_results(monkeypatch):
+    monkeypatch.setattr(equations, "_LARGE", 0)
+    made = kuai.compile(lambda: kuai.ones(3) * 2)
+    assert made().tolist() == [2, 2, 2]
+    nothing = kuai.compile(lambda x: None)
+    assert nothing(kuai.ones(2)) is None
+
+
+@needs_native
+def test_what_convolutions_read_is_computed_once():
+    net, x = Residual(12).eval(), kuai.randn(1, 4, 8, 8)
+    run = kuai.compile(net.forward)
+    with kuai.no_grad():
+        assert kuai.allclose(run(x), net(x), rtol=1e-4, atol=1e-5)
+        text = _text(run, x)
+    assert text.count('custom_call_target="kuai_keep"') == 11
+    operands = [line.split("fusion(")[1].split("), kind")[0].count("%")
+                for line in text.splitlines() if " fusion(" in line]  # fmt: skip
+    assert max(operands) <= 4
+
+
+def test_no_weight_is_copied_before_it_is_written():
+    net = nn.Sequential(*(nn.Linear(96, 96) for _ in range(3)))
+    step, x = _training_step(net), kuai.randn(7, 96)
+    step(x)
+    weights = [line for line in _text(step, x).splitlines() if "= f32[96,96]" in line]
+    assert weights
+    assert not [line for line in weights if " copy(" in line]
+
+
+PARTITIONED = """
+import jax, kuai, numpy
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from kuai.engine import equations
+from kuai.engine.tensor import wrap
+equations._LARGE = 0
+mesh = Mesh(jax.devices(), ("parts",))
+place = lambda tensor, *spec: wrap(
+    jax.device_put(tensor.numpy(), NamedSharding(mesh, PartitionSpec(*spec))))
+x, weight = kuai.randn(4, 3, 8, 8), kuai.randn(3, 3, 3, 3)
+run = lambda x, weight: kuai.conv2d(kuai.relu(kuai.conv2d(x, weight) * 2), weight)
+given = place(x, "parts"), place(weight)
+found, expected = kuai.compile(run)(*given).numpy(), run(x, weight).numpy()
+numpy.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+"""
+
+
+def test_partitioned_programs():
+    done = subprocess.run(
+        [sys.executable, "-c", PARTITIONED],
+        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
