@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from kuai.engine.devices import device
 from kuai.errors import FileFormatError, UnsafeFileError
+from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing
 from kuai.saving.safetensors_file import load_file, save_file
 from kuai.saving.safetensors_source import INDEX, SUFFIX
@@ -48,6 +49,8 @@ def save(
         f.write(buffer.getbuffer())
     elif os.fspath(f).endswith((SUFFIX, INDEX)):
         save_file(obj, f)
+    elif torch_shards.is_index(f):
+        raise FileFormatError(f"{f}: Kuai writes several files as safetensors only (*{INDEX})")
     else:
         with replacing(f) as file:
             write_torch_file(obj, file)
@@ -63,7 +66,7 @@ def load(
     """Load what `kuai.save` or `torch.save` wrote. No file can make it run code.
 
     Args:
-        f: a path, or a binary file object; for safetensors also an index of several files, or a
+        f: a path, or a binary file object; also the index of several files, and for safetensors a
             folder.
         map_location: where the tensors go: a device, a dict from the saved places to others, or a
             function of a tensor and its saved place; None means the saved place.
@@ -107,6 +110,8 @@ def _load_path(path: str, map_location: Any, mmap: bool) -> Any:
         if not isinstance(map_location, (str, int, device, type(None))):
             raise TypeError("a safetensors file knows no places: map_location has to be a device")
         return load_file(path, map_location, mmap=mmap)
+    if torch_shards.is_index(path):
+        return torch_shards.read_torch_shards(path, map_location, mmap)
     with open(path, "rb") as file:
         return read_torch_file(file, path, map_location, mmap)
 

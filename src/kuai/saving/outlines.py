@@ -28,6 +28,7 @@ from kuai.saving.safetensors_source import INDEX, SUFFIX, read_source
 from kuai.saving.storages import Storages, Stored, checked_kind
 from kuai.saving.strided import contiguous
 from kuai.saving.torch_file import open_archive
+from kuai.saving.torch_shards import is_index, merged
 from kuai.saving.trees import check_tree
 
 __all__ = ["Bytes", "Outline", "Outlined", "open_outlines"]
@@ -68,7 +69,7 @@ class Outline:
     Args:
         dtype: None where Kuai has no such type; `code` is its name in any case.
         window: sizes, strides and offset on the storage.
-        storage: the same for tensors that share their storage.
+        storage: file and name, the same for tensors that share their storage.
         role: tensor, parameter or buffer.
         lazy: operations that are still to be done when the values are read: conj, neg.
     """
@@ -76,7 +77,7 @@ class Outline:
     dtype: dtype | None
     code: str
     window: Layout
-    storage: Any
+    storage: tuple[str, str]
     bytes: Bytes
     lazy: tuple[str, ...] = ()
     role: str = "tensor"
@@ -139,8 +140,8 @@ def open_outlines(path: str | os.PathLike) -> Iterator[Outlined]:
         if path.is_dir() or path.name.endswith((SUFFIX, INDEX)) or _looks_like_safetensors(path):
             yield _of_safetensors(path, stack)
         else:
-            found = _of_torch(path, stack)
-            with explained(str(path), "PyTorch file"):
+            found = (_of_torch_shards if is_index(path) else _of_torch)(path, stack)
+            with explained(str(path), found.kind):
                 yield found
 
 
@@ -186,10 +187,21 @@ def _of_torch(path: pathlib.Path, stack: ExitStack) -> Outlined:
         archive = open_archive(file, str(path))
         storages = Storages(archive)
         content = Content(file, mapped=True)
-        outlines = _Outlines(storages, lambda key: _bytes_of_entry(archive, content, key))
+        bytes_of = lambda key: _bytes_of_entry(archive, content, key)  # noqa: E731
+        outlines = _Outlines(storages, bytes_of, path.name)
         tree = interpret(archive.read("data.pkl"), known_names(outlines), storages.find)
         check_tree(tree, (Outline,))
     return Outlined("PyTorch file", tree, {}, [path])
+
+
+def _of_torch_shards(path: pathlib.Path, stack: ExitStack) -> Outlined:
+    files = []
+
+    def read(file: pathlib.Path) -> Any:
+        files.append(file)
+        return _of_torch(file, stack).tree
+
+    return Outlined("PyTorch checkpoint", merged(path, read), {}, files)
 
 
 def _bytes_of_entry(archive: Any, content: Content, key: str) -> Bytes:
@@ -202,16 +214,17 @@ class _Outlines(Tensors):
 
     made = Outline
 
-    def __init__(self, storages: Storages, bytes_of: Any):
+    def __init__(self, storages: Storages, bytes_of: Any, file: str):
         super().__init__(storages)
         self._bytes_of = bytes_of
+        self._file = file
         self._found: dict[str, tuple[Bytes, dtype]] = {}
 
     def on_storage(self, stored: Any, kind: dtype | None, window: Layout, bits: tuple) -> Outline:
         kind = checked_kind(stored, kind, window)
         lazy = tuple(checked_bits(bits, kind))
         storage = self._storage(stored, kind)
-        made = Outline(kind, kind.name, window, stored.key, storage, lazy)
+        made = Outline(kind, kind.name, window, (self._file, stored.key), storage, lazy)
         if made.nbytes != storage.size or not window.is_contiguous or lazy:
             self._storages.count_copy(made.nbytes)
         return made

@@ -8,7 +8,7 @@ from typing import Any
 
 from kuai.errors import BrokenFileError, UnsafeFileError
 
-__all__ = ["Damaged", "Refused", "exactly", "explained"]
+__all__ = ["Damaged", "Refused", "exactly", "explained", "unique"]
 
 
 class Damaged(Exception):
@@ -35,3 +35,11 @@ def exactly(value: Any, kind: type, what: str) -> Any:
     if type(value) is not kind:
         raise Refused(f"{what} has to be of type {kind.__name__}, not {type(value).__name__}")
     return value
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys are all different; a ValueError if they are not."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return found

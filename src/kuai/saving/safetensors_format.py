@@ -23,8 +23,9 @@ from kuai.engine import dtypes
 from kuai.errors import BrokenFileError
 from kuai.saving.content import ALIGNMENT
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE
+from kuai.saving.refusals import unique
 
-__all__ = ["CODES", "CODE_OF_DTYPE", "Entry", "Header", "Piece", "broken", "read_header", "unique"]
+__all__ = ["CODES", "CODE_OF_DTYPE", "Entry", "Header", "Piece", "broken", "read_header"]
 __all__ += ["write_pieces"]
 
 CODES = {
@@ -83,14 +84,6 @@ class Piece(NamedTuple):
 def broken(path: str | os.PathLike, reason: Any) -> BrokenFileError:
     """The error for a file that is not what its name says."""
     return BrokenFileError(f"{os.fspath(path)} is not a complete safetensors file ({reason})")
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys are all different."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands there twice")
-    return found
 
 
 def read_header(path: str | os.PathLike) -> Header:

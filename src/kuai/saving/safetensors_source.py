@@ -1,9 +1,7 @@
 """Where the tensors of a safetensors checkpoint stand: in one file, or in several with an index.
 
 Hubs publish large models as `model-00001-of-00003.safetensors`, … and an index file,
-`model.safetensors.index.json`: {"metadata": {"total_size": …}, "weight_map": {name: file}}. The
-index is as little trusted as the files: it names files beside itself only, each name has to stand
-in the file it is said to stand in, and nowhere else. `total_size` is not used: published ones are
+`model.safetensors.index.json` (see `indexes`). Its `total_size` is not used: published ones are
 often wrong.
 """
 
@@ -16,15 +14,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kuai.errors import BrokenFileError, FileFormatError, UnsafeFileError
-from kuai.saving.safetensors_format import Entry, Header, broken, read_header, unique
+from kuai.errors import BrokenFileError, FileFormatError
+from kuai.saving.indexes import check_names, read_index
+from kuai.saving.refusals import unique
+from kuai.saving.safetensors_format import Entry, Header, broken, read_header
 
 __all__ = ["ALIASES", "INDEX", "SUFFIX", "Source", "is_index", "read_source"]
 
 SUFFIX = ".safetensors"
 INDEX = ".safetensors.index.json"
 ALIASES = "kuai.aliases"  # in the metadata: {other name: first name} of tied tensors, as JSON
-_LARGEST_INDEX = 100_000_000  # bytes, as the largest header
 _SHARD = re.compile(r".+-\d{5}-of-\d{5}\.safetensors")
 
 
@@ -78,58 +77,17 @@ def _in_folder(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _sharded(path: pathlib.Path) -> Source:
-    index = _read_index(path)
-    weights = _strings(path, index.get("weight_map"), "weight_map")
-    strings = index.get("metadata") or {}
-    files = {path.parent / name: None for name in dict.fromkeys(weights.values())}
-    headers = {file: _shard(path, file) for file in files}
-    entries: dict[str, tuple[pathlib.Path, Entry]] = {}
-    for file, header in headers.items():
-        for name, entry in header.entries.items():
-            _check_place(path, name, weights.get(name), file.name)
-            entries[name] = file, entry
-    for name, shard in weights.items():
-        if name not in entries:
-            raise broken(path, f"{name!r} does not stand in {shard}")
-    text = strings.get(ALIASES, "{}") if isinstance(strings, dict) else "{}"
+    index = read_index(path, SUFFIX)
+    headers = {file: read_header(file) for file in index.files}
+    check_names(index, {file.name: header.entries for file, header in headers.items()})
+    entries = {
+        name: (file, entry)
+        for file, header in headers.items()
+        for name, entry in header.entries.items()
+    }
+    aliases = _aliases(path, index.metadata.get(ALIASES, "{}"), entries)
     metadata = next(iter(headers.values())).metadata if headers else {}
-    return Source(headers, entries, _aliases(path, text, entries), dict(metadata))
-
-
-def _read_index(path: pathlib.Path) -> dict[str, Any]:
-    if path.stat().st_size > _LARGEST_INDEX:
-        raise broken(path, "an index of more than 100 MB")
-    content = path.read_bytes()
-    try:
-        found = json.loads(content, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise broken(path, error) from error
-    if not isinstance(found, dict):
-        raise broken(path, "the index is no JSON object")
-    return found
-
-
-def _strings(path: pathlib.Path, found: Any, what: str) -> dict[str, str]:
-    if not isinstance(found, dict) or not all(type(value) is str for value in found.values()):
-        raise broken(path, f"{what} is no JSON object of strings")
-    for name in set(found.values()):
-        if not name.endswith(SUFFIX) or re.search(r"[/\\:\0]|^\.", name):
-            raise UnsafeFileError(f"{path} was not loaded: it names the file {name!r}")
-    return found
-
-
-def _shard(index: pathlib.Path, file: pathlib.Path) -> Header:
-    try:
-        return read_header(file)
-    except FileNotFoundError as error:
-        raise broken(index, f"its file {file.name} is missing") from error
-
-
-def _check_place(index: pathlib.Path, name: str, wanted: str | None, found: str) -> None:
-    if wanted is None:
-        raise broken(index, f"{found} has a tensor {name!r}, of which the index does not know")
-    if wanted != found:
-        raise broken(index, f"{name!r} stands in {found}, but the index says {wanted}")
+    return Source(headers, entries, aliases, dict(metadata))
 
 
 def _aliases(path: pathlib.Path, text: Any, names: Mapping[str, Any]) -> dict[str, str]:
