@@ -21,7 +21,7 @@ def test_programs_are_forgotten_before_the_limit(monkeypatch):
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize(("seconds", "given_back"), [(0.5, []), (3.0, [0])])
+@pytest.mark.parametrize(("seconds", "given_back"), [(0.1, []), (3.0, [0])])
 def test_memory_is_given_back_after_a_long_compilation(seconds, given_back, monkeypatch):
     seen, times = [], iter([10.0, 10.0 + seconds])
     monkeypatch.setattr(executables, "_give_back", lambda: seen.append)

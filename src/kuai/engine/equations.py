@@ -74,7 +74,9 @@ def executable(name, equations, constants, donated, kept, written, wanted):
         return tuple(results[: len(written)]), tuple(results[len(written) :])
 
     program.__name__ = program.__qualname__ = name
-    return jax.jit(program, donate_argnums=0, compiler_options=_options() if donated else None)
+    options = _options() if donated else None
+    # an input of which only the memory is used has to stay
+    return jax.jit(program, donate_argnums=0, keep_unused=True, compiler_options=options)
 
 
 def _bytes(atom) -> int:

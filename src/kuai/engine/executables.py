@@ -23,7 +23,7 @@ _MAPS = pathlib.Path("/proc/self/maps")
 _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
 _EVERY = 500  # programs between two looks
 _SHARE = 0.4  # of the limit
-_LONG = 1.0  # seconds
+_LONG = 0.25  # seconds
 
 
 class _Watch:

@@ -5,10 +5,11 @@ are split off as a second executable; the values that both need are its residual
 
 Storages that are written are donated: their memory is used again. A storage whose array someone
 else may hold (`exclusive` is false) gives a copy instead, so what is donated is always ours alone.
+Gradients that the program puts into `.grad` take the memory of those of the last call, if nobody
+has kept them.
 """
 
 import threading
-from sys import getrefcount
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ import numpy as np
 from kuai.engine import changes, devices
 from kuai.engine.capturing import tensor_hooks
 from kuai.engine.equations import executable
+from kuai.engine.kept_gradients import Gradient, grads_by_memory, put
 from kuai.engine.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import wrap
 from kuai.engine.views import assign, value
@@ -72,38 +74,56 @@ class Program:
 
     def _plan(self, name, capture, equations):
         outputs = self.outputs
-        states = [s.target for s in outputs.sinks if s.kind == "state"]
-        place = {storage: number for number, storage in enumerate(states)}
-        donated, kept, self.rest, rest = [], [], [], []
-        for index, source in enumerate(capture.sources):
-            if index not in equations.inputs or index >= outputs.first_cotangent:
-                continue
-            if source[0] == "state":
-                reused = source[1] in place and capture.way is None
-                (donated if reused else kept).append((source[1], equations.inputs[index]))
-            else:
-                self.rest.append(source)
-                rest.append(equations.inputs[index])
-        self.donated = [storage for storage, _ in donated]
-        self.kept = [storage for storage, _ in kept]
-        # an output takes the memory of the first donated input that has its shape: same order
-        self.state_sinks = list(dict.fromkeys((*self.donated, *states)))
-        owners = [s.target for s in outputs.sinks if s.kind == "new_grad"]
-        self.grads = [[owner, None, None] for owner in owners]  # owner, last gradient, its storage
+        values = outputs.forward[outputs.count :]  # of the sinks, in their order
+        states = {
+            s.target: v for s, v in zip(outputs.sinks, values, strict=False) if s.kind == "state"
+        }
+        grads = [s.target for s in outputs.sinks if s.kind == "new_grad"]
+        grads = list(zip(grads, values[len(states) :], strict=False))
+        reusing, new = grads_by_memory(grads, [*states.values(), *equations.inputs.values()])
+        if capture.way is not None:
+            reusing, new = [], grads
+        donated, kept, rest = self._inputs_of(capture, equations, states)
+        self.other_states = [storage for storage in states if storage not in donated]
+        self.reusing = [Gradient(owner, _aval(variable)) for owner, variable in reusing]
+        self.grads = [Gradient(owner) for owner, _ in new]
         self.other_sinks = [s for s in outputs.sinks if s.kind not in ("state", "new_grad")]
         self.residuals = equations.residuals(outputs.gradients) if outputs.edges else []
-        values = outputs.forward[outputs.count :]
-        written = [values[place[storage]] for storage in self.state_sinks]
+        # an output takes the memory of the first donated input that has its shape: same order
+        written = [states[storage] for storage in donated]
+        written += [variable for _, variable in reusing]
+        written += [states[storage] for storage in self.other_states]
         returned = outputs.forward[: outputs.count]
-        wanted = [*returned, *values[len(states) :], *self.residuals]
-        inputs = [v for _, v in donated], [*(v for _, v in kept), *rest]
+        wanted = [*returned, *(v for _, v in new), *values[len(states) + len(grads) :]]
+        inputs = [*donated.values(), *(v for _, v in reusing)], [*kept.values(), *rest]
+        self.donated, self.kept = list(donated), list(kept)
         self.avals = tuple(tuple(_aval(v) for v in variables) for variables in inputs)
         arguments = (i for i, source in enumerate(capture.sources) if source[0] == "argument")
         self.argument_avals = [equations.inputs[i].aval for i in arguments if i in equations.inputs]
         self.forward = executable(
-            name, equations.early, equations.constants, *inputs, written, wanted
+            name,
+            equations.early,
+            equations.constants,
+            *inputs,
+            written,
+            [*wanted, *self.residuals],
         )
         self.backward = self._backward(name, capture, equations) if outputs.edges else None
+
+    def _inputs_of(self, capture, equations, states):
+        """The variables of states that are donated, of other states, and of all other inputs."""
+        donated, kept, rest, self.rest = {}, {}, [], []
+        for index, source in enumerate(capture.sources):
+            if index not in equations.inputs or index >= self.outputs.first_cotangent:
+                continue
+            variable = equations.inputs[index]
+            if source[0] == "state":
+                reused = source[1] in states and capture.way is None
+                (donated if reused else kept)[source[1]] = variable
+            else:
+                self.rest.append(source)
+                rest.append(variable)
+        return donated, kept, rest
 
     def _backward(self, name, capture, equations):
         """What computes the gradients that leave the program, once those of its results arrive."""
@@ -187,7 +207,8 @@ class Program:
         return result
 
     def _inputs(self, arguments):
-        donated = tuple([s.array if s.exclusive else self._own(s.array) for s in self.donated])
+        donated = [s.array if s.exclusive else self._own(s.array) for s in self.donated]
+        donated += [gradient.memory(self.device) for gradient in self.reusing]
         kept = [s.array for s in self.kept]
         for source in self.rest:
             kind = source[0]
@@ -199,7 +220,7 @@ class Program:
                 kept.append(source[1].leaf(source[2])._storage.array)
             else:
                 kept.append(_owner(source[1], arguments, self)._grad._storage.array)
-        return donated, tuple(kept)
+        return tuple(donated), tuple(kept)
 
     def _own(self, array):
         """A copy that no one else holds, on the program's device."""
@@ -208,21 +229,18 @@ class Program:
         )
 
     def _write(self, written, made, arguments):
-        for storage, array in zip(self.state_sinks, written, strict=True):
-            storage.array = array
-            storage.version += 1
-            storage.exclusive = True
+        arrays = iter(written)
+        for storage in self.donated:
+            put(storage, next(arrays))
+        for gradient in self.reusing:
+            gradient.put(next(arrays))
+        for storage in self.other_states:
+            put(storage, next(arrays))
         first = self.outputs.count
         last = first + len(self.grads)
-        for record, array in zip(self.grads, made[first:last], strict=True):
-            owner, gradient, storage = record
-            # the last call's tensor serves again if no one else has kept it or its storage
-            if owner._grad is gradient and getrefcount(gradient) == 4 and getrefcount(storage) == 4:
-                storage.array = array
-                storage.version += 1
-            else:
-                gradient = owner._grad = record[1] = wrap(array)
-                record[2] = gradient._storage
+        for gradient, array in zip(self.grads, made[first:last], strict=True):
+            gradient.look()
+            gradient.put(array)
         arriving = iter(made[last:])
         for sink in self.other_sinks:
             self._write_sink(sink, arriving, arguments)
