@@ -60,7 +60,7 @@ def executable(name, equations, constants, donated, kept, written, wanted):
     """
     variables, everything = (*donated, *kept), [*written, *wanted]
     made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
-    largest = max(map(_bytes, (*written[len(donated) :], *wanted)), default=0)
+    largest = max(map(_bytes, everything), default=0)
 
     def program(donated, kept):
         arrays = (*donated, *kept)
