@@ -309,15 +309,15 @@ class Guards:
         loose = self.loose
         for container, key, before, contents in self._items:
             now = container[key]
-            if (now is not before or contents is not None) and not is_same(
-                now, before, contents, loose
-            ):
+            if now is before and (contents is None or contents[1] == [] and not now):
+                continue  # by far the most: nothing can have changed, or it was and is empty
+            if not is_same(now, before, contents, loose):
                 return f"{key!r}, which was {_describe(before)}"
         for name, cell, before, contents in self._cells:
             now = cell.cell_contents
-            if (now is not before or contents is not None) and not is_same(
-                now, before, contents, loose
-            ):
+            if now is before and (contents is None or contents[1] == [] and not now):
+                continue
+            if not is_same(now, before, contents, loose):
                 return f"{name!r}, which was {_describe(before)}"
         return self._changed_code() or self._changed_object()
 

@@ -79,8 +79,6 @@ def is_same(now, before, contents, loose=frozenset()) -> bool:
         return type(now) is type(before) and now == before
     if contents is None:
         return now is before
-    if now is before and isinstance(now, CONTAINERS) and not now:
-        return not contents[1]  # it was empty and still is
     return snapshot(now, 4, loose) == contents
 
 
