@@ -67,7 +67,8 @@ def _ratio(found: dict[str, Any]) -> str:
 
 def _pair(found: dict[str, Any], what: str, other: str, form: str) -> str:
     values = (found.get(name, {}).get(what) for name in (OURS, other))
-    return " / ".join("–" if value is None else form.format(value) for value in values)
+    # a process may need less than it began with: what loading it took is given back
+    return " / ".join("–" if value is None else form.format(max(value, 0)) for value in values)
 
 
 def _machine(machine: dict[str, Any], text: str) -> str:
