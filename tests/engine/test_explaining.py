@@ -57,6 +57,19 @@ def test_the_warning_after_eight_captures_names_what_changes():
     assert "runs eagerly: it was captured 8 times" in str(scaled.explain())
 
 
+def test_the_warning_after_eight_retraces_for_other_arguments():
+    scaled = kuai.compile(lambda x, factor, name: x * factor)
+    for number in range(8):
+        scaled(kuai.ones(1), number, "s" * 100)
+    with pytest.warns(
+        UserWarning, match=r"again 8 times.* float32\[1\], 8, a str\. .*dynamic_batch"
+    ):
+        scaled(kuai.ones(1), 8, "s" * 100)
+    for number in range(9, 12):
+        assert scaled(kuai.ones(1), number, "").item() == number
+    assert not scaled.eager and len(scaled.retraces) == 11
+
+
 def test_a_function_that_runs_eagerly():
     item = kuai.compile(lambda x: x.item())
     with warnings.catch_warnings():

@@ -25,8 +25,9 @@ from kuai.engine.padded_batches import PaddedBatches
 from kuai.engine.places import find_places
 from kuai.engine.program import Outputs, Program
 from kuai.engine.signatures import rebuild, signature
+from kuai.engine.snapshots import PLAIN
 from kuai.engine.tape import Node
-from kuai.engine.tensor import wrap
+from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.views import value
 from kuai.engine.ways import Ways
 from kuai.errors import CompileError, DataDependentError, NotOneProgramError, drop_jax_note
@@ -43,6 +44,7 @@ TRACER_ERRORS = (
 )
 _MOST_RETRACES = 8
 _MOST_UNSTABLE = 2  # once may be setting something up
+_LONGEST_TEXT = 40  # of an argument, in an explanation
 
 
 def compile(
@@ -170,12 +172,18 @@ class Compiled:
         """A new program, or None if the function is not to be one for these arguments."""
         programs = self.programs.setdefault(key, [])
         if any(self.programs.values()):
-            self.retraces.append(reason or _described(tensors))
+            self.retraces.append(reason or _described(form))
         if len(programs) >= _MOST_RETRACES and not self.fullgraph:
             return self._give_up(
                 key, f"it was captured {len(programs)} times because of {reason}, "
                 "which keeps changing. Pass what changes as a tensor",
             )  # fmt: skip
+        if len(self.retraces) == _MOST_RETRACES:
+            self._warn(
+                f"was captured again {_MOST_RETRACES} times, now because of {self.retraces[-1]}. "
+                "Each time takes as long as the first call: pass what changes as a tensor; for "
+                "batches of many sizes there is dynamic_batch="
+            )
         try:
             program, unstable = capture_program(self.function, tensors, form, self._name(), way)
         except TRACER_ERRORS as error:
@@ -225,10 +233,17 @@ class Compiled:
         return getattr(self.function, "__qualname__", type(self.function).__name__)
 
 
-def _described(tensors) -> str:
+def _described(form) -> str:
     """The arguments of a call, for the reason of a capture."""
     mode = "" if modes.state.grad_enabled else ", without gradients"
-    return f"other arguments: {', '.join(map(text_of, map(value, tensors)))}{mode}"
+    return f"other arguments: {', '.join(map(_text_of_leaf, form[0]))}{mode}"
+
+
+def _text_of_leaf(leaf) -> str:
+    if isinstance(leaf, Tensor):
+        return text_of(value(leaf))
+    text = repr(leaf) if isinstance(leaf, PLAIN) else ""
+    return text if 0 < len(text) < _LONGEST_TEXT else f"a {type(leaf).__name__}"
 
 
 def _reason(error) -> str:
