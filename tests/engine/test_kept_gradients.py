@@ -114,3 +114,33 @@ def test_tied_weights_and_several_functions():
         for compiled in (step, other):
             np.testing.assert_allclose(compiled(x).item(), eager(x).item(), rtol=1e-5)
             np.testing.assert_allclose(grads(net)[0], grads(expected)[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rebinds", [False, True])
+def test_gradients_zeroed_in_place_may_be_replaced_between_calls(rebinds):
+    def make():
+        kuai.manual_seed(0)
+        net = nn.Linear(3, 2)
+        optimizer = kuai.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x):
+            if rebinds and net.weight.grad is not None:
+                net.weight.grad = net.weight.grad
+            optimizer.zero_grad(set_to_none=False)
+            net(x).square().mean().backward()
+            optimizer.step()
+
+        return net, step
+
+    (net, step), (expected, eager) = make(), make()
+    step = kuai.compile(step)
+    for number in range(5):
+        x = kuai.randn(4, 3)
+        step(x)
+        eager(x)
+        for one, other in zip(grads(net), grads(expected), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+        if number > 0:
+            for each in (net, expected):
+                each.weight.grad = kuai.full((2, 3), 0.1)
+    assert len(step.retraces) == 1

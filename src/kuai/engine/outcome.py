@@ -137,12 +137,22 @@ def _sinks(capture, outputs, stand_ins):
         if stand_in._storage.version and argument_of[id(stand_in._storage)] == index:
             others.append((Sink("argument", index), stand_in._storage.array))
     for slot in capture.slots.values():
-        if slot.written:
+        if slot.written and not _is_unchanged(slot):
             sink, array = _slot_sink(capture, outputs, slot)
             (new_grads if sink.kind == "new_grad" else others).append((sink, array))
     every = [*states, *new_grads, *others]
     outputs.sinks = [sink for sink, _ in every]
     return [array for _, array in every if array is not None]
+
+
+def _is_unchanged(slot) -> bool:
+    """Whether a slot was given the gradient it had, or a window on the same memory.
+
+    Which tensor that is, is another matter at every call.
+    """
+    before, now = slot.initial, slot.current
+    known = slot.read and before is not None and now is not None
+    return known and now._storage is before._storage and now._steps == before._steps
 
 
 def _slot_sink(capture, outputs, slot):
