@@ -124,7 +124,7 @@ class World:
         yield from self.net.state_dict().items()
         for name, parameter in self.net.named_parameters():
             yield f"{name}.grad", parameter.grad
-            for key, value in self.optimizer.state[parameter].items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
                 yield f"{name}.{key}", value
         yield from enumerate(self.saved)
 
