@@ -35,7 +35,7 @@ from benchmarks.machine import machine
 
 FOLDER = pathlib.Path(__file__).parent
 REFERENCE = "Kuai compiled"
-SECONDS_PER_ROUND = 1.0  # long enough that the first step after a pause does not count much
+SECONDS_PER_ROUND = 1.0
 FEWEST_ROUNDS = 6
 WARM_UP_ROUNDS = 1
 PAUSE = 0.05  # until the threads of the one before have gone to sleep

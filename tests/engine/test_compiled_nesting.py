@@ -6,26 +6,12 @@ import numpy as np
 
 import kuai
 from kuai import nn
-
-
-def make_step():
-    kuai.manual_seed(0)
-    net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
-    optimizer = kuai.optim.SGD(net.parameters(), lr=0.01)
-
-    def step(x):
-        optimizer.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return net, step
+from tests.engine.training import make_step
 
 
 def test_threads_share_one_compiled_step():
-    net, step = make_step()
-    twin, plain = make_step()
+    net, step = make_step(3, 8, 1, lr=0.01)
+    twin, plain = make_step(3, 8, 1, lr=0.01)
     compiled = kuai.compile(step, fullgraph=True)
     x = kuai.ones(4, 3)
     errors = []
@@ -77,8 +63,8 @@ def test_recursion():
 
 
 def test_compiled_in_compiled():
-    net, step = make_step()
-    twin, plain = make_step()
+    net, step = make_step(3, 8, 1, lr=0.01)
+    twin, plain = make_step(3, 8, 1, lr=0.01)
     inner = kuai.compile(net, fullgraph=True)
 
     @kuai.compile(fullgraph=True)

@@ -6,21 +6,11 @@ import pytest
 
 import kuai
 from kuai import nn
+from tests.engine.training import make_step
 
 
 def make():
-    kuai.manual_seed(0)
-    net = nn.Sequential(nn.Linear(300, 300), nn.Tanh(), nn.Linear(300, 3))
-    optimizer = kuai.optim.SGD(net.parameters(), lr=0.1)
-
-    def step(x):
-        optimizer.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return net, step
+    return make_step(300, 300, 3, lr=0.1)
 
 
 def batches(count=5):

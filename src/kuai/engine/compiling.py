@@ -25,7 +25,7 @@ from kuai.engine.padded_batches import PaddedBatches
 from kuai.engine.places import find_places
 from kuai.engine.program import Outputs, Program
 from kuai.engine.signatures import rebuild, signature
-from kuai.engine.snapshots import PLAIN
+from kuai.engine.snapshots import in_words
 from kuai.engine.tape import Node
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.views import value
@@ -44,7 +44,6 @@ TRACER_ERRORS = (
 )
 _MOST_RETRACES = 8
 _MOST_UNSTABLE = 2  # once may be setting something up
-_LONGEST_TEXT = 40  # of an argument, in an explanation
 
 
 def compile(
@@ -240,10 +239,7 @@ def _described(form) -> str:
 
 
 def _text_of_leaf(leaf) -> str:
-    if isinstance(leaf, Tensor):
-        return text_of(value(leaf))
-    text = repr(leaf) if isinstance(leaf, PLAIN) else ""
-    return text if 0 < len(text) < _LONGEST_TEXT else f"a {type(leaf).__name__}"
+    return text_of(value(leaf)) if isinstance(leaf, Tensor) else in_words(leaf)
 
 
 def _reason(error) -> str:

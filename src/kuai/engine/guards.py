@@ -24,7 +24,7 @@ import numpy as np
 
 from kuai.engine.acceleration import is_accelerated
 from kuai.engine.changes import counter
-from kuai.engine.snapshots import CONTAINERS, PLAIN, attributes, inside, is_same, space_of
+from kuai.engine.snapshots import CONTAINERS, PLAIN, attributes, in_words, inside, is_same, space_of
 from kuai.engine.spaces import CellSpace, Spaces
 from kuai.engine.tensor import Tensor
 
@@ -34,7 +34,6 @@ _OWN = __name__.partition(".")[0]
 _LIBRARIES = ("jax", "numpy", "jaxlib", _OWN)
 _HOLDERS = ("types", "argparse")  # standard modules whose objects only hold attributes
 _SPEAKING = frozenset(("print", "input", "open", "logging", "logger", "warnings", "sys", "os"))
-_LONGEST_TEXT = 60
 _HOOKS = (
     "_forward_pre_hooks",
     "_forward_hooks",
@@ -259,8 +258,8 @@ class Guards:
 
     def described(self) -> list[str]:
         """What is compared, in words."""
-        named = [f"{key!r} ({_describe(before)})" for _, key, before, _ in self._items]
-        named += [f"{name!r} ({_describe(before)})" for name, _, before, _ in self._cells]
+        named = [f"{key!r} ({in_words(before)})" for _, key, before, _ in self._items]
+        named += [f"{name!r} ({in_words(before)})" for name, _, before, _ in self._cells]
         named += [f"the default arguments of {f.__qualname__}" for f, _, _ in self._defaults]
         named += [f"the class {kind.__qualname__}" for kind, _, _ in self._classes]
         things = [thing for thing, _ in (*self._objects, *self._watched.values())]
@@ -312,13 +311,13 @@ class Guards:
             if now is before and (contents is None or contents[1] == [] and not now):
                 continue  # by far the most: nothing can have changed, or it was and is empty
             if not is_same(now, before, contents, loose):
-                return f"{key!r}, which was {_describe(before)}"
+                return f"{key!r}, which was {in_words(before)}"
         for name, cell, before, contents in self._cells:
             now = cell.cell_contents
             if now is before and (contents is None or contents[1] == [] and not now):
                 continue
             if not is_same(now, before, contents, loose):
-                return f"{name!r}, which was {_describe(before)}"
+                return f"{name!r}, which was {in_words(before)}"
         return self._changed_code() or self._changed_object()
 
     def _changed_code(self):
@@ -356,11 +355,6 @@ def _is(one, other):
 def _name_change(thing, before, now) -> str:
     names = [n for n, v in now if (n, v) not in before] or ["(removed)"]
     return f"attribute {names[0]!r} of a {type(thing).__name__}"
-
-
-def _describe(before):
-    text = repr(before) if isinstance(before, PLAIN) else ""
-    return text if 0 < len(text) < _LONGEST_TEXT else f"a {type(before).__name__}"
 
 
 def _codes(code):

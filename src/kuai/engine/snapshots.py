@@ -9,11 +9,13 @@ import zlib
 
 import numpy as np
 
-__all__ = ["CONTAINERS", "PLAIN", "attributes", "inside", "is_same", "snapshot", "space_of"]
+__all__ = ["CONTAINERS", "PLAIN", "attributes", "in_words", "inside", "is_same", "snapshot"]
+__all__ += ["space_of"]
 
 PLAIN = (int, float, bool, complex, str, bytes, type(None), slice, type(Ellipsis))
 CONTAINERS = (list, tuple, dict, set, frozenset)
 LONGEST = 1000  # a longer container is data rather than settings: too long for every call
+_LONGEST_TEXT = 60
 _SMALL = 1 << 16  # bytes of a NumPy array that are kept for comparison
 
 
@@ -80,6 +82,12 @@ def is_same(now, before, contents, loose=frozenset()) -> bool:
     if contents is None:
         return now is before
     return snapshot(now, 4, loose) == contents
+
+
+def in_words(value) -> str:
+    """A plain value as a short text; of any other, its type."""
+    text = repr(value) if isinstance(value, PLAIN) else ""
+    return text if 0 < len(text) < _LONGEST_TEXT else f"a {type(value).__name__}"
 
 
 def space_of(thing) -> dict:

@@ -73,7 +73,7 @@ def _broken(path: pathlib.Path, reason: Any) -> BrokenFileError:
 
 def check_names(index: Index, found: dict[str, Iterable[Any]]) -> None:
     """Refuse files (name -> the names in it) that hold something else than the index says."""
-    places = {}
+    standing = set()
     for file, names in found.items():
         for name in names:
             wanted = index.weights.get(name)
@@ -83,7 +83,7 @@ def check_names(index: Index, found: dict[str, Iterable[Any]]) -> None:
             if wanted != file:
                 text = f"{name!r} stands in {file}, but the index says {wanted}"
                 raise _broken(index.path, text)
-            places[name] = file
+            standing.add(name)
     for name, file in index.weights.items():
-        if name not in places:
+        if name not in standing:
             raise _broken(index.path, f"{name!r} does not stand in {file}")

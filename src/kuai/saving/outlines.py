@@ -7,6 +7,7 @@ checked description is an `Outline` instead of a tensor.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import pathlib
@@ -187,7 +188,7 @@ def _of_torch(path: pathlib.Path, stack: ExitStack) -> Outlined:
         archive = open_archive(file, str(path))
         storages = Storages(archive)
         content = Content(file, mapped=True)
-        bytes_of = lambda key: _bytes_of_entry(archive, content, key)  # noqa: E731
+        bytes_of = functools.partial(_bytes_of_entry, archive, content)
         outlines = _Outlines(storages, bytes_of, path.name)
         tree = interpret(archive.read("data.pkl"), known_names(outlines), storages.find)
         check_tree(tree, (Outline,))
