@@ -2,9 +2,9 @@
 
 import functools
 
-from kuai.engine import modes
-from kuai.engine.compiling import compile
-from kuai.engine.padded_batches import batch_mask
+from kuai.engine.compile.compiling import compile
+from kuai.engine.compile.padded_batches import batch_mask
+from kuai.engine.tensor import modes
 from kuai.errors import NotOneProgramError
 
 __all__ = ["batch_mask", "compile", "disable", "is_compiling"]

@@ -9,7 +9,7 @@ import pytest
 import kuai
 from kuai import nn
 from kuai.backends import mkldnn
-from kuai.engine import equations
+from kuai.engine.compile import equations
 
 needs_native = pytest.mark.skipif(not mkldnn.is_available(), reason="oneDNN is not installed here")
 
@@ -99,7 +99,7 @@ def test_no_weight_is_copied_before_it_is_written():
 PARTITIONED = """
 import jax, kuai, numpy
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from kuai.engine import equations
+from kuai.engine.compile import equations
 from kuai.engine.tensor import wrap
 equations._LARGE = 0
 mesh = Mesh(jax.devices(), ("parts",))

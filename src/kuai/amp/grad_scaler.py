@@ -7,10 +7,9 @@ training step with a scaler compiles as one program, and eagerly nothing waits f
 
 import jax.numpy as jnp
 
-from kuai.engine import modes
-from kuai.engine.running import Operation, run
-from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import assign, value
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.tensor import Tensor, from_array, modes
+from kuai.engine.tensor.views import assign, value
 from kuai.ops.creation import tensor
 
 __all__ = ["GradScaler"]

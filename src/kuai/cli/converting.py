@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kuai.cli.inspecting import printable, size_text
-from kuai.engine.dtypes import DTYPES
+from kuai.engine.tensor.dtypes import DTYPES
 from kuai.saving.converting import convert, existing_target
 from kuai.saving.listing import list_file
 from kuai.saving.shards import bytes_of

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, replace
 from typing import Any
 
-from kuai.engine import devices
+from kuai.engine.tensor import devices
 from kuai.train.run import CHECKPOINTS, Settings, saved_settings, train_lenet
 
 __all__ = ["add_command"]

@@ -5,8 +5,7 @@ import copy
 
 import jax
 
-from kuai.engine import modes
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 from kuai.nn.module import Module
 from kuai.nn.parameter import Parameter
 from kuai.ops.joining import stack

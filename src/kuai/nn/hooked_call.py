@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kuai.engine import blocks, modes
+from kuai.engine.autograd import blocks
+from kuai.engine.tensor import modes
 from kuai.nn.backward_hooks import BackwardHook, attach_to_grad_fn
 from kuai.nn.hooks import WrappedHook, global_hooks_of
 

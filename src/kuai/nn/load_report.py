@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kuai.engine.size import Size
+from kuai.engine.tensor.size import Size
 from kuai.nn.state_dict import EXTRA_STATE_SUFFIX, set_extra_state
 
 if TYPE_CHECKING:

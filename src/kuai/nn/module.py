@@ -20,8 +20,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from kuai.engine import capturing, changes, compiling, modes
-from kuai.engine.tensor import Tensor
+from kuai.engine.autograd import capturing
+from kuai.engine.compile import compiling
+from kuai.engine.tensor import Tensor, changes, modes
 from kuai.nn import conversion, hooks, pytrees, registration, state_dict, state_loading, traversal
 from kuai.nn.blame import name_block
 from kuai.nn.hooked_call import HookedCall

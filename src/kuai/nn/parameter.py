@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine import devices, dtypes
-from kuai.engine.storage import Storage
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array
+from kuai.engine.tensor.storage import Storage
 
 __all__ = [
     "Buffer",

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from kuai.engine import changes, modes, views
-from kuai.engine.modes import no_grad
-from kuai.engine.storage import put
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, changes, from_array, modes, views
+from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.storage import put
 from kuai.nn.load_report import IncompatibleKeys, SizeMismatch, missing_and_unexpected, shortened
 from kuai.nn.parameter import Parameter, is_lazy
 from kuai.nn.state_dict import EXTRA_STATE_SUFFIX, set_extra_state

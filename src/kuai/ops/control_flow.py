@@ -7,10 +7,9 @@ one branch or loop of it (see `control_flow_lifted`).
 
 import jax
 
-from kuai.engine import modes, views
-from kuai.engine.bodies import aval_of
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor
+from kuai.engine.compile.bodies import aval_of
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, modes, views
 from kuai.errors import ControlFlowError
 from kuai.ops import control_flow_lifted as lifted
 from kuai.ops.dimensions import normalize_dim

@@ -8,14 +8,13 @@ the state of the random generator) travel along as part of the carry and are put
 import jax
 import jax.numpy as jnp
 
-from kuai.engine import modes, views
-from kuai.engine.bodies import aval_of
-from kuai.engine.lifting import lift, lift_carrying
-from kuai.engine.running import Operation, run
-from kuai.engine.signatures import is_tensor_leaf
-from kuai.engine.storage import put
-from kuai.engine.tape import Node, edge_of
-from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.tape import Node, edge_of
+from kuai.engine.compile.bodies import aval_of
+from kuai.engine.compile.lifting import lift, lift_carrying
+from kuai.engine.tensor import Tensor, modes, views, wrap
+from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.storage import put
 from kuai.errors import ControlFlowError, LoopBackwardError
 
 __all__ = ["cond", "flatten", "scan", "same_carry", "while_loop"]

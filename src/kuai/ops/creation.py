@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import dtypes, modes, views
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.ops.shaping import integers, shape_of
 
 # From values --------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kuai.engine import history, views
-from kuai.engine.concrete import concrete, is_concrete
-from kuai.engine.door import Array, ViewOp
-from kuai.engine.layouts import Layout
-from kuai.engine.running import run
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.autograd import inplace
+from kuai.engine.autograd.running import run
+from kuai.engine.op import Array
+from kuai.engine.op.decorators import ViewOp
+from kuai.engine.tensor import Tensor, from_array, views
+from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.layouts import Layout
 from kuai.ops import shaping
 from kuai.ops.shaping import shape_of
 
@@ -37,7 +38,7 @@ class Window(ViewOp):
 
     def __call__(self, tensor, plan, numbers):
         made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
-        return history.window(made, tensor, views.Step(self, plan, numbers))
+        return inplace.window(made, tensor, views.Step(self, plan, numbers))
 
     def unflatten(self, key):
         return lambda base, *numbers: _read(base, key, numbers)

@@ -8,10 +8,9 @@ import copy
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes, printing, views
-from kuai.engine.concrete import concrete, truth
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, printing, views
+from kuai.engine.tensor.concrete import concrete, truth
 from kuai.ops.conversion import numel
 from kuai.ops.shaping import shape_of
 

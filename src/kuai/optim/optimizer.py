@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
-from kuai.engine.modes import enable_grad
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.modes import enable_grad
 from kuai.nn.hooks import RemovableHandle
 from kuai.nn.typename import typename
 from kuai.optim import saved_state

@@ -20,12 +20,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import capturing
-from kuai.engine.capturing import constant, number
-from kuai.engine.history import overwrite
-from kuai.engine.running import Operation, run
-from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.update import update
+from kuai.engine.autograd.capturing import constant, number
+from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.op.update import update
+from kuai.engine.tensor import Tensor, from_array, modes
 
 __all__ = [
     "active",
@@ -118,7 +117,7 @@ def _identities(things: Any) -> bytes:
 
 def new_state(param: Tensor, shape: tuple | None = None, dtype: Any = None, value: Any = 0):
     """A real tensor on a parameter's device, by default of its shape and dtype."""
-    with capturing.outside():
+    with modes.outside():
         shape = tuple(param.shape) if shape is None else shape
         kind = param.dtype.jax if dtype is None else dtype
         return from_array(np.full(shape, value, kind), param.device)

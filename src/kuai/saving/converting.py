@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuai.engine.dtypes import complex128, dtype
+from kuai.engine.tensor.dtypes import complex128, dtype
 from kuai.errors import FileFormatError, UnsavableObjectError
 from kuai.saving.atomic import replacing
 from kuai.saving.listing import walk

@@ -6,7 +6,7 @@ import io
 import os
 from typing import Any, BinaryIO
 
-from kuai.engine.devices import device
+from kuai.engine.tensor.devices import device
 from kuai.errors import FileFormatError, UnsafeFileError
 from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from kuai.engine.devices import device
-from kuai.engine.dtypes import dtype
-from kuai.engine.size import Size
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.size import Size
 from kuai.saving.refusals import Refused
 
 __all__ = ["Hashes"]

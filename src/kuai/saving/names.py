@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.devices import device
-from kuai.engine.dtypes import DTYPES, dtype, float16, float32, float64
-from kuai.engine.layouts import Layout
-from kuai.engine.modes import no_grad
-from kuai.engine.size import Size
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.dtypes import DTYPES, dtype, float16, float32, float64
+from kuai.engine.tensor.layouts import Layout
+from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.size import Size
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.saving.element_types import DTYPE_OF_STORAGE, UNTYPED
 from kuai.saving.interpreter import Builder

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.dtypes import dtype
-from kuai.engine.layouts import Layout
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.layouts import Layout
 from kuai.saving.content import Content, elements
 from kuai.saving.interpreter import interpret
 from kuai.saving.names import Tensors, checked_bits, known_names

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.layouts import layout_of
-from kuai.engine.storage import resolve
 from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import value
+from kuai.engine.tensor.layouts import layout_of
+from kuai.engine.tensor.storage import resolve
+from kuai.engine.tensor.views import value
 from kuai.errors import BrokenFileError, UnsavableObjectError
 from kuai.nn.parameter import is_lazy
 from kuai.saving.content import Content, elements

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import safetensors
 
-from kuai.engine import dtypes
+from kuai.engine.tensor import dtypes
 from kuai.errors import BrokenFileError
 from kuai.saving.content import ALIGNMENT
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuai.engine import devices
-from kuai.engine.dtypes import dtype
-from kuai.engine.layouts import Layout
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, devices, from_array
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.layouts import Layout
 from kuai.errors import FileFormatError
 from kuai.saving.archive import Archive
 from kuai.saving.content import elements

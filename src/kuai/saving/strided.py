@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kuai.engine import history
-from kuai.engine.door import Array, view_op
-from kuai.engine.layouts import Layout, contiguous_strides
+from kuai.engine.autograd import inplace
+from kuai.engine.op import Array, view_op
 from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import Step, value
+from kuai.engine.tensor.layouts import Layout, contiguous_strides
+from kuai.engine.tensor.views import Step, value
 from kuai.ops.windows import permuted, sliced, viewed
 
 __all__ = ["extent", "window_on"]
@@ -63,7 +63,7 @@ def _view(base: Tensor, view, *arguments) -> Tensor:
     read = _READERS[view](np.asarray(value(base)), *arguments)
     values, key = operation.flatten((base, *arguments))
     step = Step(operation, key, tuple(values[1:]))
-    return history.window(from_array(read, base.device), base, step)
+    return inplace.window(from_array(read, base.device), base, step)
 
 
 def _read_sliced(array, dim, start, count, step):

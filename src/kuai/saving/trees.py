@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from typing import Any
 
-from kuai.engine.devices import device
-from kuai.engine.dtypes import dtype
-from kuai.engine.size import Size
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.size import Size
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.saving.limits import MAX_DEPTH, MAX_VALUES
 from kuai.saving.refusals import Refused

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from kuai.engine import capturing
+from kuai.engine.autograd import capturing
 from kuai.engine.tensor import Tensor
 from kuai.optim.optimizer import Optimizer
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from kuai.engine import capturing
+from kuai.engine.autograd import capturing
 from kuai.optim.lr_scheduler.base import LRScheduler, current, set_option
 from kuai.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from kuai.optim.optimizer import Optimizer

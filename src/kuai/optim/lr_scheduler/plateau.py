@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kuai.engine import capturing
+from kuai.engine.autograd import capturing
 from kuai.optim.lr_scheduler.base import (
     LRScheduler,
     check_optimizer,

@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 
-from kuai.engine import modes
+from kuai.engine.tensor import modes
 from kuai.errors import (
     BrokenFileError,
     CheckpointError,

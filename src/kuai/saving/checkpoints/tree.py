@@ -20,12 +20,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes
-from kuai.engine.layouts import layout_of
-from kuai.engine.size import Size
-from kuai.engine.storage import resolve
-from kuai.engine.tensor import Tensor, from_array, wrap
-from kuai.engine.views import value
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, wrap
+from kuai.engine.tensor.layouts import layout_of
+from kuai.engine.tensor.size import Size
+from kuai.engine.tensor.storage import resolve
+from kuai.engine.tensor.views import value
 from kuai.errors import UnsavableObjectError
 from kuai.nn.parameter import is_lazy
 

@@ -27,7 +27,7 @@ import safetensors.numpy
 from jax import export
 
 from kuai.engine.tensor import Tensor, from_array, wrap
-from kuai.engine.views import value
+from kuai.engine.tensor.views import value
 from kuai.errors import BrokenFileError, ExportError
 from kuai.nn.module import Module
 from kuai.saving.atomic import replacing

@@ -14,17 +14,16 @@ from typing import Any
 
 import jax
 
-from kuai.engine import changes, modes
-from kuai.engine.acceleration import accelerated
-from kuai.engine.capturing import Capture
-from kuai.engine.compiling import _where
-from kuai.engine.devices import device_of
-from kuai.engine.portable import portable
-from kuai.engine.randomness import generator_of
-from kuai.engine.storage import Lost, Storage
-from kuai.engine.tape import Node
-from kuai.engine.tensor import Tensor, wrap
-from kuai.engine.views import value
+from kuai.engine.autograd.capturing import Capture
+from kuai.engine.autograd.tape import Node
+from kuai.engine.compile.compiling import _where
+from kuai.engine.tensor import Tensor, changes, modes, wrap
+from kuai.engine.tensor.acceleration import accelerated
+from kuai.engine.tensor.devices import device_of
+from kuai.engine.tensor.portable import portable
+from kuai.engine.tensor.randomness import generator_of
+from kuai.engine.tensor.storage import Lost, Storage
+from kuai.engine.tensor.views import value
 from kuai.errors import (
     DataDependentError,
     ExportError,
