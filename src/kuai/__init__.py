@@ -9,7 +9,7 @@ from kuai.engine import settings as _settings
 
 _settings.apply()
 
-from kuai.engine.compile.compiling import compile
+from kuai.engine.compile.compiler import compile, fused
 from kuai.engine.compile.shapes import infer_shapes
 from kuai.engine.op.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from kuai.engine.tensor import Tensor, dtypes as _dtypes

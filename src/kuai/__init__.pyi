@@ -32,6 +32,7 @@ from kuai import engine as engine
 from kuai import errors as errors
 from kuai.engine.tensor.dtypes import finfo as finfo
 from kuai import func as func
+from kuai.engine.compile.compiler import fused as fused
 from kuai.engine.tensor.dtypes import iinfo as iinfo
 from kuai.engine.tensor.modes import inference_mode as inference_mode
 from kuai import nn as nn

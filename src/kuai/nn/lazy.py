@@ -82,5 +82,3 @@ class LazyModuleMixin(Module):
         del module._load_hook
         if module.cls_to_become is not None:
             module.__class__ = module.cls_to_become
-        if modes.state.capture is not None:
-            modes.state.capture.guards.refresh(module)

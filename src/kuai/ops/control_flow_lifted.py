@@ -86,7 +86,7 @@ class Outside:
     def put(self, states):
         """Write the states after the operation back to where they belong."""
         for storage, state in zip(self.storages, states, strict=True):
-            put(storage, views.value(state))
+            put(storage, views.held(state))
 
 
 def _strong(array):
@@ -302,6 +302,9 @@ class _EndlessNode(Node):
 
 def _run_endless(function, carry, outside, recorded):
     inputs = [v for v in (*carry, *outside.values) if isinstance(v, Tensor)]
+    follows = modes.state.grad_enabled and any(recorded)
+    if follows and modes.state.capture is None and modes.state.recorder is not None:
+        raise LoopBackwardError
     with modes.no_grad():
         results = _run("while_loop", function, carry, outside, recorded)
     if not modes.state.grad_enabled:

@@ -300,7 +300,7 @@ def _like(name, value, text):
         memory_format=None,
         pin_memory=False,
     ):
-        array = views.value(input)
+        array = views.outline(input)
         where = input.device if device is None else device
         return _filled(array.shape, value, kind_of(dtype, array.dtype), where, requires_grad)
 

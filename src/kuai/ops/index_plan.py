@@ -1,5 +1,8 @@
 """An index taken apart: the window that integers and slices make, and the tensors that remain."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -9,6 +12,7 @@ from kuai.engine.autograd.running import run
 from kuai.engine.op import Array
 from kuai.engine.op.decorators import ViewOp
 from kuai.engine.tensor import Tensor, from_array, views
+from kuai.engine.tensor.calls import Call, perform
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.layouts import Layout
 from kuai.ops import shaping
@@ -237,12 +241,21 @@ def _place(item, dim, size):
     if isinstance(item, Tensor):
         check_index_dtype(item)
         if not is_concrete(item):
-            traced = views.value(item)
-            return jnp.where(traced < 0, traced + size, traced)
+            return perform(_from_front(size), [views.held(item)])
         item = int(concrete(item, "an index"))
     if not -size <= item < size:
         raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {size}")
     return item + size if item < 0 else item
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_front(size):
+    """An index as a number counted from the front, as a call."""
+
+    def from_front(index):
+        return jnp.where(index < 0, index + size, index)
+
+    return Call(jax.jit(from_front), "index_from_front")
 
 
 def _slice(item, size):

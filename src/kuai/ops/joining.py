@@ -244,5 +244,4 @@ def clone(input, *, memory_format=None):
         >>> x
         tensor([0., 0.])
     """
-    input._storage.exclusive = False  # both storages hold the same immutable array now
     return cloned(input)

@@ -23,7 +23,7 @@ _INCOMPATIBLE = (
 
 def shape_of(tensor) -> tuple:
     """A tensor's shape as a plain tuple."""
-    return views.value(tensor).shape
+    return views.outline(tensor).shape
 
 
 def integers(given) -> tuple:

@@ -11,6 +11,7 @@ import numpy as np
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, printing, views
 from kuai.engine.tensor.concrete import concrete, truth
+from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.conversion import numel
 from kuai.ops.shaping import shape_of
 
@@ -134,7 +135,7 @@ def _format(self, spec):
 
 
 def _represent(self):
-    array = views.value(self)
+    array = resolved(views.held(self), "a printed tensor")
     if isinstance(array, jax.core.Tracer):
         return f"tensor(<value unknown while compiling>, size={shape_of(self)}, dtype={self.dtype})"
     place = self.device

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kuai.data.loader import DataLoader
-from kuai.engine.compile.compiling import compile
+from kuai.engine.compile.compiler import compile
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn import CrossEntropyLoss, Module

@@ -14,6 +14,7 @@ from kuai.engine.autograd.batching import vectorize
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, devices, method, modes, views, wrap
+from kuai.engine.tensor.tensor import set_grad
 
 __all__ = ["add_gradients", "backward", "grad", "walk"]
 
@@ -144,7 +145,7 @@ def _as_list(given, count=0):
 
 
 def _filled_like(tensor, number):
-    array = views.value(tensor)
+    array = views.outline(tensor)
     return wrap(devices.filled(array.shape, array.dtype, number, devices.placement(array)))
 
 
@@ -155,7 +156,7 @@ def _first_gradients(roots, given):
             raise RuntimeError(
                 f"element {number} of tensors does not require grad and does not have a grad_fn"
             )
-        shape = views.value(root).shape
+        shape = views.outline(root).shape
         if gradient is None:
             if root.shape.numel() != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -333,16 +334,12 @@ def add_gradients(first: Tensor, second: Tensor) -> Tensor:
 
 def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
     """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
-    capture = modes.state.capture
-    held = tensor._grad if capture is None else capture.read_grad(tensor)
+    held = tensor.grad
     if held is not None and not create_graph:
-        views.assign(held, views.value(add_gradients(held, gradient)))
+        views.assign(held, views.held(add_gradients(held, gradient)))
         return
     if held is not None:
         gradient = add_gradients(held, gradient)
     elif not create_graph and gradient._node is not None:
         gradient = Tensor._share(gradient)
-    if capture is None:
-        tensor._grad = gradient
-    else:
-        capture.write_grad(tensor, gradient)
+    set_grad(tensor, gradient)

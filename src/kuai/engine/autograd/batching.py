@@ -22,13 +22,14 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
-from kuai.engine.autograd.capturing import Capture, number, placeholder
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import Node, edge_of
+from kuai.engine.autograd.tracing import Capture, placeholder
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.devices import device_of
+from kuai.engine.tensor.placeholder import struct_of
 from kuai.engine.tensor.storage import Lost, Storage, put
-from kuai.engine.tensor.views import assign, read_chain, split, value
+from kuai.engine.tensor.views import assign, held, outline, read_chain, split, value
 from kuai.errors import LeakedTensorError
 
 __all__ = ["Level", "is_batched", "vectorize"]
@@ -46,8 +47,6 @@ class Level(Capture):
         self.records = modes.state.grad_enabled  # whether the caller's tape is on
         self.followed = {}  # places in the outer graph -> their traced doubles
         self.index = None  # the number of the slice
-        if self.outer is not None:
-            self.guards = self.outer.guards
 
     # Reading ----------------------------------------------------------------------------------
 
@@ -86,14 +85,14 @@ class Level(Capture):
 
     def _array(self, storage):
         """What a storage holds for the code around this level."""
-        if isinstance(storage.array, Lost):
+        if isinstance(storage.held, Lost):
             raise LeakedTensorError
         outer = self.outer
         while outer is not None and storage.home is not outer:
             if storage in outer.doubles:
-                return outer.doubles[storage].array
+                return outer.doubles[storage].held
             outer = getattr(outer, "outer", None)
-        return storage.array
+        return storage.held
 
     def read_grad(self, tensor):
         """A tensor's `.grad`."""
@@ -101,16 +100,6 @@ class Level(Capture):
             return tensor._grad
         with _inside(self.outer):
             return self.outer.read_grad(tensor)
-
-    def read_number(self, container, key):
-        """A number as an input of the trace."""
-        found = jnp.asarray(container[key])
-        return self.new_input(("number", container, key), (), found.dtype, weak=True)
-
-    def watch_tensor(self, tensor):
-        """Pass on that the trace depends on an outside leaf."""
-        if self.outer is not None:
-            self.outer.watch_tensor(tensor)
 
     # Writing ----------------------------------------------------------------------------------
 
@@ -162,12 +151,12 @@ class Level(Capture):
         kind = source[0]
         if kind == "tensor":
             return source[1]
+        if kind == "recorded":
+            return wrap(source[1])
         if kind == "saved":
             made = wrap(source[1])
             made._node, made._output = source[2]
             return made
-        if kind == "number":
-            return number(source[1], source[2])
         if kind == "storage":
             made = Tensor.__new__(Tensor)
             made._storage = source[1]
@@ -182,9 +171,9 @@ def is_batched(array) -> bool:
 
 def _reading(tensor, array):
     if tensor._steps is None:
-        return (lambda whole: whole), array
+        return (lambda whole: whole), struct_of(array)
     chain, numbers = split(tensor._steps)
-    return (lambda whole: read_chain(chain, whole, numbers)), array
+    return (lambda whole: read_chain(chain, whole, numbers)), struct_of(array)
 
 
 @contextlib.contextmanager
@@ -213,7 +202,7 @@ def vectorize(function, tensors, dims, size, randomness="error"):
     Returns:
         The two lists.
     """
-    level = Level(device_of(value(tensors[0])) if tensors else device_of(None), randomness)
+    level = Level(device_of(outline(tensors[0])) if tensors else device_of(None), randomness)
     counts, changed, held = [], [], []
 
     def sliced(index, arrays):
@@ -230,7 +219,7 @@ def vectorize(function, tensors, dims, size, randomness="error"):
         whole = [_argument(level, tensor) for tensor in tensors]
         slice_all = jax.vmap(sliced, in_axes=(0, list(dims)), out_axes=(0, None), axis_size=size)
         stacked, single = slice_all(jnp.arange(size, dtype=jnp.uint32), whole)
-        return [*stacked, *single, *(double.array for double in level.written.values())]
+        return [*stacked, *single, *(double.held for double in level.written.values())]
 
     try:
         with _inside(level):
@@ -286,5 +275,5 @@ def _spread(level, made, counts, changed):
         assign(tensor, jnp.moveaxis(value(array), 0, dim))
     rest = rest[len(changed) :]
     for storage, array in zip(level.written, rest[counts[1] :], strict=True):
-        put(storage, value(array))
+        put(storage, held(array))
     return list(stacked), list(rest[: counts[1]])

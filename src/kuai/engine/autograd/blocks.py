@@ -7,6 +7,7 @@ an operation asks no more than that.
 """
 
 import contextlib
+import weakref
 
 import jax
 
@@ -24,45 +25,52 @@ class Block:
     """
 
     __slots__ = (
-        "_names", "annotates", "checks", "module", "outer", "path", "root", "scope", "shapes",
+        "_module", "_names", "annotates", "checks", "kind", "outer", "path", "root", "scope", "shapes",
         "steps",
     )  # fmt: skip
 
     def __init__(self, module, outer, *, checks=None, shapes=None, annotates=False, steps=False):
-        self.module, self.outer, self._names = module, outer, None
+        # the tape holds blocks longer than their modules need live
+        self._module = None if module is None else weakref.ref(module)
+        self.kind = None if module is None else type(module).__name__
+        self.outer, self._names = outer, None
         self.checks = checks or (outer and outer.checks)
         self.shapes = shapes or (outer and outer.shapes)
         self.annotates = bool(annotates or (outer and outer.annotates))
         self.steps = bool(steps or (outer and outer.steps))
-        self._place()
+        self._place(module)
 
-    def _place(self):
+    @property
+    def module(self):
+        """The module, or None if there is none, or none any more."""
+        return None if self._module is None else self._module()
+
+    def _place(self, module):
         """Find the module whose part this one is, and its names there."""
-        self.root, self.path, above = self.module, (), self.outer
-        kind = type(self.module).__name__
-        self.scope = "" if self.module is None else kind
-        while above is not None and self.module is not None:
-            name = above.name_of(self.module)
+        self.root, self.path, above = self.kind, (), self.outer
+        self.scope = self.kind or ""
+        while above is not None and module is not None:
+            name = above.name_of(module)
             if name is not None:
                 self.root, self.path = above.root, (*above.path, name)
-                self.scope = f"{name}({kind})"
+                self.scope = f"{name}({self.kind})"
                 return
             above = above.outer
 
     def name_of(self, module):
         """The dotted name of a module below this block's own, or None."""
         if self._names is None:
-            self._names = {} if self.module is None else dict(_descendants(self.module))
+            own = self.module
+            self._names = {} if own is None else dict(_descendants(own))
         return self._names.get(id(module))
 
     def __str__(self):
         """Such as `block net.3 (Conv2d) of LeNet`."""
-        if self.module is None:
+        if self.kind is None:
             return "no block"
-        kind = type(self.module).__name__
         if not self.path:
-            return f"block {kind}"
-        return f"block {'.'.join(self.path)} ({kind}) of {type(self.root).__name__}"
+            return f"block {self.kind}"
+        return f"block {'.'.join(self.path)} ({self.kind}) of {self.root}"
 
     def scopes(self) -> str:
         """The names from the outermost block to this one, such as `LeNet/net(Sequential)`."""
@@ -102,16 +110,18 @@ def watching(**options):
     """Have operations of this thread watched for a while; the options are those of `Block`."""
     state = modes.state
     outer = state.block
-    state.block = Block(None, outer, **options)
-    try:
-        yield state.block
-    finally:
-        state.block = outer
+    block = Block(None, outer, **options)
+    with modes.unrecorded("kuai.debug") if block.steps else contextlib.nullcontext():
+        state.block = block
+        try:
+            yield block
+        finally:
+            state.block = outer
 
 
 def _named(block, name):
-    """A name for what runs: in the program that is traced, or in the profile that is made."""
-    if modes.state.capture is not None:
+    """A name for what runs: in the program that is made, or in the profile that is written."""
+    if modes.state.capture is not None or modes.state.recorder is not None:
         return jax.named_scope(name)
     if block.annotates:
         return jax.profiler.TraceAnnotation(name)

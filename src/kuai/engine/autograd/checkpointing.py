@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from kuai.engine.autograd.backward import walk
 from kuai.engine.autograd.tape import AccumulateGrad, Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, modes, randomness, wrap
+from kuai.engine.tensor.calls import Call, is_pending, perform
 from kuai.engine.tensor.concrete import is_tensor_leaf
 from kuai.engine.tensor.devices import device_of
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import held, outline
 from kuai.errors import RecomputationError
 
 __all__ = ["checkpoint"]
@@ -81,7 +82,7 @@ def _with_node(result, start, again):
     if not again.numbers:
         return result
     outputs = [leaves[i] for i in again.numbers]
-    again.avals = [(value(o).shape, value(o).dtype) for o in outputs]
+    again.avals = [(outline(o).shape, outline(o).dtype) for o in outputs]
     node = CheckpointNode(again, _edges_out([o.grad_fn for o in outputs], start))
     for number, (i, output) in enumerate(zip(again.numbers, outputs, strict=True)):
         leaves[i] = Tensor._share(output)
@@ -140,14 +141,14 @@ class _Again:
     def _arguments(self, cotangents):
         saved = [leaf for leaf in self.leaves if isinstance(leaf, _Saved)]
         arrays = [leaf.array for leaf in saved]
-        arriving = [value(c) for c in cotangents if c is not None]
-        if any(isinstance(a, jax.core.Tracer) for a in (*arrays, *arriving)):
+        arriving = [held(c) for c in cotangents if c is not None]
+        if _is_part_of_a_program((*arrays, *arriving)):
             arrays = _after(arrays, arriving)
         made = iter([leaf.tensor(array) for leaf, array in zip(saved, arrays, strict=True)])
         return [next(made) if isinstance(leaf, _Saved) else leaf for leaf in self.leaves]
 
     def _check(self, outputs):
-        found = [(value(o).shape, value(o).dtype) for o in outputs]
+        found = [(outline(o).shape, outline(o).dtype) for o in outputs]
         if found != self.avals:
             raise RecomputationError(self.avals, found)
 
@@ -157,9 +158,9 @@ def _together(gradients):
 
     Otherwise it may leave the weights' gradients to the end, and keep what they are made of.
     """
-    there = [(i, value(g)) for i, g in enumerate(gradients) if g is not None]
+    there = [(i, held(g)) for i, g in enumerate(gradients) if g is not None]
     arrays = [array for _, array in there]
-    if not any(isinstance(array, jax.core.Tracer) for array in arrays):
+    if not _is_part_of_a_program(arrays):
         return gradients
     made = list(gradients)
     for (i, _), array in zip(there, _after(arrays, arrays), strict=True):
@@ -167,15 +168,34 @@ def _together(gradients):
     return made
 
 
+def _is_part_of_a_program(arrays) -> bool:
+    """Whether any of the arrays is traced or recorded."""
+    return any(isinstance(array, jax.core.Tracer) or is_pending(array) for array in arrays)
+
+
 def _after(arrays, others):
-    """The arrays, in a way that XLA cannot have them before the others.
+    """The arrays, in a way that XLA cannot have them before the others."""
+    on_cpu = device_of(others[0]).type == "cpu" if others else False
+    return perform(_barrier(len(arrays), on_cpu), [*arrays, *others])
+
+
+@functools.lru_cache(maxsize=256)
+def _barrier(count, on_cpu):
+    def barrier(*arrays):
+        return _held_back(arrays[:count], arrays[count:], on_cpu)
+
+    return Call(jax.jit(barrier), "recompute_after")
+
+
+def _held_back(arrays, others, on_cpu):
+    """The arrays behind an optimization barrier.
 
     XLA's CPU compiler drops optimization barriers before it schedules, so there the arrays also
     depend on comparisons whose outcome it does not foresee.
     """
-    arrays, others = jax.lax.optimization_barrier((arrays, others))
+    arrays, others = jax.lax.optimization_barrier((list(arrays), list(others)))
     firsts = [jnp.ravel(jnp.real(a))[0].astype(jnp.float32) for a in others if a.size]
-    if not firsts or device_of(others[0]).type != "cpu":
+    if not firsts or not on_cpu:
         return arrays
     never = functools.reduce(jnp.logical_or, [jnp.sin(first) > 2 for first in firsts])
     return [jnp.where(never, jnp.zeros_like(array), array) for array in arrays]
@@ -185,8 +205,7 @@ class _Saved:
     """A tensor among the arguments: its values then, and its place in the graph."""
 
     def __init__(self, tensor):
-        self.array, self.edge = value(tensor), edge_of(tensor)
-        tensor._storage.exclusive = False
+        self.array, self.edge = held(tensor), edge_of(tensor)
 
     def tensor(self, array):
         """The tensor again, with other values."""

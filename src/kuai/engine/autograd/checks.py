@@ -81,7 +81,7 @@ class Anomalies:
                 error = RuntimeError(
                     f"Function '{node.name()}' returned nan values in its {number}th output."
                 )
-                if node.block is not None and node.block.module is not None:
+                if node.block is not None and node.block.kind is not None:
                     error.add_note(f"in {node.block}")
                 raise error
 

@@ -4,7 +4,7 @@ import functools
 
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, modes, wrap
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import outline
 
 __all__ = ["Function", "FunctionContext", "once_differentiable"]
 
@@ -169,7 +169,7 @@ class FunctionNode(Node):
 
 
 def _aval(tensor):
-    array = value(tensor)
+    array = outline(tensor)
     return array.shape, array.dtype, devices.placement(array)
 
 

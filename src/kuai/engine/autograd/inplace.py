@@ -38,13 +38,12 @@ _NAMES = {
 
 def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
     """Turn the result of a view operation into a view of its input."""
-    array = made._storage.array
+    array = made._storage.held
     storage = made._storage = parent._storage
     made._steps = (*(parent._steps or ()), step)
     base = made._base = parent if parent._base is None else parent._base
     made._seen = base._changes
-    cell = views.resolve(storage)
-    made._cache = (cell, cell.version, array)
+    views.remember(made, views.resolve(storage), array)
     return made
 
 
@@ -58,11 +57,11 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
     result = _fitted(target, result)
     base = target._base
     if not modes.state.grad_enabled:
-        views.assign(target, views.value(result))
+        views.assign(target, views.held(result))
         return target
     _refuse_leaf(target, base)
     if base is None:
-        views.assign(target, views.value(result))
+        views.assign(target, views.held(result))
         target._node, target._output = result._node, result._output
         if target._node is None and result._requires_grad:
             target._node, target._output = (
@@ -73,7 +72,7 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
     elif base.requires_grad or result.requires_grad:
         _write_through(target, base, result)
     else:
-        views.assign(target, views.value(result))
+        views.assign(target, views.held(result))
     return target
 
 
@@ -84,7 +83,7 @@ def _write_through(target, base, result):
         return views.write_chain(chain, array, part, views.regroup(flat, counts))
 
     made = run(_write, (chain, counts), lambda: write, [base, result, *flat])
-    views.assign(base, views.value(made))
+    views.assign(base, views.held(made))
     base._node, base._output = made._node, made._output
     base._changes += 1
 
@@ -109,7 +108,7 @@ def _refuse_leaf(target, base):
 
 
 def _fitted(target, result):
-    wanted, found = views.value(target), views.value(result)
+    wanted, found = views.outline(target), views.outline(result)
     if found.shape != wanted.shape:
         raise RuntimeError(
             f"output with shape {list(wanted.shape)} doesn't match the broadcast shape "

@@ -3,8 +3,9 @@
 Entries are kept per operation, constants and set of inputs that need gradients; `jax.jit` keeps one
 program per shapes and dtypes below that. The forward program of a recorded operation returns,
 besides the results, what `jax.vjp` saved; inputs among that are not copied but taken from the
-caller. Eagerly an operation is one compiled call forward and one backward; inside a capture the
-very same calls are traced into the step's program. There is no second implementation.
+caller. Eagerly an operation is one compiled call forward and one backward; where a recorder is at
+work the very same calls are written down, and inside a capture they are traced. There is no second
+implementation.
 """
 
 import jax
@@ -13,8 +14,10 @@ import numpy as np
 
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
+from kuai.engine.tensor.calls import Call
+from kuai.engine.tensor.placeholder import Placeholder, known, resolved
 from kuai.engine.tensor.storage import Lost
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import held
 from kuai.errors import LeakedTensorError, drop_jax_note
 
 __all__ = ["Operation", "run"]
@@ -58,7 +61,9 @@ class Layout:
     Compared by identity: one layout belongs to one set of input shapes and dtypes.
     """
 
-    __slots__ = ("backward", "outputs", "second", "single", "sources", "tree")
+    __slots__ = (
+        "backward", "compiled", "name", "outputs", "second", "single", "sources", "tree",
+    )  # fmt: skip
 
     def __init__(self, name, tree, sources, results, compiled):
         self.tree = tree
@@ -68,12 +73,24 @@ class Layout:
         self.single = not isinstance(results, tuple)
         self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
-        backward = _named(self._backward, f"{name}_backward")
-        self.backward = jax.jit(backward, keep_unused=True) if compiled else backward
+        self.name = f"{name}_backward"
+        self.compiled = compiled
+        self.backward = {}  # the backward pass as calls, by which cotangents are given
 
-    def _backward(self, leaves, cotangents):
-        pullback = jax.tree.unflatten(self.tree, leaves)
-        return _gradients(pullback(self.complete(cotangents)))
+    def backward_for(self, given):
+        """The backward pass as a call on the residuals and those cotangents that are given."""
+        call = self.backward.get(given)
+        if call is None:
+            count = self.tree.num_leaves
+
+            def backward(*arrays):
+                pullback = jax.tree.unflatten(self.tree, arrays[:count])
+                return _gradients(pullback(self.complete(_spread(arrays[count:], given))))
+
+            function = _named(backward, self.name)
+            function = jax.jit(function, keep_unused=True) if self.compiled else function
+            call = self.backward[given] = RowCall(function, self.name)
+        return call
 
     def complete(self, cotangents):
         """Cotangents for every result: zeros where none came, and JAX's float0 for integers."""
@@ -93,6 +110,34 @@ def _gradients(made):
     return tuple(jnp.conj(array) for array in made)
 
 
+class RowCall(Call):
+    """A call that returns one array or a tuple of arrays; `structure` is whether it is one."""
+
+    __slots__ = ()
+
+    def describe(self, arguments, sharding):
+        """The types of the results, and whether there is just one that is no tuple."""
+        results = jax.eval_shape(self.function, *arguments)
+        return [_type(r, sharding) for r in _as_tuple(results)], not isinstance(results, tuple)
+
+
+class ForwardCall(Call):
+    """The forward program of a recorded operation, whose results include its residuals."""
+
+    __slots__ = ()
+
+    def describe(self, arguments, sharding):
+        """The types of results and residuals; the number of results and the residuals' layout."""
+        results, residuals = jax.eval_shape(self.function, *arguments)
+        results = _as_tuple(results)
+        types = [_type(r, sharding) for r in (*results, *residuals.leaves)]
+        return types, (len(results), residuals.layout)
+
+
+def _type(result, sharding):
+    return known(result.shape, result.dtype, bool(result.weak_type), sharding)
+
+
 class Entry:
     """The programs of one operation for one set of constants and one set of differentiable
     inputs."""
@@ -108,6 +153,8 @@ class Entry:
             # result would be compiled again once it has been placed
             self.plain = jax.jit(self.plain, keep_unused=True)
             self.forward = jax.jit(self.forward, keep_unused=True)
+        self.plain_call = RowCall(self.plain, name)
+        self.forward_call = ForwardCall(self.forward, name)
 
     def _plain(self, *values):
         return jax.tree.map(_strong, self.function(*values))
@@ -171,7 +218,7 @@ def run(operation, key, make_function, values):
             arrays.append(item)
             continue
         plain = item._steps is None and capture is None
-        arrays.append(item._storage.array if plain else value(item))
+        arrays.append(item._storage.held if plain else held(item))
         if recording:
             node = item._node
             plain = node is not None and item._base is None
@@ -185,30 +232,54 @@ def run(operation, key, make_function, values):
         entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
         operation.entries[full_key] = entry
     try:
-        if edges:
-            results, residuals = entry.forward(*arrays)
+        if state.recorder is not None and capture is None:
+            single, results, residuals = _recorded(state.recorder, operation, entry, arrays, edges)
         else:
-            results = entry.plain(*arrays)
+            single, results, residuals = _dispatched(entry, arrays, edges)
     except Exception as error:
         _explain(error, values)
         raise
-    node = _make_node(operation, entry, residuals, arrays, edges, values) if edges else None
+    node = _make_node(operation, entry, residuals, arrays, edges) if edges else None
     if state.block is not None:
-        state.block.ran(operation, arrays, _as_tuple(results), node)
+        state.block.ran(operation, arrays, results, node)
     if node is None:
-        return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
-    if isinstance(results, tuple):
-        return tuple(_attach(array, node, number) for number, array in enumerate(results))
-    return _attach(results, node, 0)
+        return wrap(results[0]) if single else tuple(map(wrap, results))
+    if single:
+        return _attach(results[0], node, 0)
+    return tuple(_attach(array, node, number) for number, array in enumerate(results))
 
 
-def _make_node(operation, entry, residuals, arrays, edges, values):
+def _dispatched(entry, arrays, edges):
+    """Run the operation now: whether it has one result, the results, and the residuals."""
+    for position, array in enumerate(arrays):
+        if type(array) is Placeholder:
+            arrays[position] = array.resolve(entry.name)
+    residuals = None
+    if edges:
+        results, residuals = entry.forward(*arrays)
+    else:
+        results = entry.plain(*arrays)
+    single = not isinstance(results, tuple)
+    return single, (results,) if single else results, residuals
+
+
+def _recorded(recorder, operation, entry, arrays, edges):
+    """Write the operation down: as `_dispatched`, but what comes back are placeholders."""
+    if not operation.compiled:
+        entry = recorder.entry_for(entry, arrays)
+    step = recorder.record(entry.forward_call if edges else entry.plain_call, arrays)
+    if step is None:
+        return _dispatched(entry, arrays, edges)
+    structure, made = step
+    if not edges:
+        return structure, made, None
+    count, layout = structure
+    return layout.single, made[:count], Residuals(made[count:], layout)
+
+
+def _make_node(operation, entry, residuals, arrays, edges):
     returned = iter(residuals.leaves)
     residuals.leaves = [next(returned) if i < 0 else arrays[i] for i in residuals.layout.sources]
-    if residuals.leaves:
-        for item in values:
-            if isinstance(item, Tensor):
-                item._storage.exclusive = False  # the tape holds its array from now on
     name = operation.grad_name
     name = name(*arrays) if callable(name) else name
     return OpNode(name, tuple(edges), entry, residuals, arrays)
@@ -226,7 +297,7 @@ def _explain(error, values):
     drop_jax_note(error)
     if not isinstance(error, (TypeError, ValueError)):
         return
-    arrays = [value(v) for v in values if isinstance(v, Tensor)]
+    arrays = [held(v) for v in values if isinstance(v, Tensor)]
     if any(isinstance(array, Lost) for array in arrays):
         raise LeakedTensorError from error
     places = list(dict.fromkeys(str(devices.device_of(array)) for array in arrays))
@@ -258,9 +329,10 @@ class OpNode(Node):
             raise freed_error()
         if create_graph:
             return self._apply_recorded(cotangents)
-        given = tuple([None if c is None else value(c) for c in cotangents])
         residuals = self.residuals
-        return [wrap(array) for array in residuals.layout.backward(residuals.leaves, given)]
+        given = [held(c) for c in cotangents if c is not None]
+        call = residuals.layout.backward_for(tuple([c is not None for c in cotangents]))
+        return [wrap(array) for array in perform_row(call, [*residuals.leaves, *given])]
 
     def release(self):
         if self.residuals is not None and self.residuals.leaves:
@@ -289,6 +361,16 @@ class OpNode(Node):
         for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
             made[position]._node, made[position]._output = node, output
         return made
+
+
+def perform_row(call, arrays):
+    """Run a call whose results are a tuple, or write it down: arrays or placeholders."""
+    active = modes.state.recorder
+    if active is not None and modes.state.capture is None:
+        step = active.record(call, arrays)
+        if step is not None:
+            return step[1]
+    return call.function(*map(resolved, arrays))
 
 
 def _spread(cotangents, given):

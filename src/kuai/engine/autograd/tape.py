@@ -11,7 +11,7 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 import itertools
 import weakref
 
-from kuai.engine.tensor import Tensor, changes, method, modes
+from kuai.engine.tensor import Tensor, changes, method
 
 __all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error"]
 
@@ -134,8 +134,6 @@ def edge_of(tensor: Tensor):
     node = tensor.grad_fn
     if node is not None:
         return (node, tensor._output)
-    if modes.state.capture is not None:
-        modes.state.capture.watch_tensor(tensor)
     return (accumulator_of(tensor), 0) if tensor._requires_grad else None
 
 

@@ -5,7 +5,6 @@ it runs once on stand-ins, a `Body` takes the place of the enclosing capture and
 
     tensors     that require a gradient: they stay differentiable, by their edges
     storages    that are read or written: buffers, the random generator's state
-    numbers     that Kuai lets change without compiling anew
 
 as inputs. Nothing is asked of the enclosing capture but shapes: what it would trace now would land
 in the wrong trace, so values are fetched when the body's trace is over.
@@ -16,8 +15,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from kuai.engine.autograd.capturing import Capture
 from kuai.engine.autograd.tape import AccumulateGrad, Node, edge_of
+from kuai.engine.autograd.tracing import Capture
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.devices import device_of
 from kuai.engine.tensor.storage import Lost, Storage
@@ -58,7 +57,7 @@ class Aval(NamedTuple):
 
 def aval_of(tensor) -> Aval:
     """What a body gets to know of a tensor."""
-    array = views.value(tensor)
+    array = views.outline(tensor)
     return Aval(array.shape, np.dtype(array.dtype), tensor.requires_grad)
 
 
@@ -77,8 +76,6 @@ class Body(Capture):
         device = device_of(None) if outer is None else outer.device
         super().__init__(device, Node("body", ()).sequence)
         self.outer, self.what = outer, what
-        if outer is not None:
-            self.guards = outer.guards
         self.entered = {}  # edge -> stand-in of the tensor from outside, number of its input
         self.states = 0  # how many storages from outside the body itself has written
         self.used = {}  # id -> (tensor from outside, its node, its output)
@@ -94,7 +91,7 @@ class Body(Capture):
 
     def write(self, storage, array):
         """Note that a storage from outside now holds `array`."""
-        before = self.shadow(storage).array
+        before = self.shadow(storage).held
         if (array.shape, array.dtype) != (before.shape, before.dtype):
             raise ControlFlowError(
                 f"{self.what}: the body changes a tensor from outside from "
@@ -142,11 +139,6 @@ class Body(Capture):
         self._refuse_grad(tensor)
         super().write_grad(tensor, value)
 
-    def watch_tensor(self, tensor):
-        """Note that the trace depends on a leaf from outside."""
-        if self.outer is not None and tensor._storage.home is not self:
-            self.outer.watch_tensor(tensor)
-
     def settle(self, arguments):
         """Undo what the body did to tensors from outside, and return what has to be refused."""
         complaint = None
@@ -169,7 +161,7 @@ def _present(outer, storage):
     while outer is not None and storage.home is not outer and storage not in outer.doubles:
         outer = getattr(outer, "outer", None)
     outside = outer is None or storage.home is outer
-    array = storage.array if outside else outer.doubles[storage].array
+    array = storage.held if outside else outer.doubles[storage].held
     if isinstance(array, Lost):
         raise LeakedTensorError
     return array

@@ -9,17 +9,13 @@ import contextlib
 import jax
 from jax.extend.core import Literal
 
-from kuai.engine.autograd.capturing import placeholder
+from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
 
-__all__ = ["Equations", "Retrace", "executable", "interpret"]
+__all__ = ["Equations", "executable", "interpret"]
 
 
 _LARGE = 2**27  # bytes, of all values together; as XLA reuses memory, some 32 MiB at a time
-
-
-class Retrace(Exception):
-    """An input has another shape or dtype than the trace was made for."""
 
 
 class Equations:
@@ -52,21 +48,20 @@ def _variables(atoms):
     return (atom for atom in atoms if not isinstance(atom, Literal))
 
 
-def executable(name, equations, constants, donated, kept, written, wanted):
-    """Equations as a compiled function of two tuples of arrays, the first of which is donated.
+def executable(name, closed, donated, kept, written, wanted):
+    """A closed jaxpr as a compiled function of two tuples of arrays, the first of which is donated.
 
-    It gives the written values, the first of them in the memory of the donated arrays, and the
-    wanted ones.
+    It gives the written values, in the memory of the donated arrays, and the wanted ones. All of
+    these are given as variables of the jaxpr.
     """
+    equations = closed.jaxpr.eqns
+    constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
     variables, everything = (*donated, *kept), [*written, *wanted]
     made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
     largest = max(map(_bytes, everything), default=0)
 
     def program(donated, kept):
         arrays = (*donated, *kept)
-        for variable, array in zip(variables, arrays, strict=True):
-            if (array.shape, array.dtype) != (variable.aval.shape, variable.aval.dtype):
-                raise Retrace
         if made >= _LARGE:
             arrays = additions().begin(arrays, largest)
         environment = {**constants, **dict(zip(variables, arrays, strict=True))}
@@ -75,7 +70,7 @@ def executable(name, equations, constants, donated, kept, written, wanted):
 
     program.__name__ = program.__qualname__ = name
     options = _options() if donated else None
-    # an input of which only the memory is used has to stay
+    # an input that is not used still says where the results lie
     return jax.jit(program, donate_argnums=0, keep_unused=True, compiler_options=options)
 
 

@@ -1,9 +1,6 @@
-"""Explanations: what `kuai.compile` has made of a function, and why."""
+"""Explanations: what `kuai.compile` has made of a function, and what ends its programs."""
 
 import jax
-
-from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.randomness import generators
 
 __all__ = ["Explanation", "ProgramExplanation", "text_of"]
 
@@ -11,95 +8,92 @@ _MOST_LINES = 12  # of one list, before it says how many more there are
 
 
 class ProgramExplanation:
-    """One program: what goes in and out, what it depends on, and what it costs.
+    """One program: what goes in and out, how often it ran, and what it costs.
 
     Attributes:
-        arguments: a text such as `float32[32, 20]` for each tensor among the arguments.
-        captured: (name, text, whether it is written) of each tensor found outside.
-        guards: what is compared before each call, in words.
+        inputs: a text such as `float32[32, 20]` for each input.
+        reused: how many of them are written into.
+        outputs: how many results it gives.
+        operations: how many operations it consists of.
+        calls: how often it has been run.
         flops, bytes_accessed: XLA's estimates of one call.
         memory: bytes by kind: `arguments`, `outputs`, `temporary`, `reused`.
     """
 
-    def __init__(self, program, names):
-        donated = [(storage, True) for storage in program.donated]
-        kept = [(storage, False) for storage in program.kept]
-        self.arguments = [text_of(aval) for aval in program.argument_avals]
-        self.captured = [
-            (names.get(storage, "a tensor"), text_of(storage.array), written)
-            for storage, written in (*donated, *kept)
-        ]
-        self.guards = program.guards.described()
-        compiled = program.forward.lower(*program.avals).compile()
+    def __init__(self, program):
+        donated, kept = program.avals
+        self.inputs = [text_of(aval) for aval in (*donated, *kept)]
+        self.reused, self.outputs = len(donated), len(program.key[0])
+        self.operations, self.calls = program.operations, program.calls
+        compiled = program.function.lower(*program.avals).compile()
         cost = _first(compiled.cost_analysis())
         self.flops = cost.get("flops", 0.0)
         self.bytes_accessed = cost.get("bytes accessed", 0.0)
         self.memory = _memory(compiled)
 
+    def row(self) -> tuple[str, ...]:
+        """The cells of its row in the table."""
+        return (
+            str(self.calls), str(self.operations),
+            f"{len(self.inputs)} ({self.reused} reused)", str(self.outputs),
+            f"{_short(self.flops)}FLOP", f"{_short(self.bytes_accessed)}B",
+            f"{_short(self.memory.get('temporary', 0))}B",
+        )  # fmt: skip
+
     def __str__(self):
-        lines = [f"arguments: {', '.join(self.arguments) or 'none'}"]
-        lines += _listed("captured", [self._captured_line(entry) for entry in self.captured])
-        lines += _listed("guarded", self.guards)
+        lines = _listed("inputs", self.inputs)
         lines.append(f"cost: {_short(self.flops)}FLOP, {_short(self.bytes_accessed)}B accessed")
         memory = ", ".join(f"{kind} {_short(size)}B" for kind, size in self.memory.items())
         lines.append(f"memory: {memory}")
         return "\n".join(lines)
 
-    @staticmethod
-    def _captured_line(entry):
-        name, text, written = entry
-        return f"{name}: {text}{', written' if written else ''}"
+
+_HEADS = ("calls", "operations", "inputs", "outputs", "cost", "accessed", "temporary")
 
 
 class Explanation:
-    """What became of a compiled function: programs, captures after the first, eager runs.
+    """What became of a compiled function: programs, calls, flushes and their lines.
 
     Attributes:
         programs: a `ProgramExplanation` each.
-        retraces: why the function was captured again, one text for each time.
-        eager: why it runs eagerly, for arguments with which it does.
+        calls: how many calls were recorded.
+        flushes: `(what was asked for, line, how often)` for each place where a record was run in
+            the middle of a call.
+        rests: whether it runs operation by operation now, because its records kept changing.
     """
 
     def __init__(self, compiled):
-        self.name = compiled._name()
-        programs = [p for kept in compiled.programs.values() for p in kept]
-        self.programs = [ProgramExplanation(p, _names(p)) for p in programs]
-        self.retraces = list(compiled.retraces)
-        self.eager = list(compiled.eager.values())
+        records = compiled.records
+        self.name, self.calls = records.name, records.calls
+        self.programs = [ProgramExplanation(program) for program in records.programs]
+        self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
+        self.rests = bool(compiled.rest.left)
 
     def __str__(self):
         count = len(self.programs)
-        lines = [f"{self.name}: {count} program{'s' * (count != 1)}"]
-        for number, program in enumerate(self.programs, 1):
-            text = str(program).replace("\n", "\n    ")
-            lines.append(f"  program {number}\n    {text}")
-        lines += [f"  captured again because of {reason}" for reason in self.retraces]
-        lines += [f"  runs eagerly: {reason}" for reason in self.eager]
+        lines = [
+            f"{self.name}: recorded, {self.calls} call{'s' * (self.calls != 1)}, "
+            f"{count} program{'s' * (count != 1)}"
+        ]
+        if self.rests:
+            lines.append("  runs operation by operation for a while: its records kept changing")
+        if self.programs:
+            lines += _table(_HEADS, [program.row() for program in self.programs])
+        for what, line, times in self.flushes:
+            lines.append(f"  flushed {times} time{'s' * (times != 1)} for {what} at {line}")
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-def _names(program):
-    """A name for each storage that a variable of the function leads to."""
-    found = {}
-    for generator in generators():
-        found[generator._key] = f"random key of {generator.device}"
-        found[generator._offset] = f"random offset of {generator.device}"
-    for name, thing in program.guards.roots.values():
-        if isinstance(thing, Tensor):
-            found.setdefault(thing._storage, name)
-        elif hasattr(thing, "named_parameters") and not isinstance(thing, type):
-            for inner, tensor in (*thing.named_parameters(), *thing.named_buffers()):
-                found.setdefault(tensor._storage, f"{name}.{inner}")
-    for name, thing in program.guards.roots.values():
-        if hasattr(thing, "param_groups"):
-            for param, entries in thing.state.items():
-                of = found.get(param._storage, "a parameter")
-                for key, tensor in entries.items():
-                    if isinstance(tensor, Tensor):
-                        found.setdefault(tensor._storage, f"{name}: {key} of {of}")
-    return found
+def _table(heads, rows) -> list[str]:
+    """Rows of text under their heads."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    numbered = [("program", heads), *((str(i), row) for i, row in enumerate(rows, 1))]
+    return [
+        f"  {first:>7}  " + "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True))
+        for first, row in numbered
+    ]
 
 
 def text_of(array) -> str:

@@ -1,8 +1,7 @@
 """Lifting: functions on tensors as pure functions of arrays, for branches and loops in a program.
 
-`lift(function, ...)` runs a function once on stand-ins while its operations are traced, as
-`kuai.compile` does (see `capturing`), but as a part of a larger program; what it reaches beside its
-arguments becomes further inputs (see `bodies`).
+`lift(function, ...)` runs a function once on stand-ins while its operations are traced; what it
+reaches beside its arguments becomes further inputs (see `bodies`).
 
 Gradients come from the tape, as everywhere: the walk from the results back to the inputs is traced
 too, and the equations that depend on arriving gradients become the body's own backward pass
@@ -13,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.autograd.backward import walk
-from kuai.engine.autograd.capturing import number, placeholder
+from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.bodies import WRITES_HISTORY, Body, Boundary, Refresh, aval_of
 from kuai.engine.compile.equations import Equations, interpret
 from kuai.engine.tensor import Tensor, modes, views, wrap
@@ -104,8 +103,8 @@ class Lifted:
 def _outside(source):
     if source[0] == "tensor":
         return source[1]
-    if source[0] == "number":
-        return number(source[1], source[2])
+    if source[0] == "recorded":
+        return wrap(source[1])
     return _alias(source[1])
 
 
@@ -191,7 +190,7 @@ def _lift(function, avals, tree, what, differentiate):
             results = body.enter([_as_tensor(leaf, what) for leaf in leaves])
             arrays = [_strong(views.value(result)) for result in results]
             found["avals"] = [aval_of(result) for result in results]
-            states = [double.array for double in body.written.values()]
+            states = [double.held for double in body.written.values()]
             body.states = len(states)
             recorded = differentiate and (outer is not None or any(boundaries) or body.entered)
             gradients = _gradients(body, boundaries, results) if recorded else {}

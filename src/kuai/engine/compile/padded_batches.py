@@ -12,14 +12,13 @@ ones, so that it can be weighted.
 import bisect
 import functools
 import threading
-import weakref
 
 import jax
 import jax.numpy as jnp
 
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import held, value
 from kuai.errors import PaddingError
 
 __all__ = ["PaddedBatches", "batch_mask"]
@@ -52,7 +51,9 @@ class PaddedBatches:
         self.function = function
         self.buckets = None if buckets is True else sorted(buckets)
         self.compiled = compile_function(functools.partial(_with_mask, function))
-        self.checked = weakref.WeakSet()  # programs that were run on two paddings
+        self.compiled.records.name = getattr(function, "__qualname__", type(function).__name__)
+        self.compiled.records.check = _check
+        self.compiled.records.undoes = True
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
@@ -62,12 +63,14 @@ class PaddedBatches:
         rows = _rows(leaves)
         size = self._bucket(rows)
         mask = wrap(jnp.arange(size) < rows)
-        if rows != size:
-            given, leaves = leaves, _padded(leaves, rows, size)
-            program, _ = self.compiled.prepared(mask, tree, *leaves)
-            if program is not None and program not in self.checked:
-                self._check(program, mask, given, rows, size)
-        result = self.compiled(mask, tree, *leaves)
+        if rows == size:
+            return self.compiled(mask, tree, *leaves)
+        padded = _padded(leaves, rows, size)
+        _state.padding = _Padding(leaves, padded, rows, size)
+        try:
+            result = self.compiled(mask, tree, *padded)
+        finally:
+            _state.padding = None
         return jax.tree.map(lambda leaf: _cut(leaf, rows, size), result, is_leaf=is_tensor_leaf)
 
     def explain(self):
@@ -87,18 +90,42 @@ class PaddedBatches:
             )
         return self.buckets[index]
 
-    def _check(self, program, mask, leaves, rows, size):
-        """Refuse a program in which added rows reach what leaves it."""
-        first, second = (
-            program.rehearse([mask, *filter(_is_tensor, _filled(leaves, rows, size, number))])
-            for number in (0, 1)
-        )
-        for number, (one, other) in enumerate(zip(first, second, strict=True)):
-            if one.shape[:1] == (size,) and number < program.outputs.count:
-                one, other = one[:rows], other[:rows]
-            if not jnp.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):
-                raise PaddingError(_MIXED.format(size - rows, rows, size))
-        self.checked.add(program)
+
+class _Padding:
+    """The padded arguments of one call, and what else could stand in the added rows."""
+
+    def __init__(self, leaves, padded, rows, size):
+        self.rows, self.size = rows, size
+        others = zip(*(_filled(leaves, rows, size, number) for number in (0, 1)), strict=True)
+        self.others = {
+            id(held(leaf)): tuple(map(held, both))
+            for leaf, both in zip(padded, others, strict=True)
+            if _has_rows(leaf)
+        }
+
+    def inputs(self, inputs, number):
+        """A program's inputs with zeros, or ones, in the added rows."""
+        return [self.others[id(a)][number] if id(a) in self.others else a for a in inputs]
+
+    def only_rows(self, number, array, program) -> bool:
+        """Whether a result belongs to the batch, so that its added rows are of no account."""
+        written = number in program.order[: len(program.donated)]
+        return array.shape[:1] == (self.size,) and not written
+
+
+def _check(program, inputs):
+    """Refuse a new program in which added rows reach what leaves it."""
+    padding = getattr(_state, "padding", None)
+    if padding is None:
+        return
+    first, second = (program.rehearse(padding.inputs(inputs, number)) for number in (0, 1))
+    for number, one in first.items():
+        other = second[number]
+        if padding.only_rows(number, one, program):
+            one, other = one[: padding.rows], other[: padding.rows]
+        if not jnp.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):
+            added = padding.size - padding.rows
+            raise PaddingError(_MIXED.format(added, padding.rows, padding.size))
 
 
 _MIXED = (

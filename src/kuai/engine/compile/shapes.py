@@ -2,12 +2,12 @@
 
 import jax
 
-from kuai.engine.autograd.capturing import Capture
 from kuai.engine.autograd.tape import Node
+from kuai.engine.autograd.tracing import Capture
 from kuai.engine.tensor import Tensor, dtypes, modes, wrap
 from kuai.engine.tensor.devices import get_default_device
 from kuai.engine.tensor.size import Size
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import outline
 from kuai.errors import drop_jax_note
 
 __all__ = ["infer_shapes"]
@@ -39,7 +39,7 @@ def infer_shapes(function, *inputs, **keywords):
     found = []
 
     def traced():
-        modes.state.capture = capture
+        before, modes.state.capture = modes.state.capture, capture
         try:
             stand_ins = [
                 wrap(capture.new_input(("argument", i), *aval)) for i, aval in enumerate(given)
@@ -48,7 +48,7 @@ def infer_shapes(function, *inputs, **keywords):
             found.append(jax.tree.map(_shape, result, is_leaf=_is_tensor))
             return ()
         finally:
-            modes.state.capture = None
+            modes.state.capture = before
 
     try:
         jax.make_jaxpr(traced)()
@@ -70,7 +70,7 @@ def _shape(thing):
 
 def _shape_and_dtype(item):
     if isinstance(item, Tensor):
-        array = value(item)
+        array = outline(item)
         return array.shape, array.dtype
     if isinstance(item, (tuple, list)) and all(isinstance(n, int) for n in item):
         return Size(item), dtypes.default_float_jax()

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.tensor import Tensor, devices, dtypes, modes
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import outline
 
 __all__ = [
     "LISTED",
@@ -136,7 +136,7 @@ def cast(name, args, kwargs):
     """The arguments of the operation `name` in the precision it is to run in."""
     tensors = [t for a in (*args, *kwargs.values()) for t in (a if _is_list(a) else (a,))]
     tensors = [t for t in tensors if isinstance(t, Tensor)]
-    kind = devices.device_of(value(tensors[0])).type if tensors else "cpu"
+    kind = devices.device_of(outline(tensors[0])).type if tensors else "cpu"
     wanted = _wanted(name, kind, tensors)
     if wanted is None:
         return args, kwargs
@@ -172,7 +172,7 @@ def _in_precision(argument, wanted):
         return type(argument)([_in_precision(item, wanted) for item in argument])
     if not isinstance(argument, Tensor) or not _is_eligible(argument):
         return argument
-    if value(argument).dtype == wanted:
+    if outline(argument).dtype == wanted:
         return argument
     return run(_cast, wanted, lambda: lambda array: jnp.asarray(array, wanted), [argument])
 

@@ -1,7 +1,7 @@
 """One compiled update over many tensors: how an optimizer changes its parameters.
 
 The arithmetic is a pure function of nested lists of arrays; tensors are only read and written
-around it, eagerly as one compiled call, inside a capture as part of the step's program.
+around it, as one call that is run or recorded like any other (see `tensor.calls`).
 """
 
 import functools
@@ -10,14 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.tensor import Tensor, modes, views
+from kuai.engine.tensor.calls import Call, perform
 
 __all__ = ["update"]
-
-
-@functools.partial(jax.jit, static_argnums=(0, 4))
-def _run(function, written, read, numbers, static):
-    results = function(written, read, numbers, static)
-    return jax.tree.map(lambda new, old: new.astype(old.dtype), results, written)
 
 
 def update(function, written, read, numbers=(), static=None) -> None:
@@ -31,30 +26,51 @@ def update(function, written, read, numbers=(), static=None) -> None:
         numbers: numbers or tensors that may change without compiling anew.
         static: hashable constants of the program.
     """
-    old = _arrays(written)
-    new = _run(function, old, _arrays(read), _arrays(numbers), static)
-    if modes.state.skip_updates is not None:
-        new = _unless(views.value(modes.state.skip_updates), old, new)
+    boxes = jax.tree.leaves(written, is_leaf=_is_tensor)
+    arrays, tree = jax.tree.flatten(_held((written, read, numbers)))
+    old = arrays[: len(boxes)]
+    new = perform(_call(function, tree, static), arrays)
+    skip = modes.state.skip_updates
+    if skip is not None:
+        new = perform(_unless(len(new)), [views.held(skip), *old, *new])
     block = modes.state.block
     if block is not None and block.checks is not None:
-        given = [*jax.tree.leaves(old), *jax.tree.leaves(_arrays((read, numbers)))]
-        block.checks.updated(function.__module__, given, jax.tree.leaves(new))
-    boxes = jax.tree.leaves(written, is_leaf=_is_tensor)
-    for box, array in zip(boxes, jax.tree.leaves(new), strict=True):
+        block.checks.updated(function.__module__, arrays, new)
+    for box, array in zip(boxes, new, strict=True):
         views.assign(box, array)
 
 
-@jax.jit
-def _unless(skip, old, new):
+@functools.lru_cache(maxsize=1024)
+def _call(function, tree, static):
+    """The update as a call on arrays in one row."""
+
+    def flat(*arrays):
+        written, read, numbers = jax.tree.unflatten(tree, arrays)
+        results = function(written, read, numbers, static)
+        results = jax.tree.map(lambda new, old: new.astype(old.dtype), results, written)
+        return jax.tree.leaves(results)
+
+    name = function.__module__.rpartition(".")[2]
+    flat.__name__ = flat.__qualname__ = name
+    return Call(jax.jit(flat), name, varying=True)
+
+
+@functools.lru_cache(maxsize=1024)
+def _unless(count):
     """The old values where a step is to be skipped, without anyone asking whether it is."""
-    return jax.tree.map(lambda before, after: jnp.where(skip, before, after), old, new)
+
+    def unless(skip, *values):
+        pairs = zip(values[:count], values[count:], strict=True)
+        return [jnp.where(skip, before, after) for before, after in pairs]
+
+    return Call(jax.jit(unless), "unless_skipped")
 
 
 def _is_tensor(thing):
     return isinstance(thing, Tensor)
 
 
-def _arrays(nested):
+def _held(nested):
     return jax.tree.map(
-        lambda t: views.value(t) if isinstance(t, Tensor) else t, nested, is_leaf=_is_tensor
+        lambda t: views.held(t) if isinstance(t, Tensor) else t, nested, is_leaf=_is_tensor
     )

@@ -4,6 +4,8 @@ import jax
 import numpy as np
 
 from kuai.engine.tensor import modes, views
+from kuai.engine.tensor.calls import is_pending
+from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.tensor import Tensor
 from kuai.errors import DataDependentError
 
@@ -21,7 +23,8 @@ _IN_VMAP = {
 
 def is_concrete(tensor) -> bool:
     """Whether the tensor's values are known now, outside of any tracing."""
-    return not isinstance(views.value(tensor), jax.core.Tracer)
+    held = views.held(tensor)
+    return not (isinstance(held, jax.core.Tracer) or is_pending(held))
 
 
 def concrete(tensor, what: str) -> np.ndarray:
@@ -31,9 +34,9 @@ def concrete(tensor, what: str) -> np.ndarray:
         what: what needs them, for the message.
 
     Raises:
-        DataDependentError: a step is being compiled, so there are no values yet.
+        DataDependentError: a program is being traced, so there are no values yet.
     """
-    array = views.value(tensor)
+    array = resolved(views.held(tensor), what)
     if modes.state.capture is not None and isinstance(array, jax.core.Tracer):
         if modes.state.level is modes.state.capture:
             raise RuntimeError(_IN_VMAP.get(what, _CALLED.format(what=what)))
@@ -42,22 +45,12 @@ def concrete(tensor, what: str) -> np.ndarray:
 
 
 def truth(tensor) -> bool:
-    """Whether a tensor of one element is true; a compiled function takes note of what it is told.
+    """Whether a tensor of one element is true.
 
     Raises:
-        DataDependentError: a step is being compiled, and it is not known which way it will go.
+        DataDependentError: a program is being traced, and it is not known which way it will go.
     """
-    array, state = views.value(tensor), modes.state
-    if state.capture is None:
-        found = bool(np.asarray(array).reshape(()))
-        if state.answers is not None:
-            state.answers.append(found)
-        return found
-    if isinstance(array, jax.core.Tracer):
-        if state.level is state.capture:
-            concrete(tensor, "bool()")
-        return state.capture.answer(array)
-    return state.capture.answer(array, known=bool(np.asarray(array).reshape(())))
+    return bool(concrete(tensor, "bool()").reshape(()))
 
 
 def is_tensor_leaf(thing) -> bool:

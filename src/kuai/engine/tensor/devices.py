@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import modes
+from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = [
     "device",
@@ -155,6 +156,8 @@ def device_of(array) -> device:
     """The device an array lies on; for a traced one, that of the program being captured."""
     if isinstance(array, jax.core.Tracer):
         return modes.state.capture.device if modes.state.capture is not None else _default[0]
+    if type(array) is Placeholder:
+        return _named(next(iter(array.sharding.device_set)))
     if isinstance(array, jax.Array):
         return _named(next(iter(array.devices())))
     return _CPU
@@ -162,8 +165,9 @@ def device_of(array) -> device:
 
 def placement(array):
     """Where an array lies, as JAX says it; None for a traced one."""
-    concrete = isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
-    return array.sharding if concrete and modes.state.capture is None else None
+    if modes.state.capture is not None or isinstance(array, jax.core.Tracer):
+        return None
+    return getattr(array, "sharding", None)
 
 
 def filled(shape, kind, number, where):

@@ -45,7 +45,7 @@ def contiguous_strides(shape) -> tuple:
 
 def layout_of(tensor) -> Layout:
     """The layout PyTorch would give this tensor."""
-    shape = tuple(resolve(tensor._storage).array.shape)
+    shape = tuple(resolve(tensor._storage).held.shape)
     layout = Layout(shape, contiguous_strides(shape))
     for step in tensor._steps or ():
         layout = step.view.layout(layout, step.static, step.numbers)

@@ -1,4 +1,4 @@
-"""The modes a thread is in: does it record gradients, is it being captured by `kuai.compile`.
+"""The modes a thread is in: does it record gradients, are its operations traced or recorded.
 
 One thread-local object holds them all, because every operation asks.
 """
@@ -18,19 +18,20 @@ __all__ = [
     "outside",
     "set_grad_enabled",
     "state",
+    "unrecorded",
 ]
 
 
 class _State(threading.local):
     grad_enabled = True
     inference = False
-    capture = None  # the engine.capture.Capture that is tracing this thread
+    capture = None  # the `autograd.tracing.Capture` that is tracing this thread
+    recorder = None  # the `compile.recorder.Recorder` that operations go to, if they are not run
     block = None  # the module whose forward is running, where that is followed (see `blocks`)
     level = None  # the same, if it is the inside of a `vmap` (see `batching`)
     transforms = 0  # how many of kuai.func's transforms are running
     skip_updates = None  # a tensor that says whether optimizers are to change nothing
     autocast = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
-    answers = None  # the truth values that a branching function has asked for (see `branches`)
 
 
 state = _State()
@@ -151,9 +152,29 @@ class inference_mode(_Mode):
 
 
 @contextlib.contextmanager
+def unrecorded(what: str):
+    """Have operations run at once for a while; what has been recorded before is run first.
+
+    Args:
+        what: why, for whoever wants to know what ended the record.
+    """
+    recorder = state.recorder
+    if recorder is None:
+        yield
+        return
+    recorder.flush(what)
+    state.recorder = None
+    try:
+        yield
+    finally:
+        state.recorder = recorder
+
+
+@contextlib.contextmanager
 def outside():
-    """Inside a capture, make real tensors for a while: parameters, optimizer state."""
+    """Make real tensors for a while, whatever is traced or recorded: parameters, say."""
     capture, state.capture = state.capture, None
+    recorder, state.recorder = state.recorder, None
     try:
         if capture is None:
             yield
@@ -161,4 +182,4 @@ def outside():
             with jax.ensure_compile_time_eval():
                 yield
     finally:
-        state.capture = capture
+        state.capture, state.recorder = capture, recorder

@@ -16,9 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import devices, modes
+from kuai.engine.tensor.calls import Call, perform, recorder
+from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.storage import Storage, put, resolve
 from kuai.engine.tensor.tensor import Tensor, from_array, wrap
-from kuai.engine.tensor.views import value
+from kuai.engine.tensor.views import outline
 
 __all__ = [
     "Generator",
@@ -67,7 +69,7 @@ class Generator:
 
     def _restart(self, words, offset):
         self._words = words
-        if self._key.array is not None:  # a compiled step may be reading it
+        if self._key.held is not None:
             put(self._key, self._made_key())
         put(self._offset, np.int64(offset))
 
@@ -85,7 +87,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The state as a tensor of bytes (24: seed, key and offset)."""
-        key = self._words if self._key.array is None else np.asarray(resolve(self._key).array)
+        key = self._words if self._key.held is None else np.asarray(resolve(self._key).array)
         offset = np.asarray(resolve(self._offset).array)
         words = np.uint64(self._seed & _MASK).tobytes() + key.tobytes() + offset.tobytes()
         return from_array(np.frombuffer(words, np.uint8).copy(), "cpu")
@@ -105,12 +107,10 @@ class Generator:
         if level is not None and level is modes.state.capture:
             return level.draw(self)
         with _lock:
-            if self._key.array is None:
-                self._key.array = self._made_key()
-            key, offset = resolve(self._key).array, resolve(self._offset).array
-            if modes.state.capture is None:
-                offset = np.int64(offset)  # a compiled step leaves an array of the device
-            put(self._offset, offset + np.int64(1))
+            if self._key.held is None:
+                self._key.held = self._made_key()
+            key, offset = resolve(self._key).held, _plain(resolve(self._offset).held)
+            put(self._offset, _counted_up(offset))
         return wrap(key), wrap(offset)
 
     def clone_state(self) -> "Generator":
@@ -152,7 +152,7 @@ def draw(generator: Generator | None, values=(), device=None):
     """Key and offset for a random operation on some values, or on a device."""
     if generator is None:
         if device is None:
-            arrays = (value(v) for v in values if isinstance(v, Tensor))
+            arrays = (outline(v) for v in values if isinstance(v, Tensor))
             device = devices.device_of(next(arrays, None))
         generator = generator_of(device)
     return generator.advance()
@@ -165,9 +165,8 @@ def current_states():
     found = []
     for generator in list(_generators.values()):
         for storage in (generator._key, generator._offset):
-            if storage.array is not None:
-                storage.exclusive = False  # so that no compiled step takes the array's memory
-                found.append((storage, resolve(storage).array))
+            if storage.held is not None:
+                found.append((storage, resolve(storage).held))
     return found
 
 
@@ -182,6 +181,24 @@ def replay(states):
     finally:
         for storage, array in before:
             put(storage, array)
+
+
+def _plain(offset):
+    """The offset as a number, unless it is one that a branch or a loop of a program has left and
+    that nobody waits for yet."""
+    if isinstance(offset, (np.generic, jax.core.Tracer)) or recorder() is not None:
+        return offset
+    return np.int64(resolved(offset))
+
+
+def _counted_up(offset):
+    """The next offset."""
+    if isinstance(offset, (np.generic, jax.core.Tracer)):
+        return offset + np.int64(1)
+    return perform(_next, [offset])
+
+
+_next = Call(jax.jit(lambda offset: offset + np.int64(1)), "next_offset")
 
 
 def fold(key, offset):

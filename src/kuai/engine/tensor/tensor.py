@@ -5,7 +5,7 @@ it. It holds no mathematics. Operations are attached by the layers above through
 why this file needs to know none of them.
 
 Invariants
-* `_storage` holds the base's array; `_steps` is None for a tensor that is its base, else the chain
+* `_storage` holds the base's values; `_steps` is None for a tensor that is its base, else the chain
   of view operations that leads from the base to this tensor (see `views`).
 * `_node`/`_output` say which recorded operation made this tensor; a leaf has no node.
 * For a differentiable view `_base` is the tensor whose history it follows; `_seen` is the count of
@@ -20,7 +20,7 @@ from kuai.engine.tensor import changes, devices, dtypes, modes, views
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import Storage, resolve
 
-__all__ = ["Tensor", "from_array", "is_tensor", "method"]
+__all__ = ["Tensor", "from_array", "is_tensor", "method", "set_grad", "wrap"]
 
 _DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
 
@@ -77,22 +77,22 @@ class Tensor:
     @property
     def shape(self) -> Size:
         """The size of each dimension."""
-        return Size(views.value(self).shape)
+        return Size(views.outline(self).shape)
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return len(views.value(self).shape)
+        return len(views.outline(self).shape)
 
     @property
     def dtype(self) -> dtypes.dtype:
         """The element type."""
-        return dtypes.from_jax(views.value(self).dtype)
+        return dtypes.from_jax(views.outline(self).dtype)
 
     @property
     def device(self) -> devices.device:
         """Where the values lie."""
-        return devices.device_of(resolve(self._storage).array)
+        return devices.device_of(resolve(self._storage).held)
 
     @property
     def is_leaf(self) -> bool:
@@ -136,11 +136,7 @@ class Tensor:
     def grad(self, value: "Tensor | None") -> None:
         if value is not None:
             _check_grad(self, value)
-        capture = modes.state.capture
-        if capture is None:
-            self._grad = value
-        else:
-            capture.write_grad(self, value)
+        set_grad(self, value)
 
     @grad.deleter
     def grad(self) -> None:
@@ -149,8 +145,6 @@ class Tensor:
     # The two worlds ---------------------------------------------------------------------------
 
     def __jax_array__(self) -> jax.Array:
-        storage = resolve(self._storage)
-        storage.exclusive = False
         return views.value(self)
 
     @property
@@ -165,11 +159,22 @@ class Tensor:
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         changes.touch()
         if modes.state.capture is not None:
-            views.assign(self, views.value(value))
+            views.assign(self, views.held(value))
             return
         self._storage, self._steps, self._cache = value._storage, value._steps, None
 
     __hash__ = object.__hash__
+
+
+def set_grad(tensor: Tensor, value) -> None:
+    """Put a gradient, or None, into a tensor's `.grad`."""
+    state = modes.state
+    if state.capture is not None:
+        state.capture.write_grad(tensor, value)
+        return
+    if state.recorder is not None:
+        state.recorder.replace_grad(tensor, value)
+    tensor._grad = value
 
 
 def _check_grad(tensor: Tensor, value) -> None:

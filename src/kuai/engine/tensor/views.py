@@ -11,14 +11,18 @@ steps also says how to differentiate the view and how to print it.
 """
 
 import functools
+import weakref
 from typing import NamedTuple
 
 import jax
 
 from kuai.engine.tensor import modes
+from kuai.engine.tensor.calls import Call, perform
+from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.engine.tensor.storage import put, resolve
 
-__all__ = ["Step", "assign", "read_chain", "regroup", "split", "value", "write_chain"]
+__all__ = ["Step", "assign", "held", "read_chain", "regroup", "remember", "split", "value"]
+__all__ += ["outline", "write_chain"]
 
 
 class Step(NamedTuple):
@@ -29,8 +33,16 @@ class Step(NamedTuple):
     numbers: tuple
 
 
+# What a tensor stands for -------------------------------------------------------------------------
+
+
 def value(tensor):
-    """The array a tensor stands for now."""
+    """The array a tensor stands for now, which the caller may keep."""
+    return exposed(held(tensor))
+
+
+def held(tensor):
+    """The array a tensor stands for now, or the placeholder of one that is still to be computed."""
     storage, capture = tensor._storage, modes.state.capture
     if capture is not None and storage.home is not capture:
         if modes.state.level is capture:
@@ -39,15 +51,52 @@ def value(tensor):
                 return array
         storage = capture.shadow(storage)
     if tensor._steps is None:
-        return storage.array
+        return storage.held
     cache = tensor._cache
-    if cache is not None and cache[0] is storage and cache[1] == storage.version:
-        return cache[2]
+    if cache is not None and cache.storage is storage and cache.version == storage.version:
+        array = cache.array()
+        if array is not None:
+            return array
     static, numbers = split(tensor._steps)
-    array = read_chain(static, storage.array, numbers)
-    if modes.state.capture is None:
-        tensor._cache = (storage, storage.version, array)
+    flat = [number for group in numbers for number in group]
+    array = perform(_reading(static, tuple(map(len, numbers))), [storage.held, *flat])
+    if capture is None:
+        remember(tensor, storage, array)
     return array
+
+
+def outline(tensor):
+    """Something with the shape, dtype and sharding of a tensor; nothing is computed for it."""
+    cache = tensor._cache
+    if cache is not None and tensor._steps is not None and modes.state.capture is None:
+        storage = tensor._storage
+        if cache.storage is storage and cache.base == (storage.held.shape, storage.held.dtype):
+            return cache.outline
+    return held(tensor)
+
+
+class _Cache:
+    """What a view read out of its base last.
+
+    A placeholder is not kept alive by that: it would have to be computed for nobody.
+    """
+
+    __slots__ = ("array", "base", "outline", "storage", "version")
+
+    def __init__(self, storage, array):
+        self.storage, self.version = storage, storage.version
+        self.base = (storage.held.shape, storage.held.dtype)
+        if type(array) is Placeholder:
+            self.array, self.outline = weakref.ref(array), array.type
+        else:
+            self.array, self.outline = (lambda: array), array
+
+
+def remember(tensor, storage, array) -> None:
+    """Note what a view reads out of its base now."""
+    tensor._cache = _Cache(storage, array)
+    if type(array) is Placeholder and array.record is not None:
+        array.record.keep(array)
 
 
 def assign(tensor, array) -> None:
@@ -56,8 +105,15 @@ def assign(tensor, array) -> None:
         put(tensor._storage, array)
         return
     static, numbers = split(tensor._steps)
-    base = resolve(tensor._storage).array
-    put(tensor._storage, write_chain(static, base, array, numbers))
+    flat = [number for group in numbers for number in group]
+    base = resolve(tensor._storage).held
+    put(
+        tensor._storage,
+        perform(_writing(static, tuple(map(len, numbers))), [base, array, *flat]),
+    )
+
+
+# Chains -------------------------------------------------------------------------------------------
 
 
 def split(steps):
@@ -71,17 +127,31 @@ def regroup(flat, counts):
     return tuple(tuple(next(arriving) for _ in range(count)) for count in counts)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.lru_cache(maxsize=4096)
+def _reading(chain, counts):
+    def read_view(base, *flat):
+        return read_chain(chain, base, regroup(flat, counts))
+
+    return Call(jax.jit(read_view), "read_view")
+
+
+@functools.lru_cache(maxsize=4096)
+def _writing(chain, counts):
+    def write_view(base, part, *flat):
+        return write_chain(chain, base, part, regroup(flat, counts))
+
+    return Call(jax.jit(write_view), "write_view")
+
+
 def read_chain(chain, base, numbers):
-    """Read a view out of its base's array."""
+    """Read a view out of its base's array; a pure function."""
     for (view, static), numbers_of_step in zip(chain, numbers, strict=True):
         base = view.read(base, static, numbers_of_step)
     return base
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def write_chain(chain, base, part, numbers):
-    """The base's array with the view's elements replaced by `part`."""
+    """The base's array with the view's elements replaced by `part`; a pure function."""
     parts = [base]
     for (view, static), numbers_of_step in zip(chain, numbers, strict=True):
         parts.append(view.read(parts[-1], static, numbers_of_step))

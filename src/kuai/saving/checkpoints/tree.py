@@ -103,7 +103,6 @@ class Snapshot:
                 "Call the module once on a batch, then save."
             )
         storage = resolve(tensor._storage)
-        storage.exclusive = False
         key = (id(storage), layout_of(tensor), tensor.dtype.name)
         if key not in self._frozen:
             self._frozen[key] = wrap(_concrete(value(tensor), path))

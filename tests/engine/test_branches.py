@@ -1,6 +1,4 @@
-"""Functions that branch on values: compiled way by way, and always right."""
-
-import warnings
+"""Functions that decide by the values of tensors: always right, in a few programs."""
 
 import numpy as np
 import pytest
@@ -8,13 +6,6 @@ import pytest
 import kuai
 from kuai import nn
 from tests.compilations import compilations
-
-
-@pytest.fixture(autouse=True)
-def quiet():
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* branches: ", UserWarning)
-        yield
 
 
 def halve(x):
@@ -27,7 +18,7 @@ def halve(x):
     return x - count
 
 
-def test_each_way_becomes_a_program():
+def test_loops_of_any_length_share_programs():
     compiled = kuai.compile(halve)
     inputs = [kuai.tensor([0.1 * n, 0.3]) for n in (1, 9, 1, 9, 40, 3, 1, 9, 40, 3, 1, 9, 40, 3)]
     for x in inputs[:10]:
@@ -36,17 +27,14 @@ def test_each_way_becomes_a_program():
         for x in inputs[10:]:
             assert compiled(x).tolist() == halve(x).tolist()
     assert recorded == []
-    assert len(compiled.explain().programs) == 3
 
 
-def test_one_warning_names_the_line():
+def test_an_explanation_names_the_lines():
     compiled = kuai.compile(halve)
-    with pytest.warns(UserWarning, match=r"halve branches: bool\(\) .*x.abs\(\).sum\(\) > 1"):
-        compiled(kuai.ones(2))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for n in range(4):
-            compiled(kuai.ones(2) * n)
+    compiled(kuai.ones(2))
+    lines = [line for _, line, _ in compiled.explain().flushes]
+    assert any("while x.abs().sum() > 1" in line for line in lines)
+    assert any("if x.max() > 0.4" in line for line in lines)
 
 
 def test_a_training_step_with_a_branch():
@@ -74,13 +62,13 @@ def test_a_training_step_with_a_branch():
             losses.append(run(x, x.sum(1, keepdim=True)).item())
         results.append((losses, [p.tolist() for p in net.state_dict().values()]))
         if compiled:
-            assert not run.eager and 1 <= len(run.explain().programs) <= 4
+            assert len(run.programs) <= 6
     np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-4)
     for ours, theirs in zip(results[1][1], results[0][1], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
-def test_gradients_go_through_a_way():
+def test_gradients_go_through_a_branch():
     compiled = kuai.compile(halve)
     for _ in range(3):
         x = kuai.tensor([0.9, 2.0], requires_grad=True)
@@ -88,7 +76,7 @@ def test_gradients_go_through_a_way():
         assert x.grad.tolist() == [2.5, 2.5]
 
 
-def test_a_way_that_raises():
+def test_a_branch_that_raises():
     total = kuai.zeros(1)
 
     @kuai.compile
@@ -106,20 +94,19 @@ def test_a_way_that_raises():
     assert kuai.isnan(total).item()
 
 
-def test_what_prints_runs_eagerly(capsys):
+def test_what_prints_prints_at_every_call(capsys):
     @kuai.compile
     def speak(x):
         if x.sum() > 1:
             print("large")
         return x
 
-    with pytest.warns(UserWarning, match="speak runs eagerly"):
-        for _ in range(3):
-            speak(kuai.ones(2))
+    for _ in range(3):
+        speak(kuai.ones(2))
     assert capsys.readouterr().out == "large\n" * 3
 
 
-def test_a_new_way_at_every_call_is_given_up():
+def test_a_loop_that_gets_longer_at_every_call():
     @kuai.compile
     def count(x):
         number = 0
@@ -127,9 +114,9 @@ def test_a_new_way_at_every_call_is_given_up():
             number += 1
         return x * number
 
-    with pytest.warns(UserWarning, match="another way at almost every call"):
-        for number in range(14):
-            assert count(kuai.tensor(float(number))).item() == number**2
+    for number in range(14):
+        assert count(kuai.tensor(float(number))).item() == number**2
+    assert len(count.programs) <= 6
 
 
 def test_changes_between_calls_are_seen():
