@@ -25,8 +25,8 @@ class Block:
     """
 
     __slots__ = (
-        "_module", "_names", "annotates", "checks", "kind", "outer", "path", "root", "scope", "shapes",
-        "steps",
+        "_module", "_names", "annotates", "checks", "kind", "outer", "path", "root", "scope",
+        "shapes", "steps",
     )  # fmt: skip
 
     def __init__(self, module, outer, *, checks=None, shapes=None, annotates=False, steps=False):
