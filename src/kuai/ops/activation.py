@@ -74,7 +74,7 @@ def leaky_relu(input: Array, negative_slope: Number = 0.01):
     return jnp.where(input > 0, input, slope * input)
 
 
-@op(functional=True, grad="PreluKernelBackward0")
+@op(functional=True, grad="PreluKernelBackward0", autocast="lower")
 def prelu(input: Array, weight: Array):
     """The parametric rectifier: x where x > 0, a·x elsewhere, with learned slopes a.
 
@@ -220,7 +220,7 @@ def mish(input: Array):
     return input * jnp.tanh(jax.nn.softplus(input))
 
 
-@op(function=False, method=False, functional=True)
+@op(function=False, method=False, functional=True, autocast={"cuda": "float32"})
 def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
     """A smooth rectifier: log(1 + e^(beta·x)) / beta, and x itself where beta·x > threshold.
 

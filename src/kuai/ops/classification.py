@@ -8,7 +8,7 @@ fused pass. A mean is the one weighted by w.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
@@ -94,7 +94,7 @@ def _nll_name(input, *rest) -> str:
     return "NllLossBackward0" if len(input.shape) <= 2 else "NllLoss2DBackward0"
 
 
-@op(function=False, method=False, grad=_nll_name)
+@op(function=False, method=False, grad=_nll_name, autocast="float32")
 def _nll_loss_op(
     input: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
 ):
@@ -131,7 +131,7 @@ def nll_loss(
     return _nll_loss_op(input, target, weight, ignore_index, reduction)
 
 
-@op(function=False, method=False, grad=_nll_name)
+@op(function=False, method=False, grad=_nll_name, autocast="float32")
 def _cross_entropy_op(
     input: Array,
     target: Array,
@@ -253,7 +253,22 @@ def _binary_cross_entropy_jvp(primals, tangents):
     return output, slope * change_input + by_target * change_target
 
 
-@op(function=False, method=False, grad="BinaryCrossEntropyBackward0")
+_UNSAFE = Refused(
+    "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
+    "Many models use a sigmoid layer right before the binary cross entropy layer.\n"
+    "In this case, combine the two layers using "
+    "torch.nn.functional.binary_cross_entropy_with_logits\n"
+    "or torch.nn.BCEWithLogitsLoss.  binary_cross_entropy_with_logits and BCEWithLogits are\n"
+    "safe to autocast."
+)
+
+
+@op(
+    function=False,
+    method=False,
+    grad="BinaryCrossEntropyBackward0",
+    autocast={"cpu": "float32", "cuda": _UNSAFE},
+)
 def _binary_cross_entropy_op(input: Array, target: Array, weight: Array | None, reduction: str):
     check_reduction(reduction)
     if input.shape != target.shape:
@@ -286,7 +301,7 @@ def binary_cross_entropy(
     return _binary_cross_entropy_op(input, target, weight, reduction)
 
 
-@op(function=False, method=False, grad="BinaryCrossEntropyWithLogitsBackward0")
+@op(function=False, method=False, grad="BinaryCrossEntropyWithLogitsBackward0", autocast="float32")
 def _binary_cross_entropy_with_logits_op(
     input: Array,
     target: Array,

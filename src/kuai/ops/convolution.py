@@ -18,7 +18,7 @@ __all__ = [
     "conv_transpose3d",
 ]
 
-_exported = op(functional=True, method=False, grad="ConvolutionBackward0")
+_exported = op(functional=True, method=False, grad="ConvolutionBackward0", autocast="lower")
 
 
 @_exported

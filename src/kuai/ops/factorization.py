@@ -42,7 +42,7 @@ def _matrices(name: str, A, square: bool = True):
 # Solutions and inverses ---------------------------------------------------------------------------
 
 
-@op(**_linalg, grad="LinalgInvExBackward0")
+@op(**_linalg, grad="LinalgInvExBackward0", autocast={"cpu": "float32"})
 def inv(A: Array):
     """The inverse of square matrices.
 
@@ -66,7 +66,7 @@ def inverse(input):
     return inv(input)
 
 
-@op(**_linalg, grad="LinalgSolveExBackward0")
+@op(**_linalg, grad="LinalgSolveExBackward0", autocast={"cpu": "float32"})
 def solve(A: Array, B: Array, *, left: bool = True):
     """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector.
 
@@ -115,7 +115,7 @@ def pinv(A: Array, *, rtol: Number | None = None, hermitian: bool = False):
     )
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def pinverse(input, rcond=1e-15):
     """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest.
 
@@ -127,7 +127,7 @@ def pinverse(input, rcond=1e-15):
     return pinv(input, rtol=rcond)
 
 
-@op(**_linalg, result=_LSTSQ)
+@op(**_linalg, result=_LSTSQ, autocast={"cpu": "float32"})
 def lstsq(A: Array, B: Array, rcond: float | None = None, *, driver: str | None = None):
     """The X for which `A X - B` is smallest in the Frobenius norm.
 
@@ -191,7 +191,7 @@ def logdet(input: Array):
     return jnp.where(sign < 0, jnp.nan, logarithm)
 
 
-@op(**_linalg)
+@op(**_linalg, autocast={"cpu": "float32"})
 def matrix_rank(A: Array, *, tol: Number | None = None, hermitian: bool = False):
     """The number of singular values above a tolerance.
 
@@ -222,7 +222,7 @@ def matrix_power(A: Array, n: int):
 # Factorizations -----------------------------------------------------------------------------------
 
 
-@op(**_linalg, grad="LinalgCholeskyExBackward0")
+@op(**_linalg, grad="LinalgCholeskyExBackward0", autocast={"cpu": "float32"})
 def cholesky(A: Array, *, upper: bool = False):
     """The lower triangular L with `A = L Lᴴ` (or the upper one).
 
@@ -241,7 +241,7 @@ def _qr(A, mode: str):
     return tuple(jnp.linalg.qr(A, mode=mode))
 
 
-@op(**_linalg, result=_QR, grad="LinalgQrBackward0")
+@op(**_linalg, result=_QR, grad="LinalgQrBackward0", autocast={"cpu": "float32"})
 def qr(A: Array, mode: str = "reduced"):
     """The orthogonal Q and upper triangular R with `A = Q R`.
 
@@ -255,7 +255,7 @@ def qr(A: Array, mode: str = "reduced"):
     return _qr(_matrices("linalg.qr", A, square=False), mode)
 
 
-@op(**_linalg, result=_SVD, grad="LinalgSvdBackward0")
+@op(**_linalg, result=_SVD, grad="LinalgSvdBackward0", autocast={"cpu": "float32"})
 def svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
     """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
 
@@ -266,7 +266,7 @@ def svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
     return tuple(jnp.linalg.svd(_matrices("linalg.svd", A, square=False), full_matrices))
 
 
-@op(**_linalg)
+@op(**_linalg, autocast={"cpu": "float32"})
 def svdvals(A: Array, *, driver: str | None = None):
     """The singular values, falling.
 
@@ -285,7 +285,7 @@ def _one_triangle(A, UPLO: str):
     return mean + jax.lax.stop_gradient(whole - mean)
 
 
-@op(**_linalg, result=_EIGH, grad="LinalgEighBackward0")
+@op(**_linalg, result=_EIGH, grad="LinalgEighBackward0", autocast={"cpu": "float32"})
 def eigh(A: Array, UPLO: str = "L"):
     """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
 
@@ -297,7 +297,7 @@ def eigh(A: Array, UPLO: str = "L"):
     return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
 
 
-@op(**_linalg)
+@op(**_linalg, autocast={"cpu": "float32"})
 def eigvalsh(A: Array, UPLO: str = "L"):
     """The eigenvalues of symmetric or Hermitian matrices, rising.
 
@@ -309,7 +309,7 @@ def eigvalsh(A: Array, UPLO: str = "L"):
     return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
-@op(**_linalg, result=_EIG, grad="LinalgEigBackward0")
+@op(**_linalg, result=_EIG, grad="LinalgEigBackward0", autocast={"cpu": "float32"})
 def eig(A: Array):
     """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
 
@@ -320,7 +320,7 @@ def eig(A: Array):
     return tuple(jnp.linalg.eig(_matrices("linalg.eig", A)))
 
 
-@op(**_linalg)
+@op(**_linalg, autocast={"cpu": "float32"})
 def eigvals(A: Array):
     """The complex eigenvalues of square matrices (on the CPU only).
 

@@ -14,7 +14,7 @@ from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.shaping import shape_of
 
 
-@op(method=False, aliases=("concat", "concatenate"))
+@op(method=False, aliases=("concat", "concatenate"), autocast={"cpu": "widest"})
 def cat(tensors: Sequence[Array], dim: int = 0):
     """The tensors one after the other along an existing dimension.
 
@@ -53,7 +53,7 @@ def _check_joined(first, shape, dim, number):
             )
 
 
-@op(method=False)
+@op(method=False, autocast={"cpu": "widest"})
 def stack(tensors: Sequence[Array], dim: int = 0):
     """The tensors one after the other along a new dimension.
 

@@ -28,7 +28,13 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     return call(vector_norm_over, out, x, float(ord), dim, keepdim, dtype)
 
 
-@op(function=False, method=False, name="linalg_matrix_norm", grad="LinalgMatrixNormBackward0")
+@op(
+    function=False,
+    method=False,
+    name="linalg_matrix_norm",
+    grad="LinalgMatrixNormBackward0",
+    autocast={"cuda": "float32"},
+)
 def matrix_norm_over(
     A: Array, order: object, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None
 ):
@@ -125,7 +131,7 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
 # Products -----------------------------------------------------------------------------------------
 
 
-@composite(method=False, module="linalg")
+@composite(method=False, module="linalg", autocast="lower")
 def multi_dot(tensors, *, out=None):
     """The product of several matrices, in the order that costs least.
 
@@ -188,7 +194,7 @@ def _ends(tensor, place: int, count: int) -> tuple[int, int]:
     return (1, tensor.shape[0]) if place == 0 else (tensor.shape[0], 1)
 
 
-@op(method=False, module="linalg")
+@op(method=False, module="linalg", autocast="lower")
 def vecdot(x: Array, y: Array, *, dim: int = -1):
     """Σ conj(x) · y along a dimension.
 

@@ -17,7 +17,7 @@ from kuai.ops.loss_reduction import legacy_reduction, reduced, warn_sizes
 # Distances between input and target ---------------------------------------------------------------
 
 
-@op(function=False, method=False, grad="MseLossBackward0")
+@op(function=False, method=False, grad="MseLossBackward0", autocast="float32")
 def _mse_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
     input, target = together(input, target)
     refuse("mse_cpu", input, 0, 1)
@@ -28,13 +28,13 @@ def _absolute(x):
     return jnp.where(x == 0, jnp.zeros((), x.dtype), jnp.abs(x))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
     input, target = together(input, target)
     return _weighted(_absolute(input - target), weight, reduction)
 
 
-@op(function=False, method=False, grad="HuberLossBackward0")
+@op(function=False, method=False, grad="HuberLossBackward0", autocast="float32")
 def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
@@ -50,7 +50,7 @@ def _huber(input, target, delta):
     return jnp.where(near, 0.5 * jnp.square(close), delta * (far - 0.5 * delta))
 
 
-@op(function=False, method=False, grad="SmoothL1LossBackward0")
+@op(function=False, method=False, grad="SmoothL1LossBackward0", autocast="float32")
 def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float):
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
@@ -130,7 +130,7 @@ def _x_log_x(x):
     return jnp.where(positive, x * jnp.log(jnp.where(positive, x, 1)), jnp.zeros((), x.dtype))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _kl_div_op(input: Array, target: Array, reduction: str, log_target: bool):
     input, target = together(input, target)
     if log_target:
@@ -167,7 +167,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return _kl_div_op(input, target, reduction, log_target)
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _poisson_nll_loss_op(
     input: Array, target: Array, log_input: bool, full: bool, eps: float, reduction: str
 ):
@@ -250,7 +250,7 @@ def _hinge(x):
     return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
     input, target = together(input, target)
     zero = jnp.zeros((), input.dtype)
@@ -272,7 +272,7 @@ def hinge_embedding_loss(
     return _hinge_embedding_loss_op(input, target, float(margin), reduction)
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _margin_ranking_loss_op(
     input1: Array, input2: Array, target: Array, margin: float, reduction: str
 ):
@@ -300,7 +300,7 @@ def margin_ranking_loss(
     return _margin_ranking_loss_op(input1, input2, target, float(margin), reduction)
 
 
-@op(function=False, method=False, grad="SoftMarginLossBackward0")
+@op(function=False, method=False, grad="SoftMarginLossBackward0", autocast="float32")
 def _soft_margin_loss_op(input: Array, target: Array, reduction: str):
     input, target = together(input, target)
     return reduced(jax.nn.softplus(-target * input), reduction)
@@ -318,7 +318,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     return _soft_margin_loss_op(input, target, reduction)
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast={"cuda": "float32"})
 def _multilabel_soft_margin_loss_op(
     input: Array, target: Array, weight: Array | None, reduction: str
 ):
@@ -342,7 +342,7 @@ def multilabel_soft_margin_loss(
     return _multilabel_soft_margin_loss_op(input, target, weight, reduction)
 
 
-@op(function=False, method=False, grad="MultiMarginLossBackward0")
+@op(function=False, method=False, grad="MultiMarginLossBackward0", autocast="float32")
 def _multi_margin_loss_op(
     input: Array, target: Array, weight: Array | None, p: int, margin: float, reduction: str
 ):
@@ -387,7 +387,7 @@ def multi_margin_loss(
     return _multi_margin_loss_op(input, target, weight, p, float(margin), reduction)
 
 
-@op(function=False, method=False, grad="MultilabelMarginLossBackward0")
+@op(function=False, method=False, grad="MultilabelMarginLossBackward0", autocast="float32")
 def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
     if input.shape != target.shape:
         raise RuntimeError(

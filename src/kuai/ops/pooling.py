@@ -87,7 +87,9 @@ def max_pool2d(
     return _largest(input, spans, return_indices)
 
 
-@op(functional=True, method=False, grad="MaxPool3DWithIndicesBackward0")
+@op(
+    functional=True, method=False, grad="MaxPool3DWithIndicesBackward0", autocast={"cpu": "float32"}
+)
 def max_pool3d(
     input: Array,
     kernel_size,
@@ -142,7 +144,13 @@ def adaptive_max_pool2d(input: Array, output_size, return_indices=False):
     return _largest(_float("adaptive_max_pool2d", input), spans, return_indices)
 
 
-@op(function=False, functional=True, method=False, grad="AdaptiveMaxPool3DBackward0")
+@op(
+    function=False,
+    functional=True,
+    method=False,
+    grad="AdaptiveMaxPool3DBackward0",
+    autocast={"cpu": "float32"},
+)
 def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
     """The largest element of each of `output_size` windows that cover a volume.
 
@@ -233,7 +241,13 @@ def avg_pool2d(
     return _mean(input, spans, padding, count_include_pad, divisor_override)
 
 
-@op(function=False, functional=True, method=False, grad="AvgPool3DBackward0")
+@op(
+    function=False,
+    functional=True,
+    method=False,
+    grad="AvgPool3DBackward0",
+    autocast={"cpu": "float32"},
+)
 def avg_pool3d(
     input: Array,
     kernel_size,
@@ -288,7 +302,13 @@ def adaptive_avg_pool2d(input: Array, output_size):
     return _mean(_float("adaptive_avg_pool2d", input), spans, (0,) * 2, True, None)
 
 
-@op(function=False, functional=True, method=False, grad="AdaptiveAvgPool3DBackward0")
+@op(
+    function=False,
+    functional=True,
+    method=False,
+    grad="AdaptiveAvgPool3DBackward0",
+    autocast={"cpu": "float32"},
+)
 def adaptive_avg_pool3d(input: Array, output_size):
     """The mean of each of `output_size` windows that cover a volume.
 
@@ -356,7 +376,9 @@ _KINDS = {
 # The norm -----------------------------------------------------------------------------------------
 
 
-@op(function=False, functional=True, method=False, grad="PowBackward0")
+@op(
+    function=False, functional=True, method=False, grad="PowBackward0", autocast={"cuda": "float32"}
+)
 def lp_pool1d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a signal.
 
@@ -369,7 +391,9 @@ def lp_pool1d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False
     return _norm("avg_pool1d", input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@op(function=False, functional=True, method=False, grad="PowBackward0")
+@op(
+    function=False, functional=True, method=False, grad="PowBackward0", autocast={"cuda": "float32"}
+)
 def lp_pool2d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a image.
 
@@ -382,7 +406,9 @@ def lp_pool2d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False
     return _norm("avg_pool2d", input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@op(function=False, functional=True, method=False, grad="PowBackward0")
+@op(
+    function=False, functional=True, method=False, grad="PowBackward0", autocast={"cuda": "float32"}
+)
 def lp_pool3d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a volume.
 

@@ -33,14 +33,14 @@ def summable(input, dtype):
     return to_dtype(input, dtype)
 
 
-@op(function=False, method=False, name="sum", grad="SumBackward0")
+@op(function=False, method=False, name="sum", grad="SumBackward0", autocast={"cuda": "float32"})
 def sum_all(input: Array, dtype: Dtype | None):
     """The sum of all elements."""
     input = summable(input, dtype)
     return jnp.sum(input, dtype=input.dtype)
 
 
-@op(function=False, method=False, name="sum", grad="SumBackward1")
+@op(function=False, method=False, name="sum", grad="SumBackward1", autocast={"cuda": "float32"})
 def sum_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None):
     """The sum over some dimensions."""
     input = summable(input, dtype)
@@ -81,7 +81,7 @@ def nansum(
     return jnp.sum(kept, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
 
 
-@op(grad="ProdBackward0")
+@op(grad="ProdBackward0", autocast="float32")
 def prod(
     input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None
 ):
@@ -269,7 +269,7 @@ def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 # Logarithms of sums -------------------------------------------------------------------------------
 
 
-@op
+@op(autocast={"cuda": "float32"})
 def logsumexp(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool = False):
     """log Σ eˣ over some dimensions, without overflow on the way.
 
@@ -335,7 +335,7 @@ def count_nonzero(input: Array, dim: int | tuple[int, ...] | None = None):
     return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=jnp.int64)
 
 
-@op
+@op(autocast={"cpu": "float32"})
 def trace(input: Array):
     """The sum of a matrix's diagonal.
 

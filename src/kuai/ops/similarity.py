@@ -8,7 +8,7 @@ from kuai.ops.loss_reduction import check_reduction, legacy_reduction, reduced
 from kuai.ops.normalization import vector_norm
 
 
-@op(method=False, functional=True, grad="SumBackward1")
+@op(method=False, functional=True, grad="SumBackward1", autocast={"cuda": "float32"})
 def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
     """x₁·x₂ / (max(‖x₁‖, eps)·max(‖x₂‖, eps)) along `dim`.
 
@@ -23,7 +23,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
     return jnp.sum(x1 / one * (x2 / two), axis=dim)
 
 
-@op(method=False, functional=True, grad="NormBackward1")
+@op(method=False, functional=True, grad="NormBackward1", autocast={"cuda": "float32"})
 def pairwise_distance(
     x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ):
@@ -41,7 +41,7 @@ def _hinge(x):
     return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _cosine_embedding_loss_op(
     input1: Array, input2: Array, target: Array, margin: float, reduction: str
 ):
@@ -81,7 +81,7 @@ def _nearer(first: Array, second: Array):
     return jnp.minimum(first, second)
 
 
-@composite(function=False, method=False, functional=True)
+@composite(function=False, method=False, functional=True, autocast="float32")
 def triplet_margin_loss(
     anchor,
     positive,

@@ -54,19 +54,19 @@ def _over(function, input, dim):
     return function(input, dim) if input.ndim else function(input[None], 0)[0]
 
 
-@op(function=False, method=False, grad="SoftmaxBackward0")
+@op(function=False, method=False, grad="SoftmaxBackward0", autocast={"cuda": "float32"})
 def _softmax_op(input: Array, dim: int, dtype: object = None):
     input, dim = _prepared(input, dim, dtype, "softmax")
     return _over(_softmax, input, dim)
 
 
-@op(function=False, method=False, grad="SoftmaxBackward0")
+@op(function=False, method=False, grad="SoftmaxBackward0", autocast={"cuda": "float32"})
 def _softmin_op(input: Array, dim: int, dtype: object = None):
     input, dim = _prepared(input, dim, dtype, "softmax")
     return _over(_softmax, -input, dim)
 
 
-@op(function=False, method=False, grad="LogSoftmaxBackward0")
+@op(function=False, method=False, grad="LogSoftmaxBackward0", autocast={"cuda": "float32"})
 def _log_softmax_op(input: Array, dim: int, dtype: object = None):
     input, dim = _prepared(input, dim, dtype, "log_softmax")
     return _over(log_softmax_array, input, dim)

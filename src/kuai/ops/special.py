@@ -32,7 +32,7 @@ def erfc(input: Array):
     return _real(jax.lax.erfc, "erfc_vml_cpu", input)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def erfinv(input: Array):
     """The inverse of `erf` at each element.
 

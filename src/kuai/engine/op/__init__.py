@@ -1,5 +1,6 @@
 """Operations: the decorators that make them of pure functions, autocast, fused updates."""
 
+from kuai.engine.op.autocast import Refused
 from kuai.engine.op.decorators import (
     REGISTRY,
     Array,
@@ -11,4 +12,14 @@ from kuai.engine.op.decorators import (
     view_op,
 )
 
-__all__ = ["REGISTRY", "Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
+__all__ = [
+    "REGISTRY",
+    "Array",
+    "Number",
+    "Refused",
+    "Sequence",
+    "composite",
+    "inplace",
+    "op",
+    "view_op",
+]

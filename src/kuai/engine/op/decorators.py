@@ -14,6 +14,7 @@ From one decorated function follow the function itself, the method, the in-place
 in `nn.functional`, autograd, compilation and the documentation.
 """
 
+import functools
 import inspect
 import types
 import typing
@@ -23,7 +24,7 @@ import numpy as np
 
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
-from kuai.engine.op import autocast
+from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.tensor import Tensor, method as attach, modes, randomness
 from kuai.engine.tensor.views import Step, value
 
@@ -272,6 +273,7 @@ def op(
     random=False,
     result=None,
     module=None,
+    autocast=None,
     name=None,
 ):
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
@@ -286,6 +288,8 @@ def op(
         random: the pure function's first parameter is a JAX random key, drawn from `generator=`.
         result: a named tuple class for several results.
         module: export it as `kuai.<module>.<name>` instead.
+        autocast: the precision it runs in under `kuai.autocast`, such as "lower" or "float32", or a
+            dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
         name: what error messages call it; by default the function's name.
     """
     options = dict(function=function, is_method=method, functional=functional, module=module)
@@ -293,14 +297,16 @@ def op(
     def decorate(pure):
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
-        public = _public(operation, pure)
+        public = _public(operation, pure, autocast)
         _export(public, (pure.__name__, *aliases), inplace, options)
         return public
 
     return decorate if pure is None else decorate(pure)
 
 
-def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=None):
+def view_op(
+    *, write, layout=None, function=True, method=True, aliases=(), grad=None, autocast=None
+):
     """Make a view operation of a pure function that reads the view out of its first argument.
 
     Args:
@@ -312,7 +318,7 @@ def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=
 
     def decorate(pure):
         operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0", layout)
-        public = _public(operation, pure)
+        public = _public(operation, pure, autocast)
         _export(public, (pure.__name__, *aliases), False, options)
         return public
 
@@ -328,11 +334,14 @@ def composite(
     functional=False,
     aliases=(),
     module=None,
+    autocast=None,
 ):
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     options = dict(function=function, is_method=method, functional=functional, module=module)
 
     def decorate(public):
+        if autocast is not None:
+            public = functools.wraps(public)(casting(public, Choices(autocast)))
         _export(public, (public.__name__, *aliases), inplace, options)
         return public
 
@@ -374,16 +383,12 @@ class ViewOp(Op):
         return window(made, values[0], Step(self, key, tuple(values[1:])))
 
 
-def _public(operation, pure):
+def _public(operation, pure, autocast=None):
     def public(*args, **kwargs):
         return operation(*args, **kwargs)
 
-    def casting(*args, **kwargs):
-        if modes.state.autocast is not None:
-            args, kwargs = autocast.cast(pure.__name__, args, kwargs)
-        return operation(*args, **kwargs)
-
-    public = casting if pure.__name__ in autocast.LISTED else public
+    if autocast is not None:
+        public = casting(operation, Choices(autocast))
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(public, name, getattr(pure, name))
     public.__signature__ = operation.signature
