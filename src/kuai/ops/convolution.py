@@ -18,10 +18,12 @@ __all__ = [
     "conv_transpose3d",
 ]
 
-_exported = op(functional=True, method=False, grad="ConvolutionBackward0", autocast="lower")
+_options = dict(functional=True, method=False, grad="ConvolutionBackward0", autocast="lower")
+_convolution_op = op(**_options, materializes=True)
+_transposed_op = op(**_options)
 
 
-@_exported
+@_convolution_op
 def conv1d(
     input: Array,
     weight: Array,
@@ -43,7 +45,7 @@ def conv1d(
     return _convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-@_exported
+@_convolution_op
 def conv2d(
     input: Array,
     weight: Array,
@@ -74,7 +76,7 @@ def conv2d(
     return _convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@_exported
+@_convolution_op
 def conv3d(
     input: Array,
     weight: Array,
@@ -95,7 +97,7 @@ def conv3d(
     return _convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
-@_exported
+@_transposed_op
 def conv_transpose1d(
     input: Array,
     weight: Array,
@@ -118,7 +120,7 @@ def conv_transpose1d(
     return _transposed("conv_transpose1d", 1, input, weight, bias, *numbers)
 
 
-@_exported
+@_transposed_op
 def conv_transpose2d(
     input: Array,
     weight: Array,
@@ -149,7 +151,7 @@ def conv_transpose2d(
     return _transposed("conv_transpose2d", 2, input, weight, bias, *numbers)
 
 
-@_exported
+@_transposed_op
 def conv_transpose3d(
     input: Array,
     weight: Array,

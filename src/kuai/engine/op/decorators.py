@@ -53,6 +53,7 @@ class Registry:
         self.methods = {}  # Tensor.<name>
         self.modules = {}  # kuai.<module>.<name>, as {module: {name: callable}}
         self.ops = []
+        self.materializing = set()  # names of the operations whose first argument is written down
 
     def export(self, public, names, *, function, is_method, functional, module):
         for name in names:
@@ -274,6 +275,7 @@ def op(
     result=None,
     module=None,
     autocast=None,
+    materializes=False,
     name=None,
 ):
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
@@ -290,6 +292,8 @@ def op(
         module: export it as `kuai.<module>.<name>` instead.
         autocast: the precision it runs in under `kuai.autocast`, such as "lower" or "float32", or a
             dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
+        materializes: its first argument is written to memory for it in any case; a compiled program
+            then reads that instead of computing it anew (see `ops.native.memory`).
         name: what error messages call it; by default the function's name.
     """
     options = dict(function=function, is_method=method, functional=functional, module=module)
@@ -297,6 +301,8 @@ def op(
     def decorate(pure):
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
+        if materializes:
+            REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
         _export(public, (pure.__name__, *aliases), inplace, options)
         return public
