@@ -99,7 +99,7 @@ def _caster(name, kind):
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"The tensor in dtype `{kind.name}`."
-    return composite(function=False)(convert)
+    return composite(export=f"Tensor.{name}")(convert)
 
 
 for _name, _kind in {

@@ -18,6 +18,7 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "avg_pool1d",
@@ -166,7 +167,8 @@ def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
     return _largest(_float("adaptive_max_pool2d", input), spans, return_indices)
 
 
-def _with_indices(input, output_size):
+@composite(export="adaptive_max_pool1d")
+def adaptive_max_pool1d_with_indices(input, output_size):
     """The maxima and where they lie; the function of this name in `nn.functional` gives the maxima.
 
     Example:
@@ -174,10 +176,6 @@ def _with_indices(input, output_size):
         (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
     return adaptive_max_pool1d(input, output_size, return_indices=True)
-
-
-_with_indices.__name__ = "adaptive_max_pool1d"
-composite(_with_indices, method=False)
 
 
 def _largest(x, spans, return_indices):

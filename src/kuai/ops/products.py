@@ -201,7 +201,7 @@ def inner(input: Array, other: Array):
 # Any two tensors ----------------------------------------------------------------------------------
 
 
-@composite(autocast="lower")
+@composite(autocast="lower", aliases=("linalg.matmul",))
 def matmul(input, other, *, out=None):
     """The matrix product of two tensors; leading dimensions are batches and broadcast.
 

@@ -37,7 +37,7 @@ def _in_place(operation):
 
     change.__name__ = change.__qualname__ = name
     change.__doc__ = f"Let this tensor be its own `{operation.__name__}`."
-    return composite(function=False)(change)
+    return composite(export=f"Tensor.{name}")(change)
 
 
 for _operation in (

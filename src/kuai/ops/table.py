@@ -24,7 +24,6 @@ from kuai.ops import (
     embedding as embedding,
     extremes as extremes,
     factorization as factorization,
-    factorization_names as factorization_names,
     gathering as gathering,
     indexing as indexing,
     initial as initial,

@@ -163,7 +163,7 @@ def hypot(input: Array, other: Array):
     return jnp.hypot(input, other)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.sinc",))
 def sinc(input: Array):
     """sin(πx) / (πx) of each element, and 1 where x is 0.
 

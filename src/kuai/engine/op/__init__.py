@@ -2,7 +2,6 @@
 
 from kuai.engine.op.autocast import Refused
 from kuai.engine.op.decorators import (
-    REGISTRY,
     Array,
     Number,
     Sequence,
@@ -11,6 +10,7 @@ from kuai.engine.op.decorators import (
     op,
     view_op,
 )
+from kuai.engine.op.registry import REGISTRY
 
 __all__ = [
     "REGISTRY",
