@@ -36,6 +36,7 @@ class Recorder:
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
         self.new_steps = self.new_programs = 0
+        self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
         # (object, attribute, what it was before) of all changes, where they may have to be undone
         self.undo = [] if records.undoes else None
@@ -94,11 +95,6 @@ class Recorder:
         """Run the record after an optimizer's step, where nobody has said where a step ends."""
         if self.eagerly:
             self.flush()
-
-    @property
-    def names_blocks(self) -> bool:
-        """Whether steps get the names of the blocks they stand in."""
-        return not self.records.calls
 
     # Running ----------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ def value(tensor):
 def held(tensor):
     """The array a tensor stands for now, or the placeholder of one that is still to be computed."""
     storage, capture = tensor._storage, modes.state.capture
+    if capture is None and tensor._steps is None:
+        return storage.held
     if capture is not None and storage.home is not capture:
         if modes.state.level is capture:
             array = capture.read(tensor)
