@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import sys
 import zipfile
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from jax import export
+from jax._src.export import serialization, serialization_generated as flat
 from jax.extend import mlir
 
 import kuai
@@ -165,6 +167,33 @@ def test_what_stands_beside_a_program(tmp_path, same_process):
     path = written(tmp_path, program_of(text, nr_devices=2, disabled_safety_checks=(check,)))
     with pytest.raises(UnsafeFileError, match="has several devices, switched-off checks"):
         kuai.load_exported(path)
+
+
+def laughing(builder, _) -> int:
+    """Arguments in tuples in tuples, ten times the tuple before."""
+    flat.PyTreeDefStart(builder)
+    flat.PyTreeDefAddKind(builder, flat.PyTreeDefKind.none)
+    tree = flat.PyTreeDefEnd(builder)
+    for _ in range(30):
+        flat.PyTreeDefStartChildrenVector(builder, 10)
+        for _ in range(10):
+            builder.PrependUOffsetTRelative(tree)
+        children = builder.EndVector()
+        flat.PyTreeDefStart(builder)
+        flat.PyTreeDefAddKind(builder, flat.PyTreeDefKind.tuple)
+        flat.PyTreeDefAddChildren(builder, children)
+        tree = flat.PyTreeDefEnd(builder)
+    return tree
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of this kind are Linux's")
+def test_a_billion_laughs_in_the_arguments(tmp_path, monkeypatch):
+    """The process that reads them may not go on for ever, nor take more than it is given."""
+    with monkeypatch.context() as patched:
+        patched.setattr(serialization, "_serialize_pytreedef", laughing)
+        program = bytes(PLAIN.serialize())
+    with pytest.raises(BrokenFileError, match="reading it ends the process, or takes too long"):
+        kuai.load_exported(written(tmp_path, program))
 
 
 def test_a_program_that_ends_its_reader_is_refused(tmp_path, monkeypatch):

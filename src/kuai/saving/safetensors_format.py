@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple
 import safetensors
 
 from kuai.engine import dtypes
-from kuai.errors import BrokenFileError, FileFormatError
+from kuai.errors import BrokenFileError
 from kuai.saving.content import ALIGNMENT
 from kuai.saving.kinds import LOOKED_AT, is_safetensors, is_torch_archive, kind_of
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE
@@ -108,13 +108,13 @@ def _check_kind(path: str | os.PathLike, start: bytes) -> None:
         return
     if is_torch_archive(start):
         name = os.fspath(path)
-        raise FileFormatError(
+        raise BrokenFileError(
             f"{name} is a PyTorch file, whatever its name says. Give it a name that ends in .pt, "
             f"or make it a safetensors file: kuai convert {name} new.safetensors"
         )
     kind = kind_of(start) if start else None
     if kind:
-        raise FileFormatError(f"{os.fspath(path)} is not a safetensors file: {kind}")
+        raise BrokenFileError(f"{os.fspath(path)} is not a safetensors file: {kind}")
 
 
 def _entry(item: dict[str, Any], base: int) -> Entry:

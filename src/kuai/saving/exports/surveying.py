@@ -135,7 +135,8 @@ def _full_size(functions: dict[str, _Function]) -> int:
 def _limit(size: int) -> None:
     if resource is None:
         return
-    seconds = _SECONDS + _SECONDS_PER_MB * (size >> 20)
+    used = resource.getrusage(resource.RUSAGE_SELF)  # loading JAX is slow on slow machines
+    seconds = math.ceil(used.ru_utime + used.ru_stime) + _SECONDS + _SECONDS_PER_MB * (size >> 20)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
