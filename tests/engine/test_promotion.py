@@ -1,4 +1,4 @@
-"""`kuai.engine.promotion` against PyTorch, over all pairs of dtypes and kinds of operands."""
+"""`kuai.engine.tensor.promotion` against PyTorch, over all pairs of dtypes and kinds of operands."""
 
 import itertools
 
