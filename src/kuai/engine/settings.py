@@ -10,7 +10,7 @@
 
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
-nothing.
+nothing; `KUAI_FUSED=1` puts the whole program into `kuai.fused`.
 """
 
 import functools
@@ -29,12 +29,17 @@ try:
 except ImportError:  # JAX promises nothing about it
     compilation_cache = None
 
-__all__ = ["apply", "compile_enabled"]
+__all__ = ["apply", "compile_enabled", "fused"]
 
 
 def compile_enabled() -> bool:
     """Whether `kuai.compile` compiles; `KUAI_COMPILE=0` in the environment turns it off."""
     return os.environ.get("KUAI_COMPILE", "1") != "0"
+
+
+def fused() -> bool:
+    """Whether all operations are recorded; `KUAI_FUSED=1` in the environment turns it on."""
+    return os.environ.get("KUAI_FUSED", "0") == "1"
 
 
 def apply() -> None:

@@ -215,3 +215,7 @@ class fused:
         if self._recorder is not None:
             modes.state.recorder = None
             self._recorder.flush()
+
+
+if settings.fused():
+    modes.record_everything(lambda: Recorder(_fused, eagerly=True))
