@@ -126,7 +126,8 @@ class Optimizer:
         """Forget the gradients, or fill them with zeros under `set_to_none=False`."""
         for param in self._all_params():
             if set_to_none:
-                param.grad = None
+                if param.grad is not None:
+                    param.grad = None
             elif param.grad is not None:
                 param.grad = param.grad.detach()
                 param.grad.zero_()

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuai.engine.tensor.dtypes import complex128, dtype
-from kuai.errors import FileFormatError, UnsavableObjectError
+from kuai.errors import FileFormatError, UnsavableObjectError, printable
 from kuai.saving.atomic import replacing
 from kuai.saving.listing import walk
+from kuai.saving.opening import given_path
 from kuai.saving.outline_writing import write_outlines
 from kuai.saving.outlines import Outline, Outlined, open_outlines
+from kuai.saving.safetensors_file import unknown_type
 from kuai.saving.safetensors_format import Piece
 from kuai.saving.safetensors_source import INDEX, SUFFIX
 from kuai.saving.shards import bytes_of, target_files, write_checkpoint
@@ -66,12 +68,13 @@ def convert(
             made = job.write_torch(target)
         else:
             made = job.write_safetensors(target, max_shard_size, tensors_only)
+        job.note_too_large()
     return Converted(made, job.notes)
 
 
 def existing_target(path: str | os.PathLike) -> pathlib.Path | None:
     """The file that a conversion to this path would take the place of."""
-    path = pathlib.Path(path)
+    path = given_path(path)
     if not path.is_dir() and not path.name.endswith((SUFFIX, INDEX)):
         return path if path.exists() else None
     return next((file for file in target_files(path) if file.exists()), None)
@@ -82,6 +85,7 @@ def _is_torch(target: str | os.PathLike) -> bool:
 
 
 def _check_target(target: str | os.PathLike, max_shard_size: int | str | None) -> None:
+    given_path(target)
     if _is_torch(target):
         if max_shard_size is not None:
             raise FileFormatError(f"{target}: only safetensors checkpoints have several files")
@@ -104,7 +108,9 @@ class _Job:
         self._pairs = list(walk(found.tree))
         self._outlines = [(n, v) for n, v in self._pairs if isinstance(v, Outline)]
         self._done = 0
+        self._too_large: dict[str, list[str]] = {}
         unique = {outline.identity: outline for _, outline in self._outlines}
+        self._names = {outline.identity: name for name, outline in reversed(self._outlines)}
         self._all = sum(outline.nbytes for outline in unique.values())
         self._check_known()
         self._note_views()
@@ -154,24 +160,19 @@ class _Job:
             with np.errstate(over="ignore", invalid="ignore"):
                 cast = array.astype(kind.jax)
             if np.isfinite(array).all() and not np.isfinite(cast).all():
-                self.notes.append(f"{self._name_of(outline)} has values too large for {kind.name}")
+                self._too_large.setdefault(kind.name, []).append(self._names[outline.identity])
             array = cast
         self._done += outline.nbytes
         if self._progress is not None:
             self._progress(self._done, self._all)
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
-    def _name_of(self, outline: Outline) -> str:
-        return next(repr(n) for n, each in self._outlines if each.identity == outline.identity)
-
     # What does not fit ------------------------------------------------------------------------
 
     def _check_known(self) -> None:
         for name, outline in self._outlines:
             if outline.dtype is None:
-                raise UnsavableObjectError(
-                    f"{name!r} has element type {outline.code}, unknown here"
-                )
+                raise UnsavableObjectError(unknown_type(name, outline.code))
 
     def _check_others(self, tensors_only: bool) -> None:
         others = [name for name, value in self._pairs if not isinstance(value, Outline)]
@@ -182,6 +183,12 @@ class _Job:
             )
         if others:
             self.notes.append(f"left out: {_list(others)}")
+
+    def note_too_large(self) -> None:
+        """Say which tensors were cast and have lost large values."""
+        for kind, names in self._too_large.items():
+            has = "has" if len(names) == 1 else "have"
+            self.notes.append(f"{_list(names)} {has} values too large for {kind}")
 
     def _note_attributes(self) -> None:
         names = [name for name, outline in self._outlines if outline.attributes]
@@ -199,6 +206,10 @@ class _Job:
 
 
 def _list(names: Any) -> str:
-    shown = [repr(name) for name in names]
-    more = f" and {len(shown) - 5} more" if len(shown) > 6 else ""
-    return ", ".join(shown[:5] if more else shown) + more
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 6 else ""
+    return ", ".join(map(_quoted, names[:5] if more else names)) + more
+
+
+def _quoted(name: str) -> str:
+    return f"'{printable(name)}'"

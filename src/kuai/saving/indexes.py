@@ -7,12 +7,14 @@ the file it is said to stand in, and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kuai.errors import BrokenFileError, UnsafeFileError
+from kuai.saving.opening import opened
 from kuai.saving.refusals import unique
 
 __all__ = ["Index", "check_names", "read_index"]
@@ -55,9 +57,10 @@ def read_index(path: pathlib.Path, suffix: str) -> Index:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    if path.stat().st_size > _LARGEST:
-        raise _broken(path, "an index of more than 100 MB")
-    content = path.read_bytes()
+    with opened(path) as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise _broken(path, "an index of more than 100 MB")
+        content = file.read()
     try:
         found = json.loads(content, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:

@@ -17,15 +17,17 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.storage import resolve
 from kuai.engine.tensor.views import value
-from kuai.errors import BrokenFileError, UnsavableObjectError
+from kuai.errors import FileFormatError, UnsavableObjectError, printable
 from kuai.nn.parameter import is_lazy
 from kuai.saving.content import Content, elements
+from kuai.saving.foreign import foreign_dtype
+from kuai.saving.opening import given_path, opened
 from kuai.saving.refusals import Damaged
 from kuai.saving.safetensors_format import CODE_OF_DTYPE, CODES, Entry, Piece, broken
 from kuai.saving.safetensors_source import read_source
 from kuai.saving.shards import write_checkpoint
 
-__all__ = ["array_of_entry", "load_file", "load_metadata", "save_file"]
+__all__ = ["array_of_entry", "load_file", "load_metadata", "save_file", "unknown_type"]
 
 
 def save_file(
@@ -53,6 +55,7 @@ def save_file(
         >>> kuai.load_file(path)
         {'w': tensor([1., 1.])}
     """
+    given_path(path)
     _check_tensors(tensors)
     _check_strings(metadata or {})
     aliases = _aliases(tensors)
@@ -75,10 +78,10 @@ def load_file(path: str | os.PathLike, device=None, *, mmap: bool = False) -> di
     source = read_source(path)
     tensors: dict[str, Tensor] = {}
     for file, header in source.files.items():
-        with open(file, "rb") as opened:
-            content = Content(opened, mmap)
+        with opened(file) as stream:
+            content = Content(stream, mmap)
             for name, entry in header.entries.items():
-                tensors[name] = from_array(array_of_entry(content, file, entry), device)
+                tensors[name] = from_array(array_of_entry(content, file, name, entry), device)
     for alias, name in source.aliases.items():
         tensors[alias] = Tensor._share(tensors[name])
     return tensors
@@ -89,15 +92,22 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
     return read_source(path).metadata
 
 
-def array_of_entry(content: Content, file: pathlib.Path, entry: Entry) -> np.ndarray:
+def array_of_entry(content: Content, file: pathlib.Path, name: str, entry: Entry) -> np.ndarray:
     """A tensor of a file."""
     kind = CODES.get(entry.code)
     if kind is None:
-        raise BrokenFileError(f"{file} has a tensor of element type {entry.code}, unknown here")
+        raise FileFormatError(f"{file}: {unknown_type(name, entry.code)}")
     try:
         return elements(content.array(entry.start, entry.size), kind).reshape(entry.shape)
     except (Damaged, ValueError) as error:  # NumPy's, for more than 64 or too large dimensions
         raise broken(file, error) from error
+
+
+def unknown_type(name: str, code: str) -> str:
+    """What there is to say about a tensor of an element type that Kuai does not have."""
+    found = foreign_dtype(code)
+    way_out = f". In PyTorch, put {found.remedy} in its place, and save that" if found else ""
+    return f"'{printable(name)}' is of {printable(code)}, which Kuai does not have{way_out}"
 
 
 def _check_tensors(tensors: Mapping[str, Tensor]) -> None:

@@ -22,7 +22,9 @@ import safetensors
 from kuai.engine.tensor import dtypes
 from kuai.errors import BrokenFileError
 from kuai.saving.content import ALIGNMENT
+from kuai.saving.kinds import LOOKED_AT, is_safetensors, is_torch_archive, kind_of
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE
+from kuai.saving.opening import opened
 from kuai.saving.refusals import unique
 
 __all__ = ["CODES", "CODE_OF_DTYPE", "Entry", "Header", "Piece", "broken", "read_header"]
@@ -88,7 +90,9 @@ def broken(path: str | os.PathLike, reason: Any) -> BrokenFileError:
 
 def read_header(path: str | os.PathLike) -> Header:
     """Read the header of a file and check it against the size of the file."""
-    with open(path, "rb") as file:  # PermissionError and the like, with the name
+    with opened(path) as file:  # PermissionError and the like, with the name
+        _check_kind(path, file.read(LOOKED_AT))
+        file.seek(0)
         try:
             with safetensors.safe_open(os.fspath(path), framework="numpy"):
                 length = int.from_bytes(file.read(8), "little")
@@ -96,7 +100,21 @@ def read_header(path: str | os.PathLike) -> Header:
             metadata = found.pop(_METADATA, None) or {}
             return Header({name: _entry(at, 8 + length) for name, at in found.items()}, metadata)
         except (safetensors.SafetensorError, ValueError, RecursionError) as error:
-            raise broken(path, error) from error
+            raise broken(path, error) from None  # it may quote the file, without end
+
+
+def _check_kind(path: str | os.PathLike, start: bytes) -> None:
+    if is_safetensors(start):
+        return
+    if is_torch_archive(start):
+        name = os.fspath(path)
+        raise BrokenFileError(
+            f"{name} is a PyTorch file, whatever its name says. Give it a name that ends in .pt, "
+            f"or make it a safetensors file: kuai convert {name} new.safetensors"
+        )
+    kind = kind_of(start) if start else None
+    if kind:
+        raise BrokenFileError(f"{os.fspath(path)} is not a safetensors file: {kind}")
 
 
 def _entry(item: dict[str, Any], base: int) -> Entry:

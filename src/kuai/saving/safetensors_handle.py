@@ -14,6 +14,7 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array
 from kuai.saving.content import Content
+from kuai.saving.opening import opened
 from kuai.saving.safetensors_file import array_of_entry
 from kuai.saving.safetensors_format import Entry
 from kuai.saving.safetensors_source import read_source
@@ -49,7 +50,7 @@ class safe_open:
         self._source = read_source(filename)
         with ExitStack() as files:
             self._contents = {
-                path: Content(files.enter_context(open(path, "rb")), mapped=True)
+                path: Content(files.enter_context(opened(path)), mapped=True)
                 for path in self._source.files
             }
             self._files = files.pop_all()
@@ -78,7 +79,7 @@ class safe_open:
 
     def _array(self, name: str) -> np.ndarray:
         path, entry = self._entry(name)
-        return array_of_entry(self._contents[path], path, entry)
+        return array_of_entry(self._contents[path], path, name, entry)
 
     def _entry(self, name: str) -> tuple[Any, Entry]:
         name = self._source.aliases.get(name, name)

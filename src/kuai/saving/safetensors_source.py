@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from kuai.errors import BrokenFileError, FileFormatError
 from kuai.saving.indexes import check_names, read_index
+from kuai.saving.opening import given_path
 from kuai.saving.refusals import unique
 from kuai.saving.safetensors_format import Entry, Header, broken, read_header
 
@@ -50,7 +51,7 @@ def is_index(path: str | os.PathLike) -> bool:
 
 def read_source(path: str | os.PathLike) -> Source:
     """Read the headers of a file, of the files of an index, or of what a folder holds of these."""
-    path = pathlib.Path(path)
+    path = given_path(path)
     path = _in_folder(path) if path.is_dir() else path
     if is_index(path):
         return _sharded(path)

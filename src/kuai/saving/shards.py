@@ -32,7 +32,7 @@ def bytes_of(size: int | str) -> int:
         >>> bytes_of("1.5KB"), bytes_of("2KiB"), bytes_of(7)
         (1500, 2048, 7)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(size))
+    found = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([a-zA-Z]*)\s*", str(size))
     unit = _UNITS.get(found[2].upper()) if found else None
     if found is None or unit is None or float(found[1]) * unit < 1:
         raise ValueError(f"a size has to be a number of bytes or a text like '5GB', not {size!r}")

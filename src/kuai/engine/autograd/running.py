@@ -240,6 +240,8 @@ def run(operation, key, make_function, values):
         _explain(error, values)
         raise
     node = _make_node(operation, entry, residuals, arrays, edges) if edges else None
+    if node is not None and state.recorder is not None:
+        node.recorder = state.recorder
     if state.block is not None:
         state.block.ran(operation, arrays, results, node)
     if node is None:

@@ -5,6 +5,7 @@ around it, as one call that is run or recorded like any other (see `tensor.calls
 """
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -19,15 +20,18 @@ def update(function, written, read, numbers=(), static=None) -> None:
     """Replace the values of the tensors in `written` by what a pure function makes of them.
 
     Args:
-        function: `function(written, read, numbers, static)` on arrays returns new values nested as
-            `written`; it must be the same object at every call.
-        written: nested lists of tensors.
-        read: nested lists of tensors that are only read.
+        function: `function(written, read, numbers, static)` on arrays returns new values in lists
+            as `written`; it must be the same object at every call.
+        written: lists of tensors.
+        read: lists of tensors that are only read.
         numbers: numbers or tensors that may change without compiling anew.
         static: hashable constants of the program.
     """
-    boxes = jax.tree.leaves(written, is_leaf=_is_tensor)
-    arrays, tree = jax.tree.flatten(_held((written, read, numbers)))
+    boxes = [tensor for group in written for tensor in group]
+    inputs = [tensor for group in read for tensor in group]
+    arrays = [views.held(tensor) for tensor in (*boxes, *inputs)]
+    arrays += [views.held(n) if isinstance(n, Tensor) else n for n in numbers]
+    tree = (tuple(map(len, written)), tuple(map(len, read)))
     old = arrays[: len(boxes)]
     new = perform(_call(function, tree, static), arrays)
     skip = modes.state.skip_updates
@@ -45,8 +49,9 @@ def _call(function, tree, static):
     """The update as a call on arrays in one row."""
 
     def flat(*arrays):
-        written, read, numbers = jax.tree.unflatten(tree, arrays)
-        results = function(written, read, numbers, static)
+        arriving = iter(arrays)
+        written, read = ([list(itertools.islice(arriving, n)) for n in part] for part in tree)
+        results = function(written, read, tuple(arriving), static)
         results = jax.tree.map(lambda new, old: new.astype(old.dtype), results, written)
         return jax.tree.leaves(results)
 
@@ -64,13 +69,3 @@ def _unless(count):
         return [jnp.where(skip, before, after) for before, after in pairs]
 
     return Call(jax.jit(unless), "unless_skipped")
-
-
-def _is_tensor(thing):
-    return isinstance(thing, Tensor)
-
-
-def _held(nested):
-    return jax.tree.map(
-        lambda t: views.held(t) if isinstance(t, Tensor) else t, nested, is_leaf=_is_tensor
-    )

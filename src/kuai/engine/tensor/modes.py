@@ -16,6 +16,7 @@ __all__ = [
     "is_inference_mode_enabled",
     "no_grad",
     "outside",
+    "record_everything",
     "set_grad_enabled",
     "state",
     "unrecorded",
@@ -31,10 +32,21 @@ class _State(threading.local):
     level = None  # the same, if it is the inside of a `vmap` (see `batching`)
     transforms = 0  # how many of kuai.func's transforms are running
     skip_updates = None  # a tensor that says whether optimizers are to change nothing
+    new_recorder = None  # what makes the recorder of each thread, under KUAI_FUSED=1
     autocast = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
+
+    def __init__(self):  # once in each thread
+        if self.new_recorder is not None:
+            self.recorder = self.new_recorder()
 
 
 state = _State()
+
+
+def record_everything(new_recorder) -> None:
+    """Have all threads, this one too, record their operations from the beginning."""
+    _State.new_recorder = staticmethod(new_recorder)
+    state.recorder = new_recorder()
 
 
 def is_grad_enabled() -> bool:

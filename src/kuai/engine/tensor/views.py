@@ -44,6 +44,8 @@ def value(tensor):
 def held(tensor):
     """The array a tensor stands for now, or the placeholder of one that is still to be computed."""
     storage, capture = tensor._storage, modes.state.capture
+    if capture is None and tensor._steps is None:
+        return storage.held
     if capture is not None and storage.home is not capture:
         if modes.state.level is capture:
             array = capture.read(tensor)
@@ -54,7 +56,7 @@ def held(tensor):
         return storage.held
     cache = tensor._cache
     if cache is not None and cache.storage is storage and cache.version == storage.version:
-        array = cache.array()
+        array = cache.read()
         if array is not None:
             return array
     static, numbers = split(tensor._steps)
@@ -70,7 +72,7 @@ def outline(tensor):
     cache = tensor._cache
     if cache is not None and tensor._steps is not None and modes.state.capture is None:
         storage = tensor._storage
-        if cache.storage is storage and cache.base == (storage.held.shape, storage.held.dtype):
+        if cache.storage is storage and cache.fits(storage.held):
             return cache.outline
     return held(tensor)
 
@@ -81,15 +83,24 @@ class _Cache:
     A placeholder is not kept alive by that: it would have to be computed for nobody.
     """
 
-    __slots__ = ("array", "base", "outline", "storage", "version")
+    __slots__ = ("array", "dtype", "outline", "shape", "storage", "version")
 
     def __init__(self, storage, array):
         self.storage, self.version = storage, storage.version
-        self.base = (storage.held.shape, storage.held.dtype)
+        self.shape, self.dtype = storage.held.shape, storage.held.dtype
         if type(array) is Placeholder:
             self.array, self.outline = weakref.ref(array), array.type
         else:
-            self.array, self.outline = (lambda: array), array
+            self.array = self.outline = array
+
+    def read(self):
+        """The array, or None if nobody has kept its placeholder."""
+        array = self.array
+        return array() if type(array) is weakref.ref else array
+
+    def fits(self, held) -> bool:
+        """Whether the base has the shape and dtype that it had."""
+        return self.shape == held.shape and self.dtype == held.dtype
 
 
 def remember(tensor, storage, array) -> None:

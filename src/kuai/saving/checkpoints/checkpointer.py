@@ -28,6 +28,7 @@ from kuai.errors import (
     CheckpointError,
     CheckpointWriteError,
     DataDependentError,
+    UnsafeFileError,
 )
 from kuai.saving.checkpoints.background import background_of
 from kuai.saving.checkpoints.folder import KEY, Folder
@@ -39,6 +40,8 @@ from kuai.saving.checkpoints.holders import (
     write_state,
 )
 from kuai.saving.checkpoints.tree import Snapshot, State
+from kuai.saving.opening import given_path
+from kuai.saving.refusals import Refused
 from kuai.saving.safetensors_file import load_file, save_file
 
 __all__ = ["Checkpointer"]
@@ -101,7 +104,7 @@ class Checkpointer:
             raise ValueError("the name 'random' is taken: random generators are always included")
         for name, thing in objects.items():
             check_holder(name, thing)
-        self.folder = pathlib.Path(folder)
+        self.folder = given_path(folder)
         self.keep = keep
         self.mode = mode
         self.asynchronous = asynchronous
@@ -255,12 +258,17 @@ class Checkpointer:
         path = self._files.file(step)
         try:
             decoded = state.decode(tree)
+        except Refused as error:
+            raise UnsafeFileError(f"{path} was not loaded: {name}: {error}") from error
         except _DOES_NOT_FIT as error:
             raise BrokenFileError(f"{path} is a broken checkpoint: {name}: {error!r}") from error
         try:
             write_state(self.objects[name], decoded, strict)
         except _DOES_NOT_FIT as error:
-            raise CheckpointError(f"{name} does not take its state from {path}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{name} does not take its state from {path}: {reason}"
+            ) from error
 
     # What is there --------------------------------------------------------------------------------
 
