@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
 from kuai.ops.convolution_kernels import Window, convolve, convolve_transposed
+from kuai.ops.dimensions import each_expanded
 from kuai.ops.native import channels_last
 
 __all__ = [
@@ -179,7 +180,7 @@ def conv_transpose3d(
 
 def _convolution(name, dims, x, weight, bias, stride, padding, dilation, groups):
     x, batched = _batched(name, dims, x)
-    stride, dilation = _each(stride, dims), _each(dilation, dims)
+    stride, dilation = each_expanded(stride, dims), each_expanded(dilation, dims)
     padding = _pad_sizes(padding, dims, weight.shape[2:], stride, dilation)
     _check_numbers(weight, groups, stride=stride, padding=padding, dilation=dilation)
     _check_weight(x, weight, bias, groups, transposed=False)
@@ -192,8 +193,8 @@ def _transposed(name, dims, x, weight, bias, stride, padding, output_padding, gr
     x, batched = _batched(name, dims, x)
     if isinstance(padding, str):
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    stride, dilation = _each(stride, dims), _each(dilation, dims)
-    extra, padding = _each(output_padding, dims), _each(padding, dims)
+    stride, dilation = each_expanded(stride, dims), each_expanded(dilation, dims)
+    extra, padding = each_expanded(output_padding, dims), each_expanded(padding, dims)
     numbers = dict(stride=stride, padding=padding, dilation=dilation, output_padding=extra)
     _check_numbers(weight, groups, **numbers)
     _check_weight(x, weight, bias, groups, transposed=True)
@@ -234,17 +235,10 @@ def _add_bias(y, bias):
     return y + bias.reshape(-1, *(1,) * (y.ndim - 2))
 
 
-def _each(given, dims):
-    """One number for each dimension, where PyTorch takes one for all of them."""
-    if isinstance(given, (tuple, list)):
-        return tuple(given) * dims if len(given) == 1 else tuple(given)
-    return (given,) * dims
-
-
 def _pad_sizes(padding, dims, kernel, stride, dilation):
     """(before, after) for each dimension."""
     if not isinstance(padding, str):
-        return tuple((pad, pad) for pad in _each(padding, dims))
+        return tuple((pad, pad) for pad in each_expanded(padding, dims))
     if padding == "valid":
         return ((0, 0),) * dims
     if padding != "same":

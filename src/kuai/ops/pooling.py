@@ -10,8 +10,9 @@ import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.dimensions import each_expanded
 from kuai.ops.pooling_kernels import maximum, positions, total
-from kuai.ops.pooling_windows import adaptive_spans, as_sizes, pool_spans
+from kuai.ops.pooling_windows import adaptive_spans, pool_spans
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -206,7 +207,7 @@ def avg_pool1d(
         tensor([[2., 1.]])
     """
     spans = pool_spans("avg_pool1d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
-    padding = as_sizes(padding, 1)
+    padding = each_expanded(padding, 1)
     return _mean(input, spans, padding, count_include_pad, None)
 
 
@@ -235,7 +236,7 @@ def avg_pool2d(
     """
     spans = pool_spans("avg_pool2d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
     input = input if input.dtype == jnp.int64 else _float("avg_pool2d", input)
-    padding = as_sizes(padding, 2)
+    padding = each_expanded(padding, 2)
     return _mean(input, spans, padding, count_include_pad, divisor_override)
 
 
@@ -264,7 +265,7 @@ def avg_pool3d(
         torch.Size([1, 2, 2, 2])
     """
     spans = pool_spans("avg_pool3d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
-    padding = as_sizes(padding, 3)
+    padding = each_expanded(padding, 3)
     return _mean(input, spans, padding, count_include_pad, divisor_override)
 
 
