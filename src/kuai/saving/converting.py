@@ -21,7 +21,7 @@ from kuai.saving.outline_writing import write_outlines
 from kuai.saving.outlines import Outline, Outlined, open_outlines
 from kuai.saving.safetensors_format import Piece
 from kuai.saving.safetensors_source import INDEX, SUFFIX
-from kuai.saving.shards import bytes_of, target_files, write_checkpoint
+from kuai.saving.shards import bytes_of, is_in_several, target_files, write_checkpoint
 
 __all__ = ["convert", "existing_target"]
 
@@ -69,12 +69,15 @@ def convert(
     return Converted(made, job.notes)
 
 
-def existing_target(path: str | os.PathLike) -> pathlib.Path | None:
-    """The file that a conversion to this path would take the place of."""
+def existing_target(
+    path: str | os.PathLike, max_shard_size: int | str | None = None
+) -> pathlib.Path | None:
+    """The file that a conversion to this path would take the place of, or remove."""
     path = pathlib.Path(path)
-    if not path.is_dir() and not path.name.endswith((SUFFIX, INDEX)):
-        return path if path.exists() else None
-    return next((file for file in target_files(path) if file.exists()), None)
+    taken: tuple[pathlib.Path, ...] = (path,)
+    if path.is_dir() or (max_shard_size is not None and path.name.endswith(SUFFIX)):
+        taken = target_files(path)
+    return next((file for file in taken if file.exists()), None)
 
 
 def _is_torch(target: str | os.PathLike) -> bool:
@@ -132,6 +135,8 @@ class _Job:
                 first[outline.identity] = name
                 pieces[name] = self._piece(name, outline)
         metadata = self._found.metadata or _METADATA
+        if is_in_several(target, pieces, max_shard_size):
+            self._all *= 2
         return write_checkpoint(target, pieces, aliases, metadata, max_shard_size)
 
     def _piece(self, name: str, outline: Outline) -> Piece:
@@ -154,12 +159,16 @@ class _Job:
             with np.errstate(over="ignore", invalid="ignore"):
                 cast = array.astype(kind.jax)
             if np.isfinite(array).all() and not np.isfinite(cast).all():
-                self.notes.append(f"{self._name_of(outline)} has values too large for {kind.name}")
+                self._note(f"{self._name_of(outline)} has values too large for {kind.name}")
             array = cast
         self._done += outline.nbytes
         if self._progress is not None:
             self._progress(self._done, self._all)
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:  # some tensors are read twice
+            self.notes.append(text)
 
     def _name_of(self, outline: Outline) -> str:
         return next(repr(n) for n, each in self._outlines if each.identity == outline.identity)

@@ -67,7 +67,7 @@ def list_file(path: str | os.PathLike) -> Listing:
             path=os.fspath(path),
             kind=found.kind,
             files=[file.name for file in found.files],
-            file_bytes=sum(file.stat().st_size for file in found.files),
+            file_bytes=sum(found.files.values()),
             tensors=_lines(outlines, len(found.files) > 1),
             others=others,
             metadata=found.metadata,
