@@ -9,6 +9,7 @@ import pickle
 __all__ = [
     "BrokenFileError",
     "CheckpointError",
+    "CheckpointWarning",
     "CheckpointWriteError",
     "CompileError",
     "ControlFlowError",
@@ -20,6 +21,7 @@ __all__ = [
     "LeakedTensorError",
     "LoopBackwardError",
     "NotOneProgramError",
+    "OccupiedFolderError",
     "NonFiniteError",
     "PaddingError",
     "drop_jax_note",
@@ -140,8 +142,16 @@ class CheckpointError(KuaiError, RuntimeError):
     """A checkpoint cannot be made of, or put into, the given objects; the message says which."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint is broken; the message says why, and which one was taken in its place."""
+
+
 class CheckpointWriteError(KuaiError, OSError):
     """The disk did not take a checkpoint; the message says what is there all the same."""
+
+
+class OccupiedFolderError(KuaiError, FileExistsError):
+    """A run is to be put into a folder that has one; the message says which, and the ways out."""
 
 
 def drop_jax_note(error: Exception) -> None:
