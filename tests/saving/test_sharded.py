@@ -136,11 +136,11 @@ def test_interrupted(place, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     calls = []
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         calls.append(arguments)
         if place == "the index" or len(calls) == 3:
             raise OSError("no space left")
-        return original(*arguments)
+        return original(*arguments, **options)
 
     name = "write_pieces" if place == "a file" else "write_atomically"
     original = getattr(shards, name)
@@ -198,6 +198,23 @@ def test_a_single_file_beside_an_index_that_was_asked_for_stays(tmp_path):
     write(tmp_path / INDEX)
     assert list(kuai.load(tmp_path / "model.safetensors")) == ["a"]
     broken(tmp_path, "several checkpoints", FileFormatError)
+
+
+def test_a_private_checkpoint_stays_private(tmp_path):
+    write(tmp_path, size="1GB")
+    (tmp_path / "model.safetensors").chmod(0o600)
+    for size in (128, 64, "1GB", 128):
+        write(tmp_path, size=size)
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_failure_leaves_no_files(tmp_path):
+    (tmp_path / INDEX).mkdir()
+    with pytest.raises(IsADirectoryError):
+        write(tmp_path / "model.safetensors")
+    assert os.listdir(tmp_path) == [INDEX]
+    with pytest.raises(FileNotFoundError, match=r"nowhere/m\.safetensors"):
+        write(tmp_path / "nowhere" / "m.safetensors")
 
 
 def test_a_hostile_index_or_journal_deletes_nothing_elsewhere(tmp_path):

@@ -41,7 +41,9 @@ for line in sys.stdin:
 
 
 def state_of(number: int) -> dict:
-    return {f"of {size}": kuai.full((size,), number, dtype=kuai.int64) for size in SIZES}
+    # two layouts in turn, so that the header of one and the bytes of the other give nonsense
+    kind = kuai.int64 if number % 2 else kuai.float32
+    return {f"of {size}": kuai.full((size,), number, dtype=kind) for size in SIZES}
 
 
 def number_of(state: dict) -> int:

@@ -15,7 +15,9 @@ __all__ = ["replacing", "write_atomically"]
 
 
 @contextmanager
-def replacing(path: str | os.PathLike, *, exclusive: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    path: str | os.PathLike, *, exclusive: bool = False, like: str | os.PathLike | None = None
+) -> Iterator[BinaryIO]:
     """A file that takes the name `path` when the block ends without an error.
 
     The content reaches the disk before the name does, so a crash leaves the old file. Whoever is
@@ -24,6 +26,7 @@ def replacing(path: str | os.PathLike, *, exclusive: bool = False) -> Iterator[B
 
     Args:
         exclusive: an error if something of that name is there, or comes meanwhile.
+        like: a file whose mode and owner a new one gets, if it is there.
 
     Example:
         >>> import tempfile
@@ -41,7 +44,7 @@ def replacing(path: str | os.PathLike, *, exclusive: bool = False) -> Iterator[B
         yield content
         _send(content, place)
         return
-    draft = Draft(place, exclusive)
+    draft = Draft(place, exclusive, like)
     try:
         with naming(place.path):
             file = draft.open()
@@ -54,9 +57,11 @@ def replacing(path: str | os.PathLike, *, exclusive: bool = False) -> Iterator[B
         draft.discard()
 
 
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Let a file have this content, whole or not at all."""
-    with replacing(path) as file:
+def write_atomically(
+    path: str | os.PathLike, content: bytes, *, like: str | os.PathLike | None = None
+) -> None:
+    """Let a file have this content, whole or not at all; see `replacing`."""
+    with replacing(path, like=like) as file:
         file.write(content)
 
 

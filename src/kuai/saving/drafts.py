@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from kuai.saving.locks import is_at, try_lock
-from kuai.saving.places import Place, naming
+from kuai.saving.places import Place, naming, status_of
 
 __all__ = ["Draft", "digest_of", "remove_abandoned", "remove_all_abandoned"]
 
@@ -46,11 +46,15 @@ class Draft:
     Args:
         place: where.
         exclusive: there must be nothing yet; a FileExistsError if something comes in between.
+        like: a file whose mode and owner it gets if it replaces none.
     """
 
-    def __init__(self, place: Place, exclusive: bool = False):
+    def __init__(
+        self, place: Place, exclusive: bool = False, like: str | os.PathLike | None = None
+    ):
         self._place = place
         self._exclusive = exclusive
+        self._rights = place.status or (status_of(like) if like else None)
         self._raw: _File | None = None
         self._name: str | None = None  # the temporary one, which it has or is about to get
         self._is_unnamed = False
@@ -60,7 +64,7 @@ class Draft:
         for name in itertools.islice(_names(self._place.target), _LOOKED_AT):
             remove_abandoned(name)
         # who may not read what is there may not read what is coming, either
-        mode = 0o666 if self._place.status is None else 0o600
+        mode = 0o666 if self._rights is None else 0o600
         if not self._open_unnamed(mode):
             self._open_named(mode)
         return io.BufferedWriter(self._opened)
@@ -102,7 +106,7 @@ class Draft:
 
     def publish(self) -> None:
         """Give the file, which has been flushed, its name."""
-        _copy_rights(self._place.status, self._opened.fileno())
+        _copy_rights(self._rights, self._opened.fileno())
         os.fsync(self._opened.fileno())
         if self._place.status is None and self._take_free_name():
             return
@@ -158,7 +162,7 @@ class Draft:
             unnamed.seek(0)
             shutil.copyfileobj(unnamed, self._opened)
             os.fchmod(self._opened.fileno(), stat.S_IMODE(os.fstat(unnamed.fileno()).st_mode))
-        _copy_rights(self._place.status, self._opened.fileno())
+        _copy_rights(self._rights, self._opened.fileno())
         os.fsync(self._opened.fileno())
 
     def discard(self) -> None:

@@ -71,8 +71,8 @@ def named_files(folder: pathlib.Path, ending: str) -> set[str] | None:
         if path.name.endswith(ending):
             try:
                 found.update(read_index(path, "").weights.values())
-            except (FileFormatError, FileNotFoundError):
-                continue  # another kind of file, or gone: it names none
+            except (FileFormatError, FileNotFoundError, IsADirectoryError):
+                continue  # something else, or gone: it names none
             except OSError:
                 return None
     return found

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-__all__ = ["Place", "naming", "place_of"]
+__all__ = ["Place", "naming", "place_of", "status_of"]
 
 _OPEN_FILES = ("/proc/", "/dev/fd")
 
@@ -45,10 +45,7 @@ def place_of(path: str | os.PathLike) -> Place:
     path = os.fsdecode(path)
     if not path:
         raise _error(errno.ENOENT, path)
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        status = None
+    status = status_of(path)
     if path.endswith(os.sep) or (status and stat.S_ISDIR(status.st_mode)):
         raise _error(errno.EISDIR, path)
     if status and stat.S_ISBLK(status.st_mode):
@@ -58,6 +55,14 @@ def place_of(path: str | os.PathLike) -> Place:
     if status and not os.access(path, os.W_OK):
         raise _error(errno.EACCES, path)
     return Place(path, os.path.realpath(path), status)
+
+
+def status_of(path: str | os.PathLike) -> os.stat_result | None:
+    """What the system knows of a file; None if there is none."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
 
 
 def _is_open_file(path: str) -> bool:

@@ -22,6 +22,7 @@ from kuai.saving.atomic import replacing, write_atomically
 from kuai.saving.drafts import remove_all_abandoned
 from kuai.saving.indexes import named_files
 from kuai.saving.journal import Journal, journal_of
+from kuai.saving.places import naming
 from kuai.saving.safetensors_format import CODE_OF_DTYPE, SAVE, Piece, write_pieces
 from kuai.saving.safetensors_source import ALIASES, INDEX, SUFFIX, is_index
 
@@ -68,11 +69,12 @@ def write_checkpoint(
         _write_file(pathlib.Path(path), pieces, strings, checksums)
         return pathlib.Path(path)
     single, index = target_files(path)
-    remove_all_abandoned(index.parent)
+    with naming(os.fsdecode(path)):
+        remove_all_abandoned(index.parent)
     with journal_of(index) as journal:
         if not is_in_several(path, pieces, max_shard_size):
             journal.begin_single(single)
-            _write_file(single, pieces, strings, checksums)
+            _write_file(single, pieces, strings, checksums, like=index)
             return single
         groups = _groups(pieces, bytes_of(max_shard_size or _STANDARD_SIZE))
         taken_over = None if is_index(path) else single
@@ -112,8 +114,9 @@ def _write_file(
     metadata: Mapping[str, str],
     checksums: bool = False,
     exclusive: bool = False,
+    like: pathlib.Path | None = None,
 ) -> None:
-    with replacing(path, exclusive=exclusive) as file:
+    with replacing(path, exclusive=exclusive, like=like) as file:
         write_pieces(file, pieces, metadata, checksums)
 
 
@@ -141,12 +144,13 @@ def _write_shards(
     save = {SAVE: _save_of(pieces, {**metadata, **aliases_text})}
     names = _free_names(journal.index, len(groups))
     journal.begin_several(save[SAVE], names, single)
+    like = single if single and single.exists() else journal.index
     for name, group in zip(names, groups, strict=True):
         part = {key: pieces[key] for key in group}
         path = journal.index.with_name(name)
-        _write_file(path, part, {**metadata, **save}, exclusive=True)
+        _write_file(path, part, {**metadata, **save}, exclusive=True, like=like)
     text = _index_text(pieces, names, groups, {**aliases_text, **save})
-    write_atomically(journal.index, text)
+    write_atomically(journal.index, text, like=like)
 
 
 def _save_of(pieces: Mapping[str, Piece], strings: Mapping[str, str]) -> str:
