@@ -11,7 +11,7 @@ import torch
 
 import kuai
 from kuai import nn, optim
-from kuai.engine.door import REGISTRY
+from kuai.engine.op import REGISTRY
 from tests.test_rows import ROWS
 
 TESTS = pathlib.Path(__file__).parent

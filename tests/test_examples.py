@@ -8,7 +8,7 @@ import doctest
 import pytest
 
 import kuai
-from kuai.engine.door import REGISTRY
+from kuai.engine.op import REGISTRY
 
 SCOPES = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
 PUBLIC = {

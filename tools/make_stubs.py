@@ -13,7 +13,7 @@ import types
 import typing
 
 import kuai
-from kuai.engine.door import Array, Number
+from kuai.engine.op import Array, Number
 from kuai.engine.tensor import Tensor
 
 SOURCE = pathlib.Path(kuai.__file__).parent
@@ -71,18 +71,18 @@ def main() -> None:
 def stubs() -> dict[pathlib.Path, str]:
     """The text of each stub file."""
     return {
-        SOURCE / "engine" / "tensor.pyi": tensor_stub(),
+        SOURCE / "engine" / "tensor" / "tensor.pyi": tensor_stub(),
         SOURCE / "__init__.pyi": package_stub(),
     }
 
 
 def tensor_stub() -> str:
-    """The text of `engine/tensor.pyi`."""
+    """The text of `engine/tensor/tensor.pyi`."""
     lines = [
         HEADER + "from collections.abc import Iterator, Sequence\nfrom typing import Any\n",
-        "from kuai.engine.devices import device as Device",
-        "from kuai.engine.dtypes import dtype as Dtype",
-        "from kuai.engine.size import Size\n",
+        "from kuai.engine.tensor.devices import device as Device",
+        "from kuai.engine.tensor.dtypes import dtype as Dtype",
+        "from kuai.engine.tensor.size import Size\n",
         "class Tensor:",
         "    grad: Tensor | None",
         "    data: Tensor",

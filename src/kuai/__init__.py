@@ -9,18 +9,19 @@ from kuai.engine import settings as _settings
 
 _settings.apply()
 
-from kuai.engine import dtypes as _dtypes
-from kuai.engine.autocasting import autocast, get_autocast_dtype, is_autocast_enabled
-from kuai.engine.compiling import compile
-from kuai.engine.devices import device, get_default_device, set_default_device
-from kuai.engine.dtypes import (
+from kuai.engine.compile.compiler import compile, fused
+from kuai.engine.compile.shapes import infer_shapes
+from kuai.engine.op.autocast import autocast, get_autocast_dtype, is_autocast_enabled
+from kuai.engine.tensor import Tensor, dtypes as _dtypes
+from kuai.engine.tensor.devices import device, get_default_device, set_default_device
+from kuai.engine.tensor.dtypes import (
     dtype,
     finfo,
     get_default_dtype,
     iinfo,
     set_default_dtype,
 )
-from kuai.engine.modes import (
+from kuai.engine.tensor.modes import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -28,9 +29,9 @@ from kuai.engine.modes import (
     no_grad,
     set_grad_enabled,
 )
-from kuai.engine.printing import set_printoptions
-from kuai.engine.promotion import can_cast, promote_types, result_type
-from kuai.engine.randomness import (
+from kuai.engine.tensor.printing import set_printoptions
+from kuai.engine.tensor.promotion import can_cast, promote_types, result_type
+from kuai.engine.tensor.randomness import (
     Generator,
     default_generator,
     get_rng_state,
@@ -39,9 +40,7 @@ from kuai.engine.randomness import (
     seed,
     set_rng_state,
 )
-from kuai.engine.shapes import infer_shapes
-from kuai.engine.size import Size
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.size import Size
 from kuai.ops.sequences import TYPED as _TYPED
 from kuai.ops.table import FUNCTIONS as _FUNCTIONS, MODULES as _MODULES
 

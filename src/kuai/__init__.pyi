@@ -10,32 +10,33 @@ from kuai.ops.sequences import CharTensor as CharTensor
 from kuai.saving.checkpoints.checkpointer import Checkpointer as Checkpointer
 from kuai.ops.sequences import DoubleTensor as DoubleTensor
 from kuai.ops.sequences import FloatTensor as FloatTensor
-from kuai.engine.randomness import Generator as Generator
+from kuai.engine.tensor.randomness import Generator as Generator
 from kuai.ops.sequences import HalfTensor as HalfTensor
 from kuai.ops.sequences import IntTensor as IntTensor
 from kuai.ops.sequences import LongTensor as LongTensor
 from kuai.ops.sequences import ShortTensor as ShortTensor
-from kuai.engine.size import Size as Size
-from kuai.engine.tensor import Tensor as Tensor
+from kuai.engine.tensor.size import Size as Size
+from kuai.engine.tensor.tensor import Tensor as Tensor
 from kuai import amp as amp
-from kuai.engine.autocasting import autocast as autocast
+from kuai.engine.op.autocast import autocast as autocast
 from kuai import autograd as autograd
 from kuai import backends as backends
 from kuai import compiler as compiler
 from kuai import cuda as cuda
 from kuai import data as data
 from kuai.nn.debugging import debug as debug
-from kuai.engine.devices import device as device
-from kuai.engine.dtypes import dtype as dtype
-from kuai.engine.modes import enable_grad as enable_grad
+from kuai.engine.tensor.devices import device as device
+from kuai.engine.tensor.dtypes import dtype as dtype
+from kuai.engine.tensor.modes import enable_grad as enable_grad
 from kuai import engine as engine
 from kuai import errors as errors
-from kuai.engine.dtypes import finfo as finfo
+from kuai.engine.tensor.dtypes import finfo as finfo
 from kuai import func as func
-from kuai.engine.dtypes import iinfo as iinfo
-from kuai.engine.modes import inference_mode as inference_mode
+from kuai.engine.compile.compiler import fused as fused
+from kuai.engine.tensor.dtypes import iinfo as iinfo
+from kuai.engine.tensor.modes import inference_mode as inference_mode
 from kuai import nn as nn
-from kuai.engine.modes import no_grad as no_grad
+from kuai.engine.tensor.modes import no_grad as no_grad
 from kuai import onnx as onnx
 from kuai import ops as ops
 from kuai import optim as optim
@@ -43,7 +44,7 @@ from kuai.nn.profiling import profile as profile
 from kuai import profiler as profiler
 from kuai.saving.safetensors_handle import safe_open as safe_open
 from kuai import saving as saving
-from kuai.engine.modes import set_grad_enabled as set_grad_enabled
+from kuai.engine.tensor.modes import set_grad_enabled as set_grad_enabled
 from kuai import utils as utils
 from kuai import vision as vision
 
@@ -354,7 +355,7 @@ def lgamma_(self: Any, *args: Any, **kwargs: Any) -> Any: ...
 linalg: Any
 def linspace(start: Any, end: Any, steps: Any, *, out: Any = ..., dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: Any = ...) -> Any: ...
 def load(f: Any, map_location: Any = ..., *, weights_only: Any = ..., mmap: Any = ...) -> Any: ...
-def load_exported(path: Any) -> Any: ...
+def load_exported(path: Any, *, custom_calls: Any = ...) -> Any: ...
 def load_file(path: Any, device: Any = ..., *, mmap: Any = ...) -> Any: ...
 def log(input: Tensor) -> Tensor: ...
 def log10(input: Tensor) -> Tensor: ...

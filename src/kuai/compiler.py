@@ -2,30 +2,32 @@
 
 import functools
 
-from kuai.engine import modes
-from kuai.engine.compiling import compile
-from kuai.engine.padded_batches import batch_mask
-from kuai.errors import NotOneProgramError
+from kuai.engine.compile.compiler import compile
+from kuai.engine.compile.padded_batches import batch_mask
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.modes import unrecorded
 
 __all__ = ["batch_mask", "compile", "disable", "is_compiling"]
 
 
 def is_compiling() -> bool:
-    """Whether the code is running while a function is being compiled.
+    """Whether the code runs inside a compiled function.
 
     Example:
         >>> kuai.compiler.is_compiling()
         False
     """
-    return modes.state.capture is not None
+    return modes.state.recorder is not None or modes.state.capture is not None
 
 
 def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
-    """Have a function, and so whatever compiled function calls it, run eagerly; also a decorator.
+    """Have a function run eagerly, also where a compiled function calls it; also a decorator.
+
+    What has been recorded before is run first.
 
     Args:
         recursive: must be True; what the function calls runs eagerly as well.
-        reason: said in the warning.
+        reason: accepted for PyTorch's sake.
 
     Example:
         >>> @kuai.compiler.disable
@@ -41,10 +43,7 @@ def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
 
     @functools.wraps(fn)
     def eager(*args, **kwargs):
-        if modes.state.capture is not None:
-            name = getattr(fn, "__qualname__", repr(fn))
-            why = f" ({reason})" if reason else ""
-            raise NotOneProgramError(f"it calls {name}, which is not to be compiled{why}")
-        return fn(*args, **kwargs)
+        with unrecorded(f"{getattr(fn, '__qualname__', repr(fn))}, which is not to be compiled"):
+            return fn(*args, **kwargs)
 
     return eager

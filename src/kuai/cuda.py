@@ -2,8 +2,8 @@
 
 import jax
 
-from kuai.engine import devices, randomness
-from kuai.engine.devices import device
+from kuai.engine.tensor import devices, randomness
+from kuai.engine.tensor.devices import device
 
 __all__ = [
     "current_device",

@@ -214,6 +214,12 @@ def test_verify(tmp_path, capsys):
         status, found = verify(path, capsys)
         assert status == 1 and found.out == ""
         one_line(found.err, str(path), f"{name} does not have its checksum")
+    name = "\x1b[31m" + "k" * 1000
+    kuai.save({name: kuai.ones(30)}, tmp_path / "a.pt")
+    flip(tmp_path / "a.pt", ones)
+    status, found = verify(tmp_path / "a.pt", capsys)
+    one_line(found.err, r"'\x1b[31mkkk", "kkk' does not have its checksum")
+    assert len(found.err) < 500 + len(str(tmp_path))
     flip(step, b"state.b")
     status, found = verify(step, capsys)
     assert status == 1

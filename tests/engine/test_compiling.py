@@ -2,14 +2,13 @@
 
 import collections
 import gc
-import warnings
 
 import numpy as np
 import pytest
 
 import kuai
 from kuai import nn
-from kuai.errors import CompileError, LeakedTensorError
+from kuai.errors import CompileError
 from tests.compilations import compilations
 
 F = nn.functional
@@ -310,7 +309,7 @@ def test_lazy_layers_and_lazy_optimizer_state():
     assert not compiled_now
 
 
-def test_needing_a_value_falls_back_with_one_warning():
+def test_a_value_asked_for_in_the_middle():
     def walk(x):
         while x.abs().sum() > 1:
             x = x / 2
@@ -318,12 +317,13 @@ def test_needing_a_value_falls_back_with_one_warning():
 
     compiled = kuai.compile(walk)
     x = kuai.tensor([8.0, 4.0])
-    with pytest.warns(UserWarning, match="test_compiling.py:.*while x.abs"):
-        first = compiled(x)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    first = compiled(x)
+    with compilations() as compiled_now:
         second = compiled(x)
     assert first.item() == second.item() == walk(x).item()
+    assert not compiled_now
+    ((what, line, times),) = compiled.explain().flushes
+    assert what == "bool()" and "while x.abs().sum() > 1" in line and times == 10
 
 
 def test_fullgraph_says_where():
@@ -332,24 +332,27 @@ def test_fullgraph_says_where():
         compiled(kuai.ones(2))
 
 
-def test_an_exception_leaves_everything_as_it_was():
-    net = mlp()
-    optimizer = kuai.optim.SGD(net.parameters(), lr=0.1)
-    before = {k: v.numpy().copy() for k, v in net.state_dict().items()}
+def test_an_exception_leaves_everything_as_eager_code_does():
+    x, y = batch()
+    found = []
+    for wrap in (lambda step: step, kuai.compile):
+        kuai.manual_seed(0)
+        net = mlp()
+        optimizer = kuai.optim.SGD(net.parameters(), lr=0.1)
 
-    def step(x, y):
-        F.mse_loss(net(x), y).backward()
-        optimizer.step()
-        raise ValueError("half-way")
+        def step(x, y, net=net, optimizer=optimizer):
+            F.mse_loss(net(x), y).backward()
+            optimizer.step()
+            raise ValueError("half-way")
 
-    with pytest.raises(ValueError, match="half-way"):
-        kuai.compile(step)(*batch())
-    assert all(p.grad is None for p in net.parameters())
-    for name, values in net.state_dict().items():
-        np.testing.assert_array_equal(values.numpy(), before[name])
+        with pytest.raises(ValueError, match="half-way"):
+            wrap(step)(x, y)
+        found.append([t.detach().numpy() for p in net.parameters() for t in (p, p.grad)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
-def test_a_tensor_kept_in_a_list_runs_eagerly():
+def test_a_tensor_kept_in_a_list():
     kept = []
 
     @kuai.compile
@@ -357,28 +360,26 @@ def test_a_tensor_kept_in_a_list_runs_eagerly():
         kept.append(x * 2)
         return x + 1
 
-    with pytest.warns(UserWarning, match="keeps a tensor that it made"):
-        keep(kuai.ones(2))
+    keep(kuai.ones(2))
     keep(kuai.ones(2))
     assert [x.tolist() for x in kept] == [[2, 2], [2, 2]]
-    with pytest.raises(CompileError, match="keeps a tensor"):
-        kuai.compile(keep.function, fullgraph=True)(kuai.ones(2))
+    kuai.compile(keep.function, fullgraph=True)(kuai.ones(2))
+    assert kept[2].tolist() == [2, 2] and len(keep.programs) == 1
 
 
-HIDDEN = collections.deque(maxlen=1)  # a container that no guard looks into
+HIDDEN = collections.deque(maxlen=1)
 
 
-def test_a_tensor_smuggled_out_says_so():
+def test_a_tensor_kept_in_a_global():
     @kuai.compile
-    def leak(x):
+    def keep(x):
         HIDDEN.append(x * 2)
         return x + 1
 
-    leak(kuai.ones(2))
-    with pytest.raises(LeakedTensorError, match="inside a compiled function"):
-        HIDDEN[0] + 1
-    with pytest.raises(LeakedTensorError):
-        HIDDEN[0].shape  # noqa: B018
+    for number in range(3):
+        keep(kuai.ones(2) * number)
+        assert (HIDDEN[0] + 1).tolist() == [2 * number + 1] * 2
+        assert HIDDEN[0].shape == (2,)
 
 
 def test_same_tensor_as_argument_and_as_state():

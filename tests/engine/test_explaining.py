@@ -1,6 +1,4 @@
-"""`step.explain()`: what was captured and guarded, why again, what it costs."""
-
-import warnings
+"""`step.explain()`: programs, calls, flushes and their lines, and what they cost."""
 
 import pytest
 
@@ -24,56 +22,57 @@ def test_a_training_step():
     step(kuai.ones(3, 4))
     net.eval()
     step(kuai.ones(3, 4))
+    step(kuai.ones(3, 4))
     explanation = step.explain()
-    assert explanation.retraces == [
-        "other arguments: float32[3, 4]",
-        "attribute 'training' of a Sequential",
-    ]
-    first = explanation.programs[0]
-    assert first.arguments == ["float32[5, 4]"]
-    assert ("net.0.weight", "float32[8, 4]", True) in first.captured
-    assert ("opt: momentum_buffer of net.2.bias", "float32[2]", True) in first.captured
-    assert ("random offset of cpu", "int64[]", True) in first.captured
-    assert "the attributes of a Dropout" in first.guards
+    assert explanation.calls == 4 and explanation.flushes == [] and not explanation.rests
+    first, _, last = explanation.programs
+    assert (first.calls, last.calls) == (1, 2)
+    assert "float32[5, 4]" in first.inputs and "float32[8, 4]" in first.inputs
+    assert first.reused == 8  # parameters and momentum
+    assert first.operations > last.operations  # no dropout
     assert first.flops > 2 * 5 * 4 * 8 and first.bytes_accessed > 0
     assert first.memory["arguments"] >= 4 * (4 * 8 + 8 + 8 * 2 + 2)
     text = str(explanation)
-    assert "3 programs" in text and "net.0.weight: float32[8, 4], written" in text
-    assert "captured again because of attribute 'training'" in text
+    assert "recorded, 4 calls, 3 programs" in text and "operations" in text
 
 
-def test_the_warning_after_eight_captures_names_what_changes():
-    settings = {"scale": 0.0}
-
+def test_flushes_and_their_lines():
     @kuai.compile
-    def scaled(x):
-        return x * settings["scale"]
+    def step(x):
+        if x.sum() > 0:
+            x = x * 2
+        return x.sum().item()
 
-    with pytest.warns(UserWarning, match="captured 8 times because of 'settings', which was"):
-        for number in range(10):
-            settings["scale"] = float(number)
-            assert scaled(kuai.ones(1)).item() == number
-    assert len(scaled.explain().eager) == 1
-    assert "runs eagerly: it was captured 8 times" in str(scaled.explain())
-
-
-def test_the_warning_after_eight_retraces_for_other_arguments():
-    scaled = kuai.compile(lambda x, factor, name: x * factor)
-    for number in range(8):
-        scaled(kuai.ones(1), number, "s" * 100)
-    with pytest.warns(
-        UserWarning, match=r"again 8 times.* float32\[1\], 8, a str\. .*dynamic_batch"
-    ):
-        scaled(kuai.ones(1), 8, "s" * 100)
-    for number in range(9, 12):
-        assert scaled(kuai.ones(1), number, "").item() == number
-    assert not scaled.eager and len(scaled.retraces) == 11
+    for _ in range(3):
+        step(kuai.ones(2))
+    explanation = step.explain()
+    assert {(what, times) for what, _, times in explanation.flushes} == {
+        ("bool()", 3),
+        ("item()", 3),
+    }
+    assert "flushed 3 times for bool() at " in str(explanation)
+    assert "if x.sum() > 0" in str(explanation)
 
 
-def test_a_function_that_runs_eagerly():
-    item = kuai.compile(lambda x: x.item())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        item(kuai.ones(1))
-    assert "item() needs a concrete value" in item.explain().eager[0]
-    assert item.explain().programs == []
+def test_a_record_that_changes_at_every_call_rests_and_says_so_once():
+    @kuai.compile
+    def head(x, size):
+        return x[:size].sum()
+
+    x = kuai.arange(64.0)
+    with pytest.warns(UserWarning, match="head needed a new program at each of its last 8 calls"):
+        for size in range(1, 9):
+            assert head(x, size).item() == sum(range(size))
+    assert head.explain().rests and "operation by operation" in str(head.explain())
+    for size in range(9, 40):
+        assert head(x, size).item() == sum(range(size))
+    assert len(head.programs) <= 10
+
+
+def test_numbers_that_change_become_inputs():
+    settings = {"scale": 0.0}
+    scaled = kuai.compile(lambda x, factor: x * factor + settings["scale"])
+    for number in range(12):
+        settings["scale"] = float(number)
+        assert scaled(kuai.ones(1), number).item() == 2 * number
+    assert len(scaled.programs) == 2

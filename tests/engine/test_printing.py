@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from kuai.engine import printing
-from kuai.engine.printing import format_tensor, set_printoptions
+from kuai.engine.tensor import printing
+from kuai.engine.tensor.printing import format_tensor, set_printoptions
 
 SHAPES = [(), (1,), (3,), (7,), (40,), (2, 3), (3, 1, 4), (2, 2, 2, 2), (5, 30)]
 LONG_SHAPES = [(1001,), (40, 40), (2, 600), (600, 2), (7, 8, 30), (1100, 1), (1, 1, 2000)]

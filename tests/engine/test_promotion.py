@@ -1,4 +1,4 @@
-"""`kuai.engine.promotion` against PyTorch, over all pairs of dtypes and kinds of operands."""
+"""Type promotion against PyTorch, over all pairs of dtypes and kinds of operands."""
 
 import itertools
 
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from kuai.engine import dtypes
-from kuai.engine.promotion import can_cast, promote_types, result_type
-from kuai.engine.tensor import from_array
+from kuai.engine.tensor import dtypes, from_array
+from kuai.engine.tensor.promotion import can_cast, promote_types, result_type
 
 NAMES = [d.name for d in dtypes.DTYPES]
 BY_NAME = {d.name: d for d in dtypes.DTYPES}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from kuai import nn
-from kuai.engine.randomness import default_generator
+from kuai.engine.tensor.randomness import default_generator
 from tests.engine.random_changes import CHANGES, World
 
 

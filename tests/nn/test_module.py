@@ -3,7 +3,7 @@
 import pytest
 
 import kuai
-from kuai.engine.changes import counter
+from kuai.engine.tensor.changes import counter
 from tests.nn.blocks import blocks
 from tests.nn.sameness import assert_same
 

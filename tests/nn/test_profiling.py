@@ -39,8 +39,8 @@ def training_step(net):
 def test_operations_of_a_program_are_named_after_their_blocks():
     step, x = training_step(Net()), kuai.randn(5, 4)
     step(x)
-    program = next(iter(step.programs.values()))[0]
-    lowered = program.forward.lower(*program._inputs([x]))
+    (program,) = step.programs
+    lowered = program.function.lower(*program.avals)
     names = set(re.findall(r'loc\("(jit[^"]*)"', lowered.as_text(debug_info=True)))
     for name in (
         "Net/body(Sequential)/0(Linear)/",
@@ -81,4 +81,4 @@ def test_a_function_can_be_named():
 def test_nothing_is_left_on(tmp_path):
     with kuai.profile(tmp_path, quiet=True):
         pass
-    assert kuai.engine.modes.state.block is None and not nn.hooks.global_hooks
+    assert kuai.engine.tensor.modes.state.block is None and not nn.hooks.global_hooks

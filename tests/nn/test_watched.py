@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import pytest
 
-from kuai.engine.changes import counter
+from kuai.engine.tensor.changes import counter
 from kuai.nn.watched import SlotDict, WatchedDict
 
 MUTATIONS = {

@@ -125,7 +125,7 @@ def test_a_switch_is_seen_by_eager_and_compiled_code():
         _near([run(x).numpy(force=True)], [expected])
         with mkldnn.flags(enabled=False):
             _near([run(x).numpy(force=True)], [expected])
-    assert compiled.retraces == ["kuai.backends.mkldnn.flags"]
+    assert len(compiled.programs) == 2
 
 
 @needs_onednn

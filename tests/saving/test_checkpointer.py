@@ -142,10 +142,24 @@ def test_what_a_file_cannot_hold_is_named(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_not_inside_a_compiled_step(tmp_path):
-    checkpoints = make(tmp_path)
-    with pytest.raises(CompileError, match="Saving a checkpoint"):
-        kuai.compile(lambda: checkpoints.save(1), fullgraph=True)()
+def test_inside_a_compiled_step(tmp_path):
+    net = nn.Linear(2, 2)
+    checkpoints = make(tmp_path, model=net)
+
+    def step(number):
+        with kuai.no_grad():
+            net.weight.fill_(number)
+        checkpoints.save(number)
+
+    compiled = kuai.compile(step)
+    for number in (1, 2):
+        compiled(number)
+    with kuai.no_grad():
+        net.weight.zero_()
+    checkpoints.restore(1)
+    assert net.weight.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    with pytest.raises(CompileError, match="needs a concrete value at .*checkpoints.save"):
+        kuai.compile(step, fullgraph=True)(3)
 
 
 def test_nothing_to_restore(tmp_path):

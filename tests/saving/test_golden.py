@@ -32,7 +32,7 @@ def values() -> dict:
 
 
 def dtypes() -> dict:
-    kinds = kuai.engine.dtypes.DTYPES
+    kinds = kuai.engine.tensor.dtypes.DTYPES
     return {kind.name: kuai.tensor([0, 1]).to(kind) for kind in kinds}
 
 

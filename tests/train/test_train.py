@@ -166,6 +166,14 @@ def test_the_files_of_a_run_are_left_alone(tmp_path):
         run.train_lenet(run.Settings(), tmp_path)
 
 
+def test_what_a_file_says_of_its_run_is_escaped(tmp_path):
+    notes = {"settings": {"epochs": 2}, "epochs_done": "\x1b[31m1"}
+    kuai.Checkpointer(tmp_path / "checkpoints", asynchronous=False).save(1, notes=notes)
+    with pytest.raises(OccupiedFolderError) as error:
+        run.train_lenet(run.Settings(), tmp_path)
+    assert r"(\x1b[31m1 of 2 epochs)" in str(error.value) and str(error.value).isprintable()
+
+
 def test_the_old_run_stays_until_the_new_one_is_there(few_digits, tmp_path, monkeypatch):
     settings = run.Settings(data=few_digits, **SMALL)
     run.train_lenet(settings, tmp_path)

@@ -54,9 +54,8 @@ def test_same_losses_with_dropout(compiled):
 def temporary_bytes(step, x):
     compiled = kuai.compile(step, fullgraph=True)
     compiled(x)
-    ((program,),) = compiled.programs.values()
-    lowered = program.forward.lower(*program._inputs([x]))
-    return lowered.compile().memory_analysis().temp_size_in_bytes
+    (program,) = compiled.programs
+    return program.function.lower(*program.avals).compile().memory_analysis().temp_size_in_bytes
 
 
 def test_memory_of_a_compiled_step_goes_down():

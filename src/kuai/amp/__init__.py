@@ -3,8 +3,8 @@
 import functools
 
 from kuai.amp.grad_scaler import GradScaler
-from kuai.engine.autocasting import autocast, cast_floating, is_autocast_enabled
-from kuai.engine.modes import state
+from kuai.engine.op.autocast import autocast, cast_floating, is_autocast_enabled
+from kuai.engine.tensor.modes import state
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
 

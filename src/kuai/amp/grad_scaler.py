@@ -7,10 +7,9 @@ training step with a scaler compiles as one program, and eagerly nothing waits f
 
 import jax.numpy as jnp
 
-from kuai.engine import modes
-from kuai.engine.running import Operation, run
-from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import assign, value
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.tensor import Tensor, from_array, modes
+from kuai.engine.tensor.views import assign, held
 from kuai.ops.creation import tensor
 
 __all__ = ["GradScaler"]
@@ -96,7 +95,7 @@ class GradScaler:
         with modes.no_grad():
             *made, found = run(_unscale, None, lambda: _unscaled, [self._scale, *gradients])
         for gradient, array in zip(gradients, made, strict=True):
-            assign(gradient, value(array))
+            assign(gradient, held(array))
         self._found_inf[id(optimizer)] = found
 
     def step(self, optimizer, *args, **kwargs):
@@ -124,7 +123,7 @@ class GradScaler:
             return
         if new_scale is not None:
             given = new_scale if isinstance(new_scale, Tensor) else tensor(float(new_scale))
-            assign(self._scale, value(given.detach()))
+            assign(self._scale, held(given.detach()))
         else:
             self._adapt()
         self._stages.clear()
@@ -137,8 +136,8 @@ class GradScaler:
         values = [self._scale, self._growth_tracker, *numbers, *self._found_inf.values()]
         with modes.no_grad():
             scale, tracker = run(_grow, None, lambda: _adapted, values)
-        assign(self._scale, value(scale))
-        assign(self._growth_tracker, value(tracker))
+        assign(self._scale, held(scale))
+        assign(self._growth_tracker, held(tracker))
 
     # Settings and state ---------------------------------------------------------------------------
 

@@ -1,17 +1,17 @@
 """`kuai.autograd`: gradients, and operations with a backward pass of their own."""
 
 from kuai.autograd import functional as functional
-from kuai.engine.backward import grad, run_backward as backward
-from kuai.engine.function import Function, FunctionContext, once_differentiable
-from kuai.engine.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from kuai.engine.modes import (
+from kuai.engine.autograd.backward import grad, run_backward as backward
+from kuai.engine.autograd.function import Function, FunctionContext, once_differentiable
+from kuai.engine.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from kuai.engine.tensor import Tensor as Variable
+from kuai.engine.tensor.modes import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
     no_grad,
     set_grad_enabled,
 )
-from kuai.engine.tensor import Tensor as Variable
 from kuai.nn.debugging import detect_anomaly, set_detect_anomaly
 
 __all__ = [

@@ -5,8 +5,7 @@ connected to the inputs.
 """
 
 from kuai import func as transforms
-from kuai.engine import modes
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 from kuai.ops.creation import ones_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]

@@ -1,6 +1,6 @@
 """`kuai.backends.mkldnn`: oneDNN, which convolutions on a CPU use; the name is PyTorch's."""
 
-from kuai.engine.acceleration import accelerated
+from kuai.engine.tensor.acceleration import accelerated
 from kuai.ops.native import library
 
 __all__ = ["flags", "is_available"]

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kuai.errors import printable
 from kuai.saving.listing import Line, Listing, list_file
 from kuai.saving.verifying import Verified, verify
 
-__all__ = ["add_command", "printable", "size_text"]
+__all__ = ["add_command", "size_text"]
 
 _HEADINGS = ("name", "dtype", "shape", "size", "")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
-_LONGEST = 200  # characters of a string that are shown
 
 
 def add_command(commands: Any) -> None:
@@ -99,7 +99,13 @@ def _title(listing: Listing) -> str:
 
 def _cells(line: Line) -> tuple[str, ...]:
     shape = ", ".join(map(str, line.shape))
-    return printable(line.name), line.dtype, f"[{shape}]", size_text(line.nbytes), _remark(line)
+    return (
+        printable(line.name),
+        printable(line.dtype),
+        f"[{shape}]",
+        size_text(line.nbytes),
+        _remark(line),
+    )
 
 
 def _remark(line: Line) -> str:
@@ -123,12 +129,6 @@ def _notes(listing: Listing) -> Iterator[str]:
         yield f"{printable(name)}: {kind}"
     for name, text in listing.metadata.items():
         yield f"metadata {printable(name)}: {printable(text)}"
-
-
-def printable(text: str) -> str:
-    """A text of a file for a terminal: no control characters, not endless."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:_LONGEST])
-    return shown + ("…" if len(text) > _LONGEST else "")
 
 
 def size_text(size: int) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import pathlib
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
-from kuai.engine import devices
+from kuai.cli.streams import complain
+from kuai.engine.tensor import devices
 from kuai.errors import CheckpointWarning
 from kuai.train.run import CHECKPOINTS, Settings, saved_settings, train_lenet
 
@@ -52,7 +52,7 @@ def add_command(commands: Any) -> None:
     add("--lr", type=_rate, help=f"first learning rate (default: {standard.lr})")
     add("--device", type=_device, help=f"cpu, cuda, tpu, … (default: {standard.device})")
     add("--seed", type=_seed, help=f"same seed, same result (default: {standard.seed})")
-    add("--out", type=pathlib.Path, help="the run's folder (default: runs/lenet)")
+    add("--out", type=_folder, help="the run's folder (default: runs/lenet)")
     add(
         "--no-compile",
         dest="compiled",
@@ -64,7 +64,7 @@ def add_command(commands: Any) -> None:
     add_way(
         "--resume",
         nargs="?",
-        type=pathlib.Path,
+        type=_folder,
         const=True,
         metavar="FOLDER",
         help="go on with the run in FOLDER (default: in --out)",
@@ -88,7 +88,7 @@ def _warnings_on_lines() -> Iterator[None]:
             show_others(message, category, *where)
         elif str(message) not in said:
             said.add(str(message))
-            print(f"kuai: {' '.join(str(message).split())}", file=sys.stderr)
+            complain(" ".join(str(message).split()))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", CheckpointWarning)
@@ -106,7 +106,7 @@ def _train(options: argparse.Namespace) -> int:
         folder = folder.parent if folder.name == CHECKPOINTS else folder
         settings = saved_settings(folder)
         if problem := _difference(settings, given):
-            print(f"kuai: {problem}", file=sys.stderr)
+            complain(problem)
             return 2
     resume = options.resume is not None
     history = train_lenet(settings, folder, resume, options.overwrite)
@@ -127,10 +127,16 @@ def _difference(saved: Settings, given: dict[str, Any]) -> str | None:
     return None
 
 
+def _folder(text: str) -> pathlib.Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must be the name of a folder, not ''")
+    return pathlib.Path(text)
+
+
 def _positive(text: str) -> int:
     number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be at least 1, and below 2**63, not {text}")
     return number
 
 

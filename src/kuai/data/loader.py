@@ -11,10 +11,9 @@ import numpy as np
 from kuai.data import loader_state
 from kuai.data.dataset import Dataset, TensorDataset
 from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
-from kuai.engine import dtypes
-from kuai.engine.randomness import Generator
-from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import value
+from kuai.engine.tensor import Tensor, dtypes, from_array
+from kuai.engine.tensor.randomness import Generator
+from kuai.engine.tensor.views import value
 
 __all__ = ["DataLoader", "default_collate"]
 

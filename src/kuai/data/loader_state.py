@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kuai.data.sampler import SequentialSampler
-from kuai.engine.randomness import Generator, default_generator
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.randomness import Generator, default_generator
 
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.randomness import Generator, draw
+from kuai.engine.tensor.randomness import Generator, draw
 
 __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "permutation"]
 

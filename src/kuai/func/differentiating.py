@@ -11,13 +11,12 @@ import functools
 
 import jax
 
-from kuai.engine import modes
-from kuai.engine.backward import grad as gradients_of
-from kuai.engine.modes import enable_grad
-from kuai.engine.running import Operation, run
-from kuai.engine.tape import AccumulateGrad, edge_of
-from kuai.engine.tensor import Tensor, wrap
-from kuai.engine.views import value
+from kuai.engine.autograd.backward import grad as gradients_of
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.tape import AccumulateGrad, edge_of
+from kuai.engine.tensor import Tensor, modes, wrap
+from kuai.engine.tensor.modes import enable_grad
+from kuai.engine.tensor.views import held
 from kuai.func.trees import flatten, inside_transform, leaves_of, structure, tree_map
 from kuai.ops.creation import zeros_like
 
@@ -55,7 +54,7 @@ class Tracked:
             raise ValueError(f"Thing passed to transform API must be Tensor, got {type(tensor)}")
         if self.records and tensor.requires_grad:
             return run(_alias, None, lambda: lambda array: array, [tensor])
-        made = wrap(value(tensor))
+        made = wrap(held(tensor))
         if not (made.dtype.is_floating_point or made.dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         made._requires_grad = True

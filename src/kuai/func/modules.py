@@ -5,7 +5,6 @@ import copy
 
 import jax
 
-from kuai.engine import modes
 from kuai.engine.tensor import Tensor
 from kuai.nn.module import Module
 from kuai.nn.parameter import Parameter
@@ -71,8 +70,6 @@ def _named_buffers(module):
 @contextlib.contextmanager
 def _replaced(module, given, tie_weights, strict):
     """For a while, other tensors in a module's slots; tied slots get the same one."""
-    if modes.state.capture is not None:
-        modes.state.capture.watch(module)  # as it is without the others
     own = _own(module)
     places = _tied(own, given) if tie_weights else dict(given)
     if strict:

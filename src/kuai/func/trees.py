@@ -4,8 +4,8 @@ import contextlib
 
 import jax
 
-from kuai.engine import modes
-from kuai.engine.signatures import is_tensor_leaf
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.concrete import is_tensor_leaf
 
 __all__ = ["flatten", "inside_transform", "leaves_of", "name_of", "structure", "tree_map"]
 

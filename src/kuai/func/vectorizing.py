@@ -4,9 +4,9 @@ import functools
 
 import jax
 
-from kuai.engine.batching import RANDOMNESS, is_batched, vectorize
+from kuai.engine.autograd.batching import RANDOMNESS, is_batched, vectorize
 from kuai.engine.tensor import Tensor
-from kuai.engine.views import value
+from kuai.engine.tensor.views import value
 from kuai.func.trees import flatten, inside_transform, leaves_of, name_of
 from kuai.ops.joining import cat
 from kuai.ops.transposing import movedim

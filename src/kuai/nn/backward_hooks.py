@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kuai.engine.function import Function
-from kuai.engine.modes import is_grad_enabled
+from kuai.engine.autograd.function import Function
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.modes import is_grad_enabled
 
 
 class BackwardHookFunction(Function):

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from kuai.engine import devices, dtypes
-from kuai.engine.modes import no_grad
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array
+from kuai.engine.tensor.modes import no_grad
 from kuai.nn.parameter import is_lazy
 
 if TYPE_CHECKING:

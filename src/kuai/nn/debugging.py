@@ -7,8 +7,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from kuai.engine import blocks, modes
-from kuai.engine.checks import Anomalies, Checks
+from kuai.engine.autograd import blocks
+from kuai.engine.autograd.checks import Anomalies, Checks
+from kuai.engine.tensor import modes
 from kuai.nn.blame import describe_arguments
 from kuai.nn.hooks import GlobalHook, add_hook, global_hooks
 

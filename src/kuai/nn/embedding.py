@@ -1,6 +1,6 @@
 """Embedding layers: a table of vectors, looked up alone or in bags."""
 
-from kuai.engine.modes import no_grad
+from kuai.engine.tensor.modes import no_grad
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module

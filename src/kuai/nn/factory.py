@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from kuai.engine import dtypes
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.nn.parameter import Parameter
 
 

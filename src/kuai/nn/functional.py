@@ -3,7 +3,7 @@
 The operations themselves are in `kuai.ops`, one family a file.
 """
 
-from kuai.engine.door import REGISTRY
+from kuai.engine.op import REGISTRY
 from kuai.ops import table as table  # every family has registered its functions once it is imported
 
 globals().update(REGISTRY.functional)

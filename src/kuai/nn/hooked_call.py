@@ -2,7 +2,8 @@
 
 A module without hooks never gets here: `Module.__call__` looks at its own dictionaries and at
 `global_hooks` and goes straight to `forward`. Calls that are followed do: while a program is
-traced, so that its parts are named after their blocks, and under `kuai.debug` and `kuai.profile`.
+recorded for the first time, so that its parts are named after their blocks, and under `kuai.debug`
+and `kuai.profile`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kuai.engine import blocks, modes
+from kuai.engine.autograd import blocks
+from kuai.engine.tensor import modes
 from kuai.nn.backward_hooks import BackwardHook, attach_to_grad_fn
 from kuai.nn.hooks import WrappedHook, global_hooks_of
 
@@ -31,7 +33,9 @@ class HookedCall:
 
     def run(self) -> Any:
         """The module's output after all hooks."""
-        if modes.state.capture is None and modes.state.block is None:
+        state = modes.state
+        named = state.recorder is not None and state.recorder.names_blocks
+        if not named and state.block is None:
             return self._run()
         with blocks.inside(self.module) as block:
             result = self._run()

@@ -10,9 +10,9 @@ import warnings
 
 import numpy as np
 
-from kuai.engine.history import overwrite
-from kuai.engine.modes import no_grad
+from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.tensor import from_array
+from kuai.engine.tensor.modes import no_grad
 from kuai.ops import initial
 
 _LINEAR = ("linear", "sigmoid")

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kuai.engine import capturing, modes
-from kuai.engine.modes import no_grad
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
+from kuai.engine.tensor.modes import no_grad
 from kuai.nn.module import Module
 from kuai.nn.parameter import is_lazy
 
@@ -73,7 +72,7 @@ class LazyModuleMixin(Module):
         return any(is_lazy(tensor) for _, tensor in self._own_tensors())
 
     def _infer_parameters(self, module: Any, args: tuple, kwargs: dict | None = None) -> None:
-        with capturing.outside():  # real parameters, also while a step is being compiled
+        with modes.outside():  # real parameters, also while a step is being compiled
             module.initialize_parameters(*args, **(kwargs or {}))
         if module.has_uninitialized_params():
             raise RuntimeError(f"module {self._get_name()} has not been fully initialized")
@@ -83,5 +82,3 @@ class LazyModuleMixin(Module):
         del module._load_hook
         if module.cls_to_become is not None:
             module.__class__ = module.cls_to_become
-        if modes.state.capture is not None:
-            modes.state.capture.guards.refresh(module)

@@ -20,12 +20,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from kuai.engine import capturing, changes, compiling, modes
-from kuai.engine.tensor import Tensor
+from kuai.engine.compile import compiler
+from kuai.engine.tensor import Tensor, changes, modes
 from kuai.nn import conversion, hooks, pytrees, registration, state_dict, state_loading, traversal
 from kuai.nn.blame import name_block
 from kuai.nn.hooked_call import HookedCall
-from kuai.nn.hooks import GLOBAL, global_hooks, run_registration_hooks
+from kuai.nn.hooks import global_hooks, run_registration_hooks
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.nn.registration import wrong_type
 from kuai.nn.typename import typename
@@ -107,19 +107,17 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            capture = modes.state.capture
-            if capture is not None:
-                capture.watch(self)
-                capturing.constant(GLOBAL, "hooks")
+            recorder = modes.state.recorder
             if self._compiled_call_impl is not None:
-                return self._compiled_call_impl(*args, **kwargs)
+                return self._compiled_call_impl(self, *args, **kwargs)
             if not (
                 self._backward_hooks
                 or self._backward_pre_hooks
                 or self._forward_hooks
                 or self._forward_pre_hooks
                 or global_hooks
-                or capture is not None
+                or recorder is not None
+                and recorder.names_blocks
             ):
                 return self.forward(*args, **kwargs)
             return HookedCall(self, args, kwargs).run()
@@ -140,14 +138,16 @@ class Module:
             >>> net(kuai.ones(3, 2)).shape
             torch.Size([3, 1])
         """
-        self._compiled_call_impl = compiling.compile(self._call_impl, *args, **kwargs)
+        # not a bound method, which would keep the module alive in a circle
+        compiled = compiler.compile(Module._call_impl, *args, **kwargs)
+        self.__dict__["_compiled_call_impl"] = compiled
 
     def hybridize(self, active: bool = True, **kwargs: Any) -> None:
         """Gluon's name for `compile`; `active=False` goes back to running step by step."""
         if active:
             self.compile(**kwargs)
         else:
-            self._compiled_call_impl = None
+            self.__dict__.pop("_compiled_call_impl", None)
 
     # Attributes -----------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """`DataParallel`, for programs that wrap their module in it."""
 
-from kuai.engine.devices import device, device_count
+from kuai.engine.tensor.devices import device, device_count
 from kuai.nn.module import Module
 
 __all__ = ["DataParallel"]

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine import devices, dtypes
-from kuai.engine.storage import Storage
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array
+from kuai.engine.tensor.storage import Storage
 
 __all__ = [
     "Buffer",
@@ -164,7 +163,7 @@ class UninitializedTensorMixin(Tensor):
     @property
     def device(self) -> devices.device:
         """Where the values will lie."""
-        return self._storage.array.place
+        return self._storage.held.place
 
     @property
     def shape(self):
@@ -226,7 +225,7 @@ class UninitializedTensorMixin(Tensor):
     def copy_(self, source: Tensor, non_blocking: bool = False):
         """Nothing is copied from another uninitialized tensor; from any other it is an error."""
         if not is_lazy(source):
-            raise self._storage.array.error("copy_")
+            raise self._storage.held.error("copy_")
         return self
 
     def __deepcopy__(self, memo: dict):

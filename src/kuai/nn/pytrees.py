@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 import jax
 from jax.tree_util import GetAttrKey
 
-from kuai.engine import changes
-from kuai.engine.snapshots import snapshot
-from kuai.engine.storage import Storage
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, changes
+from kuai.engine.tensor.storage import Storage
 from kuai.nn.parameter import Buffer, Parameter
+from kuai.nn.snapshots import snapshot
 from kuai.nn.watched import SlotDict
 
 if TYPE_CHECKING:

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from kuai.engine import changes, modes, views
-from kuai.engine.modes import no_grad
-from kuai.engine.storage import put
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, changes, from_array, modes, views
+from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.storage import put
 from kuai.nn.load_report import IncompatibleKeys, SizeMismatch, missing_and_unexpected, shortened
 from kuai.nn.parameter import Parameter, is_lazy
 from kuai.nn.state_dict import EXTRA_STATE_SUFFIX, set_extra_state
@@ -108,7 +107,7 @@ class _Before:
             for slots in (module._parameters, module._buffers)
         ]
         tensors = [t for _, slots in self._members for t in slots.values() if t is not None]
-        self._tensors = [(t, type(t), t._storage, t._steps, t._storage.array) for t in tensors]
+        self._tensors = [(t, type(t), t._storage, t._steps, t._storage.held) for t in tensors]
 
     def restore(self) -> None:
         """Put it back; a capture undoes by itself what an exception leaves behind."""
@@ -119,7 +118,7 @@ class _Before:
         for tensor, kind, storage, steps, array in self._tensors:
             tensor.__class__ = kind  # an uninitialized parameter may have become a real one
             tensor._storage, tensor._steps, tensor._cache = storage, steps, None
-            if storage.array is not array:
+            if storage.held is not array:
                 put(storage, array)
         changes.touch()
 
@@ -249,14 +248,12 @@ def _copy(tensor: Tensor, given: Tensor) -> None:
     if modes.state.capture is not None or is_lazy(tensor) or is_lazy(given):
         tensor.copy_(given)
         return
-    array = views.value(given)
-    old = views.value(tensor)
+    array, old = views.held(given), views.outline(tensor)
     alike = (array.dtype, array.shape, array.sharding) == (old.dtype, old.shape, old.sharding)
     if not alike:
         tensor.copy_(given)
         return
-    given._storage.exclusive = False  # both hold the same immutable array now
-    views.assign(tensor, array)
+    views.assign(tensor, array)  # both hold the same immutable array now
 
 
 def _load_extra_state(

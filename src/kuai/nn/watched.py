@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections import OrderedDict
 
-from kuai.engine import changes
+from kuai.engine.tensor import changes
 
 
 def _touching(name: str):

@@ -9,7 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, op
+from kuai.engine.op import Array, Number, op
 from kuai.ops.elementwise import BOOL, INTEGER, kind_of, refuse
 from kuai.ops.faces import with_inplace, with_underscore
 

@@ -7,8 +7,8 @@ functions around an operation of two parameters, so that the common `x + y` carr
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, category, result_dtype, scalar_name
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor.promotion import cast, category, result_dtype, scalar_name
 from kuai.ops.elementwise import (
     BOOL,
     COMPLEX,

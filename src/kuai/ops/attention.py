@@ -7,8 +7,8 @@ import math
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
 from kuai.ops.dropout import keep_mask
 from kuai.ops.softmax import _softmax

@@ -8,8 +8,8 @@ fused pass. A mean is the one weighted by w.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
 from kuai.ops.loss_reduction import check_reduction, legacy_reduction, reduced

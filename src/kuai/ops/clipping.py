@@ -8,8 +8,8 @@ import math
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, Sequence, op
-from kuai.engine.promotion import promote, scalar_name
+from kuai.engine.op import Array, Number, Sequence, op
+from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.norms import vector_norm_of
 

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.door import REGISTRY, Array, Number, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import REGISTRY, Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
 

@@ -5,8 +5,8 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
-from kuai.engine.door import Array, op
-from kuai.engine.promotion import cast, promote, scalar_name
+from kuai.engine.op import Array, op
+from kuai.engine.tensor.promotion import cast, promote, scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 
 

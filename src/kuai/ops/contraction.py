@@ -5,8 +5,8 @@ import itertools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Sequence, composite, op
-from kuai.engine.promotion import promote
+from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import together
 from kuai.ops.norms import safe_sqrt, vector_norm_of

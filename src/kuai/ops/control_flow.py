@@ -1,17 +1,17 @@
 """Control flow as operations: `cond`, `while_loop` and `scan`.
 
 Eagerly they are what they stand for, an `if`, a `while` and a `for` in Python, so that everything
-inside runs, prints and stops in a debugger as usual. While a program is being traced they become
-one branch or loop of it (see `control_flow_lifted`).
+inside runs, prints and stops in a debugger as usual. While operations are recorded or traced they
+become one branch or loop of the program (see `control_flow_lifted`).
 """
 
 import jax
 
-from kuai.engine import modes, views
-from kuai.engine.bodies import aval_of
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor
-from kuai.errors import ControlFlowError
+from kuai.engine.compile.bodies import aval_of
+from kuai.engine.compile.calling import line_of_error
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, modes, views
+from kuai.errors import CompileError, ControlFlowError, DataDependentError
 from kuai.ops import control_flow_lifted as lifted
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.joining import stack
@@ -21,12 +21,29 @@ from kuai.ops.transposing import movedim
 __all__ = ["cond", "scan", "while_loop"]
 
 
+def _in_a_program(lifted_form, python_form):
+    """What a branch or a loop gives as a part of the program.
+
+    Where a body needs a concrete value, or a gradient has to go back through a loop of unknown
+    length, a record can do without: it is run, and Python decides.
+    """
+    state = modes.state
+    if state.capture is not None or state.recorder is None:
+        return lifted_form()
+    try:
+        return lifted_form()
+    except DataDependentError as error:
+        if state.recorder.fullgraph:
+            raise CompileError(f"{error} It happens at {line_of_error(error)}.") from error
+        return python_form()
+
+
 def _traced(*nested) -> bool:
-    """Whether a program is being traced, by `kuai.compile` or by JAX."""
-    if modes.state.capture is not None:
+    """Whether operations are recorded or traced, by Kuai or by JAX."""
+    if modes.state.capture is not None or modes.state.recorder is not None:
         return True
     leaves, _ = lifted.flatten(nested)
-    arrays = (views.value(leaf) for leaf in leaves if isinstance(leaf, Tensor))
+    arrays = (views.held(leaf) for leaf in leaves if isinstance(leaf, Tensor))
     return any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
@@ -59,9 +76,12 @@ def cond(pred, true_fn, false_fn, operands=()):
             "Expect operands to be a tuple of possibly nested dict/list/tuple that only consists of"
             f" tensor leaves, but got {operands}."
         )
-    if isinstance(pred, Tensor) and _traced(pred, operands):
-        return lifted.cond(pred, true_fn, false_fn, operands)
-    return (true_fn if pred else false_fn)(*operands)
+    if not (isinstance(pred, Tensor) and _traced(pred, operands)):
+        return (true_fn if pred else false_fn)(*operands)
+    return _in_a_program(
+        lambda: lifted.cond(pred, true_fn, false_fn, operands),
+        lambda: (true_fn if pred else false_fn)(*operands),
+    )
 
 
 @composite(method=False)
@@ -89,8 +109,14 @@ def while_loop(cond_fn, body_fn, carried_inputs, *, max_iterations=None):
         raise RuntimeError("cond_fn and body_fn must be callable")
     if not isinstance(carried_inputs, (tuple, list)):
         raise RuntimeError(f"carried_inputs must be a tuple or list but got {type(carried_inputs)}")
+    arguments = (cond_fn, body_fn, carried_inputs, max_iterations)
     if _traced(carried_inputs):
-        return lifted.while_loop(cond_fn, body_fn, carried_inputs, max_iterations)
+        return _in_a_program(lambda: lifted.while_loop(*arguments), lambda: _while(*arguments))
+    return _while(*arguments)
+
+
+def _while(cond_fn, body_fn, carried_inputs, max_iterations):
+    """The loop in Python."""
     carry, done = tuple(carried_inputs), 0
     while (max_iterations is None or done < max_iterations) and _is_true(cond_fn(*carry)):
         carry, before = _unchanged("while_loop, body_fn", body_fn, carry), carry
@@ -141,15 +167,25 @@ def scan(combine_fn, init, xs, *, dim=0, reverse=False):
         raise RuntimeError(f"Reverse must be a bool, but got {type(reverse)}")
     leaves, tree = lifted.flatten(xs)
     slices, length, dim = _along_first(lifted.as_tensors(leaves, "scan"), dim)
-    if not length or _traced(init, slices):
-        last, outputs = lifted.scan(combine_fn, init, jax.tree.unflatten(tree, slices), reverse)
-        return last, _along(outputs, dim)
+    arguments = (combine_fn, init, jax.tree.unflatten(tree, slices), reverse)
+    if not length:
+        last, outputs = lifted.scan(*arguments)
+    elif _traced(init, slices):
+        last, outputs = _in_a_program(lambda: lifted.scan(*arguments), lambda: _scan(*arguments))
+    else:
+        last, outputs = _scan(*arguments)
+    return last, _along(outputs, dim)
+
+
+def _scan(combine_fn, init, xs, reverse):
+    """The loop in Python: the last carry, and the outputs stacked."""
+    slices, tree = lifted.flatten(xs)
     rows = [jax.tree.unflatten(tree, row) for row in zip(*map(unbind, slices), strict=True)]
     outputs = []
     for row in reversed(rows) if reverse else rows:
         init, output = _combine(combine_fn, init, row)
         outputs.append(output)
-    return init, _along(_stacked(outputs[::-1] if reverse else outputs), dim)
+    return init, _stacked(outputs[::-1] if reverse else outputs)
 
 
 def _along_first(tensors, dim):

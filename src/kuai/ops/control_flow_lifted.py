@@ -8,14 +8,13 @@ the state of the random generator) travel along as part of the carry and are put
 import jax
 import jax.numpy as jnp
 
-from kuai.engine import modes, views
-from kuai.engine.bodies import aval_of
-from kuai.engine.lifting import lift, lift_carrying
-from kuai.engine.running import Operation, run
-from kuai.engine.signatures import is_tensor_leaf
-from kuai.engine.storage import put
-from kuai.engine.tape import Node, edge_of
-from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.tape import Node, edge_of
+from kuai.engine.compile.bodies import aval_of
+from kuai.engine.compile.lifting import lift, lift_carrying
+from kuai.engine.tensor import Tensor, modes, views, wrap
+from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.storage import put
 from kuai.errors import ControlFlowError, LoopBackwardError
 
 __all__ = ["cond", "flatten", "scan", "same_carry", "while_loop"]
@@ -87,7 +86,7 @@ class Outside:
     def put(self, states):
         """Write the states after the operation back to where they belong."""
         for storage, state in zip(self.storages, states, strict=True):
-            put(storage, views.value(state))
+            put(storage, views.held(state))
 
 
 def _strong(array):
@@ -303,6 +302,9 @@ class _EndlessNode(Node):
 
 def _run_endless(function, carry, outside, recorded):
     inputs = [v for v in (*carry, *outside.values) if isinstance(v, Tensor)]
+    follows = modes.state.grad_enabled and any(recorded)
+    if follows and modes.state.capture is None and modes.state.recorder is not None:
+        raise LoopBackwardError
     with modes.no_grad():
         results = _run("while_loop", function, carry, outside, recorded)
     if not modes.state.grad_enabled:

@@ -10,12 +10,11 @@ import warnings
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes, modes, views
-from kuai.engine.door import Array, composite, op
-from kuai.engine.function import Function
-from kuai.engine.layouts import is_contiguous as layout_is_contiguous, layout_of
-from kuai.engine.promotion import cast
-from kuai.engine.tensor import Tensor, from_array, method, wrap
+from kuai.engine.autograd.function import Function
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, modes, views, wrap
+from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
+from kuai.engine.tensor.promotion import cast
 from kuai.ops import indexing
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.shaping import shape_of

@@ -5,7 +5,7 @@ This file checks arguments as PyTorch does; `convolution_kernels` computes.
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, op
+from kuai.engine.op import Array, op
 from kuai.ops.convolution_kernels import Window, convolve, convolve_transposed
 from kuai.ops.native import channels_last
 

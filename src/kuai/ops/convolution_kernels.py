@@ -30,8 +30,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kuai.engine.acceleration import is_whole_program
-from kuai.engine.portable import is_portable
+from kuai.engine.tensor.acceleration import is_whole_program
+from kuai.engine.tensor.portable import is_portable
 from kuai.ops.native import channels_last
 from kuai.ops.xla_convolution import convolve_on_xla
 

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import dtypes, modes, views
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.ops.shaping import integers, shape_of
 
 # From values --------------------------------------------------------------------------------------
@@ -301,7 +300,7 @@ def _like(name, value, text):
         memory_format=None,
         pin_memory=False,
     ):
-        array = views.value(input)
+        array = views.outline(input)
         where = input.device if device is None else device
         return _filled(array.shape, value, kind_of(dtype, array.dtype), where, requires_grad)
 

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import category, result_dtype
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor.promotion import category, result_dtype
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
 
 

@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kuai.engine import modes
-from kuai.engine.devices import device
-from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import value
+from kuai.engine.tensor import Tensor, from_array, modes
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.views import value
 
 __all__ = ["draw_shape", "size_class"]
 

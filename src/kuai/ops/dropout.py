@@ -11,8 +11,8 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.history import overwrite
+from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.op import Array, composite, op
 from kuai.ops.elementwise import FLOATING, kind_of
 
 _SELU_LIMIT = -1.7580993408473766  # what selu tends to for x → -∞: -scale·alpha

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.dtypes import dtype as Dtype
-from kuai.engine.promotion import cast, category, promote, scalar_name
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import cast, category, promote, scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 
 BOOL, INTEGER, FLOATING, COMPLEX = range(4)

@@ -5,11 +5,11 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.history import overwrite
-from kuai.engine.modes import no_grad
-from kuai.engine.promotion import scalar_name
+from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import is_tensor
+from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.normalization import vector_norm
 
 

@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
+from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, call, kind_of, refuse

@@ -5,8 +5,7 @@ Many of PyTorch's functional operations take `inplace=False` last; the operation
 
 import inspect
 
-from kuai.engine import door
-from kuai.engine.door import composite
+from kuai.engine.op import composite, decorators
 
 
 def with_inplace(public):
@@ -17,7 +16,7 @@ def with_inplace(public):
         >>> kuai.nn.functional.relu(x, inplace=True) is x
         True
     """
-    change = door.inplace(public, f"{public.__name__}_")
+    change = decorators.inplace(public, f"{public.__name__}_")
     parameters = list(inspect.signature(public).parameters.values())
     count = len(parameters)
 

@@ -7,8 +7,8 @@ singular matrix; here, where a step is one program, the result is inf or NaN ins
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.return_types import return_type
 

@@ -1,6 +1,6 @@
 """The older names of factorizations, outside `kuai.linalg`, with their own argument order."""
 
-from kuai.engine.door import REGISTRY, composite
+from kuai.engine.op import REGISTRY, composite
 from kuai.ops import factorization
 from kuai.ops.factorization import QrResult, SvdResult, det, matrix_power, slogdet
 from kuai.ops.products import matmul

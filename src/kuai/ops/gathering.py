@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jax import lax
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import cast
 from kuai.ops import indexing
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.indexing import wrapped

@@ -1,15 +1,20 @@
 """An index taken apart: the window that integers and slices make, and the tensors that remain."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kuai.engine import history, views
-from kuai.engine.concrete import concrete, is_concrete
-from kuai.engine.door import Array, ViewOp
-from kuai.engine.layouts import Layout
-from kuai.engine.running import run
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.autograd import inplace
+from kuai.engine.autograd.running import run
+from kuai.engine.op import Array
+from kuai.engine.op.decorators import ViewOp
+from kuai.engine.tensor import Tensor, from_array, views
+from kuai.engine.tensor.calls import Call, perform
+from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.layouts import Layout
 from kuai.ops import shaping
 from kuai.ops.shaping import shape_of
 
@@ -37,7 +42,7 @@ class Window(ViewOp):
 
     def __call__(self, tensor, plan, numbers):
         made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
-        return history.window(made, tensor, views.Step(self, plan, numbers))
+        return inplace.window(made, tensor, views.Step(self, plan, numbers))
 
     def unflatten(self, key):
         return lambda base, *numbers: _read(base, key, numbers)
@@ -236,12 +241,21 @@ def _place(item, dim, size):
     if isinstance(item, Tensor):
         check_index_dtype(item)
         if not is_concrete(item):
-            traced = views.value(item)
-            return jnp.where(traced < 0, traced + size, traced)
+            return perform(_from_front(size), [views.held(item)])
         item = int(concrete(item, "an index"))
     if not -size <= item < size:
         raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {size}")
     return item + size if item < 0 else item
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_front(size):
+    """An index as a number counted from the front, as a call."""
+
+    def from_front(index):
+        return jnp.where(index < 0, index + size, index)
+
+    return Call(jax.jit(from_front), "index_from_front")
 
 
 def _slice(item, size):

@@ -15,11 +15,11 @@ import numbers
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine import history
-from kuai.engine.concrete import concrete, is_concrete
-from kuai.engine.door import Array, Number, Sequence, op
-from kuai.engine.promotion import cast, scalar_name
+from kuai.engine.autograd import inplace
+from kuai.engine.op import Array, Number, Sequence, op
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops import shaping
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.index_plan import (
@@ -142,7 +142,7 @@ def set_item(self, index, value):
         fill(window, source)
     elif _fills_mask(window, gathers, source):
         mask = _aligned(window, gathers)
-        history.overwrite(window, filled_where(window, mask, source))
+        inplace.overwrite(window, filled_where(window, mask, source))
     else:
         _put(window, gathers, source)
 
@@ -166,7 +166,7 @@ def _source(target, value):
 def fill(target, source):
     """Broadcast, cast and write a tensor or number into a tensor."""
     result = filled(target, source) if not isinstance(source, Tensor) else copied(target, source)
-    return history.overwrite(target, result)
+    return inplace.overwrite(target, result)
 
 
 def _fills_mask(window, gathers, source):
@@ -190,7 +190,7 @@ def _aligned(window, gathers):
 def _put(window, gathers, source):
     places, indices = integer_indices(window, gathers)
     check_same_dtype(window, source)
-    history.overwrite(window, replaced(window, places, indices, source, False))
+    inplace.overwrite(window, replaced(window, places, indices, source, False))
 
 
 def check_same_dtype(target, source):

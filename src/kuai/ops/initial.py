@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, op
+from kuai.engine.op import Array, Number, op
 
 
 @op(function=False, method=False, random=True)

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.interpolation_weights import taps
 from kuai.ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 

@@ -6,9 +6,9 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.door import Array, Sequence, composite, op
-from kuai.engine.promotion import cast, result_dtype
+from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import cast, result_dtype
 from kuai.ops import selecting, shaping
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.shaping import shape_of
@@ -244,5 +244,4 @@ def clone(input, *, memory_format=None):
         >>> x
         tensor([0., 0.])
     """
-    input._storage.exclusive = False  # both storages hold the same immutable array now
     return cloned(input)

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import promote
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import promote
 from kuai.ops.elementwise import COMPLEX, call, kind_of, together
 
 

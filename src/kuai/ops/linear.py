@@ -7,8 +7,8 @@ product forward, two backward, and what the tape keeps are the inputs themselves
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import size_of
 
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, op
+from kuai.engine.op import Array, Number, op
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, kind_of, refuse, together
 
 

@@ -10,7 +10,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.elementwise import refuse, together
 from kuai.ops.loss_reduction import legacy_reduction, reduced, warn_sizes
 

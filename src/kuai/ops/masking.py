@@ -5,10 +5,10 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.concrete import concrete
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, scalar_name
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops import indexing, selecting, shaping
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.gathering import check_integers, gather, grown, prepared

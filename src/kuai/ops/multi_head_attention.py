@@ -13,8 +13,8 @@ import warnings
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Sequence, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.attention import attend, dropped, scores_of
 from kuai.ops.softmax import _softmax
 

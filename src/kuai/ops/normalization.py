@@ -11,10 +11,10 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.history import overwrite
-from kuai.engine.modes import no_grad
-from kuai.engine.promotion import scalar_name
+from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import size_of
 from kuai.ops.native import channels_last
 

@@ -4,9 +4,9 @@ import math
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.dtypes import dtype as Dtype
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
 

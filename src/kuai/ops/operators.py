@@ -8,7 +8,7 @@ import numbers
 
 import numpy as np
 
-from kuai.engine.door import inplace
+from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
 from kuai.ops import arithmetic, comparison, division, logic, powers
 from kuai.ops.products import matmul

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.promotion import promote
+from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
 from kuai.ops.return_types import return_type

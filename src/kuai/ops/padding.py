@@ -6,7 +6,7 @@ Negative amounts cut off instead.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
+from kuai.engine.op import Array, composite, op
 
 _COMBINATIONS = """Supported combinations for non-constant padding:
   - 2D or 3D input: padding size = 2 (pads last dimension)

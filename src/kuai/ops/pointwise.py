@@ -7,7 +7,7 @@ which leave integers as they are.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, op
+from kuai.engine.op import Array, op
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
 
 # Exponentials and logarithms ----------------------------------------------------------------------

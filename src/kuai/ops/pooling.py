@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kuai.engine.door import Array, composite, op
+from kuai.engine.op import Array, composite, op
 from kuai.ops.pooling_kernels import maximum, positions, total
 from kuai.ops.pooling_windows import adaptive_spans, as_sizes, pool_spans
 

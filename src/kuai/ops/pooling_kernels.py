@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kuai.engine.portable import is_portable
+from kuai.engine.tensor.portable import is_portable
 from kuai.ops.native import channels_last
 from kuai.ops.pooling_windows import Span
 

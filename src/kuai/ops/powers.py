@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, category, result_dtype
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import cast, category, result_dtype
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, floating, kind_of, refuse, together
 
 

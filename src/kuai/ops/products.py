@@ -9,8 +9,8 @@ import math
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast, promote, scalar_name
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor.promotion import cast, promote, scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, call, refuse
 

@@ -6,10 +6,10 @@ Differs from PyTorch: the numbers themselves.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine import dtypes, history, modes
-from kuai.engine.door import Array, Number, composite, op
-from kuai.engine.promotion import cast
-from kuai.engine.tensor import Tensor
+from kuai.engine.autograd import inplace
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor import Tensor, dtypes, modes
+from kuai.engine.tensor.promotion import cast
 from kuai.ops.creation import empty
 from kuai.ops.drawing import draw_shape
 from kuai.ops.random_values import complex_normal, finish, randn, refuse_integers, work_type
@@ -85,7 +85,7 @@ def _fill(target, operation, *arguments, generator):
     with modes.no_grad():
         shape = tuple(target.shape)
         made = draw_shape(draw, shape, target.device) if numbers else draw(shape)
-    return history.overwrite(target, made)
+    return inplace.overwrite(target, made)
 
 
 @composite(function=False)

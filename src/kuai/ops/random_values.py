@@ -11,10 +11,10 @@ import math
 import jax
 import jax.numpy as jnp
 
-from kuai.engine import devices, dtypes, modes
-from kuai.engine.door import Number, composite, op
-from kuai.engine.promotion import scalar_name
-from kuai.engine.randomness import generator_of
+from kuai.engine.op import Number, composite, op
+from kuai.engine.tensor import devices, dtypes, modes
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.randomness import generator_of
 from kuai.ops.drawing import draw_shape
 from kuai.ops.shaping import integers, shape_of
 

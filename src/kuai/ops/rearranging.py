@@ -2,9 +2,9 @@
 
 import jax.numpy as jnp
 
-from kuai.engine.concrete import concrete
-from kuai.engine.door import Array, Sequence, composite, op
-from kuai.engine.promotion import cast, result_dtype
+from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.promotion import cast, result_dtype
 from kuai.ops import selecting, shaping
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.joining import clone

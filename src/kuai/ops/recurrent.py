@@ -15,8 +15,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, Sequence, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, Sequence, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dropout import keep_mask
 from kuai.ops.lstm import lstm_direction
 

@@ -6,9 +6,9 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.dtypes import dtype as Dtype
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dims, size_of
 from kuai.ops.elementwise import (
     BOOL,

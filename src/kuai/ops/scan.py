@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, op
-from kuai.engine.dtypes import dtype as Dtype
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, op
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
 from kuai.ops.reduction import summable

@@ -3,7 +3,7 @@
 All functions here give views.
 """
 
-from kuai.engine.door import composite
+from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.export import is_symbolic_dim
 
-from kuai.engine import dtypes
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor, from_array, is_tensor
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
 from kuai.ops.creation import cast_array, empty, into, kind_of, tensor
 from kuai.ops.shaping import shape_of
 

@@ -7,9 +7,8 @@ its old shape.
 
 import math
 
-from kuai.engine import changes
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, changes
 from kuai.ops import creation, joining, shaping, transposing
 from kuai.ops.shaping import integers, shape_of
 

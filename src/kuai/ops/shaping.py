@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from kuai.engine import dtypes, views
-from kuai.engine.door import Array, composite, op
-from kuai.engine.layouts import is_contiguous, layout_of, merged_strides
-from kuai.engine.size import Size, whole
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import dtypes, views
+from kuai.engine.tensor.layouts import is_contiguous, layout_of, merged_strides
+from kuai.engine.tensor.size import Size, whole
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 
@@ -23,7 +23,7 @@ _INCOMPATIBLE = (
 
 def shape_of(tensor) -> tuple:
     """A tensor's shape as a plain tuple."""
-    return views.value(tensor).shape
+    return views.outline(tensor).shape
 
 
 def integers(given) -> tuple:

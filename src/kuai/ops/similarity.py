@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
+from kuai.engine.op import Array, composite, op
 from kuai.ops.elementwise import together
 from kuai.ops.loss_reduction import check_reduction, legacy_reduction, reduced
 from kuai.ops.normalization import vector_norm

@@ -10,8 +10,8 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.history import overwrite
+from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.op import Array, composite, op
 from kuai.ops.activation import _averaged_relu, _randomized_relu
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, to_dtype

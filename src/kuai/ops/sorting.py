@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.door import Array, composite, op
-from kuai.engine.promotion import scalar_name
+from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
 from kuai.ops.order import sort_with_indices

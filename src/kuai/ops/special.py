@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
-from kuai.engine.door import REGISTRY, Array, Number, composite, op
+from kuai.engine.op import REGISTRY, Array, Number, composite, op
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse, together
 from kuai.ops.pointwise import exp2, expm1, log1p, logit, round, sigmoid
 from kuai.ops.trigonometry import sinc

@@ -1,8 +1,8 @@
 """Splitting: one tensor as several views of it."""
 
-from kuai.engine.concrete import concrete
-from kuai.engine.door import composite
+from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.concrete import concrete
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.shaping import shape_of

@@ -4,7 +4,7 @@
 compiled programs begin with, on some systems, makes itself known in the same way.
 """
 
-from kuai.engine.door import REGISTRY
+from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.ops import (
     activation as activation,

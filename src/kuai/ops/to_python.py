@@ -8,10 +8,10 @@ import copy
 import jax
 import numpy as np
 
-from kuai.engine import devices, dtypes, printing, views
-from kuai.engine.concrete import concrete, truth
-from kuai.engine.door import composite
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, printing, views
+from kuai.engine.tensor.concrete import concrete, truth
+from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.conversion import numel
 from kuai.ops.shaping import shape_of
 
@@ -135,7 +135,7 @@ def _format(self, spec):
 
 
 def _represent(self):
-    array = views.value(self)
+    array = resolved(views.held(self), "a printed tensor")
     if isinstance(array, jax.core.Tracer):
         return f"tensor(<value unknown while compiling>, size={shape_of(self)}, dtype={self.dtype})"
     place = self.device

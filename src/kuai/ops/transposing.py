@@ -1,6 +1,6 @@
 """Order: dimensions exchanged, reversed and moved; complex conjugates. All but those are views."""
 
-from kuai.engine.door import Array, composite, op
+from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, op
+from kuai.engine.op import Array, op
 from kuai.ops.elementwise import BOOL, INTEGER, floating, refuse, together
 
 

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from kuai.engine.door import Array, op
+from kuai.engine.op import Array, op
 
 
 def _check_pixels(name, word, input, factor):

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from kuai.engine.door import Array, Number, view_op
-from kuai.engine.layouts import Layout, contiguous_strides, merged_strides
+from kuai.engine.op import Array, Number, view_op
+from kuai.engine.tensor.layouts import Layout, contiguous_strides, merged_strides
 
 _OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from kuai.engine.tensor import Tensor, from_array
 from kuai.optim.optimizer import Optimizer
-from kuai.optim.stepping import apply, constant, new_state, number, number_in, scalar, wide
+from kuai.optim.stepping import apply, new_state, scalar, wide
 
 __all__ = ["Adam"]
 
@@ -98,7 +98,6 @@ class Adam(Optimizer):
         loss = self._evaluate(closure)
         for group in self.param_groups:
             self._step_group(group)
-        self._note_state()
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
@@ -106,15 +105,15 @@ class Adam(Optimizer):
         if not params:
             return
         names = ["step", "exp_avg", "exp_avg_sq"]
-        if constant(group, "amsgrad"):
+        if group["amsgrad"]:
             names.append("max_exp_avg_sq")
         states = [self._state_of(param, names) for param in params]
         written = [params, *([state[name] for state in states] for name in names)]
-        betas = (number_in(group, "betas", 0), number_in(group, "betas", 1))
-        numbers = tuple(number(group, name) for name in ("lr", "eps", "weight_decay"))
-        static = (constant(group, "maximize"), constant(group, "decoupled_weight_decay"))
+        betas = (group["betas"][0], group["betas"][1])
+        numbers = tuple(group[name] for name in ("lr", "eps", "weight_decay"))
+        static = (group["maximize"], group["decoupled_weight_decay"])
         grads = [param.grad for param in params]
-        differentiable = constant(group, "differentiable")
+        differentiable = group["differentiable"]
         apply(adapt, written, [grads], (*betas, *numbers), static, differentiable)
 
     def _state_of(self, param: Tensor, names: list[str]) -> dict[str, Tensor]:

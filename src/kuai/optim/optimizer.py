@@ -1,8 +1,7 @@
 """Optimizer: the base of all optimizers - parameter groups, state, hooks, saving.
 
 A subclass says how one group is updated: which tensors it writes, which it reads, and a pure
-function of their arrays (see `stepping`). What a compiled program must know about the optimizer
-itself (its parameters, its state tensors, its hooks) is noted by `_evaluate` and `_note_state`.
+function of their arrays (see `stepping`).
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
-from kuai.engine.modes import enable_grad
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
+from kuai.engine.tensor.modes import enable_grad
 from kuai.nn.hooks import RemovableHandle
 from kuai.nn.typename import typename
 from kuai.optim import saved_state
-from kuai.optim.stepping import constant, depend_on_layout, depend_on_state
 
 __all__ = [
     "Optimizer",
@@ -126,11 +124,10 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros under `set_to_none=False`."""
-        depend_on_layout(self)
         for param in self._all_params():
             if set_to_none:
-                # without a look at it first: a compiled step need not know whether there is one
-                param.grad = None
+                if param.grad is not None:
+                    param.grad = None
             elif param.grad is not None:
                 param.grad = param.grad.detach()
                 param.grad.zero_()
@@ -139,19 +136,11 @@ class Optimizer:
         return [param for group in self.param_groups for param in group["params"]]
 
     def _evaluate(self, closure: Callable[[], Any] | None) -> Any:
-        """The loss that the closure returns; everything the step then depends on is noted."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        depend_on_layout(self)
-        for moment in _global_hooks:
-            constant(_global_hooks, moment)
-        return loss
-
-    def _note_state(self) -> None:
-        """To be called when all state tensors exist."""
-        depend_on_state(self)
+        """The loss that the closure returns."""
+        if closure is None:
+            return None
+        with enable_grad():
+            return closure()
 
     # Parameter groups -----------------------------------------------------------------------------
 
@@ -285,6 +274,8 @@ def _with_hooks(function: Callable) -> Callable:
         self._opt_called = True
         args, kwargs = _run_pre_hooks(self, args, kwargs)
         result = function(self, *args, **kwargs)
+        if modes.state.recorder is not None:
+            modes.state.recorder.step_ended()
         own = self._optimizer_step_post_hooks
         for hook in chain(own.values(), _global_hooks["post"].values()):
             hook(self, (self, *args), kwargs)

@@ -12,8 +12,8 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
-from kuai.engine.dtypes import float32
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.dtypes import float32
 
 __all__ = ["pack", "unpack"]
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from kuai.engine.tensor import Tensor
 from kuai.optim.optimizer import Optimizer
-from kuai.optim.stepping import active, apply, constant, new_state, number, scalar, wide
+from kuai.optim.stepping import active, apply, new_state, scalar, wide
 
 __all__ = ["SGD"]
 
@@ -88,7 +88,6 @@ class SGD(Optimizer):
         loss = self._evaluate(closure)
         for group in self.param_groups:
             self._step_group(group)
-        self._note_state()
         return loss
 
     def _step_group(self, group: dict[str, Any]) -> None:
@@ -102,12 +101,10 @@ class SGD(Optimizer):
             [self._buffer(param, dampened) for param in params] if has_momentum else [],
             [self._first_flag(param) for param in params] if dampened else [],
         ]
-        numbers = tuple(
-            number(group, name) for name in ("lr", "momentum", "dampening", "weight_decay")
-        )
-        static = (has_momentum, constant(group, "nesterov"), constant(group, "maximize"))
+        numbers = tuple(group[name] for name in ("lr", "momentum", "dampening", "weight_decay"))
+        static = (has_momentum, group["nesterov"], group["maximize"])
         grads = [param.grad for param in params]
-        apply(descend, written, [grads], numbers, static, constant(group, "differentiable"))
+        apply(descend, written, [grads], numbers, static, group["differentiable"])
 
     def _buffer(self, param: Tensor, dampened: bool) -> Tensor:
         state = self.state[param]

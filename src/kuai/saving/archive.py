@@ -134,11 +134,21 @@ def _readable() -> Iterator[None]:
 def _root_of(names: list[str]) -> str:
     found = [name for name in names if re.fullmatch(r"[^/]+/data\.pkl", name)]
     if len(found) != 1:
-        raise Damaged("it has no data.pkl; another kind of zip file?")
+        raise Damaged(f"it has no data.pkl; {_kind_of_zip(names)}")
     root = found[0].removesuffix("/data.pkl")
     if any(not name.startswith(f"{root}/") for name in names):
         raise Refused("the archive has entries outside of its folder")
     return root
+
+
+def _kind_of_zip(names: list[str]) -> str:
+    if names and all(name.endswith(".npy") for name in names):
+        return "it is a NumPy archive (.npz). Use numpy.load(path), and kuai.from_numpy"
+    if {"manifest.json", "program.jax"} <= set(names):
+        return "it is a program of kuai.export. Use kuai.load_exported"
+    if any(name.endswith((".pt", ".pth", ".bin", ".safetensors")) for name in names):
+        return "it is a zip file with files of tensors in it. Unpack it first: unzip"
+    return "another kind of zip file?"
 
 
 def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryview]]) -> None:

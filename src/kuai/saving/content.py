@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from kuai.engine.dtypes import bool_, dtype
+from kuai.engine.tensor.dtypes import bool_, dtype
 from kuai.saving.refusals import Damaged
 
 __all__ = ["ALIGNMENT", "Content", "elements"]

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.devices import device
-from kuai.engine.dtypes import dtype
-from kuai.engine.layouts import Layout, layout_of
-from kuai.engine.size import Size
-from kuai.engine.storage import resolve
 from kuai.engine.tensor import Tensor
-from kuai.engine.views import value
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.layouts import Layout, layout_of
+from kuai.engine.tensor.size import Size
+from kuai.engine.tensor.storage import resolve
+from kuai.engine.tensor.views import value
 from kuai.errors import UnsavableObjectError
 from kuai.nn.parameter import Buffer, Parameter, is_lazy
 from kuai.saving.element_types import STORAGE_OF_DTYPE, UNTYPED

@@ -3,7 +3,7 @@
 Newer types have no such class. Their bytes lie in an `UntypedStorage`; the tensor says the type.
 """
 
-from kuai.engine import dtypes
+from kuai.engine.tensor import dtypes
 
 __all__ = ["DTYPE_OF_STORAGE", "STORAGE_OF_DTYPE", "UNTYPED"]
 

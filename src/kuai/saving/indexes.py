@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kuai.errors import BrokenFileError, FileFormatError, UnsafeFileError
+from kuai.saving.opening import opened
 from kuai.saving.refusals import unique
 
 __all__ = ["Index", "check_names", "named_files", "plain_name", "read_index"]
@@ -79,7 +80,7 @@ def named_files(folder: pathlib.Path, ending: str) -> set[str] | None:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
+    with opened(path) as file:
         if os.fstat(file.fileno()).st_size > _LARGEST:
             raise _broken(path, "an index of more than 100 MB")
         content = file.read()

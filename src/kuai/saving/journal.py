@@ -22,6 +22,7 @@ from kuai.errors import FileFormatError
 from kuai.saving.drafts import digest_of
 from kuai.saving.indexes import named_files, plain_name, read_index
 from kuai.saving.locks import is_at, remove_locked, wait_for_lock
+from kuai.saving.opening import opened
 from kuai.saving.places import naming
 from kuai.saving.safetensors_format import read_header
 
@@ -137,7 +138,7 @@ class Journal:
         """The save to which a file belongs; None if there is no such file, or no whole one."""
         path = self.index.with_name(name)
         try:
-            with open(path, "rb") as file:
+            with opened(path) as file:
                 return read_header(file, path).save
         except (FileFormatError, OSError):
             return None

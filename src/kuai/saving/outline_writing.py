@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kuai.engine.dtypes import dtype
+from kuai.engine.tensor.dtypes import dtype
 from kuai.saving.described import Description, parameter_call, state_call, tensor_call
 from kuai.saving.outlines import Outline
 from kuai.saving.pickling import Call, Global

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.dtypes import dtype
-from kuai.engine.layouts import Layout
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.layouts import Layout
 from kuai.saving.content import Content, elements
 from kuai.saving.interpreter import interpret
+from kuai.saving.kinds import LOOKED_AT, is_safetensors, is_torch_archive
 from kuai.saving.names import Tensors, checked_bits, known_names
+from kuai.saving.opening import given_path, opened
 from kuai.saving.refusals import Damaged, Refused, explained
 from kuai.saving.safetensors_format import CODES, Entry, broken
 from kuai.saving.safetensors_source import INDEX, SUFFIX, open_source
@@ -152,9 +154,9 @@ class Outlined:
 @contextmanager
 def open_outlines(path: str | os.PathLike) -> Iterator[Outlined]:
     """The outlines of a file of any kind, whose values can be read inside the block."""
-    path = pathlib.Path(path)
+    path = given_path(path)
     with ExitStack() as stack:
-        if path.is_dir() or path.name.endswith((SUFFIX, INDEX)) or _looks_like_safetensors(path):
+        if path.is_dir() or _is_safetensors(path):
             found = _of_safetensors(path, stack)
         else:
             found = (_of_torch_shards if is_index(path) else _of_torch)(path, stack)
@@ -162,9 +164,13 @@ def open_outlines(path: str | os.PathLike) -> Iterator[Outlined]:
             yield found
 
 
-def _looks_like_safetensors(path: pathlib.Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(9)[8:] == b"{"
+def _is_safetensors(path: pathlib.Path) -> bool:
+    """By its first bytes rather than by its name, which may be wrong."""
+    if path.name.endswith(INDEX):
+        return True
+    with opened(path) as file:
+        start = file.read(LOOKED_AT)
+    return is_safetensors(start) or (path.name.endswith(SUFFIX) and not is_torch_archive(start))
 
 
 # safetensors --------------------------------------------------------------------------------------
@@ -197,7 +203,7 @@ def _outline_of_entry(content: Content, storage: tuple, entry: Entry) -> Outline
 
 
 def _of_torch(path: pathlib.Path, stack: ExitStack) -> Outlined:
-    file = stack.enter_context(open(path, "rb"))
+    file = stack.enter_context(opened(path))
     with explained(str(path), "PyTorch file"):
         archive = open_archive(file, str(path))
         storages = Storages(archive)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from kuai.saving.opening import given_path
+
 __all__ = ["Place", "naming", "place_of", "status_of"]
 
 _OPEN_FILES = ("/proc/", "/dev/fd")
@@ -43,8 +45,7 @@ class Place(NamedTuple):
 def place_of(path: str | os.PathLike) -> Place:
     """What stands at a path; an error that names it if no file can be written there."""
     path = os.fsdecode(path)
-    if not path:
-        raise _error(errno.ENOENT, path)
+    given_path(path)
     status = status_of(path)
     if path.endswith(os.sep) or (status and stat.S_ISDIR(status.st_mode)):
         raise _error(errno.EISDIR, path)

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.layouts import layout_of
-from kuai.engine.storage import resolve
 from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import value
-from kuai.errors import BrokenFileError, UnsavableObjectError
+from kuai.engine.tensor.layouts import layout_of
+from kuai.engine.tensor.storage import resolve
+from kuai.engine.tensor.views import value
+from kuai.errors import FileFormatError, UnsavableObjectError, printable
 from kuai.nn.parameter import is_lazy
 from kuai.saving.content import Content, elements
+from kuai.saving.foreign import foreign_dtype
 from kuai.saving.refusals import Damaged
 from kuai.saving.safetensors_format import (
     CHECKSUMS,
@@ -34,7 +35,7 @@ from kuai.saving.safetensors_source import Source, open_source
 from kuai.saving.shards import write_checkpoint
 
 __all__ = ["array_of_entry", "load_file", "load_metadata", "save_file", "tensors_of"]
-__all__ += ["write_tensors"]
+__all__ += ["unknown_type", "write_tensors"]
 
 _OWN = (CHECKSUMS, SAVE)
 
@@ -105,7 +106,7 @@ def tensors_of(source: Source, device: Any = None, mmap: bool = False) -> dict[s
     for part in source.parts:
         content = part.content(mmap)
         for name, entry in part.header.entries.items():
-            tensors[name] = from_array(array_of_entry(content, part.path, entry), device)
+            tensors[name] = from_array(array_of_entry(content, part.path, name, entry), device)
         part.check_unchanged()
         part.close()
     for alias, name in source.aliases.items():
@@ -119,16 +120,23 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
         return source.metadata
 
 
-def array_of_entry(content: Content, file: pathlib.Path, entry: Entry) -> np.ndarray:
+def array_of_entry(content: Content, file: pathlib.Path, name: str, entry: Entry) -> np.ndarray:
     """A tensor of a file; where it has a checksum and is not mapped, that is compared."""
     kind = CODES.get(entry.code)
     if kind is None:
-        raise BrokenFileError(f"{file} has a tensor of element type {entry.code}, unknown here")
+        raise FileFormatError(f"{file}: {unknown_type(name, entry.code)}")
     try:
         found = content.array(entry.start, entry.size, entry.checksum)
         return elements(found, kind).reshape(entry.shape)
     except (Damaged, ValueError) as error:  # NumPy's, for more than 64 or too large dimensions
         raise broken(file, error) from error
+
+
+def unknown_type(name: str, code: str) -> str:
+    """What there is to say about a tensor of an element type that Kuai does not have."""
+    found = foreign_dtype(code)
+    way_out = f". In PyTorch, put {found.remedy} in its place, and save that" if found else ""
+    return f"'{printable(name)}' is of {printable(code)}, which Kuai does not have{way_out}"
 
 
 def _check_tensors(tensors: Mapping[str, Tensor]) -> None:

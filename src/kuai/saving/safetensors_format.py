@@ -25,9 +25,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import safetensors
 
-from kuai.engine import dtypes
+from kuai.engine.tensor import dtypes
 from kuai.errors import BrokenFileError
 from kuai.saving.content import ALIGNMENT
+from kuai.saving.kinds import LOOKED_AT, is_safetensors, is_torch_archive, kind_of
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE
 from kuai.saving.refusals import unique
 
@@ -104,7 +105,9 @@ def broken(path: str | os.PathLike, reason: Any) -> BrokenFileError:
 
 
 def read_header(file: BinaryIO, path: str | os.PathLike) -> Header:
-    """Read the header of an open file and check it against the size of the file."""
+    """Read the header of a file, just opened, and check it against the size of the file."""
+    _check_kind(path, file.read(LOOKED_AT))
+    file.seek(0)
     try:
         with safetensors.safe_open(_path_of(file, path), framework="numpy"):
             length = int.from_bytes(file.read(8), "little")
@@ -112,7 +115,21 @@ def read_header(file: BinaryIO, path: str | os.PathLike) -> Header:
         metadata = found.pop(_METADATA, None) or {}
         return _header(found, metadata, 8 + length)
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
-        raise broken(path, error) from error
+        raise broken(path, error) from None  # it may quote the file, without end
+
+
+def _check_kind(path: str | os.PathLike, start: bytes) -> None:
+    if is_safetensors(start):
+        return
+    if is_torch_archive(start):
+        name = os.fspath(path)
+        raise BrokenFileError(
+            f"{name} is a PyTorch file, whatever its name says. Give it a name that ends in .pt, "
+            f"or make it a safetensors file: kuai convert {name} new.safetensors"
+        )
+    kind = kind_of(start) if start else None
+    if kind:
+        raise BrokenFileError(f"{os.fspath(path)} is not a safetensors file: {kind}")
 
 
 def _path_of(file: BinaryIO, path: str | os.PathLike) -> str:

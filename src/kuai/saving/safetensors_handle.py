@@ -45,16 +45,16 @@ class safe_open:
         if framework not in _FRAMEWORKS:
             raise ValueError(f"framework has to be 'kuai' or 'pt', not {framework!r}")
         self._device = device
-        with ExitStack() as opened:
-            self._source = opened.enter_context(open_source(filename))
+        with ExitStack() as files:
+            self._source = files.enter_context(open_source(filename))
             self._contents = {part.path: part.content(mapped=True) for part in self._source.parts}
-            self._opened = opened.pop_all()
+            self._files = files.pop_all()
 
     def __enter__(self) -> safe_open:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._opened.close()
+        self._files.close()
 
     def keys(self) -> list[str]:
         """The names of the tensors."""
@@ -74,7 +74,7 @@ class safe_open:
 
     def _array(self, name: str) -> np.ndarray:
         part, entry = self._entry(name)
-        return array_of_entry(self._contents[part.path], part.path, entry)
+        return array_of_entry(self._contents[part.path], part.path, name, entry)
 
     def _entry(self, name: str) -> tuple[Any, Entry]:
         name = self._source.aliases.get(name, name)

@@ -24,6 +24,7 @@ from kuai.errors import BrokenFileError, FileFormatError
 from kuai.saving.content import Content
 from kuai.saving.indexes import Index, check_names, read_index
 from kuai.saving.journal import JOURNAL, has_journal
+from kuai.saving.opening import given_path, opened
 from kuai.saving.refusals import unique
 from kuai.saving.safetensors_format import SAVE, Entry, Header, broken, read_header
 
@@ -44,7 +45,7 @@ class Part:
 
     def __init__(self, path: pathlib.Path):
         self.path = path
-        self._file = open(path, "rb")  # PermissionError and the like, with the name
+        self._file = opened(path)  # PermissionError and the like, with the name
         try:
             self._stamp = _stamp(os.fstat(self._file.fileno()))
             self.header: Header = read_header(self._file, path)
@@ -60,7 +61,7 @@ class Part:
     def content(self, mapped: bool = False) -> Content:
         """Its bytes."""
         if self._file.closed:
-            self._file = open(self.path, "rb")
+            self._file = opened(self.path)
             self.check_unchanged()
         return Content(self._file, mapped)
 
@@ -111,7 +112,7 @@ def is_index(path: str | os.PathLike) -> bool:
 
 def open_source(path: str | os.PathLike) -> Source:
     """Open a file, the files of an index, or what a folder holds of these."""
-    path = pathlib.Path(path)
+    path = given_path(path)
     for _ in range(_TRIES - 1):
         before = _state(path)
         try:
@@ -143,30 +144,30 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 def _open(path: pathlib.Path) -> Source:
     path = _in_folder(path) if path.is_dir() else path
-    with ExitStack() as opened:
-        source = _several(path, opened) if is_index(path) else _single(path, opened)
-        opened.pop_all()
+    with ExitStack() as files:
+        source = _several(path, files) if is_index(path) else _single(path, files)
+        files.pop_all()
     return source
 
 
-def _part(path: pathlib.Path, opened: ExitStack) -> Part:
+def _part(path: pathlib.Path, files: ExitStack) -> Part:
     part = Part(path)
-    opened.callback(part.close)
+    files.callback(part.close)
     return part
 
 
-def _single(path: pathlib.Path, opened: ExitStack) -> Source:
-    part = _part(path, opened)
+def _single(path: pathlib.Path, files: ExitStack) -> Source:
+    part = _part(path, files)
     metadata = dict(part.header.metadata)
     text = metadata.pop(ALIASES, "{}")
     return Source([part], _aliases(path, text, part.header.entries), metadata)
 
 
-def _several(path: pathlib.Path, opened: ExitStack) -> Source:
+def _several(path: pathlib.Path, files: ExitStack) -> Source:
     index = read_index(path, SUFFIX)
     parts = []
     for file in index.files:
-        parts.append(_part(file, opened))
+        parts.append(_part(file, files))
         if len(parts) > _OPEN:
             parts[-1].close()
     _check_save(index, parts)

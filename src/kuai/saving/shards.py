@@ -22,6 +22,7 @@ from kuai.saving.atomic import replacing, write_atomically
 from kuai.saving.drafts import remove_all_abandoned
 from kuai.saving.indexes import named_files
 from kuai.saving.journal import Journal, journal_of
+from kuai.saving.opening import given_path
 from kuai.saving.places import naming
 from kuai.saving.safetensors_format import CODE_OF_DTYPE, SAVE, Piece, write_pieces
 from kuai.saving.safetensors_source import ALIASES, INDEX, SUFFIX, is_index
@@ -40,7 +41,7 @@ def bytes_of(size: int | str) -> int:
         >>> bytes_of("1.5KB"), bytes_of("2KiB"), bytes_of(7)
         (1500, 2048, 7)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(size))
+    found = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([a-zA-Z]*)\s*", str(size))
     unit = _UNITS.get(found[2].upper()) if found else None
     if found is None or unit is None or float(found[1]) * unit < 1:
         raise ValueError(f"a size has to be a number of bytes or a text like '5GB', not {size!r}")
@@ -63,13 +64,14 @@ def write_checkpoint(
     Returns:
         The file, or the index.
     """
+    path = given_path(path)
     aliases_text = {ALIASES: json.dumps(dict(aliases), ensure_ascii=False)} if aliases else {}
     strings = {**metadata, **aliases_text}
     if _is_one_name(path, max_shard_size):
-        _write_file(pathlib.Path(path), pieces, strings, checksums)
-        return pathlib.Path(path)
+        _write_file(path, pieces, strings, checksums)
+        return path
     single, index = target_files(path)
-    with naming(os.fsdecode(path)):
+    with naming(str(path)):
         remove_all_abandoned(index.parent)
     with journal_of(index) as journal:
         if not is_in_several(path, pieces, max_shard_size):

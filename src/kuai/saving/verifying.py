@@ -10,12 +10,10 @@ import os
 from typing import NamedTuple
 
 from kuai.errors import BrokenFileError
-from kuai.saving.listing import walk
+from kuai.saving.listing import quoted, walk
 from kuai.saving.outlines import Outline, open_outlines
 
 __all__ = ["Verified", "verify"]
-
-_SHOWN = 5  # names of broken tensors
 
 
 class Verified(NamedTuple):
@@ -45,12 +43,6 @@ def verify(path: str | os.PathLike) -> Verified:
     states = [answers[outline.storage] for _, outline in outlines]
     broken = [name for (name, _), state in zip(outlines, states, strict=True) if state is False]
     if broken:
-        raise BrokenFileError(f"{os.fspath(path)} has been changed: {_list(broken)}")
+        have = "does not have its checksum" if len(broken) == 1 else "do not have their checksums"
+        raise BrokenFileError(f"{os.fspath(path)} has been changed: {quoted(broken)} {have}")
     return Verified(states.count(True), states.count(None))
-
-
-def _list(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_SHOWN])
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    have = "does not have its checksum" if len(names) == 1 else "do not have their checksums"
-    return f"{shown}{more} {have}"

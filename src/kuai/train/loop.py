@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kuai.data.loader import DataLoader
-from kuai.engine.compiling import compile
-from kuai.engine.modes import no_grad
+from kuai.engine.compile.compiler import compile
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.modes import no_grad
 from kuai.nn import CrossEntropyLoss, Module
 from kuai.optim import Optimizer
 from kuai.optim.lr_scheduler import LRScheduler

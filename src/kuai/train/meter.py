@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuai.engine.modes import no_grad
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.modes import no_grad
 
 __all__ = ["Meter"]
 

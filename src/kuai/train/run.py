@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kuai.data import DataLoader, TensorDataset
-from kuai.engine.randomness import Generator, manual_seed
+from kuai.engine.tensor.randomness import Generator, manual_seed
 from kuai.errors import OccupiedFolderError
 from kuai.optim import SGD
 from kuai.optim.lr_scheduler import CosineAnnealingLR

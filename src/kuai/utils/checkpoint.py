@@ -1,6 +1,6 @@
 """`kuai.utils.checkpoint`: trade computation for memory."""
 
-from kuai.engine.checkpointing import checkpoint
+from kuai.engine.autograd.checkpointing import checkpoint
 from kuai.errors import RecomputationError as CheckpointError
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]

@@ -7,9 +7,9 @@ Nothing here looks at a number, so a compiled step keeps the clipping inside its
 import types
 import warnings
 
-from kuai.engine.history import overwrite
-from kuai.engine.modes import no_grad
+from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.modes import no_grad
 from kuai.nn.factory import zeros
 from kuai.ops.clipping import clamp_all, norm_of_all, scale_all
 

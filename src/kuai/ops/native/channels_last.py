@@ -21,7 +21,7 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from kuai.engine.acceleration import is_whole_program
+from kuai.engine.tensor.acceleration import is_whole_program
 from kuai.ops.native import library
 from kuai.ops.xla_convolution import convolve_on_xla
 

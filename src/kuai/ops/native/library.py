@@ -17,8 +17,8 @@ import pathlib
 
 import jax
 
-from kuai.engine.acceleration import is_accelerated
-from kuai.engine.portable import is_portable
+from kuai.engine.tensor.acceleration import is_accelerated
+from kuai.engine.tensor.portable import is_portable
 
 __all__ = ["TARGETS", "is_available", "is_usable"]
 

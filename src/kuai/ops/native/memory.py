@@ -18,7 +18,7 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import mlir
 
-from kuai.engine import additions
+from kuai.engine.compile import additions
 from kuai.ops.native import channels_last, library
 from kuai.ops.native.channels_last import is_partitioned
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from kuai.engine import capturing
 from kuai.engine.tensor import Tensor
 from kuai.optim.optimizer import Optimizer
 
@@ -133,13 +132,12 @@ class LRScheduler:
 
     def get_last_lr(self) -> list[Any]:
         """The learning rates, one a parameter group, that the last step has set."""
-        return capturing.constant(vars(self), "_last_lr")
+        return self._last_lr
 
     def get_lr(self) -> list[Any]:
         """The learning rates for `last_epoch`, one a parameter group."""
         raise NotImplementedError
 
-    @capturing.afterwards
     def step(self, epoch: int | None = None) -> None:
         """Set the learning rates for the next epoch; to be called after the optimizer's step."""
         if self._step_count == 1 and not self.optimizer._opt_called:

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from kuai.engine import capturing
 from kuai.optim.lr_scheduler.base import LRScheduler, current, set_option
 from kuai.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from kuai.optim.optimizer import Optimizer
@@ -109,7 +108,6 @@ class SequentialLR(_Combined):
         elif hasattr(scheduler, "last_epoch"):
             scheduler.last_epoch -= 1
 
-    @capturing.afterwards
     def step(self) -> None:
         """Step the scheduler whose turn it is; one that takes over begins at its epoch 0."""
         self.last_epoch += 1
@@ -139,7 +137,6 @@ class ChainedScheduler(_Combined):
         self.optimizer = optimizer
         self._last_lr = current(optimizer, "lr")
 
-    @capturing.afterwards
     def step(self) -> None:
         """Step every scheduler."""
         for scheduler in self._schedulers:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kuai.engine import capturing
 from kuai.optim.lr_scheduler.base import LRScheduler, RecursiveLR
 from kuai.optim.optimizer import Optimizer
 
@@ -94,7 +93,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
-    @capturing.afterwards
     def step(self, epoch: float | None = None) -> None:
         """Go on by one, or to `epoch`, which may be a fraction."""
         if epoch is None and self.last_epoch < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kuai.engine import capturing
+from kuai.engine.tensor import Tensor, modes
 from kuai.optim.lr_scheduler.base import (
     LRScheduler,
     check_optimizer,
@@ -89,9 +89,10 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    @capturing.afterwards
     def step(self, metrics: Any, epoch: int | None = None) -> None:
         """Take note of an epoch's metric, and reduce the learning rates if it is time."""
+        if modes.state.recorder is not None and isinstance(metrics, Tensor):
+            modes.state.recorder.end("ReduceLROnPlateau.step()")
         value = float(metrics)
         if epoch is not None:
             warn_epoch()

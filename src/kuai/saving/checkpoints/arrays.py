@@ -30,7 +30,8 @@ def load_arrays(
     try:
         arrays = orbax.load(folder, placements)
     except _BROKEN as error:  # what its libraries happen to raise
-        raise BrokenFileError(f"{folder} cannot be read: {error}") from error
+        reason = " ".join(str(error).split())
+        raise BrokenFileError(f"{folder} cannot be read: {reason}") from error
     for name, checksum in checksums_of(arrays).items():
         if checksums.get(name, checksum) != checksum:
             raise BrokenFileError(f"{folder} is broken: {name} does not have its checksum")

@@ -27,13 +27,14 @@ from typing import Any
 
 import jax
 
-from kuai.engine import modes
+from kuai.engine.tensor import modes
 from kuai.errors import (
     BrokenFileError,
     CheckpointError,
     CheckpointWarning,
     CheckpointWriteError,
     DataDependentError,
+    UnsafeFileError,
 )
 from kuai.saving.checkpoints.arrays import checksums_of, load_arrays, save_arrays
 from kuai.saving.checkpoints.background import background_of
@@ -46,6 +47,8 @@ from kuai.saving.checkpoints.holders import (
     write_state,
 )
 from kuai.saving.checkpoints.tree import Snapshot, State
+from kuai.saving.opening import given_path
+from kuai.saving.refusals import Refused
 from kuai.saving.safetensors_file import tensors_of, write_tensors
 from kuai.saving.safetensors_source import Source
 
@@ -109,7 +112,7 @@ class Checkpointer:
             raise ValueError("the name 'random' is taken: random generators are always included")
         for name, thing in objects.items():
             check_holder(name, thing)
-        self.folder = pathlib.Path(folder)
+        self.folder = given_path(folder)
         self.keep = keep
         self.mode = mode
         self.asynchronous = asynchronous
@@ -318,6 +321,9 @@ class Checkpointer:
     def _decode(self, step: int, name: str, state: State, trees: dict[str, Any]) -> Any:
         try:
             return state.decode(trees[name])
+        except Refused as error:
+            path = self._files.file(step)
+            raise UnsafeFileError(f"{path} was not loaded: {name}: {error}") from error
         except _DOES_NOT_FIT as error:
             path = self._files.file(step)
             raise BrokenFileError(f"{path} is a broken checkpoint: {name}: {error!r}") from error
@@ -326,8 +332,10 @@ class Checkpointer:
         try:
             write_state(self.objects[name], decoded, strict)
         except _DOES_NOT_FIT as error:
-            path = self._files.file(step)
-            raise CheckpointError(f"{name} does not take its state from {path}: {error}") from error
+            path, reason = self._files.file(step), " ".join(str(error).split())
+            raise CheckpointError(
+                f"{name} does not take its state from {path}: {reason}"
+            ) from error
 
     # What is there --------------------------------------------------------------------------------
 

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kuai.engine import randomness
-from kuai.engine.devices import device
-from kuai.engine.modes import no_grad
-from kuai.engine.randomness import Generator, generator_of
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, randomness
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.randomness import Generator, generator_of
 from kuai.errors import CheckpointError
 from kuai.nn.module import Module
 

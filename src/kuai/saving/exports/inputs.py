@@ -10,9 +10,9 @@ import jax
 import numpy as np
 from jax import export
 
-from kuai.engine.signatures import is_tensor_leaf
 from kuai.engine.tensor import Tensor, from_array
-from kuai.engine.views import value
+from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.views import value
 from kuai.errors import ExportError
 from kuai.nn.module import Module
 

@@ -14,17 +14,16 @@ from typing import Any
 
 import jax
 
-from kuai.engine import changes, modes
-from kuai.engine.acceleration import accelerated
-from kuai.engine.capturing import Capture
-from kuai.engine.compiling import _where
-from kuai.engine.devices import device_of
-from kuai.engine.portable import portable
-from kuai.engine.randomness import generator_of
-from kuai.engine.storage import Lost, Storage
-from kuai.engine.tape import Node
-from kuai.engine.tensor import Tensor, wrap
-from kuai.engine.views import value
+from kuai.engine.autograd.tape import Node
+from kuai.engine.autograd.tracing import Capture
+from kuai.engine.compile.calling import line_of_error
+from kuai.engine.tensor import Tensor, changes, modes, wrap
+from kuai.engine.tensor.acceleration import accelerated
+from kuai.engine.tensor.devices import device_of
+from kuai.engine.tensor.portable import portable
+from kuai.engine.tensor.randomness import generator_of
+from kuai.engine.tensor.storage import Lost, Storage
+from kuai.engine.tensor.views import value
 from kuai.errors import (
     DataDependentError,
     ExportError,
@@ -88,7 +87,7 @@ class _Tracing(Capture):
     def shadow(self, storage: Storage) -> Storage:
         double = self.doubles.get(storage)
         if double is None:
-            if isinstance(storage.array, Lost) or storage.home is not None:
+            if isinstance(storage.held, Lost) or storage.home is not None:
                 raise LeakedTensorError
             double = self.doubles[storage] = Storage(self.given.get(storage, storage.array), self)
         return double
@@ -185,20 +184,20 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except ExportError as error:
-        error.args = (f"{error} It happens at {_where(error)}.",)
+        error.args = (f"{error} It happens at {line_of_error(error)}.",)
         raise
     except _VALUE_ERRORS as error:
         drop_jax_note(error)
         raise ExportError(
-            f"The net needs the value of a tensor at {_where(error)}, and an exported program is "
-            "the same for all inputs. Keep the decision in the program: kuai.where, kuai.cond."
+            f"The net needs the value of a tensor at {line_of_error(error)}; an exported program "
+            "is the same for all inputs. Keep the decision in the program: kuai.where, kuai.cond."
         ) from error
     except (jax.errors.InconclusiveDimensionOperation, TypeError) as error:
         drop_jax_note(error)
         if "_DimExpr" not in str(error) and isinstance(error, TypeError):
             raise
         raise ExportError(
-            f"The net needs the number for a size that is left open, at {_where(error)} "
+            f"The net needs the number for a size that is left open, at {line_of_error(error)} "
             f"({str(error).splitlines()[0]}). Export it for the example's sizes with "
             "dynamic_batch=False, or name the sizes to leave open with dynamic_shapes."
         ) from error

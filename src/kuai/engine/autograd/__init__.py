@@ -1,0 +1,1 @@
+"""Autograd: running operations, the tape, walking it, and what is built on it."""

@@ -1,0 +1,345 @@
+"""Walking the tape: `Tensor.backward`, `autograd.backward`, `autograd.grad`.
+
+Nodes are visited by falling number. Each gathers the gradients of its outputs from those that
+depend on it, lets the hooks see them, and passes the gradients of its inputs on along its edges.
+Gradients are tensors; with `create_graph` the backward operations are recorded like any others.
+"""
+
+import heapq
+
+import jax.numpy as jnp
+
+from kuai.engine.autograd import blocks
+from kuai.engine.autograd.batching import vectorize
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.tape import AccumulateGrad, edge_of
+from kuai.engine.tensor import Tensor, devices, method, modes, views, wrap
+from kuai.engine.tensor.tensor import set_grad
+
+__all__ = ["add_gradients", "backward", "grad", "walk"]
+
+_add = Operation("add_gradients", "AddBackward0")
+
+
+@method
+def backward(
+    self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None
+) -> None:
+    """Compute the gradient of this tensor with respect to the leaves, and add it to their `.grad`.
+
+    Args:
+        gradient: the gradient of some scalar with respect to this tensor; may be left out for a
+            scalar.
+        retain_graph: keep what the graph saved, so that it can be walked again (default:
+            `create_graph`).
+        create_graph: record the backward pass, for gradients of gradients.
+        inputs: the only tensors whose `.grad` is to be filled (default: all leaves).
+
+    Raises:
+        RuntimeError: this is not a scalar and no gradient is given; it does not require a gradient;
+            the graph has been freed.
+    """
+    run_backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def run_backward(
+    tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None
+) -> None:
+    """Compute and add up in `.grad` the gradients of several tensors; `kuai.autograd.backward`."""
+    if modes.state.transforms:
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
+            "transforms."
+        )
+    roots = _as_list(tensors)
+    arriving = _first_gradients(roots, _as_list(grad_tensors, len(roots)))
+    keep = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        walk(roots, arriving, keep, create_graph)
+        return
+    wanted = _as_list(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    edges = [_input_edge(tensor) for tensor in wanted]
+    for tensor, made in zip(wanted, walk(roots, arriving, keep, create_graph, edges), strict=True):
+        if made is not None:
+            accumulate(tensor, made, create_graph)
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; nothing is added to `.grad`.
+
+    Example:
+        >>> x = kuai.tensor(3.0, requires_grad=True)
+        >>> y = x ** 3
+        >>> (g,) = kuai.autograd.grad(y, x, create_graph=True)
+        >>> kuai.autograd.grad(g, x)
+        (tensor(18.),)
+    """
+    if is_grads_batched:
+        options = dict(retain_graph=retain_graph, create_graph=create_graph)
+        options |= dict(allow_unused=allow_unused, materialize_grads=materialize_grads)
+        return _batched_grad(outputs, inputs, _as_list(grad_outputs), options)
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
+        )
+    roots, wanted = _as_list(outputs), _as_list(inputs)
+    arriving = _first_gradients(roots, _as_list(grad_outputs, len(roots)))
+    keep = create_graph if retain_graph is None else retain_graph
+    edges = [_input_edge(tensor) for tensor in wanted]
+    found = walk(roots, arriving, keep, create_graph, edges)
+    for number, (tensor, made) in enumerate(zip(wanted, found, strict=True)):
+        if made is not None:
+            continue
+        if materialize_grads:
+            found[number] = _filled_like(tensor, 0)
+        elif not allow_unused:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {number} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior."
+            )
+    return tuple(found)
+
+
+def _batched_grad(outputs, inputs, grad_outputs, options):
+    """Gradients for every slice of `grad_outputs` along their first dimension."""
+    given = [g for g in grad_outputs if g is not None]
+    unused = []
+
+    def one(slices):
+        arriving = iter(slices)
+        full = [None if g is None else next(arriving) for g in grad_outputs]
+        found = grad(outputs, inputs, full, **options)
+        unused.extend(g is None for g in found)
+        return [g for g in found if g is not None], []
+
+    stacked, _ = vectorize(one, given, [0] * len(given), given[0].shape[0])
+    arriving = iter(stacked)
+    return tuple(None if missing else next(arriving) for missing in unused)
+
+
+def _input_edge(tensor):
+    edge = edge_of(tensor)
+    if edge is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return edge
+
+
+def _as_list(given, count=0):
+    if given is None:
+        return [None] * count
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def _filled_like(tensor, number):
+    array = views.outline(tensor)
+    return wrap(devices.filled(array.shape, array.dtype, number, devices.placement(array)))
+
+
+def _first_gradients(roots, given):
+    made = []
+    for number, (root, gradient) in enumerate(zip(roots, given, strict=True)):
+        if not root.requires_grad:
+            raise RuntimeError(
+                f"element {number} of tensors does not require grad and does not have a grad_fn"
+            )
+        shape = views.outline(root).shape
+        if gradient is None:
+            if root.shape.numel() != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            gradient = _filled_like(root, 1)
+        elif gradient.shape != shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
+                f"output[{number}] has a shape of {root.shape}."
+            )
+        made.append(gradient)
+    return made
+
+
+def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True, since=None):
+    """Send gradients from the roots down the tape.
+
+    Args:
+        wanted: edges whose gradients are to be returned (None where none arrived); leaves then keep
+            their `.grad`. Without it, leaves add up what arrives.
+        outside_hooks: whether hooks at the wanted edges see the gradients on this walk.
+        since: do not go through nodes with a lower number, which belong to another walk.
+    """
+    previous, modes.state.grad_enabled = modes.state.grad_enabled, create_graph
+    try:
+        one = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
+        return one.run(roots, gradients)
+    finally:
+        modes.state.grad_enabled = previous
+
+
+class _Walk:
+    """One pass over the tape."""
+
+    def __init__(self, retain_graph, create_graph, wanted, outside_hooks, since):
+        self.outside_hooks = outside_hooks
+        self.checks = modes.state.block and modes.state.block.checks
+        self.retain_graph, self.create_graph = retain_graph, create_graph
+        self.arriving = {}  # node -> {output number: gradient}
+        self.queue = []
+        self.wanted = wanted
+        self.found = {} if wanted is None else {edge: None for edge in wanted}
+        self.leads_to_wanted = None if wanted is None else _leads_to(wanted, since)
+
+    def run(self, roots, gradients):
+        for root, gradient in zip(roots, gradients, strict=True):
+            self.send(edge_of(root), gradient)
+        while self.queue:
+            node = heapq.heappop(self.queue)[1]
+            self.visit(node, self.arriving.pop(node))
+        if self.wanted is not None:
+            return [self.found[edge] for edge in self.wanted]
+        return None
+
+    def send(self, edge, gradient):
+        """Have a gradient arrive at an edge's node."""
+        node, output = edge
+        gathered = self.arriving.get(node)
+        if gathered is None:
+            self.arriving[node] = {output: gradient}
+            heapq.heappush(self.queue, (-node.sequence, node))
+        elif gathered.get(output) is None:
+            gathered[output] = gradient
+        else:
+            gathered[output] = add_gradients(gathered[output], gradient)
+
+    def visit(self, node, gathered):
+        if node.output_hooks is not None and (
+            self.outside_hooks or not self._is_wanted(node, gathered)
+        ):
+            _run_output_hooks(node, gathered)
+        if node.retained is not None:
+            _retain(node, gathered)
+        for output, gradient in gathered.items() if self.found else ():
+            if (node, output) in self.found:
+                self.found[node, output] = gradient
+        if isinstance(node, AccumulateGrad):
+            if self.wanted is None and gathered[0] is not None:
+                self.accumulate(node, gathered[0])
+            return
+        if self.wanted is not None and not self.leads_to_wanted(node):
+            return
+        cotangents = [gathered.get(i) for i in range(node.count)]
+        if node.pre_hooks:
+            cotangents = _run_pre_hooks(node, cotangents)
+        if self.checks is None and node.block is None:
+            made = node.apply(cotangents, self.create_graph)
+        else:
+            made = blocks.backward(node, cotangents, self.create_graph, self.checks)
+        if node.hooks:
+            made = _run_hooks(node, made, cotangents)
+        if not self.retain_graph:
+            node.release()
+        for edge, gradient in zip(node.edges, made, strict=True):
+            if edge is not None and gradient is not None:
+                self.send(edge, gradient)
+
+    def _is_wanted(self, node, gathered):
+        return any((node, output) in self.found for output in gathered)
+
+    def accumulate(self, node, gradient):
+        accumulate(node.variable, gradient, self.create_graph)
+        if node.post_accumulate:
+            for hook in tuple(node.post_accumulate.values()):
+                hook(node.variable)
+
+
+def _leads_to(wanted, since):
+    """A memoised test: does a node lead, along its edges, to one of the wanted edges?
+
+    Nodes with a number below `since` are not asked: they count as leading nowhere.
+    """
+    targets, known = set(wanted), {}
+
+    def leads(start):
+        stack = [start]
+        while stack:
+            node = stack[-1]
+            if node in known:
+                stack.pop()
+                continue
+            if since is not None and node.sequence < since:
+                known[stack.pop()] = False
+                continue
+            following = [edge for edge in node.edges if edge is not None]
+            waiting = [n for n, _ in following if n not in known]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            known[node] = any(edge in targets or known[edge[0]] for edge in following)
+            stack.pop()
+        return known[start]
+
+    return leads
+
+
+def _run_pre_hooks(node, cotangents):
+    for hook in tuple(node.pre_hooks.values()):
+        changed = hook(tuple(cotangents))
+        cotangents = cotangents if changed is None else _as_list(changed)
+    return cotangents
+
+
+def _run_hooks(node, made, cotangents):
+    for hook in tuple(node.hooks.values()):
+        changed = hook(tuple(made), tuple(cotangents))
+        made = made if changed is None else _as_list(changed)
+    return made
+
+
+def _run_output_hooks(node, gathered):
+    for output, hooks in node.output_hooks.items():
+        gradient = gathered.get(output)
+        if gradient is None:
+            continue
+        for hook in tuple(hooks.values()):
+            changed = hook(gradient)
+            if changed is not None:
+                gradient = changed
+        gathered[output] = gradient
+
+
+def _retain(node, gathered):
+    for output, reference in node.retained.items():
+        tensor = reference()
+        if tensor is not None and gathered.get(output) is not None:
+            held = tensor.grad
+            made = gathered[output]
+            tensor.grad = made if held is None else add_gradients(held, made)
+
+
+def add_gradients(first: Tensor, second: Tensor) -> Tensor:
+    """The sum of two gradients that meet."""
+    return run(_add, None, lambda: jnp.add, (first, second))
+
+
+def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
+    """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
+    held = tensor.grad
+    if held is not None and not create_graph:
+        views.assign(held, views.held(add_gradients(held, gradient)))
+        return
+    if held is not None:
+        gradient = add_gradients(held, gradient)
+    elif not create_graph and gradient._node is not None:
+        gradient = Tensor._share(gradient)
+    set_grad(tensor, gradient)

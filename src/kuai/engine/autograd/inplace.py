@@ -1,0 +1,150 @@
+"""In-place changes and the history of views.
+
+`overwrite(target, result)` is what every in-place operation ends in: the result of the ordinary
+operation takes the target's place. For a tensor that is its own base this means a new array and a
+new node. For a view the base gets a new array (with the view's part replaced) and a new node,
+`CopySlices`; the base counts the change, and every view of it makes its own node anew when it is
+next asked for. PyTorch does the same; only its refusal "modified by an inplace operation" is not
+needed here, because what the tape saved cannot be overwritten.
+"""
+
+import jax.numpy as jnp
+
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.tensor import Tensor, modes, views
+
+__all__ = ["overwrite", "window"]
+
+_read = Operation("read_view", "AsStridedBackward0")
+_write = Operation("write_view", "torch::autograd::CopySlices")
+_cast = Operation("to", "ToCopyBackward0")
+
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2, "c": 3}
+_NAMES = {
+    "bool": "Bool",
+    "uint8": "Byte",
+    "int8": "Char",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "float32": "Float",
+    "float64": "Double",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}
+
+
+def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
+    """Turn the result of a view operation into a view of its input."""
+    array = made._storage.held
+    storage = made._storage = parent._storage
+    made._steps = (*(parent._steps or ()), step)
+    base = made._base = parent if parent._base is None else parent._base
+    made._seen = base._changes
+    views.remember(made, views.resolve(storage), array)
+    return made
+
+
+def overwrite(target: Tensor, result: Tensor) -> Tensor:
+    """Put the values, and the history, of `result` into `target`, and return `target`.
+
+    Raises:
+        RuntimeError: `target` is a leaf that requires a gradient (or a view of one) while gradients
+            are recorded, has another shape, or a dtype that cannot hold the result.
+    """
+    result = _fitted(target, result)
+    base = target._base
+    if not modes.state.grad_enabled:
+        views.assign(target, views.held(result))
+        return target
+    _refuse_leaf(target, base)
+    if base is None:
+        views.assign(target, views.held(result))
+        target._node, target._output = result._node, result._output
+        if target._node is None and result._requires_grad:
+            target._node, target._output = (
+                run(_cast, result.dtype, lambda: lambda a: a + 0, [result])._node,
+                0,
+            )
+        target._changes += 1
+    elif base.requires_grad or result.requires_grad:
+        _write_through(target, base, result)
+    else:
+        views.assign(target, views.held(result))
+    return target
+
+
+def _write_through(target, base, result):
+    chain, counts, flat = _steps_between(base, target)
+
+    def write(array, part, *flat):
+        return views.write_chain(chain, array, part, views.regroup(flat, counts))
+
+    made = run(_write, (chain, counts), lambda: write, [base, result, *flat])
+    views.assign(base, views.held(made))
+    base._node, base._output = made._node, made._output
+    base._changes += 1
+
+
+def _steps_between(base, view):
+    """The view operations that lead from a base to its view, and their numbers in one row."""
+    # the base may itself be a window on its storage when it was detached from another view
+    own = len(base._steps or ())
+    chain, numbers = views.split(view._steps[own:])
+    return chain, tuple(map(len, numbers)), [n for group in numbers for n in group]
+
+
+def _refuse_leaf(target, base):
+    if target._requires_grad and target.grad_fn is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    if base is not None and base._requires_grad and base.grad_fn is None:
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
+
+
+def _fitted(target, result):
+    wanted, found = views.outline(target), views.outline(result)
+    if found.shape != wanted.shape:
+        raise RuntimeError(
+            f"output with shape {list(wanted.shape)} doesn't match the broadcast shape "
+            f"{list(found.shape)}"
+        )
+    if found.dtype == wanted.dtype:
+        return result
+    if _CATEGORY[found.dtype.kind] > _CATEGORY[wanted.dtype.kind]:
+        names = [_NAMES.get(str(d), str(d)) for d in (found.dtype, wanted.dtype)]
+        raise RuntimeError(
+            f"result type {names[0]} can't be cast to the desired output type {names[1]}"
+        )
+    kind = wanted.dtype
+    return run(_cast, kind, lambda: lambda array: jnp.asarray(array, kind), [result])
+
+
+def _grad_fn(self: Tensor):
+    """The node that made this tensor, or None for a leaf."""
+    base = self._base
+    if base is None or base._changes == self._seen:
+        return self._node
+    self._seen = base._changes
+    self._node = None
+    if base.requires_grad:
+        chain, counts, flat = _steps_between(base, self)
+
+        def read(array, *flat):
+            return views.read_chain(chain, array, views.regroup(flat, counts))
+
+        previous, modes.state.grad_enabled = modes.state.grad_enabled, True
+        try:
+            made = run(_read, (chain, counts), lambda: read, [base, *flat])
+        finally:
+            modes.state.grad_enabled = previous
+        self._node, self._output = made._node, made._output
+    return self._node
+
+
+Tensor.grad_fn = property(_grad_fn)

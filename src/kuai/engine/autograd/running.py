@@ -1,0 +1,391 @@
+"""Running an operation: compiled entries, and what is put on the tape.
+
+Entries are kept per operation, constants and set of inputs that need gradients; `jax.jit` keeps one
+program per shapes and dtypes below that. The forward program of a recorded operation returns,
+besides the results, what `jax.vjp` saved; inputs among that are not copied but taken from the
+caller. Eagerly an operation is one compiled call forward and one backward; where a recorder is at
+work the very same calls are written down, and inside a capture they are traced. There is no second
+implementation.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.autograd.tape import Node, edge_of, freed_error
+from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
+from kuai.engine.tensor.calls import Call
+from kuai.engine.tensor.placeholder import Placeholder, known, resolved
+from kuai.engine.tensor.storage import Lost
+from kuai.engine.tensor.views import held
+from kuai.errors import LeakedTensorError, drop_jax_note
+
+__all__ = ["Operation", "run"]
+
+_INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are bfloat16 and float8
+
+
+class Operation:
+    """What `run` needs to know of an operation: its names and its compiled entries.
+
+    One that is used once, such as a traced function, is not worth compiling: `compiled=False`.
+    """
+
+    def __init__(self, name: str, grad_name: str, compiled: bool = True):
+        self.name = name
+        self.grad_name = grad_name
+        self.compiled = compiled
+        self.entries = {}
+        if compiled:
+            dtypes.on_default_change(self.entries.clear)  # promotion is decided while tracing
+
+
+class Residuals:
+    """What a backward program needs: arrays, and how to put them together."""
+
+    __slots__ = ("layout", "leaves")
+
+    def __init__(self, leaves, layout):
+        self.leaves = leaves
+        self.layout = layout
+
+
+jax.tree_util.register_pytree_node(
+    Residuals, lambda r: (r.leaves, r.layout), lambda layout, leaves: Residuals(leaves, layout)
+)
+
+
+class Layout:
+    """How the residuals of one traced forward program are made up, and the program that uses them.
+
+    Compared by identity: one layout belongs to one set of input shapes and dtypes.
+    """
+
+    __slots__ = (
+        "backward", "compiled", "name", "outputs", "second", "single", "sources", "tree",
+    )  # fmt: skip
+
+    def __init__(self, name, tree, sources, results, compiled):
+        self.tree = tree
+        self.sources = (
+            sources  # per leaf: the number of an input, or -1 for one the program returned
+        )
+        self.single = not isinstance(results, tuple)
+        self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
+        self.second = {}  # the backward pass as operations, by which cotangents are given
+        self.name = f"{name}_backward"
+        self.compiled = compiled
+        self.backward = {}  # the backward pass as calls, by which cotangents are given
+
+    def backward_for(self, given):
+        """The backward pass as a call on the residuals and those cotangents that are given."""
+        call = self.backward.get(given)
+        if call is None:
+            count = self.tree.num_leaves
+
+            def backward(*arrays):
+                pullback = jax.tree.unflatten(self.tree, arrays[:count])
+                return _gradients(pullback(self.complete(_spread(arrays[count:], given))))
+
+            function = _named(backward, self.name)
+            function = jax.jit(function, keep_unused=True) if self.compiled else function
+            call = self.backward[given] = RowCall(function, self.name)
+        return call
+
+    def complete(self, cotangents):
+        """Cotangents for every result: zeros where none came, and JAX's float0 for integers."""
+        made = tuple(map(_cotangent, cotangents, self.outputs))
+        return made[0] if self.single else made
+
+
+def _cotangent(given, output):
+    shape, kind = output
+    if not jnp.issubdtype(kind, jnp.inexact):
+        return np.zeros(shape, jax.dtypes.float0)
+    return jnp.zeros(shape, kind) if given is None else jnp.conj(jnp.asarray(given, kind))
+
+
+def _gradients(made):
+    """JAX's gradients in PyTorch's convention, which for complex numbers is the conjugate one."""
+    return tuple(jnp.conj(array) for array in made)
+
+
+class RowCall(Call):
+    """A call that returns one array or a tuple of arrays; `structure` is whether it is one."""
+
+    __slots__ = ()
+
+    def describe(self, arguments, sharding):
+        """The types of the results, and whether there is just one that is no tuple."""
+        results = jax.eval_shape(self.function, *arguments)
+        return [_type(r, sharding) for r in _as_tuple(results)], not isinstance(results, tuple)
+
+
+class ForwardCall(Call):
+    """The forward program of a recorded operation, whose results include its residuals."""
+
+    __slots__ = ()
+
+    def describe(self, arguments, sharding):
+        """The types of results and residuals; the number of results and the residuals' layout."""
+        results, residuals = jax.eval_shape(self.function, *arguments)
+        results = _as_tuple(results)
+        types = [_type(r, sharding) for r in (*results, *residuals.leaves)]
+        return types, (len(results), residuals.layout)
+
+
+def _type(result, sharding):
+    return known(result.shape, result.dtype, bool(result.weak_type), sharding)
+
+
+class Entry:
+    """The programs of one operation for one set of constants and one set of differentiable
+    inputs."""
+
+    def __init__(self, name, function, differentiable, compiled):
+        self.name = name
+        self.function = function  # flat traced values -> result or tuple of results
+        self.differentiable = differentiable  # positions among the values
+        self.compiled = compiled
+        self.plain, self.forward = _named(self._plain, name), _named(self._forward, name)
+        if compiled:
+            # an unused input still says where the result lies: without it a program that reads the
+            # result would be compiled again once it has been placed
+            self.plain = jax.jit(self.plain, keep_unused=True)
+            self.forward = jax.jit(self.forward, keep_unused=True)
+        self.plain_call = RowCall(self.plain, name)
+        self.forward_call = ForwardCall(self.forward, name)
+
+    def _plain(self, *values):
+        return jax.tree.map(_strong, self.function(*values))
+
+    def pull_back(self, values):
+        """`jax.vjp` with respect to the differentiable values: results and pullback."""
+
+        def function(*chosen):
+            merged = list(values)
+            for position, array in zip(self.differentiable, chosen, strict=True):
+                merged[position] = array
+            return self._plain(*merged)
+
+        return jax.vjp(function, *(values[i] for i in self.differentiable))
+
+    def _forward(self, *values):
+        results, pullback = self.pull_back(values)
+        leaves, tree = jax.tree.flatten(pullback)
+        numbers = {id(v): i for i, v in enumerate(values)}
+        sources = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
+        returned = [leaf for leaf, source in zip(leaves, sources, strict=True) if source < 0]
+        layout = Layout(self.name, tree, sources, results, self.compiled)
+        return results, Residuals(returned, layout)
+
+
+def _named(function, name):
+    """The function under another name, which is the program's name in profiles."""
+
+    def program(*args):
+        return function(*args)
+
+    program.__name__ = program.__qualname__ = name
+    return program
+
+
+def _strong(array):
+    array = jnp.asarray(array)
+    return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array
+
+
+def _as_tuple(results):
+    return results if isinstance(results, tuple) else (results,)
+
+
+# The hot path of eager mode -----------------------------------------------------------------------
+
+
+def run(operation, key, make_function, values):
+    """Run an operation on a flat sequence of tensors and numbers and return tensors.
+
+    `key` stands for the constants; `make_function()` gives the function of the flat values when
+    there is no entry for them yet.
+    """
+    arrays, edges, positions = [], [], []
+    state = modes.state
+    recording, capture = state.grad_enabled, state.capture
+    if capture is not None:
+        values = capture.enter(values)
+    for position, item in enumerate(values):
+        if not isinstance(item, Tensor):
+            arrays.append(item)
+            continue
+        plain = item._steps is None and capture is None
+        arrays.append(item._storage.held if plain else held(item))
+        if recording:
+            node = item._node
+            plain = node is not None and item._base is None
+            edge = (node, item._output) if plain else edge_of(item)
+            if edge is not None:
+                positions.append(position)
+                edges.append(edge)
+    full_key = (key, tuple(positions))
+    entry = operation.entries.get(full_key)
+    if entry is None:
+        entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
+        operation.entries[full_key] = entry
+    try:
+        if state.recorder is not None and capture is None:
+            single, results, residuals = _recorded(state.recorder, operation, entry, arrays, edges)
+        else:
+            single, results, residuals = _dispatched(entry, arrays, edges)
+    except Exception as error:
+        _explain(error, values)
+        raise
+    node = _make_node(operation, entry, residuals, arrays, edges) if edges else None
+    if state.block is not None:
+        state.block.ran(operation, arrays, results, node)
+    if node is None:
+        return wrap(results[0]) if single else tuple(map(wrap, results))
+    if single:
+        return _attach(results[0], node, 0)
+    return tuple(_attach(array, node, number) for number, array in enumerate(results))
+
+
+def _dispatched(entry, arrays, edges):
+    """Run the operation now: whether it has one result, the results, and the residuals."""
+    for position, array in enumerate(arrays):
+        if type(array) is Placeholder:
+            arrays[position] = array.resolve(entry.name)
+    residuals = None
+    if edges:
+        results, residuals = entry.forward(*arrays)
+    else:
+        results = entry.plain(*arrays)
+    single = not isinstance(results, tuple)
+    return single, (results,) if single else results, residuals
+
+
+def _recorded(recorder, operation, entry, arrays, edges):
+    """Write the operation down: as `_dispatched`, but what comes back are placeholders."""
+    if not operation.compiled:
+        entry = recorder.entry_for(entry, arrays)
+    step = recorder.record(entry.forward_call if edges else entry.plain_call, arrays)
+    if step is None:
+        return _dispatched(entry, arrays, edges)
+    structure, made = step
+    if not edges:
+        return structure, made, None
+    count, layout = structure
+    return layout.single, made[:count], Residuals(made[count:], layout)
+
+
+def _make_node(operation, entry, residuals, arrays, edges):
+    returned = iter(residuals.leaves)
+    residuals.leaves = [next(returned) if i < 0 else arrays[i] for i in residuals.layout.sources]
+    name = operation.grad_name
+    name = name(*arrays) if callable(name) else name
+    return OpNode(name, tuple(edges), entry, residuals, arrays)
+
+
+def _attach(array, node, number):
+    made = wrap(array)
+    if array.dtype.kind in _INEXACT:
+        made._node, made._output = node, number
+    return made
+
+
+def _explain(error, values):
+    """Turn JAX's complaints about inputs into those a PyTorch user knows."""
+    drop_jax_note(error)
+    if not isinstance(error, (TypeError, ValueError)):
+        return
+    arrays = [held(v) for v in values if isinstance(v, Tensor)]
+    if any(isinstance(array, Lost) for array in arrays):
+        raise LeakedTensorError from error
+    places = list(dict.fromkeys(str(devices.device_of(array)) for array in arrays))
+    if len(places) > 1:
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"{places[0]} and {places[1]}!"
+        ) from error
+
+
+# The node -----------------------------------------------------------------------------------------
+
+
+class OpNode(Node):
+    """A recorded operation: its residuals and, for second derivatives, its inputs.
+
+    An operation whose pullback needs no residuals is linear: its inputs are not kept.
+    """
+
+    def __init__(self, name, edges, entry, residuals, arrays):
+        super().__init__(name, edges)
+        self.entry = entry
+        self.residuals = residuals
+        self.arrays = arrays if residuals.leaves else None
+        self.count = len(residuals.layout.outputs)
+
+    def apply(self, cotangents, create_graph):
+        if self.residuals is None:
+            raise freed_error()
+        if create_graph:
+            return self._apply_recorded(cotangents)
+        residuals = self.residuals
+        given = [held(c) for c in cotangents if c is not None]
+        call = residuals.layout.backward_for(tuple([c is not None for c in cotangents]))
+        return [wrap(array) for array in perform_row(call, [*residuals.leaves, *given])]
+
+    def release(self):
+        if self.residuals is not None and self.residuals.leaves:
+            self.residuals = self.arrays = None
+
+    def _apply_recorded(self, cotangents):
+        """The backward pass as an operation on inputs and cotangents, itself put on the tape."""
+        layout, given = self.residuals.layout, tuple(c is not None for c in cotangents)
+        operation = layout.second.get(given)
+        if operation is None:
+            name = self._name.removesuffix("0")
+            operation = Operation(name, f"{name}Backward0", self.entry.compiled)
+            layout.second[given] = operation
+        arriving = [c for c in cotangents if c is not None]
+        if self.arrays is None:
+            return list(run(operation, None, lambda: _linear_second(layout, given), arriving))
+        make = lambda: _second(self.entry, layout, given, len(self.arrays))  # noqa: E731
+        return list(run(operation, None, make, [*self._inputs(), *arriving]))
+
+    def _inputs(self):
+        """The inputs as tensors, each in its old place in the graph."""
+        arrays, level = self.arrays, modes.state.level
+        if level is not None and self.sequence < level.first_sequence:
+            arrays = level.follow(arrays, self.entry.differentiable, self.edges)
+        made = [wrap(a) if hasattr(a, "shape") else a for a in arrays]
+        for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
+            made[position]._node, made[position]._output = node, output
+        return made
+
+
+def perform_row(call, arrays):
+    """Run a call whose results are a tuple, or write it down: arrays or placeholders."""
+    active = modes.state.recorder
+    if active is not None and modes.state.capture is None:
+        step = active.record(call, arrays)
+        if step is not None:
+            return step[1]
+    return call.function(*map(resolved, arrays))
+
+
+def _spread(cotangents, given):
+    arriving = iter(cotangents)
+    return tuple(next(arriving) if there else None for there in given)
+
+
+def _linear_second(layout, given):
+    pullback = jax.tree.unflatten(layout.tree, [])
+    return lambda *cotangents: _gradients(pullback(layout.complete(_spread(cotangents, given))))
+
+
+def _second(entry, layout, given, count):
+    def backward(*values):
+        _, pullback = entry.pull_back(values[:count])
+        return _gradients(pullback(layout.complete(_spread(values[count:], given))))
+
+    return backward

@@ -1,0 +1,183 @@
+"""The tape: nodes that remember how a tensor was made, and how to send gradients back.
+
+A node knows its `edges`, one per differentiable input: `(node, output number)` of whoever made that
+input, `(AccumulateGrad, 0)` for a leaf, or None. Nodes are numbered in the order they are made, so
+going through reachable nodes by falling number visits each after everything that depends on it.
+
+What a node saves are arrays, which are immutable: in-place changes of the inputs never disturb it.
+The node of an ordinary operation is `running.OpNode`, that of a user's `Function` is in `function`.
+"""
+
+import itertools
+import weakref
+
+from kuai.engine.tensor import Tensor, changes, method
+
+__all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error"]
+
+_counter = itertools.count()
+
+
+def freed_error() -> RuntimeError:
+    """What PyTorch says when a graph is walked again after it has been freed."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they "
+        "have already been freed). Saved intermediate values of the graph are freed when you call "
+        ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+        "through the "
+        "graph a second time or if you need to access saved tensors after calling backward."
+    )
+
+
+class Node:
+    """One recorded step. `next_functions` are the nodes its gradients go to."""
+
+    hooks: dict | None = None  # after: (grad_inputs, grad_outputs) -> grad_inputs
+    pre_hooks: dict | None = None  # before: (grad_outputs,) -> grad_outputs
+    output_hooks: dict | None = None  # output number -> {id: hook} of that output's tensor
+    count = 1  # how many outputs it has
+    block = None  # the block it was recorded in, where that is followed (see `blocks`)
+    retained: dict | None = None  # output number -> weak reference to a tensor with retain_grad()
+
+    def __init__(self, name: str, edges: tuple):
+        self._name = name
+        self.edges = edges
+        self.sequence = next(_counter)
+
+    @property
+    def metadata(self) -> dict:
+        """A dictionary for the user's notes."""
+        return self.__dict__.setdefault("_metadata", {})
+
+    def name(self) -> str:
+        """The name of the backward operation, such as `AddmmBackward0`."""
+        return self._name
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes this one passes gradients to, each with the number of its output."""
+        return tuple((None, 0) if edge is None else edge for edge in self.edges)
+
+    def __repr__(self):
+        return f"<{self._name} object at {id(self):#x}>"
+
+    def apply(self, cotangents: list, create_graph: bool) -> list:
+        """Gradients of the inputs, given those of the outputs (None where there is none)."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Forget what was saved for the backward pass."""
+
+    def register_hook(self, hook):
+        """Have `hook(grad_inputs, grad_outputs)` called after this node; returns a removable
+        handle."""
+        if self.hooks is None:
+            self.hooks = {}
+        return HookHandle(self.hooks, hook)
+
+    def register_prehook(self, hook):
+        """Have `hook(grad_outputs)` called before this node; returns a removable handle."""
+        if self.pre_hooks is None:
+            self.pre_hooks = {}
+        return HookHandle(self.pre_hooks, hook)
+
+
+class HookHandle:
+    """Removes a hook when `remove()` is called, or at the end of a `with` block."""
+
+    def __init__(self, hooks: dict, hook):
+        self.hooks = hooks
+        self.id = next(_counter)
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+
+class AccumulateGrad(Node):
+    """The end of the tape: adds what arrives to a leaf's `.grad`."""
+
+    post_accumulate: dict | None = None
+
+    def __init__(self, variable: Tensor):
+        super().__init__("torch::autograd::AccumulateGrad", ())
+        self.sequence -= 1 << 62  # last, when all that is to be added has arrived
+        self.variable = variable
+
+    def __repr__(self):
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+
+def accumulator_of(tensor: Tensor) -> AccumulateGrad:
+    """The node that adds gradients to a leaf; it lives as long as a graph or a hook holds it."""
+    held = tensor._accumulator
+    node = held() if held is not None else None
+    if node is None:
+        node = AccumulateGrad(tensor)
+        tensor._accumulator = weakref.ref(node)
+    return node
+
+
+def edge_of(tensor: Tensor):
+    """Where a gradient with respect to `tensor` goes, or None if it does not require one."""
+    node = tensor._node
+    if node is not None and tensor._base is None:
+        return (node, tensor._output)
+    node = tensor.grad_fn
+    if node is not None:
+        return (node, tensor._output)
+    return (accumulator_of(tensor), 0) if tensor._requires_grad else None
+
+
+@method
+def register_hook(self: Tensor, hook):
+    """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another.
+
+    Returns:
+        A handle whose `remove()` takes the hook away.
+    """
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    node, output = edge_of(self)
+    if isinstance(node, AccumulateGrad):
+        self.__dict__["_hooked"] = node  # a hook on a leaf must outlive the graph
+        changes.touch()
+    if node.output_hooks is None:
+        node.output_hooks = {}
+    return HookHandle(node.output_hooks.setdefault(output, {}), hook)
+
+
+@method
+def register_post_accumulate_grad_hook(self: Tensor, hook):
+    """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
+    if not self.is_leaf:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if not self.requires_grad:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    node = accumulator_of(self)
+    self.__dict__["_hooked"] = node
+    if node.post_accumulate is None:
+        node.post_accumulate = {}
+    return HookHandle(node.post_accumulate, hook)
+
+
+@method
+def retain_grad(self: Tensor) -> None:
+    """Keep this non-leaf tensor's gradient in `.grad` during `backward()`."""
+    if not self.requires_grad:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if self.is_leaf or self._retains_grad:
+        return
+    node, output = edge_of(self)
+    if node.retained is None:
+        node.retained = {}
+    node.retained[output] = weakref.ref(self)
+    self._retains_grad = True

@@ -1,0 +1,1 @@
+"""Compilation: whole steps as one XLA program."""

@@ -1,0 +1,221 @@
+"""kuai.compile: ordinary imperative code as a few XLA programs.
+
+The function's Python runs at every call, on the user's own tensors; what is compiled is the
+arithmetic. Operations are recorded, and the record is run as one program when the call ends or a
+value is asked for (see `recorder`). So there is nothing that could be out of date: whatever the
+function reads, it reads now.
+
+A record that is a new one at every call (a slice that grows, a text of ever new lengths) would be
+compiled at every call. After a few such calls in a row the function runs as it is for a while, says
+so once, and is tried again later (`_Rest`).
+"""
+
+import functools
+import threading
+import types
+import warnings
+
+from kuai.engine import settings
+from kuai.engine.compile.explaining import Explanation
+from kuai.engine.compile.padded_batches import PaddedBatches
+from kuai.engine.compile.recorder import Recorder
+from kuai.engine.compile.records import Records
+from kuai.engine.tensor import modes
+from kuai.errors import PaddingError
+
+__all__ = ["Compiled", "compile", "fused"]
+
+_MOST_NEW = 8  # calls in a row that needed a new program
+_FIRST_REST = 32  # calls
+_LONGEST_WAIT = 30  # seconds
+
+
+def compile(
+    function=None,
+    *,
+    fullgraph: bool = False,
+    dynamic=None,
+    backend=None,
+    mode=None,
+    options=None,
+    disable=False,
+    dynamic_batch=False,
+):
+    """Compile a function, a method or a module into XLA programs; also usable as a decorator.
+
+    The function's Python runs at every call, so it may do what Python can do. Its operations,
+    forward, `backward()` and `optimizer.step()` together, are recorded and run as one program at
+    the end of the call, or earlier where a value is asked for.
+
+    Args:
+        function: what to compile; a module is compiled in place and returned.
+        fullgraph: raise an error where a value is asked for in the middle of the function.
+        dynamic, backend, mode, options: accepted for PyTorch's sake; there is one backend, XLA.
+        disable: return the function as it is.
+        dynamic_batch: pad the tensors' first dimension, so that batches of many sizes share a few
+            programs: True for the next power of two, or the sizes to choose from. A function in
+            which the added rows would change anything is refused; see `kuai.compiler.batch_mask`.
+
+    Example:
+        >>> @kuai.compile
+        ... def double(x):
+        ...     return x * 2
+        >>> double(kuai.tensor([1.0, 2.0]))
+        tensor([2., 4.])
+
+    Differs from PyTorch: a compiled module is the module itself, so its `state_dict` keys stay as
+    they are.
+    """
+    if function is None:
+        options = dict(fullgraph=fullgraph, disable=disable, dynamic_batch=dynamic_batch)
+        return functools.partial(compile, **options)
+    if disable or not settings.compile_enabled():
+        return function
+    if hasattr(function, "_call_impl"):
+        function.compile(fullgraph=fullgraph, dynamic_batch=dynamic_batch)
+        return function
+    if dynamic_batch:
+        return PaddedBatches(
+            functools.partial(Compiled, fullgraph=fullgraph), function, dynamic_batch
+        )
+    return Compiled(function, fullgraph)
+
+
+def is_recordable() -> bool:
+    """Whether a call may begin to record: not inside another record or trace, nor step by step."""
+    state = modes.state
+    if state.recorder is not None or state.capture is not None:
+        return False
+    return state.block is None or not state.block.steps
+
+
+class Compiled:
+    """A compiled function: call it as the function it was made of."""
+
+    def __init__(self, function, fullgraph: bool = False):
+        functools.update_wrapper(self, function, updated=())
+        self.function = function
+        self.fullgraph = fullgraph
+        name = getattr(function, "__qualname__", type(function).__name__)
+        self.records = Records(name)
+        self.rest = _Rest(name)
+        self.lock = threading.RLock()
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __call__(self, *args, **kwargs):
+        if not is_recordable() or self.rest.is_on(self.fullgraph):
+            return self.function(*args, **kwargs)
+        # a step that several threads share is one step after the other, but a thread that waits for
+        # another one inside of it must not wait for ever
+        alone = self.lock.acquire(timeout=_LONGEST_WAIT)
+        recorder = Recorder(self.records, self.fullgraph)
+        modes.state.recorder = recorder
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            modes.state.recorder = None
+            try:
+                recorder.flush()
+            except PaddingError:
+                recorder.take_back()
+                raise
+            finally:
+                self.records.calls += 1
+                self.rest.note(recorder)
+                if alone:
+                    self.lock.release()
+
+    @property
+    def programs(self) -> list:
+        """The programs that have been made, see `explain`."""
+        return self.records.programs
+
+    def explain(self) -> Explanation:
+        """What a call consists of: programs, what ended them, what they cost.
+
+        Example:
+            >>> double = kuai.compile(lambda x: x * 2)
+            >>> y = double(kuai.ones(3))
+            >>> explanation = double.explain()  # print it
+            >>> explanation.programs[0].inputs
+            ['float32[3]']
+        """
+        return Explanation(self)
+
+
+class _Rest:
+    """Whether a function that needs a new program at every call runs as it is for a while."""
+
+    def __init__(self, name):
+        self.name = name
+        self.new_in_a_row = 0
+        self.left = 0  # calls until it is tried again
+        self.length = _FIRST_REST
+
+    def is_on(self, fullgraph) -> bool:
+        """Whether this call is to run as it is."""
+        if not self.left or fullgraph:
+            return False
+        self.left -= 1
+        return True
+
+    def note(self, recorder) -> None:
+        """Take note of a recorded call."""
+        if not recorder.new_programs:
+            self.new_in_a_row, self.length = 0, _FIRST_REST
+            return
+        self.new_in_a_row += 1
+        if self.new_in_a_row < _MOST_NEW:
+            return
+        if self.length == _FIRST_REST:
+            warnings.warn(
+                f"{self.name} needed a new program at each of its last {_MOST_NEW} calls: shapes "
+                "or constants keep changing. It runs operation by operation for a while, and is "
+                "tried again later. Pass what changes as a tensor of one shape; for batches of "
+                "many sizes there is dynamic_batch=.",
+                stacklevel=4,
+            )
+        self.left = self.length
+        self.length *= 2
+        self.new_in_a_row = _MOST_NEW - 2  # one more chance, later
+
+
+# Without a decorator ------------------------------------------------------------------------------
+
+_fused = Records("fused")
+
+
+class fused:
+    """Record the operations of the code inside, whatever it is; a context manager.
+
+    For code that cannot be taken apart into steps, such as other people's scripts: the record is
+    run at each `optimizer.step()`, where a value is asked for, and at the end. A record is compiled
+    when it is met for the second time. `KUAI_FUSED=1` in the environment does this for a whole
+    program.
+
+    Example:
+        >>> with kuai.fused():
+        ...     x = kuai.ones(2) * 2 + 1
+        >>> x
+        tensor([3., 3.])
+    """
+
+    def __enter__(self) -> "fused":
+        self._recorder = None
+        if is_recordable():
+            modes.state.recorder = self._recorder = Recorder(_fused, eagerly=True)
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self._recorder is not None:
+            modes.state.recorder = None
+            self._recorder.flush()
+
+
+if settings.fused():
+    modes.record_everything(lambda: Recorder(_fused, eagerly=True))

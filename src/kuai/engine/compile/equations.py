@@ -1,0 +1,117 @@
+"""A trace taken apart into equations, and equations put together into executables.
+
+The trace is a list of equations in which placeholders mark the inputs. An executable runs equations
+again, without any Python of the user's, under `jax.jit`, where the inputs are arguments.
+"""
+
+import contextlib
+
+import jax
+from jax.extend.core import Literal
+
+from kuai.engine.autograd.tracing import placeholder
+from kuai.engine.compile.additions import additions
+
+__all__ = ["Equations", "executable", "interpret"]
+
+
+_LARGE = 2**27  # bytes, of all values together; as XLA reuses memory, some 32 MiB at a time
+
+
+class Equations:
+    """A trace taken apart: variables of the inputs, constants, early and late equations."""
+
+    def __init__(self, closed, first_late):
+        self.constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+        self.inputs, self.early, self.late = {}, [], []
+        self.late_variables = set()
+        for equation in closed.jaxpr.eqns:
+            if equation.primitive is placeholder:
+                index, variable = equation.params["index"], equation.outvars[0]
+                self.inputs[index] = variable
+                if index >= first_late:
+                    self.late_variables.add(variable)
+            elif any(v in self.late_variables for v in _variables(equation.invars)):
+                self.late.append(equation)
+                self.late_variables.update(equation.outvars)
+            else:
+                self.early.append(equation)
+
+    def residuals(self, wanted):
+        """The early variables that the late equations, or the wanted results, need."""
+        known = {*self.constants, *self.late_variables}
+        needed = [v for e in self.late for v in _variables(e.invars)] + list(_variables(wanted))
+        return list(dict.fromkeys(v for v in needed if v not in known))
+
+
+def _variables(atoms):
+    return (atom for atom in atoms if not isinstance(atom, Literal))
+
+
+def executable(name, closed, donated, kept, written, wanted):
+    """A closed jaxpr as a compiled function of two tuples of arrays, the first of which is donated.
+
+    It gives the written values, in the memory of the donated arrays, and the wanted ones. All of
+    these are given as variables of the jaxpr.
+    """
+    equations = closed.jaxpr.eqns
+    constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+    variables, everything = (*donated, *kept), [*written, *wanted]
+    made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
+    largest = max(map(_bytes, everything), default=0)
+
+    def program(donated, kept):
+        arrays = (*donated, *kept)
+        if made >= _LARGE:
+            arrays = additions().begin(arrays, largest)
+        environment = {**constants, **dict(zip(variables, arrays, strict=True))}
+        results = interpret(equations, environment, everything, additions().kept(equations))
+        return tuple(results[: len(written)]), tuple(results[len(written) :])
+
+    program.__name__ = program.__qualname__ = name
+    options = _options() if donated else None
+    # an input that is not used still says where the results lie
+    return jax.jit(program, donate_argnums=0, keep_unused=True, compiler_options=options)
+
+
+def _bytes(atom) -> int:
+    aval = atom.aval
+    return aval.size * aval.dtype.itemsize if hasattr(aval, "size") else 0
+
+
+def _options():
+    """What XLA is told about a program that writes into its inputs.
+
+    On a CPU it copies a weight that the optimizer is to write unless it is shown to look closely:
+    the weight is read once more, for the gradient of the layer's input.
+    """
+    if jax.default_backend() != "cpu":
+        return None
+    return {"xla_cpu_copy_insertion_use_region_analysis": True}
+
+
+def interpret(equations, environment, wanted, kept=()):
+    """The wanted values, by running equations on an environment of variables and arrays.
+
+    `kept` has functions that some variables' values go through.
+    """
+
+    def read(atom):
+        return atom.val if isinstance(atom, Literal) else environment[atom]
+
+    for equation in equations:
+        scope = str(equation.source_info.name_stack)
+        with equation.ctx.manager, jax.named_scope(scope) if scope else contextlib.nullcontext():
+            made = _bind(equation, map(read, equation.invars))
+        results = made if equation.primitive.multiple_results else [made]
+        for variable, result in zip(equation.outvars, results, strict=True):
+            environment[variable] = kept[variable](result) if variable in kept else result
+    return [read(atom) for atom in wanted]
+
+
+def _bind(equation, arguments):
+    parameters = equation.primitive.get_bind_params(equation.params)
+    if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
+        functions, parameters = parameters
+        return equation.primitive.bind(*functions, *arguments, **parameters)
+    return equation.primitive.bind(*arguments, **parameters)

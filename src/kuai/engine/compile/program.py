@@ -1,0 +1,221 @@
+"""Programs: a record's steps as one XLA program.
+
+A program gives the results that somebody holds when the record is run. Those that go into a storage
+in the place of an input are written into that input's memory, if nobody else holds it: the input is
+donated. An array is ours to give away only if a program has made it and it was never handed out
+(see `placeholder`); of any other, a copy is given. So what the user holds is never touched.
+
+Which results are wanted may change from call to call, since Python lets go of things at different
+times. A program that gives more than is wanted will do; the second new one for a record gives what
+any of them gave.
+"""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine import executables
+from kuai.engine.compile.equations import executable
+from kuai.engine.compile.holders import is_unshared
+from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, used
+from kuai.engine.tensor.placeholder import Placeholder
+
+__all__ = ["Program", "program_for", "run_step_by_step"]
+
+
+_numbers = itertools.count()
+
+
+class Program:
+    """What runs a record and gives some of its results.
+
+    Attributes:
+        key: the numbers of the results it gives, and for each the input whose memory it takes.
+        calls: how often it has been run.
+        operations: how many operations it runs.
+    """
+
+    def __init__(self, name, node, inputs, key):
+        self.key, self.calls, self.number = key, 0, next(_numbers)
+        outputs, takes = key
+        pairs = [(n, taken) for n, taken in zip(outputs, takes, strict=True) if taken is not None]
+        self.order = [n for n, _ in pairs] + [
+            n for n, taken in zip(outputs, takes, strict=True) if taken is None
+        ]
+        self.donated = tuple(-1 - taken for _, taken in pairs)
+        self.kept = tuple(i for i in range(len(inputs)) if i not in set(self.donated))
+        self.donated_pairs = len(pairs)
+        self.name = name
+        steps = _needed(node.steps(), self.order)
+        self.operations = len(steps)
+        self.function, self.avals = _compiled(name, steps, inputs, self)
+
+    def rehearse(self, inputs):
+        """The results for other inputs, by their numbers; no input is given away."""
+        arrays = [a.array if type(a) is Placeholder else a for a in inputs]
+        donated = tuple([jnp.copy(arrays[i]) for i in self.donated])
+        written, made = self.function(donated, tuple([arrays[i] for i in self.kept]))
+        return dict(zip(self.order, (*written, *made), strict=True))
+
+    def __call__(self, inputs):
+        """Run it: the results by their numbers."""
+        self.calls += 1
+        donated = tuple([own_or_copy(inputs, i) for i in self.donated])
+        kept = []
+        for i in self.kept:
+            array = inputs[i]
+            kept.append(array.array if type(array) is Placeholder else array)
+        if self.calls > 1:
+            written, made = self.function(donated, tuple(kept))
+        else:
+            with executables.compiling():
+                written, made = self.function(donated, tuple(kept))
+        return dict(zip(self.order, (*written, *made), strict=True))
+
+
+def own_or_copy(inputs, number):
+    """An input's array, if nobody else can use it, or else a copy."""
+    placeholder = inputs[number]
+    if type(placeholder) is not Placeholder:
+        return jnp.copy(placeholder)
+    # `inputs` and the variable here
+    return placeholder.array if is_unshared(placeholder, 2) else jnp.copy(placeholder.array)
+
+
+# Choosing -----------------------------------------------------------------------------------------
+
+
+def program_for(name, node, inputs, alive):
+    """The program that gives the results which are alive, and whether it is new."""
+    outputs = tuple([p.index for p in alive])
+    takes = _taken(inputs, alive)
+    program = node.programs.get((outputs, takes))
+    if program is not None:
+        used(program, node)
+        return program, False
+    wanted = dict(zip(outputs, takes, strict=True))
+    for program in node.programs.values():
+        if _gives(program, wanted):
+            used(program, node)
+            return program, False
+    if node.programs:
+        others = {n: None for program in node.programs.values() for n in program.key[0]}
+        wanted = {n: wanted.get(n) for n in sorted({**others, **wanted})}
+    key = tuple(wanted), tuple(wanted.values())
+    program = node.programs[key] = Program(name, node, inputs, key)
+    used(program, node)
+    forget_least_used()
+    return program, True
+
+
+def _gives(program, wanted) -> bool:
+    """Whether a program gives at least what is wanted, in the memory it is wanted in."""
+    given = dict(zip(*program.key, strict=True))
+    return all(n in given and given[n] == taken for n, taken in wanted.items()) and all(
+        taken is None or n in wanted for n, taken in given.items()
+    )
+
+
+def _taken(inputs, alive):
+    """For each result the number of the input whose memory it can take, or None."""
+    found, used_up = [], set()
+    for placeholder in alive:
+        taken = placeholder.takes
+        if taken is not None:
+            before = inputs[-1 - taken]
+            same = before.shape == placeholder.shape and before.dtype == placeholder.dtype
+            if not same or taken in used_up or not isinstance(before, (Placeholder, jax.Array)):
+                taken = None
+            else:
+                used_up.add(taken)
+        found.append(taken)
+    return tuple(found)
+
+
+# Making -------------------------------------------------------------------------------------------
+
+
+def _compiled(name, steps, inputs, program):
+    """The program as a compiled function of donated and kept inputs, and their types."""
+
+    def flat(*arrays):
+        values = run_steps(steps, arrays)
+        return [values[n] for n in program.order]
+
+    examples = [_example(array) for array in inputs]
+    with as_recorded():
+        closed = jax.make_jaxpr(flat)(*examples)
+    variables = closed.jaxpr.invars
+    results = closed.jaxpr.outvars
+    count = program.donated_pairs
+    donated = [variables[i] for i in program.donated]
+    kept = [variables[i] for i in program.kept]
+    function = executable(name, closed, donated, kept, results[:count], results[count:])
+    return function, tuple(tuple(map(_struct, group)) for group in (donated, kept))
+
+
+def _struct(variable):
+    aval = variable.aval
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type)
+
+
+def _example(array):
+    if type(array) is Placeholder:
+        return array.type.struct
+    return jax.ShapeDtypeStruct(
+        array.shape, array.dtype, weak_type=getattr(array, "weak_type", False)
+    )
+
+
+def _needed(steps, wanted):
+    """The steps that lead to the wanted results."""
+    needed, found = set(wanted), []
+    for step in reversed(steps):
+        if needed.isdisjoint(range(step.first, step.first + len(step.types))):
+            continue
+        found.append(step)
+        needed.update(a for a in step.arguments if type(a) is int)
+    return found[::-1]
+
+
+def run_steps(steps, inputs) -> dict:
+    """The results of steps by their numbers."""
+    values = {}
+    for step in steps:
+        arguments = [_argument(a, values, inputs) for a in step.arguments]
+        with _scope(step.scope):
+            made = jax.tree.leaves(step.call.function(*arguments))
+        values.update(zip(range(step.first, step.first + len(made)), made, strict=True))
+    return values
+
+
+def _argument(argument, values, inputs):
+    if type(argument) is Constant:
+        return argument.value
+    return values[argument] if argument >= 0 else inputs[-1 - argument]
+
+
+def _scope(name):
+    return jax.named_scope(name) if name else _nothing()
+
+
+@functools.cache
+def _nothing():
+    return _Nothing()
+
+
+class _Nothing:
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *_):
+        pass
+
+
+def run_step_by_step(node, inputs, wanted) -> dict:
+    """The wanted results of a record without a program: each step runs on its own."""
+    arrays = [a.array if type(a) is Placeholder else a for a in inputs]
+    with as_recorded():
+        return run_steps(_needed(node.steps(), wanted), arrays)

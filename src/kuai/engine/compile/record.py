@@ -1,0 +1,332 @@
+"""Records: the operations that have been written down since the last flush.
+
+`Record.record` is what an operation costs while it is recorded: its arguments are put into a key,
+the key is compared with the next step of the record's tree (see `tree`), and placeholders are made
+for the results. Nothing is computed and, on a known way, nothing traced.
+
+Invariants
+* Numbers from 0 on count results, from -1 downwards inputs, in the order of their first use.
+* A placeholder belongs to one record until that is run; afterwards it stands for its array, and is
+  an input wherever it is used.
+* What is alive when the record is run is what somebody else holds: the record has weak references,
+  and the few views that were read for nobody (`keep`) are let go before.
+* All arrays of a record lie on the same devices.
+"""
+
+import threading
+import weakref
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import source_info_util
+
+from kuai.engine.compile.holders import is_unshared
+from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number_kinds
+from kuai.engine.tensor import devices
+from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
+
+__all__ = ["Elsewhere", "Record", "one_at_a_time"]
+
+# One thread records or runs at a time: another may ask for a value that this one has recorded, and
+# none may give away an array that another one is about to use.
+one_at_a_time = threading.RLock()
+
+_LARGEST = 2**63  # integers from here on do not fit into 64 bits
+_MOST_SCALARS = 4096
+_LARGE = 2**18  # bytes; memory for less is found quickly
+
+
+class Elsewhere(Exception):
+    """An operation's arrays lie on other devices than the record's."""
+
+
+class Record:
+    """The steps since the last flush."""
+
+    __slots__ = (
+        "__weakref__", "count", "device", "inputs", "length", "node", "numbers", "recorder",
+        "references", "shadow", "sharding", "spares", "views",
+    )  # fmt: skip
+
+    def __init__(self, recorder, root: Node):
+        self.recorder, self.node = recorder, root
+        self.inputs, self.numbers = [], {}  # what goes in; id -> its number
+        self.references = []  # weak ones, to the placeholders by their numbers
+        self.views = []
+        self.spares = []  # arrays that nobody may hold any more
+        self.count = self.length = 0
+        self.shadow = None  # while new nodes are made: a known one that this one resembles
+        self.device = self.sharding = None
+
+    # Writing down -----------------------------------------------------------------------------
+
+    def record(self, call, arrays):
+        """Write a call down: how its results are nested, and their placeholders.
+
+        None if that cannot be recorded, because an argument is traced by somebody else.
+
+        Raises:
+            Elsewhere: its arrays lie on other devices than those of the record.
+        """
+        known, numbers, key = len(self.inputs), self.numbers, [call]
+        try:
+            for array in arrays:
+                kind = type(array)
+                if kind is Placeholder:
+                    if array.record is self:
+                        key.append(array.index)
+                        continue
+                elif kind in number_kinds:
+                    key.append(self._number(call, kind, array))
+                    continue
+                number = numbers.get(id(array))
+                if number is None:
+                    number = self._new_input(array, kind)
+                    if number is None:
+                        self._forget_inputs(known)
+                        return None
+                key.append(number)
+            key = tuple(key)
+            last = self.node.last
+            child = last[1] if last[0] == key else self._next(key, call, arrays, known)
+            if child.numbers and not self._take_numbers(child, arrays):
+                self._forget_inputs(known)
+                return None
+        except BaseException:
+            self._forget_inputs(known)
+            raise
+        self.node = child
+        self.length += 1
+        made = [Placeholder(self, i, kind) for i, kind in enumerate(child.types, self.count)]
+        self.references += map(weakref.ref, made)
+        self.count += len(made)
+        return child.structure, made
+
+    def _number(self, call, kind, number):
+        """The part of a key that a Python number is."""
+        if call.varying:
+            return number_kinds[kind]
+        if number == 0 and kind in (float, complex):
+            return (kind, repr(number))  # -0.0 equals 0.0, but is another number
+        return (kind, number)
+
+    def _take_numbers(self, child, arrays) -> bool:
+        """Add the numbers among a step's arguments to the inputs; whether JAX can take them."""
+        for position in child.numbers:
+            number = arrays[position]
+            if type(number) is int and not -_LARGEST <= number < _LARGEST:
+                return False  # run at once, JAX says what is wrong with it
+            self.inputs.append(scalar(number))
+        return True
+
+    def _new_input(self, array, kind):
+        """The part of a key that a new input is; None for what cannot be one."""
+        if kind is Placeholder:
+            if array.record is not None:
+                array.resolve("a value of another thread")
+            found = array.type
+            if found.sharding is None:
+                found = array.type = array_type(array.array)
+        elif isinstance(array, jax.core.Tracer) or not isinstance(
+            array, (jax.Array, np.ndarray, np.generic)
+        ):
+            return None
+        else:
+            found = array_type(array)
+        if found.device is not None and found.device != self.device:
+            if self.device is not None:
+                raise Elsewhere
+            self.device = found.device
+            alone = isinstance(found.sharding, jax.sharding.SingleDeviceSharding)
+            self.sharding = found.sharding if alone else None
+        self.inputs.append(array)
+        self.numbers[id(array)] = -len(self.inputs)
+        return found
+
+    def _forget_inputs(self, known):
+        for array in self.inputs[known:]:
+            self.numbers.pop(id(array), None)
+        del self.inputs[known:]
+        if not self.length:
+            self.device = self.sharding = None
+
+    # Walking the tree -------------------------------------------------------------------------
+
+    def _next(self, key, call, arrays, known):
+        """The next step's node, if it is not the one that followed last time."""
+        node = self.node
+        child = node.children.get(key)
+        if child is None:
+            child = self._loosened(node, key, call, arrays, known)
+        else:
+            node.last = (key, child)
+        return child
+
+    def _loosened(self, node, key, call, arrays, known):
+        """The child for a key that is not known, perhaps one in which numbers are inputs."""
+        for positions in node.loose:
+            child = node.children.get(_with_inputs(key, positions))
+            if child is not None:
+                return child
+        alike = self.shadow or node
+        self.shadow = alike.children.get(key)
+        if self.shadow is None:
+            positions, self.shadow = _alike(alike, key)
+            if positions:
+                key = _with_inputs(key, positions)
+                node.loose = (*node.loose, positions)
+        child = self._new_node(node, key, call, arrays, known)
+        node.children[key] = child
+        node.last = (key, child)
+        return child
+
+    def _new_node(self, node, key, call, arrays, known):
+        examples = [example(array) for array in arrays]
+        sharding = self.sharding if self.device is not None else _default_sharding()
+        with as_recorded():
+            types, structure = call.describe(examples, sharding)
+        self.recorder.found_new_step()
+        arguments, numbers = _arguments(key[1:], arrays, known)
+        scope = str(source_info_util.current_name_stack())
+        return Node(node, key, call, arguments, numbers, self.count, types, structure, scope)
+
+    # What happens to placeholders -------------------------------------------------------------
+
+    def put(self, placeholder, storage) -> None:
+        """Note that a storage gets a placeholder in the place of what it held before.
+
+        The result may then be written into the memory of that, if it is an input.
+        """
+        before = storage.held
+        if self.recorder.undo is not None:
+            self.recorder.undo.append((storage, "held", before))
+        if type(before) is Placeholder and before.record is self:
+            placeholder.takes, placeholder.wants_memory = before.takes, before.wants_memory
+            return
+        placeholder.takes = self.numbers.get(id(before))
+        if placeholder.takes is None:
+            self.spare(before)
+            self.want_memory(placeholder)
+
+    def spare(self, held) -> None:
+        """Note that the memory of an array may be free when the record is run."""
+        if type(held) is Placeholder and held.record is None and held.type.size >= _LARGE:
+            self.spares.append(held)
+
+    def want_memory(self, held) -> None:
+        """Note that a result could be written into memory that is free."""
+        if type(held) is Placeholder and held.record is self and held.type.size >= _LARGE:
+            held.wants_memory = True
+
+    def find_memory(self, alive) -> None:
+        """Give results that want it the memory of arrays nobody holds any more.
+
+        Where there is none they get new memory all the same, so that there is one program for both.
+        """
+        if self.sharding is None:
+            return
+        spares, self.spares = self.spares, []
+        for placeholder in alive:
+            if placeholder.wants_memory and placeholder.takes is None:
+                self.inputs.append(_memory_for(placeholder, spares, self.sharding))
+                placeholder.takes = -len(self.inputs)
+
+    def keep(self, placeholder) -> None:
+        """Keep what a view reads until the record is run."""
+        self.views.append(placeholder)
+
+    def flush(self, what: str) -> None:
+        """Run the record, because somebody needs `what`."""
+        self.recorder.flush(what, self)
+
+
+def _memory_for(placeholder, spares, sharding):
+    """An array of the same shape and dtype that is free, or a new one."""
+    shape, dtype = placeholder.shape, placeholder.dtype
+    for position in range(len(spares)):  # an iterator would hold what it has given last
+        spare = spares[position]
+        if spare is not None and (spare.shape, spare.dtype) == (shape, dtype):
+            spares[position] = None
+            if is_unshared(spare, 1):  # the variable here
+                return spare
+    made = Placeholder(None, 0, placeholder.type)
+    made.array = jnp.zeros(shape, dtype, device=sharding)
+    return made
+
+
+def example(array):
+    """Something of an argument's shape and dtype, to trace with."""
+    if type(array) is Placeholder:
+        return array.type.struct
+    return array if type(array) in number_kinds else array_type(array).struct
+
+
+def _arguments(parts, arrays, known):
+    """What a step's arguments are, and the positions of those that are numbers and inputs.
+
+    New inputs are counted from `known` on, first the arrays, then the numbers.
+    """
+    numbers = tuple(i for i, part in enumerate(parts) if type(part) is Number)
+    fresh = [i for i, part in enumerate(parts) if type(part) is ArrayType]
+    order = {position: -known - 1 - i for i, position in enumerate((*fresh, *numbers))}
+    found = []
+    for position, (part, array) in enumerate(zip(parts, arrays, strict=True)):
+        constant = Constant(array) if type(part) is tuple else part
+        found.append(order.get(position, constant))
+    return tuple(found), numbers
+
+
+def _with_inputs(key, positions):
+    """The key with inputs in the place of constants; None if there are none."""
+    made = list(key)
+    for position in positions:
+        if position >= len(key) or type(key[position]) is not tuple:
+            return None
+        made[position] = number_kinds[key[position][0]]
+    return tuple(made)
+
+
+def scalar(number):
+    """A Python number as an array, as JAX would make one of it; those used lately are kept."""
+    key = (type(number), repr(number) if number == 0 else number)
+    found = _scalars.get(key)
+    if found is None:
+        if len(_scalars) >= _MOST_SCALARS:
+            _scalars.clear()
+        found = _scalars[key] = jnp.asarray(number)
+    return found
+
+
+_scalars: dict[tuple, jax.Array] = {}
+
+
+def _alike(node, key):
+    """At which positions the key of a child has other numbers, if that is all, and the child."""
+    for other in reversed(node.children):
+        if other[0] is key[0]:
+            positions = _changed_numbers(other, key)
+            if positions:
+                return positions, node.children[other]
+    return (), None
+
+
+def _changed_numbers(one, other):
+    """At which positions two keys have different numbers, if nothing else differs; else ()."""
+    if len(one) != len(other):
+        return ()
+    found = []
+    for position, (before, now) in enumerate(zip(one, other, strict=True)):
+        if before == now and type(before) is type(now):
+            continue
+        if type(now) is not tuple:
+            return ()
+        was_number = type(before) is tuple and before[0] is now[0]
+        if not was_number and before is not number_kinds[now[0]]:
+            return ()
+        found.append(position)
+    return tuple(found)
+
+
+def _default_sharding():
+    return jax.sharding.SingleDeviceSharding(devices.jax_device("cpu"))

@@ -1,0 +1,164 @@
+"""The recorder: what operations go to while a step is recorded, and when the record is run.
+
+A record is run (a *flush*) when the outermost recorded call ends, when somebody asks for a value,
+when an array lies on another device, and when the record has grown too long. The recorder finds the
+program, runs it, and gives the placeholders that are still held their arrays; then a new record
+begins.
+
+How a record is run says the `Policy` of whoever records: `kuai.compile` makes a program at once,
+`kuai.fused` only when it meets a record for the second time.
+"""
+
+import sys
+
+from kuai.engine.compile.calling import line_of_caller
+from kuai.engine.compile.fingerprint import Known
+from kuai.engine.compile.program import program_for, run_step_by_step
+from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.placeholder import array_type
+from kuai.errors import CompileError
+
+__all__ = ["Recorder"]
+
+_LONGEST = 4000  # operations: compiling takes longer than linear in that
+
+
+class Recorder:
+    """Records the operations of one thread.
+
+    Args:
+        records: what has been recorded for the same function before (see `records`).
+        fullgraph: whether a flush in the middle is an error.
+        eagerly: whether a record that is met for the first time is run step by step.
+    """
+
+    def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
+        self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
+        self.new_steps = self.new_programs = 0
+        self.names_blocks = not records.calls  # whether steps get the names of their blocks
+        self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
+        # (object, attribute, what it was before) of all changes, where they may have to be undone
+        self.undo = [] if records.undoes else None
+        self.current = Record(self, records.roots.now())
+
+    # Recording --------------------------------------------------------------------------------
+
+    def record(self, call, arrays):
+        """Write a call down: how its results are nested, and their placeholders.
+
+        None if it has to be run at once, because an argument is traced by somebody else.
+        """
+        with one_at_a_time:
+            if self.ended is not None:
+                raise CompileError(_NOT_ONE.format(self.records.name, *self.ended))
+            record = self.current
+            try:
+                if record.length < _LONGEST:
+                    return record.record(call, arrays)
+                self.flush("the length of the record")
+            except Elsewhere:
+                if not record.length:
+                    return None  # its own arrays lie on several devices: JAX says what is wrong
+                self.flush("another device")
+            try:
+                return self.current.record(call, arrays)
+            except Elsewhere:
+                return None
+
+    def replace_grad(self, tensor, gradient) -> None:
+        """Note that a tensor gets another gradient, or None."""
+        before = tensor._grad
+        if self.undo is not None:
+            self.undo.append((tensor, "_grad", before))
+        if before is not None and before._steps is None:
+            self.current.spare(before._storage.held)
+        if gradient is not None and gradient._steps is None:
+            self.current.want_memory(gradient._storage.held)
+
+    def found_new_step(self) -> None:
+        """Note that a step is met for the first time."""
+        self.new_steps += 1
+
+    def entry_for(self, entry, arrays):
+        """The entry of an operation that is made anew at every call: an equal one known before."""
+        return known_entries.get(entry, arrays)
+
+    def end(self, what: str) -> None:
+        """Run the record because of `what`; under `fullgraph` nothing may follow."""
+        line = line_of_caller(sys._getframe(1))
+        self.flush()
+        if self.fullgraph:
+            self.ended = what, line
+
+    def step_ended(self) -> None:
+        """Run the record after an optimizer's step, where nobody has said where a step ends."""
+        if self.eagerly:
+            self.flush()
+
+    # Running ----------------------------------------------------------------------------------
+
+    def flush(self, what: str | None = None, record=None) -> None:
+        """Run the present record, or another one of this recorder's that has not been run.
+
+        Args:
+            what: what needs it in the middle of a call; None at the end.
+        """
+        with one_at_a_time:
+            record = record or self.current
+            if what is not None and record is self.current:
+                self._note(what)
+            if record is self.current:
+                self.current = Record(self, self.records.roots.now())
+            if record.length:
+                self._run(record)
+
+    def _note(self, what):
+        line = line_of_caller(sys._getframe(2))
+        if self.fullgraph and modes.state.recorder is self:
+            raise CompileError(_NOT_ONE.format(self.records.name, what, line))
+        self.records.note_flush(what, line)
+
+    def _run(self, record):
+        record.views.clear()
+        alive = [p for p in [reference() for reference in record.references] if p is not None]
+        if not alive:
+            return
+        node, inputs = record.node, record.inputs
+        record.find_memory(alive)
+        if self._is_new(node):
+            found = run_step_by_step(node, inputs, [p.index for p in alive])
+        else:
+            program, is_new = program_for(self.records.name, node, inputs, alive)
+            if is_new:
+                self.new_programs += 1
+                self.records.check(program, inputs)
+            found = program(inputs)
+        alone = record.sharding is not None or record.device is None
+        for placeholder in alive:
+            placeholder.array = found[placeholder.index]
+            if not alone:
+                placeholder.type = array_type(placeholder.array)
+            placeholder.record = None
+
+    def _is_new(self, node) -> bool:
+        """Whether this record is met for the first time and not worth a program yet."""
+        node.visits += 1
+        return self.eagerly and node.visits < 2 and not node.programs
+
+    # Undoing ----------------------------------------------------------------------------------
+
+    def take_back(self) -> None:
+        """Put back what storages and gradients held before the call."""
+        for thing, attribute, before in reversed(self.undo):
+            setattr(thing, attribute, before)
+            if attribute == "held":
+                thing.version += 1
+
+
+known_entries = Known()
+
+_NOT_ONE = (
+    "{} cannot be one program: {} needs a concrete value at {}. Keep the decision on the device "
+    "(kuai.where), move it out of the compiled function, or compile without fullgraph=True."
+)

@@ -1,0 +1,134 @@
+"""Trees of records: what has been recorded before, and the programs that run it.
+
+A record is a row of steps, each a call with its arguments: results of earlier steps, inputs,
+constants. Records that begin alike share the nodes of their beginning. A record under way stands at
+a node; its next step leads to a child, known (one comparison) or new. Where a record ends, its node
+has the programs for it, by which results are wanted (see `program`).
+
+Numbers are constants of a program at first, because XLA makes more of `x ** 2` than of `x ** n`.
+Where one has changed, it is an input from then on (`Node.loose`).
+
+Nothing in a tree belongs to a user: no tensor, no array, no function that operations have not been
+made of. Programs are kept in a bounded number for all trees together.
+"""
+
+import collections
+import contextlib
+
+from kuai.engine.tensor import portable
+from kuai.engine.tensor.acceleration import is_accelerated, whole_program
+
+__all__ = ["Constant", "Node", "Number", "forget_least_used", "number_kinds", "used"]
+
+_MOST_PROGRAMS = 512
+
+
+class Number:
+    """In a key: a Python number of one type that is an input."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind):
+        self.kind = kind
+
+
+number_kinds = {kind: Number(kind) for kind in (int, float, bool, complex)}
+
+
+class Constant:
+    """Among a step's arguments: a number that is part of the program."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+
+class Node:
+    """One step of the records that come through here.
+
+    Attributes:
+        call: what is called.
+        arguments: of each argument the number of a result (0, 1, …), that of an input (-1, -2, …),
+            or a `Constant`.
+        types: of the results, which have the numbers from `first` on.
+        structure: how the results are nested, as `Call.describe` says it.
+        scope: the name of the block it stands in.
+        last: the key and the child that were taken last.
+        numbers: the positions of arguments that are numbers and inputs.
+        loose: positions in keys at which numbers have changed.
+    """
+
+    __slots__ = (
+        "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "parent",
+        "programs", "scope", "structure", "types", "visits",
+    )  # fmt: skip
+
+    def __init__(self, parent, key, call, arguments, numbers, first, types, structure, scope):
+        self.parent, self.key, self.call = parent, key, call
+        self.arguments, self.numbers = arguments, numbers
+        self.first, self.types, self.structure, self.scope = first, types, structure, scope
+        self.children, self.last, self.loose = {}, (None, None), ()
+        self.programs, self.visits = {}, 0
+
+    def steps(self) -> list["Node"]:
+        """The steps from the beginning to this one."""
+        found, node = [], self
+        while node.parent is not None:
+            found.append(node)
+            node = node.parent
+        return found[::-1]
+
+    def prune(self) -> None:
+        """Take away this node and those before it, as far as nothing is kept in them."""
+        node = self
+        while node.parent is not None and not node.children and not node.programs:
+            node.parent.children.pop(node.key, None)
+            node.parent.last = (None, None)
+            node = node.parent
+
+
+def new_root() -> Node:
+    """The beginning of records."""
+    return Node(None, None, None, (), (), 0, (), None, None)
+
+
+class Roots:
+    """The beginnings of one function's records, one for each way in which operations are traced."""
+
+    def __init__(self):
+        self.nodes = {}
+
+    def now(self) -> Node:
+        """The beginning for the present switches."""
+        key = (is_accelerated(), portable.is_portable())
+        found = self.nodes.get(key)
+        if found is None:
+            found = self.nodes.setdefault(key, new_root())
+        return found
+
+
+@contextlib.contextmanager
+def as_recorded():
+    """The context in which calls are described, traced and run for a record."""
+    with whole_program():
+        yield
+
+
+# The programs of all trees ------------------------------------------------------------------------
+
+_kept: collections.OrderedDict = collections.OrderedDict()  # program -> its node, least used first
+
+
+def used(program, node) -> None:
+    """Note that a program is used."""
+    _kept[program] = node
+    _kept.move_to_end(program)
+
+
+def forget_least_used() -> None:
+    """Forget the programs that have not been used for longest, if there are too many."""
+    while len(_kept) > _MOST_PROGRAMS:
+        program, node = _kept.popitem(last=False)
+        node.programs.pop(program.key, None)
+        node.prune()

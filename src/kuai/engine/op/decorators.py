@@ -1,0 +1,414 @@
+"""How operations meet tensors: the decorators that make them of pure functions.
+
+An operation is a pure function of JAX arrays. `@op` makes of it a function on tensors: it binds the
+arguments and has `running.run` do the rest. What a parameter's annotation says decides how it
+travels:
+
+    Array               a tensor                      Array | None     an optional one
+    Array | Number      a tensor or a Python number   Number           a Python number
+    Sequence[Array]     a list or tuple of tensors    anything else    a constant of the program
+
+Numbers are traced, so another number does not compile anew; constants are part of the program.
+
+From one decorated function follow the function itself, the method, the in-place method, the entry
+in `nn.functional`, autograd, compilation and the documentation.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Sequence
+
+import numpy as np
+
+from kuai.engine.autograd.inplace import overwrite, window
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.op import autocast
+from kuai.engine.tensor import Tensor, method as attach, modes, randomness
+from kuai.engine.tensor.views import Step, value
+
+__all__ = ["REGISTRY", "Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
+
+
+class Array:
+    """Annotation: this parameter is a tensor, and an array inside the pure function."""
+
+
+class Number:
+    """Annotation: this parameter is a Python number, traced inside the pure function."""
+
+
+STATIC, ARRAY, NUMBER, ARRAYS = range(4)
+_MISSING = inspect.Parameter.empty
+_SIMPLE = (int, float, bool, complex)
+
+
+class Registry:
+    """Every public operation by the name it is exported under."""
+
+    def __init__(self):
+        self.functions = {}  # kuai.<name>
+        self.functional = {}  # kuai.nn.functional.<name>
+        self.methods = {}  # Tensor.<name>
+        self.modules = {}  # kuai.<module>.<name>, as {module: {name: callable}}
+        self.ops = []
+
+    def export(self, public, names, *, function, is_method, functional, module):
+        for name in names:
+            if function and module is None:
+                self.functions[name] = public
+            if module is not None:
+                self.modules.setdefault(module, {})[name] = public
+            if functional:
+                self.functional[name] = public
+            if is_method:
+                self.methods[name] = public
+                attach(public, name=name)
+
+
+REGISTRY = Registry()
+
+
+class Op(Operation):
+    """A decorated pure function: knows its parameters, binds calls, and runs them."""
+
+    def __init__(self, pure, grad_name, random, result):
+        super().__init__(pure.__name__, grad_name)
+        self.pure = pure
+        self.random = random
+        self.result = result
+        parameters = list(inspect.signature(pure).parameters.values())[1 if random else 0 :]
+        hints = typing.get_type_hints(pure)
+        self.kinds = tuple(_kind(hints.get(p.name)) for p in parameters)
+        self.names = tuple(p.name for p in parameters)
+        self.keyword_only = tuple(p.kind is p.KEYWORD_ONLY for p in parameters)
+        self.signature = inspect.Signature(parameters)
+        self.arity = sum(not only for only in self.keyword_only)
+        self.defaults = tuple(p.default for p in parameters)
+        self.optional = tuple(
+            p.default is None or type(None) in typing.get_args(hints.get(p.name))
+            for p in parameters
+        )
+        self.only_positional = self.arity == len(parameters)
+        self.only_arrays = all(kind in (ARRAY, NUMBER) for kind in self.kinds)
+        self.arrays_key = (ARRAY,) * len(self.kinds)
+
+    def bind(self, args, kwargs):
+        """All arguments in the order of the parameters, with defaults filled in."""
+        if len(args) > self.arity or any(name not in self.names for name in kwargs):
+            self._complain(args, kwargs)
+        bound = list(args)
+        for position in range(len(args), len(self.names)):
+            name = self.names[position]
+            given = kwargs[name] if name in kwargs else self.defaults[position]
+            if given is _MISSING:
+                self._complain(args, kwargs)
+            bound.append(given)
+        if any(self.names[i] in kwargs for i in range(len(args))):
+            self._complain(args, kwargs)
+        return bound
+
+    def _complain(self, args, kwargs):
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(
+                f"{self.name}(): {error}; the signature is {self.name}{self.signature}"
+            ) from None
+
+    def flatten(self, arguments):
+        """The tensors and numbers among bound arguments, and a key that stands for the rest."""
+        if self.only_arrays and all([isinstance(argument, Tensor) for argument in arguments]):
+            return list(arguments), self.arrays_key
+        values, key = [], []
+        for position, (kind, argument) in enumerate(zip(self.kinds, arguments, strict=True)):
+            if kind == STATIC:
+                key.append(freeze(argument))
+            elif isinstance(argument, Tensor):
+                values.append(argument)
+                key.append(ARRAY)
+            elif argument is None and self.optional[position]:
+                key.append(None)
+            elif kind == ARRAYS:
+                self._check_sequence(position, argument)
+                values.extend(argument)
+                key.append((ARRAYS, len(argument)))
+            elif kind == NUMBER and isinstance(argument, (*_SIMPLE, np.generic)):
+                values.append(argument.item() if isinstance(argument, np.generic) else argument)
+                key.append(NUMBER)
+            else:
+                self._wrong_type(position, argument)
+        return values, tuple(key)
+
+    def unflatten(self, key):
+        """The pure function of flat values for the constants in `key`."""
+        kinds, pure, keyword_only, names = self.kinds, self.pure, self.keyword_only, self.names
+
+        def function(*values):
+            arriving = iter(values)
+            positional, keywords = [], {}
+            if self.random:
+                positional.append(randomness.fold(next(arriving), next(arriving)))
+            for kind, part, only, name in zip(kinds, key, keyword_only, names, strict=True):
+                if kind == STATIC:
+                    argument = thaw(part)
+                elif part is None:
+                    argument = None
+                elif isinstance(part, tuple):
+                    argument = [next(arriving) for _ in range(part[1])]
+                else:
+                    argument = next(arriving)
+                if only:
+                    keywords[name] = argument
+                else:
+                    positional.append(argument)
+            results = pure(*positional, **keywords)
+            return tuple(results) if isinstance(results, (list, tuple)) else results
+
+        return function
+
+    def __call__(self, *args, **kwargs):
+        generator = kwargs.pop("generator", None) if self.random else None
+        out = kwargs.pop("out", None) if kwargs else None
+        if kwargs or len(args) != self.arity or not self.only_positional:
+            args = self.bind(args, kwargs)
+        values, key = self.flatten(args)
+        if self.random:
+            values[:0] = randomness.draw(generator, values)
+        results = run(self, key, lambda: self.unflatten(key), values)
+        if self.result is not None:
+            results = self.result(*results)
+        return results if out is None else _write_out(out, results)
+
+    def _check_sequence(self, position, argument):
+        if not isinstance(argument, (list, tuple)):
+            self._wrong_type(position, argument, "tuple of Tensors")
+        for number, item in enumerate(argument):
+            if not isinstance(item, Tensor):
+                raise TypeError(
+                    f"expected Tensor as element {number} in argument {position}, but got "
+                    f"{type(item).__name__}"
+                )
+
+    def _wrong_type(self, position, argument, wanted="Tensor"):
+        if self.kinds[position] == NUMBER and self.defaults[position] is not _MISSING:
+            wanted = "Number"
+        raise TypeError(
+            f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be "
+            f"{wanted}, "
+            f"not {type(argument).__name__}"
+        )
+
+
+def _write_out(out, results):
+    if isinstance(results, tuple):
+        return tuple(_write_out(o, r) for o, r in zip(out, results, strict=True))
+    if out.requires_grad and modes.state.grad_enabled:
+        raise RuntimeError(
+            "out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad."
+        )
+    if out.shape != results.shape:
+        out.data = Tensor._share(results)
+    return overwrite(out, results)
+
+
+def _kind(hint):
+    if hint is Number:
+        return NUMBER
+    if hint is Array:
+        return ARRAY
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        kinds = {_kind(part) for part in typing.get_args(hint)}
+        return NUMBER if NUMBER in kinds else max(kinds)
+    if typing.get_origin(hint) is Sequence and typing.get_args(hint)[0] is Array:
+        return ARRAYS
+    return STATIC
+
+
+def freeze(argument):
+    """A constant as part of a key: hashable, and telling 1 from 1.0 and True."""
+    if argument is None or type(argument) in (int, str):
+        return argument
+    if isinstance(argument, (list, tuple)):
+        return tuple(map(freeze, argument))
+    if isinstance(argument, (bool, float, complex)):
+        return _Plain(type(argument), argument)
+    if isinstance(argument, np.generic):
+        return freeze(argument.item())
+    if isinstance(argument, Tensor):
+        return freeze(value(argument).item())
+    return argument
+
+
+class _Plain(typing.NamedTuple):
+    kind: type
+    value: object
+
+
+def thaw(part):
+    """The constant that a part of a key stands for."""
+    if isinstance(part, _Plain):
+        return part.value
+    return tuple(map(thaw, part)) if isinstance(part, tuple) else part
+
+
+def _camel(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in name.strip("_").split("_"))
+
+
+# Decorators ---------------------------------------------------------------------------------------
+
+
+def op(
+    pure=None,
+    *,
+    function=True,
+    method=True,
+    inplace=False,
+    functional=False,
+    aliases=(),
+    grad=None,
+    random=False,
+    result=None,
+    module=None,
+    name=None,
+):
+    """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
+
+    Args:
+        function: export it as `kuai.<name>`.
+        method: attach it as `Tensor.<name>`.
+        inplace: also make `Tensor.<name>_` (and `kuai.<name>_`, if it is a function).
+        functional: export it as `kuai.nn.functional.<name>`.
+        aliases: more names for all of these.
+        grad: what its `grad_fn` is called; by default the name in CamelCase with `Backward0`.
+        random: the pure function's first parameter is a JAX random key, drawn from `generator=`.
+        result: a named tuple class for several results.
+        module: export it as `kuai.<module>.<name>` instead.
+        name: what error messages call it; by default the function's name.
+    """
+    options = dict(function=function, is_method=method, functional=functional, module=module)
+
+    def decorate(pure):
+        operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
+        operation.name = name or operation.name
+        public = _public(operation, pure)
+        _export(public, (pure.__name__, *aliases), inplace, options)
+        return public
+
+    return decorate if pure is None else decorate(pure)
+
+
+def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=None):
+    """Make a view operation of a pure function that reads the view out of its first argument.
+
+    Args:
+        write: `write(base, part, *arguments)` gives the base with the view's elements replaced.
+        layout: `layout(layout, *arguments)` gives the view's strides from the base's: see
+            `layouts`.
+    """
+    options = dict(function=function, is_method=method, functional=False, module=None)
+
+    def decorate(pure):
+        operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0", layout)
+        public = _public(operation, pure)
+        _export(public, (pure.__name__, *aliases), False, options)
+        return public
+
+    return decorate
+
+
+def composite(
+    public=None,
+    *,
+    function=True,
+    method=True,
+    inplace=False,
+    functional=False,
+    aliases=(),
+    module=None,
+):
+    """Export a plain Python function on tensors, made of other operations, as `op` would."""
+    options = dict(function=function, is_method=method, functional=functional, module=module)
+
+    def decorate(public):
+        _export(public, (public.__name__, *aliases), inplace, options)
+        return public
+
+    return decorate if public is None else decorate(public)
+
+
+class ViewOp(Op):
+    """An operation whose result is a window on its first argument's storage."""
+
+    def __init__(self, pure, write, grad_name, layout=None):
+        super().__init__(pure, grad_name, random=False, result=None)
+        self.pure_write = write
+        self.pure_layout = layout
+
+    def read(self, base, static, numbers):
+        """Read the view out of the array it is a window on."""
+        return self.unflatten(static)(base, *numbers)
+
+    def write(self, base, part, static, numbers):
+        """The array with the view's elements replaced by `part`."""
+        return self.pure_write(base, part, *self._arguments(static, numbers))
+
+    def layout(self, layout, static, numbers):
+        """The view's strides and offset, given those of what it is a window on."""
+        return self.pure_layout(layout, *self._arguments(static, numbers))
+
+    def _arguments(self, static, numbers):
+        arriving = iter(numbers)
+        return [
+            thaw(p) if kind == STATIC else None if p is None else next(arriving)
+            for kind, p in zip(self.kinds[1:], static[1:], strict=True)
+        ]
+
+    def __call__(self, *args, **kwargs):
+        if kwargs or len(args) != self.arity or not self.only_positional:
+            args = self.bind(args, kwargs)
+        values, key = self.flatten(args)
+        made = run(self, key, lambda: self.unflatten(key), values)
+        return window(made, values[0], Step(self, key, tuple(values[1:])))
+
+
+def _public(operation, pure):
+    def public(*args, **kwargs):
+        return operation(*args, **kwargs)
+
+    def casting(*args, **kwargs):
+        if modes.state.autocast is not None:
+            args, kwargs = autocast.cast(pure.__name__, args, kwargs)
+        return operation(*args, **kwargs)
+
+    public = casting if pure.__name__ in autocast.LISTED else public
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(public, name, getattr(pure, name))
+    public.__signature__ = operation.signature
+    public.operation = operation
+    public.pure = pure
+    REGISTRY.ops.append(operation)
+    return public
+
+
+def _export(public, names, with_inplace, options):
+    REGISTRY.export(public, names, **options)
+    if with_inplace:
+        for name in names:
+            REGISTRY.export(
+                inplace(public, f"{name}_"), (f"{name}_",), **{**options, "functional": False}
+            )
+
+
+def inplace(public, name):
+    """The in-place version of an operation: its result takes the place of its first argument."""
+
+    def change(self, *args, **kwargs):
+        return overwrite(self, public(self, *args, **kwargs))
+
+    change.__name__ = change.__qualname__ = name
+    change.__module__ = public.__module__
+    change.__doc__ = f"In-place version of `{public.__name__}`."
+    return change

@@ -1,0 +1,58 @@
+"""Calls: compiled functions of arrays that are run at once or, where a recorder is at work, written
+down.
+
+Everything that computes goes through a `Call`: operations and their backward passes, views, fused
+updates. The recorder knows a call by identity, so there is one object for each function with its
+constants.
+"""
+
+import jax
+
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.placeholder import Placeholder, known, resolved
+
+__all__ = ["Call", "is_pending", "perform", "recorder"]
+
+
+class Call:
+    """A compiled function of arrays and Python numbers.
+
+    Args:
+        function: takes arrays and numbers, returns nested arrays; under `jax.jit`.
+        name: what it is called in programs and profiles.
+        varying: whether its numbers mostly change from call to call (a learning rate), so that they
+            are inputs of a program from the first time on.
+    """
+
+    __slots__ = ("function", "name", "varying")
+
+    def __init__(self, function, name: str, varying: bool = False):
+        self.function, self.name, self.varying = function, name, varying
+
+    def describe(self, arguments, sharding):
+        """The types of the results in one row for such arguments, and how they are nested."""
+        results, tree = jax.tree.flatten(jax.eval_shape(self.function, *arguments))
+        types = [known(r.shape, r.dtype, bool(r.weak_type), sharding) for r in results]
+        return types, tree
+
+
+def recorder():
+    """The recorder that operations of this thread go to, or None if they are run at once."""
+    state = modes.state
+    return state.recorder if state.capture is None else None
+
+
+def perform(call: Call, arrays):
+    """Run a call, or write it down: its nested results, arrays or placeholders."""
+    active = recorder()
+    if active is not None:
+        step = active.record(call, arrays)
+        if step is not None:
+            structure, made = step
+            return jax.tree.unflatten(structure, made)
+    return call.function(*map(resolved, arrays))
+
+
+def is_pending(array) -> bool:
+    """Whether an array has been recorded and not been computed yet."""
+    return type(array) is Placeholder and array.record is not None

@@ -1,0 +1,196 @@
+"""Devices: PyTorch's names (`'cpu'`, `'cuda:1'`, `'tpu:0'`) for JAX's devices.
+
+The default device is the CPU, as in PyTorch, also where JAX would choose an accelerator; nothing is
+moved unless asked for. When several host devices are forced, `'cpu:1'` names the second one.
+"""
+
+import functools
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.placeholder import Placeholder
+
+__all__ = [
+    "device",
+    "device_count",
+    "filled",
+    "device_of",
+    "get_default_device",
+    "jax_device",
+    "placement",
+    "set_default_device",
+]
+
+_PLATFORMS = {"cuda": ("cuda", "rocm", "gpu"), "cpu": ("cpu",), "tpu": ("tpu",), "xla": ("tpu",)}
+_SMALL = 1024
+_KINDS = "cpu, cuda, tpu"
+
+
+class device:
+    """A place where tensors live: `device('cpu')`, `device('cuda', 1)`, `device('tpu:0')`.
+
+    Also a context manager that makes it the default device.
+
+    Example:
+        >>> kuai.device('cuda:1')
+        device(type='cuda', index=1)
+    """
+
+    __slots__ = ("_previous", "index", "type")
+
+    def __init__(self, type, index: int | None = None):
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, int):
+            type, index = "cuda", type
+        else:
+            type, index = _parse(type, index)
+        object.__setattr__(self, "type", type)
+        object.__setattr__(self, "index", index)
+        object.__setattr__(self, "_previous", [])
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"attribute '{name}' of 'torch.device' objects is not writable")
+
+    def __eq__(self, other):
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self):
+        return hash((self.type, self.index))
+
+    def __str__(self):
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self):
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
+
+    def __reduce__(self):
+        return (device, (self.type, self.index))
+
+    def __enter__(self):
+        self._previous.append(_default[0])
+        set_default_device(self)
+        return self
+
+    def __exit__(self, *_):
+        _default[0] = self._previous.pop()
+
+
+def _parse(text, index):
+    if not isinstance(text, str):
+        raise TypeError(f"device(): argument 'type' must be str, not {type(text).__name__}")
+    match = re.fullmatch(r"([a-z]+)(?::(\d+))?", text)
+    if not match:
+        raise RuntimeError(f"Invalid device string: '{text}'")
+    kind, number = match.groups()
+    if kind not in (*_PLATFORMS, "meta"):
+        raise RuntimeError(
+            f"Expected one of {_KINDS} device type at start of device string: {text}"
+        )
+    if number is not None and index is not None:
+        raise RuntimeError(
+            f"type (string) must not include an index because index was passed explicitly: {text}"
+        )
+    return kind, int(number) if number is not None else index
+
+
+_default = [device("cpu")]
+
+
+@functools.cache
+def _devices(kind: str) -> tuple:
+    for platform in _PLATFORMS.get(kind, ()):
+        try:
+            return tuple(jax.local_devices(backend=platform))
+        except RuntimeError:  # JAX has no such backend here
+            continue
+    return ()
+
+
+def device_count(kind: str = "cuda") -> int:
+    """How many devices of a kind this process can use."""
+    return len(_devices(kind))
+
+
+def jax_device(where=None):
+    """JAX's device for a name, a `device`, an index, or the default.
+
+    Raises:
+        AssertionError: there is no device of that kind here.
+        RuntimeError: there are fewer devices of that kind.
+    """
+    return _resolve(_default[0] if where is None else device(where))
+
+
+@functools.lru_cache(maxsize=256)
+def _resolve(where: device):
+    found = _devices(where.type)
+    if not found:
+        name = {"cuda": "CUDA"}.get(where.type, where.type.upper())
+        raise AssertionError(f"Torch not compiled with {name} enabled")
+    index = where.index or 0
+    if index >= len(found):
+        raise RuntimeError(
+            f"{where.type} error: invalid device ordinal: asked for {where}, and there are "
+            f"{len(found)}"
+        )
+    return found[index]
+
+
+@functools.lru_cache(maxsize=256)
+def _named(found) -> device:
+    kind = {"gpu": "cuda", "rocm": "cuda"}.get(found.platform, found.platform)
+    index = _devices(kind).index(found) if found in _devices(kind) else found.id
+    if kind == "cpu":
+        return device("cpu", index or None)
+    return device(kind, index)
+
+
+def device_of(array) -> device:
+    """The device an array lies on; for a traced one, that of the program being captured."""
+    if isinstance(array, jax.core.Tracer):
+        return modes.state.capture.device if modes.state.capture is not None else _default[0]
+    if type(array) is Placeholder:
+        return _named(next(iter(array.sharding.device_set)))
+    if isinstance(array, jax.Array):
+        return _named(next(iter(array.devices())))
+    return _CPU
+
+
+def placement(array):
+    """Where an array lies, as JAX says it; None for a traced one."""
+    if modes.state.capture is not None or isinstance(array, jax.core.Tracer):
+        return None
+    return getattr(array, "sharding", None)
+
+
+def filled(shape, kind, number, where):
+    """An array of one number at a `placement`; a small one is made once and kept."""
+    if where is None:
+        return jnp.full(shape, number, kind)
+    make = _filled if math.prod(shape) <= _SMALL else _filled.__wrapped__
+    return make(shape, kind, number, where)
+
+
+@functools.lru_cache(maxsize=256)
+def _filled(shape, kind, number, where):
+    return jax.device_put(np.full(shape, number, kind), where)
+
+
+def get_default_device() -> device:
+    """The device on which tensors are made when none is named."""
+    return _default[0]
+
+
+def set_default_device(where) -> None:
+    """Set the device on which tensors are made when none is named; `None` means the CPU."""
+    _default[0] = device("cpu" if where is None else where)
+
+
+_CPU = device("cpu")

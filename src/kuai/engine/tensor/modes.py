@@ -1,0 +1,197 @@
+"""The modes a thread is in: does it record gradients, are its operations traced or recorded.
+
+One thread-local object holds them all, because every operation asks.
+"""
+
+import contextlib
+import functools
+import threading
+
+import jax
+
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "outside",
+    "record_everything",
+    "set_grad_enabled",
+    "state",
+    "unrecorded",
+]
+
+
+class _State(threading.local):
+    grad_enabled = True
+    inference = False
+    capture = None  # the `autograd.tracing.Capture` that is tracing this thread
+    recorder = None  # the `compile.recorder.Recorder` that operations go to, if they are not run
+    block = None  # the module whose forward is running, where that is followed (see `blocks`)
+    level = None  # the same, if it is the inside of a `vmap` (see `batching`)
+    transforms = 0  # how many of kuai.func's transforms are running
+    skip_updates = None  # a tensor that says whether optimizers are to change nothing
+    new_recorder = None  # what makes the recorder of each thread, under KUAI_FUSED=1
+    autocast = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
+
+    def __init__(self):  # once in each thread
+        if self.new_recorder is not None:
+            self.recorder = self.new_recorder()
+
+
+state = _State()
+
+
+def record_everything(new_recorder) -> None:
+    """Have all threads, this one too, record their operations from the beginning."""
+    _State.new_recorder = staticmethod(new_recorder)
+    state.recorder = new_recorder()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded for `backward()` in this thread."""
+    return state.grad_enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether `inference_mode` is on in this thread."""
+    return state.inference
+
+
+class _Mode(contextlib.ContextDecorator):
+    """A context manager that can also decorate functions and generator functions."""
+
+    _grad: bool
+
+    def __enter__(self):
+        self._previous = getattr(self, "_previous", []) + [(state.grad_enabled, state.inference)]
+        self._set()
+
+    def _set(self):
+        state.grad_enabled = self._grad
+
+    def __exit__(self, *_):
+        *self._previous, (state.grad_enabled, state.inference) = self._previous
+
+    def _recreate_cm(self):
+        return self.clone()
+
+    def clone(self):
+        """A fresh context manager of the same kind."""
+        return type(self)()
+
+    def __call__(self, function):
+        return functools.wraps(function)(super().__call__(function))
+
+
+class no_grad(_Mode):
+    """Switch off recording for `backward()`; a context manager and a decorator.
+
+    Example:
+        >>> x = kuai.ones(2, requires_grad=True)
+        >>> with kuai.no_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
+
+    _grad = False
+
+    def __new__(cls, function=None):
+        made = super().__new__(cls)
+        return made if function is None else made(function)
+
+    def __init__(self, function=None):
+        pass
+
+
+class enable_grad(no_grad):
+    """Switch recording for `backward()` on again inside `no_grad`; a context manager and a
+    decorator."""
+
+    _grad = True
+
+
+class set_grad_enabled(_Mode):
+    """Switch recording on or off according to `mode`, at once; also a context manager and a
+    decorator."""
+
+    def __init__(self, mode: bool):
+        self.mode = bool(mode)
+        self._previous = [(state.grad_enabled, state.inference)]
+        state.grad_enabled = self.mode
+
+    def __enter__(self):
+        state.grad_enabled = self.mode
+
+    def __call__(self, function):
+        state.grad_enabled = self._previous.pop()[0]  # as a decorator it only acts inside calls
+        return super().__call__(function)
+
+    def clone(self):
+        """A fresh context manager with the same setting."""
+        return type(self)(self.mode)
+
+
+class inference_mode(_Mode):
+    """As `no_grad`; additionally reported by `is_inference_mode_enabled()`.
+
+    Differs from PyTorch: tensors made inside may be used for training afterwards, because what the
+    tape saves can never be overwritten.
+    """
+
+    _grad = False
+
+    def __new__(cls, mode=True):
+        made = super().__new__(cls)
+        if callable(mode):
+            made.mode = True
+            return made(mode)
+        return made
+
+    def __init__(self, mode: bool = True):
+        self.mode = bool(mode)
+
+    def _set(self):
+        if self.mode:
+            state.grad_enabled = False
+        state.inference = self.mode
+
+    def clone(self):
+        """A fresh context manager with the same setting."""
+        return type(self)(self.mode)
+
+
+@contextlib.contextmanager
+def unrecorded(what: str):
+    """Have operations run at once for a while; what has been recorded before is run first.
+
+    Args:
+        what: why, for whoever wants to know what ended the record.
+    """
+    recorder = state.recorder
+    if recorder is None:
+        yield
+        return
+    recorder.flush(what)
+    state.recorder = None
+    try:
+        yield
+    finally:
+        state.recorder = recorder
+
+
+@contextlib.contextmanager
+def outside():
+    """Make real tensors for a while, whatever is traced or recorded: parameters, say."""
+    capture, state.capture = state.capture, None
+    recorder, state.recorder = state.recorder, None
+    try:
+        if capture is None:
+            yield
+        else:
+            with jax.ensure_compile_time_eval():
+                yield
+    finally:
+        state.capture, state.recorder = capture, recorder

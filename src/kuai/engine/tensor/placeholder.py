@@ -1,0 +1,141 @@
+"""Placeholders: results of operations that have been written down, but not run yet.
+
+Where a recorder is at work (see `compile.recorder`) an operation is not dispatched: it becomes a
+line of a record, and its results are placeholders, which know shape, dtype and device. When the
+record is run, those that somebody still holds get their arrays. A storage may hold a placeholder
+for ever after: once it has its array, it stands for that.
+
+Invariants
+* `record` is the record it waits for, or None once it has its array.
+* `exposed` says that its array was handed out, so that another object may use the same memory; such
+  an array is never given away to be written into.
+* Whoever needs a real array calls `resolved`, which runs the record if need be. So code that knows
+  nothing of recording is right, only slower.
+"""
+
+import jax
+import numpy as np
+
+from kuai.engine.tensor import modes
+
+__all__ = ["ArrayType", "Placeholder", "array_type", "exposed", "known", "resolved"]
+__all__ += ["struct_of"]
+
+
+class ArrayType:
+    """Shape, dtype, weak type and sharding of an array; one object for each combination."""
+
+    __slots__ = ("device", "dtype", "shape", "sharding", "size", "struct")
+
+    def __init__(self, shape, dtype, weak_type, sharding):
+        self.shape, self.dtype, self.sharding = shape, dtype, sharding
+        self.struct = jax.ShapeDtypeStruct(shape, dtype, weak_type=weak_type)
+        self.size = self.struct.size * dtype.itemsize
+        devices = () if sharding is None else tuple(sharding.device_set)
+        self.device = devices[0] if len(devices) == 1 else devices or None
+
+
+_types: dict[tuple, ArrayType] = {}
+
+
+def known(shape, dtype, weak_type, sharding) -> ArrayType:
+    """The one object for a combination."""
+    key = (shape, dtype, weak_type, sharding)
+    found = _types.get(key)
+    if found is None:
+        found = _types.setdefault(key, ArrayType(shape, np.dtype(dtype), weak_type, sharding))
+    return found
+
+
+def array_type(array) -> ArrayType:
+    """The type of a JAX or NumPy array."""
+    if isinstance(array, jax.Array):
+        return known(array.shape, array.dtype, array.weak_type, array.sharding)
+    return known(array.shape, array.dtype, False, None)
+
+
+class Placeholder:
+    """The result of a recorded operation.
+
+    Most attributes have class-level defaults, so that making one sets only what is particular.
+    """
+
+    array = None
+    takes = None  # the number of the record's input whose storage it goes into
+    exposed = False
+    wants_memory = False  # whether it may go into memory that has become free
+
+    def __init__(self, record, index, type):
+        self.record, self.index, self.type = record, index, type
+
+    @property
+    def shape(self):
+        """The size of each dimension."""
+        return self.type.shape
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return len(self.type.shape)
+
+    @property
+    def size(self):
+        """The number of elements."""
+        return self.type.struct.size
+
+    @property
+    def dtype(self):
+        """The element type, as JAX knows it."""
+        return self.type.dtype
+
+    @property
+    def weak_type(self):
+        """Whether JAX may promote it to another dtype of its kind."""
+        return self.type.struct.weak_type
+
+    @property
+    def sharding(self):
+        """Where it lies, or will lie."""
+        if self.record is not None and self.type.sharding is None:
+            self.resolve("a sharding")
+        return self.array.sharding if self.record is None else self.type.sharding
+
+    def resolve(self, what: str = "a value"):
+        """The array; if there is none yet, the record is run. Inside a capture, a traced one.
+
+        Args:
+            what: what needs the array, for whoever wants to know why the record ended here.
+        """
+        record = self.record
+        if record is None:
+            return self.array
+        capture = modes.state.capture
+        if capture is not None:
+            return capture.stand_in(self)
+        record.flush(what)
+        return self.array
+
+    def __jax_array__(self):
+        return exposed(self)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.resolve(), dtype)
+
+
+def struct_of(array):
+    """Something of an array's shape and dtype that functions can be traced with."""
+    return array.type.struct if type(array) is Placeholder else array
+
+
+def resolved(array, what: str = "a value"):
+    """The array that a placeholder stands for; anything else as it is."""
+    return array.resolve(what) if type(array) is Placeholder else array
+
+
+def exposed(array, what: str = "a value"):
+    """As `resolved`, for somebody who may keep the array, or make another of its memory."""
+    if type(array) is not Placeholder:
+        return array
+    found = array.resolve(what)
+    array.exposed = True
+    return found

@@ -1,0 +1,241 @@
+"""Tensor: a mutable box over an immutable JAX array.
+
+A tensor is a window on a `Storage`: the whole of it, or, for a view, what its `_steps` read out of
+it. It holds no mathematics. Operations are attached by the layers above through `method`, which is
+why this file needs to know none of them.
+
+Invariants
+* `_storage` holds the base's values; `_steps` is None for a tensor that is its base, else the chain
+  of view operations that leads from the base to this tensor (see `views`).
+* `_node`/`_output` say which recorded operation made this tensor; a leaf has no node.
+* For a differentiable view `_base` is the tensor whose history it follows; `_seen` is the count of
+  in-place changes of the base's history that its own node already reflects.
+Most attributes have class-level defaults, so that making a tensor sets only what is particular.
+"""
+
+import jax
+import numpy as np
+
+from kuai.engine.tensor import changes, devices, dtypes, modes, views
+from kuai.engine.tensor.size import Size
+from kuai.engine.tensor.storage import Storage, resolve
+
+__all__ = ["Tensor", "from_array", "is_tensor", "method", "set_grad", "wrap"]
+
+_DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
+
+
+class Tensor:
+    """A multi-dimensional array that remembers how it was computed.
+
+    `Tensor(sequence)` makes a float tensor of its values, `Tensor(2, 3)` one of that size.
+
+    Example:
+        >>> x = kuai.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+
+    _steps: tuple | None = None
+    _cache = None
+    _base: "Tensor | None" = None
+    _seen = 0
+    _changes = 0
+    _node = None
+    _output = 0
+    _requires_grad = False
+    _grad: "Tensor | None" = None
+    _accumulator = None
+    _retains_grad = False
+
+    def __init__(self, *args, device=None):
+        if len(args) == 1 and isinstance(args[0], Tensor):
+            self._storage, self._steps = args[0]._storage, args[0]._steps
+            return
+        kind = dtypes.default_float_jax()
+        if len(args) == 1 and not isinstance(args[0], int):
+            values = args[0] if not isinstance(args[0], Size) else np.zeros(args[0])
+            array = np.asarray(values, kind)
+        else:
+            array = np.zeros(args or (0,), kind)
+        self._storage = from_array(array, device)._storage
+
+    @classmethod
+    def _share(cls, tensor: "Tensor", requires_grad: bool = False) -> "Tensor":
+        """A tensor of class `cls` on the same storage, without history."""
+        made = cls.__new__(cls)
+        made._storage = tensor._storage
+        if tensor._steps is not None:
+            made._steps = tensor._steps
+        if requires_grad:
+            made.requires_grad = True
+        return made
+
+    # What it is -------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return Size(views.outline(self).shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(views.outline(self).shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The element type."""
+        return dtypes.from_jax(views.outline(self).dtype)
+
+    @property
+    def device(self) -> devices.device:
+        """Where the values lie."""
+        return devices.device_of(resolve(self._storage).held)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return self.grad_fn is None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether `backward()` computes a gradient for it."""
+        return self._requires_grad or self._node is not None or self._follows_base()
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        wanted = bool(wanted)
+        if wanted and not (self.dtype.is_floating_point or self.dtype.is_complex):
+            raise RuntimeError(f"only {_DIFFERENTIABLE}")
+        if not wanted and self.grad_fn is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed "
+                "variable in a subgraph that doesn't require differentiation use var_no_grad = "
+                "var.detach()."
+            )
+        if wanted != self._requires_grad:
+            self._requires_grad = wanted
+            changes.touch()
+
+    def _follows_base(self) -> bool:
+        base = self._base
+        return base is not None and base._changes != self._seen and base.requires_grad
+
+    # The gradient -----------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """The gradient that `backward()` has accumulated here, or None."""
+        capture = modes.state.capture
+        return self._grad if capture is None else capture.read_grad(self)
+
+    @grad.setter
+    def grad(self, value: "Tensor | None") -> None:
+        if value is not None:
+            _check_grad(self, value)
+        set_grad(self, value)
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
+    # The two worlds ---------------------------------------------------------------------------
+
+    def __jax_array__(self) -> jax.Array:
+        return views.value(self)
+
+    @property
+    def data(self) -> "Tensor":
+        """A tensor on the same storage that no gradient flows through; assigning replaces the
+        values."""
+        return Tensor._share(self)
+
+    @data.setter
+    def data(self, value: "Tensor") -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        changes.touch()
+        if modes.state.capture is not None:
+            views.assign(self, views.held(value))
+            return
+        self._storage, self._steps, self._cache = value._storage, value._steps, None
+
+    __hash__ = object.__hash__
+
+
+def set_grad(tensor: Tensor, value) -> None:
+    """Put a gradient, or None, into a tensor's `.grad`."""
+    state = modes.state
+    if state.capture is not None:
+        state.capture.write_grad(tensor, value)
+        return
+    if state.recorder is not None:
+        state.recorder.replace_grad(tensor, value)
+    tensor._grad = value
+
+
+def _check_grad(tensor: Tensor, value) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            "assigned grad expected to be a Tensor or None but got grad of type "
+            f"{type(value).__name__}"
+        )
+    if value is tensor:
+        raise RuntimeError("can't assign Variable as its own grad")
+    if value.shape != tensor.shape:
+        raise RuntimeError(
+            f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
+            f"'{list(tensor.shape)}'. Please ensure that the gradient and the tensor are the same "
+            "size"
+        )
+    if value.dtype is not tensor.dtype:
+        raise RuntimeError(
+            f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with dtype "
+            f"'{tensor.dtype}'. The gradient must have the tensor's dtype."
+        )
+
+
+def wrap(array) -> Tensor:
+    """A new tensor, without history, that owns `array`."""
+    made = Tensor.__new__(Tensor)
+    made._storage = Storage(array)
+    capture = modes.state.capture
+    if capture is not None:
+        capture.adopt(made._storage)
+    return made
+
+
+def from_array(array, device=None, requires_grad: bool = False) -> Tensor:
+    """A tensor with the values of a NumPy or JAX array, on `device` (default: the default device).
+
+    A JAX array stays on its own device unless one is named.
+    """
+    if modes.state.capture is not None:
+        made = wrap(jax.numpy.asarray(array))
+    elif isinstance(array, jax.core.Tracer):
+        made = wrap(array)
+    elif device is None and isinstance(array, jax.Array):
+        made = wrap(jax.device_put(array, array.sharding))  # tied to its device, as all of ours are
+    else:
+        made = wrap(jax.device_put(array, devices.jax_device(device)))
+    if requires_grad:
+        if not (made.dtype.is_floating_point or made.dtype.is_complex):
+            raise RuntimeError(f"Only {_DIFFERENTIABLE}")
+        made.requires_grad = True
+    return made
+
+
+def is_tensor(obj) -> bool:
+    """Whether `obj` is a `kuai.Tensor`."""
+    return isinstance(obj, Tensor)
+
+
+def method(function=None, *, name: str | None = None):
+    """Attach a function to Tensor as a method; used by the layers above."""
+    if function is None:
+        return lambda f: method(f, name=name)
+    setattr(Tensor, name or function.__name__, function)
+    return function

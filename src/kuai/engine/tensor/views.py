@@ -1,0 +1,173 @@
+"""Views: tensors that read themselves out of another tensor's storage and write themselves back.
+
+A view is a chain of steps from the base. Each step names a view operation and its arguments; the
+operation gives two pure functions, `read(base) -> part` and `write(base, part) -> base`. A chain is
+read from the base outward; it is written by reading every intermediate part, replacing the last
+one, and writing outward-in. Both are compiled once per chain of static arguments: integers that
+change often (the row of `x[i]`) travel as traced numbers.
+
+Why not strides, as PyTorch has them: XLA arrays have no user-visible strides, and a chain of named
+steps also says how to differentiate the view and how to print it.
+"""
+
+import functools
+import weakref
+from typing import NamedTuple
+
+import jax
+
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.calls import Call, perform
+from kuai.engine.tensor.placeholder import Placeholder, exposed
+from kuai.engine.tensor.storage import put, resolve
+
+__all__ = ["Step", "assign", "held", "read_chain", "regroup", "remember", "split", "value"]
+__all__ += ["outline", "write_chain"]
+
+
+class Step(NamedTuple):
+    """One view operation with its arguments: the static ones and the traced integers."""
+
+    view: object  # has .read(base, static, numbers) and .write(base, part, static, numbers)
+    static: tuple
+    numbers: tuple
+
+
+# What a tensor stands for -------------------------------------------------------------------------
+
+
+def value(tensor):
+    """The array a tensor stands for now, which the caller may keep."""
+    return exposed(held(tensor))
+
+
+def held(tensor):
+    """The array a tensor stands for now, or the placeholder of one that is still to be computed."""
+    storage, capture = tensor._storage, modes.state.capture
+    if capture is None and tensor._steps is None:
+        return storage.held
+    if capture is not None and storage.home is not capture:
+        if modes.state.level is capture:
+            array = capture.read(tensor)
+            if array is not None:
+                return array
+        storage = capture.shadow(storage)
+    if tensor._steps is None:
+        return storage.held
+    cache = tensor._cache
+    if cache is not None and cache.storage is storage and cache.version == storage.version:
+        array = cache.read()
+        if array is not None:
+            return array
+    static, numbers = split(tensor._steps)
+    flat = [number for group in numbers for number in group]
+    array = perform(_reading(static, tuple(map(len, numbers))), [storage.held, *flat])
+    if capture is None:
+        remember(tensor, storage, array)
+    return array
+
+
+def outline(tensor):
+    """Something with the shape, dtype and sharding of a tensor; nothing is computed for it."""
+    cache = tensor._cache
+    if cache is not None and tensor._steps is not None and modes.state.capture is None:
+        storage = tensor._storage
+        if cache.storage is storage and cache.fits(storage.held):
+            return cache.outline
+    return held(tensor)
+
+
+class _Cache:
+    """What a view read out of its base last.
+
+    A placeholder is not kept alive by that: it would have to be computed for nobody.
+    """
+
+    __slots__ = ("array", "dtype", "outline", "shape", "storage", "version")
+
+    def __init__(self, storage, array):
+        self.storage, self.version = storage, storage.version
+        self.shape, self.dtype = storage.held.shape, storage.held.dtype
+        if type(array) is Placeholder:
+            self.array, self.outline = weakref.ref(array), array.type
+        else:
+            self.array = self.outline = array
+
+    def read(self):
+        """The array, or None if nobody has kept its placeholder."""
+        array = self.array
+        return array() if type(array) is weakref.ref else array
+
+    def fits(self, held) -> bool:
+        """Whether the base has the shape and dtype that it had."""
+        return self.shape == held.shape and self.dtype == held.dtype
+
+
+def remember(tensor, storage, array) -> None:
+    """Note what a view reads out of its base now."""
+    tensor._cache = _Cache(storage, array)
+    if type(array) is Placeholder and array.record is not None:
+        array.record.keep(array)
+
+
+def assign(tensor, array) -> None:
+    """Replace the values a tensor stands for, seen by every tensor on the same storage."""
+    if tensor._steps is None:
+        put(tensor._storage, array)
+        return
+    static, numbers = split(tensor._steps)
+    flat = [number for group in numbers for number in group]
+    base = resolve(tensor._storage).held
+    put(
+        tensor._storage,
+        perform(_writing(static, tuple(map(len, numbers))), [base, array, *flat]),
+    )
+
+
+# Chains -------------------------------------------------------------------------------------------
+
+
+def split(steps):
+    """The static part of a chain, which is hashable, and its numbers, one group a step."""
+    return tuple((s.view, s.static) for s in steps), tuple(s.numbers for s in steps)
+
+
+def regroup(flat, counts):
+    """Numbers in one row back into one group a step."""
+    arriving = iter(flat)
+    return tuple(tuple(next(arriving) for _ in range(count)) for count in counts)
+
+
+@functools.lru_cache(maxsize=4096)
+def _reading(chain, counts):
+    def read_view(base, *flat):
+        return read_chain(chain, base, regroup(flat, counts))
+
+    return Call(jax.jit(read_view), "read_view")
+
+
+@functools.lru_cache(maxsize=4096)
+def _writing(chain, counts):
+    def write_view(base, part, *flat):
+        return write_chain(chain, base, part, regroup(flat, counts))
+
+    return Call(jax.jit(write_view), "write_view")
+
+
+def read_chain(chain, base, numbers):
+    """Read a view out of its base's array; a pure function."""
+    for (view, static), numbers_of_step in zip(chain, numbers, strict=True):
+        base = view.read(base, static, numbers_of_step)
+    return base
+
+
+def write_chain(chain, base, part, numbers):
+    """The base's array with the view's elements replaced by `part`; a pure function."""
+    parts = [base]
+    for (view, static), numbers_of_step in zip(chain, numbers, strict=True):
+        parts.append(view.read(parts[-1], static, numbers_of_step))
+    for (view, static), numbers_of_step, outer in zip(
+        reversed(chain), reversed(numbers), reversed(parts[:-1]), strict=True
+    ):
+        part = view.write(outer, part, static, numbers_of_step)
+    return part

@@ -1,0 +1,1 @@
+"""Small programs of ordinary training code, each run in PyTorch, in Kuai and compiled."""

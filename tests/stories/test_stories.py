@@ -1,0 +1,26 @@
+"""Each story is the same in PyTorch and in eager Kuai, and the same compiled and fused."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+from tests import stories
+from tests.stories.storykit import STORIES, compare, transcript
+
+for _module in pkgutil.iter_modules(stories.__path__):
+    if not _module.name.startswith("test_"):
+        importlib.import_module(f"{stories.__name__}.{_module.name}")
+
+
+@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("mode", ["eager", "compiled", "fused"])
+def test_story(mode, name):
+    steps = transcript(name, mode)
+    assert len(steps) >= 3, "a story calls what it is about at least three times"
+    compare(name, steps, transcript(name, "torch"), values=not STORIES[name].draws)
+    if mode != "eager":
+        compare(name, steps, transcript(name, "eager"))
+    if mode == "compiled":
+        if not STORIES[name].recompiles:
+            assert [step.programs for step in steps[2:] if step.programs] == []
