@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "BrokenFileError",
     "CheckpointError",
+    "CheckpointWarning",
     "CheckpointWriteError",
     "CompileError",
     "ControlFlowError",
@@ -21,6 +22,7 @@ __all__ = [
     "LeakedTensorError",
     "LoopBackwardError",
     "NotOneProgramError",
+    "OccupiedFolderError",
     "NonFiniteError",
     "PaddingError",
     "drop_jax_note",
@@ -168,8 +170,16 @@ class CheckpointError(_FileError, RuntimeError):
     """A checkpoint cannot be made of, or put into, the given objects; the message says which."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint is broken; the message says why, and which one was taken in its place."""
+
+
 class CheckpointWriteError(KuaiError, OSError):
     """The disk did not take a checkpoint; the message says what is there all the same."""
+
+
+class OccupiedFolderError(_FileError, FileExistsError):
+    """A run is to be put into a folder that has one; the message says which, and the ways out."""
 
 
 def drop_jax_note(error: Exception) -> None:

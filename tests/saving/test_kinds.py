@@ -21,6 +21,7 @@ from kuai.errors import FileFormatError, UnsafeFileError
 from kuai.saving.converting import convert
 from kuai.saving.kinds import kind_of
 from kuai.saving.listing import list_file
+from kuai.saving.verifying import verify
 from tests.cli.test_cli import one_line
 from tests.saving.hostile import FOUR, OPEN, archive, call, storage, tensor, value
 
@@ -228,6 +229,7 @@ def test_tensors_of_another_machine_need_map_location(tmp_path):
 
 # What is no file ----------------------------------------------------------------------------------
 
+KEPT = "step-00000001.safetensors"
 READERS = [kuai.load, kuai.load_file, kuai.load_exported, kuai.safe_open, list_file]
 
 
@@ -239,6 +241,34 @@ def test_pipes_are_refused_by_name(ending, tmp_path):
     for read in READERS:
         with pytest.raises(FileFormatError, match=rf"model{ending} is a pipe, .*a file first"):
             read(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes have no such names there")
+def test_pipes_in_place_of_parts_are_refused_by_name(tmp_path):
+    kuai.save_file({"a": kuai.ones(9), "b": kuai.ones(9)}, tmp_path, max_shard_size=40)
+    kuai.Checkpointer(tmp_path / "run", a=[1], asynchronous=False).save(1)
+    part, step = tmp_path / "model-00002-of-00002.safetensors", tmp_path / "run" / KEPT
+    for path in (part, step):
+        path.unlink()
+        os.mkfifo(path)
+    for read in (kuai.load_file, kuai.safe_open, list_file, verify):
+        with pytest.raises(FileFormatError, match=f"{part.name} is a pipe"):
+            read(tmp_path)
+    with pytest.raises(FileFormatError, match=f"{KEPT} is a pipe"):
+        kuai.Checkpointer(tmp_path / "run", a=[1]).restore()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes have no such names there")
+def test_saving_beside_pipes_waits_for_nobody(tmp_path):
+    for name in ("other.safetensors.index.json", "model-00001-of-00002.safetensors"):
+        os.mkfifo(tmp_path / name)
+    for number in (1.0, 2.0):
+        kuai.save_file(
+            {name: kuai.full((9,), number) for name in "ab"}, tmp_path, max_shard_size=40
+        )
+    os.unlink(tmp_path / "other.safetensors.index.json")
+    assert kuai.load_file(tmp_path)["b"].tolist() == [2.0] * 9
+    assert (tmp_path / "model-00001-of-00002.safetensors").is_fifo()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="these have no such names there")

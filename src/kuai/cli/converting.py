@@ -43,7 +43,7 @@ def add_command(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    there = existing_target(options.target)
+    there = existing_target(options.target, options.max_shard_size)
     if there is not None and not options.force:
         complain(f"{there} is there already; --force replaces it")
         return 1

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from kuai.errors import printable
 from kuai.saving.listing import Line, Listing, list_file
+from kuai.saving.verifying import Verified, verify
 
 __all__ = ["add_command", "size_text"]
 
@@ -35,18 +36,34 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("file", help="a file or a folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--verify", action="store_true", help="read all tensors and compare their checksums"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     listing = list_file(options.file)
+    verified = verify(options.file) if options.verify else None
     if options.json:
-        print(json.dumps(asdict(listing), indent=2))
-    elif sys.stdout.isatty():
+        more = {"verified": verified._asdict()} if verified else {}
+        print(json.dumps({**asdict(listing), **more}, indent=2))
+        return 0
+    if sys.stdout.isatty():
         _print_table(listing)
     else:
         print("\n".join(_plain(listing)))
+    if verified:
+        print(_verdict(verified))
     return 0
+
+
+def _verdict(verified: Verified) -> str:
+    if not verified.unknown:
+        return f"verified: all {verified.intact} tensors have their checksums"
+    if not verified.intact:
+        return "verified: the file is whole, but has no checksums of its tensors"
+    return f"verified: {verified.intact} tensors have their checksums, {verified.unknown} have none"
 
 
 def _print_table(listing: Listing) -> None:

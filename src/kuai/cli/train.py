@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import math
 import pathlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
 from kuai.cli.streams import complain
 from kuai.engine.tensor import devices
+from kuai.errors import CheckpointWarning
 from kuai.train.run import CHECKPOINTS, Settings, saved_settings, train_lenet
 
 __all__ = ["add_command"]
@@ -34,6 +38,7 @@ def add_command(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=(
             "Ctrl-C saves the run; --resume goes on with it as if it had not been stopped.\n"
+            "A folder that has a run is left alone without --resume or --overwrite.\n"
             "The folder holds metrics.jsonl, curves.png, model.safetensors and "
             f"{CHECKPOINTS}/."
         ),
@@ -55,7 +60,8 @@ def add_command(commands: Any) -> None:
         const=False,
         help="run operation by operation",
     )
-    add(
+    add_way = parser.add_mutually_exclusive_group().add_argument
+    add_way(
         "--resume",
         nargs="?",
         type=_folder,
@@ -63,10 +69,34 @@ def add_command(commands: Any) -> None:
         metavar="FOLDER",
         help="go on with the run in FOLDER (default: in --out)",
     )
+    add_way("--overwrite", action="store_true", help="take the place of the run in the folder")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    with _warnings_on_lines():
+        return _train(options)
+
+
+@contextmanager
+def _warnings_on_lines() -> Iterator[None]:
+    """Say in one line, once, that a checkpoint is broken."""
+    said = set()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not issubclass(category, CheckpointWarning):
+            show_others(message, category, *where)
+        elif str(message) not in said:
+            said.add(str(message))
+            complain(" ".join(str(message).split()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        show_others, warnings.showwarning = warnings.showwarning, show
+        yield
+
+
+def _train(options: argparse.Namespace) -> int:
     folder = options.out or pathlib.Path("runs/lenet")
     given = {k: v for k in _FLAGS if (v := getattr(options, k)) is not None}
     if options.resume is None:
@@ -78,7 +108,8 @@ def _run(options: argparse.Namespace) -> int:
         if problem := _difference(settings, given):
             complain(problem)
             return 2
-    history = train_lenet(settings, folder, resume=options.resume is not None)
+    resume = options.resume is not None
+    history = train_lenet(settings, folder, resume, options.overwrite)
     if history is None:
         print(f"Stopped; saved in {folder}. Go on with: kuai train lenet --resume {folder}")
         return 130

@@ -21,7 +21,7 @@ import numpy as np
 from kuai.saving.content import Content
 from kuai.saving.refusals import Damaged, Refused
 
-__all__ = ["Archive", "write_archive"]
+__all__ = ["Archive", "write_archive", "zip_into"]
 
 _ROOT = "archive"
 _ALIGNMENT = 64
@@ -156,7 +156,7 @@ def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryvie
 
     Each begins at a multiple of 64 bytes, so that a reader can map it into memory.
     """
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with zip_into(file) as archive:
         for name, content in entries:
             entry = zipfile.ZipInfo(f"{_ROOT}/{name}")  # dated 1980, as all of PyTorch's
             entry.create_system = 0
@@ -165,6 +165,20 @@ def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryvie
             with archive.open(entry, "w") as stream:
                 stream.write(content)
             entry.extra = b""  # the padding belongs to the entry, not to the directory
+
+
+@contextmanager
+def zip_into(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """An archive to be written to a file, which gets its directory at the end of the block.
+
+    After an error it gets none: writing it could fail again, and hide what was wrong.
+    """
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+    try:
+        yield archive
+        archive.close()
+    finally:
+        archive.fp = None  # so that it does nothing when it is thrown away
 
 
 def _padding(position: int, entry: zipfile.ZipInfo) -> bytes:

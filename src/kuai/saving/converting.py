@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kuai.engine.tensor.dtypes import complex128, dtype
-from kuai.errors import FileFormatError, UnsavableObjectError, printable
+from kuai.errors import FileFormatError, UnsavableObjectError
 from kuai.saving.atomic import replacing
-from kuai.saving.listing import walk
+from kuai.saving.listing import quoted, walk
 from kuai.saving.opening import given_path
 from kuai.saving.outline_writing import write_outlines
 from kuai.saving.outlines import Outline, Outlined, open_outlines
 from kuai.saving.safetensors_file import unknown_type
 from kuai.saving.safetensors_format import Piece
 from kuai.saving.safetensors_source import INDEX, SUFFIX
-from kuai.saving.shards import bytes_of, target_files, write_checkpoint
+from kuai.saving.shards import bytes_of, is_in_several, target_files, write_checkpoint
 
 __all__ = ["convert", "existing_target"]
 
@@ -72,12 +72,15 @@ def convert(
     return Converted(made, job.notes)
 
 
-def existing_target(path: str | os.PathLike) -> pathlib.Path | None:
-    """The file that a conversion to this path would take the place of."""
+def existing_target(
+    path: str | os.PathLike, max_shard_size: int | str | None = None
+) -> pathlib.Path | None:
+    """The file that a conversion to this path would take the place of, or remove."""
     path = given_path(path)
-    if not path.is_dir() and not path.name.endswith((SUFFIX, INDEX)):
-        return path if path.exists() else None
-    return next((file for file in target_files(path) if file.exists()), None)
+    taken: tuple[pathlib.Path, ...] = (path,)
+    if path.is_dir() or (max_shard_size is not None and path.name.endswith(SUFFIX)):
+        taken = target_files(path)
+    return next((file for file in taken if file.exists()), None)
 
 
 def _is_torch(target: str | os.PathLike) -> bool:
@@ -117,7 +120,7 @@ class _Job:
 
     def write_torch(self, target: str | os.PathLike) -> pathlib.Path:
         if self._found.metadata:
-            self.notes.append(f"left out: metadata {_list(self._found.metadata)}")
+            self.notes.append(f"left out: metadata {quoted(self._found.metadata)}")
         with replacing(target) as file:
             write_outlines(self._found.tree, file, self._kind_of, self._bytes)
         return pathlib.Path(target)
@@ -138,6 +141,8 @@ class _Job:
                 first[outline.identity] = name
                 pieces[name] = self._piece(name, outline)
         metadata = self._found.metadata or _METADATA
+        if is_in_several(target, pieces, max_shard_size):
+            self._all *= 2
         return write_checkpoint(target, pieces, aliases, metadata, max_shard_size)
 
     def _piece(self, name: str, outline: Outline) -> Piece:
@@ -178,22 +183,23 @@ class _Job:
         others = [name for name, value in self._pairs if not isinstance(value, Outline)]
         if others and not tensors_only:
             raise UnsavableObjectError(
-                f"safetensors files hold tensors only; {_list(others)} would be lost. Leave out "
+                f"safetensors files hold tensors only; {quoted(others)} would be lost. Leave out "
                 "what is no tensor with --tensors-only"
             )
         if others:
-            self.notes.append(f"left out: {_list(others)}")
+            self.notes.append(f"left out: {quoted(others)}")
 
     def note_too_large(self) -> None:
         """Say which tensors were cast and have lost large values."""
-        for kind, names in self._too_large.items():
+        for kind, found in self._too_large.items():
+            names = list(dict.fromkeys(found))  # some tensors are read twice
             has = "has" if len(names) == 1 else "have"
-            self.notes.append(f"{_list(names)} {has} values too large for {kind}")
+            self.notes.append(f"{quoted(names)} {has} values too large for {kind}")
 
     def _note_attributes(self) -> None:
         names = [name for name, outline in self._outlines if outline.attributes]
         if names:
-            self.notes.append(f"left out: the attributes of {_list(names)}")
+            self.notes.append(f"left out: the attributes of {quoted(names)}")
 
     def _note_views(self) -> None:
         first: dict[Any, Any] = {}
@@ -202,14 +208,4 @@ class _Job:
             if first.setdefault(outline.storage, outline.identity) != outline.identity:
                 names.append(name)
         if names:
-            self.notes.append(f"written as tensors of their own: {_list(names)}, which are views")
-
-
-def _list(names: Any) -> str:
-    names = list(names)
-    more = f" and {len(names) - 5} more" if len(names) > 6 else ""
-    return ", ".join(map(_quoted, names[:5] if more else names)) + more
-
-
-def _quoted(name: str) -> str:
-    return f"'{printable(name)}'"
+            self.notes.append(f"written as tensors of their own: {quoted(names)}, which are views")

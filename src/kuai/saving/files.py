@@ -10,7 +10,7 @@ from kuai.engine.tensor.devices import device
 from kuai.errors import FileFormatError, UnsafeFileError
 from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing
-from kuai.saving.opening import given_path, opened
+from kuai.saving.opening import opened
 from kuai.saving.safetensors_file import load_file, save_file
 from kuai.saving.safetensors_source import INDEX, SUFFIX
 from kuai.saving.torch_file import read_torch_file, write_torch_file
@@ -53,7 +53,7 @@ def save(
     elif torch_shards.is_index(f):
         raise FileFormatError(f"{f}: Kuai writes several files as safetensors only (*{INDEX})")
     else:
-        with replacing(given_path(f)) as file:
+        with replacing(f) as file:
             write_torch_file(obj, file)
 
 

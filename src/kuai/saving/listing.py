@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kuai.errors import printable
 from kuai.saving.budget import Budget
 from kuai.saving.limits import MAX_NAMES
 from kuai.saving.outlines import Outline, open_outlines
 from kuai.saving.refusals import Refused
 
-__all__ = ["Line", "Listing", "list_file", "walk"]
+__all__ = ["Line", "Listing", "list_file", "quoted", "walk"]
 
 _MOST = 1_000_000  # values, counted as often as they stand there
 
@@ -69,7 +70,7 @@ def list_file(path: str | os.PathLike) -> Listing:
             path=os.fspath(path),
             kind=found.kind,
             files=[file.name for file in found.files],
-            file_bytes=sum(file.stat().st_size for file in found.files),
+            file_bytes=sum(found.files.values()),
             tensors=_lines(outlines, len(found.files) > 1),
             others=others,
             metadata=found.metadata,
@@ -122,3 +123,10 @@ def _children(value: Any) -> list[tuple[Any, Any]] | None:
     if isinstance(value, dict):
         return list(value.items())
     return list(enumerate(value)) if type(value) in (list, tuple) else None
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names from a file for a message: the first of them, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 6 else ""
+    return ", ".join(f"'{printable(name)}'" for name in (names[:5] if more else names)) + more

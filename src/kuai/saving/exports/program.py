@@ -27,6 +27,7 @@ from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.views import value
 from kuai.errors import ExportError, printable
 from kuai.nn.module import Module
+from kuai.saving.archive import zip_into
 from kuai.saving.atomic import replacing
 from kuai.saving.exports.inputs import Inputs
 from kuai.saving.exports.tracing import pure_function, weights_of, without_note
@@ -70,7 +71,7 @@ def write_program(net: Module, inputs: Inputs, path, platforms) -> None:
         PROGRAM: bytes(program.serialize()),
         WEIGHTS: _packed(arrays),
     }
-    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as file, zip_into(file) as archive:
         for name, content in entries.items():
             archive.writestr(zipfile.ZipInfo(name), content)
 
