@@ -3,6 +3,7 @@
 #   make train    train LeNet on handwritten digits, from nothing, in one command
 #   make test     what the project's checks run: format, lint, types, tests, doctests
 #   make faults   interrupt writers and read beside them many times; the tests do it a few times
+#   make stories  every story and long sequences of random changes; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
 #   make clean    remove what was built (the virtual environment stays)
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 KERNELS := $(wildcard src/kuai/ops/native/*.cc src/kuai/ops/native/*.h)
 
-.PHONY: train test check faults stubs bench clean
+.PHONY: train test check faults stories stubs bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -30,6 +31,10 @@ check: $(VENV)/.installed-test
 faults: $(VENV)/.installed-test
 	KUAI_TEST_FAULTS=100 KUAI_TEST_LOADS=10000 $(BIN)/python -m pytest \
 		tests/saving/test_interrupts.py tests/saving/test_beside_a_writer.py
+
+stories: $(VENV)/.installed-test
+	KUAI_STORIES=all KUAI_CHANGES=100 $(BIN)/python -m pytest -n $(WORKERS) \
+		tests/stories tests/engine/test_random_changes.py
 
 stubs: $(VENV)/.installed-test
 	$(BIN)/python -m tools.make_stubs

@@ -289,3 +289,20 @@ def test_a_record_is_compiled_when_it_is_met_again():
             y = run(x)
         assert ("jit(fused)" in found) == (number == 1), (number, found)
         assert y.item() == pytest.approx(run(x).item())
+
+
+# Processes ----------------------------------------------------------------------------------------
+
+FORK = """
+import os, kuai
+kuai.ones(2) + 1
+if os.fork() == 0:
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_fork_after_computing_is_warned_of():
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
+    assert done.returncode == 0 and "os.fork() is incompatible" in done.stderr

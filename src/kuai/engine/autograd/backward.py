@@ -350,7 +350,7 @@ def add_gradients(first: Tensor, second: Tensor) -> Tensor:
 
 def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
     """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
-    held = tensor.grad
+    held = tensor._grad if modes.state.capture is None else tensor.grad
     if held is not None and not create_graph:
         views.assign(held, views.held(add_gradients(held, gradient)))
         return
