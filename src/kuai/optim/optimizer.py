@@ -125,12 +125,17 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros under `set_to_none=False`."""
         for param in self._all_params():
+            grad = param.grad
+            if grad is None:
+                continue
             if set_to_none:
-                if param.grad is not None:
-                    param.grad = None
-            elif param.grad is not None:
-                param.grad = param.grad.detach()
-                param.grad.zero_()
+                param.grad = None
+                continue
+            if grad.grad_fn is None:
+                grad.requires_grad_(False)
+            else:
+                grad.detach_()
+            grad.zero_()
 
     def _all_params(self) -> list[Tensor]:
         return [param for group in self.param_groups for param in group["params"]]
@@ -269,7 +274,7 @@ def _with_hooks(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def step(self, *args, **kwargs):
-        if vars(type(self)).get("step", step) is not step:
+        if type(self).step is not step:
             return function(self, *args, **kwargs)  # called by a subclass's own step
         self._opt_called = True
         args, kwargs = _run_pre_hooks(self, args, kwargs)
