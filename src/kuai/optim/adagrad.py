@@ -80,6 +80,11 @@ class Adagrad(FunctionalOptimizer):
         for group in self.param_groups:
             self._states(group["params"], ("step", "sum"), group)
 
+    def share_memory(self) -> None:
+        """Call `share_memory_()` of every sum."""
+        for state in self.state.values():
+            state["sum"].share_memory_()
+
     @staticmethod
     def init_state(parameter, options):
         return {"step": 0, "sum": np.full_like(parameter, options.initial_accumulator_value)}

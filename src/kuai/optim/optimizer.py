@@ -61,6 +61,12 @@ class Optimizer:
         [0.5, 0.5]
     """
 
+    _optimizer_step_pre_hooks: OrderedDict
+    _optimizer_step_post_hooks: OrderedDict
+    _optimizer_state_dict_pre_hooks: OrderedDict
+    _optimizer_state_dict_post_hooks: OrderedDict
+    _optimizer_load_state_dict_pre_hooks: OrderedDict
+    _optimizer_load_state_dict_post_hooks: OrderedDict
     _opt_called = False  # a learning rate scheduler asks whether `step` has been called
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -87,14 +93,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def _make_hook_slots(self) -> None:
-        for slot in (
-            "_optimizer_step_pre_hooks",
-            "_optimizer_step_post_hooks",
-            "_optimizer_state_dict_pre_hooks",
-            "_optimizer_state_dict_post_hooks",
-            "_optimizer_load_state_dict_pre_hooks",
-            "_optimizer_load_state_dict_post_hooks",
-        ):
+        for slot in (name for name in Optimizer.__annotations__ if name.endswith("_hooks")):
             self.__dict__.setdefault(slot, OrderedDict())
 
     def __getstate__(self) -> dict[str, Any]:

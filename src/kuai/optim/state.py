@@ -49,7 +49,7 @@ def outline_of(param: Tensor) -> np.ndarray:
     """What a formula sees of a parameter (see `formula`), as far as `init_state` may look."""
     shape, dtype = tuple(param.shape), np.dtype(param.dtype.jax)
     if dtype.kind == "c":
-        shape, dtype = (*shape, 2), np.zeros(0, dtype).real.dtype
+        shape, dtype = (*shape, 2), np.finfo(dtype).dtype
     return _outline(shape, np.dtype("float32") if dtype.itemsize == 2 else dtype)
 
 
