@@ -118,6 +118,8 @@ def nll_loss(
     Args:
         weight: a weight for each class.
         ignore_index: targets of this value count for nothing.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` (weighted, as -Σ w_y·x_y / Σ w_y), `'sum'`, or `'none'`.
 
     Shape:
         input `(C)`, `(N, C)` or `(N, C, d1, …)`, target `()`, `(N)` or `(N, d1, …)`.
@@ -218,6 +220,8 @@ def cross_entropy(
         weight: a weight for each class.
         ignore_index: targets of this value count for nothing.
         label_smoothing: how much of the target is spread over all classes.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` (weighted by w_y), `'sum'`, or `'none'`.
 
     Shape:
         input `(C)`, `(N, C)` or `(N, C, d1, …)`, target `()`, `(N)` or `(N, d1, …)`.
@@ -225,6 +229,8 @@ def cross_entropy(
     Example:
         >>> kuai.nn.functional.cross_entropy(kuai.zeros(1, 2), kuai.tensor([1]))
         tensor(0.6931)
+
+    Reference: label smoothing: Szegedy et al., "Rethinking the inception architecture", CVPR 2016.
 
     Differs from PyTorch: an index out of range is not noticed; its loss is 0.
     """
@@ -291,6 +297,14 @@ def binary_cross_entropy(
 ):
     """Binary cross entropy of probabilities: -w·(y·log x + (1 - y)·log(1 - x)).
 
+    Args:
+        weight: numbers w that can be broadcast to the input.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.binary_cross_entropy(kuai.tensor([0.5]), kuai.tensor([1.0]))
         tensor(0.6931)
@@ -344,6 +358,9 @@ def binary_cross_entropy_with_logits(
 
     Args:
         pos_weight: p, a weight for positive examples.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
 
     Example:
         >>> F = kuai.nn.functional

@@ -102,6 +102,9 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """log softmax(x) along `dim`, computed without overflow.
 
+    Args:
+        dim: the dimension along which the numbers belong together.
+
     Example:
         >>> kuai.nn.functional.log_softmax(kuai.tensor([0.0, 0.0]), dim=0)
         tensor([-0.6931, -0.6931])
@@ -114,6 +117,9 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 @composite(function=False, method=False, functional=True)
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax(-x) along `dim`.
+
+    Args:
+        dim: the dimension along which the numbers belong together.
 
     Example:
         >>> kuai.nn.functional.softmin(kuai.tensor([1.0, 1.0]), dim=0)
@@ -166,6 +172,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """The randomized rectifier: x where x > 0, a·x elsewhere.
 
     In training a is drawn uniformly from [lower, upper] for each element, else it is their mean.
+
+    Args:
+        lower, upper: the range of the slopes.
+        inplace: write the result into the input.
 
     Example:
         >>> kuai.nn.functional.rrelu(kuai.tensor([-1.0, 2.0]), 0.25, 0.75)

@@ -21,8 +21,8 @@ from kuai.engine.tensor.calls import Call, perform
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.engine.tensor.storage import put, resolve
 
-__all__ = ["Step", "assign", "held", "read_chain", "regroup", "remember", "split", "value"]
-__all__ += ["outline", "write_chain"]
+__all__ = ["Step", "assign", "assign_all", "held", "held_all", "outline", "read_chain", "regroup"]
+__all__ += ["remember", "split", "value", "write_chain"]
 
 
 class Step(NamedTuple):
@@ -65,6 +65,13 @@ def held(tensor):
     if capture is None:
         remember(tensor, storage, array)
     return array
+
+
+def held_all(tensors) -> list:
+    """`held` of each; an optimizer's step asks for hundreds."""
+    if modes.state.capture is not None:
+        return [held(tensor) for tensor in tensors]
+    return [t._storage.held if t._steps is None else held(t) for t in tensors]
 
 
 def outline(tensor):
@@ -122,6 +129,19 @@ def assign(tensor, array) -> None:
         tensor._storage,
         perform(_writing(static, tuple(map(len, numbers))), [base, array, *flat]),
     )
+
+
+def assign_all(tensors, arrays) -> None:
+    """`assign` to each; an optimizer's step does it to hundreds."""
+    state = modes.state
+    plain = state.capture is None and state.recorder is None
+    for tensor, array in zip(tensors, arrays, strict=True):
+        if plain and tensor._steps is None:
+            storage = tensor._storage
+            storage.held = array
+            storage.version += 1
+        else:
+            assign(tensor, array)
 
 
 # Chains -------------------------------------------------------------------------------------------
