@@ -203,17 +203,16 @@ import kuai
 from kuai import nn
 
 first, second = nn.Linear(3, 4), nn.Linear(4, 2).to("cpu:1")
-opts = [kuai.optim.SGD(layer.parameters(), lr=0.1) for layer in (first, second)]
+opt = kuai.optim.SGD([*first.parameters(), *second.parameters()], lr=0.1, momentum=0.5)
 
 def step(x):
-    for opt in opts:
-        opt.zero_grad()
+    opt.zero_grad()
     loss = second(first(x).to("cpu:1")).square().mean()
     loss.backward()
-    for opt in opts:
-        opt.step()
+    opt.step()
     return loss
 
+step(kuai.ones(2, 3))
 compiled = kuai.compile(step)
 losses = [compiled(kuai.ones(2, 3)).item() for _ in range(4)]
 assert losses[3] < losses[0], losses

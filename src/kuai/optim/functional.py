@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import compress
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -128,6 +129,18 @@ class FunctionalOptimizer(Optimizer):
                 grads.append(grad)
         if not params:
             return
+        try:
+            self._change(params, grads, group)
+        except ValueError:
+            places = dict.fromkeys(param.device for param in params)
+            if len(places) == 1:
+                raise
+            for place in places:  # a program has all its arrays on one device
+                here = [param.device == place for param in params]
+                self._change(list(compress(params, here)), list(compress(grads, here)), group)
+
+    def _change(self, params: list[Tensor], grads: list[Tensor], group: dict[str, Any]) -> None:
+        """Give parameters their new values in one program."""
         switches = self._switches(group)
         layout = self._layout(switches, group)
         boxes = params + self._states(params, layout.names, group) if layout.names else params
