@@ -6,6 +6,7 @@
 #   make faults   interrupt writers and read beside them many times; the tests do it a few times
 #   make stories  every story and long sequences of random changes; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
+#   make pages    write the pages of the API in docs/api/ anew, and draw their curves
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
 #   make clean    remove what was built (the virtual environment stays)
 
@@ -23,7 +24,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories stubs bench clean
+.PHONY: train test check faults stories stubs pages bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -47,6 +48,9 @@ stories: $(VENV)/.installed-test
 
 stubs: $(VENV)/.installed-test
 	$(BIN)/python -m tools.make_stubs
+
+pages: $(VENV)/.installed-test,train
+	$(BIN)/python -m tools.make_api_pages
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks

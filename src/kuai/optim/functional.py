@@ -221,5 +221,5 @@ def _defaults_of(kind: type) -> dict[str, Any]:
 
 
 def _float(value: Any) -> Any:
-    """A number as a float, so that a program for 0 serves for 0.1; a tensor as it is."""
-    return value if type(value) is float or isinstance(value, Tensor) else float(value)
+    """A whole number as a float, so that a program for 0 serves for 0.1; others as they are."""
+    return float(value) if isinstance(value, (int, np.generic)) else value

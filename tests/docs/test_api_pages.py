@@ -1,0 +1,27 @@
+"""The pages in docs/api/ say what the docstrings say, and their pictures are there."""
+
+import re
+
+import pytest
+
+from tools import make_api_pages
+
+
+@pytest.mark.parametrize("name", make_api_pages.pages())
+def test_pages_are_up_to_date(name):
+    path = make_api_pages.FOLDER / name
+    written = path.read_text(encoding="utf-8")
+    assert written == make_api_pages.pages()[name], f"{path} is out of date: run `make pages`"
+
+
+def test_every_curve_is_shown_and_drawn():
+    text = make_api_pages.pages()["activations.md"]
+    shown = set(re.findall(rf"\({make_api_pages.CURVES}/(.*?)\)", text))
+    drawn = {path.name for path in (make_api_pages.FOLDER / make_api_pages.CURVES).iterdir()}
+    assert shown == drawn
+
+
+def test_a_curve_has_its_values_and_slopes():
+    points, values, slopes = make_api_pages.curve(make_api_pages.nn.ReLU)
+    assert values == [max(0.0, point) for point in points]
+    assert slopes == [float(point > 0) for point in points]
