@@ -232,6 +232,26 @@ def test_weights_are_not_kept_once_per_iteration():
     assert "11x37x" in seen and "11x37x37x" not in seen
 
 
+def test_a_program_is_found_again_though_its_parts_are_traced_anew():
+    w = nn.Parameter(kuai.ones(3))
+
+    @kuai.compile
+    def step(x):
+        w.grad = None
+        h, ys = kuai.scan(lambda h, x: ((h * w + x).tanh(), h * 2), kuai.zeros(3), x)
+        y = kuai.cond(h.sum() > 0, lambda h: h * w, lambda h: -h, (h,))
+        (z,) = kuai.while_loop(
+            lambda z: z.abs().sum() > 1, lambda z: (z * w / 2,), (y,), max_iterations=4
+        )
+        per_row = kuai.vmap(lambda row: (row * w).sum())(x)
+        (z.sum() + ys.sum() + per_row.sum()).backward()
+        return z
+
+    for number in range(4):
+        step(kuai.ones(5, 3) * number)
+    assert len(step.programs) == 1
+
+
 def test_scan_without_iterations_keeps_shapes():
     last, rows = kuai.scan(lambda n, x: (n + 1, x * 2), kuai.tensor(0), kuai.zeros(0, 3))
     assert last.item() == 0 and rows.shape == (0, 3)

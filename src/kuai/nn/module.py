@@ -138,9 +138,13 @@ class Module:
             >>> net(kuai.ones(3, 2)).shape
             torch.Size([3, 1])
         """
+
         # not a bound method, which would keep the module alive in a circle
-        compiled = compiler.compile(Module._call_impl, *args, **kwargs)
-        self.__dict__["_compiled_call_impl"] = compiled
+        def call(module, *args, **kwargs):
+            return module._call_impl(*args, **kwargs)
+
+        call.__qualname__ = type(self).__name__
+        self.__dict__["_compiled_call_impl"] = compiler.compile(call, *args, **kwargs)
 
     def hybridize(self, active: bool = True, **kwargs: Any) -> None:
         """Gluon's name for `compile`; `active=False` goes back to running step by step."""

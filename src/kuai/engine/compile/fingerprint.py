@@ -73,11 +73,24 @@ def _jaxpr(jaxpr):
             equation.primitive,
             tuple(map(atom, equation.invars)),
             tuple((atom(v), str(v.aval)) for v in equation.outvars),
-            tuple((name, _part(value)) for name, value in sorted(equation.params.items())),
+            tuple((name, _part(value)) for name, value in _parameters(equation)),
         )
         for equation in jaxpr.eqns
     )
     return heads, equations, tuple(map(atom, jaxpr.outvars))
+
+
+def _parameters(equation):
+    """The parameters of an equation that say what it does, sorted by name.
+
+    Gradients that a user's function makes of a lifted one are a function made anew each time: it is
+    known by what it was made of, and the others that JAX has made for it say nothing more.
+    """
+    given = equation.params
+    lifted = getattr(getattr(given.get("bwd"), "f", None), "made_of", None)
+    if lifted is not None:
+        given = {"call_jaxpr": given["call_jaxpr"], "bwd": lifted.fingerprint}
+    return sorted(given.items())
 
 
 def _part(value):

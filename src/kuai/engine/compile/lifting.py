@@ -8,6 +8,8 @@ too, and the equations that depend on arriving gradients become the body's own b
 (`jax.custom_vjp`). So `detach`, `no_grad`, hooks and `autograd.Function` mean the same in a body.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -15,6 +17,7 @@ from kuai.engine.autograd.backward import walk
 from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.bodies import WRITES_HISTORY, Body, Boundary, Refresh, aval_of
 from kuai.engine.compile.equations import Equations, interpret
+from kuai.engine.compile.fingerprint import fingerprint
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
 from kuai.engine.tensor.promotion import strong
@@ -40,6 +43,7 @@ class Lifted:
         self.sources = body.sources[count:]
         self.written = list(body.written)
         self.positions = [self._position(storage) for storage in self.written]
+        self.closed = closed
         self.equations = Equations(closed, _FIRST_COTANGENT)
         found = closed.jaxpr.outvars
         results = len(avals) + len(self.written)
@@ -87,8 +91,14 @@ class Lifted:
         def backward(saved, cotangents):
             return self._late(dict(zip(residuals, saved[0], strict=True)), cotangents, saved[1])
 
+        backward.made_of = self
         function.defvjp(forward, backward)
         return function
+
+    @functools.cached_property
+    def fingerprint(self):
+        """Equal for functions that were traced anew and do the same."""
+        return fingerprint(self.closed), self.gradients and tuple(self.gradients), len(self.avals)
 
     def _late(self, environment, cotangents, count):
         environment.update(self.equations.constants)
