@@ -2,6 +2,7 @@
 
 import warnings
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
@@ -66,7 +67,7 @@ class ReLU(_Inplace):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.relu(input, inplace=self.inplace)
 
@@ -79,7 +80,7 @@ class SiLU(_Inplace):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.silu(input, inplace=self.inplace)
 
@@ -92,7 +93,7 @@ class Mish(_Inplace):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.mish(input, inplace=self.inplace)
 
@@ -105,7 +106,7 @@ class SELU(_Inplace):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.selu(input, inplace=self.inplace)
 
@@ -118,7 +119,7 @@ class Hardswish(_Inplace):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.hardswish(input, self.inplace)
 
@@ -135,7 +136,7 @@ class Hardsigmoid(Module):
         super().__init__()
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.hardsigmoid(input, self.inplace)
 
@@ -154,7 +155,7 @@ class LeakyReLU(_OneNumber):
         super().__init__()
         self._remember(negative_slope, inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
@@ -173,7 +174,7 @@ class ELU(_OneNumber):
         super().__init__()
         self._remember(alpha, inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.elu(input, self.alpha, self.inplace)
 
@@ -192,7 +193,7 @@ class CELU(_OneNumber):
         super().__init__()
         self._remember(alpha, inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.celu(input, self.alpha, self.inplace)
 
@@ -205,7 +206,7 @@ class Sigmoid(Module):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.sigmoid(input)
 
@@ -218,7 +219,7 @@ class Tanh(Module):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.tanh(input)
 
@@ -231,7 +232,7 @@ class LogSigmoid(Module):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.logsigmoid(input)
 
@@ -244,7 +245,7 @@ class Softsign(Module):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.softsign(input)
 
@@ -261,7 +262,7 @@ class GELU(Module):
         super().__init__()
         self.approximate = approximate
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.gelu(input, approximate=self.approximate)
 
@@ -282,7 +283,7 @@ class GLU(Module):
         super().__init__()
         self.dim = dim
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.glu(input, self.dim)
 
@@ -304,7 +305,7 @@ class Softplus(Module):
         self.beta = beta
         self.threshold = threshold
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.softplus(input, self.beta, self.threshold)
 
@@ -327,7 +328,7 @@ class Threshold(Module):
         self.value = value
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
@@ -352,7 +353,7 @@ class RReLU(Module):
         self.upper = upper
         self.inplace = inplace
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
@@ -392,7 +393,7 @@ class Hardtanh(Module):
                 f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})"
             )
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
@@ -414,7 +415,7 @@ class ReLU6(Hardtanh):
     def __init__(self, inplace=False):
         super().__init__(0.0, 6.0, inplace)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.hardtanh(input, 0.0, 6.0, self.inplace)
 
@@ -442,7 +443,7 @@ class PReLU(Module):
         """Set every slope to its first value."""
         init.constant_(self.weight, self.init)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.prelu(input, self.weight)
 

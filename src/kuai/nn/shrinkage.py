@@ -1,5 +1,6 @@
 """Shrinkage layers: activations that take small values to zero."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.module import Module
 
@@ -14,7 +15,7 @@ class Tanhshrink(Module):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.tanhshrink(input)
 
@@ -31,7 +32,7 @@ class Hardshrink(Module):
         super().__init__()
         self.lambd = lambd
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.hardshrink(input, self.lambd)
 
@@ -52,7 +53,7 @@ class Softshrink(Module):
         super().__init__()
         self.lambd = lambd
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.softshrink(input, self.lambd)
 

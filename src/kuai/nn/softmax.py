@@ -1,5 +1,6 @@
 """Softmax layers: activations along one dimension."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.module import Module
 
@@ -30,7 +31,7 @@ class Softmax(_OverDim):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.softmax(input, self.dim, _stacklevel=5)
 
@@ -43,7 +44,7 @@ class LogSoftmax(_OverDim):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.log_softmax(input, self.dim, _stacklevel=5)
 
@@ -56,7 +57,7 @@ class Softmin(_OverDim):
         torch.Size([2, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The function of each element, or along the dimension."""
         return F.softmin(input, self.dim, _stacklevel=5)
 
@@ -69,7 +70,7 @@ class Softmax2d(Module):
         torch.Size([2, 3, 4, 4])
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Softmax along the third dimension from the end."""
         if input.ndim not in (3, 4):
             raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.ndim}D instead")

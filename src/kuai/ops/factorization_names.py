@@ -22,7 +22,7 @@ def cholesky(input, upper=False):
 
 
 @composite
-def qr(input, some=True):
+def qr(input, some=True) -> QrResult:
     """The factors of `linalg.qr`.
 
     Example:
@@ -33,7 +33,7 @@ def qr(input, some=True):
 
 
 @composite
-def svd(input, some=True, compute_uv=True):
+def svd(input, some=True, compute_uv=True) -> SvdResult:
     """The factors of `linalg.svd`, with V instead of Vᴴ.
 
     Example:
@@ -44,7 +44,7 @@ def svd(input, some=True, compute_uv=True):
     return SvdResult(U, S, Vh.mH)
 
 
-def linalg_slogdet(A):
+def linalg_slogdet(A) -> _Slogdet:
     """The sign of the determinant and the logarithm of its absolute value.
 
     Example:

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import Tensor
 from kuai.ops.pooling_kernels import maximum, positions, total
 from kuai.ops.pooling_windows import adaptive_spans, as_sizes, pool_spans
 
@@ -158,7 +159,7 @@ def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
     return _largest(_float("adaptive_max_pool2d", input), spans, return_indices)
 
 
-def _with_indices(input, output_size):
+def _with_indices(input, output_size) -> tuple[Tensor, Tensor]:
     """The maxima and where they lie; the function of this name in `nn.functional` gives the maxima.
 
     Example:

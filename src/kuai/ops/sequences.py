@@ -157,7 +157,7 @@ triu_indices = _triangle("triu_indices", np.triu_indices)
 
 
 @composite(method=False)
-def numel(input):
+def numel(input) -> int:
     """The number of elements.
 
     Example:

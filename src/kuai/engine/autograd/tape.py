@@ -138,7 +138,7 @@ def edge_of(tensor: Tensor):
 
 
 @method
-def register_hook(self: Tensor, hook):
+def register_hook(self: Tensor, hook) -> HookHandle:
     """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another.
 
     Returns:
@@ -156,7 +156,7 @@ def register_hook(self: Tensor, hook):
 
 
 @method
-def register_post_accumulate_grad_hook(self: Tensor, hook):
+def register_post_accumulate_grad_hook(self: Tensor, hook) -> HookHandle:
     """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")

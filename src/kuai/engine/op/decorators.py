@@ -411,4 +411,5 @@ def inplace(public, name):
     change.__name__ = change.__qualname__ = name
     change.__module__ = public.__module__
     change.__doc__ = f"In-place version of `{public.__name__}`."
+    change.__wrapped__ = public  # whose parameters are its own
     return change
