@@ -24,6 +24,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op import autocast
+from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, method as attach, modes, randomness
 from kuai.engine.tensor.views import Step, value
 
@@ -81,6 +82,7 @@ class Op(Operation):
         hints = typing.get_type_hints(pure)
         self.kinds = tuple(_kind(hints.get(p.name)) for p in parameters)
         self.names = tuple(p.name for p in parameters)
+        self.spellings = spellings(self.names)
         self.keyword_only = tuple(p.kind is p.KEYWORD_ONLY for p in parameters)
         self.signature = inspect.Signature(parameters)
         self.arity = sum(not only for only in self.keyword_only)
@@ -95,6 +97,8 @@ class Op(Operation):
 
     def bind(self, args, kwargs):
         """All arguments in the order of the parameters, with defaults filled in."""
+        if not self.spellings.keys().isdisjoint(kwargs):
+            kwargs = respelled(kwargs, self.spellings)
         if len(args) > self.arity or any(name not in self.names for name in kwargs):
             self._complain(args, kwargs)
         bound = list(args)
@@ -202,7 +206,8 @@ class Op(Operation):
 
 def _write_out(out, results):
     if isinstance(results, tuple):
-        return tuple(_write_out(o, r) for o, r in zip(out, results, strict=True))
+        written = [_write_out(o, r) for o, r in zip(out, results, strict=True)]
+        return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if out.requires_grad and modes.state.grad_enabled:
         raise RuntimeError(
             "out=... arguments don't support automatic differentiation, but one of the arguments "
@@ -333,6 +338,8 @@ def composite(
     options = dict(function=function, is_method=method, functional=functional, module=module)
 
     def decorate(public):
+        if not hasattr(public, "operation"):  # an operation's face hands names on to it
+            public = spelled(public, _write_out)
         _export(public, (public.__name__, *aliases), inplace, options)
         return public
 
