@@ -3,6 +3,7 @@
 #   make train    train LeNet on handwritten digits, from nothing, in one command
 #   make test     what the project's checks run: format, lint, types, tests, doctests
 #   make stubs    write the stub files for type checkers anew
+#   make signatures   write the table of PyTorch's signatures anew
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
 #   make clean    remove what was built (the virtual environment stays)
 
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 KERNELS := $(wildcard src/kuai/ops/native/*.cc src/kuai/ops/native/*.h)
 
-.PHONY: train test check stubs bench clean
+.PHONY: train test check stubs signatures bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -28,6 +29,9 @@ check: $(VENV)/.installed-test
 
 stubs: $(VENV)/.installed-test
 	$(BIN)/python -m tools.make_stubs
+
+signatures: $(VENV)/.installed-test
+	$(BIN)/python -m tools.torch_signatures
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks

@@ -8,20 +8,26 @@ import ast
 import inspect
 from collections.abc import Callable
 
+from kuai.engine.op.spellings import spellings
+
 P = inspect.Parameter
 PLACED = (P.POSITIONAL_ONLY, P.POSITIONAL_OR_KEYWORD)
 STARRED = (P.VAR_POSITIONAL, P.VAR_KEYWORD)
 
 
-def parse(text: str) -> list[inspect.Parameter]:
+def parse(text: str, is_method: bool = False) -> list[inspect.Parameter]:
     """The parameters that a text like `(input, dim=0, *, out=None)` stands for."""
+    if is_method and not text.startswith("(self"):
+        text = f"(self, {text[1:]}"
     arguments = ast.parse(f"def f{text}: ...").body[0].args
     placed = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(placed) - len(arguments.defaults)) + arguments.defaults
-    found = [_parameter(a, d, P.POSITIONAL_OR_KEYWORD) for a, d in zip(placed, defaults)]
+    found = [
+        _parameter(a, d, P.POSITIONAL_OR_KEYWORD) for a, d in zip(placed, defaults, strict=True)
+    ]
     if arguments.vararg is not None:
         found.append(_parameter(arguments.vararg, None, P.VAR_POSITIONAL))
-    only = zip(arguments.kwonlyargs, arguments.kw_defaults)
+    only = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     found += [_parameter(a, d, P.KEYWORD_ONLY) for a, d in only]
     if arguments.kwarg is not None:
         found.append(_parameter(arguments.kwarg, None, P.VAR_KEYWORD))
@@ -33,9 +39,11 @@ def _parameter(argument, default, kind):
     return P(argument.arg, kind, default=value)
 
 
-def own(public: Callable) -> list[inspect.Parameter]:
+def own(public: Callable, is_method: bool = False) -> list[inspect.Parameter]:
     """The parameters of something of Kuai's, with those that every operation takes."""
     found = list(inspect.signature(public).parameters.values())
+    if is_method:
+        found[0] = found[0].replace(name="self")
     operation = getattr(public, "operation", None)
     is_function = public.__module__.startswith("kuai.ops.")
     if is_function and all(p.name != "out" for p in found):
@@ -45,9 +53,9 @@ def own(public: Callable) -> list[inspect.Parameter]:
     return found
 
 
-def differences(ours: list[P], texts: list[str]) -> list[str]:
+def differences(public: Callable, texts: list[str], is_method: bool) -> list[str]:
     """What is wrong with a signature, in words; nothing if it fits."""
-    ways = [parse(text) for text in texts]
+    ours, ways = own(public, is_method), [parse(text, is_method) for text in texts]
     found = dict.fromkeys(problem for way in ways for problem in _missing(ours, way))
     misfits = [_misfit(ours, way) for way in ways]
     # the way that says most is the one to fit
@@ -55,7 +63,8 @@ def differences(ours: list[P], texts: list[str]) -> list[str]:
 
 
 def _missing(ours, way):
-    names = {p.name for p in ours}  # `*dims` too may be given by name, see `spellings`
+    names = {p.name for p in ours}  # `*dims` too may be given by name
+    names |= set(spellings(sorted(names)))
     takes_any = any(p.kind is P.VAR_KEYWORD for p in ours)
     starred = any(p.kind is P.VAR_POSITIONAL for p in ours)
     for p in way:

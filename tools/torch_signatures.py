@@ -49,8 +49,12 @@ _PLAIN = (type(None), bool, int, float, str, tuple)
 
 def main() -> None:
     """Write the table."""
-    found = {path: texts for path, theirs, _ in pairs() if (texts := signatures(path, theirs))}
-    TABLE.write_text(json.dumps(found, indent=0, sort_keys=True) + "\n")
+    TABLE.write_text(json.dumps(table(), indent=0, sort_keys=True) + "\n")
+
+
+def table() -> dict[str, list[str]]:
+    """The signatures of every name that both have and that PyTorch says something about."""
+    return {path: texts for path, theirs, _ in pairs() if (texts := signatures(path, theirs))}
 
 
 def pairs() -> Iterator[tuple[str, Any, Any]]:
@@ -176,7 +180,7 @@ def _documented(name: str, public: Callable) -> list[str]:
     if not text.endswith(")") or "(" not in text:
         return []
     try:
-        tree = ast.parse(f"def f{text[text.index('('):]}: ...")
+        tree = ast.parse(f"def f{text[text.index('(') :]}: ...")
     except SyntaxError:
         return []  # prose
     return [_stub_text(tree.body[0].args)]

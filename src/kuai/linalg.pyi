@@ -27,10 +27,10 @@ def lstsq(A: Tensor, B: Tensor, rcond: _float | None = None, *, driver: _str | N
 def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
 def matrix_norm(A: Any, ord: Any = 'fro', dim: Any = ..., keepdim: Any = False, *, dtype: Any = None, out: Any = None) -> Tensor: ...
 def matrix_power(A: Tensor, n: _int) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
-def matrix_rank(A: Tensor, *, tol: _float | _int | _bool | _complex | None = None, hermitian: _bool = False) -> Tensor: """The number of singular values above a tolerance."""
+def matrix_rank(A: Tensor, tol: Tensor | _float | _int | _bool | _complex | None = None, hermitian: _bool = False, *, atol: Tensor | _float | _int | _bool | _complex | None = None, rtol: Tensor | _float | _int | _bool | _complex | None = None) -> Tensor: """The number of singular values above a tolerance."""
 def multi_dot(tensors: Any, *, out: Any = None) -> Tensor: """The product of several matrices, in the order that costs least."""
 def norm(A: Any, ord: Any = None, dim: Any = None, keepdim: Any = False, *, out: Any = None, dtype: Any = None) -> Tensor: """The norm of a vector or a matrix."""
-def pinv(A: Tensor, *, rtol: _float | _int | _bool | _complex | None = None, hermitian: _bool = False) -> Tensor: """The Moore-Penrose pseudo-inverse."""
+def pinv(A: Tensor, rcond: Tensor | _float | _int | _bool | _complex | None = None, hermitian: _bool = False, *, atol: Tensor | _float | _int | _bool | _complex | None = None, rtol: Tensor | _float | _int | _bool | _complex | None = None) -> Tensor: """The Moore-Penrose pseudo-inverse."""
 def qr(A: Tensor, mode: _str = 'reduced') -> return_types.linalg_qr: """The orthogonal Q and upper triangular R with `A = Q R`."""
 def slogdet(A: Any) -> return_types.linalg_slogdet: """The sign of the determinant and the logarithm of its absolute value."""
 def solve(A: Tensor, B: Tensor, *, left: _bool = True) -> Tensor: """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector."""

@@ -297,6 +297,8 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         >>> kuai.isin(kuai.tensor([1, 2, 3]), kuai.tensor([2, 3]))
         tensor([False,  True,  True])
     """
+    if not isinstance(elements, Tensor):
+        elements = from_array(np.asarray(elements), test_elements.device)
     if not isinstance(test_elements, Tensor):
         test_elements = from_array(np.asarray(test_elements), elements.device)
     return is_among(elements, test_elements, invert)

@@ -329,15 +329,21 @@ def any(input, dim=None, keepdim=False, *, out=None):
     return call(any_over, out, input, dim, keepdim)
 
 
-@op
-def count_nonzero(input: Array, dim: int | tuple[int, ...] | None = None):
+@op(function=False, method=False, name="count_nonzero")
+def count_over(input: Array, dim: int | tuple[int, ...] | None):
+    """How many elements are non-zero over some dimensions."""
+    return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=jnp.int64)
+
+
+@composite
+def count_nonzero(input, *dim):
     """How many elements are non-zero.
 
     Example:
         >>> kuai.count_nonzero(kuai.tensor([[0, 1], [2, 3]]), dim=0)
         tensor([1, 2])
     """
-    return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=jnp.int64)
+    return count_over(input, dim[0] if len(dim) == 1 else dim or None)
 
 
 @op

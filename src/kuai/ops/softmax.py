@@ -81,7 +81,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-@composite(functional=True)
+@composite(function=False, method=False, functional=True)
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """eˣ / Σ eˣ along `dim`: positive numbers that sum to one.
 
@@ -98,7 +98,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     return _softmax_op(input, dim, dtype)
 
 
-@composite(functional=True)
+@composite(function=False, method=False, functional=True)
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """log softmax(x) along `dim`, computed without overflow.
 
@@ -122,6 +122,21 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     if dim is None:
         dim = _implicit_dim("softmin", input.ndim, _stacklevel)
     return _softmin_op(input, dim, dtype)
+
+
+def _along_dim(name, operation, text):
+    """The function and the method, which unlike those for layers want a dimension."""
+
+    def along(input, dim, dtype=None):
+        return operation(input, dim, dtype)
+
+    along.__name__ = along.__qualname__ = name
+    along.__doc__ = f"{text}\n\n    See `kuai.nn.functional.{name}`."
+    composite(along)
+
+
+_along_dim("softmax", _softmax_op, "eˣ / Σ eˣ along `dim`: positive numbers that sum to one.")
+_along_dim("log_softmax", _log_softmax_op, "log softmax(x) along `dim`, without overflow.")
 
 
 @op(function=False, method=False, random=True, grad="SoftmaxBackward0")

@@ -124,7 +124,7 @@ def unbind(input, dim=0) -> tuple[Tensor, ...]:
 
 
 def _along(name, needed, dim_of):
-    def splitter(input, indices_or_sections) -> tuple[Tensor, ...]:
+    def splitter(input, *indices_or_sections) -> tuple[Tensor, ...]:
         ndim = len(shape_of(input))
         if ndim < needed:
             raise RuntimeError(
@@ -132,6 +132,7 @@ def _along(name, needed, dim_of):
                 f"{'s' if needed > 1 else ''}, but got a tensor with {ndim} dimensions!"
             )
         dim, sections = dim_of(ndim), indices_or_sections
+        sections = sections[0] if len(sections) == 1 else sections
         length = shape_of(input)[dim]
         if isinstance(sections, int) and (sections == 0 or length % sections):
             raise RuntimeError(

@@ -10,12 +10,25 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["respelled", "spelled", "spellings"]
 
-#: A parameter's name, and what NumPy calls it.
-_NUMPY = {
+#: A parameter's name, and its other names: first NumPy's, then those that PyTorch itself has for
+#: one of several functions or ways to call that are one here.
+_OTHERS = {
     "dim": ("axis",),
     "keepdim": ("keepdims",),
     "input": ("x", "a", "x1"),
     "other": ("x2",),
+    "A": ("input",),
+    "self": ("input",),
+    "tensor": ("input",),
+    "src": ("other",),
+    "dim0": ("axis0",),
+    "dim1": ("axis1",),
+    "elements": ("element",),
+    "test_elements": ("test_element",),
+    "shape": ("size",),
+    "sizes": ("size",),
+    "split_size_or_sections": ("split_size",),
+    "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
 }
 
 
@@ -27,7 +40,7 @@ def spellings(names: Iterable[str]) -> dict[str, str]:
         {'x': 'input', 'a': 'input', 'x1': 'input', 'axis': 'dim'}
     """
     names = tuple(names)
-    found = {other: name for name in names for other in _NUMPY.get(name, ())}
+    found = {other: name for name in names for other in _OTHERS.get(name, ())}
     return {other: name for other, name in found.items() if other not in names}
 
 
@@ -52,7 +65,7 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
         write_out: what puts results into `out`, where the function has no such parameter.
     """
     names, starred = _parameters(public)
-    others = spellings(names)
+    others = spellings(names if starred is None else (*names, starred))
     known = frozenset(names)
 
     @functools.wraps(public)

@@ -86,11 +86,11 @@ class no_grad(_Mode):
 
     _grad = False
 
-    def __new__(cls, function=None):
+    def __new__(cls, orig_func=None):
         made = super().__new__(cls)
-        return made if function is None else made(function)
+        return made if orig_func is None else made(orig_func)
 
-    def __init__(self, function=None):
+    def __init__(self, orig_func=None):
         pass
 
 
