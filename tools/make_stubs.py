@@ -121,6 +121,7 @@ def tensor_stub() -> str:
     found = Types()
     lines = ["class Tensor:", f"    {summary(Tensor)}"]
     lines += [f"    {name}: {kind}" for name, kind in SETTABLE.items()]
+    lines += _private()
     for name in sorted(vars(Tensor)):
         if not name.startswith("_") or name.startswith("__"):
             lines += _member(name, vars(Tensor)[name], found)
@@ -131,6 +132,18 @@ def tensor_stub() -> str:
     lines.append("def wrap(array: Any) -> Tensor: ...")
     lines.append("def method(function: Any = ..., *, name: _str | None = ...) -> Any: ...")
     return _file(found, ["from kuai.ops import return_types"], lines)
+
+
+def _private():
+    """What the engine reads and writes; a class method, and attributes that are set anywhere."""
+    hidden = [n for n in vars(Tensor) if n[0] == "_" and n[1] != "_"]
+    names = ["_storage", *(n for n in hidden if not callable(vars(Tensor)[n]) and n != "_share")]
+    parameters = "tensor: Tensor, requires_grad: _bool = False"
+    return [
+        *(f"    {name}: Any" for name in sorted(names)),
+        "    @classmethod",
+        f"    def _share(cls, {parameters}) -> Tensor: ...",
+    ]
 
 
 def _member(name, member, found):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.data import loader_state
-from kuai.data.dataset import Dataset, TensorDataset
+from kuai.data.dataset import TensorDataset
 from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from kuai.data.workers import Workers
 from kuai.engine.tensor import Tensor, dtypes, from_array
@@ -46,7 +46,7 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable | None = None,
@@ -125,7 +125,8 @@ class DataLoader:
     load_state_dict = loader_state.load_state_dict
 
     def __len__(self) -> int:
-        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        order: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+        return len(order)
 
     def fetch(self, indices: Any) -> Any:
         """The batch of these indices; a single sample where there is no batch size."""

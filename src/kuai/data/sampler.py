@@ -130,5 +130,6 @@ class BatchSampler(Sampler):
             yield batch
 
     def __len__(self) -> int:
-        count = len(self.sampler)
+        order: Any = self.sampler
+        count = len(order)
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)

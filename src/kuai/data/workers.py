@@ -7,7 +7,7 @@ belongs to a process of its own happens either, so `worker_init_fn` is not calle
 
 from __future__ import annotations
 
-import multiprocessing
+import multiprocessing.context
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -8,6 +8,7 @@ gradient that arrives there, in which the backward pass is linear.
 
 import contextlib
 import functools
+from typing import Any
 
 import jax
 
@@ -99,7 +100,7 @@ def _zeros_for(found, inputs):
 # grad ---------------------------------------------------------------------------------------------
 
 
-def grad(func, argnums=0, has_aux=False):
+def grad(func, argnums: int | tuple[int, ...] = 0, has_aux=False):
     """A function that computes the gradient of a scalar-valued function.
 
     Args:
@@ -124,7 +125,7 @@ def grad(func, argnums=0, has_aux=False):
     return wrapped
 
 
-def grad_and_value(func, argnums=0, has_aux=False):
+def grad_and_value(func, argnums: int | tuple[int, ...] = 0, has_aux=False):
     """A function that computes the gradient of a function and its value: `(gradient, value)`.
 
     Example:
@@ -206,7 +207,7 @@ def _any_requires_grad(tensors):
 # vjp ----------------------------------------------------------------------------------------------
 
 
-def vjp(func, *primals, has_aux=False):
+def vjp(func, *primals, has_aux=False) -> Any:
     """A function's value, and the function that sends gradients back through it.
 
     Returns:

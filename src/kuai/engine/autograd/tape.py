@@ -10,6 +10,7 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 
 import itertools
 import weakref
+from typing import Any
 
 from kuai.engine.tensor import Tensor, changes, method
 
@@ -126,7 +127,7 @@ def accumulator_of(tensor: Tensor) -> AccumulateGrad:
     return node
 
 
-def edge_of(tensor: Tensor):
+def edge_of(tensor: Tensor) -> Any:
     """Where a gradient with respect to `tensor` goes, or None if it does not require one."""
     node = tensor._node
     if node is not None and tensor._base is None:

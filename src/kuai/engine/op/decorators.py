@@ -18,7 +18,9 @@ import inspect
 import types
 import typing
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import numpy as np
 
 from kuai.engine.autograd.inplace import overwrite, window
@@ -31,12 +33,16 @@ from kuai.engine.tensor.views import Step, value
 __all__ = ["REGISTRY", "Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
 
 
-class Array:
-    """Annotation: this parameter is a tensor, and an array inside the pure function."""
+if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
+    Array = jax.Array
+    Number = Any
+else:
 
+    class Array:
+        """Annotation: this parameter is a tensor, and an array inside the pure function."""
 
-class Number:
-    """Annotation: this parameter is a Python number, traced inside the pure function."""
+    class Number:
+        """Annotation: this parameter is a Python number, traced inside the pure function."""
 
 
 STATIC, ARRAY, NUMBER, ARRAYS = range(4)
@@ -278,7 +284,7 @@ def op(
     result=None,
     module=None,
     name=None,
-):
+) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
     Args:
@@ -305,7 +311,7 @@ def op(
     return decorate if pure is None else decorate(pure)
 
 
-def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=None):
+def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=None) -> Any:
     """Make a view operation of a pure function that reads the view out of its first argument.
 
     Args:
@@ -333,7 +339,7 @@ def composite(
     functional=False,
     aliases=(),
     module=None,
-):
+) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     options = dict(function=function, is_method=method, functional=functional, module=module)
 

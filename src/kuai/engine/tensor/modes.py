@@ -6,6 +6,8 @@ One thread-local object holds them all, because every operation asks.
 import contextlib
 import functools
 import threading
+from collections.abc import Callable
+from typing import Any, Self, TypeVar, overload
 
 import jax
 
@@ -22,16 +24,21 @@ __all__ = [
 ]
 
 
+_Function = TypeVar("_Function", bound=Callable)
+
+
 class _State(threading.local):
     grad_enabled = True
     inference = False
-    capture = None  # the `autograd.tracing.Capture` that is tracing this thread
-    recorder = None  # the `compile.recorder.Recorder` that operations go to, if they are not run
-    block = None  # the module whose forward is running, where that is followed (see `blocks`)
-    level = None  # the same, if it is the inside of a `vmap` (see `batching`)
+    capture: Any = None  # the `autograd.tracing.Capture` that is tracing this thread
+    recorder: Any = (
+        None  # the `compile.recorder.Recorder` that operations go to, if they are not run
+    )
+    block: Any = None  # the module whose forward is running, where that is followed (see `blocks`)
+    level: Any = None  # the same, if it is the inside of a `vmap` (see `batching`)
     transforms = 0  # how many of kuai.func's transforms are running
-    skip_updates = None  # a tensor that says whether optimizers are to change nothing
-    autocast = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
+    skip_updates: Any = None  # a tensor that says whether optimizers are to change nothing
+    autocast: Any = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
 
 
 state = _State()
@@ -69,8 +76,9 @@ class _Mode(contextlib.ContextDecorator):
         """A fresh context manager of the same kind."""
         return type(self)()
 
-    def __call__(self, function):
-        return functools.wraps(function)(super().__call__(function))
+    def __call__(self, func: _Function) -> _Function:
+        wrapped: Any = functools.wraps(func)(super().__call__(func))
+        return wrapped
 
 
 class no_grad(_Mode):
@@ -86,7 +94,11 @@ class no_grad(_Mode):
 
     _grad = False
 
-    def __new__(cls, orig_func=None):
+    @overload
+    def __new__(cls, orig_func: _Function) -> _Function: ...
+    @overload
+    def __new__(cls, orig_func: None = None) -> Self: ...
+    def __new__(cls, orig_func=None) -> Any:
         made = super().__new__(cls)
         return made if orig_func is None else made(orig_func)
 
@@ -131,7 +143,11 @@ class inference_mode(_Mode):
 
     _grad = False
 
-    def __new__(cls, mode=True):
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: _Function) -> _Function: ...
+    def __new__(cls, mode: Any = True) -> Any:
         made = super().__new__(cls)
         if callable(mode):
             made.mode = True

@@ -24,6 +24,21 @@ class Tensor:
     grad: Tensor | None
     data: Tensor
     requires_grad: _bool
+    _accumulator: Any
+    _base: Any
+    _cache: Any
+    _changes: Any
+    _grad: Any
+    _node: Any
+    _output: Any
+    _requires_grad: Any
+    _retains_grad: Any
+    _seen: Any
+    _steps: Any
+    _storage: Any
+    _version: Any
+    @classmethod
+    def _share(cls, tensor: Tensor, requires_grad: _bool = False) -> Tensor: ...
     @property
     def H(self) -> Tensor: """The matrices transposed (`.H` of PyTorch)."""
     @property
