@@ -20,8 +20,10 @@ CHECKED = {
     "src/kuai/backends",
     "src/kuai/cli",
     "src/kuai/data",
+    "src/kuai/engine/tensor/tensor.pyi",
     "src/kuai/func",
     "src/kuai/nn/functional.pyi",
+    "src/kuai/ops/return_types.pyi",
     "src/kuai/train",
     "src/kuai/utils",
     "src/kuai/vision",
@@ -39,6 +41,16 @@ layer = nn.Linear(2, 3)
 class Net(nn.Module):
     def forward(self, x: kuai.Tensor, times: int = 1):
         return layer(x), times
+
+
+class Square(kuai.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
 
 
 def scale(x: kuai.Tensor) -> kuai.Tensor:
@@ -81,6 +93,14 @@ TYPES = {
     "x[0]": "Tensor",
     "x.sum(dim=0).T": "Tensor",
     "x.sort().indices": "Tensor",
+    "kuai.flip(x, dims=(0,))": "Tensor",
+    "kuai.zeros(size=(2, 3))": "Tensor",
+    "kuai.exp(x, out=x)": "Tensor",
+    "kuai.vstack([x, x], out=x)": "Tensor",
+    "x.permute(1, 0)": "Tensor",
+    "x.permute(dims=(1, 0))": "Tensor",
+    "kuai.func.grad(scale)(x)": "Any",
+    "Square.apply(x)": "Any",
     "x.split(1)": "tuple[Tensor, ...]",
     "x.unique(return_counts=True)": "tuple[Tensor, Tensor]",
     "x.shape": "Size",

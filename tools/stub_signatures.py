@@ -11,8 +11,15 @@ from tools.stub_overloads import REST, Cases
 from tools.stub_types import Types
 
 _PLAIN = (type(None), bool, int, float, str)
+P = inspect.Parameter
 _SCOPES = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
 _OPERATIONS = {id(public) for scope in _SCOPES for public in scope.values()}
+_FUNCTIONS = {
+    id(public)
+    for scope in (REGISTRY.functions, *REGISTRY.modules.values())
+    for name, public in scope.items()
+    if not name.endswith("_")
+}
 
 
 def function(name: str, public: Callable, types: Types, cases: Cases | None = None) -> list[str]:
@@ -39,33 +46,53 @@ def summary(thing: Any) -> str:
 
 
 def _lines(name, public, types, cases, is_method, result=None):
-    first = "self" if is_method else f"{next(iter(inspect.signature(public).parameters), '')}: Any"
-    lines = []
-    for parameters, gives in cases:
-        if (parameters, gives) == REST:
-            parameters = _parameters(public, types, is_method)
-            gives = "Any" if len(cases) > 1 else result or _result(public, types)
-        else:
-            parameters = ", ".join(part for part in (first, parameters) if part)
-        lines += ["@overload"] if len(cases) > 1 else []
-        lines.append(f"def {name}({parameters}) -> {gives}: {summary(public)}")
-    return lines
+    parameters = _known(public, is_method)
+    first = "self" if is_method else f"{next((p.name for p in parameters), '')}: Any"
+    found = []
+    for text, gives in cases:
+        if (text, gives) != REST:
+            found.append((", ".join(part for part in (first, text) if part), gives))
+            continue
+        gives = "Any" if len(cases) > 1 else result or _result(public, types)
+        ways = [parameters] if len(cases) > 1 else _ways(public, parameters)
+        found += [(_written(public, way, types, is_method), gives) for way in ways]
+    overload = ["@overload"] if len(found) > 1 else []
+    lines = [[*overload, f"def {name}({t}) -> {g}: {summary(public)}"] for t, g in found]
+    return [line for part in lines for line in part]
 
 
-def _parameters(public, types, is_method):
+def _known(public, is_method):
+    """The parameters, with `out` and `generator` where an operation takes them unsaid."""
+    found = list(inspect.signature(public).parameters.values())
+    operation = getattr(public, "operation", None)
+    unsaid = ["generator"] if getattr(operation, "random", False) else []
+    if not is_method and id(public) in _FUNCTIONS:
+        unsaid.append("out")
+    added = [P(n, P.KEYWORD_ONLY, default=None) for n in unsaid if n not in [p.name for p in found]]
+    return [*found, *added]
+
+
+def _ways(public, parameters):
+    """A call with `*dims`, and one with `dims=`, which every operation understands."""
+    starred = [p for p in parameters if p.kind is P.VAR_POSITIONAL]
+    if not starred or id(public) not in _OPERATIONS or len(parameters) == 1:
+        return [parameters]
+    by_name = [p.replace(kind=P.POSITIONAL_OR_KEYWORD) if p in starred else p for p in parameters]
+    return [parameters, by_name]
+
+
+def _written(public, parameters, types, is_method):
     hints = _hints(public)
     parts, starred = [], False
-    for number, parameter in enumerate(inspect.signature(public).parameters.values()):
+    for number, parameter in enumerate(parameters):
         if is_method and number == 0:
             parts.append("self")
             continue
-        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+        if parameter.kind is P.KEYWORD_ONLY and not starred:
             parts.append("*")
             starred = True
-        starred = starred or parameter.kind is parameter.VAR_POSITIONAL
+        starred = starred or parameter.kind is P.VAR_POSITIONAL
         parts.append(_parameter(parameter, hints, types))
-    if getattr(getattr(public, "operation", None), "random", False):
-        parts += ([] if starred else ["*"]) + ["generator: Any = None"]
     return ", ".join(parts)
 
 

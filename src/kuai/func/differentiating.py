@@ -8,6 +8,7 @@ gradient that arrives there, in which the backward pass is linear.
 
 import contextlib
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -100,7 +101,7 @@ def _zeros_for(found, inputs):
 # grad ---------------------------------------------------------------------------------------------
 
 
-def grad(func, argnums: int | tuple[int, ...] = 0, has_aux=False):
+def grad(func, argnums: int | tuple[int, ...] = 0, has_aux=False) -> Callable[..., Any]:
     """A function that computes the gradient of a scalar-valued function.
 
     Args:
@@ -125,7 +126,7 @@ def grad(func, argnums: int | tuple[int, ...] = 0, has_aux=False):
     return wrapped
 
 
-def grad_and_value(func, argnums: int | tuple[int, ...] = 0, has_aux=False):
+def grad_and_value(func, argnums: int | tuple[int, ...] = 0, has_aux=False) -> Callable[..., Any]:
     """A function that computes the gradient of a function and its value: `(gradient, value)`.
 
     Example:
@@ -265,7 +266,7 @@ def _run_tracked(name, func, primals, has_aux):
 # jvp ----------------------------------------------------------------------------------------------
 
 
-def jvp(func, primals, tangents, *, strict=False, has_aux=False):
+def jvp(func, primals, tangents, *, strict=False, has_aux=False) -> Any:
     """A function's value, and how it changes when its arguments move along `tangents`.
 
     Returns:

@@ -193,7 +193,10 @@ class Tensor:
     def bitwise_xor_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_xor`."""
     def bmm(self, mat2: Tensor) -> Tensor: """The products of two batches of matrices, (b, n, k) · (b, k, m) → (b, n, m)."""
     def bool(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `bool`."""
+    @overload
     def broadcast_to(self, *size: Any) -> Tensor: """The tensor expanded to a shape."""
+    @overload
+    def broadcast_to(self, size: Any) -> Tensor: """The tensor expanded to a shape."""
     def byte(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `uint8`."""
     def cauchy_(self, median: Any = 0.0, sigma: Any = 1.0, *, generator: Any = None) -> Tensor: """Fill with Cauchy distributed numbers."""
     def cdouble(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `complex128`."""
@@ -222,7 +225,10 @@ class Tensor:
     def cos_(self) -> Tensor: """In-place version of `cos`."""
     def cosh(self) -> Tensor: """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element."""
     def cosh_(self) -> Tensor: """In-place version of `cosh`."""
+    @overload
     def count_nonzero(self, *dim: Any) -> Tensor: """How many elements are non-zero."""
+    @overload
+    def count_nonzero(self, dim: Any) -> Tensor: """How many elements are non-zero."""
     def cpu(self, memory_format: Any = None) -> Tensor: """The tensor in host memory."""
     def cross(self, other: Tensor, dim: _int | None = None) -> Tensor: """The cross product of vectors of three elements."""
     def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor: """The tensor on a GPU."""
@@ -255,7 +261,10 @@ class Tensor:
     def divide_(self, other: Any, *, rounding_mode: Any = None, out: Any = None) -> Tensor: """In-place version of `div`."""
     def dot(self, tensor: Tensor) -> Tensor: """The sum of the products of two vectors' elements."""
     def double(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `float64`."""
+    @overload
     def dsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
+    @overload
+    def dsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
     @property
     def dtype(self) -> _dtype: """The element type."""
     def element_size(self) -> _int: """The number of bytes of one element."""
@@ -272,7 +281,10 @@ class Tensor:
     def exp2(self) -> Tensor: """2ˣ of each element."""
     def exp2_(self) -> Tensor: """In-place version of `exp2`."""
     def exp_(self) -> Tensor: """In-place version of `exp`."""
+    @overload
     def expand(self, *sizes: Any, implicit: Any = False) -> Tensor: """Dimensions of size 1 repeated; -1 leaves a dimension as it is."""
+    @overload
+    def expand(self, sizes: Any, *, implicit: Any = False) -> Tensor: """Dimensions of size 1 repeated; -1 leaves a dimension as it is."""
     def expand_as(self, other: Any) -> Tensor: """`self.expand(other.size())`."""
     def expm1(self) -> Tensor: """eˣ - 1 of each element, exact for small x."""
     def expm1_(self) -> Tensor: """In-place version of `expm1`."""
@@ -282,7 +294,10 @@ class Tensor:
     def fix(self) -> Tensor: """Each element without its fraction."""
     def fix_(self) -> Tensor: """In-place version of `trunc`."""
     def flatten(self, start_dim: Any = 0, end_dim: Any = -1) -> Tensor: """Dimensions `start_dim` to `end_dim` as one."""
+    @overload
     def flip(self, *dims: Any) -> Tensor: """The order of the elements along some dimensions reversed."""
+    @overload
+    def flip(self, dims: Any) -> Tensor: """The order of the elements along some dimensions reversed."""
     def fliplr(self) -> Tensor: """Left and right exchanged."""
     def flipud(self) -> Tensor: """Up and down exchanged."""
     def float(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `float32`."""
@@ -318,7 +333,10 @@ class Tensor:
     def heaviside(self, values: Tensor) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
     def heaviside_(self, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
     def histc(self, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
+    @overload
     def hsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""
+    @overload
+    def hsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""
     def hypot(self, other: Tensor) -> Tensor: """√(input² + other²) without overflow on the way."""
     def hypot_(self, other: Tensor) -> Tensor: """In-place version of `hypot`."""
     def i0(self) -> Tensor: """The modified Bessel function of order 0 of each element."""
@@ -466,11 +484,23 @@ class Tensor:
     def negative(self) -> Tensor: """`-input`."""
     def negative_(self) -> Tensor: """In-place version of `neg`."""
     def nelement(self) -> _int: """The number of elements."""
+    @overload
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
+    @overload
+    def new_empty(self, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
+    @overload
     def new_full(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`full` in this tensor's dtype and on its device."""
+    @overload
+    def new_full(self, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`full` in this tensor's dtype and on its device."""
+    @overload
     def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`ones` in this tensor's dtype and on its device."""
+    @overload
+    def new_ones(self, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`ones` in this tensor's dtype and on its device."""
     def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False) -> Tensor: """A tensor with a copy of `data`, in this tensor's dtype and on its device."""
+    @overload
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`zeros` in this tensor's dtype and on its device."""
+    @overload
+    def new_zeros(self, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`zeros` in this tensor's dtype and on its device."""
     def nextafter(self, other: Tensor) -> Tensor: """The next floating point number after `input` in the direction of `other`."""
     def nextafter_(self, other: Tensor) -> Tensor: """In-place version of `nextafter`."""
     @overload
@@ -488,7 +518,10 @@ class Tensor:
     def outer(self, vec2: Tensor) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
     @property
     def output_nr(self) -> Tensor: """Its number among its node's outputs."""
+    @overload
     def permute(self, *dims: Any) -> Tensor: """The dimensions in another order."""
+    @overload
+    def permute(self, dims: Any) -> Tensor: """The dimensions in another order."""
     def pin_memory(self, device: Any = None) -> Tensor: """The tensor itself; JAX pins the memory it transfers from."""
     def pinverse(self, rcond: Any = 1e-15) -> Tensor: """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
     def positive(self) -> Tensor: """`+input`: the input itself."""
@@ -502,7 +535,10 @@ class Tensor:
     def quantile(self, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = 'linear') -> Tensor: """The values below which the fractions `q` of the elements lie."""
     def rad2deg(self) -> Tensor: """Radians to degrees."""
     def rad2deg_(self) -> Tensor: """In-place version of `rad2deg`."""
+    @overload
     def random_(self, *bounds: Any, to: Any = None, generator: Any = None) -> Tensor: """Fill with integers: of the whole range, in [0, to), or in [from, to)."""
+    @overload
+    def random_(self, bounds: Any, *, to: Any = None, generator: Any = None) -> Tensor: """Fill with integers: of the whole range, in [0, to), or in [from, to)."""
     def ravel(self) -> Tensor: """All elements as one dimension."""
     @property
     def real(self) -> Tensor: """The real parts, as a view; a real tensor stays itself."""
@@ -514,12 +550,21 @@ class Tensor:
     def relu_(self) -> Tensor: """In-place version of `relu`."""
     def remainder(self, other: Any, *, out: Any = None) -> Tensor: """The remainder of division, with the sign of the divisor, as Python's `%`."""
     def remainder_(self, other: Any, *, out: Any = None) -> Tensor: """In-place version of `remainder`."""
+    @overload
     def repeat(self, *repeats: Any) -> Tensor: """The tensor repeated so many times along each dimension."""
+    @overload
+    def repeat(self, repeats: Any) -> Tensor: """The tensor repeated so many times along each dimension."""
     def repeat_interleave(self, repeats: Any, dim: Any = None, *, output_size: Any = None) -> Tensor: """Each element repeated before the next one."""
     def requires_grad_(self, requires_grad: Any = True) -> Tensor: """Set whether `backward()` computes a gradient for this leaf, and return it."""
+    @overload
     def reshape(self, *shape: Any) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
+    @overload
+    def reshape(self, shape: Any) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
     def reshape_as(self, other: Any) -> Tensor: """`self.reshape(other.size())`."""
+    @overload
     def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
+    @overload
+    def resize_(self, sizes: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
     def resize_as_(self, the_template: Any, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
     def resolve_conj(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def resolve_neg(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
@@ -572,8 +617,14 @@ class Tensor:
     def sqrt_(self) -> Tensor: """In-place version of `sqrt`."""
     def square(self) -> Tensor: """x² of each element."""
     def square_(self) -> Tensor: """In-place version of `square`."""
+    @overload
     def squeeze(self, *dim: Any) -> Tensor: """Dimensions of size 1 taken away: all of them, or those named."""
+    @overload
+    def squeeze(self, dim: Any) -> Tensor: """Dimensions of size 1 taken away: all of them, or those named."""
+    @overload
     def squeeze_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
+    @overload
+    def squeeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
     def storage_offset(self) -> _int: """How many elements of the storage come before this view."""
     @overload
@@ -587,11 +638,20 @@ class Tensor:
     def sum(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None, out: Any = None) -> Tensor: """The sum of all elements, or over some dimensions."""
     def svd(self, some: Any = True, compute_uv: Any = True) -> return_types.svd: """The factors of `linalg.svd`, with V instead of Vᴴ."""
     def swapaxes(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
+    @overload
     def swapaxes_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    @overload
+    def swapaxes_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     def swapdims(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
+    @overload
     def swapdims_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    @overload
+    def swapdims_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     def t(self) -> Tensor: """The transpose of a matrix; vectors and scalars stay as they are."""
+    @overload
     def t_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `t`."""
+    @overload
+    def t_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `t`."""
     def take(self, index: Tensor) -> Tensor: """The elements at places counted as if the input had one dimension."""
     def take_along_dim(self, indices: Any, dim: Any = None) -> Tensor: """`gather` that broadcasts; without `dim`, `take`."""
     def tan(self) -> Tensor: """The tangent of each element, in radians."""
@@ -599,13 +659,22 @@ class Tensor:
     def tanh(self) -> Tensor: """The hyperbolic tangent (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ) of each element."""
     def tanh_(self) -> Tensor: """In-place version of `tanh`."""
     def tensor_split(self, indices_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Exactly that many parts, as equal as possible, or parts between the given indices."""
+    @overload
     def tile(self, *dims: Any) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
+    @overload
+    def tile(self, dims: Any) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
+    @overload
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
+    @overload
+    def to(self, args: Any, *, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
     def tolist(self) -> Any: """The values as nested lists of Python numbers."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
     def trace(self) -> Tensor: """The sum of a matrix's diagonal."""
     def transpose(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
+    @overload
     def transpose_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    @overload
+    def transpose_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     def tril(self, diagonal: _int = 0) -> Tensor: """The lower triangle; zeros above the `diagonal`-th diagonal."""
     def tril_(self, diagonal: _int = 0) -> Tensor: """In-place version of `tril`."""
     def triu(self, diagonal: _int = 0) -> Tensor: """The upper triangle; zeros below the `diagonal`-th diagonal."""
@@ -647,12 +716,21 @@ class Tensor:
     def unsafe_split(self, split_size_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
     def unsafe_split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of the given sizes."""
     def unsqueeze(self, dim: Any) -> Tensor: """A dimension of size 1 inserted at `dim`."""
+    @overload
     def unsqueeze_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
+    @overload
+    def unsqueeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
     def var(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions."""
     def vdot(self, other: Tensor) -> Tensor: """`dot` with the first vector conjugated."""
+    @overload
     def view(self, *shape: Any, dtype: Any = None) -> Tensor: """The same elements in another shape, or with a dtype the same bytes; shares storage."""
+    @overload
+    def view(self, shape: Any, *, dtype: Any = None) -> Tensor: """The same elements in another shape, or with a dtype the same bytes; shares storage."""
     def view_as(self, other: Any) -> Tensor: """`self.view(other.size())`."""
+    @overload
     def vsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `vsplit` stands for."""
+    @overload
+    def vsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `vsplit` stands for."""
     def where(self, condition: Any, other: Any) -> Tensor: """The tensor's elements where the condition holds, `other` elsewhere."""
     def xlogy(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """`input * log(other)`, and 0 where `input` is 0."""
     def xlogy_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `xlogy`."""
