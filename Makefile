@@ -2,6 +2,9 @@
 #
 #   make train    train LeNet on handwritten digits, from nothing, in one command
 #   make test     what the project's checks run: format, lint, types, tests, doctests
+#   make test AREA=nn   the tests and doctests of one area only: a folder of tests/
+#   make faults   interrupt writers and read beside them many times; the tests do it a few times
+#   make stories  every story and long sequences of random changes; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
 #   make signatures   write the table of PyTorch's signatures anew
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
@@ -13,19 +16,35 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 KERNELS := $(wildcard src/kuai/ops/native/*.cc src/kuai/ops/native/*.h)
 
-.PHONY: train test check stubs signatures bench clean
+# Of one area, its tests and the examples in its docstrings; of all, what pyproject.toml says.
+AREA_PATHS := $(if $(AREA),$(wildcard tests/$(AREA) src/kuai/$(AREA)))
+ifneq ($(AREA),)
+ifeq ($(AREA_PATHS),)
+$(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or src/kuai/)
+endif
+endif
+
+.PHONY: train test check faults stories stubs signatures bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
 	$(BIN)/kuai train lenet --data digits
 
-test: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+test: $(if $(AREA),$(VENV)/.installed-test,check)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS) $(AREA_PATHS)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+
+faults: $(VENV)/.installed-test
+	KUAI_TEST_FAULTS=100 KUAI_TEST_LOADS=10000 $(BIN)/python -m pytest \
+		tests/saving/test_interrupts.py tests/saving/test_beside_a_writer.py
+
+stories: $(VENV)/.installed-test
+	KUAI_STORIES=all KUAI_CHANGES=100 $(BIN)/python -m pytest -n $(WORKERS) \
+		tests/stories tests/engine/test_random_changes.py
 
 stubs: $(VENV)/.installed-test
 	$(BIN)/python -m tools.make_stubs

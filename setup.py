@@ -2,18 +2,22 @@
 
 They need a C++ compiler, the headers of oneDNN and those of XLA's foreign function interface, which
 come with jaxlib. Without any of these the package is installed without them, and XLA computes
-everything (see `kuai.ops.native.library`). Kernels work with any jaxlib that is not older than the
-headers they were built with, which is why pyproject.toml asks for old ones.
+everything (see `kuai.ops.native.library`). Where that would hide a mistake, as in the project's own
+checks, `KUAI_KERNELS=required` in the environment makes it an error. Kernels work with any jaxlib
+that is not older than the headers they were built with, which is why pyproject.toml asks for old
+ones.
 """
 
 import importlib.metadata
 import importlib.util
+import os
 import pathlib
 import platform
 import sys
 
 from setuptools import Extension, setup
 
+REQUIRED = os.environ.get("KUAI_KERNELS") == "required"
 FOLDER = "src/kuai/ops/native"
 
 # Loops become vector instructions where no exception of floating point numbers is lost by that;
@@ -38,10 +42,12 @@ def header_folders() -> list[pathlib.Path]:
 
 
 def kernels() -> list[Extension]:
-    """The kernels, or nothing where they cannot be built."""
+    """The kernels, or nothing where they cannot be built and need not be."""
     folders = header_folders()
     on_linux = sys.platform == "linux" and platform.machine() == "x86_64"
     if not on_linux or len(folders) < 2:
+        if REQUIRED:
+            sys.exit("The kernels are required, which takes Linux on x86-64 and all headers.")
         return []
     includes = [argument for folder in folders for argument in ("-isystem", str(folder))]
     return [
@@ -52,7 +58,7 @@ def kernels() -> list[Extension]:
             extra_compile_args=["-std=c++17", "-g0", *VECTORIZED, *includes],
             library_dirs=[str(folders[0].parent / "lib")],
             extra_link_args=["-l:libdnnl.so.3", "-pthread", "-fopenmp"],
-            optional=True,
+            optional=not REQUIRED,
         )
     ]
 

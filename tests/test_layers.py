@@ -1,34 +1,30 @@
-"""Imports point downward only: a reader can trust the picture of the layers.
+"""Imports point downward only: a reader can trust the picture of the layers in CONTRIBUTING.md.
 
-    cli
-    faces       kuai/__init__.py and PyTorch's own import paths (kuai.utils.data, kuai.func, …)
-    train, vision
-    data, optim, saving, distributed, inspect
-    nn
-    ops
-    engine      in rooms, one above the other: settings, tensor, autograd, op, compile
-    errors
-
-A file imports its own layer or a lower one, at the top of the file.
+A file imports its own layer or a lower one, at the top of the file. Every package has a layer.
 """
 
 import ast
 import dataclasses
 import pathlib
+import re
 import sys
 
 import pytest
 
 SOURCE = pathlib.Path(__file__).parent.parent / "src"
 
+#: The files beside the packages: PyTorch's own import paths (`kuai.cuda`, …) and `kuai` itself.
+FILES_BESIDE = "<files>"
+
+#: Every package and `errors`, the lowest first.
 LAYERS = [
     {"errors"},
     {"engine"},
     {"ops"},
     {"nn"},
-    {"data", "optim", "saving", "distributed", "inspect"},
+    {"data", "optim", "saving"},
     {"train", "vision"},
-    {"<faces>"},
+    {"amp", "autograd", "backends", "func", "utils", FILES_BESIDE},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -52,7 +48,9 @@ LATE_PACKAGES = {
 }
 
 #: (file, imported module) -> why the rule does not hold there.
-EXCEPTIONS: dict[tuple[str, str], str] = {}
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("kuai_command.py", "kuai.cli.main"): "the command itself: it stands above the whole house",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +109,10 @@ def imported_modules(node: ast.AST, package: str) -> list[str]:
 
 
 def layer_of(module: str) -> str:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in RANK else "<faces>"
+    """A module's package, which has to be known, or `FILES_BESIDE`."""
+    name = ".".join(module.split(".")[:2])
+    is_package = name != "kuai" and FILES.get(name, SOURCE).name == "__init__.py"
+    return name.removeprefix("kuai.") if is_package or name == "kuai.errors" else FILES_BESIDE
 
 
 def room_of(module: str) -> int:
@@ -130,6 +130,31 @@ def is_excepted(found: Import) -> bool:
 
 
 ALL_IMPORTS = [found for name in FILES for found in imports_of(name)]
+
+
+def test_every_package_has_a_layer():
+    packages = {path.parent.name for path in (SOURCE / "kuai").glob("*/__init__.py")}
+    assert packages | {"errors", FILES_BESIDE} == set(RANK)
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "README.md", "README.zh-CN.md"])
+def test_the_pictures_agree(document):
+    text = (SOURCE.parent / document).read_text(encoding="utf-8")
+    picture = text.partition("```text\ncli/")[2].partition("```")[0]
+    lines = ["cli/" + picture.partition("\n")[0], *picture.splitlines()[1:]]
+    names = [re.findall(r"(?<!\S)(\w+)/|^(errors)", line) for line in lines]
+    drawn = [{folder or file for folder, file in found} for found in names]
+    rooms = [found for found, line in zip(drawn, lines, strict=True) if line.startswith(" ")]
+    layers = [found for found, line in zip(drawn, lines, strict=True) if not line.startswith(" ")]
+    assert layers == [names - {FILES_BESIDE} for names in reversed(LAYERS)]
+    assert rooms == [{room} for room in reversed(ROOMS)]
+
+
+def test_files_that_contributing_names_exist():
+    text = (SOURCE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:src|tests)/[\w/.]+\.py|setup\.py)`", text)
+    assert len(named) > 8
+    assert not [name for name in named if not (SOURCE.parent / name).is_file()]
 
 
 @pytest.mark.parametrize("name", FILES)

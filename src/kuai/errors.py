@@ -5,10 +5,12 @@ for what PyTorch does not have. Each is a subclass of the built-in type a PyTorc
 """
 
 import pickle
+from typing import Any
 
 __all__ = [
     "BrokenFileError",
     "CheckpointError",
+    "CheckpointWarning",
     "CheckpointWriteError",
     "CompileError",
     "ControlFlowError",
@@ -20,17 +22,45 @@ __all__ = [
     "LeakedTensorError",
     "LoopBackwardError",
     "NotOneProgramError",
+    "OccupiedFolderError",
     "NonFiniteError",
     "PaddingError",
     "drop_jax_note",
+    "printable",
     "RecomputationError",
     "UnsafeFileError",
     "UnsavableObjectError",
 ]
 
 
+_LONGEST_MESSAGE = 2000
+
+
+def printable(text: Any, longest: int = 200) -> str:
+    """A text of a stranger's for people: no control characters, its middle left out if it is long.
+
+    Example:
+        >>> printable("red: \\x1b[31m"), printable("k" * 1000, 9)
+        ('red: \\\\x1b[31m', 'kkkkkk…kk')
+    """
+    text = str(text)
+    if len(text) > longest:
+        kept = longest - 1
+        text = f"{text[: kept - kept // 4]}…{text[len(text) - kept // 4 :]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class KuaiError(Exception):
     """Base of every error that only Kuai knows."""
+
+
+class _FileError(KuaiError):
+    """An error whose message may quote a file, which may quote anything: escaped and cut."""
+
+    def __init__(self, message: Any):
+        super().__init__(printable(message, _LONGEST_MESSAGE))
 
 
 class CompileError(KuaiError, RuntimeError):
@@ -120,7 +150,7 @@ class PaddingError(CompileError):
     """A function compiled with `dynamic_batch` cannot run on a padded batch."""
 
 
-class FileFormatError(KuaiError, RuntimeError):
+class FileFormatError(_FileError, RuntimeError):
     """A file is of a kind that Kuai does not read; the message names the file and the way out."""
 
 
@@ -132,16 +162,24 @@ class UnsafeFileError(FileFormatError, pickle.UnpicklingError):
     """A file asks for more than tensors and plain Python values; nothing of it was done."""
 
 
-class UnsavableObjectError(KuaiError, TypeError):
+class UnsavableObjectError(_FileError, TypeError):
     """An object holds a value that could not be read back; the message says where it stands."""
 
 
-class CheckpointError(KuaiError, RuntimeError):
+class CheckpointError(_FileError, RuntimeError):
     """A checkpoint cannot be made of, or put into, the given objects; the message says which."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint is broken; the message says why, and which one was taken in its place."""
 
 
 class CheckpointWriteError(KuaiError, OSError):
     """The disk did not take a checkpoint; the message says what is there all the same."""
+
+
+class OccupiedFolderError(_FileError, FileExistsError):
+    """A run is to be put into a folder that has one; the message says which, and the ways out."""
 
 
 def drop_jax_note(error: Exception) -> None:

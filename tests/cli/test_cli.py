@@ -134,3 +134,20 @@ def test_kill_and_on(tmp_path):
     for name in ("metrics.jsonl", "model.safetensors"):
         killed, whole = ((tmp_path / run / name).read_bytes() for run in ("killed", "whole"))
         assert killed == whole, name
+
+
+def test_a_finished_run_is_left_alone(tmp_path, capsys):
+    out = ["train", "lenet", "--epochs", "1", "--batch-size", "512", "--out", str(tmp_path)]
+    assert main(out) == 0
+    capsys.readouterr()
+    assert main(out) == 1
+    one_line(capsys.readouterr().err, "a finished run (1 of 1 epochs)", "--resume", "--overwrite")
+    assert main([*out, "--overwrite"]) == 0
+    with pytest.raises(SystemExit):
+        main([*out, "--overwrite", "--resume"])
+    one_line(capsys.readouterr().err, "not allowed with")
+    newest = sorted((tmp_path / "checkpoints").iterdir())[-1]
+    content = newest.read_bytes()
+    newest.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert main(["train", "lenet", "--resume", str(tmp_path)]) == 0
+    one_line(capsys.readouterr().err, newest.name, "the checkpoint of step 0 is taken")

@@ -174,3 +174,46 @@ def test_the_bar(tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     assert run(tmp_path / "a.pt", tmp_path / "d.safetensors") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_download_without_its_index_loses_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    kuai.save_file({f"w{k}": kuai.ones(10) for k in range(4)}, ".", max_shard_size=80)
+    os.unlink("model.safetensors.index.json")
+    parts = sorted(os.listdir())
+    assert run(parts[0], ".") == 0
+    assert sorted(os.listdir()) == [*parts, "model.safetensors"]
+    assert run(parts[1], ".") == 1
+    one_line(capsys.readouterr().err, "is there already", "--force")
+    assert run(parts[1], ".", "--max-shard-size", "50", "--force") == 0
+    assert set(parts) < set(os.listdir())
+    assert list(kuai.load(".")) == ["w2", "w3"]
+
+
+@pytest.mark.parametrize("there", ["b.safetensors", "b.safetensors.index.json"])
+def test_whatever_would_go_needs_force(there, tmp_path, capsys):
+    kuai.save({"a": kuai.ones(10), "b": kuai.ones(10)}, tmp_path / "a.pt")
+    kuai.save({"old": kuai.ones(1)}, tmp_path / there)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    arguments = (tmp_path / "a.pt", tmp_path / "b.safetensors", "--max-shard-size", "50")
+    assert run(*arguments) == 1
+    one_line(capsys.readouterr().err, there, "is there already", "--force")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert run(*arguments, "--force") == 0
+    assert sorted(kuai.load(tmp_path / "b.safetensors.index.json")) == ["a", "b"]
+    assert len(os.listdir(tmp_path)) == 4
+
+
+def test_progress_and_notes_of_several_files(tmp_path):
+    """Each tensor is read twice, which counts, and said once."""
+    kuai.save({"a": kuai.tensor([1e30] * 10), "b": kuai.ones(10)}, tmp_path / "a.pt")
+    steps = []
+    made = convert(
+        tmp_path / "a.pt",
+        tmp_path / "b.safetensors.index.json",
+        max_shard_size=20,
+        dtype=kuai.float16,
+        progress=lambda *s: steps.append(s),
+    )
+    assert steps == [(40, 160), (80, 160), (120, 160), (160, 160)]
+    assert made.notes == ["'a' has values too large for float16"]

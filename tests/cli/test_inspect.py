@@ -180,3 +180,47 @@ def test_size_text():
         "1.0 GB",
         "10000.0 TB",
     ]
+
+
+def verify(path, capsys, *flags):
+    status = main(["inspect", str(path), "--verify", *flags])
+    return status, capsys.readouterr()
+
+
+def flip(path, needle):
+    content = bytearray(path.read_bytes())
+    content[bytes(content).index(needle)] ^= 1
+    path.write_bytes(content)
+
+
+def test_verify(tmp_path, capsys):
+    ones = b"\0\0\x80?" * 30
+    tensors = {"a": kuai.ones(30), "b": kuai.zeros(5)}
+    kuai.save(tensors, tmp_path / "a.pt")
+    kuai.save(tensors, tmp_path / "a.safetensors")
+    kuai.Checkpointer(tmp_path, asynchronous=False, state=tensors).save(1)
+    step = tmp_path / "step-00000001.safetensors"
+    for path, text in {
+        tmp_path / "a.pt": "verified: all 2 tensors have their checksums",
+        tmp_path / "a.safetensors": "verified: the file is whole, but has no checksums",
+        step: "tensors have their checksums",
+    }.items():
+        status, found = verify(path, capsys)
+        assert status == 0 and text in found.out.splitlines()[-1]
+    status, found = verify(tmp_path / "a.pt", capsys, "--json")
+    assert json.loads(found.out)["verified"] == {"intact": 2, "unknown": 0}
+    for path, name in ((tmp_path / "a.pt", "'a'"), (step, "'state.a'")):
+        flip(path, ones)
+        status, found = verify(path, capsys)
+        assert status == 1 and found.out == ""
+        one_line(found.err, str(path), f"{name} does not have its checksum")
+    name = "\x1b[31m" + "k" * 1000
+    kuai.save({name: kuai.ones(30)}, tmp_path / "a.pt")
+    flip(tmp_path / "a.pt", ones)
+    status, found = verify(tmp_path / "a.pt", capsys)
+    one_line(found.err, r"'\x1b[31mkkk", "kkk' does not have its checksum")
+    assert len(found.err) < 500 + len(str(tmp_path))
+    flip(step, b"state.b")
+    status, found = verify(step, capsys)
+    assert status == 1
+    one_line(found.err, str(step), "checksum")

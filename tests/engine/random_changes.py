@@ -5,7 +5,11 @@ optimizer, plain objects, closed-over variables, globals. The test makes two equ
 which runs its step compiled, makes the same changes to both, and compares them after each.
 """
 
+import collections
 import copy
+import functools
+import itertools
+import random
 import types
 
 import numpy as np
@@ -33,11 +37,38 @@ class Options:
         self.terms = [1.0]
         self.inner = types.SimpleNamespace(bias=0.0)
         self.shift = kuai.zeros(2)
+        self.ordered = collections.OrderedDict(k=1.0, table=np.ones(2, np.float32))
+        self.nested = ([1.0], 2.0)
+        self.stream = itertools.count(1)
+        self.dice = random.Random(3)
+        self.drawn = np.random.RandomState(3)
+        self.scaled = scaling(1.0)
+        self.seen, self.calls = [], 0
 
     @property
     def doubled(self):
         """A number computed from another."""
         return 2 * self.weight
+
+    def noted(self, loss):
+        """A loss after everything that Python does at each call."""
+        self.calls += 1
+        self.seen.append(loss.detach())
+        noise = next(self.stream) % 3 + self.dice.random() + self.drawn.rand()
+        loss = loss * self.ordered["k"] * float(self.ordered["table"].sum())
+        return self.scaled(loss) * self.nested[0][0] * (1 + 0.01 * noise)
+
+
+def scaling(factor):
+    """A function wrapped by a decorator that counts and scales."""
+    counted = {"calls": 0}
+
+    @functools.wraps(scaling)
+    def scaled(loss):
+        counted["calls"] += 1
+        return loss * (factor + 0.01 * (counted["calls"] % 2))
+
+    return scaled
 
 
 class Block(nn.Module):
@@ -80,6 +111,7 @@ def train(world, options, read_closed, x, y, factor=1.0):
     loss = nn.functional.mse_loss(out, y + options.shift) * options.doubled
     for term in options.terms:
         loss = loss * term
+    loss = options.noted(loss)
     loss.backward()
     world.optimizer.step()
     return loss
@@ -127,6 +159,7 @@ class World:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 yield f"{name}.{key}", value
         yield from enumerate(self.saved)
+        yield from ((f"seen {number}", loss) for number, loss in enumerate(self.options.seen))
 
 
 def shared_variable(number):
@@ -289,6 +322,33 @@ def tied(world, number):
 
 
 @change
+def data_taken_from_another(world, number):
+    with kuai.no_grad():
+        world.net[0].weight.data = world.net[0].weight.detach() * (1 + number / 10)
+
+
+@change
+def gradients_shared(world, number):
+    first, second = world.net[0].bias, world.net[3].linear.bias
+    if first is not None and second is not None:
+        first.grad = kuai.full((6,), number / 10)
+        second.grad = first.grad
+
+
+@change
+def gradients_in_one_row(world, number):
+    flat = kuai.full((30,), number / 10)
+    world.net[0].weight.grad = flat[:24].view(6, 4)
+    if world.net[3].linear.bias is not None:
+        world.net[3].linear.bias.grad = flat[24:]
+
+
+@change
+def vector_jacobian_product(world, number):
+    kuai.func.vjp(lambda weight: weight * number, world.net[0].weight.detach())
+
+
+@change
 def gradient_set(world, number):
     weight = world.net[0].weight
     weight.grad = kuai.full_like(weight, number / 10)
@@ -359,6 +419,25 @@ def number_of_a_hook(world, number):
 
 
 # The optimizer ------------------------------------------------------------------------------------
+
+
+@change
+def post_accumulate_hook(world, number):
+    weight = world.net[5].weight
+    if weight.requires_grad:
+        hook = lambda p: p.grad.mul_(1 + number / 100)  # noqa: E731
+        world.handles.append(weight.register_post_accumulate_grad_hook(hook))
+
+
+@change
+def learning_rate_as_a_tensor(world, number):
+    world.optimizer.param_groups[0]["lr"] = kuai.tensor(number / 100)
+
+
+@change
+def options_copied(world, number):
+    world.optimizer.load_state_dict(world.optimizer.state_dict())
+    world.optimizer.param_groups[0]["lr"] = number / 100
 
 
 @change
@@ -480,6 +559,37 @@ def tensor_of_an_argument_written(world, number):
 def other_object_as_argument(world, number):
     world.options = type("Options", (Options,), {})()
     world.options.weight = 1 + number / 10
+
+
+@change
+def entry_of_an_ordered_dict(world, number):
+    world.options.ordered["k"] = 1 + number / 10
+
+
+@change
+def numpy_array_of_an_argument(world, number):
+    world.options.ordered["table"][number % 2] = number / 10
+
+
+@change
+def list_in_a_tuple(world, number):
+    world.options.nested[0][0] = 1 + number / 10
+
+
+@change
+def wrapper_of_an_argument(world, number):
+    world.options.scaled = scaling(1 + number / 10)
+
+
+@change
+def iterator_of_an_argument(world, number):
+    world.options.stream = iter([number] * 50)
+
+
+@change
+def random_numbers_of_the_host(world, number):
+    world.options.dice.seed(number)
+    world.options.drawn.seed(number)
 
 
 # Surroundings -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`kuai.engine.promotion` against PyTorch, over all pairs of dtypes and kinds of operands."""
+"""Type promotion against PyTorch, over all pairs of dtypes and kinds of operands."""
 
 import itertools
 

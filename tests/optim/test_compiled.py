@@ -35,6 +35,12 @@ CASES = [
     ("SGD", dict(lr=0.1, momentum=0.9, nesterov=True)),
     ("Adam", dict(lr=0.01, amsgrad=True)),
     ("AdamW", dict(lr=0.01)),
+    ("Adagrad", dict(lr=0.01)),
+    ("NAdam", dict(lr=0.01)),
+    ("RAdam", dict(lr=0.01)),
+    ("RMSprop", dict(lr=0.01, momentum=0.9, centered=True)),
+    ("Rprop", dict(lr=0.01)),
+    ("ASGD", dict(lr=0.1, t0=2)),
 ]
 
 

@@ -4,11 +4,13 @@ import copy
 import importlib
 import pickle
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 
 import kuai
+from tests.compilations import compilations
 from tests.optim.both import Both
 
 # `torch.optim` hides its own submodule of this name
@@ -29,6 +31,22 @@ BAD_ARGUMENTS = [
     ("Adam", dict(betas=(0, 0.9))),
     ("Adam", dict(weight_decay=-1)),
     ("AdamW", dict(lr=-1)),
+    ("Adagrad", dict(lr_decay=-1)),
+    ("Adagrad", dict(initial_accumulator_value=-1.0)),
+    ("Adagrad", dict(eps=-1.0)),
+    ("Adagrad", dict(fused=True, differentiable=True)),
+    ("Adadelta", dict(rho=1.5)),
+    ("Adadelta", dict(eps=-1e-6)),
+    ("Adamax", dict(betas=(0.9, 1.0))),
+    ("Adamax", dict(lr=-0.1)),
+    ("NAdam", dict(momentum_decay=-1.0)),
+    ("NAdam", dict(betas=(-0.1, 0.9))),
+    ("RAdam", dict(weight_decay=-1.0)),
+    ("RMSprop", dict(momentum=-1.0)),
+    ("RMSprop", dict(alpha=-1.0)),
+    ("Rprop", dict(etas=(1.0, 1.2))),
+    ("ASGD", dict(weight_decay=-1.0)),
+    ("ASGD", dict(lr=-1.0)),
 ]
 
 
@@ -129,6 +147,20 @@ def test_zero_grad():
     assert param.grad is None
 
 
+def test_zero_grad_keeps_the_gradient_itself():
+    for t in (torch, kuai):
+        leaf, made = parameter(t), parameter(t)
+        optimizer = t.optim.SGD([leaf, made], lr=0.1)
+        leaf.grad = t.ones(2, requires_grad=True)
+        made.grad = t.ones(2, requires_grad=True) * 2
+        kept = leaf.grad, made.grad
+        optimizer.zero_grad(set_to_none=False)
+        assert (leaf.grad is kept[0], made.grad is kept[1]) == (True, True)
+        for grad in kept:
+            assert grad.tolist() == [0.0, 0.0]
+            assert (grad.requires_grad, grad.grad_fn, grad.is_leaf) == (False, None, True)
+
+
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_closure(name):
     param = parameter(kuai)
@@ -191,6 +223,14 @@ def test_hooks_run_once_when_step_calls_super():
     optimizer.step()
     assert calls == [1]
 
+    class Louder(Loud):
+        pass
+
+    optimizer = Louder([parameter(kuai)], lr=0.1)
+    optimizer.register_step_post_hook(lambda *args: calls.append(2))
+    optimizer.step()
+    assert calls == [1, 2]
+
 
 def test_state_dict_hooks():
     def run(t):
@@ -246,3 +286,48 @@ def test_step_of_the_base_class():
     assert_same_error_type = pytest.raises(NotImplementedError)
     with assert_same_error_type:
         kuai.optim.Optimizer([parameter(kuai)], {}).step()
+
+
+class Lion(kuai.optim.FunctionalOptimizer):
+    """A user's own formula."""
+
+    numbers = ("lr", "betas")
+    switches = ("averages",)
+
+    def __init__(self, params, lr=0.1, betas=(0.9, 0.99), averages=False):
+        super().__init__(params, {"lr": lr, "betas": betas, "averages": averages})
+
+    @staticmethod
+    def init_state(parameter, options):
+        state = {"mean": np.zeros_like(parameter)}
+        return {**state, "count": 0} if options.averages else state
+
+    @staticmethod
+    def update(parameter, gradient, state, options):
+        blend, decay = options.betas
+        sign = jnp.sign(blend * state["mean"] + (1 - blend) * gradient)
+        new = {"mean": decay * state["mean"] + (1 - decay) * gradient}
+        if options.averages:
+            new["count"] = state["count"] + 1
+            sign = sign / new["count"]
+        return parameter - options.lr * sign, new
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_an_optimizer_is_its_formula(averages):
+    param = kuai.nn.Parameter(kuai.tensor([1.0, 2.0]))
+    optimizer = Lion([param], averages=averages)
+    step = kuai.compile(optimizer.step)
+    for number in range(3):
+        optimizer.param_groups[0]["lr"] = 0.1 * (number + 1)
+        param.grad = kuai.tensor([1.0, -3.0])
+        with compilations() as recorded:
+            step()
+        assert number == 0 or not recorded
+    way = 0.1 + 0.2 / 2 + 0.3 / 3 if averages else 0.6
+    assert param.tolist() == pytest.approx([1 - way, 2 + way])
+    assert list(optimizer.state[param]) == ["mean", "count"][: 1 + averages]
+    assert optimizer.state[param]["mean"].tolist() == pytest.approx([0.029701, -0.089103])
+    other = Lion([param], averages=averages)
+    other.load_state_dict(optimizer.state_dict())
+    assert other.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]

@@ -56,6 +56,7 @@ ROWS = [
         for name, layer in _PLAIN
         if name != "rrelu"
     ),
+    Row("nn.RReLU", lambda t, x: t.nn.RReLU(0.2, 0.4).eval()(x), A(3, 4)),
     Row("relu on integers", _function("relu"), A(5, dtype="int64"), grad=False),
     Row("F.leaky_relu slope", _function("leaky_relu", 0.3), KINKS),
     Row("F.elu alpha", _function("elu", 0.7), KINKS),

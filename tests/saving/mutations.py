@@ -9,6 +9,7 @@ import pickletools
 import random
 import struct
 import zipfile
+import zlib
 from io import BytesIO
 
 from tests.saving.hostile import archive
@@ -183,11 +184,19 @@ def with_header(content: bytes, chance: random.Random) -> bytes:
 
 def with_description(content: bytes, chance: random.Random) -> bytes:
     """A checkpoint: its bytes, its header, or, mostly, what the metadata describes."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
     if chance.random() < 0.4:
         return chance.choice([any_bytes, with_header])(content, chance)
-    key, described = next(iter(header["__metadata__"].items()))
-    header["__metadata__"][key] = json.dumps(json_changed(json.loads(described), chance))
-    text = json.dumps(header).encode()
+    return redescribed(content, lambda described: json_changed(described, chance))
+
+
+def redescribed(content: bytes, change) -> bytes:
+    """A checkpoint of another description, with the checksum that belongs to it."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    strings = header.pop("__metadata__")
+    tensors = json.loads(strings.pop("kuai.checksums"))["tensors"]
+    strings["kuai.checkpoint"] = json.dumps(change(json.loads(strings["kuai.checkpoint"])))
+    found = zlib.crc32(json.dumps([header, strings, tensors], sort_keys=True).encode())
+    strings["kuai.checksums"] = json.dumps({"header": found, "tensors": tensors})
+    text = json.dumps({"__metadata__": strings, **header}).encode()
     return _packed(len(text), 8) + text + content[8 + length :]

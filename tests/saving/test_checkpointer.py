@@ -11,9 +11,16 @@ import pytest
 
 import kuai
 from kuai import nn
-from kuai.errors import CheckpointError, CheckpointWriteError, CompileError, KuaiError
+from kuai.errors import (
+    CheckpointError,
+    CheckpointWarning,
+    CheckpointWriteError,
+    CompileError,
+    FileFormatError,
+    KuaiError,
+)
 from kuai.saving import BrokenFileError, safetensors_file
-from kuai.saving.checkpoints import checkpointer as module
+from kuai.saving.checkpoints import arrays, checkpointer as module
 
 
 def make(folder, asynchronous=False, **options):
@@ -135,10 +142,24 @@ def test_what_a_file_cannot_hold_is_named(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_not_inside_a_compiled_step(tmp_path):
-    checkpoints = make(tmp_path)
-    with pytest.raises(CompileError, match="Saving a checkpoint"):
-        kuai.compile(lambda: checkpoints.save(1), fullgraph=True)()
+def test_inside_a_compiled_step(tmp_path):
+    net = nn.Linear(2, 2)
+    checkpoints = make(tmp_path, model=net)
+
+    def step(number):
+        with kuai.no_grad():
+            net.weight.fill_(number)
+        checkpoints.save(number)
+
+    compiled = kuai.compile(step)
+    for number in (1, 2):
+        compiled(number)
+    with kuai.no_grad():
+        net.weight.zero_()
+    checkpoints.restore(1)
+    assert net.weight.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    with pytest.raises(CompileError, match="needs a concrete value at .*checkpoints.save"):
+        kuai.compile(step, fullgraph=True)(3)
 
 
 def test_nothing_to_restore(tmp_path):
@@ -236,6 +257,123 @@ def test_changed_files_are_errors_of_kuai(tmp_path):
             assert str(path) in str(error)
 
 
+def make_three(folder, **options):
+    """Three checkpoints of [step]."""
+    values = [0]
+    checkpoints = make(folder, values=values, **options)
+    for step in (1, 2, 3):
+        values[0] = step
+        checkpoints.save(step, notes=step)
+    return checkpoints, values
+
+
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("part", ["header", "tensors"])
+def test_every_flipped_bit_is_noticed(tmp_path, part):
+    checkpoints = make(tmp_path, python_random=False, model=nn.Linear(2, 2), values=[1, 2.5])
+    path = checkpoints.save(1)
+    content = path.read_bytes()
+    base = 8 + int.from_bytes(content[:8], "little")
+    padding = range(len(content[:base].rstrip()), base)
+    places = range(8, base, 7) if part == "header" else range(base, len(content))
+    for place in places:
+        if place not in padding:
+            flip(path, place)
+            with pytest.raises(BrokenFileError, match="step-00000001"):
+                checkpoints.restore()
+            flip(path, place)
+    assert checkpoints.restore() == 1
+
+
+def test_a_broken_newest_one_gives_way(tmp_path):
+    checkpoints, values = make_three(tmp_path)
+    flip(checkpoints.path(3), -1)
+    checkpoints, values = make(tmp_path, keep=1, values=[0]), None
+    values = checkpoints.objects["values"]
+    text = r"step-00000003\.safetensors .*; the checkpoint of step 2 is taken instead of that of 3"
+    with pytest.warns(CheckpointWarning, match=text):
+        assert checkpoints.restore() == 2
+    assert values == [2]
+    with pytest.raises(BrokenFileError, match="step-00000003"):
+        checkpoints.restore(3)
+    flip(checkpoints.path(2), -1)
+    with pytest.warns(CheckpointWarning) as said:
+        assert checkpoints.restore() == 1
+    assert len(said) == 2
+    checkpoints.save(2)  # earlier than the broken one, and in place of the other
+    assert names(tmp_path) == ["step-00000002.safetensors", "step-00000003.safetensors.broken"]
+    assert checkpoints.restore() == 2 and values == [1]
+
+
+def test_all_broken(tmp_path):
+    checkpoints, _ = make_three(tmp_path)
+    for step in (1, 2, 3):
+        flip(checkpoints.path(step), -1)
+    with pytest.raises(BrokenFileError, match="step-00000003"):
+        checkpoints.restore()
+    with pytest.raises(BrokenFileError, match="step-00000003"):
+        make(tmp_path, values=[1]).restore()
+
+
+def test_notes_of_a_broken_newest_one(tmp_path):
+    checkpoints, _ = make_three(tmp_path)
+    checkpoints.path(3).write_bytes(b"broken")
+    with pytest.warns(CheckpointWarning, match="step 2 is taken"):
+        assert checkpoints.notes() == 2
+
+
+def test_what_a_later_version_wrote_is_left_alone(tmp_path):
+    checkpoints, values = make_three(tmp_path)
+    path = checkpoints.path(3)
+    text = safetensors_file.load_metadata(path)["kuai.checkpoint"]
+    kuai.save_file({}, path, {"kuai.checkpoint": text.replace('"version": 2', '"version": 3')})
+    with pytest.raises(FileFormatError, match="later version of Kuai"):
+        checkpoints.restore()
+    kuai.save_file({}, path, {"kuai.checkpoint": text})
+    with pytest.raises(BrokenFileError, match="checksums are missing"):
+        checkpoints.restore(3)
+
+
+def test_a_run_may_take_the_place_of_another(tmp_path, monkeypatch):
+    checkpoints, values = make_three(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    values[0] = 7
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(CheckpointWriteError):
+            checkpoints.save(0, overwrite=True)
+    assert checkpoints.steps() == [1, 2, 3]
+    checkpoints.save(0, overwrite=True)
+    assert names(tmp_path) == ["notes.txt", "step-00000000.safetensors"]
+    assert checkpoints.restore() == 0 and values == [7]
+
+
+def test_deleted_while_it_is_being_restored(tmp_path, monkeypatch):
+    """A writer beside the reader keeps one only."""
+    writer, values = make_three(tmp_path, keep=1)
+    reader = make(tmp_path, values=[0])
+    opened, left = module.Folder.open, [5, 4]
+
+    def slow(self, step):
+        if left:
+            values[0] = left[-1]
+            writer.save(left.pop())
+        return opened(self, step)
+
+    monkeypatch.setattr(module.Folder, "open", slow)
+    assert reader.restore() == 5
+    assert reader.objects["values"] == [5]
+
+
 # A disk that refuses ------------------------------------------------------------------------------
 
 
@@ -266,7 +404,8 @@ def test_a_full_disk_harms_nothing(tmp_path, monkeypatch, asynchronous):
 
 
 LIMITED = """
-import resource, sys
+import atexit, resource, sys
+atexit.register(lambda: print("told last", file=sys.stderr, flush=True))
 import kuai
 net = kuai.nn.Linear(100, 100)
 checkpoints = kuai.Checkpointer(sys.argv[1], model=net)
@@ -297,12 +436,14 @@ def test_a_limit_on_files_and_an_error_at_exit(tmp_path):
     assert "step 2 could not be written: File too large" in found.stdout, found.stderr
     assert "[1] 1" in found.stdout
     assert "step 3 could not be written: File too large" in found.stderr
+    assert found.stderr.endswith("told last\n") and found.returncode == 120
     assert names(tmp_path) == ["step-00000001.safetensors"]
 
 
 def test_only_our_own_leftovers_are_cleaned(tmp_path):
-    ours = [".step-00000003.safetensors.a1b2c3d_", ".step-7.safetensors.abcdefgh"]
+    ours = [f".kuai-{'0123456789' * 2}-{number}.tmp" for number in (0, 12)]
     theirs = [
+        f".kuai-{'0123456789' * 2}-0.tmp.bak",
         ".step-00000003.safetensors.bak",
         ".hidden",
         "step-1.safetensors.abcdefgh",
@@ -328,15 +469,15 @@ def test_only_our_own_leftovers_are_cleaned(tmp_path):
 def test_one_at_a_time(tmp_path, monkeypatch):
     """`save` returns at once; the next one waits for it."""
     go_on, begun, alive = threading.Event(), [], []
-    save_file = safetensors_file.save_file
+    write_tensors = safetensors_file.write_tensors
 
-    def slow(*arguments):
+    def slow(*arguments, **options):
         begun.append(threading.current_thread())
         alive.append(sum(thread.name == "kuai-checkpoint" for thread in threading.enumerate()))
         assert go_on.wait(10)
-        save_file(*arguments)
+        write_tensors(*arguments, **options)
 
-    monkeypatch.setattr(module, "save_file", slow)
+    monkeypatch.setattr(module, "write_tensors", slow)
     values = [1]
     with make(tmp_path, asynchronous=True, values=values) as checkpoints:
         checkpoints.save(1)
@@ -359,8 +500,12 @@ def test_another_checkpointer_waits_too(tmp_path):
 @pytest.mark.parametrize("call", ["save", "wait", "close", "restore", "__exit__"])
 def test_an_error_in_the_thread_surfaces(tmp_path, monkeypatch, call):
     checkpoints = make(tmp_path, asynchronous=True, values=[1])
+
+    def fail(*_, **options):
+        raise OSError(5, "Broken")
+
     with monkeypatch.context() as patched:
-        patched.setattr(module, "save_file", lambda *_: (_ for _ in ()).throw(OSError(5, "Broken")))
+        patched.setattr(module, "write_tensors", fail)
         checkpoints.save(1)
         checkpoints._background._thread.join()
     arguments = {"save": (2,), "__exit__": (None, None, None)}.get(call, ())
@@ -387,6 +532,6 @@ def test_without_orbax(monkeypatch):
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(module, "importlib", types.SimpleNamespace(import_module=missing))
+    monkeypatch.setattr(arrays, "importlib", types.SimpleNamespace(import_module=missing))
     with pytest.raises(CheckpointError, match=r"pip install 'kuai-nn\[orbax\]'"):
-        module._orbax()
+        arrays.save_arrays(None, {})

@@ -174,7 +174,7 @@ OPTIMIZERS = [
     for kind in vars(kuai.optim).values()
     if isinstance(kind, type)
     and issubclass(kind, kuai.optim.Optimizer)
-    and kind is not kuai.optim.Optimizer
+    and kind not in (kuai.optim.Optimizer, kuai.optim.FunctionalOptimizer)
 ]
 
 

@@ -15,6 +15,7 @@ import torch
 import kuai
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
+FIRST = FOLDER / "0.1.0"  # without checksums, and without saying to which save a file belongs
 
 
 def values() -> dict:
@@ -31,7 +32,7 @@ def values() -> dict:
 
 
 def dtypes() -> dict:
-    kinds = kuai.engine.dtypes.DTYPES
+    kinds = kuai.engine.tensor.dtypes.DTYPES
     return {kind.name: kuai.tensor([0, 1]).to(kind) for kind in kinds}
 
 
@@ -116,7 +117,12 @@ def test_several_files_with_an_index(tmp_path):
     tensors = save_sharded(tmp_path)
     for name in SHARDED:
         assert (tmp_path / name).read_bytes() == (FOLDER / "sharded" / name).read_bytes()
-    found = kuai.load(FOLDER / "sharded")
+    check_sharded(FOLDER / "sharded", tensors)
+    check_sharded(FIRST / "sharded", tensors)
+
+
+def check_sharded(folder, tensors):
+    found = kuai.load(folder)
     assert sorted(found) == sorted(tensors)
     for name, tensor in tensors.items():
         assert_equal(found[name], tensor)
@@ -137,10 +143,11 @@ def checkpointer(folder):
     return kuai.Checkpointer(folder, model=net, optimizer=optimizer), net, optimizer
 
 
-def test_a_checkpoint(tmp_path):
+@pytest.mark.parametrize("folder", [FOLDER, FIRST], ids=["now", "0.1.0"])
+def test_a_checkpoint(folder, tmp_path):
     """It can still be restored; its bytes may change with what a run consists of."""
     saver, net, optimizer = checkpointer(tmp_path)
-    shutil.copy(FOLDER / "step-00000001.safetensors", tmp_path)
+    shutil.copy(folder / "step-00000001.safetensors", tmp_path)
     expected = net.state_dict()["weight"].tolist(), optimizer.state_dict()["state"][1]
     with kuai.no_grad():
         net.weight.fill_(0)

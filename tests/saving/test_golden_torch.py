@@ -14,7 +14,7 @@ import kuai
 from tests.saving.sameness import assert_same_values
 
 FOLDER = pathlib.Path(__file__).parent / "golden"
-DTYPES = [kind.name for kind in kuai.engine.dtypes.DTYPES]
+DTYPES = [kind.name for kind in kuai.engine.tensor.dtypes.DTYPES]
 
 
 def dtypes() -> dict:

@@ -7,6 +7,7 @@ No file may take more than a small multiple of its size in memory, or long.
 import json
 import os
 import random
+import shutil
 import time
 import tracemalloc
 
@@ -170,6 +171,31 @@ def test_checkpoints(tmp_path):
             assert path.name in str(error)
             refused += 1
     assert refused > COUNT // 4
+
+
+INTRUDERS = {
+    "nothing": lambda path: path.write_bytes(b""),
+    "a page": lambda path: path.write_bytes(b"<html>" + bytes(100)),
+    "a PyTorch file": lambda path: path.write_bytes(b"PK\3\4" + bytes(26) + b"archive/data.pkl"),
+    "tensors only": lambda path: kuai.save_file({"w": kuai.ones(1)}, path),
+    "another checkpoint": lambda path: shutil.copy(
+        path.with_name("step-00000001.safetensors"), path
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", INTRUDERS)
+def test_checkpoint_folders(kind, tmp_path):
+    """One file is not what its name says: it is named, and the others serve as before."""
+    kuai.Checkpointer(tmp_path, **run(), asynchronous=False).save(1, metric=1.0)
+    path = tmp_path / "step-00000002.safetensors"
+    INTRUDERS[kind](path)
+    checkpoints = kuai.Checkpointer(tmp_path, **run(), asynchronous=False)
+    if kind != "another checkpoint":  # which is whole
+        with pytest.raises(FileFormatError, match=path.name):
+            checkpoints.restore(2)
+    assert checkpoints.restore(1) == 1 and checkpoints.best in (1, 2)
+    assert checkpoints.save(3, metric=2.0).exists() and checkpoints.best == 3
 
 
 def test_the_same_seed_gives_the_same_file(tmp_path):

@@ -11,7 +11,7 @@ import torch
 import kuai
 from kuai import nn
 
-DTYPES = [kind.name for kind in kuai.engine.dtypes.DTYPES]
+DTYPES = [kind.name for kind in kuai.engine.tensor.dtypes.DTYPES]
 VALUES = {
     "none": None,
     "bools": [True, False],

@@ -93,7 +93,9 @@ def test_aliases_that_lead_nowhere(aliases, tmp_path):
         load_file(path)
 
 
-@pytest.mark.parametrize("kind", [d.name for d in kuai.engine.dtypes.DTYPES if d.itemsize < 16])
+@pytest.mark.parametrize(
+    "kind", [d.name for d in kuai.engine.tensor.dtypes.DTYPES if d.itemsize < 16]
+)
 def test_dtypes_in_safetensors(kind, tmp_path):
     path = tmp_path / "file.safetensors"
     tensor = kuai.tensor([0, 1]).to(getattr(kuai, kind))

@@ -11,7 +11,7 @@ import torch
 
 import kuai
 from kuai.errors import BrokenFileError, FileFormatError, UnsafeFileError
-from kuai.saving import load_metadata, shards
+from kuai.saving import drafts, load_metadata, safetensors_file, safetensors_source, shards
 from kuai.saving.shards import bytes_of
 
 INDEX = "model.safetensors.index.json"
@@ -45,11 +45,12 @@ def test_written_as_the_hubs_publish_them(tmp_path):
     names = [f"model-0000{k}-of-00003.safetensors" for k in (1, 2, 3)]
     assert sorted(os.listdir(tmp_path)) == [*names, INDEX]
     index = read_index(tmp_path)
+    save = index["metadata"].pop("kuai.save")
     assert index["metadata"] == {"total_size": 6 * 64}
     assert list(index["weight_map"]) == list(tensors())
     for name, file in index["weight_map"].items():
         with safetensors.safe_open(tmp_path / file, framework="pt") as opened:
-            assert opened.metadata() == {"format": "pt"}
+            assert opened.metadata() == {"format": "pt", "kuai.save": save}
             assert opened.get_tensor(name).tolist() == tensors()[name].tolist()
     assert load_metadata(tmp_path) == {"format": "pt"}
 
@@ -135,11 +136,11 @@ def test_interrupted(place, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     calls = []
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         calls.append(arguments)
         if place == "the index" or len(calls) == 3:
             raise OSError("no space left")
-        return original(*arguments)
+        return original(*arguments, **options)
 
     name = "write_pieces" if place == "a file" else "write_atomically"
     original = getattr(shards, name)
@@ -149,13 +150,153 @@ def test_interrupted(place, tmp_path, monkeypatch):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_what_a_killed_save_left_goes_with_the_next(tmp_path):
+# What is deleted, and what is not -----------------------------------------------------------------
+
+
+def contents(folder) -> dict:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_files_that_no_index_names_stay(tmp_path):
+    """Those of a download without its index, say, however much they look like ours."""
+    others = ["model-00001-of-00003.safetensors", "model-v2-00001-of-00003.safetensors"]
+    for name in [*others, ".model-00001-of-00003.safetensors.a1b2c3_4"]:
+        (tmp_path / name).write_bytes(b"precious")
+    before = contents(tmp_path)
+    for size in (128, "1GB", 128, 64):
+        write(tmp_path, size=size)
+        found = contents(tmp_path)
+        assert {name: found[name] for name in before} == before
+    assert len(contents(tmp_path)) == len(before) + 7
+
+
+def test_an_index_takes_its_own_files_only(tmp_path):
+    write(tmp_path / "model.safetensors")
+    for name in ("copy" + INDEX[5:], "other.bin.index.json"):  # they name the same files
+        (tmp_path / name).write_bytes((tmp_path / INDEX).read_bytes())
+    before = contents(tmp_path)
+    write(tmp_path / "model.safetensors", tensors(4))
+    found = contents(tmp_path)
+    assert {name: found[name] for name in before if name != INDEX} == {
+        name: content for name, content in before.items() if name != INDEX
+    }
+    same(kuai.load(tmp_path / ("copy" + INDEX[5:])), tensors())
+    same(kuai.load(tmp_path / INDEX), tensors(4))
+
+
+def test_names_that_an_index_gives_are_not_taken(tmp_path):
+    """An index whose files are still to come must not find ours under their names."""
+    weights = {"a": "model-00001-of-00003.safetensors"}
+    (tmp_path / ("other" + INDEX[5:])).write_text(json.dumps({"weight_map": weights}))
     write(tmp_path)
-    (tmp_path / "model-v2-00001-of-00003.safetensors").write_bytes(b"half")
-    (tmp_path / ".model-v2-00002-of-00003.safetensors.a1b2c3_4").write_bytes(b"half")
+    assert not (tmp_path / weights["a"]).exists()
+    same(kuai.load(tmp_path / INDEX), tensors())
+
+
+def test_a_single_file_beside_an_index_that_was_asked_for_stays(tmp_path):
+    kuai.save_file({"a": kuai.ones(1)}, tmp_path / "model.safetensors")
+    write(tmp_path / INDEX)
+    assert list(kuai.load(tmp_path / "model.safetensors")) == ["a"]
+    broken(tmp_path, "several checkpoints", FileFormatError)
+
+
+def test_a_private_checkpoint_stays_private(tmp_path):
+    write(tmp_path, size="1GB")
+    (tmp_path / "model.safetensors").chmod(0o600)
+    for size in (128, 64, "1GB", 128):
+        write(tmp_path, size=size)
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_failure_leaves_no_files(tmp_path):
+    (tmp_path / INDEX).mkdir()
+    with pytest.raises(IsADirectoryError):
+        write(tmp_path / "model.safetensors")
+    assert os.listdir(tmp_path) == [INDEX]
+    with pytest.raises(FileNotFoundError, match=r"nowhere/m\.safetensors"):
+        write(tmp_path / "nowhere" / "m.safetensors")
+
+
+def test_a_hostile_index_or_journal_deletes_nothing_elsewhere(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    precious = tmp_path / "precious.safetensors"
+    precious.write_bytes(b"precious")
+    stamp = [getattr(precious.stat(), f"st_{what}") for what in ("ino", "size", "mtime_ns")]
+    journal = folder / f".kuai-{drafts.digest_of(INDEX)}.journal"
+    for name in ("../precious.safetensors", str(precious)):
+        (folder / INDEX).write_text(json.dumps({"weight_map": {"a": name}}))
+        record = {"changing": [INDEX, None], "made": [name], "save": "", "replaced": {name: stamp}}
+        journal.write_text(json.dumps(record))
+        write(folder)
+        assert precious.read_bytes() == b"precious"
+        same(kuai.load(folder), tensors())
+    count = len(os.listdir(folder))
+    for text in ("[", "[]", '{"replaced": 1}', '{"replaced": {}, "changing": 3}'):
+        journal.write_text(text)
+        write(folder)
+        assert len(os.listdir(folder)) == count
+
+
+# Two saves ----------------------------------------------------------------------------------------
+
+
+def test_a_mixture_of_two_saves_is_an_error(tmp_path):
+    write(tmp_path)
+    part = tmp_path / "model-00002-of-00003.safetensors"
+    old = part.read_bytes()
+    (tmp_path / "again").mkdir()
+    write(tmp_path / "again", {name: t + 1 for name, t in tensors().items()})
+    part.write_bytes((tmp_path / "again" / part.name).read_bytes())
+    for read in (kuai.load, kuai.saving.safe_open, kuai.saving.load_metadata):
+        with pytest.raises(BrokenFileError, match=r"model-00002-of-00003.* is of another save"):
+            read(tmp_path)
+    part.write_bytes(old)
+    same(kuai.load(tmp_path), tensors())
+
+
+def test_the_same_tensors_give_the_same_files(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_replaced_while_it_is_being_opened(tmp_path, monkeypatch):
+    """What no longer fits together is looked at again."""
+    write(tmp_path)
+    read_index = safetensors_source.read_index
+    left = [1, 2]
+
+    def slow(*arguments):
+        found = read_index(*arguments)
+        if left:
+            write(tmp_path, tensors(4 + left.pop()))
+        return found
+
+    monkeypatch.setattr(safetensors_source, "read_index", slow)
+    same(kuai.load(tmp_path), tensors(5))
+    assert not left
+
+
+def test_changed_while_it_is_being_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    kuai.save_file({"a": kuai.zeros(4)}, path)
+    with safetensors_source.open_source(path) as source:
+        path.write_bytes(path.read_bytes()[:-1] + b"!")  # by a program that does not replace
+        with pytest.raises(BrokenFileError, match="changed while it was being read"):
+            safetensors_file.tensors_of(source)
+
+
+def test_more_files_than_may_be_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(safetensors_source, "_OPEN", 1)
     write(tmp_path)
     same(kuai.load(tmp_path), tensors())
-    assert len(os.listdir(tmp_path)) == 4
+    with safetensors_source.open_source(tmp_path) as source:
+        last = source.parts[-1].path
+        last.write_bytes(last.read_bytes())
+        with pytest.raises(BrokenFileError, match="changed"):
+            safetensors_file.tensors_of(source)
 
 
 def broken(folder, match, kind=BrokenFileError):

@@ -166,7 +166,7 @@ def as_it_is(function: Callable | None = None, **options: Any) -> Callable:
 
 @functools.cache
 def transcript(name: str, mode: str) -> list[Step]:
-    """Run a story: mode is torch, eager or compiled."""
+    """Run a story: mode is torch, eager, compiled or fused."""
     t = torch if mode == "torch" else kuai
     random.seed(0)
     np.random.seed(0)
@@ -175,7 +175,8 @@ def transcript(name: str, mode: str) -> list[Step]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a story about warnings catches them itself
-            return list(_steps(program))
+            with kuai.fused() if mode == "fused" else contextlib.nullcontext():
+                return list(_steps(program))
     finally:
         t.set_default_dtype(t.float32)
         t.set_grad_enabled(True)

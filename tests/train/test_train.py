@@ -3,14 +3,18 @@
 import gzip
 import importlib.util
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import kuai
+from kuai.errors import OccupiedFolderError
 from kuai.saving import BrokenFileError, load_file
-from kuai.train import curves, run
+from kuai.train import curves, occupied, run
 from kuai.train.progress import RunProgress
 from kuai.vision.models import LeNet
 
@@ -131,10 +135,78 @@ def test_the_last_epochs_and_the_best_are_kept(finished):
 
 
 def test_a_new_run_takes_the_place_of_an_old_one(few_digits, tmp_path):
+    (tmp_path / run.CHECKPOINTS).mkdir()
+    (tmp_path / run.CHECKPOINTS / "notes.txt").write_text("mine")
     for epochs in (2, 1):
-        run.train_lenet(run.Settings(data=few_digits, epochs=epochs, batch_size=16), tmp_path)
+        settings = run.Settings(data=few_digits, epochs=epochs, batch_size=16)
+        run.train_lenet(settings, tmp_path, overwrite=True)
     assert run.saved_settings(tmp_path).epochs == 1
     assert len(metrics(tmp_path).splitlines()) == 1
+    assert (tmp_path / run.CHECKPOINTS / "notes.txt").exists()
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("batches, words", [(1000, "finished.* .3 of 3"), (7, "stopped .1 of 3")])
+def test_a_folder_with_a_run_is_left_alone(batches, words, few_digits, tmp_path, monkeypatch):
+    settings = run.Settings(data=few_digits, **SMALL)
+    _stop_after(batches, monkeypatch)
+    run.train_lenet(settings, tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(OccupiedFolderError, match=rf"{words} epochs.*--resume.*--out.*--overwrite"):
+        run.train_lenet(settings, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_the_files_of_a_run_are_left_alone(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"precious")
+    with pytest.raises(OccupiedFolderError, match=r"the files of a run \(model\.safetensors\)"):
+        run.train_lenet(run.Settings(), tmp_path)
+
+
+def test_what_a_file_says_of_its_run_is_escaped(tmp_path):
+    notes = {"settings": {"epochs": 2}, "epochs_done": "\x1b[31m1"}
+    kuai.Checkpointer(tmp_path / "checkpoints", asynchronous=False).save(1, notes=notes)
+    with pytest.raises(OccupiedFolderError) as error:
+        run.train_lenet(run.Settings(), tmp_path)
+    assert r"(\x1b[31m1 of 2 epochs)" in str(error.value) and str(error.value).isprintable()
+
+
+def test_the_old_run_stays_until_the_new_one_is_there(few_digits, tmp_path, monkeypatch):
+    settings = run.Settings(data=few_digits, **SMALL)
+    run.train_lenet(settings, tmp_path)
+    before = contents(tmp_path)
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        run.train_lenet(settings, tmp_path, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("ways", [{}, {"resume": True}, {"overwrite": True}])
+def test_one_run_at_a_time(ways, tmp_path):
+    with occupied.claimed(tmp_path):
+        text = rf"a run that is going on \(process {os.getpid()}\)"
+        with pytest.raises(OccupiedFolderError, match=text):
+            run.train_lenet(run.Settings(), tmp_path, **ways)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_process_keeps_nobody_out(tmp_path):
+    program = (
+        "import os, pathlib, sys; from kuai.train import occupied\n"
+        "with occupied.claimed(pathlib.Path(sys.argv[1])): os._exit(9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    found = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment)
+    assert found.returncode == 9
+    with occupied.claimed(tmp_path):
+        assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_checkpoint_of_something_else(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kuai.cli.inspecting import printable, size_text
+from kuai.cli.inspecting import size_text
+from kuai.cli.streams import complain
 from kuai.engine.tensor.dtypes import DTYPES
+from kuai.errors import printable
 from kuai.saving.converting import convert, existing_target
 from kuai.saving.listing import list_file
 from kuai.saving.shards import bytes_of
@@ -42,9 +43,9 @@ def add_command(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    there = existing_target(options.target)
+    there = existing_target(options.target, options.max_shard_size)
     if there is not None and not options.force:
-        print(f"kuai: {there} is there already; --force replaces it", file=sys.stderr)
+        complain(f"{there} is there already; --force replaces it")
         return 1
     with _bar() as report:
         made = convert(
@@ -56,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
             progress=report,
         )
     for note in made.notes:
-        print(f"kuai: {printable(note)}", file=sys.stderr)
+        complain(note)
     found = list_file(made.path)
     files = f" in {len(found.files)} files" if len(found.files) > 1 else ""
     size = size_text(found.file_bytes)

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kuai.errors import printable
 from kuai.saving.listing import Line, Listing, list_file
+from kuai.saving.verifying import Verified, verify
 
-__all__ = ["add_command", "printable", "size_text"]
+__all__ = ["add_command", "size_text"]
 
 _HEADINGS = ("name", "dtype", "shape", "size", "")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
-_LONGEST = 200  # characters of a string that are shown
 
 
 def add_command(commands: Any) -> None:
@@ -35,18 +36,34 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("file", help="a file or a folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--verify", action="store_true", help="read all tensors and compare their checksums"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     listing = list_file(options.file)
+    verified = verify(options.file) if options.verify else None
     if options.json:
-        print(json.dumps(asdict(listing), indent=2))
-    elif sys.stdout.isatty():
+        more = {"verified": verified._asdict()} if verified else {}
+        print(json.dumps({**asdict(listing), **more}, indent=2))
+        return 0
+    if sys.stdout.isatty():
         _print_table(listing)
     else:
         print("\n".join(_plain(listing)))
+    if verified:
+        print(_verdict(verified))
     return 0
+
+
+def _verdict(verified: Verified) -> str:
+    if not verified.unknown:
+        return f"verified: all {verified.intact} tensors have their checksums"
+    if not verified.intact:
+        return "verified: the file is whole, but has no checksums of its tensors"
+    return f"verified: {verified.intact} tensors have their checksums, {verified.unknown} have none"
 
 
 def _print_table(listing: Listing) -> None:
@@ -82,7 +99,13 @@ def _title(listing: Listing) -> str:
 
 def _cells(line: Line) -> tuple[str, ...]:
     shape = ", ".join(map(str, line.shape))
-    return printable(line.name), line.dtype, f"[{shape}]", size_text(line.nbytes), _remark(line)
+    return (
+        printable(line.name),
+        printable(line.dtype),
+        f"[{shape}]",
+        size_text(line.nbytes),
+        _remark(line),
+    )
 
 
 def _remark(line: Line) -> str:
@@ -106,12 +129,6 @@ def _notes(listing: Listing) -> Iterator[str]:
         yield f"{printable(name)}: {kind}"
     for name, text in listing.metadata.items():
         yield f"metadata {printable(name)}: {printable(text)}"
-
-
-def printable(text: str) -> str:
-    """A text of a file for a terminal: no control characters, not endless."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:_LONGEST])
-    return shown + ("…" if len(text) > _LONGEST else "")
 
 
 def size_text(size: int) -> str:

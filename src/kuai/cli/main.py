@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import NoReturn
 
 import kuai
 from kuai.cli import converting, inspecting, train
-from kuai.errors import KuaiError
+from kuai.cli.streams import READER_GONE, complain, printing
+from kuai.errors import KuaiError, printable
 
 __all__ = ["main"]
 
@@ -17,24 +17,31 @@ class _Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {printable(message)} (see {self.prog} --help)\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    try:
+        with printing():
+            return _run(arguments)
+    except BrokenPipeError:
+        return READER_GONE
+    except (KuaiError, OSError, MemoryError) as error:
+        complain(_one_line(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 130
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = _make_parser()
     options = parser.parse_args(arguments)
     if options.run is None:
         parser.print_help()
         return 0
-    try:
-        return options.run(options)
-    except (KuaiError, OSError, MemoryError) as error:
-        print(f"kuai: {_one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("kuai: stopped", file=sys.stderr)
-        return 130
+    return options.run(options)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -52,5 +59,6 @@ def _make_parser() -> argparse.ArgumentParser:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        name = error.filename if error.filename != "" else "''"
+        return error.strerror if name is None else f"{name}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import math
 import pathlib
-import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
+from kuai.cli.streams import complain
 from kuai.engine.tensor import devices
+from kuai.errors import CheckpointWarning
 from kuai.train.run import CHECKPOINTS, Settings, saved_settings, train_lenet
 
 __all__ = ["add_command"]
@@ -34,6 +38,7 @@ def add_command(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=(
             "Ctrl-C saves the run; --resume goes on with it as if it had not been stopped.\n"
+            "A folder that has a run is left alone without --resume or --overwrite.\n"
             "The folder holds metrics.jsonl, curves.png, model.safetensors and "
             f"{CHECKPOINTS}/."
         ),
@@ -47,7 +52,7 @@ def add_command(commands: Any) -> None:
     add("--lr", type=_rate, help=f"first learning rate (default: {standard.lr})")
     add("--device", type=_device, help=f"cpu, cuda, tpu, … (default: {standard.device})")
     add("--seed", type=_seed, help=f"same seed, same result (default: {standard.seed})")
-    add("--out", type=pathlib.Path, help="the run's folder (default: runs/lenet)")
+    add("--out", type=_folder, help="the run's folder (default: runs/lenet)")
     add(
         "--no-compile",
         dest="compiled",
@@ -55,18 +60,43 @@ def add_command(commands: Any) -> None:
         const=False,
         help="run operation by operation",
     )
-    add(
+    add_way = parser.add_mutually_exclusive_group().add_argument
+    add_way(
         "--resume",
         nargs="?",
-        type=pathlib.Path,
+        type=_folder,
         const=True,
         metavar="FOLDER",
         help="go on with the run in FOLDER (default: in --out)",
     )
+    add_way("--overwrite", action="store_true", help="take the place of the run in the folder")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    with _warnings_on_lines():
+        return _train(options)
+
+
+@contextmanager
+def _warnings_on_lines() -> Iterator[None]:
+    """Say in one line, once, that a checkpoint is broken."""
+    said = set()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not issubclass(category, CheckpointWarning):
+            show_others(message, category, *where)
+        elif str(message) not in said:
+            said.add(str(message))
+            complain(" ".join(str(message).split()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        show_others, warnings.showwarning = warnings.showwarning, show
+        yield
+
+
+def _train(options: argparse.Namespace) -> int:
     folder = options.out or pathlib.Path("runs/lenet")
     given = {k: v for k in _FLAGS if (v := getattr(options, k)) is not None}
     if options.resume is None:
@@ -76,9 +106,10 @@ def _run(options: argparse.Namespace) -> int:
         folder = folder.parent if folder.name == CHECKPOINTS else folder
         settings = saved_settings(folder)
         if problem := _difference(settings, given):
-            print(f"kuai: {problem}", file=sys.stderr)
+            complain(problem)
             return 2
-    history = train_lenet(settings, folder, resume=options.resume is not None)
+    resume = options.resume is not None
+    history = train_lenet(settings, folder, resume, options.overwrite)
     if history is None:
         print(f"Stopped; saved in {folder}. Go on with: kuai train lenet --resume {folder}")
         return 130
@@ -96,10 +127,16 @@ def _difference(saved: Settings, given: dict[str, Any]) -> str | None:
     return None
 
 
+def _folder(text: str) -> pathlib.Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must be the name of a folder, not ''")
+    return pathlib.Path(text)
+
+
 def _positive(text: str) -> int:
     number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be at least 1, and below 2**63, not {text}")
     return number
 
 

@@ -2,24 +2,34 @@
 
 * 64-bit types are switched on, because PyTorch has them; Kuai always says the dtype it wants.
 * JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is
-  a small program whose compilation costs far more than loading it. The folder is private to the
-  user (a cache holds machine code, so only its owner may write to it).
+  a small program whose compilation costs far more than loading it. A cache holds machine code, so
+  a folder in which others may write is not used. JAX complains of an entry that it cannot read and
+  leaves it there, for every start to come; Kuai throws it away.
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
-nothing.
+nothing; `KUAI_FUSED=1` puts the whole program into `kuai.fused`.
 """
 
+import functools
 import os
 import pathlib
+import stat
+import warnings
+from typing import Any
 
 import jax
 
 from kuai.engine import executables
 
-__all__ = ["apply", "compile_enabled"]
+try:
+    from jax._src import compilation_cache
+except ImportError:  # JAX promises nothing about it
+    compilation_cache = None
+
+__all__ = ["apply", "compile_enabled", "fused"]
 
 
 def compile_enabled() -> bool:
@@ -27,29 +37,84 @@ def compile_enabled() -> bool:
     return os.environ.get("KUAI_COMPILE", "1") != "0"
 
 
+def fused() -> bool:
+    """Whether all operations are recorded; `KUAI_FUSED=1` in the environment turns it on."""
+    return os.environ.get("KUAI_FUSED", "0") == "1"
+
+
 def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
     if os.environ.get("KUAI_CACHE", "1") != "0" and not jax.config.jax_compilation_cache_dir:
-        _use_cache(_cache_folder())
+        folder = _cache_folder()
+        if folder is not None:
+            _use_cache(folder)
 
 
-def _cache_folder() -> pathlib.Path:
+def _cache_folder() -> pathlib.Path | None:
     chosen = os.environ.get("KUAI_CACHE_DIR")
     if chosen:
         return pathlib.Path(chosen)
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(home) / "kuai"
+    home = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return pathlib.Path(home or pathlib.Path.home() / ".cache") / "kuai"
+    except RuntimeError:
+        return None  # neither HOME nor an entry in the list of users, as in some containers
+
+
+def _others_may_write(folder: pathlib.Path) -> pathlib.Path | None:
+    """The folder itself, or one above it in which somebody could put another in its place."""
+    if os.name == "nt":
+        return None  # a folder below the user's own is the user's own there
+    found = folder.stat()
+    if found.st_uid not in (0, os.getuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return folder
+    for above in folder.parents:
+        mode = above.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            return above
+    return None
 
 
 def _use_cache(folder: pathlib.Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+        where = folder.resolve()
+        others = _others_may_write(where)
+    except (OSError, RuntimeError):
         return  # a read-only home: every program is compiled anew, which is slower but right
-    if not os.access(folder, os.W_OK):
+    if others:
+        warnings.warn(
+            f"Kuai does not use the compilation cache {folder}: it holds machine code, and "
+            f"{others} is not your own, or others may write to it. Use `chmod go-w {others}`, or "
+            "choose another folder with KUAI_CACHE_DIR. Until then every program is compiled anew.",
+            stacklevel=2,
+        )
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if not os.access(where, os.W_OK):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(where))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    _throw_away_damaged_entries(where)
+
+
+def _throw_away_damaged_entries(folder: pathlib.Path) -> None:
+    """JAX says that it cannot read an entry, and would leave it there."""
+    read = getattr(compilation_cache, "get_executable_and_time", None)
+    if read is None:
+        return  # another JAX than the ones known: it will say so at every start
+
+    @functools.wraps(read)
+    def get_executable_and_time(key: str, *others: Any) -> Any:
+        whole = False
+        try:
+            found = read(key, *others)
+            whole = True
+            return found
+        finally:
+            if not whole:
+                (folder / f"{key}-cache").unlink(missing_ok=True)
+
+    compilation_cache.get_executable_and_time = get_executable_and_time

@@ -8,30 +8,28 @@ from kuai.nn import (
     utils as utils,
 )
 from kuai.nn.activation import (
-    CELU as CELU,
-    ELU as ELU,
     GELU as GELU,
     GLU as GLU,
-    SELU as SELU,
     Hardsigmoid as Hardsigmoid,
     Hardswish as Hardswish,
-    Hardtanh as Hardtanh,
-    LeakyReLU as LeakyReLU,
     LogSigmoid as LogSigmoid,
     Mish as Mish,
-    PReLU as PReLU,
-    ReLU as ReLU,
-    ReLU6 as ReLU6,
-    RReLU as RReLU,
     Sigmoid as Sigmoid,
     SiLU as SiLU,
     Softplus as Softplus,
     Softsign as Softsign,
     Tanh as Tanh,
-    Threshold as Threshold,
 )
 from kuai.nn.attention import (
     MultiheadAttention as MultiheadAttention,
+)
+from kuai.nn.classification import (
+    BCELoss as BCELoss,
+    BCEWithLogitsLoss as BCEWithLogitsLoss,
+    CrossEntropyLoss as CrossEntropyLoss,
+    MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss,
+    NLLLoss as NLLLoss,
+    SoftMarginLoss as SoftMarginLoss,
 )
 from kuai.nn.containers import (
     ModuleDict as ModuleDict,
@@ -83,28 +81,19 @@ from kuai.nn.linear import (
     Linear as Linear,
 )
 from kuai.nn.loss import (
-    BCELoss as BCELoss,
-    BCEWithLogitsLoss as BCEWithLogitsLoss,
-    CosineEmbeddingLoss as CosineEmbeddingLoss,
-    CosineSimilarity as CosineSimilarity,
-    CrossEntropyLoss as CrossEntropyLoss,
     GaussianNLLLoss as GaussianNLLLoss,
-    HingeEmbeddingLoss as HingeEmbeddingLoss,
     HuberLoss as HuberLoss,
     KLDivLoss as KLDivLoss,
     L1Loss as L1Loss,
-    MarginRankingLoss as MarginRankingLoss,
     MSELoss as MSELoss,
-    MultiLabelMarginLoss as MultiLabelMarginLoss,
-    MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss,
-    MultiMarginLoss as MultiMarginLoss,
-    NLLLoss as NLLLoss,
-    PairwiseDistance as PairwiseDistance,
     PoissonNLLLoss as PoissonNLLLoss,
     SmoothL1Loss as SmoothL1Loss,
-    SoftMarginLoss as SoftMarginLoss,
-    TripletMarginLoss as TripletMarginLoss,
-    TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
+)
+from kuai.nn.margin_loss import (
+    HingeEmbeddingLoss as HingeEmbeddingLoss,
+    MarginRankingLoss as MarginRankingLoss,
+    MultiLabelMarginLoss as MultiLabelMarginLoss,
+    MultiMarginLoss as MultiMarginLoss,
 )
 from kuai.nn.module import (
     Module as Module,
@@ -170,6 +159,18 @@ from kuai.nn.pooling import (
     MaxPool2d as MaxPool2d,
     MaxPool3d as MaxPool3d,
 )
+from kuai.nn.rectifiers import (
+    CELU as CELU,
+    ELU as ELU,
+    SELU as SELU,
+    Hardtanh as Hardtanh,
+    LeakyReLU as LeakyReLU,
+    PReLU as PReLU,
+    ReLU as ReLU,
+    ReLU6 as ReLU6,
+    RReLU as RReLU,
+    Threshold as Threshold,
+)
 from kuai.nn.recurrent import (
     GRU as GRU,
     LSTM as LSTM,
@@ -186,6 +187,13 @@ from kuai.nn.shrinkage import (
     Hardshrink as Hardshrink,
     Softshrink as Softshrink,
     Tanhshrink as Tanhshrink,
+)
+from kuai.nn.similarity import (
+    CosineEmbeddingLoss as CosineEmbeddingLoss,
+    CosineSimilarity as CosineSimilarity,
+    PairwiseDistance as PairwiseDistance,
+    TripletMarginLoss as TripletMarginLoss,
+    TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
 )
 from kuai.nn.softmax import (
     LogSoftmax as LogSoftmax,

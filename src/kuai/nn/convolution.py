@@ -11,16 +11,12 @@ from kuai.nn.module import Module
 from kuai.nn.parameter import Parameter
 from kuai.ops import convolution
 from kuai.ops.creation import empty
+from kuai.ops.dimensions import each
 from kuai.ops.padding import pad
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def as_tuple(given: Any, dims: int) -> tuple[int, ...]:
-    """A number for each dimension, from one number or as many as there are."""
-    return tuple(given) if isinstance(given, (tuple, list)) else (given,) * dims
 
 
 class _Convolution(Module):
@@ -45,11 +41,11 @@ class _Convolution(Module):
         padding_mode: str,
     ) -> None:
         self.in_channels, self.out_channels = channels
-        self.kernel_size = as_tuple(kernel_size, self.dims)
-        self.stride = as_tuple(stride, self.dims)
-        self.padding = padding if isinstance(padding, str) else as_tuple(padding, self.dims)
-        self.dilation = as_tuple(dilation, self.dims)
-        self.output_padding = as_tuple(output_padding, self.dims)
+        self.kernel_size = each(kernel_size, self.dims)
+        self.stride = each(stride, self.dims)
+        self.padding = padding if isinstance(padding, str) else each(padding, self.dims)
+        self.dilation = each(dilation, self.dims)
+        self.output_padding = each(output_padding, self.dims)
         self.groups = groups
         self.padding_mode = padding_mode
         self._check()

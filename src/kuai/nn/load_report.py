@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kuai.engine.tensor.size import Size
+from kuai.errors import printable
 from kuai.nn.state_dict import EXTRA_STATE_SUFFIX, set_extra_state
 
 if TYPE_CHECKING:
@@ -103,9 +104,13 @@ def _complaint(word: str, keys: list[str], others: set[str], module: Module) -> 
     if not keys:
         return []
     if len(keys) <= _MANY:
-        return [f"{word} key(s) in state_dict: " + ", ".join(f'"{key}"' for key in keys) + ". "]
+        return [f"{word} key(s) in state_dict: " + ", ".join(map(_quoted, keys)) + ". "]
     lines = [f"{word} key(s) in state_dict: {len(keys)}, by block:"]
     return lines + [f"\t{group.text(module, {})}" for group in _groups(keys, others)]
+
+
+def _quoted(key: str) -> str:
+    return f'"{printable(key)}"'
 
 
 def _names(module: Module) -> Iterator[str]:
@@ -133,10 +138,11 @@ class _Group(NamedTuple):
     def text(self, module: Module, told: dict[str, str]) -> str:
         """One line; `told` has what is to be said about single names."""
         start = f"{self.path}." if self.path else ""
-        shown = [f"{key[len(start) :]} {told.get(key, '')}".strip() for key in self.keys[:_SHOWN]]
+        names = {key: printable(key[len(start) :]) for key in self.keys[:_SHOWN]}
+        shown = [f"{name} {told.get(key, '')}".strip() for key, name in names.items()]
         if len(self.keys) > _SHOWN:
             shown.append(f"… {'all ' if self.whole else ''}{len(self.keys)} entries")
-        return f"{self.path}{_kind(module, self.path)}: {', '.join(shown)}"
+        return f"{printable(self.path)}{_kind(module, self.path)}: {', '.join(shown)}"
 
     def parts(self, others: set[str]) -> list[_Group]:
         """The groups one level further down; itself if a name ends here."""

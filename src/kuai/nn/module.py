@@ -171,8 +171,9 @@ class Module:
     def __getattr__(self, name: str) -> Any:
         state = self.__dict__
         for slots in _SLOTS:
-            if slots in state and name in state[slots]:
-                return state[slots][name]
+            members = state.get(slots)
+            if members is not None and name in members:
+                return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.module import Module
+from kuai.ops.dimensions import each
 
 
 class _Pad(Module):
@@ -14,8 +15,7 @@ class _Pad(Module):
 
     def __init__(self, padding):
         super().__init__()
-        count = 2 * self._dims
-        self.padding = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * count
+        self.padding = each(padding, 2 * self._dims)
 
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""

@@ -9,7 +9,7 @@ import numbers
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 from kuai.nn import init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
@@ -190,7 +190,7 @@ class RNNBase(Module):
 
     def _check_input(self, input):
         dtype = getattr(self, self._all_weights[0][0]).dtype
-        if input.dtype != dtype:
+        if input.dtype != dtype and modes.state.autocast is None:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
                 f"Convert input: input.to({dtype}), or convert model: model.to({input.dtype})"

@@ -8,24 +8,38 @@ __all__ = ["Hardshrink", "Softshrink", "Tanhshrink"]
 
 
 class Tanhshrink(Module):
-    """x - tanh(x).
+    """What tanh takes away from a number.
+
+        x − tanh(x)
+
+    Shape:
+        any; the output has the input's.
 
     Example:
-        >>> kuai.nn.Tanhshrink()(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
+        >>> kuai.nn.Tanhshrink()(kuai.tensor([-2.0, -0.5, 0.0, 1.0]))
+        tensor([-1.0360, -0.0379,  0.0000,  0.2384])
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """The function of each element, or along the dimension."""
         return F.tanhshrink(input)
 
 
 class Hardshrink(Module):
-    """x where |x| > lambd, else 0.
+    """Small numbers become zero, the others stay.
+
+        x where |x| > lambd, 0 elsewhere
+
+    Args:
+        lambd: up to which size numbers are small.
+
+    Shape:
+        any; the output has the input's.
 
     Example:
-        >>> kuai.nn.Hardshrink()(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
+        >>> kuai.nn.Hardshrink()(kuai.tensor([-2.0, -0.5, 0.0, 1.0]))
+        tensor([-2.,  0.,  0.,  1.])
+
+    Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
 
     def __init__(self, lambd=0.5):
@@ -33,7 +47,6 @@ class Hardshrink(Module):
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        """The function of each element, or along the dimension."""
         return F.hardshrink(input, self.lambd)
 
     def extra_repr(self):
@@ -42,11 +55,21 @@ class Hardshrink(Module):
 
 
 class Softshrink(Module):
-    """x moved towards 0 by lambd.
+    """Every number moves towards zero, small ones all the way.
+
+        x − lambd where x > lambd, x + lambd where x < −lambd, 0 elsewhere
+
+    Args:
+        lambd: by how much.
+
+    Shape:
+        any; the output has the input's.
 
     Example:
-        >>> kuai.nn.Softshrink()(kuai.zeros(2, 4)).shape
-        torch.Size([2, 4])
+        >>> kuai.nn.Softshrink()(kuai.tensor([-2.0, -0.5, 0.0, 1.0]))
+        tensor([-1.5000, -0.0000,  0.0000,  0.5000])
+
+    Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
 
     def __init__(self, lambd=0.5):
@@ -54,7 +77,6 @@ class Softshrink(Module):
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
-        """The function of each element, or along the dimension."""
         return F.softshrink(input, self.lambd)
 
     def extra_repr(self):

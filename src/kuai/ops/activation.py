@@ -55,6 +55,8 @@ def relu6(input: Array):
     Example:
         >>> kuai.nn.functional.relu6(kuai.tensor([-1.0, 3.0, 9.0]))
         tensor([0., 3., 6.])
+
+    Reference: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
     return _clamp(input, *_like(input, 0, 6))
 
@@ -65,18 +67,27 @@ def relu6(input: Array):
 def leaky_relu(input: Array, negative_slope: Number = 0.01):
     """The leaky rectifier: x where x > 0, negative_slope·x elsewhere.
 
+    Args:
+        negative_slope: the slope below zero.
+
     Example:
         >>> kuai.nn.functional.leaky_relu(kuai.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.5000,  2.0000])
+
+    Reference: Maas et al., "Rectifier nonlinearities improve neural network acoustic models",
+    2013.
     """
     refuse("leaky_relu_cpu", input, BOOL, INTEGER)
     (slope,) = _like(input, negative_slope)
     return jnp.where(input > 0, input, slope * input)
 
 
-@op(functional=True, grad="PreluKernelBackward0")
+@op(functional=True, grad="PreluKernelBackward0", autocast="lower")
 def prelu(input: Array, weight: Array):
     """The parametric rectifier: x where x > 0, a·x elsewhere, with learned slopes a.
+
+    Shape:
+        any, the channels second; the output has the input's. `weight` is `(num_parameters,)`.
 
     Example:
         >>> kuai.nn.functional.prelu(kuai.tensor([-1.0, 2.0]), kuai.tensor([0.25]))
@@ -123,6 +134,9 @@ def _averaged_relu(input: Array, lower: Number, upper: Number):
 def elu(input: Array, alpha: Number = 1.0):
     """The exponential linear unit: x where x > 0, alpha·(eˣ - 1) elsewhere.
 
+    Args:
+        alpha: minus the limit for x → −∞.
+
     Example:
         >>> kuai.nn.functional.elu(kuai.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
@@ -157,6 +171,9 @@ def selu(input: Array):
 def celu(input: Array, alpha: float = 1.0):
     """The continuously differentiable unit: max(0, x) + min(0, alpha·(e^(x/alpha) - 1)).
 
+    Args:
+        alpha: minus the limit for x → −∞.
+
     Example:
         >>> kuai.celu(kuai.tensor([-1.0, 2.0]))
         tensor([-0.6321,  2.0000])
@@ -176,6 +193,9 @@ def celu(input: Array, alpha: float = 1.0):
 @op(function=False, method=False, functional=True)
 def gelu(input: Array, *, approximate: str = "none"):
     """The Gaussian error linear unit: x·Φ(x); with `approximate='tanh'` by a formula with tanh.
+
+    Args:
+        approximate: `'none'`, or `'tanh'` for x·(1 + tanh(√(2/π)(x + 0.044715·x³))) / 2.
 
     Example:
         >>> kuai.nn.functional.gelu(kuai.tensor([-1.0, 2.0]))
@@ -200,6 +220,9 @@ def silu(input: Array):
     Example:
         >>> kuai.nn.functional.silu(kuai.tensor([-1.0, 2.0]))
         tensor([-0.2689,  1.7616])
+
+    Reference: Hendrycks & Gimpel, "Gaussian error linear units", 2016; Ramachandran et al.,
+    "Searching for activation functions", 2017.
     """
     refuse("silu_cpu", input, BOOL, INTEGER)
     return input * jax.nn.sigmoid(input)
@@ -220,13 +243,20 @@ def mish(input: Array):
     return input * jnp.tanh(jax.nn.softplus(input))
 
 
-@op(function=False, method=False, functional=True)
+@op(function=False, method=False, functional=True, autocast={"cuda": "float32"})
 def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
     """A smooth rectifier: log(1 + e^(beta·x)) / beta, and x itself where beta·x > threshold.
+
+    Args:
+        beta: the larger, the nearer to ReLU.
+        threshold: from where on the function is the identity.
 
     Example:
         >>> kuai.nn.functional.softplus(kuai.tensor([0.0, 30.0]))
         tensor([ 0.6931, 30.0000])
+
+    Reference: Dugas et al., "Incorporating second-order functional knowledge for better option
+    pricing", NeurIPS 2000.
     """
     refuse("softplus_cpu", input, BOOL, INTEGER)
     beta, threshold = _like(input, beta, threshold)
@@ -259,6 +289,8 @@ def softsign(input: Array):
     Example:
         >>> kuai.nn.functional.softsign(kuai.tensor([-1.0, 3.0]))
         tensor([-0.5000,  0.7500])
+
+    Reference: Bergstra et al., "Quadratic polynomials learn better image features", 2009.
     """
     if kind_of(input) in (BOOL, INTEGER):
         input = input.astype(jnp.float32)
@@ -291,6 +323,9 @@ def _clamp(input, low, high):
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0):
     """x clamped to [min_val, max_val].
 
+    Args:
+        min_val, max_val: the interval.
+
     Example:
         >>> kuai.nn.functional.hardtanh(kuai.tensor([-2.0, 0.5]))
         tensor([-1.0000,  0.5000])
@@ -308,6 +343,8 @@ def hardsigmoid(input: Array):
     Example:
         >>> kuai.nn.functional.hardsigmoid(kuai.tensor([-4.0, 0.0, 4.0]))
         tensor([0.0000, 0.5000, 1.0000])
+
+    Reference: Howard et al., "Searching for MobileNetV3", ICCV 2019.
     """
     refuse("hardsigmoid_cpu", input, BOOL, INTEGER)
     low, high = _like(input, -3, 3)
@@ -334,9 +371,14 @@ def hardswish(input: Array):
 def hardshrink(input: Array, lambd: Number = 0.5):
     """x where |x| > lambd, 0 elsewhere.
 
+    Args:
+        lambd: up to which size numbers are small.
+
     Example:
         >>> kuai.nn.functional.hardshrink(kuai.tensor([-1.0, 0.2]))
         tensor([-1.,  0.])
+
+    Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
     refuse("hardshrink_cpu", input, BOOL, INTEGER)
     (lambd,) = _like(input, lambd)
@@ -347,9 +389,14 @@ def hardshrink(input: Array, lambd: Number = 0.5):
 def softshrink(input: Array, lambd: float = 0.5):
     """x moved towards 0 by lambd: x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
 
+    Args:
+        lambd: by how much.
+
     Example:
         >>> kuai.nn.functional.softshrink(kuai.tensor([-1.0, 0.2]))
         tensor([-0.5000,  0.0000])
+
+    Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
     refuse("softshrink_check", input, BOOL, INTEGER)
     if lambd < 0:
@@ -370,6 +417,10 @@ def softshrink(input: Array, lambd: float = 0.5):
 def threshold(input: Array, threshold: Number, value: Number):
     """x where x > threshold, value elsewhere.
 
+    Args:
+        threshold: up to where numbers are replaced.
+        value: what takes their place.
+
     Example:
         >>> kuai.nn.functional.threshold(kuai.tensor([0.1, 2.0]), 1, 20)
         tensor([20.,  2.])
@@ -381,6 +432,12 @@ def threshold(input: Array, threshold: Number, value: Number):
 @op(function=False, method=False, functional=True)
 def glu(input: Array, dim: int = -1):
     """The gated linear unit: a·σ(b), where a and b are the halves of the input along `dim`.
+
+    Args:
+        dim: the dimension to halve.
+
+    Shape:
+        `(*, 2n, *)` to `(*, n, *)`.
 
     Example:
         >>> kuai.nn.functional.glu(kuai.tensor([1.0, 2.0, 0.0, 0.0]))

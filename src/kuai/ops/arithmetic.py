@@ -188,7 +188,7 @@ def abs(input: Array):
     return magnitude(input)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def reciprocal(input: Array):
     """1 / x of each element.
 
@@ -235,7 +235,7 @@ def _sign(input):
     return jnp.where(jnp.isnan(input), 0, jnp.sign(input)).astype(input.dtype)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "widest"})
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
     """`input + value * tensor1 * tensor2`.
 
@@ -247,7 +247,7 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
     return input + cast(value, input.dtype) * tensor1 * tensor2
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "widest"})
 def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
     """`input + value * tensor1 / tensor2`.
 

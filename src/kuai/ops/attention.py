@@ -137,7 +137,7 @@ def _attention_name(query, *rest):
     return "MmBackward0" if query.ndim == 2 else "UnsafeViewBackward0"
 
 
-@op(function=False, method=False, grad=_attention_name)
+@op(function=False, method=False, grad=_attention_name, autocast="lower")
 def _attention(
     query: Array,
     key: Array,
@@ -152,7 +152,7 @@ def _attention(
     return attend(None, *prepared, 0.0)
 
 
-@op(function=False, method=False, random=True, grad="UnsafeViewBackward0")
+@op(function=False, method=False, random=True, grad="UnsafeViewBackward0", autocast="lower")
 def _attention_with_dropout(
     random_key,
     query: Array,

@@ -8,7 +8,7 @@ fused pass. A mean is the one weighted by w.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
@@ -94,7 +94,7 @@ def _nll_name(input, *rest) -> str:
     return "NllLossBackward0" if len(input.shape) <= 2 else "NllLoss2DBackward0"
 
 
-@op(function=False, method=False, grad=_nll_name)
+@op(function=False, method=False, grad=_nll_name, autocast="float32")
 def _nll_loss_op(
     input: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
 ):
@@ -118,6 +118,8 @@ def nll_loss(
     Args:
         weight: a weight for each class.
         ignore_index: targets of this value count for nothing.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` (weighted, as -Σ w_y·x_y / Σ w_y), `'sum'`, or `'none'`.
 
     Shape:
         input `(C)`, `(N, C)` or `(N, C, d1, …)`, target `()`, `(N)` or `(N, d1, …)`.
@@ -131,7 +133,7 @@ def nll_loss(
     return _nll_loss_op(input, target, weight, ignore_index, reduction)
 
 
-@op(function=False, method=False, grad=_nll_name)
+@op(function=False, method=False, grad=_nll_name, autocast="float32")
 def _cross_entropy_op(
     input: Array,
     target: Array,
@@ -218,6 +220,8 @@ def cross_entropy(
         weight: a weight for each class.
         ignore_index: targets of this value count for nothing.
         label_smoothing: how much of the target is spread over all classes.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` (weighted by w_y), `'sum'`, or `'none'`.
 
     Shape:
         input `(C)`, `(N, C)` or `(N, C, d1, …)`, target `()`, `(N)` or `(N, d1, …)`.
@@ -225,6 +229,8 @@ def cross_entropy(
     Example:
         >>> kuai.nn.functional.cross_entropy(kuai.zeros(1, 2), kuai.tensor([1]))
         tensor(0.6931)
+
+    Reference: label smoothing: Szegedy et al., "Rethinking the inception architecture", CVPR 2016.
 
     Differs from PyTorch: an index out of range is not noticed; its loss is 0.
     """
@@ -253,7 +259,22 @@ def _binary_cross_entropy_jvp(primals, tangents):
     return output, slope * change_input + by_target * change_target
 
 
-@op(function=False, method=False, grad="BinaryCrossEntropyBackward0")
+_UNSAFE = Refused(
+    "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
+    "Many models use a sigmoid layer right before the binary cross entropy layer.\n"
+    "In this case, combine the two layers using "
+    "torch.nn.functional.binary_cross_entropy_with_logits\n"
+    "or torch.nn.BCEWithLogitsLoss.  binary_cross_entropy_with_logits and BCEWithLogits are\n"
+    "safe to autocast."
+)
+
+
+@op(
+    function=False,
+    method=False,
+    grad="BinaryCrossEntropyBackward0",
+    autocast={"cpu": "float32", "cuda": _UNSAFE},
+)
 def _binary_cross_entropy_op(input: Array, target: Array, weight: Array | None, reduction: str):
     check_reduction(reduction)
     if input.shape != target.shape:
@@ -276,6 +297,14 @@ def binary_cross_entropy(
 ):
     """Binary cross entropy of probabilities: -w·(y·log x + (1 - y)·log(1 - x)).
 
+    Args:
+        weight: numbers w that can be broadcast to the input.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.binary_cross_entropy(kuai.tensor([0.5]), kuai.tensor([1.0]))
         tensor(0.6931)
@@ -286,7 +315,7 @@ def binary_cross_entropy(
     return _binary_cross_entropy_op(input, target, weight, reduction)
 
 
-@op(function=False, method=False, grad="BinaryCrossEntropyWithLogitsBackward0")
+@op(function=False, method=False, grad="BinaryCrossEntropyWithLogitsBackward0", autocast="float32")
 def _binary_cross_entropy_with_logits_op(
     input: Array,
     target: Array,
@@ -329,6 +358,9 @@ def binary_cross_entropy_with_logits(
 
     Args:
         pos_weight: p, a weight for positive examples.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
 
     Example:
         >>> F = kuai.nn.functional

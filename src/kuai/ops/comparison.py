@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.op import REGISTRY, Array, Number, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes
@@ -276,6 +276,7 @@ def where(condition, input=None, other=None, *, out=None):
     return call(select_where, out, condition, input, other)
 
 
+@composite(export="Tensor.where")
 def where_of(self, condition, other):
     """The tensor's elements where the condition holds, `other` elsewhere.
 
@@ -284,9 +285,6 @@ def where_of(self, condition, other):
         tensor([1., 0.])
     """
     return select_where(condition, self, other)
-
-
-REGISTRY.export(where_of, ("where",), function=False, is_method=True, functional=False, module=None)
 
 
 @composite(method=False)

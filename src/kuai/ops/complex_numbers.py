@@ -36,7 +36,7 @@ def complex(real: Array, imag: Array):
     return lax.complex(*_pair(real, imag))
 
 
-@op(method=False)
+@op(method=False, autocast={"cpu": "float32"})
 def polar(abs: Array, angle: Array):
     """Complex numbers with the given absolute values and angles.
 

@@ -15,7 +15,7 @@ from kuai.ops.products import contract
 # Einstein summation -------------------------------------------------------------------------------
 
 
-@op(function=False, method=False, name="einsum", grad="EinsumBackward0")
+@op(function=False, method=False, name="einsum", grad="EinsumBackward0", autocast="lower")
 def sum_of_products(equation: str, operands: Sequence[Array]):
     """The sum of products an equation describes."""
     operands = promote(*operands) if len(operands) > 1 else operands
@@ -105,7 +105,13 @@ def _check_term(term: str, operand, number: int, sizes: dict[str, int]) -> None:
 # Contractions by dimension ------------------------------------------------------------------------
 
 
-@op(function=False, method=False, name="tensordot", grad="TensordotBackward0")
+@op(
+    function=False,
+    method=False,
+    name="tensordot",
+    grad="TensordotBackward0",
+    autocast={"cpu": "lower", "cuda": "widest"},
+)
 def contract_dims(a: Array, b: Array, dims_a: tuple[int, ...], dims_b: tuple[int, ...]):
     """The sums of products over paired dimensions."""
     first = tuple(normalize_dim(dim, a.ndim) for dim in dims_a)
@@ -149,7 +155,7 @@ def kron(input: Array, other: Array):
     return jnp.kron(*promote(input, other))
 
 
-@op
+@op(autocast={"cuda": "widest"})
 def cross(input: Array, other: Array, dim: int | None = None):
     """The cross product of vectors of three elements.
 
@@ -183,7 +189,7 @@ def vector_cross(input, other, dim: int):
 # Distances ----------------------------------------------------------------------------------------
 
 
-@op(function=False, method=False, name="cdist", grad="CdistBackward0")
+@op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
 def pair_distances(x1: Array, x2: Array, p: float):
     """The p-norms of the differences of all pairs of rows."""
     if x1.shape[-1] != x2.shape[-1]:
@@ -194,7 +200,7 @@ def pair_distances(x1: Array, x2: Array, p: float):
     return vector_norm_of(difference, p, -1, False)
 
 
-@op(function=False, method=False, name="cdist", grad="CdistBackward0")
+@op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
 def pair_distances_by_product(x1: Array, x2: Array):
     """Euclidean distances by |a|² + |b|² - 2 a·b: faster for many rows, less exact if near."""
     squares = jnp.sum(x1 * x1, -1)[..., :, None] + jnp.sum(x2 * x2, -1)[..., None, :]
@@ -216,7 +222,7 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     return pair_distances(x1, x2, p)
 
 
-@op(method=False, functional=True)
+@op(method=False, functional=True, autocast={"cuda": "float32"})
 def pdist(input: Array, p: float = 2.0):
     """The p-norm distances of all pairs of different rows, in one row.
 

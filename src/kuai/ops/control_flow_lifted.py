@@ -14,6 +14,7 @@ from kuai.engine.compile.bodies import aval_of
 from kuai.engine.compile.lifting import lift, lift_carrying
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.promotion import strong
 from kuai.engine.tensor.storage import put
 from kuai.errors import ControlFlowError, LoopBackwardError
 
@@ -81,17 +82,12 @@ class Outside:
 
     def first(self, outside):
         """The states before any body has run."""
-        return [_strong(outside[position]) for position in self.states]
+        return [strong(outside[position]) for position in self.states]
 
     def put(self, states):
         """Write the states after the operation back to where they belong."""
         for storage, state in zip(self.storages, states, strict=True):
             put(storage, views.held(state))
-
-
-def _strong(array):
-    array = jnp.asarray(array)
-    return jax.lax.convert_element_type(array, array.dtype)
 
 
 def _run(name, function, values, outside, recorded):

@@ -12,7 +12,7 @@ import numpy as np
 
 from kuai.engine.autograd.function import Function
 from kuai.engine.op import Array, composite, op
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, modes, views, wrap
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
 from kuai.ops import indexing
@@ -99,7 +99,7 @@ def _caster(name, kind):
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"The tensor in dtype `{kind.name}`."
-    return composite(function=False)(convert)
+    return composite(export=f"Tensor.{name}")(convert)
 
 
 for _name, _kind in {
@@ -297,30 +297,6 @@ def get_device(input) -> int:
 def is_same_size(input, other) -> bool:
     """Whether two tensors have the same shape."""
     return shape_of(input) == shape_of(other)
-
-
-Tensor.is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it lies on a GPU.")
-Tensor.is_cpu = property(
-    lambda self: self.device.type == "cpu", doc="Whether it is in host memory."
-)
-Tensor.retains_grad = property(
-    lambda self: self._retains_grad, doc="Whether `retain_grad()` was called."
-)
-Tensor.itemsize = property(element_size, doc="The number of bytes of one element.")
-Tensor.nbytes = property(lambda self: numel(self) * element_size(self), doc="The number of bytes.")
-Tensor.is_sparse = Tensor.is_quantized = Tensor.is_meta = False
-Tensor.layout = "torch.strided"
-Tensor.name = None
-Tensor._version = property(lambda self: self._storage.version, doc="Counts in-place changes.")
-Tensor.output_nr = property(lambda self: self._output, doc="Its number among its node's outputs.")
-
-
-def _is_view(self):
-    """Whether gradients of this tensor follow another one."""
-    return self._base is not None
-
-
-method(_is_view)
 
 
 # Writing ------------------------------------------------------------------------------------------

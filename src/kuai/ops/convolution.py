@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
 from kuai.ops.convolution_kernels import Window, convolve, convolve_transposed
+from kuai.ops.dimensions import each_expanded
 from kuai.ops.native import channels_last
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "conv_transpose3d",
 ]
 
-_exported = op(functional=True, method=False, grad="ConvolutionBackward0")
+_options = dict(functional=True, method=False, grad="ConvolutionBackward0", autocast="lower")
+_convolution_op = op(**_options, materializes=True)
+_transposed_op = op(**_options)
 
 
-@_exported
+@_convolution_op
 def conv1d(
     input: Array,
     weight: Array,
@@ -43,7 +46,7 @@ def conv1d(
     return _convolution("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-@_exported
+@_convolution_op
 def conv2d(
     input: Array,
     weight: Array,
@@ -74,7 +77,7 @@ def conv2d(
     return _convolution("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@_exported
+@_convolution_op
 def conv3d(
     input: Array,
     weight: Array,
@@ -95,7 +98,7 @@ def conv3d(
     return _convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
-@_exported
+@_transposed_op
 def conv_transpose1d(
     input: Array,
     weight: Array,
@@ -118,7 +121,7 @@ def conv_transpose1d(
     return _transposed("conv_transpose1d", 1, input, weight, bias, *numbers)
 
 
-@_exported
+@_transposed_op
 def conv_transpose2d(
     input: Array,
     weight: Array,
@@ -149,7 +152,7 @@ def conv_transpose2d(
     return _transposed("conv_transpose2d", 2, input, weight, bias, *numbers)
 
 
-@_exported
+@_transposed_op
 def conv_transpose3d(
     input: Array,
     weight: Array,
@@ -177,7 +180,7 @@ def conv_transpose3d(
 
 def _convolution(name, dims, x, weight, bias, stride, padding, dilation, groups):
     x, batched = _batched(name, dims, x)
-    stride, dilation = _each(stride, dims), _each(dilation, dims)
+    stride, dilation = each_expanded(stride, dims), each_expanded(dilation, dims)
     padding = _pad_sizes(padding, dims, weight.shape[2:], stride, dilation)
     _check_numbers(weight, groups, stride=stride, padding=padding, dilation=dilation)
     _check_weight(x, weight, bias, groups, transposed=False)
@@ -190,8 +193,8 @@ def _transposed(name, dims, x, weight, bias, stride, padding, output_padding, gr
     x, batched = _batched(name, dims, x)
     if isinstance(padding, str):
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    stride, dilation = _each(stride, dims), _each(dilation, dims)
-    extra, padding = _each(output_padding, dims), _each(padding, dims)
+    stride, dilation = each_expanded(stride, dims), each_expanded(dilation, dims)
+    extra, padding = each_expanded(output_padding, dims), each_expanded(padding, dims)
     numbers = dict(stride=stride, padding=padding, dilation=dilation, output_padding=extra)
     _check_numbers(weight, groups, **numbers)
     _check_weight(x, weight, bias, groups, transposed=True)
@@ -232,17 +235,10 @@ def _add_bias(y, bias):
     return y + bias.reshape(-1, *(1,) * (y.ndim - 2))
 
 
-def _each(given, dims):
-    """One number for each dimension, where PyTorch takes one for all of them."""
-    if isinstance(given, (tuple, list)):
-        return tuple(given) * dims if len(given) == 1 else tuple(given)
-    return (given,) * dims
-
-
 def _pad_sizes(padding, dims, kernel, stride, dilation):
     """(before, after) for each dimension."""
     if not isinstance(padding, str):
-        return tuple((pad, pad) for pad in _each(padding, dims))
+        return tuple((pad, pad) for pad in each_expanded(padding, dims))
     if padding == "valid":
         return ((0, 0),) * dims
     if padding != "same":

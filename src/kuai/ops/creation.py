@@ -233,7 +233,7 @@ def _constant(name, value, text):
     shown = f"tensor([{value}., {value}.])"
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"{text}\n\n    Example:\n        >>> kuai.{name}(2)\n        {shown}\n    "
-    return composite(method=False)(make)
+    return composite(export=name)(make)
 
 
 def into(out, made):
@@ -314,7 +314,7 @@ def _like(name, value, text):
         f"{text}\n\n    Example:\n        >>> kuai.{name}(kuai.tensor([5.0, 6.0])).shape\n"
         "        torch.Size([2])\n    "
     )
-    return composite(method=False)(make)
+    return composite(export=name)(make)
 
 
 zeros_like = _like("zeros_like", 0, "Zeros in the size, dtype and device of another tensor.")
@@ -372,7 +372,7 @@ def _new(name, maker):
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"`{name.removeprefix('new_')}` in this tensor's dtype and on its device."
-    return composite(function=False)(make)
+    return composite(export=f"Tensor.{name}")(make)
 
 
 new_zeros = _new("new_zeros", zeros)

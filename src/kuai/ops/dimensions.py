@@ -11,6 +11,27 @@ import numpy as np
 Shape = tuple[int, ...]
 
 
+def each(value, dims: int) -> tuple:
+    """A number for each dimension, from one for all of them or from as many as there are.
+
+    Example:
+        >>> each(3, 2), each([3, 4], 2)
+        ((3, 3), (3, 4))
+    """
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+
+
+def each_expanded(value, dims: int) -> tuple:
+    """As `each`, and a list of one number counts as that number, as in PyTorch's operations.
+
+    Example:
+        >>> each_expanded([3], 2)
+        (3, 3)
+    """
+    values = each(value, 1)
+    return values * dims if len(values) == 1 else values
+
+
 def normalize_dim(dim: int, ndim: int) -> int:
     """The dimension counted from the front; a 0-d tensor has dimension 0 and -1, as in PyTorch.
 

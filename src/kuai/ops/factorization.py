@@ -12,15 +12,15 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.return_types import return_type
 
-_linalg = {"method": False, "module": "linalg"}
 _QR = return_type("linalg_qr", "Q", "R")
 _SVD = return_type("linalg_svd", "U", "S", "Vh")
 _EIGH = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
 _EIG = return_type("linalg_eig", "eigenvalues", "eigenvectors")
 _LSTSQ = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
-SvdResult = return_type("svd", "U", "S", "V")
-QrResult = return_type("qr", "Q", "R")
-SlogdetResult = return_type("slogdet", "sign", "logabsdet")
+_OLD_SVD = return_type("svd", "U", "S", "V")
+_OLD_QR = return_type("qr", "Q", "R")
+_LINALG_SLOGDET = return_type("linalg_slogdet", "sign", "logabsdet")
+_SLOGDET = return_type("slogdet", "sign", "logabsdet")
 
 
 def _matrices(name: str, A, square: bool = True):
@@ -42,7 +42,7 @@ def _matrices(name: str, A, square: bool = True):
 # Solutions and inverses ---------------------------------------------------------------------------
 
 
-@op(**_linalg, grad="LinalgInvExBackward0")
+@op(export="linalg.inv", grad="LinalgInvExBackward0", autocast={"cpu": "float32"})
 def inv(A: Array):
     """The inverse of square matrices.
 
@@ -66,7 +66,7 @@ def inverse(input):
     return inv(input)
 
 
-@op(**_linalg, grad="LinalgSolveExBackward0")
+@op(export="linalg.solve", grad="LinalgSolveExBackward0", autocast={"cpu": "float32"})
 def solve(A: Array, B: Array, *, left: bool = True):
     """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector.
 
@@ -85,7 +85,7 @@ def _transposed(A):
     return jnp.swapaxes(A, -1, -2)
 
 
-@op(**_linalg, grad="LinalgSolveTriangularBackward0")
+@op(export="linalg.solve_triangular", grad="LinalgSolveTriangularBackward0")
 def solve_triangular(
     A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
 ):
@@ -101,7 +101,7 @@ def solve_triangular(
     )
 
 
-@op(**_linalg)
+@op(export="linalg.pinv")
 def pinv(
     A: Array,
     rcond: Array | Number | None = None,
@@ -144,7 +144,7 @@ def _smallest(A, values, atol, rtol):
     return jnp.maximum(0 if atol is None else atol, relative).astype(values.dtype)
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def pinverse(input, rcond=1e-15):
     """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest.
 
@@ -156,7 +156,7 @@ def pinverse(input, rcond=1e-15):
     return pinv(input, rtol=rcond)
 
 
-@op(**_linalg, result=_LSTSQ)
+@op(export="linalg.lstsq", result=_LSTSQ, autocast={"cpu": "float32"})
 def lstsq(A: Array, B: Array, rcond: float | None = None, *, driver: str | None = None):
     """The X for which `A X - B` is smallest in the Frobenius norm.
 
@@ -179,7 +179,7 @@ def lstsq(A: Array, B: Array, rcond: float | None = None, *, driver: str | None 
 # Determinants and ranks ---------------------------------------------------------------------------
 
 
-@op(grad="LinalgDetBackward0")
+@op(grad="LinalgDetBackward0", aliases=("linalg.det",))
 def det(A: Array):
     """The determinant of square matrices.
 
@@ -195,7 +195,7 @@ def _signed_log(A):
     return sign, logarithm
 
 
-@op(result=SlogdetResult, grad="LinalgSlogdetBackward0")
+@op(result=_SLOGDET, grad="LinalgSlogdetBackward0")
 def slogdet(input: Array):
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -206,6 +206,17 @@ def slogdet(input: Array):
         logabsdet=tensor(1.7918))
     """
     return _signed_log(input)
+
+
+@composite(export="linalg.slogdet")
+def linalg_slogdet(A) -> _LINALG_SLOGDET:
+    """The sign of the determinant and the logarithm of its absolute value.
+
+    Example:
+        >>> kuai.linalg.slogdet(kuai.tensor([[2.0, 0.0], [0.0, -3.0]])).sign
+        tensor(-1.)
+    """
+    return _LINALG_SLOGDET(*slogdet(A))
 
 
 @op
@@ -220,7 +231,7 @@ def logdet(input: Array):
     return jnp.where(sign < 0, jnp.nan, logarithm)
 
 
-@op(**_linalg)
+@op(export="linalg.matrix_rank", autocast={"cpu": "float32"})
 def matrix_rank(
     A: Array,
     tol: Array | Number | None = None,
@@ -248,7 +259,7 @@ def matrix_rank(
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
 
 
-@op(**_linalg)
+@op(aliases=("linalg.matrix_power",))
 def matrix_power(A: Array, n: int):
     """The n-th power of square matrices; a negative one is that of the inverse.
 
@@ -263,8 +274,8 @@ def matrix_power(A: Array, n: int):
 # Factorizations -----------------------------------------------------------------------------------
 
 
-@op(**_linalg, grad="LinalgCholeskyExBackward0")
-def cholesky(A: Array, *, upper: bool = False):
+@op(export="linalg.cholesky", grad="LinalgCholeskyExBackward0", autocast={"cpu": "float32"})
+def linalg_cholesky(A: Array, *, upper: bool = False):
     """The lower triangular L with `A = L Lᴴ` (or the upper one).
 
     Example:
@@ -282,8 +293,8 @@ def _qr(A, mode: str):
     return tuple(jnp.linalg.qr(A, mode=mode))
 
 
-@op(**_linalg, result=_QR, grad="LinalgQrBackward0")
-def qr(A: Array, mode: str = "reduced"):
+@op(export="linalg.qr", result=_QR, grad="LinalgQrBackward0", autocast={"cpu": "float32"})
+def linalg_qr(A: Array, mode: str = "reduced"):
     """The orthogonal Q and upper triangular R with `A = Q R`.
 
     Args:
@@ -296,8 +307,8 @@ def qr(A: Array, mode: str = "reduced"):
     return _qr(_matrices("linalg.qr", A, square=False), mode)
 
 
-@op(**_linalg, result=_SVD, grad="LinalgSvdBackward0")
-def svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
+@op(export="linalg.svd", result=_SVD, grad="LinalgSvdBackward0", autocast={"cpu": "float32"})
+def linalg_svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
     """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
 
     Example:
@@ -307,7 +318,7 @@ def svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
     return tuple(jnp.linalg.svd(_matrices("linalg.svd", A, square=False), full_matrices))
 
 
-@op(**_linalg)
+@op(export="linalg.svdvals", autocast={"cpu": "float32"})
 def svdvals(A: Array, *, driver: str | None = None):
     """The singular values, falling.
 
@@ -326,7 +337,7 @@ def _one_triangle(A, UPLO: str):
     return mean + jax.lax.stop_gradient(whole - mean)
 
 
-@op(**_linalg, result=_EIGH, grad="LinalgEighBackward0")
+@op(export="linalg.eigh", result=_EIGH, grad="LinalgEighBackward0", autocast={"cpu": "float32"})
 def eigh(A: Array, UPLO: str = "L"):
     """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
 
@@ -338,7 +349,7 @@ def eigh(A: Array, UPLO: str = "L"):
     return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
 
 
-@op(**_linalg)
+@op(export="linalg.eigvalsh", autocast={"cpu": "float32"})
 def eigvalsh(A: Array, UPLO: str = "L"):
     """The eigenvalues of symmetric or Hermitian matrices, rising.
 
@@ -350,7 +361,7 @@ def eigvalsh(A: Array, UPLO: str = "L"):
     return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
-@op(**_linalg, result=_EIG, grad="LinalgEigBackward0")
+@op(export="linalg.eig", result=_EIG, grad="LinalgEigBackward0", autocast={"cpu": "float32"})
 def eig(A: Array):
     """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
 
@@ -361,7 +372,7 @@ def eig(A: Array):
     return tuple(jnp.linalg.eig(_matrices("linalg.eig", A)))
 
 
-@op(**_linalg)
+@op(export="linalg.eigvals", autocast={"cpu": "float32"})
 def eigvals(A: Array):
     """The complex eigenvalues of square matrices (on the CPU only).
 
@@ -370,3 +381,41 @@ def eigvals(A: Array):
         tensor([2.+0.j, 1.+0.j])
     """
     return jnp.linalg.eigvals(_matrices("linalg.eigvals", A))
+
+
+# The older functions outside `kuai.linalg`, with their own argument order -------------------------
+
+
+@composite
+def cholesky(input, upper=False):
+    """The triangular factor of `linalg.cholesky`.
+
+    Example:
+        >>> kuai.cholesky(kuai.tensor([[4.0, 2.0], [2.0, 5.0]]))
+        tensor([[2., 0.],
+                [1., 2.]])
+    """
+    return linalg_cholesky(input, upper=upper)
+
+
+@composite
+def qr(input, some=True) -> _OLD_QR:
+    """The factors of `linalg.qr`.
+
+    Example:
+        >>> kuai.qr(kuai.ones(3, 2)).R.shape
+        torch.Size([2, 2])
+    """
+    return _OLD_QR(*linalg_qr(input, "reduced" if some else "complete"))
+
+
+@composite
+def svd(input, some=True, compute_uv=True) -> _OLD_SVD:
+    """The factors of `linalg.svd`, with V instead of Vᴴ.
+
+    Example:
+        >>> kuai.svd(kuai.tensor([[3.0, 0.0], [0.0, 4.0]])).S
+        tensor([4., 3.])
+    """
+    U, S, Vh = linalg_svd(input, not some)
+    return _OLD_SVD(U, S, Vh.mH)

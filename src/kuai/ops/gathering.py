@@ -149,7 +149,7 @@ def scattered_reduced(
     return _scatter(input, dim, index, source, _REDUCTIONS[reduce], include_self, reduce == "mean")
 
 
-@op(function=False, method=False, grad="ScatterAddBackward0")
+@op(function=False, method=False, grad="ScatterAddBackward0", autocast={"cuda": "widest"})
 def scattered_sum(input: Array, dim: int, index: Array, source: Array):
     """`scatter_add` on arrays."""
     return _scatter(input, dim, index, source, "add")

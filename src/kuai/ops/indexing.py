@@ -17,7 +17,7 @@ import numpy as np
 
 from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, Sequence, op
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, from_array, method
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops import shaping
@@ -271,5 +271,5 @@ def jax_shape(input, spots):
     return input.at[spots].get(mode="clip").shape
 
 
-Tensor.__getitem__ = get_item
-Tensor.__setitem__ = set_item
+method(get_item, name="__getitem__")
+method(set_item, name="__setitem__")

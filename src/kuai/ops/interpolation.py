@@ -116,7 +116,7 @@ def _kernel(mode, antialias=False):
     def name(input):
         return f"Upsample{word}{input.ndim - 2}D{'Aa' if antialias else ''}Backward0"
 
-    @op(function=False, method=False, grad=name)
+    @op(function=False, method=False, grad=name, autocast={"cuda": "float32"})
     def interpolate(input: Array, size: tuple, factors: tuple, align_corners: bool):
         return _resample(input, size, factors, mode, align_corners, antialias)
 

@@ -14,7 +14,7 @@ from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.shaping import shape_of
 
 
-@op(method=False, aliases=("concat", "concatenate"))
+@op(method=False, aliases=("concat", "concatenate"), autocast={"cpu": "widest"})
 def cat(tensors: Sequence[Array], dim: int = 0):
     """The tensors one after the other along an existing dimension.
 
@@ -53,7 +53,7 @@ def _check_joined(first, shape, dim, number):
             )
 
 
-@op(method=False)
+@op(method=False, autocast={"cpu": "widest"})
 def stack(tensors: Sequence[Array], dim: int = 0):
     """The tensors one after the other along a new dimension.
 
@@ -75,7 +75,7 @@ def stack(tensors: Sequence[Array], dim: int = 0):
     return jnp.stack([cast(t, kind) for t in tensors], normalize_dim(dim, tensors[0].ndim + 1))
 
 
-def _at_least(needed, place):
+def _at_least(name, needed, place):
     def grow(tensor):
         while len(shape_of(tensor)) < needed:
             tensor = shaping.unsqueeze(tensor, place(len(shape_of(tensor))))
@@ -87,14 +87,14 @@ def _at_least(needed, place):
         given = tensors[0] if len(tensors) == 1 else tensors
         return tuple(map(grow, given))
 
-    atleast.__name__ = atleast.__qualname__ = f"atleast_{needed}d"
+    atleast.__name__ = atleast.__qualname__ = name
     atleast.__doc__ = f"Each tensor with at least {needed} dimension(s)."
-    return composite(method=False)(atleast)
+    return composite(export=name)(atleast)
 
 
-atleast_1d = _at_least(1, lambda ndim: 0)
-atleast_2d = _at_least(2, lambda ndim: 0)
-atleast_3d = _at_least(3, lambda ndim: 2 if ndim == 2 else 0)
+atleast_1d = _at_least("atleast_1d", 1, lambda ndim: 0)
+atleast_2d = _at_least("atleast_2d", 2, lambda ndim: 0)
+atleast_3d = _at_least("atleast_3d", 3, lambda ndim: 2 if ndim == 2 else 0)
 
 
 @composite(method=False)

@@ -17,7 +17,7 @@ from kuai.ops.products import matmul
 # Norms --------------------------------------------------------------------------------------------
 
 
-@composite(method=False, module="linalg")
+@composite(export="linalg.vector_norm")
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     """(Σ|x|ᵖ)^(1/p) of all elements or over some dimensions; the largest |x| for p = inf.
 
@@ -28,7 +28,13 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     return call(vector_norm_over, out, x, float(ord), dim, keepdim, dtype)
 
 
-@op(function=False, method=False, name="linalg_matrix_norm", grad="LinalgMatrixNormBackward0")
+@op(
+    function=False,
+    method=False,
+    name="linalg_matrix_norm",
+    grad="LinalgMatrixNormBackward0",
+    autocast={"cuda": "float32"},
+)
 def matrix_norm_over(
     A: Array, order: object, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None
 ):
@@ -67,7 +73,7 @@ def _singular_values(A):
     return jnp.linalg.svd(A, compute_uv=False)
 
 
-@composite(method=False, module="linalg")
+@composite(export="linalg.matrix_norm")
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):
     """A norm of a matrix: "fro", "nuc", or by number 1, -1, 2, -2, inf, -inf.
 
@@ -78,6 +84,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
     return call(matrix_norm_over, out, A, ord, dim, keepdim, dtype)
 
 
+@composite(export="linalg.norm")
 def linalg_norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
     """The norm of a vector or a matrix.
 
@@ -102,11 +109,7 @@ def _count(dim) -> int:
     return 1 if isinstance(dim, int) else len(dim)
 
 
-linalg_norm.__name__ = linalg_norm.__qualname__ = "norm"
-composite(linalg_norm, method=False, module="linalg")
-
-
-@composite
+@composite(method=False)
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm of all elements or over some dimensions; "fro" is p = 2, "nuc" a matrix norm.
 
@@ -122,10 +125,21 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     return vector_norm(input, order, dim, keepdim, dtype=dtype, out=out)
 
 
+@composite(export="Tensor.norm")
+def norm_of(self, p="fro", dim=None, keepdim=False, dtype=None):
+    """`kuai.norm` of this tensor.
+
+    Example:
+        >>> kuai.tensor([3.0, 4.0]).norm()
+        tensor(5.)
+    """
+    return norm(self, p, dim, keepdim, dtype=dtype)
+
+
 # Products -----------------------------------------------------------------------------------------
 
 
-@composite(method=False, module="linalg")
+@composite(export="linalg.multi_dot", autocast="lower")
 def multi_dot(tensors, *, out=None):
     """The product of several matrices, in the order that costs least.
 
@@ -188,7 +202,7 @@ def _ends(tensor, place: int, count: int) -> tuple[int, int]:
     return (1, tensor.shape[0]) if place == 0 else (tensor.shape[0], 1)
 
 
-@op(method=False, module="linalg")
+@op(export="linalg.vecdot", autocast="lower")
 def vecdot(x: Array, y: Array, *, dim: int = -1):
     """Σ conj(x) · y along a dimension.
 
@@ -199,6 +213,7 @@ def vecdot(x: Array, y: Array, *, dim: int = -1):
     return jnp.sum(jnp.conj(x) * y, normalize_dim(dim, x.ndim), dtype=x.dtype)
 
 
+@op(export="linalg.cross")
 def linalg_cross(input: Array, other: Array, *, dim: int = -1):
     """The cross product of vectors of three elements along a dimension.
 
@@ -207,7 +222,3 @@ def linalg_cross(input: Array, other: Array, *, dim: int = -1):
         tensor([0., 0., 1.])
     """
     return vector_cross(input, other, dim)
-
-
-linalg_cross.__name__ = "cross"
-linalg_cross = op(linalg_cross, method=False, module="linalg", grad="LinalgCrossBackward0")

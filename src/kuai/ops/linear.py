@@ -23,7 +23,7 @@ def _grad_name(input, weight, bias=None) -> str:
     return "UnsafeViewBackward0" if bias is None else "ViewBackward0"
 
 
-@op(function=False, method=False, functional=True, grad=_grad_name)
+@op(function=False, method=False, functional=True, grad=_grad_name, autocast="lower")
 def linear(input: Array, weight: Array, bias: Array | None = None):
     """A linear map: y = x Wᵀ + b.
 
@@ -96,7 +96,10 @@ def _check_linear_dtypes(input, weight, bias):
 
 
 @op(
-    method=False, functional=True, grad=lambda *x: "ViewBackward0" if len(x) < 4 else "AddBackward0"
+    method=False,
+    functional=True,
+    grad=lambda *x: "ViewBackward0" if len(x) < 4 else "AddBackward0",
+    autocast={"cuda": "widest"},
 )
 def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = None):
     """A bilinear map: yₖ = x₁ᵀ Wₖ x₂ + bₖ.

@@ -17,7 +17,7 @@ from kuai.ops.loss_reduction import legacy_reduction, reduced, warn_sizes
 # Distances between input and target ---------------------------------------------------------------
 
 
-@op(function=False, method=False, grad="MseLossBackward0")
+@op(function=False, method=False, grad="MseLossBackward0", autocast="float32")
 def _mse_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
     input, target = together(input, target)
     refuse("mse_cpu", input, 0, 1)
@@ -28,13 +28,13 @@ def _absolute(x):
     return jnp.where(x == 0, jnp.zeros((), x.dtype), jnp.abs(x))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
     input, target = together(input, target)
     return _weighted(_absolute(input - target), weight, reduction)
 
 
-@op(function=False, method=False, grad="HuberLossBackward0")
+@op(function=False, method=False, grad="HuberLossBackward0", autocast="float32")
 def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
@@ -50,7 +50,7 @@ def _huber(input, target, delta):
     return jnp.where(near, 0.5 * jnp.square(close), delta * (far - 0.5 * delta))
 
 
-@op(function=False, method=False, grad="SmoothL1LossBackward0")
+@op(function=False, method=False, grad="SmoothL1LossBackward0", autocast="float32")
 def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float):
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
@@ -75,6 +75,14 @@ def _weighted(loss, weight, reduction):
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """Mean squared error: (x - y)².
 
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        weight: one number for each element; the mean is weighted by it.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.mse_loss(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 4.0]))
         tensor(2.)
@@ -87,6 +95,14 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """Mean absolute error: |x - y|.
 
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        weight: one number for each element; the mean is weighted by it.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.l1_loss(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 4.0]))
         tensor(1.)
@@ -98,6 +114,14 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 @composite(function=False, method=False, functional=True)
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """(x - y)² / (2 beta) where |x - y| < beta, |x - y| - beta/2 elsewhere.
+
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        beta: where the one goes over into the other; 0 is `L1Loss`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
 
     Example:
         >>> kuai.nn.functional.smooth_l1_loss(kuai.tensor([3.0]), kuai.tensor([0.0]))
@@ -114,9 +138,19 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """(x - y)² / 2 where |x - y| <= delta, delta·(|x - y| - delta/2) elsewhere.
 
+    Args:
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        delta: where the one goes over into the other.
+        weight: one number for each element; the mean is weighted by it.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.huber_loss(kuai.tensor([3.0]), kuai.tensor([0.0]), delta=2.0)
         tensor(4.)
+
+    Reference: Huber, "Robust estimation of a location parameter", 1964.
     """
     warn_sizes(input, target)
     return _huber_loss_op(input, target, weight, reduction, float(delta))
@@ -130,7 +164,7 @@ def _x_log_x(x):
     return jnp.where(positive, x * jnp.log(jnp.where(positive, x, 1)), jnp.zeros((), x.dtype))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _kl_div_op(input: Array, target: Array, reduction: str, log_target: bool):
     input, target = together(input, target)
     if log_target:
@@ -150,10 +184,15 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         reduction: `'batchmean'` is the mathematical definition's mean over the batch.
         log_target: the target, too, is given as logarithms.
 
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> p = kuai.tensor([0.5, 0.5])
         >>> kuai.nn.functional.kl_div(p.log(), p, reduction="sum")
         tensor(0.)
+
+    Reference: Kullback & Leibler, "On information and sufficiency", 1951.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
@@ -167,7 +206,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return _kl_div_op(input, target, reduction, log_target)
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _poisson_nll_loss_op(
     input: Array, target: Array, log_input: bool, full: bool, eps: float, reduction: str
 ):
@@ -195,6 +234,16 @@ def poisson_nll_loss(
     reduction="mean",
 ):
     """Negative log-likelihood of a Poisson distribution: eˣ - y·x (+ log y!, with `full`).
+
+    Args:
+        log_input: the input is the logarithm of the expected count.
+        full: add Stirling's approximation of log y!, y·log y − y + ½·log(2πy), where y > 1.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        eps: keeps the logarithm finite.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
 
     Example:
         >>> kuai.nn.functional.poisson_nll_loss(kuai.tensor([0.0]), kuai.tensor([2.0]))
@@ -232,10 +281,22 @@ def _variance_like(input, var):
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """Negative log-likelihood of a normal distribution: (log v + (x - y)² / v) / 2.
 
+    Args:
+        full: add the constant ½·log 2π.
+        eps: the least variance; no gradient flows through this bound.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; `var` the same, without the last dimension, or with a last
+        dimension of 1.
+
     Example:
         >>> one = kuai.ones(1)
         >>> kuai.nn.functional.gaussian_nll_loss(one, one * 3, one)
         tensor(2.)
+
+    Reference: Nix & Weigend, "Estimating the mean and variance of the target probability
+    distribution", 1994.
 
     Differs from PyTorch: a negative variance counts as `eps` instead of raising an error.
     """
@@ -250,7 +311,7 @@ def _hinge(x):
     return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
     input, target = together(input, target)
     zero = jnp.zeros((), input.dtype)
@@ -264,6 +325,14 @@ def hinge_embedding_loss(
 ):
     """x where y = 1, max(0, margin - x) where y = -1.
 
+    Args:
+        margin: distances beyond it are large enough.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.hinge_embedding_loss(kuai.tensor([0.25]), kuai.tensor([-1.0]))
         tensor(0.7500)
@@ -272,7 +341,7 @@ def hinge_embedding_loss(
     return _hinge_embedding_loss_op(input, target, float(margin), reduction)
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _margin_ranking_loss_op(
     input1: Array, input2: Array, target: Array, margin: float, reduction: str
 ):
@@ -285,6 +354,14 @@ def margin_ranking_loss(
     input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
 ):
     """max(0, -y·(x₁ - x₂) + margin).
+
+    Args:
+        margin: by how much.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        three of one shape; a number, or that shape with `reduction='none'`.
 
     Example:
         >>> one = kuai.ones(1)
@@ -300,7 +377,7 @@ def margin_ranking_loss(
     return _margin_ranking_loss_op(input1, input2, target, float(margin), reduction)
 
 
-@op(function=False, method=False, grad="SoftMarginLossBackward0")
+@op(function=False, method=False, grad="SoftMarginLossBackward0", autocast="float32")
 def _soft_margin_loss_op(input: Array, target: Array, reduction: str):
     input, target = together(input, target)
     return reduced(jax.nn.softplus(-target * input), reduction)
@@ -310,6 +387,13 @@ def _soft_margin_loss_op(input: Array, target: Array, reduction: str):
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + e^(-y·x)).
 
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.soft_margin_loss(kuai.zeros(1), kuai.ones(1))
         tensor(0.6931)
@@ -318,7 +402,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     return _soft_margin_loss_op(input, target, reduction)
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast={"cuda": "float32"})
 def _multilabel_soft_margin_loss_op(
     input: Array, target: Array, weight: Array | None, reduction: str
 ):
@@ -334,6 +418,14 @@ def multilabel_soft_margin_loss(
 ):
     """The mean over classes of binary cross entropies of logits.
 
+    Args:
+        weight: one number w for each class.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target `(N, C)`; a number, or `(N,)` with `reduction='none'`.
+
     Example:
         >>> kuai.nn.functional.multilabel_soft_margin_loss(kuai.zeros(1, 2), kuai.ones(1, 2))
         tensor(0.6931)
@@ -342,7 +434,7 @@ def multilabel_soft_margin_loss(
     return _multilabel_soft_margin_loss_op(input, target, weight, reduction)
 
 
-@op(function=False, method=False, grad="MultiMarginLossBackward0")
+@op(function=False, method=False, grad="MultiMarginLossBackward0", autocast="float32")
 def _multi_margin_loss_op(
     input: Array, target: Array, weight: Array | None, p: int, margin: float, reduction: str
 ):
@@ -375,9 +467,22 @@ def multi_margin_loss(
 ):
     """Σ max(0, margin - x_y + x_i)ᵖ / C over all classes i other than y.
 
+    Args:
+        p: 1 or 2.
+        margin: by how much.
+        weight: one number w for each class.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input `(N, C)` or `(C,)`, target `(N,)` or `()` of class indices.
+
     Example:
         >>> kuai.nn.functional.multi_margin_loss(kuai.zeros(1, 2), kuai.tensor([0]))
         tensor(0.5000)
+
+    Reference: Crammer & Singer, "On the algorithmic implementation of multiclass kernel-based
+    vector machines", 2001.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if p not in (1, 2):
@@ -387,7 +492,7 @@ def multi_margin_loss(
     return _multi_margin_loss_op(input, target, weight, p, float(margin), reduction)
 
 
-@op(function=False, method=False, grad="MultilabelMarginLossBackward0")
+@op(function=False, method=False, grad="MultilabelMarginLossBackward0", autocast="float32")
 def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
     if input.shape != target.shape:
         raise RuntimeError(
@@ -410,6 +515,11 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
 
     Args:
         target: class indices, ended by a negative one.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target `(N, C)` or `(C,)`; a row's labels end at the first negative one.
 
     Example:
         >>> y = kuai.tensor([[0, -1]])

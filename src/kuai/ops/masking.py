@@ -56,7 +56,7 @@ def _at_slices(input, dim, index, how, source):
     return made.reshape(input.shape)
 
 
-def _slice_op(name, grad, how):
+def _slice_op(name, grad, how, autocast=None):
     def change(input: Array, dim: int, index: Array, source: Array | Number):
         check_integers(index, name)
         if not source.ndim:
@@ -77,11 +77,11 @@ def _slice_op(name, grad, how):
 
     change.__name__ = change.__qualname__ = f"{name}_at"
     change.__doc__ = f"`{name}` on arrays."
-    return op(function=False, method=False, grad=grad)(change)
+    return op(function=False, method=False, grad=grad, autocast=autocast)(change)
 
 
 _index_add = _slice_op("index_add", "IndexAddBackward0", "add")
-_index_copy = _slice_op("index_copy", "IndexCopyBackward0", "set")
+_index_copy = _slice_op("index_copy", "IndexCopyBackward0", "set", autocast={"cpu": "widest"})
 _index_fill = _slice_op("index_fill", "IndexFillBackward0", "set")
 
 
@@ -124,7 +124,7 @@ def index_fill(input, dim, index, value):
     return _index_fill(input, prepared(input, dim, index), index, value)
 
 
-@composite(inplace=True)
+@composite(inplace=True, autocast={"cuda": "widest"})
 def index_put(input, indices, values, accumulate=False):
     """The input with values at the places that a tuple of index tensors names.
 

@@ -153,13 +153,13 @@ def _apply(random_key, arrays, names, options, p):
     return output, jnp.mean(weights, axis=1) if options.average else weights
 
 
-@op(function=False, method=False, grad="ViewBackward0")
+@op(function=False, method=False, grad="ViewBackward0", autocast="lower")
 def _multi_head(arrays: Sequence[Array], names: tuple, options: tuple):
     """Attention of several heads."""
     return _apply(None, arrays, names, options, 0.0)
 
 
-@op(function=False, method=False, random=True, grad="ViewBackward0")
+@op(function=False, method=False, random=True, grad="ViewBackward0", autocast="lower")
 def _multi_head_with_dropout(
     random_key, arrays: Sequence[Array], names: tuple, options: tuple, p: float
 ):

@@ -286,7 +286,7 @@ def _check_normalized(input, normalized_shape, star, **parameters):
         )
 
 
-@op(function=False, method=False, grad="NativeLayerNormBackward0")
+@op(function=False, method=False, grad="NativeLayerNormBackward0", autocast={"cuda": "float32"})
 def _layer_norm_op(
     input: Array, normalized_shape: tuple, weight: Array | None, bias: Array | None, eps: float
 ):
@@ -314,7 +314,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     return _layer_norm_op(input, tuple(normalized_shape), weight, bias, float(eps))
 
 
-@op(function=False, method=False, grad="MulBackward0")
+@op(function=False, method=False, grad="MulBackward0", autocast={"cuda": "float32"})
 def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, eps: float | None):
     _check_normalized(input, normalized_shape, "", weight=weight)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
@@ -340,7 +340,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     return _rms_norm_op(input, tuple(normalized_shape), weight, eps)
 
 
-@op(function=False, method=False, grad="NativeGroupNormBackward0")
+@op(function=False, method=False, grad="NativeGroupNormBackward0", autocast={"cuda": "float32"})
 def _group_norm_op(
     input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float
 ):
@@ -388,7 +388,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 # Neighbouring channels, vectors -------------------------------------------------------------------
 
 
-@op(function=False, method=False, functional=True, grad="DivBackward0")
+@op(function=False, method=False, functional=True, grad="DivBackward0", autocast="float32")
 def local_response_norm(
     input: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ):
@@ -415,7 +415,7 @@ def local_response_norm(
     return input / (k + alpha * (total / size)) ** beta
 
 
-@op(function=False, method=False, grad="DivBackward0")
+@op(function=False, method=False, grad="DivBackward0", autocast={"cuda": "float32"})
 def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
     norm = vector_norm(input, p, dim, keepdims=True)
     return input / jnp.where(norm < eps, jnp.asarray(eps, norm.dtype), norm)

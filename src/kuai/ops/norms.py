@@ -44,7 +44,13 @@ def _general_norm(size, order, axis, keepdim):
     return jnp.where(none, 0, jnp.where(none, 1, total) ** (1 / order)).astype(size.dtype)
 
 
-@op(function=False, method=False, name="linalg_vector_norm", grad="LinalgVectorNormBackward0")
+@op(
+    function=False,
+    method=False,
+    name="linalg_vector_norm",
+    grad="LinalgVectorNormBackward0",
+    autocast={"cuda": "float32"},
+)
 def vector_norm_over(
     input: Array,
     order: float,
@@ -62,7 +68,7 @@ def vector_norm_over(
     return vector_norm_of(input, order, normalize_dims(dim, input.ndim), keepdim)
 
 
-@op(function=False, method=False, name="dist", grad="DistBackward0")
+@op(function=False, method=False, name="dist", grad="DistBackward0", autocast={"cuda": "float32"})
 def distance(input: Array, other: Array, p: float):
     """The p-norm of the difference of all elements."""
     input, other = together(input, other, to_float=True)

@@ -174,7 +174,7 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan):
     return quantile_of(input, q, dim, keepdim, interpolation, ignore_nan)
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The values below which the fractions `q` of the elements lie.
 
@@ -188,7 +188,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """`quantile` of the elements that are not NaN.
 

@@ -78,7 +78,17 @@ def _check_circular(input, amounts):
             raise RuntimeError("Negative padding value is resulting in an empty dimension")
 
 
-@op(function=False, method=False, grad=_border_name("ReflectionPad"))
+def _reflection_choice(input, pad):
+    """PyTorch's table has no reflections of volumes."""
+    return None if len(pad) == 6 else "float32"
+
+
+@op(
+    function=False,
+    method=False,
+    grad=_border_name("ReflectionPad"),
+    autocast={"cpu": _reflection_choice},
+)
 def _pad_reflect(input: Array, pad: tuple):
     _check_border(input, pad)
     amounts = _amounts(pad, input.ndim)
@@ -86,7 +96,7 @@ def _pad_reflect(input: Array, pad: tuple):
     return jnp.pad(*_cut(input, amounts), mode="reflect")
 
 
-@op(function=False, method=False, grad=_border_name("ReplicationPad"))
+@op(function=False, method=False, grad=_border_name("ReplicationPad"), autocast={"cpu": "float32"})
 def _pad_replicate(input: Array, pad: tuple):
     _check_border(input, pad)
     return jnp.pad(*_cut(input, _amounts(pad, input.ndim)), mode="edge")

@@ -13,7 +13,7 @@ from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kin
 # Exponentials and logarithms ----------------------------------------------------------------------
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def exp(input: Array):
     """eˣ of each element.
 
@@ -24,7 +24,7 @@ def exp(input: Array):
     return jnp.exp(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.exp2",))
 def exp2(input: Array):
     """2ˣ of each element.
 
@@ -35,7 +35,7 @@ def exp2(input: Array):
     return jnp.exp2(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"}, aliases=("special.expm1",))
 def expm1(input: Array):
     """eˣ - 1 of each element, exact for small x.
 
@@ -46,7 +46,7 @@ def expm1(input: Array):
     return jnp.expm1(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def log(input: Array):
     """The natural logarithm of each element.
 
@@ -57,7 +57,7 @@ def log(input: Array):
     return jnp.log(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def log2(input: Array):
     """The logarithm to base 2 of each element.
 
@@ -68,7 +68,7 @@ def log2(input: Array):
     return jnp.log2(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def log10(input: Array):
     """The logarithm to base 10 of each element.
 
@@ -79,7 +79,7 @@ def log10(input: Array):
     return jnp.log10(floating(input))
 
 
-@op(inplace=True, grad="Log1PBackward0")
+@op(inplace=True, grad="Log1PBackward0", autocast={"cuda": "float32"}, aliases=("special.log1p",))
 def log1p(input: Array):
     """log(1 + x) of each element, exact for small x.
 
@@ -93,7 +93,7 @@ def log1p(input: Array):
 # Sigmoids -----------------------------------------------------------------------------------------
 
 
-@op(inplace=True, functional=True)
+@op(inplace=True, functional=True, aliases=("special.expit",))
 def sigmoid(input: Array):
     """1 / (1 + e⁻ˣ) of each element.
 
@@ -104,7 +104,7 @@ def sigmoid(input: Array):
     return jax.nn.sigmoid(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.logit",))
 def logit(input: Array, eps: float | None = None):
     """log(x / (1 - x)) of each element, the inverse of `sigmoid`.
 
@@ -179,7 +179,7 @@ def frac(input: Array):
     return input - jnp.trunc(input)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.round",))
 def round(input: Array, *, decimals: int = 0):
     """Each element rounded to the nearest value with so many decimals; halves go to the even one.
 

@@ -11,14 +11,16 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.ops.dimensions import each_expanded
 from kuai.ops.pooling_kernels import maximum, positions, total
-from kuai.ops.pooling_windows import adaptive_spans, as_sizes, pool_spans
+from kuai.ops.pooling_windows import adaptive_spans, pool_spans
 
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "avg_pool1d",
@@ -88,7 +90,9 @@ def max_pool2d(
     return _largest(input, spans, return_indices)
 
 
-@op(functional=True, method=False, grad="MaxPool3DWithIndicesBackward0")
+@op(
+    functional=True, method=False, grad="MaxPool3DWithIndicesBackward0", autocast={"cpu": "float32"}
+)
 def max_pool3d(
     input: Array,
     kernel_size,
@@ -143,7 +147,13 @@ def adaptive_max_pool2d(input: Array, output_size, return_indices=False):
     return _largest(_float("adaptive_max_pool2d", input), spans, return_indices)
 
 
-@op(function=False, functional=True, method=False, grad="AdaptiveMaxPool3DBackward0")
+@op(
+    function=False,
+    functional=True,
+    method=False,
+    grad="AdaptiveMaxPool3DBackward0",
+    autocast={"cpu": "float32"},
+)
 def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
     """The largest element of each of `output_size` windows that cover a volume.
 
@@ -159,7 +169,8 @@ def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
     return _largest(_float("adaptive_max_pool2d", input), spans, return_indices)
 
 
-def _with_indices(input, output_size) -> tuple[Tensor, Tensor]:
+@composite(export="adaptive_max_pool1d")
+def adaptive_max_pool1d_with_indices(input, output_size) -> tuple[Tensor, Tensor]:
     """The maxima and where they lie; the function of this name in `nn.functional` gives the maxima.
 
     Example:
@@ -167,10 +178,6 @@ def _with_indices(input, output_size) -> tuple[Tensor, Tensor]:
         (tensor([[3., 2.]]), tensor([[1, 2]]))
     """
     return adaptive_max_pool1d(input, output_size, return_indices=True)
-
-
-_with_indices.__name__ = "adaptive_max_pool1d"
-composite(_with_indices, method=False)
 
 
 def _largest(x, spans, return_indices):
@@ -201,7 +208,7 @@ def avg_pool1d(
         tensor([[2., 1.]])
     """
     spans = pool_spans("avg_pool1d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
-    padding = as_sizes(padding, 1)
+    padding = each_expanded(padding, 1)
     return _mean(input, spans, padding, count_include_pad, None)
 
 
@@ -230,11 +237,17 @@ def avg_pool2d(
     """
     spans = pool_spans("avg_pool2d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
     input = input if input.dtype == jnp.int64 else _float("avg_pool2d", input)
-    padding = as_sizes(padding, 2)
+    padding = each_expanded(padding, 2)
     return _mean(input, spans, padding, count_include_pad, divisor_override)
 
 
-@op(function=False, functional=True, method=False, grad="AvgPool3DBackward0")
+@op(
+    function=False,
+    functional=True,
+    method=False,
+    grad="AvgPool3DBackward0",
+    autocast={"cpu": "float32"},
+)
 def avg_pool3d(
     input: Array,
     kernel_size,
@@ -253,7 +266,7 @@ def avg_pool3d(
         torch.Size([1, 2, 2, 2])
     """
     spans = pool_spans("avg_pool3d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
-    padding = as_sizes(padding, 3)
+    padding = each_expanded(padding, 3)
     return _mean(input, spans, padding, count_include_pad, divisor_override)
 
 
@@ -289,7 +302,13 @@ def adaptive_avg_pool2d(input: Array, output_size):
     return _mean(_float("adaptive_avg_pool2d", input), spans, (0,) * 2, True, None)
 
 
-@op(function=False, functional=True, method=False, grad="AdaptiveAvgPool3DBackward0")
+@op(
+    function=False,
+    functional=True,
+    method=False,
+    grad="AdaptiveAvgPool3DBackward0",
+    autocast={"cpu": "float32"},
+)
 def adaptive_avg_pool3d(input: Array, output_size):
     """The mean of each of `output_size` windows that cover a volume.
 
@@ -357,7 +376,9 @@ _KINDS = {
 # The norm -----------------------------------------------------------------------------------------
 
 
-@op(function=False, functional=True, method=False, grad="PowBackward0")
+@op(
+    function=False, functional=True, method=False, grad="PowBackward0", autocast={"cuda": "float32"}
+)
 def lp_pool1d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a signal.
 
@@ -370,7 +391,9 @@ def lp_pool1d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False
     return _norm("avg_pool1d", input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@op(function=False, functional=True, method=False, grad="PowBackward0")
+@op(
+    function=False, functional=True, method=False, grad="PowBackward0", autocast={"cuda": "float32"}
+)
 def lp_pool2d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a image.
 
@@ -383,7 +406,9 @@ def lp_pool2d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False
     return _norm("avg_pool2d", input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@op(function=False, functional=True, method=False, grad="PowBackward0")
+@op(
+    function=False, functional=True, method=False, grad="PowBackward0", autocast={"cuda": "float32"}
+)
 def lp_pool3d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a volume.
 

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
-__all__ = ["Span", "adaptive_spans", "as_sizes", "pool_spans"]
+from kuai.ops.dimensions import each, each_expanded
+
+__all__ = ["Span", "adaptive_spans", "pool_spans"]
 
 _WORDS = {2: "two", 3: "three"}
 
@@ -25,21 +27,13 @@ class Span(NamedTuple):
         return self.stride == self.kernel and self.dilation == 1 and self.starts[:1] == (0,)
 
 
-def as_sizes(given, dims):
-    """One number for each dimension; None where nothing was given."""
-    if given is None or given == () or given == []:
-        return None
-    sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-    return sizes * dims if len(sizes) == 1 else sizes
-
-
 def pool_spans(name, shape, kernel, stride, padding, dilation, ceil_mode):
     """The spans of a pooling operation, after PyTorch's checks of its arguments."""
     dims = int(name[-2])
     _check_lengths(name, dims, kernel, stride, padding, dilation)
-    kernel, padding = as_sizes(kernel, dims), as_sizes(padding, dims)
-    dilation = as_sizes(dilation, dims)
-    stride = as_sizes(stride, dims) or kernel
+    kernel, padding = each_expanded(kernel, dims), each_expanded(padding, dims)
+    dilation = each_expanded(dilation, dims)
+    stride = each_expanded(stride, dims) if stride not in (None, (), []) else kernel
     if name == "max_pool1d":
         _check_max_pool1d(shape, kernel[0], stride[0], padding[0], dilation[0])
     else:
@@ -192,7 +186,7 @@ def _adaptive_span(size, count):
 
 
 def _adaptive_targets(name, dims, shape, output_size):
-    given = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * dims
+    given = each(output_size, dims)
     if dims == 1 and len(given) != 1:
         raise RuntimeError(
             f"{name}() argument 'output_size' should contain one int (got {len(given)})"

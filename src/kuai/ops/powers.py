@@ -37,7 +37,7 @@ def sqrt(input: Array):
     return jnp.sqrt(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def rsqrt(input: Array):
     """1 / √x of each element.
 
@@ -51,7 +51,7 @@ def rsqrt(input: Array):
 _FIXED_EXPONENTS = (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4)
 
 
-@op(function=False, method=False, name="pow", grad="PowBackward0")
+@op(function=False, method=False, name="pow", grad="PowBackward0", autocast={"cuda": "float32"})
 def power_fixed(input: Array, exponent: float):
     """A power whose exponent is part of the program: no general power is computed."""
     input = to_dtype_of_power(input, exponent)
@@ -65,14 +65,14 @@ def to_dtype_of_power(input, exponent):
     return cast(input, result_dtype(input, exponent))
 
 
-@op(function=False, method=False, name="pow", grad="PowBackward0")
+@op(function=False, method=False, name="pow", grad="PowBackward0", autocast={"cuda": "float32"})
 def power_of_number(input: Array, exponent: Number):
     """A power whose exponent is a number that travels as an input."""
     input, exponent = together(input, exponent)
     return jnp.power(input, jax.lax.stop_gradient(exponent))
 
 
-@op(function=False, method=False, name="pow", grad="PowBackward1")
+@op(function=False, method=False, name="pow", grad="PowBackward1", autocast={"cuda": "float32"})
 def power_general(input: Array | Number, exponent: Array | Number):
     """A power of which both may be tensors."""
     input, exponent = together(input, exponent)

@@ -98,7 +98,7 @@ def vector_product(first, second):
     return contract(first, second, ((0,), (0,)))
 
 
-@op
+@op(autocast="lower")
 def mm(input: Array, mat2: Array):
     """The product of two matrices, (n, k) · (k, m) → (n, m).
 
@@ -114,7 +114,7 @@ def mm(input: Array, mat2: Array):
     return matrix_product(input, mat2)
 
 
-@op
+@op(autocast="lower")
 def bmm(input: Array, mat2: Array):
     """The products of two batches of matrices, (b, n, k) · (b, k, m) → (b, n, m).
 
@@ -128,7 +128,7 @@ def bmm(input: Array, mat2: Array):
     return batch_product(input, mat2)
 
 
-@op
+@op(autocast={"cuda": "lower"})
 def mv(input: Array, vec: Array):
     """The product of a matrix and a vector, (n, k) · (k,) → (n,).
 
@@ -142,7 +142,7 @@ def mv(input: Array, vec: Array):
     return matrix_vector_product(input, vec)
 
 
-@op
+@op(autocast={"cuda": "widest"})
 def dot(input: Array, tensor: Array):
     """The sum of the products of two vectors' elements.
 
@@ -153,7 +153,7 @@ def dot(input: Array, tensor: Array):
     return vector_product(input, tensor)
 
 
-@op
+@op(autocast={"cuda": "widest"})
 def vdot(input: Array, other: Array):
     """`dot` with the first vector conjugated.
 
@@ -180,7 +180,7 @@ def outer(input: Array, vec2: Array):
     return from_first[:, None] * from_second[None, :]
 
 
-@op
+@op(autocast={"cpu": "lower", "cuda": "widest"})
 def inner(input: Array, other: Array):
     """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …).
 
@@ -201,7 +201,7 @@ def inner(input: Array, other: Array):
 # Any two tensors ----------------------------------------------------------------------------------
 
 
-@composite
+@composite(autocast="lower", aliases=("linalg.matmul",))
 def matmul(input, other, *, out=None):
     """The matrix product of two tensors; leading dimensions are batches and broadcast.
 
@@ -318,7 +318,7 @@ def _check_added(input, second) -> None:
         )
 
 
-@op(inplace=True)
+@op(inplace=True, autocast="lower")
 def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * mat1 @ mat2`.
 
@@ -331,7 +331,7 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Nu
     return _add_product(input, product, beta, alpha)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "lower"})
 def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * mat @ vec`.
 
@@ -342,7 +342,7 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Numb
     return _add_product(input, matrix_vector_product(mat, vec), beta, alpha)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "lower"})
 def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * outer(vec1, vec2)`.
 
@@ -354,7 +354,7 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
     return _add_product(input, vec1[:, None] * vec2[None, :], beta, alpha)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast="lower")
 def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * batch1 @ batch2` for batches of matrices.
 
@@ -366,7 +366,7 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alp
     return _add_product(input, batch_product(batch1, batch2), beta, alpha)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast="lower")
 def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input` + alpha times the sum of the products of two batches of matrices.
 

@@ -235,7 +235,7 @@ def _like(name, maker):
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"`{maker.__name__}` in the size, dtype and device of another tensor."
-    return composite(method=False)(make)
+    return composite(export=name)(make)
 
 
 rand_like = _like("rand_like", rand)

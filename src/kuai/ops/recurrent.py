@@ -206,7 +206,17 @@ def _check_dtypes(input, *others):
             )
 
 
-@op(function=False, method=False, grad="StackBackward0")
+def _layer_choice(input, states, weights, shape, *dropout):
+    """PyTorch's states of a GRU keep their precision on a CPU."""
+    return "first" if shape[0] == "GRU" else "lower"
+
+
+@op(
+    function=False,
+    method=False,
+    grad="StackBackward0",
+    autocast={"cpu": _layer_choice, "cuda": "lower"},
+)
 def recurrent_stack(input: Array, states: Sequence[Array], weights: Sequence[Array], shape: tuple):
     """Layers of an RNN, LSTM or GRU: the output of all steps, and the last states.
 
@@ -221,7 +231,13 @@ def recurrent_stack(input: Array, states: Sequence[Array], weights: Sequence[Arr
     return _stack(None, input, states, weights, shape)
 
 
-@op(function=False, method=False, random=True, grad="StackBackward0")
+@op(
+    function=False,
+    method=False,
+    random=True,
+    grad="StackBackward0",
+    autocast={"cpu": _layer_choice, "cuda": "lower"},
+)
 def recurrent_stack_with_dropout(
     key,
     input: Array,
@@ -245,7 +261,17 @@ def _cell_name(input, hidden, *rest):
     return _CELL_NAMES[gates] if input.ndim == 2 else "SqueezeBackward1"
 
 
-@op(function=False, method=False, grad=_cell_name)
+def _cell_choice(input, states, *rest):
+    """PyTorch's states of an LSTM and a GRU keep their precision on a CPU."""
+    return "lower" if rest[-1].startswith("RNN") else "first"
+
+
+@op(
+    function=False,
+    method=False,
+    grad=_cell_name,
+    autocast={"cpu": _cell_choice, "cuda": "lower"},
+)
 def recurrent_cell(
     input: Array,
     states: Sequence[Array],

@@ -34,14 +34,14 @@ def summable(input, dtype):
     return to_dtype(input, dtype)
 
 
-@op(function=False, method=False, name="sum", grad="SumBackward0")
+@op(function=False, method=False, name="sum", grad="SumBackward0", autocast={"cuda": "float32"})
 def sum_all(input: Array, dtype: Dtype | None):
     """The sum of all elements."""
     input = summable(input, dtype)
     return jnp.sum(input, dtype=input.dtype)
 
 
-@op(function=False, method=False, name="sum", grad="SumBackward1")
+@op(function=False, method=False, name="sum", grad="SumBackward1", autocast={"cuda": "float32"})
 def sum_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None):
     """The sum over some dimensions."""
     input = summable(input, dtype)
@@ -82,7 +82,7 @@ def nansum(
     return jnp.sum(kept, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
 
 
-@op(grad="ProdBackward0")
+@op(grad="ProdBackward0", autocast="float32")
 def prod(
     input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None
 ):
@@ -274,7 +274,7 @@ def std_mean(
 # Logarithms of sums -------------------------------------------------------------------------------
 
 
-@op
+@op(autocast={"cuda": "float32"})
 def logsumexp(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool = False):
     """log Σ eˣ over some dimensions, without overflow on the way.
 
@@ -346,7 +346,7 @@ def count_nonzero(input, *dim):
     return count_over(input, dim[0] if len(dim) == 1 else dim or None)
 
 
-@op
+@op(autocast={"cpu": "float32"})
 def trace(input: Array):
     """The sum of a matrix's diagonal.
 

@@ -20,7 +20,7 @@ def _scan(function, input, dim):
     return input if input.ndim == 0 else function(input, axis=axis)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None):
     """The sums of the elements up to each place along a dimension.
 
@@ -31,7 +31,7 @@ def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None):
     return _scan(jax.lax.cumsum, summable(input, dtype), dim)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None):
     """The products of the elements up to each place along a dimension.
 

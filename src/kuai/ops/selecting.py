@@ -4,7 +4,7 @@ All functions here give views.
 """
 
 from kuai.engine.op import composite
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import method
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.shaping import integers, shape_of, unsqueeze
@@ -189,5 +189,5 @@ def imag(input):
     return windows.imaginary_part(input)
 
 
-Tensor.real = property(real, lambda self, value: real(self).copy_(value))
-Tensor.imag = property(imag, lambda self, value: imag(self).copy_(value))
+method(property(real, lambda self, value: real(self).copy_(value)), name="real")
+method(property(imag, lambda self, value: imag(self).copy_(value)), name="imag")

@@ -198,7 +198,7 @@ def _triangle(name, places):
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Rows and columns of the {name[:4]} part of a `row` by `col` matrix."
-    return composite(method=False)(make)
+    return composite(export=name)(make)
 
 
 tril_indices = _triangle("tril_indices", np.tril_indices)

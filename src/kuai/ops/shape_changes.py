@@ -29,25 +29,19 @@ def become(target: Tensor, made: Tensor) -> Tensor:
     return target
 
 
-def _in_place(operation):
-    name = f"{operation.__name__}_"
-
+def _in_place(operation, *names):
     def change(self, *args, **kwargs):
         return become(self, operation(self, *args, **kwargs))
 
-    change.__name__ = change.__qualname__ = name
-    change.__doc__ = f"Let this tensor be its own `{operation.__name__}`."
-    return composite(function=False)(change)
+    change.__name__ = change.__qualname__ = names[0]
+    change.__doc__ = f"Let this tensor be its own `{names[0].removesuffix('_')}`."
+    composite(export=[f"Tensor.{name}" for name in names])(change)
 
 
-for _operation in (
-    shaping.squeeze,
-    shaping.unsqueeze,
-    transposing.t,
-    transposing.transpose,
-):
-    _in_place(_operation)
-Tensor.swapaxes_ = Tensor.swapdims_ = Tensor.transpose_
+_in_place(shaping.squeeze, "squeeze_")
+_in_place(shaping.unsqueeze, "unsqueeze_")
+_in_place(transposing.t, "t_")
+_in_place(transposing.transpose, "transpose_", "swapaxes_", "swapdims_")
 
 
 @composite(function=False)

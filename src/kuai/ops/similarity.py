@@ -8,9 +8,16 @@ from kuai.ops.loss_reduction import check_reduction, legacy_reduction, reduced
 from kuai.ops.normalization import vector_norm
 
 
-@op(method=False, functional=True, grad="SumBackward1")
+@op(method=False, functional=True, grad="SumBackward1", autocast={"cuda": "float32"})
 def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
     """x₁·x₂ / (max(‖x₁‖, eps)·max(‖x₂‖, eps)) along `dim`.
+
+    Args:
+        dim: the dimension of the vectors.
+        eps: keeps the quotient finite.
+
+    Shape:
+        two that can be broadcast; `dim` goes.
 
     Example:
         >>> kuai.cosine_similarity(kuai.ones(1, 2), kuai.tensor([[3.0, 4.0]]))
@@ -23,11 +30,19 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
     return jnp.sum(x1 / one * (x2 / two), axis=dim)
 
 
-@op(method=False, functional=True, grad="NormBackward1")
+@op(method=False, functional=True, grad="NormBackward1", autocast={"cuda": "float32"})
 def pairwise_distance(
     x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ):
     """‖x₁ - x₂ + eps‖ₚ along the last dimension.
+
+    Args:
+        p: of the norm.
+        eps: added to each difference, so that the derivative at 0 exists.
+        keepdim: keep the last dimension, of size 1.
+
+    Shape:
+        `(N, D)` or `(D,)`, to `(N,)` or `()`.
 
     Example:
         >>> kuai.pairwise_distance(kuai.zeros(1, 2), kuai.tensor([[3.0, 4.0]]))
@@ -41,7 +56,7 @@ def _hinge(x):
     return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
 
 
-@op(function=False, method=False, grad="MeanBackward0")
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _cosine_embedding_loss_op(
     input1: Array, input2: Array, target: Array, margin: float, reduction: str
 ):
@@ -62,6 +77,14 @@ def cosine_embedding_loss(
 ):
     """1 - cos(x₁, x₂) where y = 1, max(0, cos(x₁, x₂) - margin) where y = -1.
 
+    Args:
+        margin: cosines up to it are small enough; between −1 and 1.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        inputs `(N, D)` or `(D,)`, target `(N,)` or `()`.
+
     Example:
         >>> x = kuai.ones(1, 2)
         >>> kuai.nn.functional.cosine_embedding_loss(x, x, kuai.tensor([-1.0]))
@@ -81,7 +104,7 @@ def _nearer(first: Array, second: Array):
     return jnp.minimum(first, second)
 
 
-@composite(function=False, method=False, functional=True)
+@composite(function=False, method=False, functional=True, autocast="float32")
 def triplet_margin_loss(
     anchor,
     positive,
@@ -99,10 +122,16 @@ def triplet_margin_loss(
     Args:
         swap: take ‖p - n‖ instead of ‖a - n‖ where it is smaller.
 
+    Shape:
+        three of `(N, D)` or `(D,)`; a number, or `(N,)` or `()` with `reduction='none'`.
+
     Example:
-        >>> a = kuai.zeros(1, 2)
-        >>> kuai.nn.functional.triplet_margin_loss(a, a, a)
-        tensor(1.)
+        >>> near, far = kuai.tensor([[0.0, 1.0]]), kuai.tensor([[3.0, 4.0]])
+        >>> kuai.nn.functional.triplet_margin_loss(kuai.zeros(1, 2), far, near)
+        tensor(5.0000)
+
+    Reference: Balntas et al., "Learning local feature descriptors with triplets and shallow
+    convolutional neural networks", BMVC 2016.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if not anchor.ndim == positive.ndim == negative.ndim:
@@ -138,6 +167,15 @@ def triplet_margin_with_distance_loss(
     reduction="mean",
 ):
     """max(0, d(a, p) - d(a, n) + margin) with a distance function of the caller's.
+
+    Args:
+        distance_function: d; takes two tensors. By default `PairwiseDistance()`.
+        margin: by how much.
+        swap: take the negative's distance from the positive, if that is smaller.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        three of one shape that the distance takes.
 
     Example:
         >>> a = kuai.zeros(1, 2)

@@ -54,19 +54,19 @@ def _over(function, input, dim):
     return function(input, dim) if input.ndim else function(input[None], 0)[0]
 
 
-@op(function=False, method=False, grad="SoftmaxBackward0")
+@op(function=False, method=False, grad="SoftmaxBackward0", autocast={"cuda": "float32"})
 def _softmax_op(input: Array, dim: int, dtype: object = None):
     input, dim = _prepared(input, dim, dtype, "softmax")
     return _over(_softmax, input, dim)
 
 
-@op(function=False, method=False, grad="SoftmaxBackward0")
+@op(function=False, method=False, grad="SoftmaxBackward0", autocast={"cuda": "float32"})
 def _softmin_op(input: Array, dim: int, dtype: object = None):
     input, dim = _prepared(input, dim, dtype, "softmax")
     return _over(_softmax, -input, dim)
 
 
-@op(function=False, method=False, grad="LogSoftmaxBackward0")
+@op(function=False, method=False, grad="LogSoftmaxBackward0", autocast={"cuda": "float32"})
 def _log_softmax_op(input: Array, dim: int, dtype: object = None):
     input, dim = _prepared(input, dim, dtype, "log_softmax")
     return _over(log_softmax_array, input, dim)
@@ -102,6 +102,9 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """log softmax(x) along `dim`, computed without overflow.
 
+    Args:
+        dim: the dimension along which the numbers belong together.
+
     Example:
         >>> kuai.nn.functional.log_softmax(kuai.tensor([0.0, 0.0]), dim=0)
         tensor([-0.6931, -0.6931])
@@ -115,6 +118,9 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax(-x) along `dim`.
 
+    Args:
+        dim: the dimension along which the numbers belong together.
+
     Example:
         >>> kuai.nn.functional.softmin(kuai.tensor([1.0, 1.0]), dim=0)
         tensor([0.5000, 0.5000])
@@ -124,19 +130,26 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     return _softmin_op(input, dim, dtype)
 
 
-def _along_dim(name, operation, text):
-    """The function and the method, which unlike those for layers want a dimension."""
+@composite(export=("softmax", "Tensor.softmax"))
+def softmax_along(input, dim, dtype=None):
+    """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said.
 
-    def along(input, dim, dtype=None):
-        return operation(input, dim, dtype)
+    Example:
+        >>> kuai.tensor([0, 0]).softmax(0, kuai.float64)
+        tensor([0.5000, 0.5000], dtype=torch.float64)
+    """
+    return _softmax_op(input, dim, dtype)
 
-    along.__name__ = along.__qualname__ = name
-    along.__doc__ = f"{text}\n\n    See `kuai.nn.functional.{name}`."
-    composite(along)
 
+@composite(export=("log_softmax", "Tensor.log_softmax"))
+def log_softmax_along(input, dim, dtype=None):
+    """log softmax(x) along `dim`, which unlike that of `nn.functional.log_softmax` has to be said.
 
-_along_dim("softmax", _softmax_op, "eˣ / Σ eˣ along `dim`: positive numbers that sum to one.")
-_along_dim("log_softmax", _log_softmax_op, "log softmax(x) along `dim`, without overflow.")
+    Example:
+        >>> kuai.log_softmax(kuai.tensor([0.0, 0.0]), 0)
+        tensor([-0.6931, -0.6931])
+    """
+    return _log_softmax_op(input, dim, dtype)
 
 
 @op(function=False, method=False, random=True, grad="SoftmaxBackward0")
@@ -181,6 +194,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """The randomized rectifier: x where x > 0, a·x elsewhere.
 
     In training a is drawn uniformly from [lower, upper] for each element, else it is their mean.
+
+    Args:
+        lower, upper: the range of the slopes.
+        inplace: write the result into the input.
 
     Example:
         >>> kuai.nn.functional.rrelu(kuai.tensor([-1.0, 2.0]), 0.25, 0.75)

@@ -4,13 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
-from kuai.engine.op import REGISTRY, Array, Number, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse, together
-from kuai.ops.pointwise import exp2, expm1, log1p, logit, round, sigmoid
-from kuai.ops.trigonometry import sinc
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.erf",))
 def erf(input: Array):
     """The error function 2/√π ∫₀ˣ exp(-t²) dt of each element.
 
@@ -21,7 +19,7 @@ def erf(input: Array):
     return _real(jax.lax.erf, "erf_vml_cpu", input)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.erfc",))
 def erfc(input: Array):
     """1 - erf(x) of each element, exact for large x.
 
@@ -32,7 +30,7 @@ def erfc(input: Array):
     return _real(jax.lax.erfc, "erfc_vml_cpu", input)
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"}, aliases=("special.erfinv",))
 def erfinv(input: Array):
     """The inverse of `erf` at each element.
 
@@ -43,7 +41,7 @@ def erfinv(input: Array):
     return _real(jax.lax.erf_inv, "erfinv_vml_cpu", input)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.gammaln",))
 def lgamma(input: Array):
     """log |Γ(x)| of each element.
 
@@ -54,7 +52,7 @@ def lgamma(input: Array):
     return _real(jax.lax.lgamma, "lgamma_cpu", input)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.digamma", "special.psi"))
 def digamma(input: Array):
     """The derivative of `lgamma` at each element.
 
@@ -76,7 +74,7 @@ def polygamma_of(n: int, input: Array):
     return special.polygamma(n, floating(input))
 
 
-@composite(method=False)
+@composite(method=False, aliases=("special.polygamma",))
 def polygamma(n, input):
     """The n-th derivative of `digamma` at each element.
 
@@ -87,7 +85,7 @@ def polygamma(n, input):
     return polygamma_of(n, input)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.xlogy",))
 def xlogy(input: Array | Number, other: Array | Number):
     """`input * log(other)`, and 0 where `input` is 0.
 
@@ -126,7 +124,7 @@ def logaddexp2(input: Array, other: Array):
     return jnp.logaddexp2(input, other)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.i0",))
 def i0(input: Array):
     """The modified Bessel function of order 0 of each element.
 
@@ -137,7 +135,7 @@ def i0(input: Array):
     return special.i0(floating(input))
 
 
-@op(method=False, module="special", grad="SpecialEntrBackward0")
+@op(export="special.entr", grad="SpecialEntrBackward0")
 def entr(input: Array):
     """-x log x of each element: 0 at 0, -inf below.
 
@@ -149,7 +147,7 @@ def entr(input: Array):
     return jnp.where(input == 0, 0, special.entr(input))
 
 
-@op(method=False, module="special")
+@op(export="special.ndtr")
 def ndtr(input: Array):
     """The standard normal distribution function at each element.
 
@@ -160,7 +158,7 @@ def ndtr(input: Array):
     return special.ndtr(floating(input))
 
 
-@op(method=False, module="special", grad="SpecialNdtriBackward0")
+@op(export="special.ndtri", grad="SpecialNdtriBackward0")
 def ndtri(input: Array):
     """The inverse of `ndtr` at each element.
 
@@ -171,7 +169,7 @@ def ndtri(input: Array):
     return special.ndtri(floating(input))
 
 
-@op(method=False, module="special", grad="SpecialLogNdtrBackward0")
+@op(export="special.log_ndtr", grad="SpecialLogNdtrBackward0")
 def log_ndtr(input: Array):
     """The logarithm of `ndtr`, exact far to the left.
 
@@ -182,7 +180,7 @@ def log_ndtr(input: Array):
     return special.log_ndtr(floating(input))
 
 
-@op(method=False, module="special", grad="SpecialXlog1PyBackward0")
+@op(export="special.xlog1py", grad="SpecialXlog1PyBackward0")
 def xlog1py(input: Array | Number, other: Array | Number):
     """`input * log1p(other)`, and 0 where `input` is 0.
 
@@ -191,23 +189,3 @@ def xlog1py(input: Array | Number, other: Array | Number):
         tensor([0.0000, 2.7726])
     """
     return special.xlog1py(*together(input, other, to_float=True))
-
-
-REGISTRY.modules.setdefault("special", {}).update(
-    erf=erf,
-    erfc=erfc,
-    erfinv=erfinv,
-    gammaln=lgamma,
-    digamma=digamma,
-    psi=digamma,
-    polygamma=polygamma,
-    xlogy=xlogy,
-    expit=sigmoid,
-    logit=logit,
-    exp2=exp2,
-    expm1=expm1,
-    log1p=log1p,
-    round=round,
-    sinc=sinc,
-    i0=i0,
-)

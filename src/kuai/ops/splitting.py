@@ -144,7 +144,7 @@ def _along(name, needed, dim_of):
 
     splitter.__name__ = splitter.__qualname__ = name
     splitter.__doc__ = f"`tensor_split` along the dimension that `{name}` stands for."
-    return composite(splitter)
+    return composite(export=(name, f"Tensor.{name}"))(splitter)
 
 
 hsplit = _along("hsplit", 1, lambda ndim: 0 if ndim == 1 else 1)

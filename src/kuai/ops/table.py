@@ -5,11 +5,12 @@ compiled programs begin with, on some systems, makes itself known in the same wa
 """
 
 from kuai.engine.op import REGISTRY
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, method
 from kuai.ops import (
     activation as activation,
     arithmetic as arithmetic,
     attention as attention,
+    attributes as attributes,
     classification as classification,
     clipping as clipping,
     comparison as comparison,
@@ -24,7 +25,6 @@ from kuai.ops import (
     embedding as embedding,
     extremes as extremes,
     factorization as factorization,
-    factorization_names as factorization_names,
     gathering as gathering,
     indexing as indexing,
     initial as initial,
@@ -73,7 +73,7 @@ from kuai.ops.native import memory as memory
 __all__ = ["FUNCTIONAL", "FUNCTIONS", "MODULES"]
 
 for _name, _operator in operators.OPERATORS.items():
-    setattr(Tensor, _name, _operator)
+    method(_operator, name=_name)
 Tensor.__hash__ = object.__hash__  # Python takes it away from a class that gets `__eq__`
 
 FUNCTIONS = REGISTRY.functions

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from kuai.engine.op import composite
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, printing, views
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, printing, views
 from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.conversion import numel
@@ -223,6 +223,7 @@ for _name, _function in {
     "__dlpack__": _dlpack,
     "__dlpack_device__": _dlpack_device,
     "__reversed__": _reversed,
-    "__array_priority__": 1000,
 }.items():
-    setattr(Tensor, _name, _function)
+    method(_function, name=_name)
+
+Tensor.__array_priority__ = 1000

@@ -1,7 +1,7 @@
 """Order: dimensions exchanged, reversed and moved; complex conjugates. All but those are views."""
 
 from kuai.engine.op import Array, composite, op
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import method
 from kuai.ops import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.shaping import integers, shape_of
@@ -121,31 +121,44 @@ def resolve_conj(input):
     return input
 
 
-def _transposed_attribute(self):
+@method
+@property
+def T(self):
     """All dimensions in reverse order."""
     return windows.permuted(self, tuple(reversed(range(len(shape_of(self))))))
 
 
-_BATCHES = "matrices or batches of matrices. Got {}-D tensor."
-_MATRICES = {
-    "H": "matrices (2-D tensors). Got {}-D tensor. For batches of matrices, consider using "
-    "tensor.mH",
-    "mT": _BATCHES,
-    "mH": _BATCHES,
-}
+@method
+@property
+def mT(self):
+    """The last two dimensions swapped; a 0-d tensor stays itself."""
+    return transpose(self, -2, -1) if _is_batch("mT", self) else self
 
 
-def _matrices(name, change):
-    def attribute(self):
-        ndim = len(shape_of(self))
-        if ndim == 1 or (name in ("H",) and ndim not in (0, 2)):
-            raise RuntimeError(f"tensor.{name} is only supported on {_MATRICES[name]}".format(ndim))
-        return self if ndim == 0 else change(self)
-
-    return property(attribute, doc=f"The matrices transposed (`.{name}` of PyTorch).")
+@method
+@property
+def mH(self):
+    """The last two dimensions swapped, and conjugated; a 0-d tensor stays itself."""
+    return adjoint(self) if _is_batch("mH", self) else self
 
 
-Tensor.T = property(_transposed_attribute)
-Tensor.mT = _matrices("mT", lambda x: transpose(x, -2, -1))
-Tensor.mH = _matrices("mH", adjoint)
-Tensor.H = _matrices("H", adjoint)
+@method
+@property
+def H(self):
+    """The matrix transposed and conjugated; a 0-d tensor stays itself."""
+    ndim = len(shape_of(self))
+    if ndim not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor. For "
+            "batches of matrices, consider using tensor.mH"
+        )
+    return adjoint(self) if ndim else self
+
+
+def _is_batch(name, tensor) -> bool:
+    ndim = len(shape_of(tensor))
+    if ndim == 1:
+        raise RuntimeError(
+            f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    return ndim > 1

@@ -29,7 +29,7 @@ def cos(input: Array):
     return jnp.cos(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def tan(input: Array):
     """The tangent of each element, in radians.
 
@@ -40,7 +40,7 @@ def tan(input: Array):
     return jnp.tan(floating(input))
 
 
-@op(inplace=True, aliases=("arcsin",))
+@op(inplace=True, aliases=("arcsin",), autocast={"cuda": "float32"})
 def asin(input: Array):
     """The angle in [-π/2, π/2] whose sine each element is.
 
@@ -51,7 +51,7 @@ def asin(input: Array):
     return jnp.arcsin(floating(input))
 
 
-@op(inplace=True, aliases=("arccos",))
+@op(inplace=True, aliases=("arccos",), autocast={"cuda": "float32"})
 def acos(input: Array):
     """The angle in [0, π] whose cosine each element is.
 
@@ -73,7 +73,7 @@ def atan(input: Array):
     return jnp.arctan(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def sinh(input: Array):
     """The hyperbolic sine (eˣ - e⁻ˣ) / 2 of each element.
 
@@ -84,7 +84,7 @@ def sinh(input: Array):
     return jnp.sinh(floating(input))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def cosh(input: Array):
     """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element.
 
@@ -139,7 +139,7 @@ def atanh(input: Array):
     return jnp.arctanh(floating(input))
 
 
-@op(inplace=True, aliases=("arctan2",))
+@op(inplace=True, aliases=("arctan2",), autocast={"cuda": "widest"})
 def atan2(input: Array, other: Array):
     """The angle in (-π, π] of the point (x, y) = (other, input).
 
@@ -163,7 +163,7 @@ def hypot(input: Array, other: Array):
     return jnp.hypot(input, other)
 
 
-@op(inplace=True)
+@op(inplace=True, aliases=("special.sinc",))
 def sinc(input: Array):
     """sin(πx) / (πx) of each element, and 1 where x is 0.
 

@@ -334,6 +334,7 @@ def _write_as_complex(base, part):
 
 
 @view_op(
+    autocast={"cpu": "float32"},
     method=False,
     write=_write_as_complex,
     layout=lambda layout: Layout(

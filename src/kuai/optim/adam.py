@@ -1,21 +1,22 @@
-"""Adam, and the update it shares with AdamW."""
+"""Adam: running means of the gradient and of its square."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 
-from kuai.engine.tensor import Tensor, from_array
-from kuai.optim.optimizer import Optimizer
-from kuai.optim.stepping import apply, new_state, scalar, wide
+from kuai.engine.tensor import Tensor
+from kuai.optim.checks import check_betas, check_fused, check_not_negative, check_rate
+from kuai.optim.formula import decayed
+from kuai.optim.functional import FunctionalOptimizer
 
 __all__ = ["Adam"]
 
 
-class Adam(Optimizer):
+class Adam(FunctionalOptimizer):
     """Adam: each parameter's step is scaled by running means of its gradient and its square.
 
         g ← ∇θ + weight_decay·θ
@@ -44,6 +45,9 @@ class Adam(Optimizer):
 
     Differs from PyTorch: `step` lies on the parameter's device, with and without `capturable`.
     """
+
+    numbers = ("lr", "betas", "eps", "weight_decay")
+    switches = ("amsgrad", "maximize", "decoupled_weight_decay")
 
     def __init__(
         self,
@@ -80,60 +84,27 @@ class Adam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
-        if fused and differentiable:
-            raise RuntimeError("`fused` does not support `differentiable`")
-        if fused and foreach:
-            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        check_fused(fused, foreach, differentiable)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            for name, value in _LATER_OPTIONS.items():
-                group.setdefault(name, value)
-            for param in group["params"]:
-                _step_as_tensor(param, self.state.get(param, {}))
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change the parameters once; `closure` computes the loss anew and returns it."""
-        loss = self._evaluate(closure)
-        for group in self.param_groups:
-            self._step_group(group)
-        return loss
-
-    def _step_group(self, group: dict[str, Any]) -> None:
-        params = [param for param in group["params"] if param.grad is not None]
-        if not params:
-            return
-        names = ["step", "exp_avg", "exp_avg_sq"]
-        if group["amsgrad"]:
-            names.append("max_exp_avg_sq")
-        states = [self._state_of(param, names) for param in params]
-        written = [params, *([state[name] for state in states] for name in names)]
-        betas = (group["betas"][0], group["betas"][1])
-        numbers = tuple(group[name] for name in ("lr", "eps", "weight_decay"))
-        static = (group["maximize"], group["decoupled_weight_decay"])
-        grads = [param.grad for param in params]
-        differentiable = group["differentiable"]
-        apply(adapt, written, [grads], (*betas, *numbers), static, differentiable)
-
-    def _state_of(self, param: Tensor, names: list[str]) -> dict[str, Tensor]:
-        state = self.state[param]
-        for name in names:
-            if name not in state:
-                scalar_step = ((), jnp.float32) if name == "step" else ()
-                state[name] = new_state(param, *scalar_step)
+    @staticmethod
+    def init_state(parameter, options):
+        state = {"step": 0}
+        for name in ("exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * options.amsgrad):
+            state[name] = np.zeros_like(parameter)
         return state
 
-
-_LATER_OPTIONS = {
-    "amsgrad": False,
-    "maximize": False,
-    "foreach": None,
-    "capturable": False,
-    "differentiable": False,
-    "decoupled_weight_decay": False,
-    "fused": None,
-}
+    @staticmethod
+    def update(parameter, gradient, state, options):
+        beta1, beta2 = options.betas
+        step = state["step"] + 1
+        parameter, gradient = decayed(parameter, gradient, options)
+        mean = state["exp_avg"] + (1 - beta1) * (gradient - state["exp_avg"])
+        square = beta2 * state["exp_avg_sq"] + (1 - beta2) * gradient * gradient
+        new = {"step": step, "exp_avg": mean, "exp_avg_sq": square}
+        if options.amsgrad:
+            square = new["max_exp_avg_sq"] = jnp.maximum(state["max_exp_avg_sq"], square)
+        root = jnp.sqrt(square) / jnp.sqrt(1 - beta2**step) + options.eps
+        return parameter - options.lr / (1 - beta1**step) * (mean / root), new
 
 
 def _check_tensor(name: str, value: Any, scripted: bool) -> None:
@@ -148,72 +119,10 @@ def _check_tensor(name: str, value: Any, scripted: bool) -> None:
 
 
 def _check_numbers(lr: Any, betas: tuple, eps: float, weight_decay: float) -> None:
-    if not 0.0 <= lr:
-        raise ValueError(f"Invalid learning rate: {lr}")
-    if not 0.0 <= eps:
-        raise ValueError(f"Invalid epsilon value: {eps}")
-    for index in (0, 1):
-        if not 0.0 <= betas[index] < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {index}: {betas[index]}")
-    if not 0.0 <= weight_decay:
-        raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+    check_rate(lr)
+    check_not_negative("epsilon", eps)
+    check_betas(betas)
+    check_not_negative("weight_decay", weight_decay)
     kinds = [isinstance(beta, (float, Tensor)) and type(beta) for beta in betas[:2]]
     if not kinds[0] or isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor) or not kinds[1]:
         raise ValueError("betas must be either both floats or both Tensors")
-
-
-def _step_as_tensor(param: Tensor, state: dict[str, Any]) -> None:
-    """Old files have the number of steps as a plain number."""
-    if state and not isinstance(state["step"], Tensor):
-        count = jnp.asarray(float(state["step"]), jnp.float32)
-        state["step"] = from_array(count, param.device)
-
-
-def adapt(written, read, numbers, static):
-    """New parameters and moments of a group."""
-    params, steps, means, squares, *largest = written
-    (grads,) = read
-    beta1, beta2, *rest = (jnp.asarray(n, jnp.float64).reshape(()) for n in numbers)
-    count = jnp.stack(steps).astype(jnp.float64) + 1
-    # 1 - β^t loses its digits in float32 while t is small
-    corrections = 1 - beta1**count, jnp.sqrt(1 - beta2**count)
-    results = []
-    for i, param in enumerate(params):
-        moments = (means[i], squares[i], *(values[i] for values in largest))
-        correction = (corrections[0][i], corrections[1][i])
-        scales = (beta1, beta2, *rest)
-        results.append(_adapt_one(param, grads[i], moments, correction, scales, static))
-    columns = [list(column) for column in zip(*results, strict=True)]
-    return [columns[0], [count[i] for i in range(len(steps))], *columns[1:]]
-
-
-def _adapt_one(param, grad, moments, correction, numbers, static):
-    maximize, decoupled = static
-    old = _real(wide(param))
-    grad, mean, square, *largest = (_real(wide(values)) for values in (grad, *moments))
-    beta1, beta2, lr, eps, weight_decay = numbers
-    grad = -grad if maximize else grad
-    if decoupled:
-        old = old * scalar(1 - lr * weight_decay, old)
-    else:
-        grad = grad + scalar(weight_decay, old) * old
-    mean = mean + scalar(1 - beta1, old) * (grad - mean)
-    square = scalar(beta2, old) * square + scalar(1 - beta2, old) * grad * grad
-    largest = [jnp.maximum(values, square) for values in largest]
-    root = jnp.sqrt((largest or [square])[0]) / scalar(correction[1], old)
-    new = old - scalar(lr / correction[0], old) * (mean / (root + scalar(eps, old)))
-    return tuple(_like(values, param) for values in (new, mean, square, *largest))
-
-
-def _real(values):
-    """Complex numbers as pairs of real ones, each of which is a parameter of its own."""
-    if not jnp.iscomplexobj(values):
-        return values
-    return jnp.stack([values.real, values.imag], axis=-1)
-
-
-def _like(values, param):
-    """The inverse of `_real` and `wide`."""
-    if jnp.iscomplexobj(param):
-        values = jax.lax.complex(values[..., 0], values[..., 1])
-    return values.astype(param.dtype)

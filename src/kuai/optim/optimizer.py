@@ -61,6 +61,12 @@ class Optimizer:
         [0.5, 0.5]
     """
 
+    _optimizer_step_pre_hooks: OrderedDict
+    _optimizer_step_post_hooks: OrderedDict
+    _optimizer_state_dict_pre_hooks: OrderedDict
+    _optimizer_state_dict_post_hooks: OrderedDict
+    _optimizer_load_state_dict_pre_hooks: OrderedDict
+    _optimizer_load_state_dict_post_hooks: OrderedDict
     _opt_called = False  # a learning rate scheduler asks whether `step` has been called
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -87,14 +93,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def _make_hook_slots(self) -> None:
-        for slot in (
-            "_optimizer_step_pre_hooks",
-            "_optimizer_step_post_hooks",
-            "_optimizer_state_dict_pre_hooks",
-            "_optimizer_state_dict_post_hooks",
-            "_optimizer_load_state_dict_pre_hooks",
-            "_optimizer_load_state_dict_post_hooks",
-        ):
+        for slot in (name for name in Optimizer.__annotations__ if name.endswith("_hooks")):
             self.__dict__.setdefault(slot, OrderedDict())
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,11 +124,17 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros under `set_to_none=False`."""
         for param in self._all_params():
+            grad = param.grad
+            if grad is None:
+                continue
             if set_to_none:
                 param.grad = None
-            elif param.grad is not None:
-                param.grad = param.grad.detach()
-                param.grad.zero_()
+                continue
+            if grad.grad_fn is None:
+                grad.requires_grad_(False)
+            else:
+                grad.detach_()
+            grad.zero_()
 
     def _all_params(self) -> list[Tensor]:
         return [param for group in self.param_groups for param in group["params"]]
@@ -268,7 +273,7 @@ def _with_hooks(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def step(self, *args, **kwargs):
-        if vars(type(self)).get("step", step) is not step:
+        if type(self).step is not step:
             return function(self, *args, **kwargs)  # called by a subclass's own step
         self._opt_called = True
         args, kwargs = _run_pre_hooks(self, args, kwargs)

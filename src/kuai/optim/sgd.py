@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.tensor import Tensor
-from kuai.optim.optimizer import Optimizer
-from kuai.optim.stepping import active, apply, new_state, scalar, wide
+from kuai.optim.checks import check_fused, check_one_element
+from kuai.optim.functional import FunctionalOptimizer
+from kuai.optim.state import new_tensor
 
 __all__ = ["SGD"]
 
 
-class SGD(Optimizer):
+class SGD(FunctionalOptimizer):
     """Stochastic gradient descent.
 
         g ← ∇θ + weight_decay·θ
@@ -41,6 +43,9 @@ class SGD(Optimizer):
     learning", ICML 2013.
     """
 
+    numbers = ("lr", "momentum", "dampening", "weight_decay")
+    switches = ("momentum", "dampening", "nesterov", "maximize")
+
     def __init__(
         self,
         params: Iterable,
@@ -55,105 +60,70 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        if lr < 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_one_element(lr)
+        for what, value in (
+            ("learning rate", lr),
+            ("momentum value", momentum),
+            ("weight_decay value", weight_decay),
+        ):
+            if value < 0.0:  # here, and nowhere else, PyTorch takes NaN
+                raise ValueError(f"Invalid {what}: {value}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        options = dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay)
-        switches = dict(nesterov=nesterov, maximize=maximize, foreach=foreach)
-        super().__init__(
-            params, {**options, **switches, "differentiable": differentiable, "fused": fused}
-        )
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
         self._first: dict[Tensor, Tensor] = {}
-        if fused and differentiable:
-            raise RuntimeError("`fused` does not support `differentiable`")
-        if fused and foreach:
-            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        check_fused(fused, foreach, differentiable)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._first = {}
-        for group in self.param_groups:
-            for name, value in _LATER_OPTIONS.items():
-                group.setdefault(name, value)
+        for saved in self.state.values():  # PyTorch 1 wrote None where there was no momentum
+            if saved.get("momentum_buffer", saved) is None:
+                del saved["momentum_buffer"]
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change the parameters once; `closure` computes the loss anew and returns it."""
-        loss = self._evaluate(closure)
-        for group in self.param_groups:
-            self._step_group(group)
-        return loss
+    @staticmethod
+    def init_state(parameter, options):
+        if not options.momentum:
+            return {}
+        buffer = {"momentum_buffer": np.zeros_like(parameter)}
+        return {**buffer, "first": True} if options.dampening else buffer
 
-    def _step_group(self, group: dict[str, Any]) -> None:
-        params = [param for param in group["params"] if param.grad is not None]
-        if not params:
-            return
-        has_momentum = active(group, "momentum")
-        dampened = has_momentum and active(group, "dampening")
-        written = [
-            params,
-            [self._buffer(param, dampened) for param in params] if has_momentum else [],
-            [self._first_flag(param) for param in params] if dampened else [],
-        ]
-        numbers = tuple(group[name] for name in ("lr", "momentum", "dampening", "weight_decay"))
-        static = (has_momentum, group["nesterov"], group["maximize"])
-        grads = [param.grad for param in params]
-        apply(descend, written, [grads], numbers, static, group["differentiable"])
+    @staticmethod
+    def update(parameter, gradient, state, options):
+        gradient = gradient + options.weight_decay * parameter
+        if "momentum_buffer" not in state:
+            return parameter - options.lr * gradient, {}
+        new = {}
+        undamped = 1 - options.dampening
+        if "first" in state:
+            undamped = jnp.where(state["first"], 1.0, undamped)
+            new["first"] = False
+        buffer = options.momentum * state["momentum_buffer"] + undamped * gradient
+        step = gradient + options.momentum * buffer if options.nesterov else buffer
+        return parameter - options.lr * step, {**new, "momentum_buffer": buffer}
 
-    def _buffer(self, param: Tensor, dampened: bool) -> Tensor:
-        state = self.state[param]
-        if state.get("momentum_buffer") is None:
-            state["momentum_buffer"] = new_state(param)
-            if dampened:
-                self._first[param] = new_state(param, (), bool, True)
-        return state["momentum_buffer"]
+    def _states(self, params: list[Tensor], names: tuple[str, ...], group: dict) -> list[Tensor]:
+        """With dampening also whether a parameter's next step is its first, which is not dampened.
 
-    def _first_flag(self, param: Tensor) -> Tensor:
-        """Whether the parameter's next step is its first, which is not dampened."""
-        if param not in self._first:
-            self._first[param] = new_state(param, (), bool, False)
-        return self._first[param]
-
-
-_LATER_OPTIONS = {
-    "nesterov": False,
-    "maximize": False,
-    "foreach": None,
-    "differentiable": False,
-    "fused": False,
-}
-
-
-def descend(written, read, numbers, static):
-    """New parameters, momentum buffers and first-step flags of a group."""
-    params, buffers, flags = written
-    (grads,) = read
-    results = [
-        _descend_one(param, grad, _get(buffers, i), _get(flags, i), numbers, static)
-        for i, (param, grad) in enumerate(zip(params, grads, strict=True))
-    ]
-    new_params, new_buffers = map(list, zip(*results, strict=True))
-    return [new_params, new_buffers if buffers else [], [jnp.zeros_like(flag) for flag in flags]]
-
-
-def _get(items, position):
-    return items[position] if items else None
-
-
-def _descend_one(param, grad, buffer, first, numbers, static):
-    has_momentum, nesterov, maximize = static
-    old, grad = wide(param), wide(grad)
-    lr, momentum, dampening, weight_decay = (scalar(value, old) for value in numbers)
-    grad = (-grad if maximize else grad) + weight_decay * old
-    if has_momentum:
-        undamped = 1 if first is None else jnp.where(first, 1, 1 - dampening)
-        buffer = momentum * wide(buffer) + undamped * grad
-        grad = grad + momentum * buffer if nesterov else buffer
-    new = old - lr * grad
-    return new.astype(param.dtype), None if buffer is None else buffer.astype(param.dtype)
+        PyTorch tells by the missing buffer; so this is kept apart from what is saved.
+        """
+        if "first" not in names:
+            return super()._states(params, names, group)
+        row = []
+        for param in params:
+            if param not in self._first:
+                is_new = "momentum_buffer" not in self.state[param]
+                self._first[param] = new_tensor(param, is_new, is_number=True)
+            row += [*super()._states([param], names[:1], group), self._first[param]]
+        return row

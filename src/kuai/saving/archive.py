@@ -21,7 +21,7 @@ import numpy as np
 from kuai.saving.content import Content
 from kuai.saving.refusals import Damaged, Refused
 
-__all__ = ["Archive", "write_archive"]
+__all__ = ["Archive", "write_archive", "zip_into"]
 
 _ROOT = "archive"
 _ALIGNMENT = 64
@@ -134,11 +134,21 @@ def _readable() -> Iterator[None]:
 def _root_of(names: list[str]) -> str:
     found = [name for name in names if re.fullmatch(r"[^/]+/data\.pkl", name)]
     if len(found) != 1:
-        raise Damaged("it has no data.pkl; another kind of zip file?")
+        raise Damaged(f"it has no data.pkl; {_kind_of_zip(names)}")
     root = found[0].removesuffix("/data.pkl")
     if any(not name.startswith(f"{root}/") for name in names):
         raise Refused("the archive has entries outside of its folder")
     return root
+
+
+def _kind_of_zip(names: list[str]) -> str:
+    if names and all(name.endswith(".npy") for name in names):
+        return "it is a NumPy archive (.npz). Use numpy.load(path), and kuai.from_numpy"
+    if {"manifest.json", "program.jax"} <= set(names):
+        return "it is a program of kuai.export. Use kuai.load_exported"
+    if any(name.endswith((".pt", ".pth", ".bin", ".safetensors")) for name in names):
+        return "it is a zip file with files of tensors in it. Unpack it first: unzip"
+    return "another kind of zip file?"
 
 
 def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryview]]) -> None:
@@ -146,7 +156,7 @@ def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryvie
 
     Each begins at a multiple of 64 bytes, so that a reader can map it into memory.
     """
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with zip_into(file) as archive:
         for name, content in entries:
             entry = zipfile.ZipInfo(f"{_ROOT}/{name}")  # dated 1980, as all of PyTorch's
             entry.create_system = 0
@@ -155,6 +165,20 @@ def write_archive(file: BinaryIO, entries: Iterable[tuple[str, bytes | memoryvie
             with archive.open(entry, "w") as stream:
                 stream.write(content)
             entry.extra = b""  # the padding belongs to the entry, not to the directory
+
+
+@contextmanager
+def zip_into(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """An archive to be written to a file, which gets its directory at the end of the block.
+
+    After an error it gets none: writing it could fail again, and hide what was wrong.
+    """
+    archive = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+    try:
+        yield archive
+        archive.close()
+    finally:
+        archive.fp = None  # so that it does nothing when it is thrown away
 
 
 def _padding(position: int, entry: zipfile.ZipInfo) -> bytes:

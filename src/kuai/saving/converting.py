@@ -16,12 +16,14 @@ import numpy as np
 from kuai.engine.tensor.dtypes import complex128, dtype
 from kuai.errors import FileFormatError, UnsavableObjectError
 from kuai.saving.atomic import replacing
-from kuai.saving.listing import walk
+from kuai.saving.listing import quoted, walk
+from kuai.saving.opening import given_path
 from kuai.saving.outline_writing import write_outlines
 from kuai.saving.outlines import Outline, Outlined, open_outlines
+from kuai.saving.safetensors_file import unknown_type
 from kuai.saving.safetensors_format import Piece
 from kuai.saving.safetensors_source import INDEX, SUFFIX
-from kuai.saving.shards import bytes_of, target_files, write_checkpoint
+from kuai.saving.shards import bytes_of, is_in_several, target_files, write_checkpoint
 
 __all__ = ["convert", "existing_target"]
 
@@ -66,15 +68,19 @@ def convert(
             made = job.write_torch(target)
         else:
             made = job.write_safetensors(target, max_shard_size, tensors_only)
+        job.note_too_large()
     return Converted(made, job.notes)
 
 
-def existing_target(path: str | os.PathLike) -> pathlib.Path | None:
-    """The file that a conversion to this path would take the place of."""
-    path = pathlib.Path(path)
-    if not path.is_dir() and not path.name.endswith((SUFFIX, INDEX)):
-        return path if path.exists() else None
-    return next((file for file in target_files(path) if file.exists()), None)
+def existing_target(
+    path: str | os.PathLike, max_shard_size: int | str | None = None
+) -> pathlib.Path | None:
+    """The file that a conversion to this path would take the place of, or remove."""
+    path = given_path(path)
+    taken: tuple[pathlib.Path, ...] = (path,)
+    if path.is_dir() or (max_shard_size is not None and path.name.endswith(SUFFIX)):
+        taken = target_files(path)
+    return next((file for file in taken if file.exists()), None)
 
 
 def _is_torch(target: str | os.PathLike) -> bool:
@@ -82,6 +88,7 @@ def _is_torch(target: str | os.PathLike) -> bool:
 
 
 def _check_target(target: str | os.PathLike, max_shard_size: int | str | None) -> None:
+    given_path(target)
     if _is_torch(target):
         if max_shard_size is not None:
             raise FileFormatError(f"{target}: only safetensors checkpoints have several files")
@@ -104,14 +111,16 @@ class _Job:
         self._pairs = list(walk(found.tree))
         self._outlines = [(n, v) for n, v in self._pairs if isinstance(v, Outline)]
         self._done = 0
+        self._too_large: dict[str, list[str]] = {}
         unique = {outline.identity: outline for _, outline in self._outlines}
+        self._names = {outline.identity: name for name, outline in reversed(self._outlines)}
         self._all = sum(outline.nbytes for outline in unique.values())
         self._check_known()
         self._note_views()
 
     def write_torch(self, target: str | os.PathLike) -> pathlib.Path:
         if self._found.metadata:
-            self.notes.append(f"left out: metadata {_list(self._found.metadata)}")
+            self.notes.append(f"left out: metadata {quoted(self._found.metadata)}")
         with replacing(target) as file:
             write_outlines(self._found.tree, file, self._kind_of, self._bytes)
         return pathlib.Path(target)
@@ -132,6 +141,8 @@ class _Job:
                 first[outline.identity] = name
                 pieces[name] = self._piece(name, outline)
         metadata = self._found.metadata or _METADATA
+        if is_in_several(target, pieces, max_shard_size):
+            self._all *= 2
         return write_checkpoint(target, pieces, aliases, metadata, max_shard_size)
 
     def _piece(self, name: str, outline: Outline) -> Piece:
@@ -154,39 +165,41 @@ class _Job:
             with np.errstate(over="ignore", invalid="ignore"):
                 cast = array.astype(kind.jax)
             if np.isfinite(array).all() and not np.isfinite(cast).all():
-                self.notes.append(f"{self._name_of(outline)} has values too large for {kind.name}")
+                self._too_large.setdefault(kind.name, []).append(self._names[outline.identity])
             array = cast
         self._done += outline.nbytes
         if self._progress is not None:
             self._progress(self._done, self._all)
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
-    def _name_of(self, outline: Outline) -> str:
-        return next(repr(n) for n, each in self._outlines if each.identity == outline.identity)
-
     # What does not fit ------------------------------------------------------------------------
 
     def _check_known(self) -> None:
         for name, outline in self._outlines:
             if outline.dtype is None:
-                raise UnsavableObjectError(
-                    f"{name!r} has element type {outline.code}, unknown here"
-                )
+                raise UnsavableObjectError(unknown_type(name, outline.code))
 
     def _check_others(self, tensors_only: bool) -> None:
         others = [name for name, value in self._pairs if not isinstance(value, Outline)]
         if others and not tensors_only:
             raise UnsavableObjectError(
-                f"safetensors files hold tensors only; {_list(others)} would be lost. Leave out "
+                f"safetensors files hold tensors only; {quoted(others)} would be lost. Leave out "
                 "what is no tensor with --tensors-only"
             )
         if others:
-            self.notes.append(f"left out: {_list(others)}")
+            self.notes.append(f"left out: {quoted(others)}")
+
+    def note_too_large(self) -> None:
+        """Say which tensors were cast and have lost large values."""
+        for kind, found in self._too_large.items():
+            names = list(dict.fromkeys(found))  # some tensors are read twice
+            has = "has" if len(names) == 1 else "have"
+            self.notes.append(f"{quoted(names)} {has} values too large for {kind}")
 
     def _note_attributes(self) -> None:
         names = [name for name, outline in self._outlines if outline.attributes]
         if names:
-            self.notes.append(f"left out: the attributes of {_list(names)}")
+            self.notes.append(f"left out: the attributes of {quoted(names)}")
 
     def _note_views(self) -> None:
         first: dict[Any, Any] = {}
@@ -195,10 +208,4 @@ class _Job:
             if first.setdefault(outline.storage, outline.identity) != outline.identity:
                 names.append(name)
         if names:
-            self.notes.append(f"written as tensors of their own: {_list(names)}, which are views")
-
-
-def _list(names: Any) -> str:
-    shown = [repr(name) for name in names]
-    more = f" and {len(shown) - 5} more" if len(shown) > 6 else ""
-    return ", ".join(shown[:5] if more else shown) + more
+            self.notes.append(f"written as tensors of their own: {quoted(names)}, which are views")

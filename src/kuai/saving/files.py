@@ -10,6 +10,7 @@ from kuai.engine.tensor.devices import device
 from kuai.errors import FileFormatError, UnsafeFileError
 from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing
+from kuai.saving.opening import opened
 from kuai.saving.safetensors_file import load_file, save_file
 from kuai.saving.safetensors_source import INDEX, SUFFIX
 from kuai.saving.torch_file import read_torch_file, write_torch_file
@@ -112,7 +113,7 @@ def _load_path(path: str, map_location: Any, mmap: bool) -> Any:
         return load_file(path, map_location, mmap=mmap)
     if torch_shards.is_index(path):
         return torch_shards.read_torch_shards(path, map_location, mmap)
-    with open(path, "rb") as file:
+    with opened(path) as file:
         return read_torch_file(file, path, map_location, mmap)
 
 

@@ -7,15 +7,17 @@ the file it is said to stand in, and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from kuai.errors import BrokenFileError, UnsafeFileError
+from kuai.errors import BrokenFileError, FileFormatError, UnsafeFileError
+from kuai.saving.opening import opened
 from kuai.saving.refusals import unique
 
-__all__ = ["Index", "check_names", "read_index"]
+__all__ = ["Index", "check_names", "named_files", "plain_name", "read_index"]
 
 _LARGEST = 100_000_000  # bytes, as the largest header of a safetensors file
 
@@ -49,15 +51,39 @@ def read_index(path: pathlib.Path, suffix: str) -> Index:
     if not isinstance(weights, dict) or not all(type(file) is str for file in weights.values()):
         raise _broken(path, "weight_map is no JSON object of strings")
     for file in set(weights.values()):
-        if not file.endswith(suffix) or re.search(r"[/\\:\0]|^\.", file):
+        if not file.endswith(suffix) or not plain_name(file):
             raise UnsafeFileError(f"{path} was not loaded: it names the file {file!r}")
     return Index(path, weights, metadata if isinstance(metadata, dict) else {})
 
 
+def plain_name(name: str) -> bool:
+    """Whether a name can only be that of a file beside the one that says it."""
+    return re.search(r"[/\\:\0]|^\.", name) is None
+
+
+def named_files(folder: pathlib.Path, ending: str) -> set[str] | None:
+    """All files that an index in a folder names; None if one of them cannot be read.
+
+    Args:
+        ending: that of the name of an index.
+    """
+    found: set[str] = set()
+    for path in folder.iterdir():
+        if path.name.endswith(ending):
+            try:
+                found.update(read_index(path, "").weights.values())
+            except (FileFormatError, FileNotFoundError, IsADirectoryError):
+                continue  # something else, or gone: it names none
+            except OSError:
+                return None
+    return found
+
+
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    if path.stat().st_size > _LARGEST:
-        raise _broken(path, "an index of more than 100 MB")
-    content = path.read_bytes()
+    with opened(path) as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise _broken(path, "an index of more than 100 MB")
+        content = file.read()
     try:
         found = json.loads(content, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:

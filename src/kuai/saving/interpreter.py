@@ -11,12 +11,23 @@ not a list or set in what is not a dict; an instruction that is not listed here 
 from __future__ import annotations
 
 import pickletools
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from kuai.saving.keys import Hashes
-from kuai.saving.limits import LONGEST_INTEGER, MAX_INSTRUCTIONS, MAX_PICKLE_BYTES
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.size import Size
+from kuai.errors import printable
+from kuai.saving.budget import CONTAINER, HASHES, MEMORY, TENSOR, Budget, price
+from kuai.saving.foreign import foreign_tensor
+from kuai.saving.keys import Hashes, keys_budget
+from kuai.saving.limits import (
+    DESCRIPTION_BYTES,
+    DESCRIPTION_MULTIPLE,
+    LONGEST_INTEGER,
+    MAX_INSTRUCTIONS,
+    MAX_PICKLE_BYTES,
+)
 from kuai.saving.refusals import Damaged, Refused, exactly
 
 __all__ = ["Builder", "interpret"]
@@ -39,6 +50,7 @@ _COPIED = (str, bytes, list, dict, tuple)
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 _SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_MADE = (Counter, OrderedDict, Size, bytearray, bytes, complex, device, set)
 
 
 class Builder(NamedTuple):
@@ -57,7 +69,7 @@ def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any],
     """
     if len(code) > MAX_PICKLE_BYTES:
         raise Refused(f"its objects take up more than {MAX_PICKLE_BYTES >> 20} MiB")
-    machine = _Machine(names, persistent)
+    machine = _Machine(names, persistent, _budget(len(code)))
     for count, (name, argument) in enumerate(_decoded(code)):
         if count >= MAX_INSTRUCTIONS:
             raise Refused(f"it has more than {MAX_INSTRUCTIONS} instructions")
@@ -65,6 +77,11 @@ def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any],
             return machine.result()
         machine.step(name, argument)
     raise Damaged("the objects end too early")
+
+
+def _budget(size: int) -> Budget:
+    limit = DESCRIPTION_BYTES + DESCRIPTION_MULTIPLE * size
+    return Budget(limit, f"its objects would take up more than {limit >> 20} MiB")
 
 
 def _decoded(code: bytes):
@@ -76,7 +93,9 @@ def _decoded(code: bytes):
 
 
 class _Machine:
-    def __init__(self, names: Mapping[str, Any], persistent: Callable[[Any], Any]):
+    def __init__(self, names: Mapping[str, Any], persistent: Callable[[Any], Any], budget: Budget):
+        self._budget = budget
+        self._keys = keys_budget()
         self._names = names
         self._persistent = persistent
         self._stack: list = []
@@ -87,13 +106,13 @@ class _Machine:
 
     def step(self, name: str, argument: Any) -> None:
         if name in _VALUES:
-            self._stack.append(argument)
+            self._made(argument)
         elif name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
         elif name in _EMPTY:
-            self._stack.append(_EMPTY[name]())
+            self._made(_EMPTY[name](), CONTAINER)
         elif name in _SHORT_TUPLES:
-            self._stack.append(tuple(self._pop_many(_SHORT_TUPLES[name])))
+            self._made(tuple(self._pop_many(_SHORT_TUPLES[name])), CONTAINER)
         elif name in _INSTRUCTIONS:
             _INSTRUCTIONS[name](self, argument)
         else:
@@ -106,6 +125,11 @@ class _Machine:
         return value
 
     # The stack --------------------------------------------------------------------------------
+
+    def _made(self, value: Any, more: int = 0) -> None:
+        """Push a new value."""
+        self._budget.take(price(value) + more)
+        self._stack.append(value)
 
     def _pop(self) -> Any:
         return self._pop_many(1)[0]
@@ -123,6 +147,7 @@ class _Machine:
         return self._stack[-1]
 
     def _mark(self, _) -> None:
+        self._budget.take(price(self._stack[:0]))
         self._below.append(self._stack)
         self._stack = []
 
@@ -137,11 +162,11 @@ class _Machine:
     def _long(self, number: int) -> None:
         if number.bit_length() >= 8 * LONGEST_INTEGER:
             raise Refused(f"it has an integer of more than {8 * LONGEST_INTEGER} bits")
-        self._stack.append(number)
+        self._made(number)
 
     def _tuple(self, _) -> None:
         taken = self._pop_to_mark()
-        self._stack.append(tuple(taken))
+        self._made(tuple(taken), CONTAINER)
 
     def _append(self, _) -> None:
         self._extend([self._pop()])
@@ -164,25 +189,30 @@ class _Machine:
             raise Refused(f"an item is set in a {type(target).__name__}, which is not a dict")
         if len(flat) % 2:
             raise Damaged("a key has no value")
-        hashes = self._hashes_of(target)
-        for key, value in zip(flat[::2], flat[1::2], strict=True):
-            hashes.check(key)
-            target[key] = value
+        self._check_keys(target, flat[::2])
+        target.update(zip(flat[::2], flat[1::2], strict=True))
 
     def _add_items(self, _) -> None:
         items = self._pop_to_mark()
         target = exactly(self._top(), set, "what is added to")
-        hashes = self._hashes_of(target)
-        for item in items:
-            hashes.check(item)
-            target.add(item)
+        self._check_keys(target, items)
+        target.update(items)
 
-    def _hashes_of(self, target: Any) -> Hashes:
-        return self._hashes.setdefault(id(target), (target, Hashes()))[1]
+    def _check_keys(self, target: Any, keys: list) -> None:
+        """Before they go into a container; nobody can choose the hashes of strings."""
+        self._budget.take(MEMORY * len(keys))
+        counted = [key for key in keys if type(key) not in (str, bytes)]
+        if not counted:
+            return
+        if id(target) not in self._hashes:
+            self._budget.take(HASHES)
+            self._hashes[id(target)] = target, Hashes(self._keys)
+        self._hashes[id(target)][1].check_all(counted)
 
     # Memory -----------------------------------------------------------------------------------
 
     def _put(self, number: int) -> None:
+        self._budget.take(MEMORY)
         self._memo[number] = self._top()
 
     def _memoize(self, _) -> None:
@@ -197,12 +227,34 @@ class _Machine:
 
     def _global(self, name: str) -> None:
         if name not in self._names:
-            raise Refused(
-                f"it asks for {name.replace(' ', '.')}. Kuai builds tensors and plain Python "
-                "values only; whoever trusts the file can open it with PyTorch and save its "
-                "state_dict"
-            )
+            raise Refused(f"it asks for {printable(name.replace(' ', '.'))}{self._way_out(name)}")
         self._stack.append(self._names[name])
+
+    def _way_out(self, name: str) -> str:
+        place = self._place()
+        found = foreign_tensor(name)
+        if found:
+            return (
+                f": {place or 'a tensor in it'} is {found.kind}, which Kuai does not have. In "
+                f"PyTorch, put {found.remedy} in its place, and save that"
+            )
+        return (
+            f"{f' at {place}' if place else ''}. Kuai builds tensors and plain Python values only; "
+            "whoever trusts the file can open it with PyTorch and save its state_dict"
+        )
+
+    def _place(self) -> str:
+        """Where what is being built will stand, `'model.0.weight'`; empty if that is not plain."""
+        keys: list = []
+        holder: Any = None
+        for stack in (*self._below, self._stack):
+            if type(holder) not in (type(None), dict, OrderedDict, list):
+                break
+            is_open = stack is not self._stack and bool(stack)  # its last value is being built
+            keys += _keys_without_values(holder, stack[: len(stack) - is_open])
+            holder = stack[-1] if stack else None
+        name = printable(".".join(map(str, keys)))
+        return f"'{name}'" if keys else ""
 
     def _stack_global(self, _) -> None:
         module, name = self._pop_many(2)
@@ -214,7 +266,8 @@ class _Machine:
         if type(function) is not Builder:
             raise Refused(f"it calls a {type(function).__name__}")
         self._count_copies(exactly(arguments, tuple, "the arguments of a call"))
-        self._stack.append(function.build(arguments))
+        value = function.build(arguments)
+        self._made(value, CONTAINER if type(value) in _MADE else TENSOR)
 
     def _count_copies(self, arguments: tuple) -> None:
         """Builders copy; no honest file has the same large value copied over and over."""
@@ -240,6 +293,38 @@ class _Machine:
 
     def _frame(self, _) -> None:
         """Frames only help a reader that reads from a stream."""
+
+
+def _keys_without_values(holder: Any, stack: list) -> list:
+    """The keys at the end of what is about to go into a container.
+
+    A container of one value gets it without a mark, so several may wait on the same stack.
+    """
+    called = bool(stack) and type(stack[-1]) is Builder
+    waiting = stack[: len(stack) - called]
+    keys: list = []
+    while waiting:
+        if _is_new(waiting[-1], list):
+            keys.insert(0, 0)
+            waiting.pop()
+        elif _is_key(waiting[-1]) and len(waiting) > 1 and _is_new(waiting[-2], dict):
+            keys.insert(0, waiting.pop())
+            waiting.pop()
+        else:
+            break
+    if type(holder) is list:
+        return [len(holder) + len(waiting), *keys]
+    if isinstance(holder, dict) and len(waiting) % 2 and _is_key(waiting[-1]):
+        return [waiting[-1], *keys]
+    return keys
+
+
+def _is_new(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not value
+
+
+def _is_key(value: Any) -> bool:
+    return type(value) in (str, int)
 
 
 _INSTRUCTIONS = {

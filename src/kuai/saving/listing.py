@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kuai.errors import printable
+from kuai.saving.budget import Budget
+from kuai.saving.limits import MAX_NAMES
 from kuai.saving.outlines import Outline, open_outlines
 from kuai.saving.refusals import Refused
 
-__all__ = ["Line", "Listing", "list_file", "walk"]
+__all__ = ["Line", "Listing", "list_file", "quoted", "walk"]
 
 _MOST = 1_000_000  # values, counted as often as they stand there
 
@@ -67,7 +70,7 @@ def list_file(path: str | os.PathLike) -> Listing:
             path=os.fspath(path),
             kind=found.kind,
             files=[file.name for file in found.files],
-            file_bytes=sum(file.stat().st_size for file in found.files),
+            file_bytes=sum(found.files.values()),
             tensors=_lines(outlines, len(found.files) > 1),
             others=others,
             metadata=found.metadata,
@@ -96,18 +99,23 @@ def _lines(outlines: list[tuple[str, Outline]], is_sharded: bool) -> list[Line]:
 
 
 def walk(tree: Any) -> Iterator[tuple[str, Any]]:
-    """The values of a tree, by names such as `optimizer.state.0.step`."""
-    waiting = [("", tree)]
+    """The values of a tree, by names such as `optimizer.state.0.step`.
+
+    A long name of a container stands before the name of each of its values.
+    """
+    letters = Budget(MAX_NAMES, f"the names of its values come to more than {MAX_NAMES} letters")
+    waiting: list[tuple[str, Any, Any]] = [("", "", tree)]
     for _ in range(_MOST):
         if not waiting:
             return
-        name, value = waiting.pop()
+        start, key, value = waiting.pop()
+        name = f"{start}.{key}" if start else str(key)
+        letters.take(len(name))
         children = _children(value)
         if children is None:
             yield name or "value", value
         else:
-            start = f"{name}." if name else ""
-            waiting += [(f"{start}{key}", child) for key, child in reversed(children)]
+            waiting += [(name, key, child) for key, child in reversed(children)]
     raise Refused(f"it holds more than {_MOST} values")
 
 
@@ -115,3 +123,10 @@ def _children(value: Any) -> list[tuple[Any, Any]] | None:
     if isinstance(value, dict):
         return list(value.items())
     return list(enumerate(value)) if type(value) in (list, tuple) else None
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names from a file for a message: the first of them, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 6 else ""
+    return ", ".join(f"'{printable(name)}'" for name in (names[:5] if more else names)) + more

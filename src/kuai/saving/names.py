@@ -6,6 +6,7 @@ number and the exact types of its arguments.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -19,9 +20,10 @@ from kuai.engine.tensor.layouts import Layout
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.size import Size
 from kuai.nn.parameter import Buffer, Parameter
+from kuai.saving.budget import Budget
 from kuai.saving.element_types import DTYPE_OF_STORAGE, UNTYPED
 from kuai.saving.interpreter import Builder
-from kuai.saving.keys import Hashes
+from kuai.saving.keys import Hashes, keys_budget
 from kuai.saving.refusals import Refused, exactly
 from kuai.saving.storages import Storages, StorageType
 
@@ -29,6 +31,9 @@ __all__ = ["Tensors", "checked_bits", "known_names"]
 
 _TENSOR_TYPE = Builder("torch.Tensor", lambda arguments: _wrong("torch.Tensor"))
 _LAZY = {"conj": np.conjugate, "neg": np.negative}
+_FOREIGN_DEVICES = frozenset(
+    "fpga hip hpu ipu lazy maia mps mtia privateuseone ve vulkan xpu".split()
+)
 _ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
 
 
@@ -42,6 +47,8 @@ def known_names(tensors: Tensors) -> dict[str, Any]:
     names[f"torch.storage {UNTYPED}"] = StorageType(UNTYPED, None)
     names["torch Tensor"] = _TENSOR_TYPE
     builders = {**_PYTHON, **tensors.builders()}
+    make_set = functools.partial(_set, keys_budget())
+    builders |= {f"{module} set": make_set for module in _BUILTINS}
     return names | {name: Builder(name.replace(" ", "."), f) for name, f in builders.items()}
 
 
@@ -65,11 +72,11 @@ def _counter(arguments: tuple) -> Counter:
     return Counter(counts)
 
 
-def _set(arguments: tuple) -> set:
+def _set(budget: Budget, arguments: tuple) -> set:
     if len(arguments) != 1:
         _wrong("set")
     items = exactly(arguments[0], list, "what a set is made of")
-    Hashes().check_all(items)
+    Hashes(budget).check_all(items)
     return set(items)
 
 
@@ -111,10 +118,21 @@ def _device(arguments: tuple) -> device:
         _wrong("torch.device")
     kind = exactly(arguments[0], str, "the type of a torch.device")
     index = exactly(arguments[1], int, "the index of a torch.device") if arguments[1:] else None
+    if kind in _FOREIGN_DEVICES:
+        return _foreign_device(kind, index)
     try:
         return device("tpu" if kind == "xla" else kind, index)
     except RuntimeError as error:
         raise Refused(str(error)) from error
+
+
+def _foreign_device(kind: str, index: int | None) -> device:
+    """A device of a machine that Kuai does not know, as it is: a value that can be compared and
+    printed, with no such device behind it."""
+    made = object.__new__(device)
+    for name, value in (("type", kind), ("index", index), ("_previous", [])):
+        object.__setattr__(made, name, value)
+    return made
 
 
 _PYTHON: dict[str, Callable[[tuple], Any]] = {
@@ -124,9 +142,9 @@ _PYTHON: dict[str, Callable[[tuple], Any]] = {
     "torch Size": _size,
     "torch device": _device,
 }
-for _module in ("__builtin__", "builtins"):
+_BUILTINS = ("__builtin__", "builtins")
+for _module in _BUILTINS:
     _PYTHON |= {
-        f"{_module} set": _set,
         f"{_module} bytearray": _bytearray,
         f"{_module} bytes": _no_bytes,
         f"{_module} complex": _complex,

@@ -22,10 +22,12 @@ from kuai.engine.tensor.dtypes import dtype
 from kuai.engine.tensor.layouts import Layout
 from kuai.saving.content import Content, elements
 from kuai.saving.interpreter import interpret
+from kuai.saving.kinds import LOOKED_AT, is_safetensors, is_torch_archive
 from kuai.saving.names import Tensors, checked_bits, known_names
-from kuai.saving.refusals import Refused, explained
+from kuai.saving.opening import given_path, opened
+from kuai.saving.refusals import Damaged, Refused, explained
 from kuai.saving.safetensors_format import CODES, Entry, broken
-from kuai.saving.safetensors_source import INDEX, SUFFIX, read_source
+from kuai.saving.safetensors_source import INDEX, SUFFIX, open_source
 from kuai.saving.storages import Storages, Stored, checked_kind
 from kuai.saving.strided import contiguous
 from kuai.saving.torch_file import open_archive
@@ -42,7 +44,7 @@ class Bytes:
         self.size = size
         self._content = content
         self._start = start
-        self._unchecked = checksum
+        self._checksum = self._unchecked = checksum
 
     def read(self, start: int, size: int) -> np.ndarray:
         """A part of them, in memory of its own."""
@@ -56,6 +58,16 @@ class Bytes:
         """All of them, mapped."""
         self._check()
         return self._content.window(self._start, self.size)
+
+    def is_intact(self) -> bool | None:
+        """Whether they have their checksum; None if there is none."""
+        if self._checksum is None:
+            return None
+        try:
+            self._content.check(self._start, self.size, self._checksum)
+        except Damaged:
+            return False
+        return True
 
     def _check(self) -> None:
         if self._unchecked is not None:
@@ -124,9 +136,15 @@ class Outline:
 
 
 class Outlined:
-    """What a file holds: a tree of outlines and plain values, and strings beside it."""
+    """What a file holds: a tree of outlines and plain values, and strings beside it.
 
-    def __init__(self, kind: str, tree: Any, metadata: dict[str, str], files: list[pathlib.Path]):
+    Args:
+        files: the files that it consists of, and their sizes.
+    """
+
+    def __init__(
+        self, kind: str, tree: Any, metadata: dict[str, str], files: dict[pathlib.Path, int]
+    ):
         self.kind = kind
         self.tree = tree
         self.metadata = metadata
@@ -136,45 +154,47 @@ class Outlined:
 @contextmanager
 def open_outlines(path: str | os.PathLike) -> Iterator[Outlined]:
     """The outlines of a file of any kind, whose values can be read inside the block."""
-    path = pathlib.Path(path)
+    path = given_path(path)
     with ExitStack() as stack:
-        if path.is_dir() or path.name.endswith((SUFFIX, INDEX)) or _looks_like_safetensors(path):
-            yield _of_safetensors(path, stack)
+        if path.is_dir() or _is_safetensors(path):
+            found = _of_safetensors(path, stack)
         else:
             found = (_of_torch_shards if is_index(path) else _of_torch)(path, stack)
-            with explained(str(path), found.kind):
-                yield found
+        with explained(str(path), found.kind):
+            yield found
 
 
-def _looks_like_safetensors(path: pathlib.Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(9)[8:] == b"{"
+def _is_safetensors(path: pathlib.Path) -> bool:
+    """By its first bytes rather than by its name, which may be wrong."""
+    if path.name.endswith(INDEX):
+        return True
+    with opened(path) as file:
+        start = file.read(LOOKED_AT)
+    return is_safetensors(start) or (path.name.endswith(SUFFIX) and not is_torch_archive(start))
 
 
 # safetensors --------------------------------------------------------------------------------------
 
 
 def _of_safetensors(path: pathlib.Path, stack: ExitStack) -> Outlined:
-    source = read_source(path)
-    contents = {}
-    for file in source.files:
-        contents[file] = Content(stack.enter_context(open(file, "rb")), mapped=True)
+    source = stack.enter_context(open_source(path))
+    contents = {part.path: part.content(mapped=True) for part in source.parts}
     tree = {
-        name: _outline_of_entry(contents[file], (file.name, name), entry)
-        for name, (file, entry) in source.entries.items()
+        name: _outline_of_entry(contents[part.path], (part.path.name, name), entry)
+        for name, (part, entry) in source.entries.items()
     }
     for name, outline in tree.items():
         if outline.dtype and outline.nbytes != outline.bytes.size:
             raise broken(path, f"{name!r} has another number of bytes than its shape says")
     tree |= {alias: tree[name] for alias, name in source.aliases.items()}
-    sharded = path.name.endswith(INDEX) or len(source.files) > 1
+    sharded = path.name.endswith(INDEX) or len(source.parts) > 1
     kind = "safetensors checkpoint" if sharded else "safetensors file"
-    return Outlined(kind, tree, source.metadata, list(source.files))
+    return Outlined(kind, tree, source.metadata, {part.path: part.size for part in source.parts})
 
 
 def _outline_of_entry(content: Content, storage: tuple, entry: Entry) -> Outline:
     kind = CODES.get(entry.code)
-    place = Bytes(content, entry.start, entry.size)
+    place = Bytes(content, entry.start, entry.size, entry.checksum)
     code = kind.name if kind else entry.code
     return Outline(kind, code, contiguous(entry.shape), storage, place)
 
@@ -183,7 +203,7 @@ def _outline_of_entry(content: Content, storage: tuple, entry: Entry) -> Outline
 
 
 def _of_torch(path: pathlib.Path, stack: ExitStack) -> Outlined:
-    file = stack.enter_context(open(path, "rb"))
+    file = stack.enter_context(opened(path))
     with explained(str(path), "PyTorch file"):
         archive = open_archive(file, str(path))
         storages = Storages(archive)
@@ -192,15 +212,16 @@ def _of_torch(path: pathlib.Path, stack: ExitStack) -> Outlined:
         outlines = _Outlines(storages, bytes_of, path.name)
         tree = interpret(archive.read("data.pkl"), known_names(outlines), storages.find)
         check_tree(tree, (Outline,))
-    return Outlined("PyTorch file", tree, {}, [path])
+    return Outlined("PyTorch file", tree, {}, {path: os.fstat(file.fileno()).st_size})
 
 
 def _of_torch_shards(path: pathlib.Path, stack: ExitStack) -> Outlined:
-    files = []
+    files = {}
 
     def read(file: pathlib.Path) -> Any:
-        files.append(file)
-        return _of_torch(file, stack).tree
+        found = _of_torch(file, stack)
+        files.update(found.files)
+        return found.tree
 
     return Outlined("PyTorch checkpoint", merged(path, read), {}, files)
 

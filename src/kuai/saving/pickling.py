@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from kuai.errors import UnsavableObjectError
-from kuai.saving.keys import Hashes
+from kuai.saving.keys import Hashes, keys_budget
 from kuai.saving.limits import (
     LONGEST_INTEGER,
     MAX_DEPTH,
@@ -85,6 +85,7 @@ class _Writer:
         self._memo: dict[Any, int] = {}
         self._kept: list = []  # alive as long as their identities stand in the memo
         self._open: list[tuple[int, str]] = []  # the containers around, and the place in each
+        self._keys = keys_budget()
         self._values = 0  # as many as if nothing were shared
         self._values_of: dict[Any, int] = {}
 
@@ -190,7 +191,7 @@ class _Writer:
             self._write_items(value)
 
     def _write_items(self, value: dict) -> None:
-        hashes = Hashes()
+        hashes = Hashes(self._keys)
         for batch in _batches(value.items()):
             self.code += b"(" if len(value) > 1 else b""
             for key, item in batch:
@@ -219,7 +220,7 @@ class _Writer:
 
     def _write_set(self, value: set) -> None:
         if not self._recall_container(value):
-            self._check_keys(Hashes(), value)
+            self._check_keys(Hashes(self._keys), value)
             self._write_call(Call(_python("set"), (sorted(value, key=repr),)), value)
 
     def _check_keys(self, hashes: Hashes, keys: Iterable) -> None:

@@ -6,16 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kuai.errors import BrokenFileError, UnsafeFileError
+from kuai.errors import BrokenFileError, UnsafeFileError, printable
 
 __all__ = ["Damaged", "Refused", "exactly", "explained", "unique"]
 
+_LONGEST = 1500  # characters of a reason
 
-class Damaged(Exception):
+
+class _Found(Exception):
+    """What a reader has found; it may quote the file."""
+
+    def __init__(self, reason: Any):
+        super().__init__(printable(reason, _LONGEST))
+
+
+class Damaged(_Found):
     """The bytes do not fit together."""
 
 
-class Refused(Exception):
+class Refused(_Found):
     """The file asks for something that Kuai does not do."""
 
 

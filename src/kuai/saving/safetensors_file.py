@@ -17,15 +17,27 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.storage import resolve
 from kuai.engine.tensor.views import value
-from kuai.errors import BrokenFileError, UnsavableObjectError
+from kuai.errors import FileFormatError, UnsavableObjectError, printable
 from kuai.nn.parameter import is_lazy
 from kuai.saving.content import Content, elements
+from kuai.saving.foreign import foreign_dtype
 from kuai.saving.refusals import Damaged
-from kuai.saving.safetensors_format import CODE_OF_DTYPE, CODES, Entry, Piece, broken
-from kuai.saving.safetensors_source import read_source
+from kuai.saving.safetensors_format import (
+    CHECKSUMS,
+    CODE_OF_DTYPE,
+    CODES,
+    SAVE,
+    Entry,
+    Piece,
+    broken,
+)
+from kuai.saving.safetensors_source import Source, open_source
 from kuai.saving.shards import write_checkpoint
 
-__all__ = ["array_of_entry", "load_file", "load_metadata", "save_file"]
+__all__ = ["array_of_entry", "load_file", "load_metadata", "save_file", "tensors_of"]
+__all__ += ["unknown_type", "write_tensors"]
+
+_OWN = (CHECKSUMS, SAVE)
 
 
 def save_file(
@@ -42,9 +54,9 @@ def save_file(
     Args:
         max_shard_size: at most that many bytes ("5GB") go into one file. If they do not suffice,
             `model.safetensors` becomes `model-00001-of-00002.safetensors`, … and the index
-            `model.safetensors.index.json`, as hubs publish them; the files of an earlier
-            checkpoint of this name go when the new one is whole. `path` may also be the index or
-            a folder.
+            `model.safetensors.index.json`, as hubs publish them; the files that an earlier
+            index of this name names go when the new one is whole. `path` may also be the index
+            or a folder.
 
     Example:
         >>> import tempfile
@@ -53,11 +65,23 @@ def save_file(
         >>> kuai.load_file(path)
         {'w': tensor([1., 1.])}
     """
+    write_tensors(tensors, path, metadata or {}, max_shard_size=max_shard_size)
+
+
+def write_tensors(
+    tensors: Mapping[str, Tensor],
+    path: str | os.PathLike,
+    metadata: Mapping[str, str],
+    *,
+    max_shard_size: int | str | None = None,
+    checksums: bool = False,
+) -> None:
+    """The same, with checksums in the header if they are wanted."""
     _check_tensors(tensors)
-    _check_strings(metadata or {})
+    _check_strings(metadata)
     aliases = _aliases(tensors)
     pieces = {name: _piece(t) for name, t in tensors.items() if name not in aliases}
-    write_checkpoint(path, pieces, aliases, metadata or {}, max_shard_size)
+    write_checkpoint(path, pieces, aliases, metadata, max_shard_size, checksums)
 
 
 def load_file(path: str | os.PathLike, device=None, *, mmap: bool = False) -> dict[str, Tensor]:
@@ -72,13 +96,19 @@ def load_file(path: str | os.PathLike, device=None, *, mmap: bool = False) -> di
     Raises:
         BrokenFileError: a file is not a safetensors file, or it is cut off.
     """
-    source = read_source(path)
+    with open_source(path) as source:
+        return tensors_of(source, device, mmap)
+
+
+def tensors_of(source: Source, device: Any = None, mmap: bool = False) -> dict[str, Tensor]:
+    """All tensors of an open checkpoint, by name."""
     tensors: dict[str, Tensor] = {}
-    for file, header in source.files.items():
-        with open(file, "rb") as opened:
-            content = Content(opened, mmap)
-            for name, entry in header.entries.items():
-                tensors[name] = from_array(array_of_entry(content, file, entry), device)
+    for part in source.parts:
+        content = part.content(mmap)
+        for name, entry in part.header.entries.items():
+            tensors[name] = from_array(array_of_entry(content, part.path, name, entry), device)
+        part.check_unchanged()
+        part.close()
     for alias, name in source.aliases.items():
         tensors[alias] = Tensor._share(tensors[name])
     return tensors
@@ -86,18 +116,27 @@ def load_file(path: str | os.PathLike, device=None, *, mmap: bool = False) -> di
 
 def load_metadata(path: str | os.PathLike) -> dict[str, str]:
     """The strings that were saved beside the tensors."""
-    return read_source(path).metadata
+    with open_source(path) as source:
+        return source.metadata
 
 
-def array_of_entry(content: Content, file: pathlib.Path, entry: Entry) -> np.ndarray:
-    """A tensor of a file."""
+def array_of_entry(content: Content, file: pathlib.Path, name: str, entry: Entry) -> np.ndarray:
+    """A tensor of a file; where it has a checksum and is not mapped, that is compared."""
     kind = CODES.get(entry.code)
     if kind is None:
-        raise BrokenFileError(f"{file} has a tensor of element type {entry.code}, unknown here")
+        raise FileFormatError(f"{file}: {unknown_type(name, entry.code)}")
     try:
-        return elements(content.array(entry.start, entry.size), kind).reshape(entry.shape)
+        found = content.array(entry.start, entry.size, entry.checksum)
+        return elements(found, kind).reshape(entry.shape)
     except (Damaged, ValueError) as error:  # NumPy's, for more than 64 or too large dimensions
         raise broken(file, error) from error
+
+
+def unknown_type(name: str, code: str) -> str:
+    """What there is to say about a tensor of an element type that Kuai does not have."""
+    found = foreign_dtype(code)
+    way_out = f". In PyTorch, put {found.remedy} in its place, and save that" if found else ""
+    return f"'{printable(name)}' is of {printable(code)}, which Kuai does not have{way_out}"
 
 
 def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
@@ -123,6 +162,8 @@ def _check_strings(metadata: Mapping[Any, Any]) -> None:
     for name, text in metadata.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise UnsavableObjectError(f"metadata has to be strings, but {name!r} is {text!r}")
+        if name in _OWN:
+            raise UnsavableObjectError(f"Kuai keeps {name!r} in the metadata to itself")
 
 
 def _aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:

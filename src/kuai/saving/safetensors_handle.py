@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array
-from kuai.saving.content import Content
 from kuai.saving.safetensors_file import array_of_entry
 from kuai.saving.safetensors_format import Entry
-from kuai.saving.safetensors_source import read_source
+from kuai.saving.safetensors_source import open_source
 
 __all__ = ["TensorSlice", "safe_open"]
 
@@ -46,12 +45,9 @@ class safe_open:
         if framework not in _FRAMEWORKS:
             raise ValueError(f"framework has to be 'kuai' or 'pt', not {framework!r}")
         self._device = device
-        self._source = read_source(filename)
         with ExitStack() as files:
-            self._contents = {
-                path: Content(files.enter_context(open(path, "rb")), mapped=True)
-                for path in self._source.files
-            }
+            self._source = files.enter_context(open_source(filename))
+            self._contents = {part.path: part.content(mapped=True) for part in self._source.parts}
             self._files = files.pop_all()
 
     def __enter__(self) -> safe_open:
@@ -77,8 +73,8 @@ class safe_open:
         return TensorSlice(self._array(name), self._entry(name)[1], self._device)
 
     def _array(self, name: str) -> np.ndarray:
-        path, entry = self._entry(name)
-        return array_of_entry(self._contents[path], path, entry)
+        part, entry = self._entry(name)
+        return array_of_entry(self._contents[part.path], part.path, name, entry)
 
     def _entry(self, name: str) -> tuple[Any, Entry]:
         name = self._source.aliases.get(name, name)

@@ -20,7 +20,7 @@ from kuai.saving.archive import Archive
 from kuai.saving.content import elements
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE, VIEW_BYTES
 from kuai.saving.refusals import Damaged, Refused, exactly
-from kuai.saving.strided import extent, window_on
+from kuai.saving.strided import extent, is_whole, window_on
 
 __all__ = ["StorageType", "Storages", "Stored", "checked_kind"]
 
@@ -78,7 +78,7 @@ class Storages:
         base = self._bases[stored.key]
         if base.dtype is not kind:
             raise Refused(f"storage {stored.key!r} is used with two element types")
-        if window.shape != tuple(base.shape):
+        if not is_whole(base, window):
             self.count_copy(math.prod(window.shape) * kind.itemsize)
         return window_on(base, window)
 

@@ -8,6 +8,7 @@ file can hold very many.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -22,7 +23,7 @@ from kuai.engine.tensor.layouts import Layout, contiguous_strides
 from kuai.engine.tensor.views import Step, value
 from kuai.ops.windows import permuted, sliced, viewed
 
-__all__ = ["extent", "window_on"]
+__all__ = ["contiguous", "extent", "is_whole", "window_on"]
 
 _OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
@@ -38,32 +39,44 @@ def extent(window: Layout) -> int:
     return window.offset + sum((size - 1) * stride for size, stride in pairs) + 1
 
 
+def is_whole(base: Tensor, window: Layout) -> bool:
+    """Whether a window shows a contiguous base as it is."""
+    return window.shape == tuple(base.shape) and window.offset == 0 and window.is_contiguous
+
+
 def window_on(base: Tensor, window: Layout) -> Tensor:
     """A tensor on the storage of a contiguous base."""
-    if window.shape == tuple(base.shape) and window.offset == 0 and window.is_contiguous:
+    if is_whole(base, window):
         return Tensor._share(base)
     count = math.prod(window.shape)
-    flat = base if base.ndim == 1 else _view(base, viewed, (math.prod(base.shape),))
+    steps: list[tuple] = [] if base.ndim == 1 else [(viewed, (math.prod(base.shape),))]
     order = sorted(range(len(window.shape)), key=lambda dim: -window.strides[dim])
     sizes = tuple(window.shape[dim] for dim in order)
     sorted_window = Layout(sizes, tuple(window.strides[dim] for dim in order))
     if not sorted_window.is_contiguous:
-        return _view(flat, gathered, window.shape, window.strides, window.offset)
-    part = _view(_view(flat, sliced, 0, window.offset, count, 1), viewed, sizes)
-    if order == sorted(order):
-        return part
-    return _view(part, permuted, tuple(order.index(dim) for dim in range(len(order))))
+        return _viewed(base, [*steps, (gathered, window.shape, window.strides, window.offset)])
+    steps += [(sliced, 0, window.offset, count, 1), (viewed, sizes)]
+    if order != sorted(order):
+        steps.append((permuted, tuple(order.index(dim) for dim in range(len(order)))))
+    return _viewed(base, steps)
 
 
-def _view(base: Tensor, view, *arguments) -> Tensor:
-    """What the view operation gives."""
+def _viewed(base: Tensor, steps: list[tuple]) -> Tensor:
+    """What view operations give, each with its arguments, one after the other."""
     if base.device.type != "cpu":
-        return view(base, *arguments)
-    operation = view.operation
-    read = _READERS[view](np.asarray(value(base)), *arguments)
-    values, key = operation.flatten((base, *arguments))
-    step = Step(operation, key, tuple(values[1:]))
-    return inplace.window(from_array(read, base.device), base, step)
+        return functools.reduce(lambda part, step: step[0](part, *step[1:]), steps, base)
+    read = np.asarray(value(base))
+    for view, *arguments in steps:
+        read = _READERS[view](read, *arguments)
+    first, *others = (_step(base, *step) for step in steps)
+    made = inplace.window(from_array(read, base.device), base, first)
+    made._steps += tuple(others)
+    return made
+
+
+def _step(base: Tensor, view, *arguments) -> Step:
+    values, key = view.operation.flatten((base, *arguments))
+    return Step(view.operation, key, tuple(values[1:]))
 
 
 def _read_sliced(array, dim, start, count, step):

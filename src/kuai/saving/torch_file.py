@@ -15,6 +15,7 @@ from kuai.errors import FileFormatError
 from kuai.saving.archive import Archive, write_archive
 from kuai.saving.described import Description
 from kuai.saving.interpreter import interpret
+from kuai.saving.kinds import LOOKED_AT, ZIP, kind_of
 from kuai.saving.names import Tensors, known_names
 from kuai.saving.pickling import pickled
 from kuai.saving.refusals import Refused, explained
@@ -22,11 +23,6 @@ from kuai.saving.storages import Storages
 from kuai.saving.trees import check_tree
 
 __all__ = ["open_archive", "read_torch_file", "write_described", "write_torch_file"]
-
-_ZIP = b"PK\x03\x04"
-_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-_TAR, _TAR_PLACE = b"ustar", 257
-_CONVERT = 'torch.save(torch.load("old.pt", weights_only=True), "new.pt")'
 
 
 def write_torch_file(obj: Any, file: BinaryIO) -> None:
@@ -73,24 +69,8 @@ def open_archive(file: BinaryIO, name: str, mapped: bool = False) -> Archive:
 
 def _check_kind(file: BinaryIO, name: str) -> None:
     file.seek(0)
-    start = file.read(_TAR_PLACE + len(_TAR))
+    start = file.read(LOOKED_AT)
     file.seek(0)
-    if start.startswith(_ZIP):
-        return
-    if start.startswith(_LEGACY):
-        kind = "the format of PyTorch before 1.6"
-    elif start[_TAR_PLACE:] == _TAR:
-        kind = "the tar format of PyTorch before 0.4"
-    else:
-        raise FileFormatError(f"{name} is not a PyTorch file: {_guess(start)}")
-    raise FileFormatError(f"{name} is in {kind}. Convert it once with PyTorch: {_CONVERT}")
-
-
-def _guess(start: bytes) -> str:
-    if not start:
-        return "it is empty, or a file object that stands at its end (seek(0) first)"
-    if start[:1] == b"\x80":
-        return "it is a bare pickle, which Kuai does not open"
-    if start[8:9] == b"{":
-        return "it looks like a safetensors file; load it with kuai.load_file"
-    return "it begins with other bytes than a zip archive"
+    if not start.startswith(ZIP):
+        kind = kind_of(start) or "it begins with other bytes than a zip archive"
+        raise FileFormatError(f"{name} is not a PyTorch file: {kind}")

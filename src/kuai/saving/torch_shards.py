@@ -10,6 +10,7 @@ from typing import Any
 
 from kuai.errors import FileFormatError
 from kuai.saving.indexes import check_names, read_index
+from kuai.saving.opening import opened
 from kuai.saving.torch_file import read_torch_file
 
 __all__ = ["INDEX", "is_index", "merged", "read_torch_shards"]
@@ -27,8 +28,8 @@ def read_torch_shards(path: str | os.PathLike, map_location: Any, mapped: bool) 
     """Read the files of an index into one dict."""
 
     def read(file: pathlib.Path) -> Any:
-        with open(file, "rb") as opened:
-            return read_torch_file(opened, str(file), map_location, mapped)
+        with opened(file) as stream:
+            return read_torch_file(stream, str(file), map_location, mapped)
 
     return merged(path, read)
 

@@ -36,17 +36,19 @@ def check_tree(root: Any, tensor_types: tuple[type, ...] = _TENSORS) -> None:
         if leaving:
             entered.discard(id(value))
             measures[id(value)] = _measure(value, measures)
-        elif _is_container(value, tensor_types) and id(value) not in measures:
+        elif _is_filled(value, tensor_types) and id(value) not in measures:
             if id(value) in entered:
                 raise Refused("an object contains itself")
             entered.add(id(value))
             waiting.append((value, True))
-            waiting.extend((child, False) for child in _children(value))
+            children = (child for child in _children(value) if _is_filled(child, tensor_types))
+            waiting.extend((child, False) for child in children)
 
 
-def _is_container(value: Any, tensor_types: tuple[type, ...]) -> bool:
+def _is_filled(value: Any, tensor_types: tuple[type, ...]) -> bool:
+    """Whether a value is a container with something in it."""
     if type(value) in CONTAINERS:
-        return True
+        return bool(value) or type(value) is OrderedDict  # which may have `_metadata`
     if type(value) not in _VALUES and type(value) not in tensor_types:
         name = getattr(value, "name", type(value).__name__)
         raise Refused(f"{name} stands where a tensor or a plain value has to be")
@@ -62,7 +64,7 @@ def _children(value: Any) -> list:
 
 def _measure(value: Any, measures: dict[int, tuple[int, int]]) -> tuple[int, int]:
     """How deep a container is, and how many values it comes to."""
-    found = [measures.get(id(child), (0, 1)) for child in _children(value)]
+    found = [measures.get(id(child)) or _flat_measure(child) for child in _children(value)]
     height = 1 + max((height for height, _ in found), default=0)
     count = 1 + sum(count for _, count in found)
     if height > MAX_DEPTH:
@@ -70,3 +72,7 @@ def _measure(value: Any, measures: dict[int, tuple[int, int]]) -> tuple[int, int
     if count > MAX_VALUES:
         raise Refused(f"its containers within containers come to more than {MAX_VALUES} values")
     return height, count
+
+
+def _flat_measure(value: Any) -> tuple[int, int]:
+    return int(type(value) in CONTAINERS), 1

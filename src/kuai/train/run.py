@@ -16,11 +16,13 @@ from typing import Any
 
 from kuai.data import DataLoader, TensorDataset
 from kuai.engine.tensor.randomness import Generator, manual_seed
+from kuai.errors import OccupiedFolderError
 from kuai.optim import SGD
 from kuai.optim.lr_scheduler import CosineAnnealingLR
 from kuai.saving import BrokenFileError, Checkpointer, save_file, write_atomically
 from kuai.train.curves import draw_curves
 from kuai.train.loop import Trainer
+from kuai.train.occupied import CHECKPOINTS, claimed, occupant
 from kuai.train.progress import RunProgress
 from kuai.train.stopping import StopRequest
 from kuai.vision.digits import load_digits
@@ -28,7 +30,6 @@ from kuai.vision.models import LeNet
 
 __all__ = ["CHECKPOINTS", "Settings", "saved_settings", "train_lenet"]
 
-CHECKPOINTS = "checkpoints"
 _OLD_CHECKPOINT = "checkpoint.safetensors"
 _KEEP = 2
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
@@ -69,13 +70,38 @@ def _settings(folder: pathlib.Path, notes: Any) -> Settings:
         raise BrokenFileError(f"{folder / CHECKPOINTS} holds no run of `kuai train`") from error
 
 
-def train_lenet(settings: Settings, folder: pathlib.Path, resume: bool = False) -> list | None:
+def train_lenet(
+    settings: Settings, folder: pathlib.Path, resume: bool = False, overwrite: bool = False
+) -> list | None:
     """Train LeNet, or go on with the run in `folder`.
+
+    Args:
+        resume: go on with the run in the folder.
+        overwrite: take the place of whatever run is in the folder.
 
     Returns:
         The numbers of every epoch, or None if the run was stopped with Ctrl-C.
+
+    Raises:
+        OccupiedFolderError: there is a run in the folder, and it is not said what becomes of it;
+            or one is going on there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with claimed(folder):
+        if not resume and not overwrite:
+            _check_free(folder)
+        return _train(settings, folder, resume)
+
+
+def _check_free(folder: pathlib.Path) -> None:
+    there = occupant(folder)
+    if there is not None:
+        raise OccupiedFolderError(
+            f"{folder} has {there}. Go on with it (--resume, or resume=True), train in another "
+            "folder (--out, or folder=), or have its place taken (--overwrite, or overwrite=True)"
+        )
+
+
+def _train(settings: Settings, folder: pathlib.Path, resume: bool) -> list | None:
     trainer = make_trainer(settings)
     history: list[dict[str, Any]] = []
     with _checkpoints(folder, trainer, history) as checkpoints:
@@ -111,11 +137,11 @@ class _Run:
     checkpoints: Checkpointer
 
     def begin(self) -> None:
-        """Take the place of an earlier run in this folder."""
-        for step in self.checkpoints.steps():
-            self.checkpoints.delete(step)
-        self.save()
+        """Take the place of an earlier run in this folder, which goes when the new one is there."""
+        self._save_checkpoint(overwrite=True)
         self.checkpoints.wait()  # now, not after an hour, if it cannot be done
+        (self.folder / "curves.png").unlink(missing_ok=True)
+        self._save_results()
 
     def train(self) -> bool:
         """Train; False if it was stopped."""
@@ -138,14 +164,21 @@ class _Run:
 
     def save(self) -> None:
         """Write the files of the run as it is now."""
+        self._save_results()
+        self._save_checkpoint()
+
+    def _save_results(self) -> None:
         lines = "".join(json.dumps(numbers) + "\n" for numbers in self.history)
         write_atomically(self.folder / "metrics.jsonl", lines.encode())
         save_file(self.trainer.model.state_dict(), self.folder / "model.safetensors")
+
+    def _save_checkpoint(self, overwrite: bool = False) -> None:
         batches = self.trainer.batches
         self.checkpoints.save(
             batches.epoch * len(batches) + batches.in_epoch,
             metric=self.history[-1]["test_accuracy"] if self.history else None,
-            notes={"settings": asdict(self.settings)},
+            notes={"settings": asdict(self.settings), "epochs_done": len(self.history)},
+            overwrite=overwrite,
         )
 
 

@@ -5,6 +5,7 @@ depend on it, lets the hooks see them, and passes the gradients of its inputs on
 Gradients are tensors; with `create_graph` the backward operations are recorded like any others.
 """
 
+import contextlib
 import heapq
 
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from kuai.engine.tensor.tensor import set_grad
 
 __all__ = ["add_gradients", "backward", "grad", "walk"]
 
+_NEAR = 16  # nodes
 _add = Operation("add_gradients", "AddBackward0")
 
 
@@ -141,7 +143,7 @@ def _input_edge(tensor):
 def _as_list(given, count=0):
     if given is None:
         return [None] * count
-    return list(given) if isinstance(given, (list, tuple)) else [given]
+    return [given] if isinstance(given, Tensor) else list(given)
 
 
 def _filled_like(tensor, number):
@@ -179,12 +181,26 @@ def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hook
         outside_hooks: whether hooks at the wanted edges see the gradients on this walk.
         since: do not go through nodes with a lower number, which belong to another walk.
     """
+    recorder = None if modes.state.recorder is not None else _recorder_of(roots)
     previous, modes.state.grad_enabled = modes.state.grad_enabled, create_graph
     try:
-        one = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
-        return one.run(roots, gradients)
+        with recorder.again() if recorder is not None else contextlib.nullcontext():
+            one = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
+            return one.run(roots, gradients)
     finally:
         modes.state.grad_enabled = previous
+
+
+def _recorder_of(roots):
+    """What has recorded the graph below some roots, if that can be seen near them."""
+    waiting = [edge_of(root) for root in roots]
+    for _ in range(_NEAR):
+        edge = waiting.pop() if waiting else None
+        if edge is not None:
+            if edge[0].recorder is not None:
+                return edge[0].recorder
+            waiting += edge[0].edges
+    return None
 
 
 class _Walk:
@@ -334,7 +350,7 @@ def add_gradients(first: Tensor, second: Tensor) -> Tensor:
 
 def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
     """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
-    held = tensor.grad
+    held = tensor._grad if modes.state.capture is None else tensor.grad
     if held is not None and not create_graph:
         views.assign(held, views.held(add_gradients(held, gradient)))
         return

@@ -11,7 +11,7 @@ needed here, because what the tape saved cannot be overwritten.
 import jax.numpy as jnp
 
 from kuai.engine.autograd.running import Operation, run
-from kuai.engine.tensor import Tensor, modes, views
+from kuai.engine.tensor import Tensor, method, modes, views
 
 __all__ = ["overwrite", "window"]
 
@@ -125,7 +125,9 @@ def _fitted(target, result):
     return run(_cast, kind, lambda: lambda array: jnp.asarray(array, kind), [result])
 
 
-def _grad_fn(self: Tensor):
+@method
+@property
+def grad_fn(self: Tensor):
     """The node that made this tensor, or None for a leaf."""
     base = self._base
     if base is None or base._changes == self._seen:
@@ -145,6 +147,3 @@ def _grad_fn(self: Tensor):
             modes.state.grad_enabled = previous
         self._node, self._output = made._node, made._output
     return self._node
-
-
-Tensor.grad_fn = property(_grad_fn)

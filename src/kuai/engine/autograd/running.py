@@ -16,6 +16,7 @@ from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import Call
 from kuai.engine.tensor.placeholder import Placeholder, known, resolved
+from kuai.engine.tensor.promotion import strong
 from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
 from kuai.errors import LeakedTensorError, drop_jax_note
@@ -157,7 +158,7 @@ class Entry:
         self.forward_call = ForwardCall(self.forward, name)
 
     def _plain(self, *values):
-        return jax.tree.map(_strong, self.function(*values))
+        return jax.tree.map(strong, self.function(*values))
 
     def pull_back(self, values):
         """`jax.vjp` with respect to the differentiable values: results and pullback."""
@@ -188,11 +189,6 @@ def _named(function, name):
 
     program.__name__ = program.__qualname__ = name
     return program
-
-
-def _strong(array):
-    array = jnp.asarray(array)
-    return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array
 
 
 def _as_tuple(results):
@@ -240,6 +236,8 @@ def run(operation, key, make_function, values):
         _explain(error, values)
         raise
     node = _make_node(operation, entry, residuals, arrays, edges) if edges else None
+    if node is not None and state.recorder is not None:
+        node.recorder = state.recorder
     if state.block is not None:
         state.block.ran(operation, arrays, results, node)
     if node is None:

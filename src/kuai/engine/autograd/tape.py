@@ -39,6 +39,7 @@ class Node:
     output_hooks: dict | None = None  # output number -> {id: hook} of that output's tensor
     count = 1  # how many outputs it has
     block = None  # the block it was recorded in, where that is followed (see `blocks`)
+    recorder = None  # what its operation was recorded by, if it was not run at once
     retained: dict | None = None  # output number -> weak reference to a tensor with retain_grad()
 
     def __init__(self, name: str, edges: tuple):

@@ -7,26 +7,23 @@ function reads, it reads now.
 
 A record that is a new one at every call (a slice that grows, a text of ever new lengths) would be
 compiled at every call. After a few such calls in a row the function runs as it is for a while, says
-so once, and is tried again later (`_Rest`).
+so once, and is tried again later (see `rest`).
 """
 
+import contextlib
 import functools
 import threading
 import types
-import warnings
 
 from kuai.engine import settings
 from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
-from kuai.engine.compile.recorder import Recorder
+from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
 from kuai.engine.tensor import modes
-from kuai.errors import PaddingError
 
 __all__ = ["Compiled", "compile", "fused"]
 
-_MOST_NEW = 8  # calls in a row that needed a new program
-_FIRST_REST = 32  # calls
 _LONGEST_WAIT = 30  # seconds
 
 
@@ -81,14 +78,6 @@ def compile(
     return Compiled(function, fullgraph)
 
 
-def is_recordable() -> bool:
-    """Whether a call may begin to record: not inside another record or trace, nor step by step."""
-    state = modes.state
-    if state.recorder is not None or state.capture is not None:
-        return False
-    return state.block is None or not state.block.steps
-
-
 class Compiled:
     """A compiled function: call it as the function it was made of."""
 
@@ -98,7 +87,6 @@ class Compiled:
         self.fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
         self.records = Records(name)
-        self.rest = _Rest(name)
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -108,27 +96,17 @@ class Compiled:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if not is_recordable() or self.rest.is_on(self.fullgraph):
+        if not is_recordable() or self.records.rest.is_on(self.fullgraph):
             return self.function(*args, **kwargs)
         # a step that several threads share is one step after the other, but a thread that waits for
         # another one inside of it must not wait for ever
         alone = self.lock.acquire(timeout=_LONGEST_WAIT)
-        recorder = Recorder(self.records, self.fullgraph)
-        modes.state.recorder = recorder
         try:
-            return self.function(*args, **kwargs)
+            with Recorder(self.records, self.fullgraph):
+                return self.function(*args, **kwargs)
         finally:
-            modes.state.recorder = None
-            try:
-                recorder.flush()
-            except PaddingError:
-                recorder.take_back()
-                raise
-            finally:
-                self.records.calls += 1
-                self.rest.note(recorder)
-                if alone:
-                    self.lock.release()
+            if alone:
+                self.lock.release()
 
     @property
     def programs(self) -> list:
@@ -146,43 +124,6 @@ class Compiled:
             ['float32[3]']
         """
         return Explanation(self)
-
-
-class _Rest:
-    """Whether a function that needs a new program at every call runs as it is for a while."""
-
-    def __init__(self, name):
-        self.name = name
-        self.new_in_a_row = 0
-        self.left = 0  # calls until it is tried again
-        self.length = _FIRST_REST
-
-    def is_on(self, fullgraph) -> bool:
-        """Whether this call is to run as it is."""
-        if not self.left or fullgraph:
-            return False
-        self.left -= 1
-        return True
-
-    def note(self, recorder) -> None:
-        """Take note of a recorded call."""
-        if not recorder.new_programs:
-            self.new_in_a_row, self.length = 0, _FIRST_REST
-            return
-        self.new_in_a_row += 1
-        if self.new_in_a_row < _MOST_NEW:
-            return
-        if self.length == _FIRST_REST:
-            warnings.warn(
-                f"{self.name} needed a new program at each of its last {_MOST_NEW} calls: shapes "
-                "or constants keep changing. It runs operation by operation for a while, and is "
-                "tried again later. Pass what changes as a tensor of one shape; for batches of "
-                "many sizes there is dynamic_batch=.",
-                stacklevel=4,
-            )
-        self.left = self.length
-        self.length *= 2
-        self.new_in_a_row = _MOST_NEW - 2  # one more chance, later
 
 
 # Without a decorator ------------------------------------------------------------------------------
@@ -206,12 +147,15 @@ class fused:
     """
 
     def __enter__(self) -> "fused":
-        self._recorder = None
+        self._recorder = contextlib.nullcontext()
         if is_recordable():
-            modes.state.recorder = self._recorder = Recorder(_fused, eagerly=True)
+            self._recorder = Recorder(_fused, eagerly=True)
+        self._recorder.__enter__()
         return self
 
     def __exit__(self, *error) -> None:
-        if self._recorder is not None:
-            modes.state.recorder = None
-            self._recorder.flush()
+        self._recorder.__exit__(*error)
+
+
+if settings.fused():
+    modes.record_everything(lambda: Recorder(_fused, eagerly=True))

@@ -67,7 +67,7 @@ class Explanation:
         self.name, self.calls = records.name, records.calls
         self.programs = [ProgramExplanation(program) for program in records.programs]
         self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
-        self.rests = bool(compiled.rest.left)
+        self.rests = bool(records.rest.left)
 
     def __str__(self):
         count = len(self.programs)

@@ -17,6 +17,7 @@ from kuai.engine.compile.bodies import WRITES_HISTORY, Body, Boundary, Refresh, 
 from kuai.engine.compile.equations import Equations, interpret
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.promotion import strong
 from kuai.errors import ControlFlowError, drop_jax_note
 
 __all__ = ["Lifted", "lift", "lift_carrying"]
@@ -188,7 +189,7 @@ def _lift(function, avals, tree, what, differentiate):
             made = function(*jax.tree.unflatten(tree, arguments))
             leaves, found["tree"] = jax.tree.flatten(made, is_leaf=is_tensor_leaf)
             results = body.enter([_as_tensor(leaf, what) for leaf in leaves])
-            arrays = [_strong(views.value(result)) for result in results]
+            arrays = [strong(views.value(result)) for result in results]
             found["avals"] = [aval_of(result) for result in results]
             states = [double.held for double in body.written.values()]
             body.states = len(states)
@@ -248,13 +249,8 @@ def _as_tensor(leaf, what):
     if isinstance(leaf, Tensor):
         return leaf
     if isinstance(leaf, (bool, int, float, complex)):
-        return wrap(_strong(jnp.asarray(leaf)))
+        return wrap(strong(leaf))
     raise TypeError(
         f"{what}: the body has to return tensors, nested as you like, but one of its results is a "
         f"{type(leaf).__name__}"
     )
-
-
-def _strong(array):
-    array = jnp.asarray(array)
-    return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array

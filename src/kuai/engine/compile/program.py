@@ -63,16 +63,14 @@ class Program:
         """Run it: the results by their numbers."""
         self.calls += 1
         donated = tuple([own_or_copy(inputs, i) for i in self.donated])
-        kept = []
-        for i in self.kept:
-            array = inputs[i]
-            kept.append(array.array if type(array) is Placeholder else array)
+        kept = [inputs[i] for i in self.kept]
+        kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
         if self.calls > 1:
-            written, made = self.function(donated, tuple(kept))
+            written, made = self.function(donated, kept)
         else:
             with executables.compiling():
-                written, made = self.function(donated, tuple(kept))
-        return dict(zip(self.order, (*written, *made), strict=True))
+                written, made = self.function(donated, kept)
+        return dict(zip(self.order, written + made, strict=True))
 
 
 def own_or_copy(inputs, number):
@@ -124,14 +122,20 @@ def _taken(inputs, alive):
     for placeholder in alive:
         taken = placeholder.takes
         if taken is not None:
-            before = inputs[-1 - taken]
-            same = before.shape == placeholder.shape and before.dtype == placeholder.dtype
-            if not same or taken in used_up or not isinstance(before, (Placeholder, jax.Array)):
+            if taken in used_up or not _fits(inputs[-1 - taken], placeholder):
                 taken = None
             else:
                 used_up.add(taken)
         found.append(taken)
     return tuple(found)
+
+
+def _fits(before, placeholder) -> bool:
+    """Whether an input's memory is that of a result."""
+    if type(before) is Placeholder and before.type is placeholder.type:
+        return True
+    is_array = isinstance(before, (Placeholder, jax.Array))
+    return is_array and (before.shape, before.dtype) == (placeholder.shape, placeholder.dtype)
 
 
 # Making -------------------------------------------------------------------------------------------
@@ -164,8 +168,6 @@ def _struct(variable):
 def _example(array):
     if type(array) is Placeholder:
         return array.type.struct
-    if isinstance(array, (int, float, bool, complex)):
-        return array
     return jax.ShapeDtypeStruct(
         array.shape, array.dtype, weak_type=getattr(array, "weak_type", False)
     )

@@ -33,6 +33,7 @@ __all__ = ["Elsewhere", "Record", "one_at_a_time"]
 one_at_a_time = threading.RLock()
 
 _LARGEST = 2**63  # integers from here on do not fit into 64 bits
+_MOST_SCALARS = 4096
 _LARGE = 2**18  # bytes; memory for less is found quickly
 
 
@@ -81,30 +82,25 @@ class Record:
                     continue
                 number = numbers.get(id(array))
                 if number is None:
-                    number = self._new_input(array)
+                    number = self._new_input(array, kind)
                     if number is None:
                         self._forget_inputs(known)
                         return None
                 key.append(number)
-            child = self._next(tuple(key), call, arrays, known)
-            for position in child.numbers:
-                number = arrays[position]
-                if type(number) is int and not -_LARGEST <= number < _LARGEST:
-                    self._forget_inputs(known)
-                    return None  # JAX says what is wrong with it, here and now
-                self.inputs.append(number)
+            key = tuple(key)
+            last = self.node.last
+            child = last[1] if last[0] == key else self._next(key, call, arrays, known)
+            if child.numbers and not self._take_numbers(child, arrays):
+                self._forget_inputs(known)
+                return None
         except BaseException:
             self._forget_inputs(known)
             raise
         self.node = child
         self.length += 1
-        made, references, index = [], self.references, self.count
-        for kind in child.types:
-            placeholder = Placeholder(self, index, kind)
-            references.append(weakref.ref(placeholder))
-            made.append(placeholder)
-            index += 1
-        self.count = index
+        made = [Placeholder(self, i, kind) for i, kind in enumerate(child.types, self.count)]
+        self.references += map(weakref.ref, made)
+        self.count += len(made)
         return child.structure, made
 
     def _number(self, call, kind, number):
@@ -115,11 +111,20 @@ class Record:
             return (kind, repr(number))  # -0.0 equals 0.0, but is another number
         return (kind, number)
 
-    def _new_input(self, array):
+    def _take_numbers(self, child, arrays) -> bool:
+        """Add the numbers among a step's arguments to the inputs; whether JAX can take them."""
+        for position in child.numbers:
+            number = arrays[position]
+            if type(number) is int and not -_LARGEST <= number < _LARGEST:
+                return False  # run at once, JAX says what is wrong with it
+            self.inputs.append(scalar(number))
+        return True
+
+    def _new_input(self, array, kind):
         """The part of a key that a new input is; None for what cannot be one."""
-        kind = type(array)
         if kind is Placeholder:
-            array.resolve("a value of another thread")
+            if array.record is not None:
+                array.resolve("a value of another thread")
             found = array.type
             if found.sharding is None:
                 found = array.type = array_type(array.array)
@@ -149,11 +154,8 @@ class Record:
     # Walking the tree -------------------------------------------------------------------------
 
     def _next(self, key, call, arrays, known):
-        """The next step's node."""
+        """The next step's node, if it is not the one that followed last time."""
         node = self.node
-        last = node.last
-        if last[0] == key:
-            return last[1]
         child = node.children.get(key)
         if child is None:
             child = self._loosened(node, key, call, arrays, known)
@@ -283,6 +285,20 @@ def _with_inputs(key, positions):
             return None
         made[position] = number_kinds[key[position][0]]
     return tuple(made)
+
+
+def scalar(number):
+    """A Python number as an array, as JAX would make one of it; those used lately are kept."""
+    key = (type(number), repr(number) if number == 0 else number)
+    found = _scalars.get(key)
+    if found is None:
+        if len(_scalars) >= _MOST_SCALARS:
+            _scalars.clear()
+        found = _scalars[key] = jnp.asarray(number)
+    return found
+
+
+_scalars: dict[tuple, jax.Array] = {}
 
 
 def _alike(node, key):

@@ -9,6 +9,7 @@ How a record is run says the `Policy` of whoever records: `kuai.compile` makes a
 `kuai.fused` only when it meets a record for the second time.
 """
 
+import contextlib
 import sys
 
 from kuai.engine.compile.calling import line_of_caller
@@ -17,15 +18,23 @@ from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import array_type
-from kuai.errors import CompileError
+from kuai.errors import CompileError, PaddingError
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "is_recordable"]
 
 _LONGEST = 4000  # operations: compiling takes longer than linear in that
 
 
+def is_recordable() -> bool:
+    """Whether code may begin to record: not inside another record or trace, nor step by step."""
+    state = modes.state
+    if state.recorder is not None or state.capture is not None:
+        return False
+    return state.block is None or not state.block.steps
+
+
 class Recorder:
-    """Records the operations of one thread.
+    """Records the operations of one thread; a context manager around the code.
 
     Args:
         records: what has been recorded for the same function before (see `records`).
@@ -36,10 +45,36 @@ class Recorder:
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
         self.new_steps = self.new_programs = 0
+        self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
         # (object, attribute, what it was before) of all changes, where they may have to be undone
         self.undo = [] if records.undoes else None
         self.current = Record(self, records.roots.now())
+
+    # The code that is recorded ----------------------------------------------------------------
+
+    def __enter__(self) -> "Recorder":
+        modes.state.recorder = self
+        return self
+
+    def __exit__(self, *error) -> None:
+        """Run what is left, also after an error: everything is then as eager code leaves it."""
+        modes.state.recorder = None
+        try:
+            self.flush()
+        except PaddingError:
+            self.take_back()
+            raise
+        finally:
+            self.records.calls += 1
+            if not self.eagerly:
+                self.records.rest.note(self)
+
+    def again(self):
+        """Record once more for the same function: the backward pass of what was recorded here."""
+        if not is_recordable() or self.records.rest.is_on(self.fullgraph):
+            return contextlib.nullcontext()
+        return Recorder(self.records, eagerly=self.eagerly)
 
     # Recording --------------------------------------------------------------------------------
 
@@ -95,11 +130,6 @@ class Recorder:
         if self.eagerly:
             self.flush()
 
-    @property
-    def names_blocks(self) -> bool:
-        """Whether steps get the names of the blocks they stand in."""
-        return not self.records.calls
-
     # Running ----------------------------------------------------------------------------------
 
     def flush(self, what: str | None = None, record=None) -> None:
@@ -116,6 +146,7 @@ class Recorder:
                 self.current = Record(self, self.records.roots.now())
             if record.length:
                 self._run(record)
+                record.length = 0  # another thread may be waiting to have it run, too
 
     def _note(self, what):
         line = line_of_caller(sys._getframe(2))

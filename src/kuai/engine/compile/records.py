@@ -2,6 +2,7 @@
 
 import collections
 
+from kuai.engine.compile.rest import Rest
 from kuai.engine.compile.tree import Roots
 
 __all__ = ["Records"]
@@ -18,6 +19,7 @@ class Records:
     def __init__(self, name: str):
         self.name = name
         self.roots = Roots()
+        self.rest = Rest(name)
         self.calls = 0
         self.flushes = collections.Counter()
         self.undoes = False  # whether a call that is refused leaves no trace

@@ -14,6 +14,7 @@ made of. Programs are kept in a bounded number for all trees together.
 
 import collections
 import contextlib
+import weakref
 
 from kuai.engine.tensor import portable
 from kuai.engine.tensor.acceleration import is_accelerated, whole_program
@@ -61,7 +62,7 @@ class Node:
 
     __slots__ = (
         "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "parent",
-        "programs", "scope", "structure", "types", "visits",
+        "programs", "scope", "structure", "types", "visits", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, parent, key, call, arguments, numbers, first, types, structure, scope):
@@ -117,18 +118,24 @@ def as_recorded():
 
 # The programs of all trees ------------------------------------------------------------------------
 
-_kept: collections.OrderedDict = collections.OrderedDict()  # program -> its node, least used first
+# id of a program -> weak references to it and to its node, the least used first
+_kept: collections.OrderedDict[int, tuple] = collections.OrderedDict()
 
 
 def used(program, node) -> None:
     """Note that a program is used."""
-    _kept[program] = node
-    _kept.move_to_end(program)
+    key = id(program)
+    if key not in _kept:
+        gone = weakref.ref(program, lambda _: _kept.pop(key, None))
+        _kept[key] = gone, weakref.ref(node)
+    _kept.move_to_end(key)
 
 
 def forget_least_used() -> None:
     """Forget the programs that have not been used for longest, if there are too many."""
     while len(_kept) > _MOST_PROGRAMS:
-        program, node = _kept.popitem(last=False)
-        node.programs.pop(program.key, None)
-        node.prune()
+        _, (reference, node_reference) = _kept.popitem(last=False)
+        program, node = reference(), node_reference()
+        if program is not None and node is not None:
+            node.programs.pop(program.key, None)
+            node.prune()

@@ -1,7 +1,7 @@
 """Operations: the decorators that make them of pure functions, autocast, fused updates."""
 
+from kuai.engine.op.autocast import Refused
 from kuai.engine.op.decorators import (
-    REGISTRY,
     Array,
     Number,
     Sequence,
@@ -10,5 +10,16 @@ from kuai.engine.op.decorators import (
     op,
     view_op,
 )
+from kuai.engine.op.registry import REGISTRY
 
-__all__ = ["REGISTRY", "Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
+__all__ = [
+    "REGISTRY",
+    "Array",
+    "Number",
+    "Refused",
+    "Sequence",
+    "composite",
+    "inplace",
+    "op",
+    "view_op",
+]

@@ -1,11 +1,11 @@
 """autocast: inside, operations choose the precision that suits them.
 
-Each operation listed here casts its floating point arguments before it runs: matrix products and
-convolutions to the lower precision, sums and losses that would lose too much to float32, and the
-ones that join tensors to the widest dtype among them. The lists are PyTorch's for the device. The
-casts are operations of their own, on the tape like any other, so every gradient has the dtype of
-what it is the gradient of. Operations that are not listed are as fast as ever, and the others ask
-one attribute when autocast is off.
+An operation says where it is defined what suits it, in PyTorch's table for CPUs and in that for
+GPUs (see `Choices`): matrix products and convolutions the lower precision, sums and losses that
+would lose too much float32, and those that join tensors the widest dtype among them. Its floating
+point arguments are cast before it runs. The casts are operations of their own, on the tape like any
+other, so every gradient has the dtype of what it is the gradient of. Operations that say nothing
+are as fast as ever, and the others ask one attribute when autocast is off.
 """
 
 import functools
@@ -18,46 +18,18 @@ from kuai.engine.tensor import Tensor, devices, dtypes, modes
 from kuai.engine.tensor.views import outline
 
 __all__ = [
-    "LISTED",
+    "TABLES",
+    "Choices",
+    "Refused",
     "autocast",
-    "cast",
     "cast_floating",
+    "casting",
     "get_autocast_dtype",
     "is_autocast_enabled",
 ]
 
-_LOWER = {
-    "mm", "bmm", "mv", "dot", "matmul_many", "addmm", "addbmm", "baddbmm", "linear", "vecdot",
-    "inner", "sum_of_products", "contract_dims", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "prelu", "_attention", "_attention_with_dropout",
-    "_multi_head", "_multi_head_with_dropout", "recurrent_stack", "recurrent_stack_with_dropout",
-}  # fmt: skip
-_LOSSES = {
-    "_mse_loss_op", "_l1_loss_op", "_huber_loss_op", "_smooth_l1_loss_op", "_kl_div_op",
-    "_poisson_nll_loss_op", "_hinge_embedding_loss_op", "_margin_ranking_loss_op",
-    "_soft_margin_loss_op", "_multi_margin_loss_op", "_multilabel_margin_loss_op", "_nll_loss_op",
-    "_cross_entropy_op", "_binary_cross_entropy_op", "_binary_cross_entropy_with_logits_op",
-    "_cosine_embedding_loss_op", "prod", "pair_distances", "pair_distances_by_product",
-}  # fmt: skip
-_FLOAT32 = {
-    "cpu": _LOSSES | {
-        "avg_pool3d", "adaptive_avg_pool3d", "adaptive_max_pool3d", "local_response_norm", "trace",
-        "quantile_of", "polar", "cholesky", "inv", "svd", "svdvals", "solve", "eigh", "eigvalsh",
-        "qr", "lstsq", "_hinged_difference", "_nearer", "pairwise_distance",
-    },
-    "cuda": (_LOSSES - {"_huber_loss_op"}) | {
-        "pow", "acos", "asin", "cosh", "cosine_similarity", "cumprod", "cumsum", "distance",
-        "erfinv", "exp", "expm1", "_group_norm_op", "_layer_norm_op", "log", "log10", "log1p",
-        "log2", "log_softmax", "norm_of_all", "vector_norm_over", "_normalize_op", "pdist",
-        "reciprocal", "rsqrt", "sinh", "softmax", "softplus", "sum", "_renormalized", "tan",
-        "pairwise_distance",
-    },
-}  # fmt: skip
-_WIDEST = {
-    "cpu": {"cat", "stack", "index_copy"},
-    "cuda": {"addcdiv", "addcmul", "atan2", "bilinear", "cross", "index_put", "scatter_add"},
-}
-LISTED = _LOWER.union(*_FLOAT32.values(), *_WIDEST.values())
+#: Which of PyTorch's two tables counts on a kind of device.
+TABLES = {"cpu": "cpu", "cuda": "cuda", "tpu": "cuda"}
 _DEFAULTS = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16, "tpu": dtypes.bfloat16}
 _cast = Operation("to", "ToCopyBackward0")
 
@@ -132,31 +104,88 @@ def get_autocast_dtype(device_type) -> dtypes.dtype:
     return _DEFAULTS[device_type]
 
 
-def cast(name, args, kwargs):
-    """The arguments of the operation `name` in the precision it is to run in."""
-    tensors = [t for a in (*args, *kwargs.values()) for t in (a if _is_list(a) else (a,))]
-    tensors = [t for t in tensors if isinstance(t, Tensor)]
-    kind = devices.device_of(outline(tensors[0])).type if tensors else "cpu"
-    wanted = _wanted(name, kind, tensors)
-    if wanted is None:
-        return args, kwargs
-    args = tuple(_in_precision(a, wanted) for a in args)
-    return args, {key: _in_precision(a, wanted) for key, a in kwargs.items()}
+# The operation's side -----------------------------------------------------------------------------
 
 
-def _wanted(name, kind, tensors):
-    lower = dict(modes.state.autocast).get(kind)
-    if lower is None:
-        return None
-    if name in _LOWER:
-        return dtypes.to_jax(lower)
-    if name in _FLOAT32.get(kind, _FLOAT32["cuda"]):
-        return jnp.dtype("float32")
-    if name in _WIDEST.get(kind, _WIDEST["cuda"]) and any(_is_eligible(t) and
-                                                          t.dtype is dtypes.float32
-                                                          for t in tensors):  # fmt: skip
-        return jnp.dtype("float32")
-    return None
+class Refused(str):
+    """A choice: an error of this text, for what is not safe in a lower precision."""
+
+
+class Choices:
+    """What an operation said about autocast: for each of PyTorch's tables a choice.
+
+    "lower"    the dtype that autocast was given       "float32"   float32
+    "widest"   float32 where an argument is float32    "first"     the dtype of the first tensor
+    Refused    an error                                None        nothing is cast
+
+    A choice may be a function of the call's arguments that gives one of these. One choice alone is
+    for both tables.
+    """
+
+    def __init__(self, said):
+        self.by_table = said if isinstance(said, dict) else dict.fromkeys(("cpu", "cuda"), said)
+        for table, choice in self.by_table.items():
+            is_known = callable(choice) or isinstance(choice, Refused) or choice in _DTYPES
+            if table not in ("cpu", "cuda") or not is_known:
+                raise ValueError(f"autocast={said!r}: there is no such table or choice")
+
+    def dtype(self, active, args, kwargs):
+        """The dtype that the arguments of a call are cast to, or None."""
+        tensors = list(_tensors_in((*args, *kwargs.values())))
+        kind = devices.device_of(outline(tensors[0])).type if tensors else "cpu"
+        if kind not in active:
+            return None
+        choice = self.by_table.get(TABLES[kind])
+        choice = choice(*args, **kwargs) if callable(choice) else choice
+        if isinstance(choice, Refused):
+            raise RuntimeError(choice)
+        wanted = None if choice is None else _DTYPES[choice](active[kind], tensors)
+        return None if wanted is None else dtypes.to_jax(wanted)
+
+
+def _widest(lower, tensors):
+    return dtypes.float32 if any(tensor.dtype is dtypes.float32 for tensor in tensors) else None
+
+
+_DTYPES = {
+    "lower": lambda lower, tensors: lower,
+    "float32": lambda lower, tensors: dtypes.float32,
+    "widest": _widest,
+    "first": lambda lower, tensors: tensors[0].dtype,
+}
+
+
+def _tensors_in(arguments):
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            yield argument
+        elif _is_list(argument):
+            yield from (item for item in argument if isinstance(item, Tensor))
+
+
+def casting(function, choices: Choices):
+    """The function, given arguments in the precision that was chosen while autocast is on.
+
+    Inside, autocast is off: what it is made of follows its choice. With `out=` the dtype is given,
+    and nothing is cast, as in PyTorch.
+    """
+
+    def cast_first(*args, **kwargs):
+        active = modes.state.autocast
+        if active is None or kwargs.get("out") is not None:
+            return function(*args, **kwargs)
+        wanted = choices.dtype(dict(active), args, kwargs)
+        if wanted is None:
+            return function(*args, **kwargs)
+        args = [_in_precision(a, wanted) for a in args]
+        kwargs = {key: _in_precision(a, wanted) for key, a in kwargs.items()}
+        modes.state.autocast = None
+        try:
+            return function(*args, **kwargs)
+        finally:
+            modes.state.autocast = active
+
+    return cast_first
 
 
 def _is_list(argument):

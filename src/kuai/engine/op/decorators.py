@@ -14,6 +14,7 @@ From one decorated function follow the function itself, the method, the in-place
 in `nn.functional`, autograd, compilation and the documentation.
 """
 
+import functools
 import inspect
 import types
 import typing
@@ -25,12 +26,13 @@ import numpy as np
 
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
-from kuai.engine.op import autocast
+from kuai.engine.op.autocast import Choices, casting
+from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
-from kuai.engine.tensor import Tensor, method as attach, modes, randomness
+from kuai.engine.tensor import Tensor, modes, randomness
 from kuai.engine.tensor.views import Step, value
 
-__all__ = ["REGISTRY", "Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
+__all__ = ["Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
 
 
 if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
@@ -48,32 +50,6 @@ else:
 STATIC, ARRAY, NUMBER, ARRAYS = range(4)
 _MISSING = inspect.Parameter.empty
 _SIMPLE = (int, float, bool, complex)
-
-
-class Registry:
-    """Every public operation by the name it is exported under."""
-
-    def __init__(self):
-        self.functions = {}  # kuai.<name>
-        self.functional = {}  # kuai.nn.functional.<name>
-        self.methods = {}  # Tensor.<name>
-        self.modules = {}  # kuai.<module>.<name>, as {module: {name: callable}}
-        self.ops = []
-
-    def export(self, public, names, *, function, is_method, functional, module):
-        for name in names:
-            if function and module is None:
-                self.functions[name] = public
-            if module is not None:
-                self.modules.setdefault(module, {})[name] = public
-            if functional:
-                self.functional[name] = public
-            if is_method:
-                self.methods[name] = public
-                attach(public, name=name)
-
-
-REGISTRY = Registry()
 
 
 class Op(Operation):
@@ -274,6 +250,7 @@ def _camel(name: str) -> str:
 def op(
     pure=None,
     *,
+    export=None,
     function=True,
     method=True,
     inplace=False,
@@ -282,36 +259,45 @@ def op(
     grad=None,
     random=False,
     result=None,
-    module=None,
+    autocast=None,
+    materializes=False,
     name=None,
 ) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
     Args:
-        function: export it as `kuai.<name>`.
-        method: attach it as `Tensor.<name>`.
+        function, method, functional: whether it is exported under the name it is defined with as
+            `kuai.<name>`, `Tensor.<name>`, `kuai.nn.functional.<name>`.
+        export: where it is exported instead, if not under that name or not there: the place or
+            places, such as `"linalg.slogdet"` or `("svd", "Tensor.svd")`.
+        aliases: more names for all of these; one with a dot is a place of its own.
         inplace: also make `Tensor.<name>_` (and `kuai.<name>_`, if it is a function).
-        functional: export it as `kuai.nn.functional.<name>`.
-        aliases: more names for all of these.
         grad: what its `grad_fn` is called; by default the name in CamelCase with `Backward0`.
         random: the pure function's first parameter is a JAX random key, drawn from `generator=`.
         result: a named tuple class for several results.
-        module: export it as `kuai.<module>.<name>` instead.
+        autocast: the precision it runs in under `kuai.autocast`, such as "lower" or "float32", or a
+            dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
+        materializes: its first argument is written to memory for it in any case; a compiled program
+            then reads that instead of computing it anew (see `ops.native.memory`).
         name: what error messages call it; by default the function's name.
     """
-    options = dict(function=function, is_method=method, functional=functional, module=module)
+    scopes = dict(function=function, method=method, functional=functional)
 
     def decorate(pure):
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
-        public = _public(operation, pure)
-        _export(public, (pure.__name__, *aliases), inplace, options)
+        if materializes:
+            REGISTRY.materializing.add(operation.name)
+        public = _public(operation, pure, autocast)
+        _export(public, places_of(pure.__name__, export, aliases, **scopes), inplace)
         return public
 
     return decorate if pure is None else decorate(pure)
 
 
-def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=None) -> Any:
+def view_op(
+    *, write, layout=None, function=True, method=True, aliases=(), grad=None, autocast=None
+) -> Any:
     """Make a view operation of a pure function that reads the view out of its first argument.
 
     Args:
@@ -319,12 +305,12 @@ def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=
         layout: `layout(layout, *arguments)` gives the view's strides from the base's: see
             `layouts`.
     """
-    options = dict(function=function, is_method=method, functional=False, module=None)
+    scopes = dict(function=function, method=method, functional=False)
 
     def decorate(pure):
         operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0", layout)
-        public = _public(operation, pure)
-        _export(public, (pure.__name__, *aliases), False, options)
+        public = _public(operation, pure, autocast)
+        _export(public, places_of(pure.__name__, None, aliases, **scopes))
         return public
 
     return decorate
@@ -333,20 +319,23 @@ def view_op(*, write, layout=None, function=True, method=True, aliases=(), grad=
 def composite(
     public=None,
     *,
+    export=None,
     function=True,
     method=True,
     inplace=False,
     functional=False,
     aliases=(),
-    module=None,
+    autocast=None,
 ) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
-    options = dict(function=function, is_method=method, functional=functional, module=module)
+    scopes = dict(function=function, method=method, functional=functional)
 
     def decorate(public):
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
             public = spelled(public, _write_out)
-        _export(public, (public.__name__, *aliases), inplace, options)
+        if autocast is not None:
+            public = functools.wraps(public)(casting(public, Choices(autocast)))
+        _export(public, places_of(public.__name__, export, aliases, **scopes), inplace)
         return public
 
     return decorate if public is None else decorate(public)
@@ -387,16 +376,12 @@ class ViewOp(Op):
         return window(made, values[0], Step(self, key, tuple(values[1:])))
 
 
-def _public(operation, pure):
+def _public(operation, pure, autocast=None):
     def public(*args, **kwargs):
         return operation(*args, **kwargs)
 
-    def casting(*args, **kwargs):
-        if modes.state.autocast is not None:
-            args, kwargs = autocast.cast(pure.__name__, args, kwargs)
-        return operation(*args, **kwargs)
-
-    public = casting if pure.__name__ in autocast.LISTED else public
+    if autocast is not None:
+        public = casting(operation, Choices(autocast))
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(public, name, getattr(pure, name))
     public.__signature__ = operation.signature
@@ -406,13 +391,13 @@ def _public(operation, pure):
     return public
 
 
-def _export(public, names, with_inplace, options):
-    REGISTRY.export(public, names, **options)
-    if with_inplace:
-        for name in names:
-            REGISTRY.export(
-                inplace(public, f"{name}_"), (f"{name}_",), **{**options, "functional": False}
-            )
+def _export(public, places, with_inplace=False):
+    changing = functools.cache(functools.partial(inplace, public))
+    for place in places:
+        REGISTRY.export(public, place)
+        scope, _, name = place.rpartition(".")
+        if with_inplace and scope in ("", "Tensor"):
+            REGISTRY.export(changing(f"{name}_"), f"{place}_")
 
 
 def inplace(public, name):

@@ -1,7 +1,8 @@
-"""One compiled update over many tensors: how an optimizer changes its parameters.
+"""Updates: one compiled call that gives many tensors new values, as an optimizer's step does.
 
-The arithmetic is a pure function of nested lists of arrays; tensors are only read and written
-around it, as one call that is run or recorded like any other (see `tensor.calls`).
+The arithmetic is a pure function of a row of arrays. Tensors are only read and written around it,
+by one call that is run or recorded like any other (see `tensor.calls`): what a step costs in Python
+is a little for each tensor, and nothing for each operation of the formula.
 """
 
 import functools
@@ -9,50 +10,70 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.autograd.running import Operation, RowCall, run
 from kuai.engine.tensor import Tensor, modes, views
-from kuai.engine.tensor.calls import Call, perform
+from kuai.engine.tensor.calls import recorder
+from kuai.engine.tensor.placeholder import Placeholder
 
-__all__ = ["update"]
+__all__ = ["Update"]
 
 
-def update(function, written, read, numbers=(), static=None) -> None:
-    """Replace the values of the tensors in `written` by what a pure function makes of them.
+class Update:
+    """Gives tensors new values, all of them in one compiled call.
 
     Args:
-        function: `function(written, read, numbers, static)` on arrays returns new values nested as
-            `written`; it must be the same object at every call.
-        written: nested lists of tensors.
-        read: nested lists of tensors that are only read.
-        numbers: numbers or tensors that may change without compiling anew.
-        static: hashable constants of the program.
+        function: takes the arrays of the tensors to be written, then those of all other inputs;
+            returns a tuple of new arrays for the first ones.
+        name: whose update it is, in errors; its last part is the name in programs and profiles.
     """
-    boxes = jax.tree.leaves(written, is_leaf=_is_tensor)
-    arrays, tree = jax.tree.flatten(_held((written, read, numbers)))
-    old = arrays[: len(boxes)]
-    new = perform(_call(function, tree, static), arrays)
-    skip = modes.state.skip_updates
-    if skip is not None:
-        new = perform(_unless(len(new)), [views.held(skip), *old, *new])
-    block = modes.state.block
-    if block is not None and block.checks is not None:
-        block.checks.updated(function.__module__, arrays, new)
-    for box, array in zip(boxes, new, strict=True):
-        views.assign(box, array)
+
+    def __init__(self, function, name: str):
+        self.function, self.name = function, name
+        short = name.rpartition(".")[2]
+        function.__name__ = function.__qualname__ = short
+        self.call = RowCall(jax.jit(function), short, varying=True)
+
+    def __call__(self, boxes: list, read: list, numbers: list) -> None:
+        """Replace the values of tensors.
+
+        Args:
+            boxes: the tensors to be written.
+            read: tensors that are only read.
+            numbers: numbers or tensors that may change without compiling anew.
+        """
+        arrays = views.held_all(boxes)
+        arrays += views.held_all(read)
+        arrays += [views.held(n) if isinstance(n, Tensor) else n for n in numbers]
+        new = _perform(self.call, arrays)
+        skip = modes.state.skip_updates
+        if skip is not None:
+            old = arrays[: len(boxes)]
+            new = _perform(_unless(len(boxes)), [views.held(skip), *old, *new])
+        block = modes.state.block
+        if block is not None and block.checks is not None:
+            block.checks.updated(self.name, arrays, new)
+        views.assign_all(boxes, new)
+
+    def on_tape(self, boxes: list, read: list, numbers: list) -> None:
+        """As a call, but recorded for `backward()`."""
+        inputs = [*boxes, *read, *numbers]
+        results = run(_recorded, self, lambda: self.function, inputs)
+        for box, result in zip(boxes, results, strict=True):
+            overwrite(box, result)
 
 
-@functools.lru_cache(maxsize=1024)
-def _call(function, tree, static):
-    """The update as a call on arrays in one row."""
+_recorded = Operation("optimizer_step", "OptimizerStepBackward0")
 
-    def flat(*arrays):
-        written, read, numbers = jax.tree.unflatten(tree, arrays)
-        results = function(written, read, numbers, static)
-        results = jax.tree.map(lambda new, old: new.astype(old.dtype), results, written)
-        return jax.tree.leaves(results)
 
-    name = function.__module__.rpartition(".")[2]
-    flat.__name__ = flat.__qualname__ = name
-    return Call(jax.jit(flat), name, varying=True)
+def _perform(call, arrays):
+    active = recorder()
+    if active is not None:
+        step = active.record(call, arrays)
+        if step is not None:
+            return step[1]
+    ready = [a.resolve() if type(a) is Placeholder else a for a in arrays]
+    return call.function(*ready)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -61,16 +82,6 @@ def _unless(count):
 
     def unless(skip, *values):
         pairs = zip(values[:count], values[count:], strict=True)
-        return [jnp.where(skip, before, after) for before, after in pairs]
+        return tuple(jnp.where(skip, before, after) for before, after in pairs)
 
-    return Call(jax.jit(unless), "unless_skipped")
-
-
-def _is_tensor(thing):
-    return isinstance(thing, Tensor)
-
-
-def _held(nested):
-    return jax.tree.map(
-        lambda t: views.held(t) if isinstance(t, Tensor) else t, nested, is_leaf=_is_tensor
-    )
+    return RowCall(jax.jit(unless), "unless_skipped")

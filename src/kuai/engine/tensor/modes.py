@@ -18,6 +18,7 @@ __all__ = [
     "is_inference_mode_enabled",
     "no_grad",
     "outside",
+    "record_everything",
     "set_grad_enabled",
     "state",
     "unrecorded",
@@ -31,17 +32,27 @@ class _State(threading.local):
     grad_enabled = True
     inference = False
     capture: Any = None  # the `autograd.tracing.Capture` that is tracing this thread
-    recorder: Any = (
-        None  # the `compile.recorder.Recorder` that operations go to, if they are not run
-    )
+    # the `compile.recorder.Recorder` that operations go to, if they are not run
+    recorder: Any = None
     block: Any = None  # the module whose forward is running, where that is followed (see `blocks`)
     level: Any = None  # the same, if it is the inside of a `vmap` (see `batching`)
     transforms = 0  # how many of kuai.func's transforms are running
     skip_updates: Any = None  # a tensor that says whether optimizers are to change nothing
+    new_recorder: Any = None  # what makes the recorder of each thread, under KUAI_FUSED=1
     autocast: Any = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
+
+    def __init__(self):  # once in each thread
+        if self.new_recorder is not None:
+            self.recorder = self.new_recorder()
 
 
 state = _State()
+
+
+def record_everything(new_recorder) -> None:
+    """Have all threads, this one too, record their operations from the beginning."""
+    _State.new_recorder = staticmethod(new_recorder)
+    state.recorder = new_recorder()
 
 
 def is_grad_enabled() -> bool:

@@ -55,18 +55,18 @@ def array_type(array) -> ArrayType:
 
 
 class Placeholder:
-    """The result of a recorded operation."""
+    """The result of a recorded operation.
 
-    __slots__ = (
-        "__weakref__", "array", "exposed", "index", "record", "takes", "type", "wants_memory",
-    )  # fmt: skip
+    Most attributes have class-level defaults, so that making one sets only what is particular.
+    """
+
+    array = None
+    takes = None  # the number of the record's input whose storage it goes into
+    exposed = False
+    wants_memory = False  # whether it may go into memory that has become free
 
     def __init__(self, record, index, type):
         self.record, self.index, self.type = record, index, type
-        self.array = None
-        self.takes = None  # the number of the record's input whose storage it goes into
-        self.exposed = False
-        self.wants_memory = False  # whether it may go into memory that has become free
 
     @property
     def shape(self):

@@ -29,6 +29,7 @@ __all__ = [
     "result_dtype",
     "result_type",
     "scalar_name",
+    "strong",
 ]
 
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
@@ -161,6 +162,12 @@ def promote(*values, to_float: bool = False):
         kind = default_float_jax()
     arrays = tuple(cast(value, kind) for value in values)
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def strong(array) -> jax.Array:
+    """The array, or the number as one, with a dtype that other operands do not change."""
+    array = jnp.asarray(array)
+    return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array
 
 
 def cast(value, kind: np.dtype) -> jax.Array:

@@ -234,8 +234,15 @@ def is_tensor(obj) -> bool:
 
 
 def method(function=None, *, name: str | None = None):
-    """Attach a function to Tensor as a method; used by the layers above."""
+    """Attach a function, or a property, to Tensor; used by the layers above.
+
+    @method
+    @property
+    def nbytes(self):
+        return self.numel() * self.element_size()
+    """
     if function is None:
         return lambda f: method(f, name=name)
-    setattr(Tensor, name or function.__name__, function)
+    named = function.fget if isinstance(function, property) else function
+    setattr(Tensor, name or named.__name__, function)
     return function

@@ -40,7 +40,7 @@ class Tensor:
     @classmethod
     def _share(cls, tensor: Tensor, requires_grad: _bool = False) -> Tensor: ...
     @property
-    def H(self) -> Tensor: """The matrices transposed (`.H` of PyTorch)."""
+    def H(self) -> Tensor: """The matrix transposed and conjugated; a 0-d tensor stays itself."""
     @property
     def T(self) -> Tensor: """All dimensions in reverse order."""
     def __abs__(self) -> Tensor: """`abs` as an operator."""
@@ -376,7 +376,7 @@ class Tensor:
     def isreal(self) -> Tensor: """Where elements have no imaginary part."""
     def item(self) -> _int | _float | _bool: """The value of a tensor with one element, as a Python number."""
     @property
-    def itemsize(self) -> _int: """The number of bytes of one element."""
+    def itemsize(self) -> Tensor: """The number of bytes of one element."""
     def kron(self, other: Tensor) -> Tensor: """The Kronecker product: every element of `input` times the whole of `other`."""
     def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False) -> return_types.kthvalue: """The k-th smallest element along a dimension (k counts from 1), and where it is."""
     def lcm(self, other: Tensor) -> Tensor: """The least common multiple of two integers."""
@@ -402,7 +402,7 @@ class Tensor:
     def log2_(self) -> Tensor: """In-place version of `log2`."""
     def log_(self) -> Tensor: """In-place version of `log`."""
     def log_normal_(self, mean: Any = 1.0, std: Any = 2.0, *, generator: Any = None) -> Tensor: """Fill with the exponentials of normally distributed numbers."""
-    def log_softmax(self, dim: Any, dtype: Any = None) -> Tensor: """log softmax(x) along `dim`, without overflow."""
+    def log_softmax(self, dim: Any, dtype: Any = None) -> Tensor: """log softmax(x) along `dim`, which unlike that of `nn.functional.log_softmax` has to be said."""
     def logaddexp(self, other: Tensor) -> Tensor: """log(eˣ + eʸ) without overflow on the way."""
     def logaddexp2(self, other: Tensor) -> Tensor: """log₂(2ˣ + 2ʸ) without overflow on the way."""
     def logcumsumexp(self, dim: _int) -> Tensor: """log Σ eˣ of the elements up to each place along a dimension."""
@@ -422,9 +422,9 @@ class Tensor:
     def lt(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input < other`."""
     def lt_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `lt`."""
     @property
-    def mH(self) -> Tensor: """The matrices transposed (`.mH` of PyTorch)."""
+    def mH(self) -> Tensor: """The last two dimensions swapped, and conjugated; a 0-d tensor stays itself."""
     @property
-    def mT(self) -> Tensor: """The matrices transposed (`.mT` of PyTorch)."""
+    def mT(self) -> Tensor: """The last two dimensions swapped; a 0-d tensor stays itself."""
     def masked_fill(self, mask: Tensor, value: Tensor | _float | _int | _bool | _complex) -> Tensor: """The input with one value where the mask is true."""
     def masked_fill_(self, mask: Tensor, value: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `masked_fill`."""
     def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
@@ -509,7 +509,7 @@ class Tensor:
     def nonzero(self, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: """The indices of the elements that are not zero, one a row; or one tensor a dimension."""
     @overload
     def nonzero(self, *, as_tuple: Any = False) -> Any: """The indices of the elements that are not zero, one a row; or one tensor a dimension."""
-    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: Any = False, out: Any = None, dtype: Any = None) -> Tensor: ...
+    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: Any = False, dtype: Any = None) -> Tensor: """`kuai.norm` of this tensor."""
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor: """Fill with normally distributed numbers."""
     def not_equal(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input != other`."""
     def not_equal_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ne`."""
@@ -609,7 +609,7 @@ class Tensor:
     def size(self, dim: _int) -> _int: """The shape, or the size of one dimension."""
     def slice_scatter(self, src: Any, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1) -> Tensor: """A copy of the input with `src` in a slice of a dimension."""
     def slogdet(self) -> return_types.slogdet: """The sign of the determinant and the logarithm of its absolute value."""
-    def softmax(self, dim: Any, dtype: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`: positive numbers that sum to one."""
+    def softmax(self, dim: Any, dtype: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said."""
     def sort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> return_types.sort: """The elements in order along a dimension, and where they were."""
     def split(self, split_size_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
     def split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of the given sizes."""

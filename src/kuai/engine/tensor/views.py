@@ -21,8 +21,8 @@ from kuai.engine.tensor.calls import Call, perform
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.engine.tensor.storage import put, resolve
 
-__all__ = ["Step", "assign", "held", "read_chain", "regroup", "remember", "split", "value"]
-__all__ += ["outline", "write_chain"]
+__all__ = ["Step", "assign", "assign_all", "held", "held_all", "outline", "read_chain", "regroup"]
+__all__ += ["remember", "split", "value", "write_chain"]
 
 
 class Step(NamedTuple):
@@ -44,6 +44,8 @@ def value(tensor) -> Any:
 def held(tensor) -> Any:
     """The array a tensor stands for now, or the placeholder of one that is still to be computed."""
     storage, capture = tensor._storage, modes.state.capture
+    if capture is None and tensor._steps is None:
+        return storage.held
     if capture is not None and storage.home is not capture:
         if modes.state.level is capture:
             array = capture.read(tensor)
@@ -54,7 +56,7 @@ def held(tensor) -> Any:
         return storage.held
     cache = tensor._cache
     if cache is not None and cache.storage is storage and cache.version == storage.version:
-        array = cache.array()
+        array = cache.read()
         if array is not None:
             return array
     static, numbers = split(tensor._steps)
@@ -65,12 +67,19 @@ def held(tensor) -> Any:
     return array
 
 
+def held_all(tensors) -> list:
+    """`held` of each; an optimizer's step asks for hundreds."""
+    if modes.state.capture is not None:
+        return [held(tensor) for tensor in tensors]
+    return [t._storage.held if t._steps is None else held(t) for t in tensors]
+
+
 def outline(tensor):
     """Something with the shape, dtype and sharding of a tensor; nothing is computed for it."""
     cache = tensor._cache
     if cache is not None and tensor._steps is not None and modes.state.capture is None:
         storage = tensor._storage
-        if cache.storage is storage and cache.base == (storage.held.shape, storage.held.dtype):
+        if cache.storage is storage and cache.fits(storage.held):
             return cache.outline
     return held(tensor)
 
@@ -81,15 +90,24 @@ class _Cache:
     A placeholder is not kept alive by that: it would have to be computed for nobody.
     """
 
-    __slots__ = ("array", "base", "outline", "storage", "version")
+    __slots__ = ("array", "dtype", "outline", "shape", "storage", "version")
 
     def __init__(self, storage, array):
         self.storage, self.version = storage, storage.version
-        self.base = (storage.held.shape, storage.held.dtype)
+        self.shape, self.dtype = storage.held.shape, storage.held.dtype
         if type(array) is Placeholder:
             self.array, self.outline = weakref.ref(array), array.type
         else:
-            self.array, self.outline = (lambda: array), array
+            self.array = self.outline = array
+
+    def read(self):
+        """The array, or None if nobody has kept its placeholder."""
+        array = self.array
+        return array() if type(array) is weakref.ref else array
+
+    def fits(self, held) -> bool:
+        """Whether the base has the shape and dtype that it had."""
+        return self.shape == held.shape and self.dtype == held.dtype
 
 
 def remember(tensor, storage, array) -> None:
@@ -111,6 +129,19 @@ def assign(tensor, array) -> None:
         tensor._storage,
         perform(_writing(static, tuple(map(len, numbers))), [base, array, *flat]),
     )
+
+
+def assign_all(tensors, arrays) -> None:
+    """`assign` to each; an optimizer's step does it to hundreds."""
+    state = modes.state
+    plain = state.capture is None and state.recorder is None
+    for tensor, array in zip(tensors, arrays, strict=True):
+        if plain and tensor._steps is None:
+            storage = tensor._storage
+            storage.held = array
+            storage.version += 1
+        else:
+            assign(tensor, array)
 
 
 # Chains -------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ everything is computed by XLA. `KUAI_ONEDNN=0` in the environment has the same e
 
 oneDNN is loaded by the path at which its package lies, before the kernels that need it: the loader
 then takes it for the library of that name, wherever Python's packages are. Nothing of it becomes
-visible to other libraries.
+visible to other libraries, and nothing is put into the environment for it: what its threads do
+between calls is settled in `worker.h`.
 """
 
 import ctypes
@@ -33,10 +34,6 @@ TARGETS = (
     "large_pages",
 )
 _PACKAGE, _FILE = "onednn-cpu-gomp", "libdnnl.so.3"
-
-# A thread of oneDNN's that waits for the next loop spins this often before it sleeps. GNU OpenMP's
-# default keeps a core busy for milliseconds after every convolution, which XLA's threads then miss.
-_SPINS = "1000"
 
 
 def is_usable() -> bool:
@@ -71,15 +68,8 @@ def _installed() -> pathlib.Path | None:
 
 
 def _load(onednn, kernels):
-    chosen = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys()
-    if not chosen:
-        os.environ["GOMP_SPINCOUNT"] = _SPINS  # read once, while the library is loaded
-    try:
-        ctypes.CDLL(str(onednn))
-        return ctypes.CDLL(str(kernels))
-    finally:
-        if not chosen:
-            del os.environ["GOMP_SPINCOUNT"]
+    ctypes.CDLL(str(onednn))
+    return ctypes.CDLL(str(kernels))
 
 
 def _register(library):

@@ -19,12 +19,11 @@ from jax.extend.core import Primitive
 from jax.interpreters import mlir
 
 from kuai.engine.compile import additions
+from kuai.engine.op import REGISTRY
 from kuai.ops.native import channels_last, library
 from kuai.ops.native.channels_last import is_partitioned
 
 __all__ = ["Memory"]
-
-_CONVOLUTIONS = {"conv1d", "conv2d", "conv3d"}
 
 
 class Memory(additions.Additions):
@@ -42,11 +41,11 @@ class Memory(additions.Additions):
         return first, *arrays[1:]
 
     def kept(self, equations):
-        """What convolutions read."""
+        """What operations read that have it written down: convolutions."""
         return {
             equation.invars[0]: _keep
             for equation in equations
-            if equation.params.get("name") in _CONVOLUTIONS
+            if equation.params.get("name") in REGISTRY.materializing
         }
 
 

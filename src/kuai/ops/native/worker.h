@@ -6,6 +6,10 @@
 
 #pragma once
 
+#include <omp.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -52,6 +56,20 @@ class Scratch {
   size_t size_ = 0;
 };
 
+// GNU OpenMP lets a thread that waits for the next loop spin for milliseconds before it sleeps, and
+// XLA's threads miss the core meanwhile. It spins briefly where there are more threads than
+// processors, as its manual says under GOMP_SPINCOUNT; so here is a team that only sleeps. The
+// variable itself would have to be put into the environment of a process that may have threads.
+inline void crowd() {
+  if (std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
+  std::thread([] {
+    std::atomic<int> present{0};
+#pragma omp parallel num_threads(omp_get_num_procs())
+    present++;
+    while (true) pause();  // the team is gone when the thread that called it ends
+  }).detach();
+}
+
 class Worker {
  public:
   static Worker& get() {
@@ -81,6 +99,7 @@ class Worker {
 
  private:
   Worker() {
+    crowd();
     std::thread([this] { work(); }).detach();
   }
 

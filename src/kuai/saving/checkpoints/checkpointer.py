@@ -9,15 +9,20 @@ is an error that names it. What is registered and what a file holds must agree b
 
 `save` holds on to the immutable arrays of this moment and returns; a thread writes them. There is
 one such thread at most, so checkpoints never pile up in memory.
+
+`restore` reads through one open file, whatever the writer beside it does to the name, and compares
+everything with its checksum before any object is touched. Without a step it takes the latest
+checkpoint that is whole, and says so if that is not the latest one.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import pathlib
 import shutil
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,11 +31,14 @@ from kuai.engine.tensor import modes
 from kuai.errors import (
     BrokenFileError,
     CheckpointError,
+    CheckpointWarning,
     CheckpointWriteError,
     DataDependentError,
+    UnsafeFileError,
 )
+from kuai.saving.checkpoints.arrays import checksums_of, load_arrays, save_arrays
 from kuai.saving.checkpoints.background import background_of
-from kuai.saving.checkpoints.folder import KEY, Folder
+from kuai.saving.checkpoints.folder import KEY, VERSION, Folder
 from kuai.saving.checkpoints.holders import (
     RandomState,
     check_holder,
@@ -39,7 +47,10 @@ from kuai.saving.checkpoints.holders import (
     write_state,
 )
 from kuai.saving.checkpoints.tree import Snapshot, State
-from kuai.saving.safetensors_file import load_file, save_file
+from kuai.saving.opening import given_path
+from kuai.saving.refusals import Refused
+from kuai.saving.safetensors_file import tensors_of, write_tensors
+from kuai.saving.safetensors_source import Source
 
 __all__ = ["Checkpointer"]
 
@@ -101,7 +112,7 @@ class Checkpointer:
             raise ValueError("the name 'random' is taken: random generators are always included")
         for name, thing in objects.items():
             check_holder(name, thing)
-        self.folder = pathlib.Path(folder)
+        self.folder = given_path(folder)
         self.keep = keep
         self.mode = mode
         self.asynchronous = asynchronous
@@ -109,16 +120,22 @@ class Checkpointer:
         self._files = Folder(self.folder)
         self._background = background_of(self.folder)
         self._cleaned = False
+        self._broken: dict[int, BrokenFileError] = {}  # steps that another was taken instead of
+        self._is_latest_whole = False  # as far as we know
 
     # Saving ---------------------------------------------------------------------------------------
 
-    def save(self, step: int, *, metric: Any = None, notes: Any = None) -> pathlib.Path:
+    def save(
+        self, step: int, *, metric: Any = None, notes: Any = None, overwrite: bool = False
+    ) -> pathlib.Path:
         """Save everything as it is now, as the checkpoint of `step`.
 
         Args:
             step: a number that grows during the run.
             metric: how good the model is now, to know the best checkpoint.
             notes: numbers, strings, and lists and dicts of them, to be read with `notes(step)`.
+            overwrite: begin a new run here: all other checkpoints in the folder are deleted when
+                this one is on the disk.
 
         Returns:
             The checkpoint's file. Under `asynchronous=True` it is there after `wait()`; an error is
@@ -127,37 +144,39 @@ class Checkpointer:
         if modes.state.capture is not None:
             raise DataDependentError("Saving a checkpoint")
         self.wait()
-        self._check_step(step)
+        self._check_step(step, overwrite)
         snapshot = Snapshot({name: read_state(thing) for name, thing in self.objects.items()})
         description = {
-            "version": 1,
+            "version": VERSION,
             "step": step,
             "metric": None if metric is None else repr(float(metric)),
             "notes": _plain(notes),
             "kinds": {name: kind_of(thing) for name, thing in self.objects.items()},
             "arrays": self._files.new_arrays(step) if snapshot.spread else None,
+            "checksums": checksums_of(snapshot.spread),
             "state": snapshot.tree,
         }
         # processes that write together talk to each other, and must not do so from two threads
         together = bool(snapshot.spread) and jax.process_count() > 1
         if self.asynchronous and not together:
-            self._background.start(lambda: self._write(description, snapshot))
+            self._background.start(lambda: self._write(description, snapshot, overwrite))
         else:
-            self._write(description, snapshot)
+            self._write(description, snapshot, overwrite)
         return self._files.file(step)
 
-    def _check_step(self, step: Any) -> None:
+    def _check_step(self, step: Any, overwrite: bool) -> None:
         if not isinstance(step, int) or isinstance(step, bool) or step < 0:
             raise ValueError(f"step must be a whole number, 0 or more, not {step!r}")
-        newer = [other for other in self._files.steps() if other > step]
-        if newer:
+        newer = [s for s in self._files.steps() if s > step and s not in self._broken]
+        if newer and not overwrite:
             raise CheckpointError(
                 f"{self.folder} has checkpoints later than step {step} ({_list(newer)}), which "
                 "restore() would prefer. To go on with that run, call restore() first; to go on "
-                "from an earlier step, delete(...) the later ones; a new run needs another folder."
+                "from an earlier step, delete(...) the later ones; a new run needs another folder, "
+                "or save(..., overwrite=True)."
             )
 
-    def _write(self, description: dict[str, Any], snapshot: Snapshot) -> None:
+    def _write(self, description: dict[str, Any], snapshot: Snapshot, overwrite: bool) -> None:
         """Bring a checkpoint to the disk; only then delete older ones."""
         step, first = description["step"], jax.process_index() == 0
         try:
@@ -166,18 +185,31 @@ class Checkpointer:
             raise self._explained(step, error) from error
         if first:
             self._files.forget(step)
-            self._files.thin_out(self.keep, self.mode)
+            self._make_room(step, overwrite)
+
+    def _make_room(self, step: int, overwrite: bool) -> None:
+        for broken in self._broken:
+            if broken != step:
+                self._files.set_aside(broken)
+        self._broken = {}
+        if not overwrite:
+            return self._files.thin_out(self.keep, self.mode)
+        for other in self._files.steps():  # ascending: until the last one goes, there is that run
+            if other != step:
+                self._files.delete(other)
 
     def _write_files(self, description: dict[str, Any], snapshot: Snapshot, first: bool) -> None:
         if first and not self._cleaned:
             self._files.clean()
-            self._files.thin_out(self.keep, self.mode)  # a kill may have come before that
+            if self._is_latest_whole:  # a kill may have come before that
+                self._files.thin_out(self.keep, self.mode)
             self._cleaned = True
         if snapshot.spread:
-            _orbax().save(self.folder / description["arrays"], snapshot.spread)
+            save_arrays(self.folder / description["arrays"], snapshot.spread)
         if first:
             text = json.dumps(description, allow_nan=False)
-            save_file(snapshot.tensors, self._files.file(description["step"]), {KEY: text})
+            path = self._files.file(description["step"])
+            write_tensors(snapshot.tensors, path, {KEY: text}, checksums=True)
 
     def _explained(self, step: int, error: OSError) -> CheckpointWriteError:
         try:
@@ -194,6 +226,9 @@ class Checkpointer:
     def restore(self, step: int | None = None, *, strict: bool = True) -> int | None:
         """Put the objects into the state of a checkpoint, by default the latest.
 
+        If the latest is broken, the one before is taken, with a `CheckpointWarning`; the next
+        `save` sets the broken one aside.
+
         Args:
             step: one of `steps()`, for example `best`.
             strict: every object must be in the checkpoint and the other way round, of the same
@@ -206,26 +241,57 @@ class Checkpointer:
             CheckpointError: naming what does not fit. What was taken before that stays.
             BrokenFileError: the file has been changed.
         """
-        step = self._choose(step)
-        if step is None:
-            return None
-        description = self._files.describe(step)
-        if strict:
-            self._compare(step, description["kinds"])
-        state = self._read(step, description)
-        for name in self.objects:
-            if name in description["state"]:
-                self._give(step, name, state, description["state"][name], strict)
-        return step
+        taken, _ = self._of(step, lambda step: self._restore(step, strict))
+        self._is_latest_whole = step is None and not self._broken
+        return taken
 
-    def _choose(self, step: int | None) -> int | None:
+    def _of(self, step: int | None, read: Callable[[int], Any]) -> tuple[int | None, Any]:
+        """A step and what `read` makes of it: the given one, or the latest that is whole."""
         steps = self.steps()
-        if step is not None and step not in steps:
+        if step is None:
+            return self._of_latest(read)
+        if step not in steps:
             there = _list(steps) if steps else "none"
             raise CheckpointError(
                 f"{self.folder} has no checkpoint of step {step!r}; there are: {there}"
             )
-        return steps[-1] if step is None and steps else step
+        return step, read(step)
+
+    def _of_latest(self, read: Callable[[int], Any]) -> tuple[int | None, Any]:
+        broken: dict[int, BrokenFileError] = {}
+        while left := [step for step in self.steps() if step not in broken]:
+            step = left[-1]
+            try:
+                found = read(step)
+            except (BrokenFileError, FileNotFoundError) as error:
+                if step not in self._files.steps():
+                    continue  # its writer has deleted it, as a later one is there
+                if not isinstance(error, BrokenFileError):
+                    raise
+                broken[step] = error
+            else:
+                self._tell(broken, step)
+                return step, found
+        if broken:
+            raise broken[max(broken)]
+        return None, None
+
+    def _tell(self, broken: dict[int, BrokenFileError], taken: int) -> None:
+        self._broken = broken
+        for step, error in broken.items():
+            text = f"{error}; the checkpoint of step {taken} is taken instead of that of {step}"
+            warnings.warn(text, CheckpointWarning, stacklevel=5)
+
+    def _restore(self, step: int, strict: bool) -> None:
+        source, description = self._files.open(step)
+        with source:
+            if strict:
+                self._compare(step, description["kinds"])
+            state = self._read(description, source)
+        names = [name for name in self.objects if name in description["state"]]
+        decoded = {name: self._decode(step, name, state, description["state"]) for name in names}
+        for name in names:
+            self._give(step, name, decoded[name], strict)
 
     def _compare(self, step: int, saved: dict[str, str | None]) -> None:
         own = {name: kind_of(thing) for name, thing in self.objects.items()}
@@ -242,25 +308,34 @@ class Checkpointer:
                 "restored. restore(strict=False) restores what is on both sides."
             )
 
-    def _read(self, step: int, description: dict[str, Any]) -> State:
+    def _read(self, description: dict[str, Any], source: Source) -> State:
         # where arrays lie now says where the saved ones are to go
         states = {name: read_state(thing) for name, thing in self.objects.items()}
         here = Snapshot(states, lazy=True)
         spread = {}
         if description["arrays"]:
-            spread = _orbax().load(self.folder / description["arrays"], here.placements)
-        return State(load_file(self._files.file(step), "cpu"), spread, here.placements)
+            folder = self.folder / description["arrays"]
+            spread = load_arrays(folder, here.placements, description.get("checksums", {}))
+        return State(tensors_of(source, "cpu"), spread, here.placements)
 
-    def _give(self, step: int, name: str, state: State, tree: Any, strict: bool) -> None:
-        path = self._files.file(step)
+    def _decode(self, step: int, name: str, state: State, trees: dict[str, Any]) -> Any:
         try:
-            decoded = state.decode(tree)
+            return state.decode(trees[name])
+        except Refused as error:
+            path = self._files.file(step)
+            raise UnsafeFileError(f"{path} was not loaded: {name}: {error}") from error
         except _DOES_NOT_FIT as error:
+            path = self._files.file(step)
             raise BrokenFileError(f"{path} is a broken checkpoint: {name}: {error!r}") from error
+
+    def _give(self, step: int, name: str, decoded: Any, strict: bool) -> None:
         try:
             write_state(self.objects[name], decoded, strict)
         except _DOES_NOT_FIT as error:
-            raise CheckpointError(f"{name} does not take its state from {path}: {error}") from error
+            path, reason = self._files.file(step), " ".join(str(error).split())
+            raise CheckpointError(
+                f"{name} does not take its state from {path}: {reason}"
+            ) from error
 
     # What is there --------------------------------------------------------------------------------
 
@@ -282,8 +357,7 @@ class Checkpointer:
 
     def notes(self, step: int | None = None) -> Any:
         """What was noted in a checkpoint, by default in the latest; nothing is restored."""
-        step = self._choose(step)
-        return None if step is None else self._files.describe(step)["notes"]
+        return self._of(step, lambda step: self._files.describe(step)["notes"])[1]
 
     def path(self, step: int) -> pathlib.Path:
         """The file of a step: a safetensors file with the model's tensors under `model.…`."""
@@ -328,13 +402,3 @@ def _plain(notes: Any) -> Any:
 def _list(steps: list[int]) -> str:
     few = steps if len(steps) <= 6 else [*steps[:2], "…", *steps[-3:]]
     return ", ".join(map(str, few))
-
-
-def _orbax() -> Any:
-    try:
-        return importlib.import_module("kuai.saving.checkpoints.spread")
-    except ImportError as error:
-        raise CheckpointError(
-            "an array lies on several devices; saving and restoring it needs Orbax: "
-            "pip install 'kuai-nn[orbax]'"
-        ) from error

@@ -27,6 +27,9 @@ from kuai.engine.tensor.storage import resolve
 from kuai.engine.tensor.views import value
 from kuai.errors import UnsavableObjectError
 from kuai.nn.parameter import is_lazy
+from kuai.saving.budget import Budget
+from kuai.saving.keys import Hashes
+from kuai.saving.limits import VIEW_BYTES
 
 __all__ = ["Snapshot", "State", "is_spread"]
 
@@ -193,6 +196,11 @@ class State:
         self.spread = spread
         self.placements = placements
         self._moved: dict[tuple, Tensor] = {}
+        self._complex: dict[str, Tensor] = {}
+        self._copies = Budget(
+            VIEW_BYTES + 16 * sum(tensor.nbytes for tensor in tensors.values()),
+            "its arrays are copied too often",
+        )
 
     def decode(self, item: Any) -> Any:
         """The state that JSON stands for."""
@@ -208,14 +216,23 @@ class State:
     def _decode_tagged(self, tag: str, content: Any, item: dict[str, Any]) -> Any:
         if tag in _ARRAY_TAGS:
             node = {"name": content} if isinstance(content, str) else content
-            return _ARRAY_TAGS[tag](self._tensor(node))
+            tensor = self._tensor(node)
+            if tag in _COPYING_TAGS:
+                self._copies.take(tensor.nbytes)
+            return _ARRAY_TAGS[tag](tensor)
         if tag in _LEAVES:
             return _LEAVES[tag](content)
         if tag in _CONTAINERS:
-            return _CONTAINERS[tag](self.decode(content))
+            parts = self.decode(content)
+            if tag in _SET_TAGS:
+                _check_hashes(parts)
+            return _CONTAINERS[tag](parts)
         made = _DICTIONARIES[tag]()
+        hashes = Hashes()
         for key, part in content:
-            made[self.decode(key)] = self.decode(part)
+            key = self.decode(key)
+            hashes.count(key)
+            made[key] = self.decode(part)
         if "attributes" in item:
             vars(made).update(self.decode(item["attributes"]))
         return made
@@ -226,7 +243,7 @@ class State:
             return wrap(self.spread[name])
         tensor = self.tensors[name]
         if "complex" in node:
-            tensor = from_array(tensor.numpy().view(np.complex128).reshape(node["complex"]), "cpu")
+            tensor = self._of_parts(name, tensor, node["complex"])
         placement = self.placements.get(name)
         wide = placement is not None and len(placement.device_set) > 1
         where = placement if wide else _existing(node.get("device", "cpu"))
@@ -234,6 +251,19 @@ class State:
         if key not in self._moved:
             self._moved[key] = wrap(jax.device_put(value(tensor), where))
         return Tensor._share(self._moved[key])
+
+    def _of_parts(self, name: str, parts: Tensor, shape: list[int]) -> Tensor:
+        """A tensor of complex128, made once: whoever asks by its identity has to find it alive."""
+        if name not in self._complex:
+            array = parts.numpy().view(np.complex128).reshape(shape)
+            self._complex[name] = from_array(array, "cpu")
+        return self._complex[name]
+
+
+def _check_hashes(members: list) -> None:
+    hashes = Hashes()
+    for member in members:
+        hashes.count(member)
 
 
 def _existing(name: str) -> Any:
@@ -250,6 +280,8 @@ _ARRAY_TAGS = {
     "$numpy": lambda tensor: np.array(value(tensor)),
     "$scalar": lambda tensor: np.asarray(value(tensor))[()],
 }
+_COPYING_TAGS = ("$numpy", "$scalar")
+_SET_TAGS = ("$set", "$frozenset")
 _LEAVES = {
     "$float": float,
     "$complex": complex,

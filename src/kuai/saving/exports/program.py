@@ -12,10 +12,7 @@ bytes.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
-import struct
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -26,19 +23,29 @@ import safetensors
 import safetensors.numpy
 from jax import export
 
-from kuai.engine.tensor import Tensor, from_array, wrap
+from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.views import value
-from kuai.errors import BrokenFileError, ExportError
+from kuai.errors import ExportError, printable
 from kuai.nn.module import Module
+from kuai.saving.archive import zip_into
 from kuai.saving.atomic import replacing
 from kuai.saving.exports.inputs import Inputs
 from kuai.saving.exports.tracing import pure_function, weights_of, without_note
 
-__all__ = ["ExportedProgram", "load_exported", "write_program"]
+__all__ = [
+    "FORMAT",
+    "MANIFEST",
+    "PROGRAM",
+    "VERSION",
+    "WEIGHTS",
+    "ExportedProgram",
+    "write_program",
+]
 
-_MANIFEST, _PROGRAM, _WEIGHTS = "manifest.json", "program.jax", "weights.safetensors"
-_FORMAT = "kuai.export"
-_VERSION = 1
+MANIFEST, PROGRAM, WEIGHTS = "manifest.json", "program.jax", "weights.safetensors"
+FORMAT = "kuai.export"
+VERSION = 1
+_LONGEST = 2000  # characters of what is printed
 
 
 # Writing ------------------------------------------------------------------------------------------
@@ -60,11 +67,11 @@ def write_program(net: Module, inputs: Inputs, path, platforms) -> None:
             "Name those it is for with platforms=('cpu',)."
         ) from error
     entries = {
-        _MANIFEST: json.dumps(_manifest(net, inputs, arrays, program)).encode(),
-        _PROGRAM: bytes(program.serialize()),
-        _WEIGHTS: _packed(arrays),
+        MANIFEST: json.dumps(_manifest(net, inputs, arrays, program)).encode(),
+        PROGRAM: bytes(program.serialize()),
+        WEIGHTS: _packed(arrays),
     }
-    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as file, zip_into(file) as archive:
         for name, content in entries.items():
             archive.writestr(zipfile.ZipInfo(name), content)
 
@@ -89,8 +96,8 @@ def _packed(arrays: dict[str, np.ndarray]) -> bytes:
 
 def _manifest(net, inputs, arrays, program) -> dict:
     return {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "net": type(net).__name__,
         "platforms": list(program.platforms),
         "inputs": [_described(i.name, i.shape, i.dtype) for i in inputs.inputs],
@@ -105,7 +112,7 @@ def _described(name, shape, dtype) -> dict:
     return {**({"name": name} if name else {}), "shape": sizes, "dtype": str(dtype)}
 
 
-# Reading ------------------------------------------------------------------------------------------
+# Calling ------------------------------------------------------------------------------------------
 
 
 class ExportedProgram:
@@ -133,7 +140,7 @@ class ExportedProgram:
             f"{i['name']} {i['dtype']}[{', '.join(map(str, i['shape']))}]"
             for i in self.manifest["inputs"]
         )
-        return f"ExportedProgram({self.manifest['net']}: {inputs})"
+        return printable(f"ExportedProgram({self.manifest['net']}: {inputs})", _LONGEST)
 
 
 def _array_of(leaf):
@@ -141,75 +148,3 @@ def _array_of(leaf):
         return value(leaf)
     # Plain Python values are part of the program, where it has None.
     return leaf if isinstance(leaf, (jax.Array, np.ndarray)) else None
-
-
-def load_exported(path: str | os.PathLike) -> ExportedProgram:
-    """A program that `kuai.export` wrote, to be called with tensors or arrays.
-
-    Example:
-        >>> import tempfile
-        >>> path = tempfile.mkdtemp() + "/net.zip"
-        >>> net = kuai.nn.Linear(2, 1)
-        >>> kuai.export(net, kuai.ones(4, 2), path)
-        >>> program = kuai.load_exported(path)
-        >>> program
-        ExportedProgram(Linear: input float32[batch, 2])
-        >>> bool((program(kuai.ones(3, 2)) == net(kuai.ones(3, 2))).all())
-        True
-
-    Raises:
-        BrokenFileError: the file is cut off, changed, or of another kind.
-    """
-    with open(path, "rb") as file:
-        entries = _read_entries(path, file)
-    try:
-        manifest = json.loads(entries[_MANIFEST])
-        if manifest["format"] != _FORMAT or manifest["version"] > _VERSION:
-            raise ValueError(f"it is {manifest['format']} version {manifest['version']}")
-        program = export.deserialize(bytearray(entries[_PROGRAM]))
-        weights = _weights(entries[_WEIGHTS], manifest)
-    except _DAMAGE as error:
-        raise BrokenFileError(
-            f"{path} is not a program that kuai.export wrote ({error})"
-        ) from error
-    return ExportedProgram(program, {n: from_array(a) for n, a in weights.items()}, manifest)
-
-
-def _weights(content: bytes, manifest: dict) -> dict[str, np.ndarray]:
-    """The weights, with dtypes from the manifest: safetensors' NumPy reader has no bfloat16."""
-    dtypes = {one["name"]: jax.numpy.dtype(one["dtype"]) for one in manifest["weights"]}
-    return {
-        name: np.frombuffer(entry["data"], dtypes[name]).reshape(entry["shape"])
-        for name, entry in safetensors.deserialize(content)
-    }
-
-
-#: What JSON, safetensors and the reader of JAX's flat buffers raise on bytes that make no sense.
-_DAMAGE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    RecursionError,
-    struct.error,
-    safetensors.SafetensorError,
-)
-
-
-def _read_entries(path, file: io.BufferedReader) -> dict[str, bytes]:
-    """The entries of the archive; none may be larger than the file, and checksums are checked."""
-    length = file.seek(0, os.SEEK_END)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = archive.infolist()
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise ValueError("an entry is compressed")
-            if sum(entry.file_size for entry in entries) > length:
-                raise ValueError("its entries are declared larger than the file")
-            return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError) as error:
-        raise BrokenFileError(
-            f"{path} is not a program that kuai.export wrote ({error})"
-        ) from error

@@ -1,0 +1,55 @@
+"""Every public operation by the place it is exported to.
+
+A place is written as a user reaches it: `sum` is `kuai.sum`, `Tensor.sum` the method,
+`nn.functional.relu` and `linalg.inv` what they say. A place belongs to one operation: a second one
+is a mistake, and an error.
+"""
+
+from kuai.engine.tensor import method
+
+__all__ = ["REGISTRY", "Registry", "places_of"]
+
+
+class Registry:
+    """What is exported, and what is known about all operations together."""
+
+    def __init__(self):
+        self.functions = {}  # kuai.<name>
+        self.functional = {}  # kuai.nn.functional.<name>
+        self.methods = {}  # Tensor.<name>
+        self.modules = {}  # kuai.<module>.<name>, as {module: {name: callable}}
+        self.ops = []
+        self.materializing = set()  # names of the operations whose first argument is written down
+
+    def export(self, public, place: str) -> None:
+        """Put an operation into its place."""
+        scope, _, name = place.rpartition(".")
+        there = self._scope(scope)
+        if name in there:
+            raise ValueError(
+                f"{place} is exported twice: by {_origin(there[name])} and by {_origin(public)}"
+            )
+        there[name] = public
+        if scope == "Tensor":
+            method(public, name=name)
+
+    def _scope(self, scope):
+        named = {"": self.functions, "Tensor": self.methods, "nn.functional": self.functional}
+        return named[scope] if scope in named else self.modules.setdefault(scope, {})
+
+
+def _origin(public) -> str:
+    return f"{public.__module__}.{public.__qualname__}"
+
+
+def places_of(name, export, aliases, *, function, method, functional) -> list[str]:
+    """Where an operation of this name is exported: see `decorators.op`."""
+    if export is not None:
+        return [export] if isinstance(export, str) else list(export)
+    scopes = {"": function, "Tensor.": method, "nn.functional.": functional}
+    names = (name, *(alias for alias in aliases if "." not in alias))
+    places = [scope + each for each in names for scope, wanted in scopes.items() if wanted]
+    return places + [alias for alias in aliases if "." in alias]
+
+
+REGISTRY = Registry()

@@ -1,0 +1,47 @@
+"""Where operations are exported, and that a place belongs to one of them."""
+
+import pytest
+
+import kuai
+from kuai.engine.op import composite, op
+from kuai.engine.op.registry import Registry, places_of
+
+DEFAULTS = {"function": True, "method": True, "functional": False}
+
+
+def test_a_second_registration_is_an_error_and_changes_nothing():
+    before = kuai.linalg.inv
+    with pytest.raises(ValueError, match=r"^linalg\.inv is exported twice: by kuai\.ops\.factoriz"):
+        composite(export="linalg.inv")(lambda A: A)
+    with pytest.raises(ValueError, match=r"^sum is exported twice: by kuai\.ops\.reduction\.sum"):
+        op(lambda input: input, export="sum")
+    with pytest.raises(ValueError, match=r"^Tensor\.where is exported twice"):
+        composite(export="Tensor.where")(lambda input: input)
+    assert kuai.linalg.inv is before
+    assert kuai.tensor([1.0, 2.0]).where(kuai.tensor([True, False]), 0.0).tolist() == [1, 0]
+
+
+def test_places():
+    def plain():
+        pass
+
+    registry = Registry()
+    for place in ("one", "nn.functional.two", "linalg.three"):
+        registry.export(plain, place)
+    assert registry.functions == {"one": plain}
+    assert registry.functional == {"two": plain}
+    assert registry.modules == {"linalg": {"three": plain}}
+
+
+@pytest.mark.parametrize(
+    ("export", "aliases", "expected"),
+    [
+        (None, (), ["square", "Tensor.square"]),
+        (None, ("sq",), ["square", "Tensor.square", "sq", "Tensor.sq"]),
+        (None, ("linalg.square",), ["square", "Tensor.square", "linalg.square"]),
+        ("linalg.square", (), ["linalg.square"]),
+        (("linalg.square", "Tensor.sq"), (), ["linalg.square", "Tensor.sq"]),
+    ],
+)
+def test_where_an_operation_is_exported(export, aliases, expected):
+    assert places_of("square", export, aliases, **DEFAULTS) == expected
