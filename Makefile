@@ -7,6 +7,7 @@
 #   make stories  every story and long sequences of random changes; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
+#   make signatures   write the table of PyTorch's signatures anew
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
 #   make clean    remove what was built (the virtual environment stays)
 
@@ -24,7 +25,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories stubs pages bench clean
+.PHONY: train test check faults stories stubs pages signatures bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -51,6 +52,9 @@ stubs: $(VENV)/.installed-test
 
 pages: $(VENV)/.installed-test,train
 	$(BIN)/python -m tools.make_api_pages
+
+signatures: $(VENV)/.installed-test
+	$(BIN)/python -m tools.torch_signatures
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks

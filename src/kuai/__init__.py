@@ -2,9 +2,6 @@
 
 # ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 
-import sys as _sys
-import types as _types
-
 from kuai.engine import settings as _settings
 
 _settings.apply()
@@ -42,7 +39,7 @@ from kuai.engine.tensor.randomness import (
 )
 from kuai.engine.tensor.size import Size
 from kuai.ops.sequences import TYPED as _TYPED
-from kuai.ops.table import FUNCTIONS as _FUNCTIONS, MODULES as _MODULES
+from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 __version__ = "0.1.0"
 
@@ -65,31 +62,6 @@ contiguous_format = "torch.contiguous_format"
 preserve_format = "torch.preserve_format"
 channels_last = "torch.channels_last"
 
-
-def _namespace(name, members, text):
-    """A module that exists only as a face, importable as `kuai.<name>`."""
-    module = _types.ModuleType(f"kuai.{name}", text)
-    module.__dict__.update(members, __all__=sorted(members))
-    _sys.modules[module.__name__] = module
-    return module
-
-
-for _name, _members in _MODULES.items():
-    _names[_name] = _namespace(_name, _members, f"Operations of `kuai.{_name}`.")
-random = _namespace(
-    "random",
-    {
-        "Generator": Generator,
-        "default_generator": default_generator,
-        "get_rng_state": get_rng_state,
-        "initial_seed": initial_seed,
-        "manual_seed": manual_seed,
-        "seed": seed,
-        "set_rng_state": set_rng_state,
-    },
-    "The default random generator.",
-)
-
 from kuai import (
     amp,
     autograd,
@@ -97,10 +69,13 @@ from kuai import (
     compiler,
     cuda,
     func,
+    linalg,
     nn,
     onnx,
     optim,
     profiler,
+    random,
+    special,
     utils,
     vision,
 )

@@ -101,3 +101,61 @@ def test_options_that_do_not_go_together(options):
 def test_tensors_of_different_length():
     with pytest.raises(AssertionError, match="Size mismatch between tensors"):
         data.TensorDataset(kuai.ones(2), kuai.ones(3))
+
+
+# Workers ------------------------------------------------------------------------------------------
+
+
+OPTIONS = [
+    dict(num_workers=-1),
+    dict(timeout=-1),
+    dict(prefetch_factor=2),
+    dict(num_workers=1, prefetch_factor=-1),
+    dict(persistent_workers=True),
+    dict(multiprocessing_context="fork"),
+    dict(num_workers=1, multiprocessing_context="nope"),
+    dict(num_workers=1, multiprocessing_context=3),
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_refused_options_about_workers(options):
+    theirs, ours = datasets()
+    with pytest.raises((ValueError, TypeError)) as expected:
+        torch.utils.data.DataLoader(theirs, **options)
+    with pytest.raises(type(expected.value)) as found:
+        data.DataLoader(ours, **options)
+    assert str(found.value) == str(expected.value)
+
+
+def test_workers_change_no_batch():
+    theirs, ours = datasets()
+    options = dict(num_workers=2, pin_memory=True, persistent_workers=True, timeout=5)
+    reference = torch.utils.data.DataLoader(theirs, 3, **options)
+    loader = data.DataLoader(ours, 3, **options)
+    assert [y.tolist() for _, y in loader] == [[0, 1, 2], [3, 4, 5], [6]]
+    for name in (*options, "prefetch_factor", "worker_init_fn", "in_order", "pin_memory_device"):
+        assert getattr(loader, name) == getattr(reference, name)
+
+
+@pytest.mark.parametrize(
+    "options", [dict(num_samples=0), dict(num_samples=2.5), dict(replacement=1)]
+)
+def test_refused_options_of_a_random_sampler(options):
+    with pytest.raises((ValueError, TypeError)) as expected:
+        torch.utils.data.RandomSampler("abc", **options)
+    with pytest.raises(type(expected.value)) as found:
+        data.RandomSampler("abc", **options)
+    assert str(found.value) == str(expected.value)
+
+
+def test_more_samples_than_there_are():
+    order = list(data.RandomSampler("abcd", num_samples=10))
+    assert len(order) == 10
+    assert sorted(order[:4]) == sorted(order[4:8]) == [0, 1, 2, 3]
+
+
+def test_samples_with_replacement():
+    order = list(data.RandomSampler("ab", replacement=True, num_samples=100))
+    assert set(order) == {0, 1} and len(order) == 100
+    assert len(set(zip(order[::2], order[1::2], strict=True))) == 4

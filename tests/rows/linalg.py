@@ -111,6 +111,8 @@ _NORMS = [
     ),
 ]
 
+GRADED = A(values=[[[4.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0.01, 0]]] * 2)  # singular: 4, 1, 0.01
+
 _SOLVING = [
     *(
         Row(
@@ -121,6 +123,24 @@ _SOLVING = [
             atol=1e-5,
         )
         for name in ("inv", "det", "slogdet", "pinv", "matrix_rank", "svdvals")
+    ),
+    *(
+        Row(
+            f"linalg.{name} {tolerances}",
+            lambda t, x, n=name, o=tolerances: getattr(t.linalg, n)(x, **o),
+            GRADED,
+            rtol=1e-4,
+        )
+        for name, tolerances in (
+            ("matrix_rank", {"atol": 0.1}),
+            ("matrix_rank", {"rtol": 0.1}),
+            ("matrix_rank", {"atol": 0.5, "rtol": 0.4}),
+            ("matrix_rank", {"tol": 0.1}),
+            ("pinv", {"atol": 0.1}),
+            ("pinv", {"rtol": 0.1}),
+            ("pinv", {"atol": 1.5, "rtol": 0.1}),
+            ("pinv", {"rcond": 0.1}),
+        )
     ),
     *(
         Row(name, lambda t, x, n=name: getattr(t, n)(x), SQUARE, rtol=1e-4, atol=1e-5)

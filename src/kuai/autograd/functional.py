@@ -4,6 +4,8 @@ Inputs are a tensor or a tuple of tensors, and so are the results. `create_graph
 connected to the inputs.
 """
 
+from typing import Any
+
 from kuai import func as transforms
 from kuai.engine.tensor import Tensor, modes
 from kuai.ops.creation import ones_like
@@ -44,7 +46,7 @@ def _default_v(output):
     )
 
 
-def vjp(func, inputs, v=None, create_graph=False, strict=False):
+def vjp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
     """The value of a function, and the product of `v` with its Jacobian.
 
     Example:
@@ -60,7 +62,7 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
     return output, _like(inputs, found)
 
 
-def jvp(func, inputs, v=None, create_graph=False, strict=False):
+def jvp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
     """The value of a function, and the product of its Jacobian with `v`.
 
     Example:
@@ -77,7 +79,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
 
 def jacobian(
     func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"
-):
+) -> Any:
     """The Jacobian of a function: for several outputs and inputs a tuple of tuples.
 
     Args:
@@ -106,7 +108,7 @@ def hessian(
     strict=False,
     vectorize=False,
     outer_jacobian_strategy="reverse-mode",
-):
+) -> Any:
     """The second derivatives of a scalar-valued function: for several inputs a tuple of tuples.
 
     Example:
@@ -139,7 +141,7 @@ def _second(func, inputs, v, create_graph):
     return output, _like(inputs, found)
 
 
-def hvp(func, inputs, v=None, create_graph=False, strict=False):
+def hvp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
     """The value of a scalar-valued function, and the product of its Hessian with `v`.
 
     Example:
@@ -150,7 +152,7 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
     return _second(func, inputs, v, create_graph)
 
 
-def vhp(func, inputs, v=None, create_graph=False, strict=False):
+def vhp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
     """The value of a scalar-valued function, and the product of `v` with its Hessian.
 
     Example:

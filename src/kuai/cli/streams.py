@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from kuai.errors import printable
 
@@ -58,7 +59,7 @@ def _nowhere() -> io.TextIOWrapper:
     return open(os.devnull, "w", encoding="utf-8")
 
 
-def _forget(stream: io.TextIOWrapper) -> None:
+def _forget(stream: TextIO) -> None:
     """Let what was not taken go nowhere: Python would try again at its end, and complain."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, stream.fileno())

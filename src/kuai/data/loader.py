@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.data import loader_state
-from kuai.data.dataset import Dataset, TensorDataset
+from kuai.data.dataset import TensorDataset
 from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
+from kuai.data.workers import Workers
 from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.engine.tensor.randomness import Generator
 from kuai.engine.tensor.views import value
@@ -30,6 +31,9 @@ class DataLoader:
         collate_fn: makes a batch of a list of samples.
         drop_last: leave a last, shorter batch away.
         generator: the source of the orders.
+        num_workers, pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor,
+            persistent_workers, pin_memory_device, in_order: checked and kept; batches are fetched
+            in this process, one when it is asked for.
 
     `epoch` counts the passes done, `in_epoch` the batches handed out in the present one;
     `state_dict` keeps both, and the order.
@@ -42,16 +46,37 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable | None = None,
         batch_sampler: Iterable | None = None,
-        *,
+        num_workers: int = 0,
         collate_fn: Callable[[list], Any] | None = None,
+        pin_memory: bool = False,
         drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
         generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ) -> None:
+        workers = Workers(
+            num_workers,
+            pin_memory,
+            timeout,
+            worker_init_fn,
+            multiprocessing_context,
+            prefetch_factor,
+            persistent_workers,
+            pin_memory_device,
+            in_order,
+        )
+        self.__dict__.update(vars(workers))
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None:
@@ -67,8 +92,10 @@ class DataLoader:
                 "and is mutually exclusive with drop_last"
             )
         if sampler is None:
-            in_turn = RandomSampler(dataset, generator) if shuffle else SequentialSampler(dataset)
-            sampler = in_turn
+            if shuffle:
+                sampler = RandomSampler(dataset, generator=generator)
+            else:
+                sampler = SequentialSampler(dataset)
         if batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
@@ -98,7 +125,8 @@ class DataLoader:
     load_state_dict = loader_state.load_state_dict
 
     def __len__(self) -> int:
-        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        order: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+        return len(order)
 
     def fetch(self, indices: Any) -> Any:
         """The batch of these indices; a single sample where there is no batch size."""

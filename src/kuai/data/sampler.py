@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
@@ -18,8 +19,13 @@ def permutation(count: int, generator: Generator | None = None) -> np.ndarray:
     NumPy shuffles, with a seed drawn from `generator`: a program would have to be compiled for each
     count, only to shuffle a list on the host.
     """
+    return _source(generator).permutation(count)
+
+
+def _source(generator: Generator | None) -> np.random.Generator:
+    """NumPy's random numbers, from where `generator` stands."""
     key, offset = (np.asarray(part) for part in draw(generator))
-    return np.random.default_rng([*key.tolist(), int(offset)]).permutation(count)
+    return np.random.default_rng([*key.tolist(), int(offset)])
 
 
 class Sampler:
@@ -45,21 +51,53 @@ class SequentialSampler(Sampler):
 class RandomSampler(Sampler):
     """The indices in an order that is new in every pass.
 
+    Args:
+        replacement: draw each index from all of them, so that one may come twice.
+        num_samples: how many to draw (default: as many as there are).
+
     Example:
         >>> generator = kuai.Generator().manual_seed(0)
         >>> sorted(kuai.data.RandomSampler("abcd", generator=generator))
         [0, 1, 2, 3]
     """
 
-    def __init__(self, data_source: Sized, generator: Generator | None = None) -> None:
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise TypeError(
+                f"replacement should be a boolean value, but got replacement={replacement}"
+            )
         self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = num_samples
         self.generator = generator
+        if not isinstance(self.num_samples, int) or self.num_samples <= 0:
+            raise ValueError(
+                "num_samples should be a positive integer value, but got "
+                f"num_samples={self.num_samples}"
+            )
+
+    @property
+    def num_samples(self) -> int:
+        """How many indices a pass has."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        return iter(permutation(len(self.data_source), self.generator).tolist())
+        count, wanted = len(self.data_source), self.num_samples
+        if self.replacement:
+            drawn = _source(self.generator).integers(count, size=wanted)
+            return iter(drawn.tolist())
+        # all at once, so that nothing else draws from the generator in between
+        orders = [permutation(count, self.generator).tolist() for _ in range(-(-wanted // count))]
+        return itertools.islice(itertools.chain.from_iterable(orders), wanted)
 
     def __len__(self) -> int:
-        return len(self.data_source)
+        return self.num_samples
 
 
 class BatchSampler(Sampler):
@@ -92,5 +130,6 @@ class BatchSampler(Sampler):
             yield batch
 
     def __len__(self) -> int:
-        count = len(self.sampler)
+        order: Any = self.sampler
+        count = len(order)
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)

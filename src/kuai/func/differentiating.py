@@ -8,6 +8,8 @@ gradient that arrives there, in which the backward pass is linear.
 
 import contextlib
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -99,7 +101,7 @@ def _zeros_for(found, inputs):
 # grad ---------------------------------------------------------------------------------------------
 
 
-def grad(func, argnums=0, has_aux=False):
+def grad(func, argnums: int | tuple[int, ...] = 0, has_aux=False) -> Callable[..., Any]:
     """A function that computes the gradient of a scalar-valued function.
 
     Args:
@@ -124,7 +126,7 @@ def grad(func, argnums=0, has_aux=False):
     return wrapped
 
 
-def grad_and_value(func, argnums=0, has_aux=False):
+def grad_and_value(func, argnums: int | tuple[int, ...] = 0, has_aux=False) -> Callable[..., Any]:
     """A function that computes the gradient of a function and its value: `(gradient, value)`.
 
     Example:
@@ -206,7 +208,7 @@ def _any_requires_grad(tensors):
 # vjp ----------------------------------------------------------------------------------------------
 
 
-def vjp(func, *primals, has_aux=False):
+def vjp(func, *primals, has_aux=False) -> Any:
     """A function's value, and the function that sends gradients back through it.
 
     Returns:
@@ -264,7 +266,7 @@ def _run_tracked(name, func, primals, has_aux):
 # jvp ----------------------------------------------------------------------------------------------
 
 
-def jvp(func, primals, tangents, *, strict=False, has_aux=False):
+def jvp(func, primals, tangents, *, strict=False, has_aux=False) -> Any:
     """A function's value, and how it changes when its arguments move along `tangents`.
 
     Returns:

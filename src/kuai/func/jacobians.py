@@ -2,6 +2,8 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -15,7 +17,14 @@ from kuai.ops.sequences import eye
 __all__ = ["hessian", "jacfwd", "jacrev"]
 
 
-def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_copy=False):
+def jacrev(
+    func,
+    argnums: int | tuple[int, ...] = 0,
+    *,
+    has_aux=False,
+    chunk_size=None,
+    _preallocate_and_copy=False,
+) -> Callable[..., Any]:
     """A function that computes the Jacobian of `func`, backward: one pass per output element.
 
     The result is nested as the outputs are, and in each of them as the arguments are; each tensor
@@ -50,7 +59,9 @@ def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None, _preallocate_and_
     return wrapped
 
 
-def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
+def jacfwd(
+    func, argnums: int | tuple[int, ...] = 0, has_aux=False, *, randomness="error"
+) -> Callable[..., Any]:
     """A function that computes the Jacobian of `func`, forward: one pass per input element.
 
     The result is as that of `jacrev`.
@@ -84,7 +95,7 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
     return wrapped
 
 
-def hessian(func, argnums=0):
+def hessian(func, argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """A function that computes the matrix of second derivatives of a scalar-valued `func`.
 
     Example:

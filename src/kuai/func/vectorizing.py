@@ -1,6 +1,7 @@
 """vmap: a function for one example becomes a function for a batch."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 
@@ -14,7 +15,7 @@ from kuai.ops.transposing import movedim
 __all__ = ["vmap"]
 
 
-def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
+def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None) -> Callable:
     """A function that runs `func` for every slice of its arguments at once.
 
     Args:

@@ -1,5 +1,6 @@
 """Multi-head attention: the layer that owns the projections."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.linear import Linear
@@ -106,15 +107,15 @@ class MultiheadAttention(Module):
 
     def forward(
         self,
-        query,
-        key,
-        value,
-        key_padding_mask=None,
-        need_weights=True,
-        attn_mask=None,
-        average_attn_weights=True,
-        is_causal=False,
-    ):
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
         """The output, and the attention weights (None with `need_weights=False`)."""
         key_padding_mask = canonical_mask(
             key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"

@@ -1,5 +1,6 @@
 """Dropout layers: they drop while training and do nothing in evaluation."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.module import Module
 
@@ -36,7 +37,7 @@ class Dropout(_DropoutNd):
     Reference: Hinton et al., Improving neural networks by preventing co-adaptation, 2012.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input with some of it dropped, while training."""
         return F.dropout(input, self.p, self.training, self.inplace)
 
@@ -51,7 +52,7 @@ class Dropout1d(_DropoutNd):
     Reference: Tompson et al., Efficient object localization, 2014.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input with some of it dropped, while training."""
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
@@ -66,7 +67,7 @@ class Dropout2d(_DropoutNd):
     Reference: Tompson et al., Efficient object localization, 2014.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input with some of it dropped, while training."""
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
@@ -81,7 +82,7 @@ class Dropout3d(_DropoutNd):
     Reference: Tompson et al., Efficient object localization, 2014.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input with some of it dropped, while training."""
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
@@ -96,7 +97,7 @@ class AlphaDropout(_DropoutNd):
     Reference: Klambauer et al., Self-normalizing neural networks, 2017.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input with some of it dropped, while training."""
         return F.alpha_dropout(input, self.p, self.training, self.inplace)
 
@@ -111,6 +112,6 @@ class FeatureAlphaDropout(_DropoutNd):
     Reference: Klambauer et al., Self-normalizing neural networks, 2017.
     """
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input with some of it dropped, while training."""
         return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)

@@ -1,5 +1,6 @@
 """Embedding layers: a table of vectors, looked up alone or in bags."""
 
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
@@ -89,7 +90,7 @@ class Embedding(_Table):
         made = {"device": device, "dtype": dtype}
         self._set_table(num_embeddings, embedding_dim, padding_idx, _weight, _freeze, made)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The rows at the given indices."""
         return F.embedding(
             input,
@@ -155,7 +156,12 @@ class EmbeddingBag(_Table):
         made = {"device": device, "dtype": dtype}
         self._set_table(num_embeddings, embedding_dim, padding_idx, _weight, False, made)
 
-    def forward(self, input, offsets=None, per_sample_weights=None):
+    def forward(
+        self,
+        input: Tensor,
+        offsets: Tensor | None = None,
+        per_sample_weights: Tensor | None = None,
+    ) -> Tensor:
         """The bags of rows at the given indices."""
         return F.embedding_bag(
             input,

@@ -1,5 +1,6 @@
 """Layers that change the shape only."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn.module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -18,7 +19,7 @@ class Flatten(Module):
         self.start_dim = start_dim
         self.end_dim = end_dim
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input in its new shape."""
         return input.flatten(self.start_dim, self.end_dim)
 
@@ -55,7 +56,7 @@ class Unflatten(Module):
                     f"but found element of type {type(size).__name__} at pos {position}"
                 )
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input in its new shape."""
         return input.unflatten(self.dim, self.unflattened_size)
 

@@ -1,18 +1,11 @@
-"""`torch.nn.functional`: every operation that was declared `functional=True`, under its name.
+"""`torch.nn.functional`: the operations of layers; a stub file beside this one lists them.
 
-The operations themselves are in `kuai.ops`, one family a file.
+The operations themselves are in `kuai.ops`, one family a file; they are here under their names if
+they were declared `functional=True`.
 """
 
-from kuai.engine.op import REGISTRY
-from kuai.ops import table as table  # every family has registered its functions once it is imported
+from kuai.ops.table import FUNCTIONAL
 
-globals().update(REGISTRY.functional)
+__all__ = sorted(FUNCTIONAL)
 
-
-def __getattr__(name: str):
-    # for type checkers, who do not see the line above, and for a name that does not exist
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted(REGISTRY.functional)
+globals().update(FUNCTIONAL)

@@ -1,5 +1,6 @@
 """Normalization layers without running statistics: layer, group, RMS, local response."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
@@ -49,7 +50,7 @@ class LayerNorm(Module):
             if self.bias is not None:
                 init.zeros_(self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The normalized input."""
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -102,7 +103,7 @@ class GroupNorm(Module):
             if self.bias is not None:
                 init.zeros_(self.bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The normalized input."""
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
@@ -140,9 +141,9 @@ class RMSNorm(Module):
         if self.elementwise_affine:
             init.ones_(self.weight)
 
-    def forward(self, input):
-        """The normalized input."""
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+    def forward(self, x: Tensor) -> Tensor:
+        """The normalized x."""
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self):
         """What is printed between the parentheses."""
@@ -168,7 +169,7 @@ class LocalResponseNorm(Module):
         self.beta = beta
         self.k = k
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The normalized input."""
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 

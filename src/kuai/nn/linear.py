@@ -2,6 +2,7 @@
 
 import math
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter
 from kuai.nn.lazy import LazyModuleMixin
@@ -22,7 +23,7 @@ class Identity(Module):
     def __init__(self, *args, **kwargs):
         super().__init__()
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input itself."""
         return input
 
@@ -62,7 +63,7 @@ class Linear(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """x Wᵀ + b."""
         return F.linear(input, self.weight, self.bias)
 
@@ -147,7 +148,7 @@ class Bilinear(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, input1, input2):
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         """x₁ᵀ W x₂ + b."""
         return F.bilinear(input1, input2, self.weight, self.bias)
 

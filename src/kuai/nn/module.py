@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from kuai.engine.compile import compiler
 from kuai.engine.tensor import Tensor, changes, modes
@@ -33,6 +33,8 @@ from kuai.nn.watched import SlotDict, WatchedDict
 
 __all__ = ["Module"]
 
+_P = ParamSpec("_P")
+_Result = TypeVar("_Result", covariant=True)
 _MISSING = object()
 _SLOTS = ("_parameters", "_buffers", "_modules")
 _HOOKS = (
@@ -48,6 +50,13 @@ _HOOKS = (
     "_load_state_dict_pre_hooks",
     "_load_state_dict_post_hooks",
 )
+
+
+class _HasForward(Protocol[_P, _Result]):
+    """A block whose `forward` takes and gives this; to a type checker its call does the same."""
+
+    @property
+    def forward(self) -> Callable[_P, _Result]: ...
 
 
 class Module:
@@ -105,25 +114,33 @@ class Module:
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            recorder = modes.state.recorder
-            if self._compiled_call_impl is not None:
-                return self._compiled_call_impl(self, *args, **kwargs)
-            if not (
-                self._backward_hooks
-                or self._backward_pre_hooks
-                or self._forward_hooks
-                or self._forward_pre_hooks
-                or global_hooks
-                or recorder is not None
-                and recorder.names_blocks
-            ):
-                return self.forward(*args, **kwargs)
-            return HookedCall(self, args, kwargs).run()
-        except Exception as error:
-            name_block(error, self, args, kwargs)
-            raise
+    if TYPE_CHECKING:
+
+        def __call__(
+            self: _HasForward[_P, _Result], *args: _P.args, **kwargs: _P.kwargs
+        ) -> _Result: ...
+
+    else:
+
+        def __call__(self, *args, **kwargs):
+            try:
+                recorder = modes.state.recorder
+                if self._compiled_call_impl is not None:
+                    return self._compiled_call_impl(self, *args, **kwargs)
+                if not (
+                    self._backward_hooks
+                    or self._backward_pre_hooks
+                    or self._forward_hooks
+                    or self._forward_pre_hooks
+                    or global_hooks
+                    or recorder is not None
+                    and recorder.names_blocks
+                ):
+                    return self.forward(*args, **kwargs)
+                return HookedCall(self, args, kwargs).run()
+            except Exception as error:
+                name_block(error, self, args, kwargs)
+                raise
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
         """The call as it is without `compile()`: hooks and `forward`."""

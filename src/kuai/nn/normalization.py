@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from kuai.engine.tensor import from_array
+from kuai.engine.tensor import Tensor, from_array
 from kuai.nn import functional as F, init
 from kuai.nn.factory import parameter, zeros
 from kuai.nn.lazy import LazyModuleMixin
@@ -135,7 +135,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
 
 
 class _BatchNorm(_NormBase):
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input normalized by the batch in training, by the running statistics otherwise."""
         self._check_input_dim(input)
         by_batch = self.training or self.running_mean is None
@@ -264,7 +264,7 @@ class _InstanceNorm(_NormBase):
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
         )
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """Each example normalized by itself; an example alone is taken as a batch of one."""
         self._check_input_dim(input)
         self._check_channels(input)

@@ -1,5 +1,6 @@
 """Padding layers: the modes of `nn.functional.pad` as blocks."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.module import Module
 from kuai.ops.dimensions import each
@@ -16,7 +17,7 @@ class _Pad(Module):
         super().__init__()
         self.padding = each(padding, 2 * self._dims)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The padded input."""
         ranks = (self._dims + 1, self._dims + 2)
         if self._checks_rank and input.ndim not in ranks:
@@ -33,7 +34,7 @@ class _ConstantPad(_Pad):
         super().__init__(padding)
         self.value = value
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The padded input."""
         return F.pad(input, self.padding, "constant", self.value)
 

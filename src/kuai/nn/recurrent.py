@@ -7,8 +7,9 @@ projection, `weight_hr_lk`; those of the reverse direction end in `_reverse`.
 import math
 import numbers
 import warnings
+from typing import TYPE_CHECKING, Any
 
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.nn import init
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
@@ -137,7 +138,7 @@ class RNNBase(Module):
         """Draw all parameters anew, uniform in ±1/sqrt(hidden_size)."""
         draw_uniform(self)
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Any]:
         """The output of all steps, and the state after the last."""
         self._check_rank(input)
         is_batched = input.ndim == 3
@@ -253,6 +254,10 @@ class RNN(RNNBase):
 
     _said = "tensor "
 
+    if TYPE_CHECKING:
+
+        def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Tensor]: ...
+
     def __init__(self, *args, **kwargs):
         _refuse_projection(kwargs)
         nonlinearity = args[3] if len(args) > 3 else kwargs.pop("nonlinearity", "tanh")
@@ -290,6 +295,10 @@ class LSTM(RNNBase):
 
     Reference: Hochreiter, Schmidhuber, Long short-term memory, 1997.
     """
+
+    if TYPE_CHECKING:
+
+        def forward(self, input: Tensor, hx=None) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
 
     def __init__(self, *args, **kwargs):
         super().__init__("LSTM", *args, **kwargs)
@@ -330,6 +339,10 @@ class GRU(RNNBase):
 
     Reference: Cho et al., Learning phrase representations using RNN encoder-decoder, 2014.
     """
+
+    if TYPE_CHECKING:
+
+        def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Tensor]: ...
 
     def __init__(self, *args, **kwargs):
         _refuse_projection(kwargs)

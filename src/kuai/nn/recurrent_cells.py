@@ -1,5 +1,6 @@
 """Recurrent cells: one step of an RNN, LSTM or GRU."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn.factory import parameter
 from kuai.nn.module import Module
 from kuai.nn.recurrent import draw_uniform
@@ -75,7 +76,7 @@ class RNNCell(_OneStateCell):
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Tensor, hx=None) -> Tensor:
         """The next state; without `hx` the state is zero."""
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
@@ -97,7 +98,7 @@ class LSTMCell(RNNCellBase):
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Tensor]:
         """The next hidden state and cell state; without `hx` they are zero."""
         self._check_rank("input", input)
         for number, state in enumerate(hx or ()):
@@ -119,6 +120,6 @@ class GRUCell(_OneStateCell):
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
-    def forward(self, input, hx=None):
+    def forward(self, input: Tensor, hx=None) -> Tensor:
         """The next state; without `hx` it is zero."""
         return self._next("GRU", input, hx)

@@ -1,5 +1,6 @@
 """The layers a transformer is made of: one of its encoder, and one of its decoder."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.activation import GELU
 from kuai.nn.attention import MultiheadAttention
@@ -85,7 +86,13 @@ class TransformerEncoderLayer(Module):
         self.activation_relu_or_gelu = 2 if is_gelu else int(_is_kind(activation, F.relu, ReLU))
         self.activation = activation
 
-    def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
+    def forward(
+        self,
+        src: Tensor,
+        src_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
         """The layer's output, of the shape of `src`."""
         padding = canonical_mask(
             src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask"
@@ -156,15 +163,15 @@ class TransformerDecoderLayer(Module):
 
     def forward(
         self,
-        tgt,
-        memory,
-        tgt_mask=None,
-        memory_mask=None,
-        tgt_key_padding_mask=None,
-        memory_key_padding_mask=None,
-        tgt_is_causal=False,
-        memory_is_causal=False,
-    ):
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
         """The layer's output, of the shape of `tgt`."""
         own = tgt_mask, tgt_key_padding_mask, tgt_is_causal
         others = memory, memory_mask, memory_key_padding_mask, memory_is_causal

@@ -1,5 +1,6 @@
 """Layers that change the size of pictures or rearrange their channels."""
 
+from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.module import Module
 
@@ -46,7 +47,7 @@ class Upsample(Module):
         self.align_corners = align_corners
         self.recompute_scale_factor = recompute_scale_factor
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The input in its new size."""
         return F.interpolate(
             input,
@@ -101,7 +102,7 @@ class PixelShuffle(Module):
         super().__init__()
         self.upscale_factor = upscale_factor
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The larger picture with fewer channels."""
         return F.pixel_shuffle(input, self.upscale_factor)
 
@@ -122,7 +123,7 @@ class PixelUnshuffle(Module):
         super().__init__()
         self.downscale_factor = downscale_factor
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The smaller picture with more channels."""
         return F.pixel_unshuffle(input, self.downscale_factor)
 
@@ -145,7 +146,7 @@ class ChannelShuffle(Module):
         super().__init__()
         self.groups = groups
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         """The channels in their new order."""
         return F.channel_shuffle(input, self.groups)
 

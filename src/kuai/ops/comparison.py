@@ -111,7 +111,7 @@ def isclose(
 
 
 @composite
-def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False) -> bool:
     """Whether all elements are close, as a Python bool.
 
     Example:
@@ -122,7 +122,7 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 
 @composite
-def equal(input, other):
+def equal(input, other) -> bool:
     """Whether two tensors have the same shape and elements, as a Python bool.
 
     Example:
@@ -138,7 +138,7 @@ def _every(input: Array):
 
 
 @composite
-def is_nonzero(input):
+def is_nonzero(input) -> bool:
     """Whether the only element of a tensor is not zero, as a Python bool.
 
     Example:
@@ -295,6 +295,8 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         >>> kuai.isin(kuai.tensor([1, 2, 3]), kuai.tensor([2, 3]))
         tensor([False,  True,  True])
     """
+    if not isinstance(elements, Tensor):
+        elements = from_array(np.asarray(elements), test_elements.device)
     if not isinstance(test_elements, Tensor):
         test_elements = from_array(np.asarray(test_elements), elements.device)
     return is_among(elements, test_elements, invert)

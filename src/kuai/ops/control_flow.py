@@ -5,6 +5,8 @@ inside runs, prints and stops in a debugger as usual. While operations are recor
 become one branch or loop of the program (see `control_flow_lifted`).
 """
 
+from typing import Any
+
 import jax
 
 from kuai.engine.compile.bodies import aval_of
@@ -48,7 +50,7 @@ def _traced(*nested) -> bool:
 
 
 @composite(method=False)
-def cond(pred, true_fn, false_fn, operands=()):
+def cond(pred, true_fn, false_fn, operands=()) -> Any:
     """`true_fn(*operands)` if `pred`, else `false_fn(*operands)`.
 
     Inside `kuai.compile` both functions become part of the program, which chooses when it runs.
@@ -85,7 +87,7 @@ def cond(pred, true_fn, false_fn, operands=()):
 
 
 @composite(method=False)
-def while_loop(cond_fn, body_fn, carried_inputs, *, max_iterations=None):
+def while_loop(cond_fn, body_fn, carried_inputs, *, max_iterations=None) -> tuple[Any, ...]:
     """Run `carry = body_fn(*carry)` while `cond_fn(*carry)` is true; returns the last carry.
 
     Inside `kuai.compile` the loop stays in the program. Its number of iterations is then not known
@@ -135,7 +137,7 @@ def _is_true(found):
 
 
 @composite(method=False)
-def scan(combine_fn, init, xs, *, dim=0, reverse=False):
+def scan(combine_fn, init, xs, *, dim=0, reverse=False) -> tuple[Any, Any]:
     """Run `carry, y = combine_fn(carry, x)` for every slice `x` of `xs`; a loop with memory.
 
     Inside `kuai.compile` the loop is one part of the program, however long it is, and it is

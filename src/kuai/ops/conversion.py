@@ -229,7 +229,7 @@ def contiguous(self, memory_format=None):
 
 
 @composite(function=False)
-def is_contiguous(self, memory_format=None):
+def is_contiguous(self, memory_format=None) -> bool:
     """Whether PyTorch would call the tensor contiguous.
 
     Example:
@@ -240,61 +240,61 @@ def is_contiguous(self, memory_format=None):
 
 
 @composite(function=False)
-def storage_offset(self):
+def storage_offset(self) -> int:
     """How many elements of the storage come before this view."""
     return layout_of(self).offset
 
 
 @composite(function=False)
-def data_ptr(self):
+def data_ptr(self) -> int:
     """A number that is the same for tensors starting at the same place of the same storage."""
     return id(self._storage) + layout_of(self).offset * self.element_size()
 
 
 @composite(function=False)
-def element_size(self):
+def element_size(self) -> int:
     """The number of bytes of one element."""
     return self.dtype.itemsize
 
 
 @composite(function=False, aliases=("ndimension",))
-def dim(self):
+def dim(self) -> int:
     """The number of dimensions."""
     return len(shape_of(self))
 
 
 @composite(function=False, aliases=("nelement",))
-def numel(self):
+def numel(self) -> int:
     """The number of elements."""
     return math.prod(shape_of(self))
 
 
 @composite
-def is_floating_point(input):
+def is_floating_point(input) -> bool:
     """Whether the dtype is a floating one."""
     return input.dtype.is_floating_point
 
 
 @composite
-def is_complex(input):
+def is_complex(input) -> bool:
     """Whether the dtype is a complex one."""
     return input.dtype.is_complex
 
 
 @composite
-def is_signed(input):
+def is_signed(input) -> bool:
     """Whether the dtype has negative numbers."""
     return input.dtype.is_signed
 
 
 @composite
-def get_device(input):
+def get_device(input) -> int:
     """The number of the GPU the tensor lies on; -1 for host memory."""
     return -1 if input.device.type == "cpu" else input.device.index or 0
 
 
 @composite
-def is_same_size(input, other):
+def is_same_size(input, other) -> bool:
     """Whether two tensors have the same shape."""
     return shape_of(input) == shape_of(other)
 

@@ -137,7 +137,7 @@ def as_tensor(data, dtype=None, device=None):
 
 
 @composite(method=False)
-def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None):
     """A tensor of anything that holds numbers; `copy=True` never gives `obj` itself.
 
     Example:
@@ -167,19 +167,24 @@ def from_numpy(ndarray):
 
 
 @composite(method=False)
-def from_dlpack(ext_tensor):
+def from_dlpack(ext_tensor, *, device=None, copy=None):
     """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...).
 
     Example:
         >>> import numpy
         >>> kuai.from_dlpack(numpy.ones(2))
         tensor([1., 1.], dtype=torch.float64)
+
+    Differs from PyTorch: the values are copied, whatever `copy` says.
     """
-    return from_array(jnp.from_dlpack(ext_tensor, copy=True))
+    made = from_array(jnp.from_dlpack(ext_tensor, copy=True))
+    return made if device is None else made.to(device)
 
 
 @composite(method=False)
-def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
+def scalar_tensor(
+    s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """A 0-d tensor of a number, in the default dtype.
 
     Example:
@@ -327,6 +332,7 @@ def full_like(
     device=None,
     requires_grad=False,
     memory_format=None,
+    pin_memory=False,
 ):
     """One value in the size, dtype and device of another tensor.
 
@@ -376,7 +382,7 @@ new_full = _new("new_full", full)
 
 
 @composite(function=False)
-def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A tensor with a copy of `data`, in this tensor's dtype and on its device.
 
     Example:

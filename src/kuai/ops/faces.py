@@ -44,5 +44,7 @@ def with_underscore(face):
     change.__name__ = change.__qualname__ = f"{face.__name__}_"
     change.__module__ = face.__module__
     change.__doc__ = f"In-place version of `{face.__name__}`."
+    parameters = inspect.signature(face).parameters.values()
+    change.__signature__ = inspect.Signature([p for p in parameters if p.name != "inplace"])
     composite(function=False, method=False, functional=True)(change)
     return face

@@ -102,17 +102,46 @@ def solve_triangular(
 
 
 @op(export="linalg.pinv")
-def pinv(A: Array, *, rtol: Number | None = None, hermitian: bool = False):
+def pinv(
+    A: Array,
+    rcond: Array | Number | None = None,
+    hermitian: bool = False,
+    *,
+    atol: Array | Number | None = None,
+    rtol: Array | Number | None = None,
+):
     """The Moore-Penrose pseudo-inverse.
+
+    Args:
+        atol, rtol: singular values up to the larger of `atol` and `rtol` times the largest one
+            count as 0. The default of `rtol` is the precision of the dtype times the larger side,
+            or 0 if there is an `atol`.
+        rcond: an older name of `rtol`.
 
     Example:
         >>> kuai.linalg.pinv(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.2500]])
     """
-    return jnp.linalg.pinv(
-        _matrices("linalg.pinv", A, square=False), rtol=rtol, hermitian=hermitian
-    )
+    A = _matrices("linalg.pinv", A, square=False)
+    values = jax.lax.stop_gradient(_singular_values(A))
+    limit = _smallest(A, values, atol, rcond if rtol is None else rtol)
+    largest = jnp.max(values, -1, initial=0)
+    relative = limit / jnp.where(largest == 0, 1, largest)
+    return jnp.linalg.pinv(A, rtol=relative, hermitian=hermitian)
+
+
+def _singular_values(A):
+    return jnp.linalg.svd(A, compute_uv=False)
+
+
+def _smallest(A, values, atol, rtol):
+    """The size up to which a singular value counts as 0."""
+    if rtol is None:
+        precision = max(A.shape[-2:]) * jnp.finfo(A.dtype).eps
+        rtol = precision if atol is None else jnp.where(jnp.asarray(atol) > 0, 0, precision)
+    relative = jnp.max(values, -1, initial=0) * rtol
+    return jnp.maximum(0 if atol is None else atol, relative).astype(values.dtype)
 
 
 @composite(autocast={"cpu": "float32"})
@@ -180,7 +209,7 @@ def slogdet(input: Array):
 
 
 @composite(export="linalg.slogdet")
-def linalg_slogdet(A):
+def linalg_slogdet(A) -> _LINALG_SLOGDET:
     """The sign of the determinant and the logarithm of its absolute value.
 
     Example:
@@ -203,19 +232,31 @@ def logdet(input: Array):
 
 
 @op(export="linalg.matrix_rank", autocast={"cpu": "float32"})
-def matrix_rank(A: Array, *, tol: Number | None = None, hermitian: bool = False):
+def matrix_rank(
+    A: Array,
+    tol: Array | Number | None = None,
+    hermitian: bool = False,
+    *,
+    atol: Array | Number | None = None,
+    rtol: Array | Number | None = None,
+):
     """The number of singular values above a tolerance.
+
+    Args:
+        atol, rtol: the tolerance is the larger of `atol` and `rtol` times the largest singular
+            value, with the defaults of `pinv`.
+        tol: an older name of `atol`, with `rtol` 0.
 
     Example:
         >>> kuai.linalg.matrix_rank(kuai.ones(3, 3))
         tensor(1)
+        >>> kuai.linalg.matrix_rank(kuai.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=2.0)
+        tensor(1)
     """
     A = _matrices("linalg.matrix_rank", A, square=False)
-    values = jnp.linalg.svd(A, compute_uv=False)
-    if tol is None:
-        tol = jnp.max(values, -1) * max(A.shape[-2:]) * jnp.finfo(A.dtype).eps
-    limit = jnp.asarray(tol, values.dtype)[..., None]
-    return jnp.sum(values > limit, -1, dtype=jnp.int64)
+    values = _singular_values(A)
+    limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
+    return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
 
 
 @op(aliases=("linalg.matrix_power",))
@@ -358,7 +399,7 @@ def cholesky(input, upper=False):
 
 
 @composite
-def qr(input, some=True):
+def qr(input, some=True) -> _OLD_QR:
     """The factors of `linalg.qr`.
 
     Example:
@@ -369,7 +410,7 @@ def qr(input, some=True):
 
 
 @composite
-def svd(input, some=True, compute_uv=True):
+def svd(input, some=True, compute_uv=True) -> _OLD_SVD:
     """The factors of `linalg.svd`, with V instead of Vᴴ.
 
     Example:

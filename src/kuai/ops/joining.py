@@ -166,7 +166,7 @@ def combinations(input, r=2, with_replacement=False):
 
 
 @composite(method=False)
-def broadcast_tensors(*tensors):
+def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
     """All tensors expanded to the shape they have together.
 
     Example:
@@ -180,7 +180,7 @@ def broadcast_tensors(*tensors):
 
 
 @composite(method=False)
-def meshgrid(*tensors, indexing="ij"):
+def meshgrid(*tensors, indexing="ij") -> tuple[Tensor, ...]:
     """The coordinates of a grid, one tensor for each vector.
 
     Example:

@@ -109,7 +109,7 @@ def _count(dim) -> int:
     return 1 if isinstance(dim, int) else len(dim)
 
 
-@composite
+@composite(method=False)
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm of all elements or over some dimensions; "fro" is p = 2, "nuc" a matrix norm.
 
@@ -123,6 +123,17 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
         )
     order = 2.0 if p in ("fro", None) else p
     return vector_norm(input, order, dim, keepdim, dtype=dtype, out=out)
+
+
+@composite(export="Tensor.norm")
+def norm_of(self, p="fro", dim=None, keepdim=False, dtype=None):
+    """`kuai.norm` of this tensor.
+
+    Example:
+        >>> kuai.tensor([3.0, 4.0]).norm()
+        tensor(5.)
+    """
+    return norm(self, p, dim, keepdim, dtype=dtype)
 
 
 # Products -----------------------------------------------------------------------------------------

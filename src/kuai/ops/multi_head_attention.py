@@ -14,6 +14,7 @@ import warnings
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.attention import attend, dropped, scores_of
 from kuai.ops.softmax import _softmax
@@ -274,7 +275,7 @@ def multi_head_attention_forward(
     static_v=None,
     average_attn_weights=True,
     is_causal=False,
-):
+) -> tuple[Tensor, Tensor | None]:
     """Attention of several heads, all weights given; `nn.MultiheadAttention` holds them.
 
     headᵢ = softmax(Q Wᵢᵠ (K Wᵢᴷ)ᵀ / √D + masks) V Wᵢⱽ, and the output is [head₁ … head_H] Wᴼ.

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import each_expanded
 from kuai.ops.pooling_kernels import maximum, positions, total
 from kuai.ops.pooling_windows import adaptive_spans, pool_spans
@@ -169,7 +170,7 @@ def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
 
 
 @composite(export="adaptive_max_pool1d")
-def adaptive_max_pool1d_with_indices(input, output_size):
+def adaptive_max_pool1d_with_indices(input, output_size) -> tuple[Tensor, Tensor]:
     """The maxima and where they lie; the function of this name in `nn.functional` gives the maxima.
 
     Example:

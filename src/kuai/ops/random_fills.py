@@ -173,13 +173,14 @@ _EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53
 
 
 @composite(function=False)
-def random_(self, *bounds, generator=None):
+def random_(self, *bounds, to=None, generator=None):
     """Fill with integers: of the whole range, in [0, to), or in [from, to).
 
     Example:
         >>> bool((kuai.empty(9).random_(2, 4) >= 2).all())
         True
     """
+    bounds = bounds if to is None else (*bounds, to)
     if len(bounds) == 2 and bounds[1] is not None:
         low, high = bounds
     elif bounds:
@@ -220,6 +221,7 @@ def normal(
     layout=None,
     device=None,
     requires_grad=False,
+    pin_memory=False,
 ):
     """Normal numbers: `mean` and `std` are tensors, or numbers together with a `size`.
 

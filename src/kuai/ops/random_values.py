@@ -165,6 +165,7 @@ def randint(
     layout=None,
     device=None,
     requires_grad=False,
+    pin_memory=False,
 ):
     """Random integers, uniform in [low, high); `randint(high, size)` starts at 0.
 
@@ -215,21 +216,19 @@ def randperm(
 def _like(name, maker):
     def make(
         input,
-        *bounds,
+        *,
         dtype=None,
         layout=None,
         device=None,
         requires_grad=False,
         memory_format=None,
         generator=None,
+        pin_memory=False,
     ):
-        where = input.device if device is None else device
-        size = (shape_of(input),)
         return maker(
-            *bounds,
-            *size,
+            shape_of(input),
             dtype=dtype or input.dtype,
-            device=where,
+            device=input.device if device is None else device,
             requires_grad=requires_grad,
             generator=generator,
         )
@@ -241,4 +240,36 @@ def _like(name, maker):
 
 rand_like = _like("rand_like", rand)
 randn_like = _like("randn_like", randn)
-randint_like = _like("randint_like", randint)
+
+
+@composite(method=False)
+def randint_like(
+    input,
+    low=None,
+    high=None,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    generator=None,
+    pin_memory=False,
+):
+    """`randint` in the size, dtype and device of another tensor; `low` alone is what `high` says.
+
+    Example:
+        >>> x = kuai.randint_like(kuai.zeros(10), 3, 5)
+        >>> bool(((x >= 3) & (x < 5)).all())
+        True
+    """
+    low, high = (0, low) if high is None else (low or 0, high)
+    return randint(
+        low,
+        high,
+        shape_of(input),
+        dtype=dtype or input.dtype,
+        device=input.device if device is None else device,
+        requires_grad=requires_grad,
+        generator=generator,
+    )

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dims, size_of
@@ -245,7 +246,9 @@ def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=N
 
 
 @composite(method=False)
-def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+def var_mean(
+    input, dim=None, unbiased=None, keepdim=False, *, correction=None
+) -> tuple[Tensor, Tensor]:
     """The variance and the mean, `(var, mean)`.
 
     Example:
@@ -256,7 +259,9 @@ def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 
 
 @composite(method=False)
-def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+def std_mean(
+    input, dim=None, unbiased=None, keepdim=False, *, correction=None
+) -> tuple[Tensor, Tensor]:
     """The standard deviation and the mean, `(std, mean)`.
 
     Example:
@@ -324,15 +329,21 @@ def any(input, dim=None, keepdim=False, *, out=None):
     return call(any_over, out, input, dim, keepdim)
 
 
-@op
-def count_nonzero(input: Array, dim: int | tuple[int, ...] | None = None):
+@op(function=False, method=False, name="count_nonzero")
+def count_over(input: Array, dim: int | tuple[int, ...] | None):
+    """How many elements are non-zero over some dimensions."""
+    return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=jnp.int64)
+
+
+@composite
+def count_nonzero(input, *dim):
     """How many elements are non-zero.
 
     Example:
         >>> kuai.count_nonzero(kuai.tensor([[0, 1], [2, 3]]), dim=0)
         tensor([1, 2])
     """
-    return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=jnp.int64)
+    return count_over(input, dim[0] if len(dim) == 1 else dim or None)
 
 
 @op(autocast={"cpu": "float32"})

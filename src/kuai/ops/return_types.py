@@ -22,4 +22,5 @@ def return_type(name: str, *fields: str) -> type:
     made = collections.namedtuple(name, fields, module=__name__)
     made.__repr__ = _represent
     made.__doc__ = f"The results of `{name}`: {', '.join(fields)}."
+    globals()[name] = made  # where pickle looks for it
     return made

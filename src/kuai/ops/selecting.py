@@ -99,7 +99,7 @@ def unfold(self, dimension, size, step):
 
 
 @composite(function=False)
-def expand(self, *sizes):
+def expand(self, *sizes, implicit=False):
     """Dimensions of size 1 repeated; -1 leaves a dimension as it is.
 
     Example:
@@ -151,7 +151,7 @@ def expand_as(self, other):
 
 
 @composite
-def broadcast_to(input, size):
+def broadcast_to(input, *size):
     """The tensor expanded to a shape.
 
     Example:
@@ -159,7 +159,7 @@ def broadcast_to(input, size):
         tensor([[1, 2],
                 [1, 2]])
     """
-    return expand(input, size)
+    return expand(input, *size)
 
 
 # Complex numbers and attributes -------------------------------------------------------------------

@@ -60,7 +60,17 @@ def arange(
 
 
 @composite(method=False)
-def range(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+def range(
+    start,
+    end=None,
+    step=1,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """The numbers from `start` to `end`, both included; `arange` is preferred.
 
     Example:
@@ -92,7 +102,16 @@ def _evenly(start, end, steps, kind=np.float64):
 
 @composite(method=False)
 def linspace(
-    start, end, steps, *, out=None, dtype=None, layout=None, device=None, requires_grad=False
+    start,
+    end,
+    steps,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
 ):
     """`steps` evenly spaced numbers from `start` to `end`, both included.
 
@@ -110,7 +129,16 @@ def linspace(
 
 @composite(method=False)
 def logspace(
-    start, end, steps, base=10.0, *, dtype=None, layout=None, device=None, requires_grad=False
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
 ):
     """`base` to the power of `steps` evenly spaced numbers from `start` to `end`.
 
@@ -125,7 +153,17 @@ def logspace(
 
 
 @composite(method=False)
-def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+def eye(
+    n,
+    m=None,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """The identity matrix, or ones on the diagonal of an `n` by `m` matrix.
 
     Example:
@@ -143,9 +181,20 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
 
 
 def _triangle(name, places):
-    def make(row, col, offset=0, *, dtype=None, device=None, layout=None):
+    def make(
+        row,
+        col,
+        offset=0,
+        *,
+        dtype=None,
+        device=None,
+        layout=None,
+        requires_grad=False,
+        pin_memory=False,
+    ):
         indices = np.stack(places(row, offset, col))
-        return from_array(indices.astype(kind_of(dtype, np.dtype(np.int64))), device)
+        kind = kind_of(dtype, np.dtype(np.int64))
+        return from_array(indices.astype(kind), device, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Rows and columns of the {name[:4]} part of a `row` by `col` matrix."
@@ -157,7 +206,7 @@ triu_indices = _triangle("triu_indices", np.triu_indices)
 
 
 @composite(method=False)
-def numel(input):
+def numel(input) -> int:
     """The number of elements.
 
     Example:

@@ -64,7 +64,7 @@ def inferred(shape: tuple, wanted: tuple) -> tuple:
 
 
 @composite(function=False)
-def view(self, *shape):
+def view(self, *shape, dtype=None):
     """The same elements in another shape, or with a dtype the same bytes; shares storage.
 
     Example:
@@ -75,7 +75,9 @@ def view(self, *shape):
                 [0., 0., 0.]])
     """
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        return _view_dtype(self, shape[0])
+        dtype = shape[0]
+    if dtype is not None:
+        return _view_dtype(self, dtype)
     if not shape:
         raise TypeError(
             "view() received an invalid combination of arguments - got (), but expected a shape"
@@ -216,7 +218,7 @@ def unsqueeze(input, dim):
 
 
 @composite
-def squeeze(input, dim=None):
+def squeeze(input, *dim):
     """Dimensions of size 1 taken away: all of them, or those named.
 
     Example:
@@ -224,7 +226,9 @@ def squeeze(input, dim=None):
         (torch.Size([2]), torch.Size([2, 1]))
     """
     shape = shape_of(input)
-    if dim is None:
+    if len(dim) == 1:
+        dim = dim[0]
+    elif not dim:
         return windows.squeezed_all(input, tuple(d for d, size in enumerate(shape) if size == 1))
     chosen = normalize_dims(dim, len(shape)) if dim != () else ()
     change = windows.squeezed_one if isinstance(dim, int) else windows.squeezed_some

@@ -81,7 +81,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-@composite(functional=True)
+@composite(function=False, method=False, functional=True)
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """eˣ / Σ eˣ along `dim`: positive numbers that sum to one.
 
@@ -98,7 +98,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     return _softmax_op(input, dim, dtype)
 
 
-@composite(functional=True)
+@composite(function=False, method=False, functional=True)
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """log softmax(x) along `dim`, computed without overflow.
 
@@ -128,6 +128,28 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     if dim is None:
         dim = _implicit_dim("softmin", input.ndim, _stacklevel)
     return _softmin_op(input, dim, dtype)
+
+
+@composite(export=("softmax", "Tensor.softmax"))
+def softmax_along(input, dim, dtype=None):
+    """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said.
+
+    Example:
+        >>> kuai.tensor([0, 0]).softmax(0, kuai.float64)
+        tensor([0.5000, 0.5000], dtype=torch.float64)
+    """
+    return _softmax_op(input, dim, dtype)
+
+
+@composite(export=("log_softmax", "Tensor.log_softmax"))
+def log_softmax_along(input, dim, dtype=None):
+    """log softmax(x) along `dim`, which unlike that of `nn.functional.log_softmax` has to be said.
+
+    Example:
+        >>> kuai.log_softmax(kuai.tensor([0.0, 0.0]), 0)
+        tensor([-0.6931, -0.6931])
+    """
+    return _log_softmax_op(input, dim, dtype)
 
 
 @op(function=False, method=False, random=True, grad="SoftmaxBackward0")

@@ -22,7 +22,7 @@ def _checked(tensor, dim, name):
 
 
 @composite(aliases=("unsafe_split",))
-def split(tensor, split_size_or_sections, dim=0):
+def split(tensor, split_size_or_sections, dim=0) -> tuple[Tensor, ...]:
     """Parts of a given size (the last may be smaller), or of given sizes.
 
     Example:
@@ -46,7 +46,7 @@ def split(tensor, split_size_or_sections, dim=0):
 
 
 @composite(aliases=("unsafe_split_with_sizes",))
-def split_with_sizes(input, split_sizes, dim=0):
+def split_with_sizes(input, split_sizes, dim=0) -> tuple[Tensor, ...]:
     """Parts of the given sizes.
 
     Example:
@@ -70,7 +70,7 @@ def split_with_sizes(input, split_sizes, dim=0):
 
 
 @composite(aliases=("unsafe_chunk",))
-def chunk(input, chunks, dim=0):
+def chunk(input, chunks, dim=0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of equal size (the last may be smaller).
 
     Example:
@@ -86,7 +86,7 @@ def chunk(input, chunks, dim=0):
 
 
 @composite
-def tensor_split(input, indices_or_sections, dim=0):
+def tensor_split(input, indices_or_sections, dim=0) -> tuple[Tensor, ...]:
     """Exactly that many parts, as equal as possible, or parts between the given indices.
 
     Example:
@@ -109,7 +109,7 @@ def tensor_split(input, indices_or_sections, dim=0):
 
 
 @composite
-def unbind(input, dim=0):
+def unbind(input, dim=0) -> tuple[Tensor, ...]:
     """The slices along a dimension, which goes away.
 
     Example:
@@ -124,7 +124,7 @@ def unbind(input, dim=0):
 
 
 def _along(name, needed, dim_of):
-    def splitter(input, indices_or_sections):
+    def splitter(input, *indices_or_sections) -> tuple[Tensor, ...]:
         ndim = len(shape_of(input))
         if ndim < needed:
             raise RuntimeError(
@@ -132,6 +132,7 @@ def _along(name, needed, dim_of):
                 f"{'s' if needed > 1 else ''}, but got a tensor with {ndim} dimensions!"
             )
         dim, sections = dim_of(ndim), indices_or_sections
+        sections = sections[0] if len(sections) == 1 else sections
         length = shape_of(input)[dim]
         if isinstance(sections, int) and (sections == 0 or length % sections):
             raise RuntimeError(

@@ -70,11 +70,12 @@ from kuai.ops import (
 )
 from kuai.ops.native import memory as memory
 
-__all__ = ["FUNCTIONS", "MODULES"]
+__all__ = ["FUNCTIONAL", "FUNCTIONS", "MODULES"]
 
 for _name, _operator in operators.OPERATORS.items():
     method(_operator, name=_name)
 Tensor.__hash__ = object.__hash__  # Python takes it away from a class that gets `__eq__`
 
 FUNCTIONS = REGISTRY.functions
+FUNCTIONAL = REGISTRY.functional
 MODULES = REGISTRY.modules

@@ -4,6 +4,7 @@ What needs concrete values raises `DataDependentError` inside a compiled step.
 """
 
 import copy
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,7 +20,7 @@ from kuai.ops.shaping import shape_of
 
 
 @composite(function=False)
-def item(self):
+def item(self) -> int | float | bool:
     """The value of a tensor with one element, as a Python number.
 
     Example:
@@ -39,7 +40,7 @@ def _python(array):
 
 
 @composite(function=False)
-def tolist(self):
+def tolist(self) -> Any:
     """The values as nested lists of Python numbers.
 
     Example:
@@ -50,7 +51,7 @@ def tolist(self):
 
 
 @composite(function=False)
-def numpy(self, *, force=False):
+def numpy(self, *, force=False) -> np.ndarray:
     """The values as a NumPy array.
 
     Example:

@@ -212,5 +212,5 @@ def _training_batches(train: TensorDataset, settings: Settings) -> DataLoader:
 def _progress(trainer: Trainer, settings: Settings) -> RunProgress:
     batches = trainer.batches
     done = batches.epoch * len(batches) + batches.in_epoch
-    samples = len(batches) * batches.batch_size
-    return RunProgress(settings.epochs, samples, done * batches.batch_size)
+    size = batches.batch_size or 1  # None stands for single samples
+    return RunProgress(settings.epochs, len(batches) * size, done * size)

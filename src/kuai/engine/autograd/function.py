@@ -1,6 +1,8 @@
 """autograd.Function: operations whose backward pass the user writes."""
 
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, modes, wrap
@@ -66,24 +68,29 @@ class Function:
         tensor(6.)
     """
 
-    @staticmethod
-    def forward(*args, **kwargs):
-        """Compute the outputs."""
-        raise NotImplementedError(
-            "You must implement the forward function for custom autograd.Function."
-        )
+    if TYPE_CHECKING:  # a subclass may give them any parameters
+        forward: Callable[..., Any]
+        backward: Callable[..., Any]
+    else:
 
-    @staticmethod
-    def backward(ctx, *grad_outputs):
-        """Compute a gradient for each argument of `forward` (None for those without)."""
-        raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom "
-            "autograd.Function to "
-            "use it with backward mode AD."
-        )
+        @staticmethod
+        def forward(*args, **kwargs):
+            """Compute the outputs."""
+            raise NotImplementedError(
+                "You must implement the forward function for custom autograd.Function."
+            )
+
+        @staticmethod
+        def backward(ctx, *grad_outputs):
+            """Compute a gradient for each argument of `forward` (None for those without)."""
+            raise NotImplementedError(
+                "You must implement either the backward or vjp method for your custom "
+                "autograd.Function to "
+                "use it with backward mode AD."
+            )
 
     @classmethod
-    def apply(cls, *args):
+    def apply(cls, *args) -> Any:
         """Run `forward` and put the function on the tape."""
         if modes.state.capture is not None:
             args = tuple(modes.state.capture.enter(args))

@@ -10,6 +10,7 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 
 import itertools
 import weakref
+from typing import Any
 
 from kuai.engine.tensor import Tensor, changes, method
 
@@ -127,7 +128,7 @@ def accumulator_of(tensor: Tensor) -> AccumulateGrad:
     return node
 
 
-def edge_of(tensor: Tensor):
+def edge_of(tensor: Tensor) -> Any:
     """Where a gradient with respect to `tensor` goes, or None if it does not require one."""
     node = tensor._node
     if node is not None and tensor._base is None:
@@ -139,7 +140,7 @@ def edge_of(tensor: Tensor):
 
 
 @method
-def register_hook(self: Tensor, hook):
+def register_hook(self: Tensor, hook) -> HookHandle:
     """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another.
 
     Returns:
@@ -157,7 +158,7 @@ def register_hook(self: Tensor, hook):
 
 
 @method
-def register_post_accumulate_grad_hook(self: Tensor, hook):
+def register_post_accumulate_grad_hook(self: Tensor, hook) -> HookHandle:
     """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")

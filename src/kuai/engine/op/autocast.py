@@ -89,7 +89,7 @@ def is_autocast_enabled(device_type=None) -> bool:
     return any(pair[0] == (device_type or "cuda") for pair in modes.state.autocast or ())
 
 
-def get_autocast_dtype(device_type):
+def get_autocast_dtype(device_type) -> dtypes.dtype:
     """The lower precision that autocast uses on a kind of device.
 
     Example:

@@ -19,25 +19,32 @@ import inspect
 import types
 import typing
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import numpy as np
 
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.op.registry import REGISTRY, places_of
+from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, modes, randomness
 from kuai.engine.tensor.views import Step, value
 
 __all__ = ["Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
 
 
-class Array:
-    """Annotation: this parameter is a tensor, and an array inside the pure function."""
+if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
+    Array = jax.Array
+    Number = Any
+else:
 
+    class Array:
+        """Annotation: this parameter is a tensor, and an array inside the pure function."""
 
-class Number:
-    """Annotation: this parameter is a Python number, traced inside the pure function."""
+    class Number:
+        """Annotation: this parameter is a Python number, traced inside the pure function."""
 
 
 STATIC, ARRAY, NUMBER, ARRAYS = range(4)
@@ -57,6 +64,7 @@ class Op(Operation):
         hints = typing.get_type_hints(pure)
         self.kinds = tuple(_kind(hints.get(p.name)) for p in parameters)
         self.names = tuple(p.name for p in parameters)
+        self.spellings = spellings(self.names)
         self.keyword_only = tuple(p.kind is p.KEYWORD_ONLY for p in parameters)
         self.signature = inspect.Signature(parameters)
         self.arity = sum(not only for only in self.keyword_only)
@@ -71,6 +79,8 @@ class Op(Operation):
 
     def bind(self, args, kwargs):
         """All arguments in the order of the parameters, with defaults filled in."""
+        if not self.spellings.keys().isdisjoint(kwargs):
+            kwargs = respelled(kwargs, self.spellings)
         if len(args) > self.arity or any(name not in self.names for name in kwargs):
             self._complain(args, kwargs)
         bound = list(args)
@@ -178,7 +188,8 @@ class Op(Operation):
 
 def _write_out(out, results):
     if isinstance(results, tuple):
-        return tuple(_write_out(o, r) for o, r in zip(out, results, strict=True))
+        written = [_write_out(o, r) for o, r in zip(out, results, strict=True)]
+        return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if out.requires_grad and modes.state.grad_enabled:
         raise RuntimeError(
             "out=... arguments don't support automatic differentiation, but one of the arguments "
@@ -251,7 +262,7 @@ def op(
     autocast=None,
     materializes=False,
     name=None,
-):
+) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
     Args:
@@ -286,7 +297,7 @@ def op(
 
 def view_op(
     *, write, layout=None, function=True, method=True, aliases=(), grad=None, autocast=None
-):
+) -> Any:
     """Make a view operation of a pure function that reads the view out of its first argument.
 
     Args:
@@ -315,11 +326,13 @@ def composite(
     functional=False,
     aliases=(),
     autocast=None,
-):
+) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     scopes = dict(function=function, method=method, functional=functional)
 
     def decorate(public):
+        if not hasattr(public, "operation"):  # an operation's face hands names on to it
+            public = spelled(public, _write_out)
         if autocast is not None:
             public = functools.wraps(public)(casting(public, Choices(autocast)))
         _export(public, places_of(public.__name__, export, aliases, **scopes), inplace)
@@ -396,4 +409,5 @@ def inplace(public, name):
     change.__name__ = change.__qualname__ = name
     change.__module__ = public.__module__
     change.__doc__ = f"In-place version of `{public.__name__}`."
+    change.__wrapped__ = public  # whose parameters are its own
     return change

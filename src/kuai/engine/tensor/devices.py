@@ -183,14 +183,17 @@ def _filled(shape, kind, number, where):
     return jax.device_put(np.full(shape, number, kind), where)
 
 
+_device = device  # the class, where a parameter has its name
+
+
 def get_default_device() -> device:
     """The device on which tensors are made when none is named."""
     return _default[0]
 
 
-def set_default_device(where) -> None:
+def set_default_device(device) -> None:
     """Set the device on which tensors are made when none is named; `None` means the CPU."""
-    _default[0] = device("cpu" if where is None else where)
+    _default[0] = _device("cpu" if device is None else device)
 
 
 _CPU = device("cpu")

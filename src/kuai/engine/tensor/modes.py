@@ -6,6 +6,8 @@ One thread-local object holds them all, because every operation asks.
 import contextlib
 import functools
 import threading
+from collections.abc import Callable
+from typing import Any, Self, TypeVar, overload
 
 import jax
 
@@ -23,17 +25,21 @@ __all__ = [
 ]
 
 
+_Function = TypeVar("_Function", bound=Callable)
+
+
 class _State(threading.local):
     grad_enabled = True
     inference = False
-    capture = None  # the `autograd.tracing.Capture` that is tracing this thread
-    recorder = None  # the `compile.recorder.Recorder` that operations go to, if they are not run
-    block = None  # the module whose forward is running, where that is followed (see `blocks`)
-    level = None  # the same, if it is the inside of a `vmap` (see `batching`)
+    capture: Any = None  # the `autograd.tracing.Capture` that is tracing this thread
+    # the `compile.recorder.Recorder` that operations go to, if they are not run
+    recorder: Any = None
+    block: Any = None  # the module whose forward is running, where that is followed (see `blocks`)
+    level: Any = None  # the same, if it is the inside of a `vmap` (see `batching`)
     transforms = 0  # how many of kuai.func's transforms are running
-    skip_updates = None  # a tensor that says whether optimizers are to change nothing
-    new_recorder = None  # what makes the recorder of each thread, under KUAI_FUSED=1
-    autocast = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
+    skip_updates: Any = None  # a tensor that says whether optimizers are to change nothing
+    new_recorder: Any = None  # what makes the recorder of each thread, under KUAI_FUSED=1
+    autocast: Any = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
 
     def __init__(self):  # once in each thread
         if self.new_recorder is not None:
@@ -81,8 +87,9 @@ class _Mode(contextlib.ContextDecorator):
         """A fresh context manager of the same kind."""
         return type(self)()
 
-    def __call__(self, function):
-        return functools.wraps(function)(super().__call__(function))
+    def __call__(self, func: _Function) -> _Function:
+        wrapped: Any = functools.wraps(func)(super().__call__(func))
+        return wrapped
 
 
 class no_grad(_Mode):
@@ -98,11 +105,15 @@ class no_grad(_Mode):
 
     _grad = False
 
-    def __new__(cls, function=None):
+    @overload
+    def __new__(cls, orig_func: _Function) -> _Function: ...
+    @overload
+    def __new__(cls, orig_func: None = None) -> Self: ...
+    def __new__(cls, orig_func=None) -> Any:
         made = super().__new__(cls)
-        return made if function is None else made(function)
+        return made if orig_func is None else made(orig_func)
 
-    def __init__(self, function=None):
+    def __init__(self, orig_func=None):
         pass
 
 
@@ -143,7 +154,11 @@ class inference_mode(_Mode):
 
     _grad = False
 
-    def __new__(cls, mode=True):
+    @overload
+    def __new__(cls, mode: bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: _Function) -> _Function: ...
+    def __new__(cls, mode: Any = True) -> Any:
         made = super().__new__(cls)
         if callable(mode):
             made.mode = True

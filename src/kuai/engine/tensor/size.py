@@ -1,7 +1,7 @@
 """Size: the shape of a tensor."""
 
 import math
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 from jax.export import is_symbolic_dim
 
@@ -13,7 +13,7 @@ def whole(size: Any) -> Any:
     return size if type(size) is int or is_symbolic_dim(size) else int(size)
 
 
-class Size(tuple):
+class Size(tuple[int, ...]):
     """A tensor's shape: a tuple of integers that prints and counts as PyTorch's does.
 
     Example:
@@ -34,6 +34,10 @@ class Size(tuple):
 
     __str__ = __repr__
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Size": ...
     def __getitem__(self, index):
         item = tuple.__getitem__(self, index)
         return Size(item) if isinstance(index, slice) else item

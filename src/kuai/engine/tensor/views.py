@@ -12,7 +12,7 @@ steps also says how to differentiate the view and how to print it.
 
 import functools
 import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -36,12 +36,12 @@ class Step(NamedTuple):
 # What a tensor stands for -------------------------------------------------------------------------
 
 
-def value(tensor):
+def value(tensor) -> Any:
     """The array a tensor stands for now, which the caller may keep."""
     return exposed(held(tensor))
 
 
-def held(tensor):
+def held(tensor) -> Any:
     """The array a tensor stands for now, or the placeholder of one that is still to be computed."""
     storage, capture = tensor._storage, modes.state.capture
     if capture is None and tensor._steps is None:

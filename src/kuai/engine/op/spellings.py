@@ -1,0 +1,90 @@
+"""Other ways to say the same argument: NumPy's names, `dims=(0, 1)` for `*dims`, and `out=`.
+
+PyTorch takes them wherever an operation has a parameter of that name. Here they are looked up when
+a call says a name that the function has not, so a call by PyTorch's own names pays one comparison.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+
+__all__ = ["respelled", "spelled", "spellings"]
+
+#: A parameter's name, and its other names: first NumPy's, then those that PyTorch itself has for
+#: one of several functions or ways to call that are one here.
+_OTHERS = {
+    "dim": ("axis",),
+    "keepdim": ("keepdims",),
+    "input": ("x", "a", "x1"),
+    "other": ("x2",),
+    "A": ("input",),
+    "self": ("input",),
+    "tensor": ("input",),
+    "src": ("other",),
+    "dim0": ("axis0",),
+    "dim1": ("axis1",),
+    "elements": ("element",),
+    "test_elements": ("test_element",),
+    "shape": ("size",),
+    "sizes": ("size",),
+    "split_size_or_sections": ("split_size",),
+    "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
+}
+
+
+def spellings(names: Iterable[str]) -> dict[str, str]:
+    """Other names for parameters, and the parameters they stand for.
+
+    Example:
+        >>> spellings(["input", "dim"])
+        {'x': 'input', 'a': 'input', 'x1': 'input', 'axis': 'dim'}
+    """
+    names = tuple(names)
+    found = {other: name for name in names for other in _OTHERS.get(name, ())}
+    return {other: name for other, name in found.items() if other not in names}
+
+
+def respelled(keywords: dict, others: dict[str, str]) -> dict:
+    """Keywords under the names of the parameters; a name said twice stays, to be complained of.
+
+    Example:
+        >>> respelled({"axis": 0, "descending": True}, {"axis": "dim"})
+        {'dim': 0, 'descending': True}
+    """
+    return {
+        name if others.get(name, name) in keywords else others[name]: value
+        for name, value in keywords.items()
+    }
+
+
+def spelled(public: Callable, write_out: Callable) -> Callable:
+    """A function that also takes its arguments in other ways.
+
+    Args:
+        public: a function of tensors that knows its own parameters only.
+        write_out: what puts results into `out`, where the function has no such parameter.
+    """
+    names, starred = _parameters(public)
+    others = spellings(names if starred is None else (*names, starred))
+    known = frozenset(names)
+
+    @functools.wraps(public)
+    def called(*args, **kwargs):
+        if not kwargs or known.issuperset(kwargs):
+            return public(*args, **kwargs)
+        kwargs = respelled(kwargs, others)
+        out = None if "out" in known else kwargs.pop("out", None)
+        if starred in kwargs:
+            args = (*args, kwargs.pop(starred))
+        results = public(*args, **kwargs)
+        return results if out is None else write_out(out, results)
+
+    return called
+
+
+def _parameters(function):
+    """The names that a function's arguments may be given by, and the one with a star, if any."""
+    code = function.__code__  # `inspect.signature` would take ten times as long
+    count = code.co_argcount + code.co_kwonlyargcount
+    starred = code.co_varnames[count] if code.co_flags & inspect.CO_VARARGS else None
+    return code.co_varnames[:count], starred

@@ -1,0 +1,97 @@
+"""Every public name takes what PyTorch's takes, in the same order and with the same defaults.
+
+`torch_signatures.json` has PyTorch's signatures, `make signatures` writes it.
+"""
+
+import inspect
+import json
+
+import pytest
+
+from tests.signatures import differences
+from tools import torch_signatures
+
+TABLE = json.loads(torch_signatures.TABLE.read_text())
+PAIRS = {path: ours for path, _, ours in torch_signatures.pairs()}
+CLASSES = {path for path, ours in PAIRS.items() if isinstance(ours, type)}
+
+#: What differs, by the reason; a name that no longer differs has to go.
+REASONS = {
+    "PyTorch's own code takes these by name only, its stub file and its docstrings do not say so": {
+        "tensor": "dtype only by name; device only by name; requires_grad only by name; "
+        "pin_memory only by name",
+        "Tensor.new_tensor": "dtype only by name; device only by name; requires_grad only by name; "
+        "pin_memory only by name",
+        "nn.functional.gelu": "approximate only by name",
+        "nn.functional.scaled_dot_product_attention": "scale only by name; enable_gqa only by name",
+    },
+    "a name that only the stub file has": {
+        "Tensor.random_": "no from_",
+        "Tensor.requires_grad_": "no mode",
+    },
+    "how it may be called depends on the types of what is given, so it looks at `*args`": {
+        "arange": "end only by name",
+        "Tensor.to": "no other; non_blocking only by name; copy only by name",
+    },
+    "an empty tuple and None mean the same": {
+        f"{kind}_pool{n}d": "stride=None, not ()"
+        for kind, n in (("avg", 1), ("max", 1), ("max", 2), ("max", 3))
+    },
+    "for GPUs only, in PyTorch too": {
+        name: "no out_dtype" for name in ("addmm", "baddbmm", "bmm", "mm")
+    },
+    "given by place in PyTorch, by name here: one function stands for two of PyTorch's": {
+        "poisson": "generator only by name",
+        "rrelu": "no generator",
+        "rrelu_": "no generator",
+    },
+    "tensors have no strides of their own": {
+        "Tensor.set_": "no storage_offset; no size; no stride",
+    },
+    "four ways to call with names of their own; nobody gives them by name": {
+        "result_type": "no tensor; no other; no scalar; no scalar1; no scalar2",
+    },
+    "None is 'ij' with a warning that another default will come": {
+        "meshgrid": "indexing='ij', not None",
+    },
+    "deprecated for years": {
+        "autograd.backward": "no grad_variables; inputs is number 4, not 5",
+    },
+    "nothing in a file is ever executed, so nobody brings a pickle of his own": {
+        "load": "no pickle_module; weights_only=True, not None",
+        "save": "no pickle_module; no _disable_byteorder_record; "
+        "pickle_protocol is number 2, not 3; _use_new_zipfile_serialization is number 3, not 4",
+    },
+    "a device is the class itself here": {"cuda.device": "no device"},
+    "about graphs of its own kind": {
+        "compile": "no model; no name; no recompile_limit; no isolate_recompiles; no shapes_spec",
+        "onnx.export": "no custom_translation_table; no report; no verify; no profile; "
+        "no dump_exported_program; no artifacts_dir; no keep_initializers_as_inputs; "
+        "no operator_export_type; no custom_opsets; no export_modules_as_functions; "
+        "no autograd_inlining",
+    },
+    "Kuai's profile writes a folder, see docs/differences.md": {
+        "profiler.profile": "no activities; no schedule; no on_trace_ready; no record_shapes; "
+        "no profile_memory; no with_stack; no with_flops; no with_modules; "
+        "no experimental_config; no execution_trace_observer; no acc_events; no use_cuda; "
+        "no custom_trace_id_callback; no post_processing_timeout_s",
+    },
+}
+KNOWN = {name: text for names in REASONS.values() for name, text in names.items()}
+
+
+def is_method(path):
+    parent, _, name = path.rpartition(".")
+    if parent not in CLASSES or path in CLASSES:
+        return False
+    return not isinstance(inspect.getattr_static(PAIRS[parent], name), (classmethod, staticmethod))
+
+
+@pytest.mark.parametrize("path", TABLE)
+def test_signature(path):
+    found = differences(PAIRS[path], TABLE[path], is_method(path))
+    assert "; ".join(found) == KNOWN.get(path, "")
+
+
+def test_the_table_is_what_pytorch_says():
+    assert TABLE == torch_signatures.table(), "run `make signatures`"
