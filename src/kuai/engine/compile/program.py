@@ -37,7 +37,7 @@ class Program:
         operations: how many operations it runs.
     """
 
-    def __init__(self, name, node, inputs, key):
+    def __init__(self, name, steps, inputs, key):
         self.key, self.calls, self.number = key, 0, next(_numbers)
         outputs, takes = key
         pairs = [(n, taken) for n, taken in zip(outputs, takes, strict=True) if taken is not None]
@@ -48,7 +48,7 @@ class Program:
         self.kept = tuple(i for i in range(len(inputs)) if i not in set(self.donated))
         self.donated_pairs = len(pairs)
         self.name = name
-        steps = _needed(node.steps(), self.order)
+        steps = _needed(steps, self.order)
         self.operations = len(steps)
         self.function, self.avals = _compiled(name, steps, inputs, self)
 
@@ -85,8 +85,9 @@ def own_or_copy(inputs, number):
 # Choosing -----------------------------------------------------------------------------------------
 
 
-def program_for(name, node, inputs, alive):
+def program_for(name, record, alive):
     """The program that gives the results which are alive, and whether it is new."""
+    node, inputs = record.node, record.inputs
     outputs = tuple([p.index for p in alive])
     takes = _taken(inputs, alive)
     program = node.programs.get((outputs, takes))
@@ -102,7 +103,7 @@ def program_for(name, node, inputs, alive):
         others = {n: None for program in node.programs.values() for n in program.key[0]}
         wanted = {n: wanted.get(n) for n in sorted({**others, **wanted})}
     key = tuple(wanted), tuple(wanted.values())
-    program = node.programs[key] = Program(name, node, inputs, key)
+    program = node.programs[key] = Program(name, record.steps, inputs, key)
     used(program, node)
     forget_least_used()
     return program, True
@@ -218,8 +219,8 @@ class _Nothing:
         pass
 
 
-def run_step_by_step(node, inputs, wanted) -> dict:
+def run_step_by_step(steps, inputs, wanted) -> dict:
     """The wanted results of a record without a program: each step runs on its own."""
     arrays = [a.array if type(a) is Placeholder else a for a in inputs]
     with as_recorded():
-        return run_steps(_needed(node.steps(), wanted), arrays)
+        return run_steps(_needed(steps, wanted), arrays)

@@ -46,13 +46,14 @@ class Record:
 
     __slots__ = (
         "__weakref__", "count", "device", "inputs", "length", "node", "numbers", "recorder",
-        "references", "shadow", "sharding", "spares", "views",
+        "references", "shadow", "sharding", "spares", "steps", "views",
     )  # fmt: skip
 
     def __init__(self, recorder, root: Node):
         self.recorder, self.node = recorder, root
         self.inputs, self.numbers = [], {}  # what goes in; id -> its number
         self.references = []  # weak ones, to the placeholders by their numbers
+        self.steps = []  # the nodes on the way, which another thread may take out of the tree
         self.views = []
         self.spares = []  # arrays that nobody may hold any more
         self.count = self.length = 0
@@ -97,6 +98,7 @@ class Record:
             self._forget_inputs(known)
             raise
         self.node = child
+        self.steps.append(child)
         self.length += 1
         made = [Placeholder(self, i, kind) for i, kind in enumerate(child.types, self.count)]
         self.references += map(weakref.ref, made)

@@ -66,6 +66,7 @@ class Recorder:
             self.take_back()
             raise
         finally:
+            self.current = None  # a record and its recorder would keep each other alive
             self.records.calls += 1
             if not self.eagerly:
                 self.records.rest.note(self)
@@ -144,7 +145,7 @@ class Recorder:
                 self._note(what)
             if record is self.current:
                 self.current = Record(self, self.records.roots.now())
-            if record.length:
+            if record is not None and record.length:
                 self._run(record)
                 record.length = 0  # another thread may be waiting to have it run, too
 
@@ -162,9 +163,9 @@ class Recorder:
         node, inputs = record.node, record.inputs
         record.find_memory(alive)
         if self._is_new(node):
-            found = run_step_by_step(node, inputs, [p.index for p in alive])
+            found = run_step_by_step(record.steps, inputs, [p.index for p in alive])
         else:
-            program, is_new = program_for(self.records.name, node, inputs, alive)
+            program, is_new = program_for(self.records.name, record, alive)
             if is_new:
                 self.new_programs += 1
                 self.records.check(program, inputs)

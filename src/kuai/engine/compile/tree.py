@@ -66,27 +66,24 @@ class Node:
     )  # fmt: skip
 
     def __init__(self, parent, key, call, arguments, numbers, first, types, structure, scope):
-        self.parent, self.key, self.call = parent, key, call
+        # weak: a tree is held by its root, and goes at once when its function goes
+        self.parent = None if parent is None else weakref.ref(parent)
+        self.key, self.call = key, call
         self.arguments, self.numbers = arguments, numbers
         self.first, self.types, self.structure, self.scope = first, types, structure, scope
         self.children, self.last, self.loose = {}, (None, None), ()
         self.programs, self.visits = {}, 0
 
-    def steps(self) -> list["Node"]:
-        """The steps from the beginning to this one."""
-        found, node = [], self
-        while node.parent is not None:
-            found.append(node)
-            node = node.parent
-        return found[::-1]
-
     def prune(self) -> None:
         """Take away this node and those before it, as far as nothing is kept in them."""
         node = self
         while node.parent is not None and not node.children and not node.programs:
-            node.parent.children.pop(node.key, None)
-            node.parent.last = (None, None)
-            node = node.parent
+            parent = node.parent()
+            if parent is None:
+                return
+            parent.children.pop(node.key, None)
+            parent.last = (None, None)
+            node = parent
 
 
 def new_root() -> Node:
