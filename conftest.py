@@ -42,6 +42,21 @@ def fixed_seeds():
 
 
 @pytest.fixture(autouse=True)
+def programs_are_forgotten_between_tests(monkeypatch, request):
+    """A test that counts compilations must not count those of programs just forgotten."""
+    jax = sys.modules.get("jax")
+    if jax is None or request.path.name == "test_executables.py":
+        yield
+        return
+    forget, asked = jax.clear_caches, []
+    with monkeypatch.context() as patch:
+        patch.setattr(jax, "clear_caches", lambda: asked.append(True))
+        yield
+    if asked:
+        forget()
+
+
+@pytest.fixture(autouse=True)
 def names_of_examples(doctest_namespace):
     """Docstring examples may use `kuai`, `nn` and `F` without importing them."""
     import kuai
