@@ -17,11 +17,9 @@ __all__ = [
     "DataDependentError",
     "ExportError",
     "FileFormatError",
-    "KeptTensorError",
     "KuaiError",
     "LeakedTensorError",
     "LoopBackwardError",
-    "NotOneProgramError",
     "OccupiedFolderError",
     "NonFiniteError",
     "PaddingError",
@@ -64,37 +62,19 @@ class _FileError(KuaiError):
 
 
 class CompileError(KuaiError, RuntimeError):
-    """A function cannot be compiled as one program, and `fullgraph=True` forbids running it
-    eagerly."""
+    """A function cannot be one program, and `fullgraph=True` forbids to make several of it."""
 
 
 class DataDependentError(CompileError):
-    """A compiled function asked for a concrete value while it was being traced."""
-
-    branches = False  # whether a truth value is all that was asked for
+    """Something that is traced, such as the body of a loop, asked for a concrete value."""
 
     def __init__(self, what: str):
         self.what = what
         super().__init__(
-            f"{what} needs the value of a tensor, which is not known while a step is being "
-            "compiled. Keep the decision on the device (kuai.where), move it out of the compiled "
-            "function, or compile without fullgraph=True to run the function eagerly."
+            f"{what} needs the value of a tensor, which is not known while a program is being "
+            "traced. Keep the decision on the device (kuai.where), move it out of what is traced, "
+            "or compile without fullgraph=True."
         )
-
-
-class NotOneProgramError(CompileError):
-    """A traced function did what a compiled program could not repeat; `reason` says what."""
-
-    def __init__(self, reason: str):
-        self.reason = reason
-        super().__init__(f"{reason}, which a compiled program could not repeat at every call.")
-
-
-class KeptTensorError(NotOneProgramError):
-    """A traced function keeps a tensor in a Python object in a way that cannot be repeated."""
-
-    def __init__(self, where: str):
-        super().__init__(f"{where} outside of it keeps a tensor that it made")
 
 
 class ExportError(KuaiError, RuntimeError):

@@ -207,7 +207,6 @@ class GlobalHook(NamedTuple):
 
 
 global_hooks: WatchedDict = WatchedDict()
-GLOBAL = {"hooks": global_hooks}  # what a compiled program depends on
 _registration_hooks = {kind: WatchedDict() for kind in ("buffer", "module", "parameter")}
 
 

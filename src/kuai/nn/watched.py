@@ -1,8 +1,9 @@
 """Dictionaries that report their changes.
 
 A module keeps its parameters, buffers, children and hooks in dictionaries which users also change
-directly (``net._modules['0'] = layer``). A compiled program depends on their contents, so every
-mutator tells the guards. Reading costs nothing extra: no reading method is overridden.
+directly (``net._modules['0'] = layer``). What JAX knows of a module (`pytrees`) depends on their
+contents, so every mutator is counted (see `changes`). Reading costs nothing extra: no reading
+method is overridden.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from kuai.engine.tensor import changes
 
 
 def _touching(name: str):
-    """The mutator ``name`` of OrderedDict, followed by a touch of the guards."""
+    """The mutator ``name`` of OrderedDict, followed by a touch."""
     mutator = getattr(OrderedDict, name)
 
     @functools.wraps(mutator)

@@ -6,7 +6,7 @@
   program of its own and would pay for both.
 
 The switches belong to the thread. JAX keeps traces apart by them: what was traced while one was on
-is not used while it is off. `guards` does the same for compiled functions.
+is not used while it is off. Records are kept apart by them, too (see `compile.tree`).
 """
 
 import jax

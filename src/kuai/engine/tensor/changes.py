@@ -1,7 +1,8 @@
-"""How often Python state that compiled programs may depend on was changed through Kuai.
+"""How often Python state of modules and tensors was changed through Kuai.
 
-Every setter Kuai owns (a module's attribute or hook, a tensor's `requires_grad`) counts up; a
-program compares what it depended on only when the count has moved.
+Every setter Kuai owns (a module's attribute or hook, a tensor's `requires_grad`) counts up, so that
+what was worked out from that state (see `nn.pytrees`) is looked at again only when the count has
+moved.
 """
 
 __all__ = ["counter", "touch"]
@@ -18,5 +19,5 @@ counter = _Counter()
 
 
 def touch() -> None:
-    """Note that Python state which a compiled program may depend on has changed."""
+    """Note that the state of a module or a tensor has changed."""
     counter.count += 1
