@@ -10,7 +10,7 @@ times. A program that gives more than is wanted will do; the second new one for 
 any of them gave.
 """
 
-import functools
+import contextlib
 import itertools
 
 import jax
@@ -46,8 +46,6 @@ class Program:
         ]
         self.donated = tuple(-1 - taken for _, taken in pairs)
         self.kept = tuple(i for i in range(len(inputs)) if i not in set(self.donated))
-        self.donated_pairs = len(pairs)
-        self.name = name
         steps = _needed(steps, self.order)
         self.operations = len(steps)
         self.function, self.avals = _compiled(name, steps, inputs, self)
@@ -154,7 +152,7 @@ def _compiled(name, steps, inputs, program):
         closed = jax.make_jaxpr(flat)(*examples)
     variables = closed.jaxpr.invars
     results = closed.jaxpr.outvars
-    count = program.donated_pairs
+    count = len(program.donated)
     donated = [variables[i] for i in program.donated]
     kept = [variables[i] for i in program.kept]
     function = executable(name, closed, donated, kept, results[:count], results[count:])
@@ -203,20 +201,7 @@ def _argument(argument, values, inputs):
 
 
 def _scope(name):
-    return jax.named_scope(name) if name else _nothing()
-
-
-@functools.cache
-def _nothing():
-    return _Nothing()
-
-
-class _Nothing:
-    def __enter__(self):
-        pass
-
-    def __exit__(self, *_):
-        pass
+    return jax.named_scope(name) if name else contextlib.nullcontext()
 
 
 def run_step_by_step(steps, inputs, wanted) -> dict:

@@ -188,7 +188,6 @@ class Record:
         sharding = self.sharding if self.device is not None else _default_sharding()
         with as_recorded():
             types, structure = call.describe(examples, sharding)
-        self.recorder.found_new_step()
         arguments, numbers = _arguments(key[1:], arrays, known)
         scope = str(source_info_util.current_name_stack())
         return Node(node, key, call, arguments, numbers, self.count, types, structure, scope)

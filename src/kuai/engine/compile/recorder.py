@@ -44,7 +44,7 @@ class Recorder:
 
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
-        self.new_steps = self.new_programs = 0
+        self.new_programs = 0
         self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
         # (object, attribute, what it was before) of all changes, where they may have to be undone
@@ -110,10 +110,6 @@ class Recorder:
             self.current.spare(before._storage.held)
         if gradient is not None and gradient._steps is None:
             self.current.want_memory(gradient._storage.held)
-
-    def found_new_step(self) -> None:
-        """Note that a step is met for the first time."""
-        self.new_steps += 1
 
     def entry_for(self, entry, arrays):
         """The entry of an operation that is made anew at every call: an equal one known before."""
