@@ -82,6 +82,8 @@ from kuai import (
 from kuai.func import vmap
 from kuai.nn.debugging import debug, is_anomaly_enabled
 from kuai.nn.profiling import profile
+from kuai.nn.proof import describe_modules as _describe_modules
+from kuai.optim.proof import describe_optimizers as _describe_optimizers
 from kuai.saving import (
     Checkpointer,
     export,
@@ -94,3 +96,6 @@ from kuai.saving import (
 )
 
 __all__ = [_name for _name in _names if not _name.startswith("_")]
+
+_describe_modules()
+_describe_optimizers()
