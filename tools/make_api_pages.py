@@ -12,14 +12,14 @@ import textwrap
 
 import kuai
 from kuai import nn, optim
-from kuai.nn import (
+from kuai.nn.modules import (
     activation,
-    classification,
+    classification_loss as classification,
     loss,
     margin_loss,
     rectifiers,
     shrinkage,
-    similarity,
+    similarity_loss as similarity,
     softmax,
 )
 

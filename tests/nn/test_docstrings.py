@@ -6,15 +6,15 @@ import inspect
 
 import pytest
 
-from kuai.nn import (
+from kuai.nn import functional
+from kuai.nn.modules import (
     activation,
-    classification,
-    functional,
+    classification_loss as classification,
     loss,
     margin_loss,
     rectifiers,
     shrinkage,
-    similarity,
+    similarity_loss as similarity,
     softmax,
 )
 

@@ -20,7 +20,7 @@ from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.modes import enable_grad
 from kuai.engine.tensor.views import held
 from kuai.func.trees import flatten, inside_transform, leaves_of, structure, tree_map
-from kuai.ops.creation import zeros_like
+from kuai.ops.array.creation import zeros_like
 
 __all__ = ["Tracked", "grad", "grad_and_value", "jvp", "linearize", "vjp"]
 

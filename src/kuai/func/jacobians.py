@@ -10,9 +10,9 @@ import jax
 from kuai.func.differentiating import jvp, vjp
 from kuai.func.trees import flatten, leaves_of, structure
 from kuai.func.vectorizing import vmap
-from kuai.ops.creation import zeros
-from kuai.ops.joining import cat
-from kuai.ops.sequences import eye
+from kuai.ops.array.creation import zeros
+from kuai.ops.array.joining import cat
+from kuai.ops.array.sequences import eye
 
 __all__ = ["hessian", "jacfwd", "jacrev"]
 

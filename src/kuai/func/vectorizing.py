@@ -9,8 +9,8 @@ from kuai.engine.autograd.batching import RANDOMNESS, is_batched, vectorize
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.views import value
 from kuai.func.trees import flatten, inside_transform, leaves_of, name_of
-from kuai.ops.joining import cat
-from kuai.ops.transposing import movedim
+from kuai.ops.array.joining import cat
+from kuai.ops.array.transposing import movedim
 
 __all__ = ["vmap"]
 

@@ -7,7 +7,10 @@ from kuai.nn import (
     parameter as parameter,
     utils as utils,
 )
-from kuai.nn.activation import (
+from kuai.nn.base.module import (
+    Module as Module,
+)
+from kuai.nn.modules.activation import (
     GELU as GELU,
     GLU as GLU,
     Hardsigmoid as Hardsigmoid,
@@ -20,85 +23,10 @@ from kuai.nn.activation import (
     Softsign as Softsign,
     Tanh as Tanh,
 )
-from kuai.nn.attention import (
+from kuai.nn.modules.attention import (
     MultiheadAttention as MultiheadAttention,
 )
-from kuai.nn.classification import (
-    BCELoss as BCELoss,
-    BCEWithLogitsLoss as BCEWithLogitsLoss,
-    CrossEntropyLoss as CrossEntropyLoss,
-    MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss,
-    NLLLoss as NLLLoss,
-    SoftMarginLoss as SoftMarginLoss,
-)
-from kuai.nn.containers import (
-    ModuleDict as ModuleDict,
-    ModuleList as ModuleList,
-    Sequential as Sequential,
-)
-from kuai.nn.convolution import (
-    Conv1d as Conv1d,
-    Conv2d as Conv2d,
-    Conv3d as Conv3d,
-    ConvTranspose1d as ConvTranspose1d,
-    ConvTranspose2d as ConvTranspose2d,
-    ConvTranspose3d as ConvTranspose3d,
-)
-from kuai.nn.dropout import (
-    AlphaDropout as AlphaDropout,
-    Dropout as Dropout,
-    Dropout1d as Dropout1d,
-    Dropout2d as Dropout2d,
-    Dropout3d as Dropout3d,
-    FeatureAlphaDropout as FeatureAlphaDropout,
-)
-from kuai.nn.embedding import (
-    Embedding as Embedding,
-    EmbeddingBag as EmbeddingBag,
-)
-from kuai.nn.flatten import (
-    Flatten as Flatten,
-    Unflatten as Unflatten,
-)
-from kuai.nn.layer_normalization import (
-    GroupNorm as GroupNorm,
-    LayerNorm as LayerNorm,
-    LocalResponseNorm as LocalResponseNorm,
-    RMSNorm as RMSNorm,
-)
-from kuai.nn.lazy_convolution import (
-    LazyConv1d as LazyConv1d,
-    LazyConv2d as LazyConv2d,
-    LazyConv3d as LazyConv3d,
-    LazyConvTranspose1d as LazyConvTranspose1d,
-    LazyConvTranspose2d as LazyConvTranspose2d,
-    LazyConvTranspose3d as LazyConvTranspose3d,
-)
-from kuai.nn.linear import (
-    Bilinear as Bilinear,
-    Identity as Identity,
-    LazyLinear as LazyLinear,
-    Linear as Linear,
-)
-from kuai.nn.loss import (
-    GaussianNLLLoss as GaussianNLLLoss,
-    HuberLoss as HuberLoss,
-    KLDivLoss as KLDivLoss,
-    L1Loss as L1Loss,
-    MSELoss as MSELoss,
-    PoissonNLLLoss as PoissonNLLLoss,
-    SmoothL1Loss as SmoothL1Loss,
-)
-from kuai.nn.margin_loss import (
-    HingeEmbeddingLoss as HingeEmbeddingLoss,
-    MarginRankingLoss as MarginRankingLoss,
-    MultiLabelMarginLoss as MultiLabelMarginLoss,
-    MultiMarginLoss as MultiMarginLoss,
-)
-from kuai.nn.module import (
-    Module as Module,
-)
-from kuai.nn.normalization import (
+from kuai.nn.modules.batchnorm import (
     BatchNorm1d as BatchNorm1d,
     BatchNorm2d as BatchNorm2d,
     BatchNorm3d as BatchNorm3d,
@@ -112,7 +40,75 @@ from kuai.nn.normalization import (
     LazyInstanceNorm2d as LazyInstanceNorm2d,
     LazyInstanceNorm3d as LazyInstanceNorm3d,
 )
-from kuai.nn.padding import (
+from kuai.nn.modules.classification_loss import (
+    BCELoss as BCELoss,
+    BCEWithLogitsLoss as BCEWithLogitsLoss,
+    CrossEntropyLoss as CrossEntropyLoss,
+    MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss,
+    NLLLoss as NLLLoss,
+    SoftMarginLoss as SoftMarginLoss,
+)
+from kuai.nn.modules.container import (
+    ModuleDict as ModuleDict,
+    ModuleList as ModuleList,
+    Sequential as Sequential,
+)
+from kuai.nn.modules.conv import (
+    Conv1d as Conv1d,
+    Conv2d as Conv2d,
+    Conv3d as Conv3d,
+    ConvTranspose1d as ConvTranspose1d,
+    ConvTranspose2d as ConvTranspose2d,
+    ConvTranspose3d as ConvTranspose3d,
+)
+from kuai.nn.modules.dropout import (
+    AlphaDropout as AlphaDropout,
+    Dropout as Dropout,
+    Dropout1d as Dropout1d,
+    Dropout2d as Dropout2d,
+    Dropout3d as Dropout3d,
+    FeatureAlphaDropout as FeatureAlphaDropout,
+)
+from kuai.nn.modules.flatten import (
+    Flatten as Flatten,
+    Unflatten as Unflatten,
+)
+from kuai.nn.modules.lazy_conv import (
+    LazyConv1d as LazyConv1d,
+    LazyConv2d as LazyConv2d,
+    LazyConv3d as LazyConv3d,
+    LazyConvTranspose1d as LazyConvTranspose1d,
+    LazyConvTranspose2d as LazyConvTranspose2d,
+    LazyConvTranspose3d as LazyConvTranspose3d,
+)
+from kuai.nn.modules.linear import (
+    Bilinear as Bilinear,
+    Identity as Identity,
+    LazyLinear as LazyLinear,
+    Linear as Linear,
+)
+from kuai.nn.modules.loss import (
+    GaussianNLLLoss as GaussianNLLLoss,
+    HuberLoss as HuberLoss,
+    KLDivLoss as KLDivLoss,
+    L1Loss as L1Loss,
+    MSELoss as MSELoss,
+    PoissonNLLLoss as PoissonNLLLoss,
+    SmoothL1Loss as SmoothL1Loss,
+)
+from kuai.nn.modules.margin_loss import (
+    HingeEmbeddingLoss as HingeEmbeddingLoss,
+    MarginRankingLoss as MarginRankingLoss,
+    MultiLabelMarginLoss as MultiLabelMarginLoss,
+    MultiMarginLoss as MultiMarginLoss,
+)
+from kuai.nn.modules.normalization import (
+    GroupNorm as GroupNorm,
+    LayerNorm as LayerNorm,
+    LocalResponseNorm as LocalResponseNorm,
+    RMSNorm as RMSNorm,
+)
+from kuai.nn.modules.padding import (
     CircularPad1d as CircularPad1d,
     CircularPad2d as CircularPad2d,
     CircularPad3d as CircularPad3d,
@@ -129,20 +125,11 @@ from kuai.nn.padding import (
     ZeroPad2d as ZeroPad2d,
     ZeroPad3d as ZeroPad3d,
 )
-from kuai.nn.parallel import (
-    DataParallel as DataParallel,
-)
-from kuai.nn.parameter import (
-    Buffer as Buffer,
-    Parameter as Parameter,
-    UninitializedBuffer as UninitializedBuffer,
-    UninitializedParameter as UninitializedParameter,
-)
-from kuai.nn.parameter_containers import (
+from kuai.nn.modules.parameter_containers import (
     ParameterDict as ParameterDict,
     ParameterList as ParameterList,
 )
-from kuai.nn.pooling import (
+from kuai.nn.modules.pooling import (
     AdaptiveAvgPool1d as AdaptiveAvgPool1d,
     AdaptiveAvgPool2d as AdaptiveAvgPool2d,
     AdaptiveAvgPool3d as AdaptiveAvgPool3d,
@@ -159,7 +146,7 @@ from kuai.nn.pooling import (
     MaxPool2d as MaxPool2d,
     MaxPool3d as MaxPool3d,
 )
-from kuai.nn.rectifiers import (
+from kuai.nn.modules.rectifiers import (
     CELU as CELU,
     ELU as ELU,
     SELU as SELU,
@@ -171,50 +158,63 @@ from kuai.nn.rectifiers import (
     RReLU as RReLU,
     Threshold as Threshold,
 )
-from kuai.nn.recurrent import (
+from kuai.nn.modules.rnn import (
     GRU as GRU,
     LSTM as LSTM,
     RNN as RNN,
     RNNBase as RNNBase,
 )
-from kuai.nn.recurrent_cells import (
+from kuai.nn.modules.rnn_cells import (
     GRUCell as GRUCell,
     LSTMCell as LSTMCell,
     RNNCell as RNNCell,
     RNNCellBase as RNNCellBase,
 )
-from kuai.nn.shrinkage import (
+from kuai.nn.modules.shrinkage import (
     Hardshrink as Hardshrink,
     Softshrink as Softshrink,
     Tanhshrink as Tanhshrink,
 )
-from kuai.nn.similarity import (
+from kuai.nn.modules.similarity_loss import (
     CosineEmbeddingLoss as CosineEmbeddingLoss,
     CosineSimilarity as CosineSimilarity,
     PairwiseDistance as PairwiseDistance,
     TripletMarginLoss as TripletMarginLoss,
     TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
 )
-from kuai.nn.softmax import (
+from kuai.nn.modules.softmax import (
     LogSoftmax as LogSoftmax,
     Softmax as Softmax,
     Softmax2d as Softmax2d,
     Softmin as Softmin,
 )
-from kuai.nn.transformer import (
+from kuai.nn.modules.sparse import (
+    Embedding as Embedding,
+    EmbeddingBag as EmbeddingBag,
+)
+from kuai.nn.modules.transformer import (
     Transformer as Transformer,
     TransformerDecoder as TransformerDecoder,
     TransformerEncoder as TransformerEncoder,
 )
-from kuai.nn.transformer_layers import (
+from kuai.nn.modules.transformer_layers import (
     TransformerDecoderLayer as TransformerDecoderLayer,
     TransformerEncoderLayer as TransformerEncoderLayer,
 )
-from kuai.nn.vision import (
+from kuai.nn.modules.upsampling import (
     ChannelShuffle as ChannelShuffle,
     PixelShuffle as PixelShuffle,
     PixelUnshuffle as PixelUnshuffle,
     Upsample as Upsample,
     UpsamplingBilinear2d as UpsamplingBilinear2d,
     UpsamplingNearest2d as UpsamplingNearest2d,
+)
+from kuai.nn.parallel import (
+    DataParallel as DataParallel,
+)
+from kuai.nn.parameter import (
+    Buffer as Buffer,
+    Parameter as Parameter,
+    UninitializedBuffer as UninitializedBuffer,
+    UninitializedParameter as UninitializedParameter,
 )

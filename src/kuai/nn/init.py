@@ -13,7 +13,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.tensor import from_array
 from kuai.engine.tensor.modes import no_grad
-from kuai.ops import initial
+from kuai.ops.nn import initial
 
 _LINEAR = ("linear", "sigmoid")
 _CONVOLUTIONS = tuple(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))

@@ -10,8 +10,8 @@ import numpy as np
 
 from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
-from kuai.ops import arithmetic, comparison, division, logic, powers
-from kuai.ops.products import matmul
+from kuai.ops.math import arithmetic, comparison, division, logic, powers
+from kuai.ops.math.products import matmul
 
 __all__ = ["OPERATORS"]
 

@@ -1,6 +1,6 @@
 """PyTorch's import path for Module and for the hooks on every module."""
 
-from kuai.nn.hooks import (
+from kuai.nn.base.hooks import (
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -10,7 +10,7 @@ from kuai.nn.hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = [
     "Module",
