@@ -3,33 +3,54 @@
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.base.module import Module
+from kuai.nn.modules.attention import MultiheadAttention
+from kuai.nn.modules.rectifiers import (
+    CELU,
+    ELU,
+    SELU,
+    Hardtanh,
+    InplaceActivation,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    ReLU6,
+    RReLU,
+    Threshold,
+)
+from kuai.nn.modules.shrinkage import Hardshrink, Softshrink, Tanhshrink
+from kuai.nn.modules.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 
 __all__ = [
-    "InplaceActivation",
+    "CELU",
+    "ELU",
     "GELU",
     "GLU",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
     "LogSigmoid",
+    "LogSoftmax",
     "Mish",
+    "MultiheadAttention",
+    "PReLU",
+    "RReLU",
+    "ReLU",
+    "ReLU6",
+    "SELU",
     "SiLU",
     "Sigmoid",
+    "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
+    "Softshrink",
     "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
-
-
-class InplaceActivation(Module):
-    """An activation whose only argument is `inplace`."""
-
-    def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return "inplace=True" if self.inplace else ""
 
 
 class Sigmoid(Module):

@@ -2,7 +2,7 @@
 
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
-from kuai.nn.modules.loss import Loss, WeightedLoss
+from kuai.nn.modules.loss_base import _Loss, _WeightedLoss
 
 __all__ = [
     "BCELoss",
@@ -14,7 +14,7 @@ __all__ = [
 ]
 
 
-class NLLLoss(WeightedLoss):
+class NLLLoss(_WeightedLoss):
     """Negative log-likelihood of the right class.
 
         −w_y·x_y,   x the logarithms of the probabilities
@@ -58,7 +58,7 @@ class NLLLoss(WeightedLoss):
         )
 
 
-class CrossEntropyLoss(WeightedLoss):
+class CrossEntropyLoss(_WeightedLoss):
     """Cross entropy between scores and the right class; softmax is part of it.
 
         −w_y·log softmax(x)_y,   for probabilities p as target −Σ_c w_c·p_c·log softmax(x)_c
@@ -111,7 +111,7 @@ class CrossEntropyLoss(WeightedLoss):
         )
 
 
-class BCELoss(WeightedLoss):
+class BCELoss(_WeightedLoss):
     """Binary cross entropy of probabilities.
 
         −w·(y·log x + (1 − y)·log(1 − x)),   with logarithms of at least −100
@@ -144,7 +144,7 @@ class BCELoss(WeightedLoss):
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(_Loss):
     """Binary cross entropy of scores; the sigmoid is part of it, so nothing overflows.
 
         −w·(p·y·log σ(x) + (1 − y)·log(1 − σ(x)))
@@ -183,7 +183,7 @@ class BCEWithLogitsLoss(Loss):
         )
 
 
-class SoftMarginLoss(Loss):
+class SoftMarginLoss(_Loss):
     """Logistic loss of two classes called 1 and −1.
 
         log(1 + e^(−y·x))
@@ -204,7 +204,7 @@ class SoftMarginLoss(Loss):
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(WeightedLoss):
+class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The mean over classes of binary cross entropies of scores.
 
         −Σ_c w_c·(y_c·log σ(x_c) + (1 − y_c)·log σ(−x_c)) / C

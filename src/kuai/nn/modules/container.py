@@ -6,23 +6,16 @@ A list in a plain attribute would hide its modules from `parameters()`; these sh
 
 from __future__ import annotations
 
-import operator
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from itertools import chain
 from typing import Any
 
 from kuai.nn.base.module import Module, indented
+from kuai.nn.modules.entries import checked_index, key_value_pairs
+from kuai.nn.modules.parameter_containers import ParameterDict, ParameterList
 
-__all__ = ["ModuleDict", "ModuleList", "Sequential"]
-
-
-def checked_index(index: int, size: int) -> int:
-    """`index` counted from the front, for a sequence of `size` items."""
-    index = operator.index(index)
-    if not -size <= index < size:
-        raise IndexError(f"index {index} is out of range")
-    return index % size
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class _Numbered(Module):
@@ -289,17 +282,3 @@ class ModuleDict(Module):
             )
         for key, module in key_value_pairs(modules, "ModuleDict"):
             self[key] = module
-
-
-def key_value_pairs(given: Any, container: str) -> Iterable[tuple[str, Any]]:
-    """The pairs of a mapping, or a sequence of pairs after checking that they are such."""
-    if hasattr(given, "items"):
-        return given.items()
-    pairs = list(given)
-    for number, pair in enumerate(pairs):
-        start = f"{container} update sequence element #{number}"
-        if not isinstance(pair, Iterable):
-            raise TypeError(f"{start} should be Iterable; is{type(pair).__name__}")
-        if len(pair) != 2:  # type: ignore[arg-type]
-            raise ValueError(f"{start} has length {len(pair)}; 2 is required")  # type: ignore[arg-type]
-    return pairs

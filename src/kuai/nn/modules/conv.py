@@ -1,122 +1,40 @@
-"""Convolution layers: a weight, a bias, and one line on `ops.convolution`."""
+"""Convolution layers: a weight, a bias, and one line on `ops.convolution`.
+
+The lazy ones learn the number of input channels at the first call.
+"""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from kuai.engine.tensor import Tensor
-from kuai.nn import init
-from kuai.nn.base.module import Module
-from kuai.nn.parameter import Parameter
-from kuai.ops.array.creation import empty
+from kuai.nn.modules.conv_base import _ConvNd as _ConvNd, _ConvTransposeNd as _ConvTransposeNd
+from kuai.nn.modules.lazy import LazyModuleMixin
+from kuai.nn.parameter import UninitializedParameter
 from kuai.ops.dimensions import each
 from kuai.ops.nn import convolution
 from kuai.ops.nn.padding import pad
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
-
-_MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-class _Convolution(Module):
-    """What all convolution layers share: their numbers, parameters, initialisation and repr.
-
-    The initial weight is uniform in +-1 / sqrt(fan_in), as is the bias (`kaiming_uniform_` with
-    a = sqrt(5) gives just that).
-    """
-
-    dims: int
-    transposed = False
-
-    def _set(
-        self,
-        channels: tuple[int, int],
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
-        output_padding: Any,
-        groups: int,
-        padding_mode: str,
-    ) -> None:
-        self.in_channels, self.out_channels = channels
-        self.kernel_size = each(kernel_size, self.dims)
-        self.stride = each(stride, self.dims)
-        self.padding = padding if isinstance(padding, str) else each(padding, self.dims)
-        self.dilation = each(dilation, self.dims)
-        self.output_padding = each(output_padding, self.dims)
-        self.groups = groups
-        self.padding_mode = padding_mode
-        self._check()
-
-    def _check(self) -> None:
-        if self.groups <= 0:
-            raise ValueError("groups must be a positive integer")
-        if self.in_channels % self.groups != 0:
-            raise ValueError("in_channels must be divisible by groups")
-        if self.out_channels % self.groups != 0:
-            raise ValueError("out_channels must be divisible by groups")
-        if isinstance(self.padding, str):
-            if self.padding not in ("same", "valid"):
-                raise ValueError(
-                    f"Invalid padding string {self.padding!r}, should be one of {{'valid', 'same'}}"
-                )
-            if self.padding == "same" and any(step != 1 for step in self.stride):
-                raise ValueError("padding='same' is not supported for strided convolutions")
-        if self.padding_mode not in _MODES:
-            raise ValueError(
-                "padding_mode must be one of {'zeros', 'reflect', 'circular', 'replicate'}, "
-                f"but got padding_mode='{self.padding_mode}'"
-            )
-
-    def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
-        made = dict(device=device, dtype=dtype)
-        self.weight = Parameter(empty(self._weight_shape(), **made))
-        if bias:
-            self.bias = Parameter(empty(self.out_channels, **made))
-        else:
-            self.register_parameter("bias", None)
-        self.reset_parameters()
-
-    def _weight_shape(self) -> tuple[int, ...]:
-        first, second = self.out_channels, self.in_channels
-        if self.transposed:
-            first, second = second, first
-        return (first, second // self.groups, *self.kernel_size)
-
-    def reset_parameters(self) -> None:
-        """Draw weight and bias anew."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        fan_in = math.prod(self.weight.shape[1:])
-        if self.bias is not None and fan_in:
-            bound = 1 / math.sqrt(fan_in)
-            init.uniform_(self.bias, -bound, bound)
-
-    def extra_repr(self) -> str:
-        parts = [
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}",
-            f"stride={self.stride}",
-        ]
-        nothing, ones = (0,) * len(self.kernel_size), (1,) * len(self.kernel_size)
-        if self.padding != nothing:
-            parts.append(f"padding={self.padding}")
-        if self.dilation != ones:
-            parts.append(f"dilation={self.dilation}")
-        if self.output_padding != nothing:
-            parts.append(f"output_padding={self.output_padding}")
-        if self.groups != 1:
-            parts.append(f"groups={self.groups}")
-        if self.bias is None:
-            parts.append("bias=False")
-        if self.padding_mode != "zeros":
-            parts.append(f"padding_mode={self.padding_mode}")
-        return ", ".join(parts)
+__all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+]
 
 
-class _Direct(_Convolution):
+class _Conv(_ConvNd):
     """Conv1d, Conv2d and Conv3d, which differ in `dims` and in the operation they call."""
 
+    dims: int
     operation: Any
 
     def __init__(
@@ -133,10 +51,21 @@ class _Direct(_Convolution):
         device: Any = None,
         dtype: Any = None,
     ):
-        super().__init__()
-        channels = (in_channels, out_channels)
-        self._set(channels, kernel_size, stride, padding, dilation, 0, groups, padding_mode)
-        self._make_parameters(bias, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            each(kernel_size, self.dims),
+            each(stride, self.dims),
+            padding if isinstance(padding, str) else each(padding, self.dims),
+            each(dilation, self.dims),
+            False,
+            each(0, self.dims),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         return self._conv_forward(input, self.weight, self.bias)
@@ -144,21 +73,12 @@ class _Direct(_Convolution):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
-            input, padding = pad(input, self._border(), mode=self.padding_mode), 0
+            input = pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+            padding = 0
         return self.operation(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def _border(self) -> tuple[int, ...]:
-        """What `pad` wants: before and after, the last dimension first."""
-        if self.padding == "valid":
-            return (0, 0) * self.dims
-        pairs = [(p, p) for p in self.padding]
-        if self.padding == "same":
-            reaches = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-            pairs = [(reach // 2, reach - reach // 2) for reach in reaches]
-        return tuple(amount for pair in reversed(pairs) for amount in pair)
 
-
-class Conv1d(_Direct):
+class Conv1d(_Conv):
     """Convolution of a signal: Y[o] = bias[o] + sum over c of weight[o, c] * X[c].
 
     Args: as `Conv2d`.
@@ -173,7 +93,7 @@ class Conv1d(_Direct):
     operation = staticmethod(convolution.conv1d)
 
 
-class Conv2d(_Direct):
+class Conv2d(_Conv):
     """Convolution of an image: Y[o] = bias[o] + sum over c of weight[o, c] * X[c].
 
     Args:
@@ -195,7 +115,7 @@ class Conv2d(_Direct):
     operation = staticmethod(convolution.conv2d)
 
 
-class Conv3d(_Direct):
+class Conv3d(_Conv):
     """Convolution of a volume: Y[o] = bias[o] + sum over c of weight[o, c] * X[c].
 
     Args: as `Conv2d`.
@@ -210,10 +130,10 @@ class Conv3d(_Direct):
     operation = staticmethod(convolution.conv3d)
 
 
-class _Transposed(_Convolution):
+class _ConvTranspose(_ConvTransposeNd):
     """ConvTranspose1d, 2d and 3d, which differ in `dims` and in the operation they call."""
 
-    transposed = True
+    dims: int
     operation: Any
 
     def __init__(
@@ -231,18 +151,25 @@ class _Transposed(_Convolution):
         device: Any = None,
         dtype: Any = None,
     ):
-        super().__init__()
-        if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {self.__class__.__name__}'
-            )
-        channels = (in_channels, out_channels)
-        numbers = (kernel_size, stride, padding, dilation, output_padding)
-        self._set(channels, *numbers, groups, padding_mode)
-        self._make_parameters(bias, device, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            each(kernel_size, self.dims),
+            each(stride, self.dims),
+            each(padding, self.dims),
+            each(dilation, self.dims),
+            True,
+            each(output_padding, self.dims),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        extra = self.output_padding if output_size is None else self._extra(input, output_size)
+        windows = (self.stride, self.padding, self.kernel_size, self.dims, self.dilation)
+        extra = self._output_padding(input, output_size, *windows)
         return self.operation(
             input,
             self.weight,
@@ -254,36 +181,8 @@ class _Transposed(_Convolution):
             self.dilation,
         )
 
-    def _extra(self, input: Tensor, output_size: Any) -> tuple[int, ...]:
-        """The output padding that gives the size asked for."""
-        dims = self.dims
-        leading = input.ndim - dims
-        wanted = tuple(output_size)
-        if len(wanted) == leading + dims:
-            wanted = wanted[leading:]
-        if len(wanted) != dims:
-            raise ValueError(
-                f"ConvTranspose{dims}D: for {input.ndim}D input, output_size must have {dims} "
-                f"or {leading + dims} elements (got {len(wanted)})"
-            )
-        sizes = input.shape[leading:]
-        smallest = [
-            (n - 1) * s - 2 * p + d * (k - 1) + 1
-            for n, s, p, d, k in zip(
-                sizes, self.stride, self.padding, self.dilation, self.kernel_size, strict=True
-            )
-        ]
-        largest = [low + step - 1 for low, step in zip(smallest, self.stride, strict=True)]
-        bounds = zip(wanted, smallest, largest, strict=True)
-        if any(not low <= size <= high for size, low, high in bounds):
-            raise ValueError(
-                f"requested an output size of {output_size}, but valid sizes range from "
-                f"{smallest} to {largest} (for an input of {sizes})"
-            )
-        return tuple(size - low for size, low in zip(wanted, smallest, strict=True))
 
-
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(_ConvTranspose):
     """The transpose of `Conv1d`, which spreads each element over the result.
 
     Args: as `ConvTranspose2d`.
@@ -298,7 +197,7 @@ class ConvTranspose1d(_Transposed):
     operation = staticmethod(convolution.conv_transpose1d)
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(_ConvTranspose):
     """The transpose of `Conv2d`, which spreads each pixel over the result.
 
     Args:
@@ -320,7 +219,7 @@ class ConvTranspose2d(_Transposed):
     operation = staticmethod(convolution.conv_transpose2d)
 
 
-class ConvTranspose3d(_Transposed):
+class ConvTranspose3d(_ConvTranspose):
     """The transpose of `Conv3d`, which spreads each element over the result.
 
     Args: as `ConvTranspose2d`.
@@ -333,3 +232,156 @@ class ConvTranspose3d(_Transposed):
 
     dims = 3
     operation = staticmethod(convolution.conv_transpose3d)
+
+
+# Lazy ---------------------------------------------------------------------------------------------
+
+
+class _LazyConvXdMixin(LazyModuleMixin):
+    """What all of them add to their layer."""
+
+    def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        else:
+            self.register_parameter("bias", None)
+
+    def reset_parameters(self) -> None:
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Give the weight its shape, for the channels of the first input."""
+        if not self.has_uninitialized_params():
+            return
+        self.in_channels = self._count_channels(input)
+        if self.in_channels % self.groups != 0:
+            raise ValueError("in_channels must be divisible by groups")
+        self.weight.materialize(self._weight_shape())
+        if self.bias is not None:
+            self.bias.materialize((self.out_channels,))
+        self.reset_parameters()
+
+    def _count_channels(self, input: Tensor) -> int:
+        if input.ndim not in (self.dims + 1, self.dims + 2):
+            raise RuntimeError(
+                f"Expected {self.dims + 1}D (unbatched) or {self.dims + 2}D (batched) input to "
+                f"{self.__class__.__name__}, but got input of size: {input.shape}"
+            )
+        return input.shape[-self.dims - 1]
+
+
+class _LazyConv(_LazyConvXdMixin):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        numbers = (kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        super().__init__(0, out_channels, *numbers, device, dtype)
+
+
+class _LazyConvTranspose(_LazyConvXdMixin):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        output_padding: int | tuple[int, ...] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | tuple[int, ...] = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        numbers = (kernel_size, stride, padding, output_padding, groups, bias, dilation)
+        super().__init__(0, out_channels, *numbers, padding_mode, device, dtype)
+
+
+class LazyConv1d(_LazyConv, Conv1d):
+    """A `Conv1d` whose `in_channels` is that of its first input.
+
+    Example:
+        >>> layer = kuai.nn.LazyConv1d(4, 3)
+        >>> _ = layer(kuai.ones(2, 3, 8))
+        >>> layer.weight.shape
+        torch.Size([4, 3, 3])
+    """
+
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyConv, Conv2d):
+    """A `Conv2d` whose `in_channels` is that of its first input.
+
+    Example:
+        >>> layer = kuai.nn.LazyConv2d(4, 3)
+        >>> _ = layer(kuai.ones(2, 3, 8, 8))
+        >>> layer.weight.shape
+        torch.Size([4, 3, 3, 3])
+    """
+
+    cls_to_become = Conv2d
+
+
+class LazyConv3d(_LazyConv, Conv3d):
+    """A `Conv3d` whose `in_channels` is that of its first input.
+
+    Example:
+        >>> layer = kuai.nn.LazyConv3d(4, 3)
+        >>> _ = layer(kuai.ones(2, 3, 4, 4, 4))
+        >>> layer.weight.shape
+        torch.Size([4, 3, 3, 3, 3])
+    """
+
+    cls_to_become = Conv3d
+
+
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+    """A `ConvTranspose1d` whose `in_channels` is that of its first input.
+
+    Example:
+        >>> layer = kuai.nn.LazyConvTranspose1d(4, 3)
+        >>> _ = layer(kuai.ones(2, 3, 8))
+        >>> layer.weight.shape
+        torch.Size([3, 4, 3])
+    """
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+    """A `ConvTranspose2d` whose `in_channels` is that of its first input.
+
+    Example:
+        >>> layer = kuai.nn.LazyConvTranspose2d(4, 3)
+        >>> _ = layer(kuai.ones(2, 3, 8, 8))
+        >>> layer.weight.shape
+        torch.Size([3, 4, 3, 3])
+    """
+
+    cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
+    """A `ConvTranspose3d` whose `in_channels` is that of its first input.
+
+    Example:
+        >>> layer = kuai.nn.LazyConvTranspose3d(4, 3)
+        >>> _ = layer(kuai.ones(2, 3, 4, 4, 4))
+        >>> layer.weight.shape
+        torch.Size([3, 4, 3, 3, 3])
+    """
+
+    cls_to_become = ConvTranspose3d

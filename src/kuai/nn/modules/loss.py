@@ -1,40 +1,53 @@
-"""What loss layers share, and the losses of regression and of distributions."""
+"""The losses of regression and of distributions; PyTorch's path for all losses."""
 
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
-from kuai.nn.base.module import Module
-from kuai.ops.nn.loss_reduction import legacy_reduction
+from kuai.nn.modules.classification_loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    MultiLabelSoftMarginLoss,
+    NLLLoss,
+    SoftMarginLoss,
+)
+from kuai.nn.modules.loss_base import _Loss as _Loss, _WeightedLoss as _WeightedLoss
+from kuai.nn.modules.margin_loss import (
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MultiLabelMarginLoss,
+    MultiMarginLoss,
+)
+from kuai.nn.modules.similarity_loss import (
+    CosineEmbeddingLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 
 __all__ = [
-    "Loss",
-    "WeightedLoss",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CosineEmbeddingLoss",
+    "CrossEntropyLoss",
     "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
     "MSELoss",
+    "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
     "PoissonNLLLoss",
     "SmoothL1Loss",
+    "SoftMarginLoss",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
 ]
 
 
-class Loss(Module):
-    """A layer that turns `reduction`, or the old arguments for it, into one."""
-
-    def __init__(self, size_average=None, reduce=None, reduction="mean"):
-        super().__init__()
-        self.reduction = legacy_reduction(size_average, reduce, reduction)
-
-
-class WeightedLoss(Loss):
-    """A loss with a weight, which is kept as a buffer."""
-
-    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
-
-
-class L1Loss(Loss):
+class L1Loss(_Loss):
     """Mean absolute error: how far the input is from the target.
 
         |x − y|
@@ -55,7 +68,7 @@ class L1Loss(Loss):
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class MSELoss(Loss):
+class MSELoss(_Loss):
     """Mean squared error.
 
         (x − y)²
@@ -79,7 +92,7 @@ class MSELoss(Loss):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(_Loss):
     """Squared error near the target, absolute error farther off.
 
         (x − y)² / (2·beta) where |x − y| < beta, |x − y| − beta/2 elsewhere
@@ -113,7 +126,7 @@ class SmoothL1Loss(Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class HuberLoss(Loss):
+class HuberLoss(_Loss):
     """Squared error up to delta, linear beyond: outliers pull with a bounded force.
 
         ½(x − y)² where |x − y| ≤ delta, delta·(|x − y| − delta/2) elsewhere
@@ -148,7 +161,7 @@ class HuberLoss(Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class PoissonNLLLoss(Loss):
+class PoissonNLLLoss(_Loss):
     """Negative log-likelihood of counts under a Poisson distribution.
 
         eˣ − y·x        (log_input=False: x − y·log(x + eps))
@@ -193,7 +206,7 @@ class PoissonNLLLoss(Loss):
         )
 
 
-class GaussianNLLLoss(Loss):
+class GaussianNLLLoss(_Loss):
     """Negative log-likelihood under normal distributions whose variance is predicted, too.
 
         ½·(log v + (x − y)² / v),   v = max(var, eps)
@@ -233,7 +246,7 @@ class GaussianNLLLoss(Loss):
         )
 
 
-class KLDivLoss(Loss):
+class KLDivLoss(_Loss):
     """The Kullback-Leibler divergence of a distribution from another.
 
         y·(log y − x),   x the logarithms of probabilities

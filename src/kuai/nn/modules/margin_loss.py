@@ -2,7 +2,7 @@
 
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
-from kuai.nn.modules.loss import Loss, WeightedLoss
+from kuai.nn.modules.loss_base import _Loss, _WeightedLoss
 
 __all__ = [
     "HingeEmbeddingLoss",
@@ -12,7 +12,7 @@ __all__ = [
 ]
 
 
-class HingeEmbeddingLoss(Loss):
+class HingeEmbeddingLoss(_Loss):
     """Small distances for pairs that belong together, large ones for others.
 
         x where y = 1, max(0, margin − x) where y = −1
@@ -45,7 +45,7 @@ class HingeEmbeddingLoss(Loss):
         return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
 
 
-class MarginRankingLoss(Loss):
+class MarginRankingLoss(_Loss):
     """The first score should be larger than the second where y = 1, smaller where y = −1.
 
         max(0, −y·(x₁ − x₂) + margin)
@@ -80,7 +80,7 @@ class MarginRankingLoss(Loss):
         )
 
 
-class MultiMarginLoss(WeightedLoss):
+class MultiMarginLoss(_WeightedLoss):
     """The right class should score more than every other one, by a margin.
 
         Σ w_y·max(0, margin − x_y + xᵢ)ᵖ / C,   over all classes i other than y
@@ -135,7 +135,7 @@ class MultiMarginLoss(WeightedLoss):
         )
 
 
-class MultiLabelMarginLoss(Loss):
+class MultiLabelMarginLoss(_Loss):
     """Each of several labels should score more than every other class, by a margin of 1.
 
         Σ max(0, 1 − x_y + xᵢ) / C,   over all labels y and all classes i that are no label

@@ -12,7 +12,7 @@ from typing import Any
 from kuai.engine.tensor import Tensor
 from kuai.nn.base.module import Module
 from kuai.nn.base.typename import typename
-from kuai.nn.modules.container import checked_index, key_value_pairs
+from kuai.nn.modules.entries import checked_index, key_value_pairs
 from kuai.nn.parameter import Parameter
 
 __all__ = ["ParameterDict", "ParameterList"]

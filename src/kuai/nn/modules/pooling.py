@@ -29,7 +29,7 @@ __all__ = [
 Sizes = int | tuple[int, ...]
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     operation: Any
 
     def __init__(
@@ -67,7 +67,7 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The largest element of each window of a signal.
 
     Args: as `MaxPool2d`.
@@ -81,7 +81,7 @@ class MaxPool1d(_MaxPool):
     operation = staticmethod(pooling.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The largest element of each window of an image.
 
     Args:
@@ -99,7 +99,7 @@ class MaxPool2d(_MaxPool):
     operation = staticmethod(pooling.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The largest element of each window of a volume.
 
     Args: as `MaxPool2d`.
@@ -113,7 +113,7 @@ class MaxPool3d(_MaxPool):
     operation = staticmethod(pooling.max_pool3d)
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     operation: Any
 
     def __init__(
@@ -186,7 +186,7 @@ def _one(given: Sizes) -> tuple[int, ...]:
     return tuple(given) if isinstance(given, (tuple, list)) else (given,)
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """The mean of each window of an image.
 
     Args:
@@ -204,7 +204,7 @@ class AvgPool2d(_AvgPool):
     operation = staticmethod(pooling.avg_pool2d)
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """The mean of each window of a volume.
 
     Args: as `AvgPool2d`.
@@ -218,7 +218,7 @@ class AvgPool3d(_AvgPool):
     operation = staticmethod(pooling.avg_pool3d)
 
 
-class _AdaptiveAvgPool(Module):
+class _AdaptiveAvgPoolNd(Module):
     operation: Any
 
     def __init__(self, output_size: Any):
@@ -232,7 +232,7 @@ class _AdaptiveAvgPool(Module):
         return f"output_size={self.output_size}"
 
 
-class _AdaptiveMaxPool(Module):
+class _AdaptiveMaxPoolNd(Module):
     operation: Any
 
     def __init__(self, output_size: Any, return_indices: bool = False):
@@ -247,7 +247,7 @@ class _AdaptiveMaxPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """The mean of each of `output_size` windows that cover a signal.
 
     Args:
@@ -262,7 +262,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     operation = staticmethod(pooling.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The mean of each of `output_size` windows that cover a image.
 
     Args:
@@ -277,7 +277,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     operation = staticmethod(pooling.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """The mean of each of `output_size` windows that cover a volume.
 
     Args:
@@ -292,7 +292,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     operation = staticmethod(pooling.adaptive_avg_pool3d)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """The largest element of each of `output_size` windows that cover a signal.
 
     Args:
@@ -308,7 +308,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     operation = staticmethod(pooling.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The largest element of each of `output_size` windows that cover a image.
 
     Args:
@@ -324,7 +324,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     operation = staticmethod(pooling.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """The largest element of each of `output_size` windows that cover a volume.
 
     Args:
@@ -340,7 +340,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     operation = staticmethod(pooling.adaptive_max_pool3d)
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     operation: Any
 
     def __init__(
@@ -367,7 +367,7 @@ class _LPPool(Module):
         )
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a signal.
 
     Shape: (N, C, L) or (C, L).
@@ -380,7 +380,7 @@ class LPPool1d(_LPPool):
     operation = staticmethod(pooling.lp_pool1d)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a image.
 
     Shape: (N, C, H, W) or (C, H, W).
@@ -393,7 +393,7 @@ class LPPool2d(_LPPool):
     operation = staticmethod(pooling.lp_pool2d)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """(sum of x ** norm_type) ** (1 / norm_type) over each window of a volume.
 
     Shape: (N, C, D, H, W) or (C, D, H, W).

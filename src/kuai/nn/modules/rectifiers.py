@@ -5,7 +5,6 @@ import warnings
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.base.module import Module
-from kuai.nn.modules.activation import InplaceActivation
 from kuai.nn.modules.factory import parameter
 
 __all__ = [
@@ -20,6 +19,18 @@ __all__ = [
     "SELU",
     "Threshold",
 ]
+
+
+class InplaceActivation(Module):
+    """An activation whose only argument is `inplace`."""
+
+    def __init__(self, inplace=False):
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self):
+        """What is printed between the parentheses."""
+        return "inplace=True" if self.inplace else ""
 
 
 class ReLU(InplaceActivation):

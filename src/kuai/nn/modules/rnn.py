@@ -4,27 +4,19 @@ The weights of layer k are `weight_ih_lk`, `weight_hh_lk`, `bias_ih_lk`, `bias_h
 projection, `weight_hr_lk`; those of the reverse direction end in `_reverse`.
 """
 
-import math
 import numbers
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from kuai.engine.tensor import Tensor, modes
-from kuai.nn import init
 from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
+from kuai.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase, draw_uniform
 from kuai.ops.nn.recurrent import recurrent_stack, recurrent_stack_with_dropout
 
-__all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
-
-
-def draw_uniform(module) -> None:
-    """All parameters uniform in ±1/sqrt(hidden_size)."""
-    bound = 1.0 / math.sqrt(module.hidden_size) if module.hidden_size > 0 else 0
-    for weight in module.parameters():
-        init.uniform_(weight, -bound, bound)
 
 
 class RNNBase(Module):

@@ -1,12 +1,21 @@
 """Recurrent cells: one step of an RNN, LSTM or GRU."""
 
+import math
+
 from kuai.engine.tensor import Tensor
+from kuai.nn import init
 from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
-from kuai.nn.modules.rnn import draw_uniform
 from kuai.ops.nn.recurrent import recurrent_cell
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
+
+
+def draw_uniform(module) -> None:
+    """All parameters uniform in ±1/sqrt(hidden_size)."""
+    bound = 1.0 / math.sqrt(module.hidden_size) if module.hidden_size > 0 else 0
+    for weight in module.parameters():
+        init.uniform_(weight, -bound, bound)
 
 
 class RNNCellBase(Module):

@@ -12,15 +12,21 @@ from kuai.nn.modules.transformer_layers import TransformerDecoderLayer, Transfor
 from kuai.ops.array.creation import full
 from kuai.ops.nn.multi_head_attention import canonical_mask
 
-__all__ = ["Transformer", "TransformerDecoder", "TransformerEncoder"]
+__all__ = [
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]
 
 
-def _causal_mask(size, device=None, dtype=None):
+def _generate_square_subsequent_mask(size, device=None, dtype=None):
     """-inf above the diagonal, zero elsewhere."""
     return full((size, size), float("-inf"), device=device, dtype=dtype).triu(1)
 
 
-def _copies(layer, count) -> ModuleList:
+def _get_clones(layer, count) -> ModuleList:
     return ModuleList([copy.deepcopy(layer) for _ in range(count)])
 
 
@@ -50,7 +56,7 @@ class TransformerEncoder(Module):
         self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True
     ):
         super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -120,7 +126,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer, num_layers, norm=None):
         super().__init__()
-        self.layers = _copies(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -248,4 +254,4 @@ class Transformer(Module):
                     [0., 0., -inf],
                     [0., 0., 0.]])
         """
-        return _causal_mask(sz, device, dtype)
+        return _generate_square_subsequent_mask(sz, device, dtype)
