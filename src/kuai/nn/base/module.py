@@ -438,10 +438,10 @@ class Module:
 pytrees.register_module(Module)
 
 
-def indented(text: str) -> str:
-    """`text` with every line but the first moved right by two; blank lines stay empty."""
+def indented(text: str, spaces: int = 2) -> str:
+    """`text` with every line but the first moved right; blank lines stay empty."""
     first, *rest = text.split("\n")
-    return "\n".join([first, *(f"  {line}" if line.strip() else "" for line in rest)])
+    return "\n".join([first, *(" " * spaces + line if line.strip() else "" for line in rest)])
 
 
 def _refuse_arguments(module: Module, args: tuple, kwargs: dict) -> None:

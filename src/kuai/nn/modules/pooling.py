@@ -114,6 +114,11 @@ class MaxPool3d(_MaxPoolNd):
 
 
 class _AvgPoolNd(Module):
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _AvgPool(_AvgPoolNd):
     operation: Any
 
     def __init__(
@@ -144,11 +149,8 @@ class _AvgPoolNd(Module):
             self.divisor_override,
         )
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class AvgPool1d(Module):
+class AvgPool1d(_AvgPoolNd):
     """The mean of each window of a signal.
 
     Args: as `AvgPool2d`, which has also a `divisor_override`.
@@ -178,15 +180,12 @@ class AvgPool1d(Module):
         numbers = (self.kernel_size, self.stride, self.padding)
         return pooling.avg_pool1d(input, *numbers, self.ceil_mode, self.count_include_pad)
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
 
 def _one(given: Sizes) -> tuple[int, ...]:
     return tuple(given) if isinstance(given, (tuple, list)) else (given,)
 
 
-class AvgPool2d(_AvgPoolNd):
+class AvgPool2d(_AvgPool):
     """The mean of each window of an image.
 
     Args:
@@ -204,7 +203,7 @@ class AvgPool2d(_AvgPoolNd):
     operation = staticmethod(pooling.avg_pool2d)
 
 
-class AvgPool3d(_AvgPoolNd):
+class AvgPool3d(_AvgPool):
     """The mean of each window of a volume.
 
     Args: as `AvgPool2d`.
