@@ -1,4 +1,4 @@
-"""Convolution layers: a weight, a bias, and one line on `ops.convolution`.
+"""Convolution layers: a weight, a bias, and one line on `ops.nn.convolution`.
 
 The lazy ones learn the number of input channels at the first call.
 """

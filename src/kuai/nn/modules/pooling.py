@@ -1,4 +1,4 @@
-"""Pooling layers: they have no parameters; each is one line on `ops.pooling`."""
+"""Pooling layers: they have no parameters; each is one line on `ops.nn.pooling`."""
 
 from __future__ import annotations
 
