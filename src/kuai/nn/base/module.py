@@ -87,6 +87,7 @@ class Module:
         [1.0, 1.0]
     """
 
+    _shown: str = ""  # what `extra_repr` writes, with the layer as `self`
     dump_patches: bool = False
     call_super_init: bool = False
     training: bool
@@ -377,7 +378,7 @@ class Module:
 
     def extra_repr(self) -> str:
         """What stands between the brackets when the block is printed; to be overridden."""
-        return ""
+        return self._shown.format(self=self)
 
     def __repr__(self) -> str:
         extra = self.extra_repr()

@@ -169,6 +169,8 @@ class Softplus(Module):
     pricing", NeurIPS 2000.
     """
 
+    _shown = "beta={self.beta}, threshold={self.threshold}"
+
     def __init__(self, beta=1.0, threshold=20.0):
         super().__init__()
         self.beta = beta
@@ -176,10 +178,6 @@ class Softplus(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class SiLU(InplaceActivation):
@@ -226,6 +224,10 @@ class Hardswish(InplaceActivation):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, self.inplace)
 
+    def extra_repr(self):
+        """Nothing: PyTorch does not show its `inplace`."""
+        return ""
+
 
 class Mish(InplaceActivation):
     """A smooth unit that lets a little of negative numbers through.
@@ -269,16 +271,14 @@ class GELU(Module):
     Reference: Hendrycks & Gimpel, "Gaussian error linear units", 2016.
     """
 
+    _shown = "approximate={self.approximate!r}"
+
     def __init__(self, approximate="none"):
         super().__init__()
         self.approximate = approximate
 
     def forward(self, input: Tensor) -> Tensor:
         return F.gelu(input, approximate=self.approximate)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"approximate={self.approximate!r}"
 
 
 class GLU(Module):
@@ -299,13 +299,11 @@ class GLU(Module):
     Reference: Dauphin et al., "Language modeling with gated convolutional networks", ICML 2017.
     """
 
+    _shown = "dim={self.dim}"
+
     def __init__(self, dim=-1):
         super().__init__()
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
         return F.glu(input, self.dim)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"dim={self.dim}"

@@ -17,6 +17,8 @@ class ChannelShuffle(Module):
     Reference: Zhang et al., ShuffleNet, 2018.
     """
 
+    _shown = "groups={self.groups}"
+
     def __init__(self, groups):
         super().__init__()
         self.groups = groups
@@ -24,7 +26,3 @@ class ChannelShuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The channels in their new order."""
         return F.channel_shuffle(input, self.groups)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"groups={self.groups}"

@@ -15,16 +15,14 @@ __all__ = [
 
 
 class _DropoutNd(Module):
+    _shown = "p={self.p}, inplace={self.inplace}"
+
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
         if p < 0 or p > 1:
             raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
         self.p = p
         self.inplace = inplace
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"p={self.p}, inplace={self.inplace}"
 
 
 class Dropout(_DropoutNd):

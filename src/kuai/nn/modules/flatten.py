@@ -14,6 +14,8 @@ class Flatten(Module):
         torch.Size([32, 25])
     """
 
+    _shown = "start_dim={self.start_dim}, end_dim={self.end_dim}"
+
     def __init__(self, start_dim=1, end_dim=-1):
         super().__init__()
         self.start_dim = start_dim
@@ -23,10 +25,6 @@ class Flatten(Module):
         """The input in its new shape."""
         return input.flatten(self.start_dim, self.end_dim)
 
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
 
 class Unflatten(Module):
     """Splits one dimension into several.
@@ -35,6 +33,8 @@ class Unflatten(Module):
         >>> kuai.nn.Unflatten(1, (2, 5))(kuai.ones(3, 10)).shape
         torch.Size([3, 2, 5])
     """
+
+    _shown = "dim={self.dim}, unflattened_size={self.unflattened_size}"
 
     def __init__(self, dim, unflattened_size):
         super().__init__()
@@ -59,7 +59,3 @@ class Unflatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The input in its new shape."""
         return input.unflatten(self.dim, self.unflattened_size)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -125,6 +125,8 @@ class RMSNorm(Module):
     Reference: Zhang, Sennrich, Root mean square layer normalization, 2019.
     """
 
+    _shown = "{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
     def __init__(
         self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
     ):
@@ -145,12 +147,6 @@ class RMSNorm(Module):
         """The normalized x."""
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )
-
 
 class LocalResponseNorm(Module):
     """Divides by a mean of squares over `size` neighbouring channels.
@@ -162,6 +158,8 @@ class LocalResponseNorm(Module):
     Reference: Krizhevsky et al., ImageNet classification with deep CNNs, 2012.
     """
 
+    _shown = "{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
     def __init__(self, size, alpha=1e-4, beta=0.75, k=1.0):
         super().__init__()
         self.size = size
@@ -172,7 +170,3 @@ class LocalResponseNorm(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The normalized input."""
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -9,6 +9,7 @@ from kuai.ops.dimensions import each
 class _Pad(Module):
     """Pads the last `_dims` dimensions."""
 
+    _shown = "{self.padding}"
     _dims = 1
     _mode = "constant"
     _checks_rank = False
@@ -24,12 +25,10 @@ class _Pad(Module):
             raise ValueError(f"expected {ranks[0]}D or {ranks[1]}D input (got {input.ndim}D input)")
         return F.pad(input, self.padding, self._mode)
 
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.padding}"
-
 
 class _ConstantPadNd(_Pad):
+    _shown = "padding={self.padding}, value={self.value}"
+
     def __init__(self, padding, value):
         super().__init__(padding)
         self.value = value
@@ -37,10 +36,6 @@ class _ConstantPadNd(_Pad):
     def forward(self, input: Tensor) -> Tensor:
         """The padded input."""
         return F.pad(input, self.padding, "constant", self.value)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"padding={self.padding}, value={self.value}"
 
 
 class ConstantPad1d(_ConstantPadNd):
@@ -84,12 +79,10 @@ class ZeroPad1d(ConstantPad1d):
         torch.Size([2, 5])
     """
 
+    _shown = "{self.padding}"
+
     def __init__(self, padding):
         super().__init__(padding, 0.0)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.padding}"
 
 
 class ZeroPad2d(ConstantPad2d):
@@ -100,12 +93,10 @@ class ZeroPad2d(ConstantPad2d):
         torch.Size([2, 5, 5])
     """
 
+    _shown = "{self.padding}"
+
     def __init__(self, padding):
         super().__init__(padding, 0.0)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.padding}"
 
 
 class ZeroPad3d(ConstantPad3d):
@@ -116,12 +107,10 @@ class ZeroPad3d(ConstantPad3d):
         torch.Size([2, 5, 5, 5])
     """
 
+    _shown = "{self.padding}"
+
     def __init__(self, padding):
         super().__init__(padding, 0.0)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.padding}"
 
 
 class _ReflectionPadNd(_Pad):

@@ -17,6 +17,8 @@ class PixelShuffle(Module):
     Reference: Shi et al., Real-time single image and video super-resolution, 2016.
     """
 
+    _shown = "upscale_factor={self.upscale_factor}"
+
     def __init__(self, upscale_factor):
         super().__init__()
         self.upscale_factor = upscale_factor
@@ -24,10 +26,6 @@ class PixelShuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The larger picture with fewer channels."""
         return F.pixel_shuffle(input, self.upscale_factor)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"upscale_factor={self.upscale_factor}"
 
 
 class PixelUnshuffle(Module):
@@ -38,6 +36,8 @@ class PixelUnshuffle(Module):
         torch.Size([1, 9, 4, 4])
     """
 
+    _shown = "downscale_factor={self.downscale_factor}"
+
     def __init__(self, downscale_factor):
         super().__init__()
         self.downscale_factor = downscale_factor
@@ -45,7 +45,3 @@ class PixelUnshuffle(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The smaller picture with more channels."""
         return F.pixel_unshuffle(input, self.downscale_factor)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"downscale_factor={self.downscale_factor}"

@@ -30,6 +30,10 @@ Sizes = int | tuple[int, ...]
 
 
 class _MaxPoolNd(Module):
+    _shown = (
+        "kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+        "dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+    )
     operation: Any
 
     def __init__(
@@ -58,12 +62,6 @@ class _MaxPoolNd(Module):
             self.dilation,
             self.ceil_mode,
             self.return_indices,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
         )
 
 
@@ -114,8 +112,7 @@ class MaxPool3d(_MaxPoolNd):
 
 
 class _AvgPoolNd(Module):
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    _shown = "kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class _AvgPool(_AvgPoolNd):
@@ -218,6 +215,7 @@ class AvgPool3d(_AvgPool):
 
 
 class _AdaptiveAvgPoolNd(Module):
+    _shown = "output_size={self.output_size}"
     operation: Any
 
     def __init__(self, output_size: Any):
@@ -227,11 +225,9 @@ class _AdaptiveAvgPoolNd(Module):
     def forward(self, input: Tensor) -> Tensor:
         return self.operation(input, self.output_size)
 
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
-
 
 class _AdaptiveMaxPoolNd(Module):
+    _shown = "output_size={self.output_size}"
     operation: Any
 
     def __init__(self, output_size: Any, return_indices: bool = False):
@@ -241,9 +237,6 @@ class _AdaptiveMaxPoolNd(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return self.operation(input, self.output_size, self.return_indices)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
@@ -340,6 +333,10 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
 
 
 class _LPPoolNd(Module):
+    _shown = (
+        "norm_type={self.norm_type}, kernel_size={self.kernel_size}, "
+        "stride={self.stride}, ceil_mode={self.ceil_mode}"
+    )
     operation: Any
 
     def __init__(
@@ -358,12 +355,6 @@ class _LPPoolNd(Module):
     def forward(self, input: Tensor) -> Tensor:
         numbers = (float(self.norm_type), self.kernel_size, self.stride)
         return self.operation(input, *numbers, self.ceil_mode)
-
-    def extra_repr(self) -> str:
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, ceil_mode={self.ceil_mode}"
-        )
 
 
 class LPPool1d(_LPPoolNd):

@@ -22,15 +22,16 @@ __all__ = [
 
 
 class InplaceActivation(Module):
-    """An activation whose only argument is `inplace`."""
+    """An activation that may write its result into its input."""
 
     def __init__(self, inplace=False):
         super().__init__()
         self.inplace = inplace
 
     def extra_repr(self):
-        """What is printed between the parentheses."""
-        return "inplace=True" if self.inplace else ""
+        """The layer's own numbers, and `inplace` where it is true."""
+        parts = (super().extra_repr(), "inplace=True" if self.inplace else "")
+        return ", ".join(filter(None, parts))
 
 
 class ReLU(InplaceActivation):
@@ -56,22 +57,7 @@ class ReLU(InplaceActivation):
         return F.relu(input, inplace=self.inplace)
 
 
-class _OneNumber(Module):
-    """An activation with one number (`_number` is its name) and `inplace`."""
-
-    _number = ""
-
-    def _remember(self, number, inplace):
-        setattr(self, self._number, number)
-        self.inplace = inplace
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        inplace = ", inplace=True" if self.inplace else ""
-        return f"{self._number}={getattr(self, self._number)}{inplace}"
-
-
-class LeakyReLU(_OneNumber):
+class LeakyReLU(InplaceActivation):
     """The rectifier with a small slope for negative numbers, so that no unit dies.
 
         x where x > 0, negative_slope·x elsewhere
@@ -91,17 +77,17 @@ class LeakyReLU(_OneNumber):
     2013.
     """
 
-    _number = "negative_slope"
+    _shown = "negative_slope={self.negative_slope}"
 
     def __init__(self, negative_slope=0.01, inplace=False):
-        super().__init__()
-        self._remember(negative_slope, inplace)
+        super().__init__(inplace)
+        self.negative_slope = negative_slope
 
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
 
-class ELU(_OneNumber):
+class ELU(InplaceActivation):
     """The exponential linear unit: negative numbers are bent towards −alpha.
 
         x where x > 0, alpha·(eˣ − 1) elsewhere
@@ -121,17 +107,17 @@ class ELU(_OneNumber):
     units", ICLR 2016.
     """
 
-    _number = "alpha"
+    _shown = "alpha={self.alpha}"
 
     def __init__(self, alpha=1.0, inplace=False):
-        super().__init__()
-        self._remember(alpha, inplace)
+        super().__init__(inplace)
+        self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
         return F.elu(input, self.alpha, self.inplace)
 
 
-class CELU(_OneNumber):
+class CELU(InplaceActivation):
     """ELU whose derivative is continuous for every alpha.
 
         max(0, x) + min(0, alpha·(e^(x/alpha) − 1))
@@ -150,11 +136,11 @@ class CELU(_OneNumber):
     Reference: Barron, "Continuously differentiable exponential linear units", 2017.
     """
 
-    _number = "alpha"
+    _shown = "alpha={self.alpha}"
 
     def __init__(self, alpha=1.0, inplace=False):
-        super().__init__()
-        self._remember(alpha, inplace)
+        super().__init__(inplace)
+        self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
         return F.celu(input, self.alpha, self.inplace)
@@ -185,7 +171,7 @@ class SELU(InplaceActivation):
         return F.selu(input, inplace=self.inplace)
 
 
-class Threshold(Module):
+class Threshold(InplaceActivation):
     """Numbers up to a threshold are replaced.
 
         x where x > threshold, value elsewhere
@@ -203,23 +189,18 @@ class Threshold(Module):
         tensor([20.0000, 20.0000,  0.5000])
     """
 
+    _shown = "threshold={self.threshold}, value={self.value}"
+
     def __init__(self, threshold, value, inplace=False):
-        super().__init__()
+        super().__init__(inplace)
         self.threshold = threshold
         self.value = value
-        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"threshold={self.threshold}, value={self.value}" + (
-            ", inplace=True" if self.inplace else ""
-        )
 
-
-class RReLU(Module):
+class RReLU(InplaceActivation):
     """The rectifier with random slopes below zero while it is trained.
 
         x where x > 0, a·x elsewhere
@@ -243,20 +224,15 @@ class RReLU(Module):
     2015.
     """
 
+    _shown = "lower={self.lower}, upper={self.upper}"
+
     def __init__(self, lower=1.0 / 8, upper=1.0 / 3, inplace=False):
-        super().__init__()
+        super().__init__(inplace)
         self.lower = lower
         self.upper = upper
-        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"lower={self.lower}, upper={self.upper}" + (
-            ", inplace=True" if self.inplace else ""
-        )
 
 
 class PReLU(Module):
@@ -281,6 +257,8 @@ class PReLU(Module):
     Reference: He et al., "Delving deep into rectifiers", ICCV 2015.
     """
 
+    _shown = "num_parameters={self.num_parameters}"
+
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__()
         self.num_parameters = num_parameters
@@ -295,10 +273,6 @@ class PReLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
 
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"num_parameters={self.num_parameters}"
-
 
 def _renamed(which, value, old):
     if old is None:
@@ -311,7 +285,7 @@ def _renamed(which, value, old):
     return old
 
 
-class Hardtanh(Module):
+class Hardtanh(InplaceActivation):
     """Tanh made of straight lines: numbers are clamped to an interval.
 
         min(max(x, min_val), max_val)
@@ -329,11 +303,12 @@ class Hardtanh(Module):
         tensor([-1.0000, -0.5000,  0.0000,  1.0000])
     """
 
+    _shown = "min_val={self.min_val}, max_val={self.max_val}"
+
     def __init__(self, min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None):
-        super().__init__()
+        super().__init__(inplace)
         self.min_val = _renamed("min", min_val, min_value)
         self.max_val = _renamed("max", max_val, max_value)
-        self.inplace = inplace
         if self.max_val <= self.min_val:
             raise AssertionError(
                 f"max_val ({self.max_val}) must be greater than min_val ({self.min_val})"
@@ -341,12 +316,6 @@ class Hardtanh(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"min_val={self.min_val}, max_val={self.max_val}" + (
-            ", inplace=True" if self.inplace else ""
-        )
 
 
 class ReLU6(Hardtanh):
@@ -367,12 +336,10 @@ class ReLU6(Hardtanh):
     Reference: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
 
+    _shown = ""
+
     def __init__(self, inplace=False):
         super().__init__(0.0, 6.0, inplace)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, 0.0, 6.0, self.inplace)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return "inplace=True" if self.inplace else ""

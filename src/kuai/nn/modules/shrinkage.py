@@ -42,16 +42,14 @@ class Hardshrink(Module):
     Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
 
+    _shown = "{self.lambd}"
+
     def __init__(self, lambd=0.5):
         super().__init__()
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardshrink(input, self.lambd)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.lambd}"
 
 
 class Softshrink(Module):
@@ -72,13 +70,11 @@ class Softshrink(Module):
     Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
 
+    _shown = "{self.lambd}"
+
     def __init__(self, lambd=0.5):
         super().__init__()
         self.lambd = lambd
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softshrink(input, self.lambd)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.lambd}"

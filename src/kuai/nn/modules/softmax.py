@@ -10,6 +10,8 @@ __all__ = ["LogSoftmax", "Softmax", "Softmax2d", "Softmin"]
 class _OverDim(Module):
     """An activation along one dimension."""
 
+    _shown = "dim={self.dim}"
+
     def __init__(self, dim=None):
         super().__init__()
         self.dim = dim
@@ -17,10 +19,6 @@ class _OverDim(Module):
     def __setstate__(self, state):
         super().__setstate__(state)
         self.__dict__.setdefault("dim", None)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"dim={self.dim}"
 
 
 class Softmax(_OverDim):
