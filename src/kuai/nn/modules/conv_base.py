@@ -8,8 +8,7 @@ from typing import Any
 from kuai.engine.tensor import Tensor
 from kuai.nn import init
 from kuai.nn.base.module import Module
-from kuai.nn.parameter import Parameter
-from kuai.ops.array.creation import empty
+from kuai.nn.modules.factory import parameter
 
 __all__ = ["_ConvNd", "_ConvTransposeNd"]
 
@@ -73,10 +72,9 @@ class _ConvNd(Module):
             )
 
     def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
-        made = dict(device=device, dtype=dtype)
-        self.weight = Parameter(empty(self._weight_shape(), **made))
+        self.weight = parameter(self._weight_shape(), device, dtype)
         if bias:
-            self.bias = Parameter(empty(self.out_channels, **made))
+            self.bias = parameter(self.out_channels, device, dtype)
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()

@@ -6,6 +6,7 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 from kuai.nn.base.module import Module
+from kuai.ops.dimensions import each
 from kuai.ops.nn import pooling
 
 __all__ = [
@@ -167,19 +168,15 @@ class AvgPool1d(_AvgPoolNd):
         count_include_pad: bool = True,
     ):
         super().__init__()
-        self.kernel_size = _one(kernel_size)
-        self.stride = _one(kernel_size if stride is None else stride)
-        self.padding = _one(padding)
+        self.kernel_size = each(kernel_size, 1)
+        self.stride = each(kernel_size if stride is None else stride, 1)
+        self.padding = each(padding, 1)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
         numbers = (self.kernel_size, self.stride, self.padding)
         return pooling.avg_pool1d(input, *numbers, self.ceil_mode, self.count_include_pad)
-
-
-def _one(given: Sizes) -> tuple[int, ...]:
-    return tuple(given) if isinstance(given, (tuple, list)) else (given,)
 
 
 class AvgPool2d(_AvgPool):
