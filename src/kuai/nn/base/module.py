@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from kuai.engine.compile import compiler
 from kuai.engine.tensor import Tensor, changes, modes
+from kuai.engine.tensor.frames import fold
 from kuai.nn.base import (
     conversion,
     hooks,
@@ -149,6 +150,7 @@ class Module:
                 return HookedCall(self, args, kwargs).run()
             except Exception as error:
                 name_block(error, self, args, kwargs)
+                fold(error)
                 raise
 
     def _call_impl(self, *args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, Sequence, op
 from kuai.engine.tensor import Tensor, from_array, method
 from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.array import shaping
 from kuai.ops.array.index_plan import (
@@ -271,5 +272,5 @@ def jax_shape(input, spots):
     return input.at[spots].get(mode="clip").shape
 
 
-method(get_item, name="__getitem__")
-method(set_item, name="__setitem__")
+method(folding(get_item), name="__getitem__")
+method(folding(set_item), name="__setitem__")
