@@ -92,7 +92,7 @@ class WrappedHook:
             self.module = weakref.ref(state["module"])
 
 
-def add_hook(hooks: Any, hook: Callable, *, prepend: bool = False, options: tuple = ()):
+def add_hook(hooks: Any, hook: Any, *, prepend: bool = False, options: tuple = ()):
     """Put ``hook`` into ``hooks``; ``options`` are (dictionary, wanted) pairs for its key."""
     handle = RemovableHandle(hooks, extra_dict=[dictionary for dictionary, _ in options])
     hooks[handle.id] = hook

@@ -1,5 +1,7 @@
 """Batch normalization: parameters and running statistics for each channel."""
 
+from typing import Any
+
 import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array
@@ -23,7 +25,7 @@ class _NormBase(Module):
     """Affine parameters and running statistics for each channel."""
 
     _version = 2
-    _ranks = ()
+    _ranks: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         *,
         bias=True,
     ):
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         super().__init__(0, eps, momentum, False, False, **made, bias=bias)
         self.affine = affine
         self.track_running_stats = track_running_stats

@@ -21,6 +21,8 @@ __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequen
 class _Numbered(Module):
     """What the containers whose children are numbered share."""
 
+    _modules: dict[str, Any]
+
     def __len__(self) -> int:
         return len(self._modules)
 
@@ -49,7 +51,7 @@ class _Numbered(Module):
 
     def pop(self, key: int | slice) -> Any:
         """Take a module out and return it."""
-        module = self[key]
+        module = self[key]  # pyright: ignore[reportIndexIssue]  (each container has its own)
         del self[key]
         return module
 

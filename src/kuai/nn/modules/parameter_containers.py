@@ -214,7 +214,7 @@ class ParameterDict(Module):
         """One line for each value."""
         return "\n".join(_line(key, value, typename(value)) for key, value in self.items())
 
-    def __call__(self, input: Any) -> Any:
+    def __call__(self, input: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         raise RuntimeError("ParameterDict should not be called.")
 
     def __or__(self, other: ParameterDict) -> ParameterDict:

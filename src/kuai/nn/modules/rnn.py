@@ -53,7 +53,7 @@ class RNNBase(Module):
         self._make_weights({"device": device, "dtype": dtype})
         self.reset_parameters()
 
-    def _check_dropout(self, dropout):
+    def _check_dropout(self, dropout: float):
         is_number = isinstance(dropout, numbers.Number) and not isinstance(dropout, bool)
         if not is_number or not 0 <= dropout <= 1:
             raise ValueError(

@@ -8,6 +8,7 @@ become one branch or loop of the program (see `control_flow_lifted`).
 from typing import Any
 
 import jax
+import jax.core
 
 from kuai.engine.compile.bodies import aval_of
 from kuai.engine.compile.calling import line_of_error

@@ -16,6 +16,7 @@ and each gradient would need a gradient of its own.
 import functools
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
