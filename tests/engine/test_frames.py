@@ -64,6 +64,12 @@ def test_under_autocast():
         assert frames(users_line) == ["users_line"]
 
 
+@pytest.mark.parametrize("transform", [kuai.vmap, kuai.func.grad, kuai.func.jacrev])
+def test_under_a_transform(transform):
+    twice = ["<lambda>"] * 2  # the call, and the function it is made of
+    assert frames(lambda: transform(lambda x: x.view(7))(kuai.ones(2))) == twice
+
+
 def test_inside_a_compiled_function():
     step = kuai.compile(users_line)
     assert frames(step)[-1] == "users_line"

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from kuai.engine.tensor.frames import folding
 from kuai.func.differentiating import jvp, vjp
 from kuai.func.trees import flatten, leaves_of, structure
 from kuai.func.vectorizing import vmap
@@ -40,6 +41,7 @@ def jacrev(
     """
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         partial, chosen = _of_chosen(func, args, kwargs, argnums)
         output, pull_back, *aux = vjp(partial, *chosen, has_aux=has_aux)
@@ -73,6 +75,7 @@ def jacfwd(
     """
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         partial, chosen = _of_chosen(func, args, kwargs, argnums)
         inputs, tree = flatten(chosen)

@@ -21,6 +21,7 @@ from typing import ParamSpec, TypeVar
 import jax
 
 import kuai.errors
+from kuai.errors import drop_jax_note
 
 __all__ = ["fold", "folding"]
 
@@ -45,6 +46,7 @@ def fold(error: Exception) -> None:
     if not steps or not (hasattr(error, _MARK) or _is_told(steps[-1])):
         return
     setattr(error, _MARK, True)
+    drop_jax_note(error)
     kept = None
     for step in reversed(steps):
         if not _file(step).startswith((_OWN, _JAX)):
