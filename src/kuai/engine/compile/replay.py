@@ -37,8 +37,8 @@ class Run:
     Attributes:
         inputs: of the program.
         numbers: number of an input -> the Python number that it was made of.
-        memory: numbers of inputs that are only there to be written into.
-        alive: number of a result -> its placeholder.
+        memory: numbers of inputs that are only there to be written into -> their types.
+        alive: number of a result -> its placeholder, of those that are alive now.
         sharding: where all of it lies, or None if that is in several places.
         asked: the placeholders whose values were asked for, in that order.
     """
@@ -46,9 +46,16 @@ class Run:
     asked: list = []
 
     def __init__(self, record, program, alive):
-        self.inputs, self.numbers, self.memory = record.inputs, record.given, record.memory
+        self.inputs, self.numbers = record.inputs, record.given
+        taken = {-1 - p.takes: p.type for p in alive if p.takes is not None}
+        self.memory = {n: taken[n] for n in record.memory}
         self.program, self.sharding = program, record.sharding
-        self.alive = {placeholder.index: placeholder for placeholder in alive}
+        self._references = [(each.index, weakref.ref(each)) for each in alive]
+
+    @property
+    def alive(self):
+        found = {number: reference() for number, reference in self._references}
+        return {number: each for number, each in found.items() if each is not None}
 
 
 class Replay:
@@ -73,8 +80,9 @@ class Replay:
         memory = list(run.memory)
         origins = {n: before.origin_of(run, n) for n in range(len(run.inputs)) if n not in memory}
         before.pin_numbers(origins.values())
+        alive = run.alive
         self._arrange_inputs(run, origins, memory)
-        self._arrange_results(run, origins, After(before, run, result, expected), memory)
+        self._arrange_results(run, alive, origins, After(before, run, alive, result, expected))
         self._arrange_grads(before, origins)
         self.watch.freeze()
         self.calls = 0
@@ -98,15 +106,15 @@ class Replay:
         self.donated = [order[n] for n in self.program.donated]
         self.kept = [order[n] for n in self.program.kept]
 
-    def _arrange_results(self, run, origins, after, memory):
+    def _arrange_results(self, run, alive, origins, after):
         """For each result that is alive its place; those that stay in theirs come first."""
         position = {n: i for i, n in enumerate(self.program.order)}
-        self.wanted = [(position[n], placeholder.type) for n, placeholder in run.alive.items()]
-        place = {n: i for i, n in enumerate(run.alive)}
+        self.wanted = [(position[n], placeholder.type) for n, placeholder in alive.items()]
+        place = {n: i for i, n in enumerate(alive)}
         self.updated, self.written = [None] * len(self.donated), []
         for storage, n, times in after.written:
             at = position[n]
-            if at < len(self.donated) and self._stays(run, origins, at, storage, run.alive[n].type):
+            if at < len(self.donated) and self._stays(run, origins, at, storage, alive[n].type):
                 self.updated[at] = storage, times
                 self.wanted[place[n]] = None
             else:
@@ -119,8 +127,7 @@ class Replay:
         after.renumber(place)
         if any(self.wanted[each.number] is None for each in after.made):
             raise Refused("a result that is state, too")
-        taken = {-1 - p.takes: p for p in run.alive.values() if p.takes is not None}
-        self.wants = [taken[n].type for n in memory]
+        self.wants = list(run.memory.values())
 
     def _stays(self, run, origins, at, storage, kind) -> bool:
         """Whether a result takes the place of the input whose memory it takes."""

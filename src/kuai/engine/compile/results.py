@@ -88,9 +88,9 @@ class After:
         made: the parts of that which are made of results.
     """
 
-    def __init__(self, before, run, result, expected):
+    def __init__(self, before, run, alive, result, expected):
         self.before, self._asked = before, run.asked
-        self._numbers = {id(placeholder): n for n, placeholder in run.alive.items()}
+        self._numbers = {id(placeholder): n for n, placeholder in alive.items()}
         self._placed: list[int] = []
         self.written, self.counted, self.grads, self.dropped, self.changed = [], [], [], [], []
         self._find_storages()
