@@ -100,7 +100,7 @@ class Distribution:
             >>> kuai.distributions.Normal(kuai.zeros(1), 1.0).expand((2, 3)).batch_shape
             torch.Size([2, 3])
         """
-        new = self._get_checked_instance(_nearest_of_ours(type(self)), _instance)
+        new = self._to_fill(_instance)
         batch_shape = Size(batch_shape)
         for name, value in self.__dict__.items():
             if name not in new.__dict__:
@@ -116,6 +116,11 @@ class Distribution:
         if isinstance(value, Distribution):
             return value.expand(batch_shape + value.batch_shape[len(self._batch_shape) :])
         return value
+
+    def _to_fill(self, _instance):
+        """The instance that `expand` fills: a new one, or that of a subclass."""
+        ours = next(c for c in type(self).__mro__ if c.__module__.startswith(f"{__package__}."))
+        return self._get_checked_instance(ours, _instance)
 
     def _get_checked_instance(self, cls, _instance=None):
         if _instance is not None:
@@ -260,7 +265,3 @@ class Distribution:
         texts = [f"{n}: {v if v.numel() == 1 else v.size()}" for n, v in given.items()]
         return f"{self.__class__.__name__}({', '.join(texts)})"
 
-
-def _nearest_of_ours(kind):
-    """The class of this package that a class is, or is derived from."""
-    return next(c for c in kind.__mro__ if c.__module__.startswith(f"{__package__}."))

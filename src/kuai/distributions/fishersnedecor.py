@@ -38,18 +38,20 @@ class FisherSnedecor(Distribution):
 
     @property
     def mean(self):
-        df2 = where(self.df2 > 2, self.df2, math.nan)
-        return df2 / (df2 - 2)
+        df2 = where(self.df2 > 2, self.df2, 3.0)
+        return where(self.df2 > 2, df2 / (df2 - 2), math.nan)
 
     @property
     def mode(self):
-        df1 = where(self.df1 > 2, self.df1, math.nan)
-        return (df1 - 2) / df1 * self.df2 / (self.df2 + 2)
+        df1 = where(self.df1 > 2, self.df1, 3.0)
+        mode = (df1 - 2) / df1 * self.df2 / (self.df2 + 2)
+        return where(self.df1 > 2, mode, math.nan)
 
     @property
     def variance(self):
-        df1, df2 = self.df1, where(self.df2 > 4, self.df2, math.nan)
-        return 2 * df2.square() * (df1 + df2 - 2) / (df1 * (df2 - 2).square() * (df2 - 4))
+        df1, df2 = self.df1, where(self.df2 > 4, self.df2, 5.0)
+        value = 2 * df2.square() * (df1 + df2 - 2) / (df1 * (df2 - 2).square() * (df2 - 4))
+        return where(self.df2 > 4, value, math.nan)
 
     def rsample(self, sample_shape=Size()):  # noqa: B008
         tiny = finfo(self.df1.dtype).tiny

@@ -57,11 +57,8 @@ class Kumaraswamy(TransformedDistribution):
     @property
     def mode(self):
         a, b = self.concentration1, self.concentration0
-        exists = (a >= 1) & (b >= 1)
-        # ((a - 1) / (ab - 1))^(1/a)
-        log_mode = ((-a).log1p() - (-a * b).log1p()) / a
-        log_mode = where(exists, ((a - 1).log() - (a * b - 1).log()) / a, log_mode)
-        return where(exists, log_mode, math.nan).exp()
+        mode = ((a - 1) / (a * b - 1)).pow(1 / a)
+        return where((a >= 1) & (b >= 1), mode, math.nan)
 
     @property
     def variance(self):

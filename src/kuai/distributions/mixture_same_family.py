@@ -43,7 +43,7 @@ class MixtureSameFamily(Distribution):
         self._mixture_distribution = mixture_distribution
         self._component_distribution = component_distribution
         _check_batches(mixture_distribution, component_distribution)
-        self._num_component = mixture_distribution.param_shape[-1]
+        self._num_component = mixture_distribution.logits.shape[-1]
         self._event_ndims = len(component_distribution.event_shape)
         super().__init__(
             component_distribution.batch_shape[:-1],

@@ -11,7 +11,6 @@ from kuai.distributions.functions import (
     cholesky,
     diag_embed,
     slogdet,
-    solve_triangular,
     where,
 )
 from kuai.distributions.multivariate_normal import (
@@ -187,10 +186,7 @@ class Wishart(ExponentialFamily):
     def log_prob(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        # tr(V⁻¹ x) = tr(L⁻¹ x L⁻ᵀ)
-        once = solve_triangular(self.scale_tril, value, upper=False)
-        both = solve_triangular(self.scale_tril, once.mT, upper=False)
-        trace = both.diagonal(dim1=-2, dim2=-1).sum(-1)
+        trace = (self.precision_matrix * value).sum((-2, -1))  # of V⁻¹ x
         exponent = (self.df - self._size - 1) / 2
         return exponent * slogdet(value).logabsdet - trace / 2 - self._log_constant()
 
