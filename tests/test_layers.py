@@ -22,7 +22,7 @@ LAYERS = [
     {"engine"},
     {"ops"},
     {"nn"},
-    {"data", "optim", "saving"},
+    {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
     {"amp", "autograd", "backends", "func", "utils", FILES_BESIDE},
     {"cli"},

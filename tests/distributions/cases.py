@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 import kuai
 import kuai.distributions  # noqa: F401 - it is loaded when it is first asked for
@@ -76,9 +75,7 @@ CASES = {
     "Cauchy": Case(lambda D, a, b: D.Cauchy(a, b), (X, B), A, moments=False),
     "Chi2": Case(lambda D, a: D.Chi2(a), (A,), B),
     "ContinuousBernoulli": Case(lambda D, p: D.ContinuousBernoulli(p), (P,), U),
-    "ContinuousBernoulli-logits": Case(
-        lambda D, p: D.ContinuousBernoulli(logits=p), (LOGITS,), U
-    ),
+    "ContinuousBernoulli-logits": Case(lambda D, p: D.ContinuousBernoulli(logits=p), (LOGITS,), U),
     "Dirichlet": Case(lambda D, a: D.Dirichlet(a), ([A, B],), ROWS),
     "Exponential": Case(lambda D, a: D.Exponential(a), (A,), B),
     "FisherSnedecor": Case(
@@ -102,9 +99,7 @@ CASES = {
         lambda D, a, b: D.InverseGamma(a, b), ([3.0, 4.0, 7.0], B), A, moments=False
     ),
     # PyTorch's mode is nan everywhere
-    "Kumaraswamy": Case(
-        lambda D, a, b: D.Kumaraswamy(a, b), (A, B), U, differing=("mode",)
-    ),
+    "Kumaraswamy": Case(lambda D, a, b: D.Kumaraswamy(a, b), (A, B), U, differing=("mode",)),
     "LKJCholesky": Case(
         lambda D, a: D.LKJCholesky(3, a),
         ([0.5, 2.0],),
@@ -126,9 +121,7 @@ CASES = {
         [0.1, 2.0],
     ),
     "MixtureSameFamily-vectors": Case(
-        lambda D, p, a, b: D.MixtureSameFamily(
-            D.Categorical(p), D.Independent(D.Normal(a, b), 1)
-        ),
+        lambda D, p, a, b: D.MixtureSameFamily(D.Categorical(p), D.Independent(D.Normal(a, b), 1)),
         (ROW, [[0.0, 1.0], [2.0, -1.0], [0.5, 0.5]], [[0.5, 1.0]] * 3),
         [0.1, 2.0],
     ),

@@ -72,10 +72,8 @@ def _to_real(constraint):
     return transforms.identity_transform
 
 
-@_both(constraints.positive, constraints.nonnegative)
+@_both(constraints.greater_than, constraints.greater_than_eq)
 def _to_greater(constraint):
-    if is_number(constraint.lower_bound) and constraint.lower_bound == 0:
-        return transforms.ExpTransform()
     shift = transforms.AffineTransform(constraint.lower_bound, 1)
     return transforms.ComposeTransform([transforms.ExpTransform(), shift])
 

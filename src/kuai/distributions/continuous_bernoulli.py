@@ -35,7 +35,7 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
     Example:
         >>> m = kuai.distributions.ContinuousBernoulli(kuai.tensor([0.3]))
         >>> m.log_prob(kuai.tensor([0.5]))
-        tensor([-0.0299])
+        tensor([-0.0297])
         >>> m.mean
         tensor([0.4302])
     """

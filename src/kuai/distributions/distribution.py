@@ -237,8 +237,7 @@ class Distribution:
         pairs = zip(reversed(shape), reversed(expected), strict=False)
         if any(1 not in pair and pair[0] != pair[1] for pair in pairs):
             raise ValueError(
-                "Value is not broadcastable with batch_shape+event_shape: "
-                f"{shape} vs {expected}."
+                f"Value is not broadcastable with batch_shape+event_shape: {shape} vs {expected}."
             )
 
     def _check_support(self, value):
@@ -264,4 +263,3 @@ class Distribution:
         given = {n: self.__dict__[n] for n in self.arg_constraints if n in self.__dict__}
         texts = [f"{n}: {v if v.numel() == 1 else v.size()}" for n, v in given.items()]
         return f"{self.__class__.__name__}({', '.join(texts)})"
-

@@ -111,8 +111,8 @@ def _under_laplace(p, q):
 
 CROSS_ENTROPIES = {
     Normal: (_under_normal, [Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace]),
-    Exponential: (_under_exponential, [Beta, ContinuousBernoulli, Gamma, Pareto]),
-    Gamma: (_under_gamma, [Beta, Exponential, Pareto]),
+    Exponential: (_under_exponential, [Beta, ContinuousBernoulli, Gamma]),
+    Gamma: (_under_gamma, [Beta, Exponential]),
     Gumbel: (_under_gumbel, [Exponential, Gamma, Normal, Uniform]),
     ContinuousBernoulli: (_under_continuous_bernoulli, [Beta]),
     Uniform: (_under_uniform, [Beta, ContinuousBernoulli]),
@@ -133,10 +133,23 @@ for _other, (_formula, _kinds) in CROSS_ENTROPIES.items():
 _register(Uniform, Normal, _under_normal)
 
 
-@register_kl(Pareto, Normal)
-def _pareto_normal(p, q):
-    value = _under_normal(p, q) - p.entropy()
-    return where(p.alpha <= 2, math.inf, value)
+# Pareto distributions, whose moments may be infinite -----------------------------------------------
+
+
+def _register_pareto(other, cross_entropy, least):
+    """A formula that holds where alpha is above `least`; elsewhere a moment of p is infinite."""
+
+    @register_kl(Pareto, other)
+    def divergence(p, q):
+        is_finite = p.alpha > least
+        alpha = where(is_finite, p.alpha, least + 1.0)  # so that no gradient is 0 · inf
+        inside = Pareto(p.scale, alpha, validate_args=False)
+        return where(is_finite, cross_entropy(inside, q) - inside.entropy(), math.inf)
+
+
+_register_pareto(Exponential, _under_exponential, 1)
+_register_pareto(Gamma, _under_gamma, 1)
+_register_pareto(Normal, _under_normal, 2)
 
 
 # Uniform distributions, which another one may not contain ------------------------------------------

@@ -29,7 +29,7 @@ class LKJCholesky(Distribution):
     Example:
         >>> m = kuai.distributions.LKJCholesky(3, 0.5)
         >>> m.log_prob(kuai.eye(3))
-        tensor(-2.2894)
+        tensor(-2.5310)
         >>> m.sample((4,)).shape
         torch.Size([4, 3, 3])
     """

@@ -98,9 +98,7 @@ class LowRankMultivariateNormal(Gaussian):
 
     def _correction(self, columns):
         """A c for columns c, where Σ⁻¹ = D⁻¹ - Aᵀ A."""
-        return solve_triangular(
-            self._capacitance_tril, self._scaled_factor @ columns, upper=False
-        )
+        return solve_triangular(self._capacitance_tril, self._scaled_factor @ columns, upper=False)
 
     def _squared_norms(self, columns):
         plain = (columns.square() / self.cov_diag.unsqueeze(-1)).sum(-2)

@@ -1,7 +1,10 @@
 """The Pareto distribution."""
 
+import math
+
 from kuai.distributions import constraints
 from kuai.distributions.exponential import Exponential
+from kuai.distributions.functions import where
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import AffineTransform, ExpTransform
 from kuai.distributions.utils import broadcast_all
@@ -34,8 +37,9 @@ class Pareto(TransformedDistribution):
 
     @property
     def mean(self):
-        alpha = self.alpha.clamp(min=1)  # inf up to there
-        return alpha * self.scale / (alpha - 1)
+        is_finite = self.alpha > 1
+        alpha = where(is_finite, self.alpha, 2.0)
+        return where(is_finite, alpha * self.scale / (alpha - 1), math.inf)
 
     @property
     def mode(self):
@@ -43,8 +47,10 @@ class Pareto(TransformedDistribution):
 
     @property
     def variance(self):
-        alpha = self.alpha.clamp(min=2)
-        return self.scale.square() * alpha / ((alpha - 1).square() * (alpha - 2))
+        is_finite = self.alpha > 2
+        alpha = where(is_finite, self.alpha, 3.0)
+        value = self.scale.square() * alpha / ((alpha - 1).square() * (alpha - 2))
+        return where(is_finite, value, math.inf)
 
     def entropy(self):
         return (self.scale / self.alpha).log() + 1 + self.alpha.reciprocal()

@@ -60,7 +60,7 @@ class RelaxedBernoulli(TransformedDistribution):
     Example:
         >>> m = kuai.distributions.RelaxedBernoulli(kuai.tensor([2.2]), kuai.tensor([0.3]))
         >>> m.log_prob(kuai.tensor([0.5]))
-        tensor([0.6144])
+        tensor([0.6141])
         >>> m.rsample().shape
         torch.Size([1])
     """

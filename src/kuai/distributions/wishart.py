@@ -90,9 +90,7 @@ class Wishart(ExponentialFamily):
         if not may_be_checked():
             return
         if is_refused(self.df > size - 1):
-            raise ValueError(
-                f"Value of df={df} expected to be greater than ndim - 1 = {size - 1}."
-            )
+            raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {size - 1}.")
         if is_refused(self.df >= size):
             warnings.warn(
                 "Low df values detected. Singular samples are highly likely to occur for "
@@ -168,9 +166,7 @@ class Wishart(ExponentialFamily):
                 break
             if attempt == 0:
                 warnings.warn("Singular sample detected.", stacklevel=2)
-            sample = where(
-                self._per_matrix(is_good), sample, self._bartlett_sampling(sample_shape)
-            )
+            sample = where(self._per_matrix(is_good), sample, self._bartlett_sampling(sample_shape))
         return sample
 
     def _half_log_det(self):
