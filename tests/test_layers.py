@@ -24,7 +24,7 @@ LAYERS = [
     {"nn"},
     {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
-    {"amp", "autograd", "backends", "func", "utils", FILES_BESIDE},
+    {"amp", "autograd", "backends", "func", "masked", "signal", "testing", "utils", FILES_BESIDE},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

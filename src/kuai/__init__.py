@@ -62,6 +62,9 @@ strided = "torch.strided"
 contiguous_format = "torch.contiguous_format"
 preserve_format = "torch.preserve_format"
 channels_last = "torch.channels_last"
+from math import e, inf, nan, pi
+
+newaxis = None
 
 from kuai import (
     amp,
@@ -95,7 +98,7 @@ from kuai.saving import (
 )
 
 #: Families that are imported when somebody first asks for them: `import kuai` stays quick.
-_LATE = ("distributions",)
+_LATE = ("distributions", "masked", "signal", "testing")
 
 __all__ = [_name for _name in _names if not _name.startswith("_")] + [*_LATE]
 

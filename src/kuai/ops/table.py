@@ -20,6 +20,7 @@ from kuai.ops import (
     conversion as conversion,
     convolution as convolution,
     creation as creation,
+    distribution_draws as distribution_draws,
     division as division,
     dropout as dropout,
     embedding as embedding,
@@ -60,12 +61,14 @@ from kuai.ops import (
     softmax as softmax,
     sorting as sorting,
     special as special,
+    spectrogram as spectrogram,
     splitting as splitting,
     to_python as to_python,
     transposing as transposing,
     trigonometry as trigonometry,
     vision as vision,
     whole_numbers as whole_numbers,
+    window_functions as window_functions,
     windows as windows,
 )
 from kuai.ops.native import memory as memory
