@@ -129,7 +129,7 @@ class CorrCholeskyTransform(Transform):
         lengths = tril_matrix_to_vec(before, diag=-1).sqrt()
         return (tril_matrix_to_vec(y, diag=-1) / lengths).atanh()
 
-    def log_abs_det_jacobian(self, x, y):
+    def log_abs_det_jacobian(self, x, y, intermediates=None):
         # the rows' last elements but one depend on nothing else: no factor for them
         left = tril_matrix_to_vec(1 - y.square().cumsum(-1), diag=-2)
         tanh = 2 * (math.log(2) - x - softplus(-2 * x))

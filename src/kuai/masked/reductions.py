@@ -14,6 +14,7 @@ from kuai.engine.tensor.dtypes import (
     int64,
     uint8,
 )
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.masked.filling import Dims, all_dims, filled, highest, lowest, whole_mask
 from kuai.ops.comparison import where
 from kuai.ops.creation import ones_like
@@ -252,6 +253,11 @@ def norm(
         >>> kuai.masked.norm(kuai.tensor([3.0, 9.0, 4.0]), 2, mask=kuai.tensor([True, False, True]))
         tensor(5.)
     """
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(input.dtype.jax)}"
+        )
     result = filled(input, mask, math.inf if ord == -math.inf else 0)
     dims = all_dims(dim, input.dim())
     return vector_norm(result, ord, dims, bool(keepdim), dtype=dtype or input.dtype)
