@@ -15,7 +15,12 @@ They are made of Kuai's tensors and operations, so autograd, `kuai.compile` and 
 a compiled function draws new numbers at each call.
 """
 
-from kuai.distributions import constraints, kl_cross, kl_same, transforms
+from kuai.distributions import (
+    constraints as constraints,
+    kl_cross as kl_cross,
+    kl_same as kl_same,
+    transforms as transforms,
+)
 from kuai.distributions.bernoulli import Bernoulli
 from kuai.distributions.beta import Beta
 from kuai.distributions.binomial import Binomial

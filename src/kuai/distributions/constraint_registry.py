@@ -1,7 +1,7 @@
 """From a constraint to a transform whose values satisfy it.
 
-`transform_to(constraint)` suits optimisers: any map onto the region will do. `biject_to(constraint)`
-suits inference, which needs the Jacobian: it is bijective.
+`transform_to(constraint)` suits optimisers: any map onto the region will do.
+`biject_to(constraint)` suits inference, which needs the Jacobian: it is bijective.
 """
 
 from kuai.distributions import constraints, transforms

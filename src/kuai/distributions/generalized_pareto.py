@@ -12,7 +12,7 @@ __all__ = ["GeneralizedPareto"]
 
 
 class GeneralizedPareto(Distribution):
-    """The distribution of what exceeds a threshold: P(X > x) = (1 + c z)^(-1/c), z = (x - loc)/scale.
+    """What exceeds a threshold: P(X > x) = (1 + c z)^(-1/c), z = (x - loc) / scale.
 
     Args:
         loc: the threshold.

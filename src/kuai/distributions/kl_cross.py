@@ -133,7 +133,7 @@ for _other, (_formula, _kinds) in CROSS_ENTROPIES.items():
 _register(Uniform, Normal, _under_normal)
 
 
-# Pareto distributions, whose moments may be infinite -----------------------------------------------
+# Pareto distributions, whose moments may be infinite ----------------------------------------------
 
 
 def _register_pareto(other, cross_entropy, least):
@@ -152,7 +152,7 @@ _register_pareto(Gamma, _under_gamma, 1)
 _register_pareto(Normal, _under_normal, 2)
 
 
-# Uniform distributions, which another one may not contain ------------------------------------------
+# Uniform distributions, which another one may not contain -----------------------------------------
 
 
 def _register_inside(other, cross_entropy, sticks_out):

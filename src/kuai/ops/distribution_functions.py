@@ -1,4 +1,4 @@
-"""Functions that formulas of `kuai.distributions` need and that have no public name of their own."""
+"""Functions that formulas of `kuai.distributions` need and that have no name of their own."""
 
 import jax
 import jax.numpy as jnp

@@ -205,7 +205,8 @@ def _leaf(actual, expected, options, place):
         numbers = [v.item() if isinstance(v, np.number) else v for v in (actual, expected)]
         kinds = [_DTYPES[next(k for k in _DTYPES if isinstance(v, k))] for v in numbers]
         tolerances = options.tolerances(place, *kinds)
-        return lambda: _compare_numbers(*numbers, tolerances, options, place)
+        ours, theirs = numbers
+        return lambda: _compare_numbers(ours, theirs, tolerances, options, place)
     pair = _as_tensors(actual, expected, options)
     if pair is None:
         text = (
@@ -213,8 +214,9 @@ def _leaf(actual, expected, options, place):
             f"{type(actual)} and {type(expected)}."
         )
         raise _Mismatch(TypeError, text, place)
-    tolerances = options.tolerances(place, pair[0].dtype, pair[1].dtype)
-    return lambda: _compare_tensors(*pair, tolerances, options, place)
+    first, second = pair
+    tolerances = options.tolerances(place, first.dtype, second.dtype)
+    return lambda: _compare_tensors(first, second, tolerances, options, place)
 
 
 def _as_tensors(actual, expected, options):

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.dtypes import dtype as _dtype, finfo, iinfo
@@ -69,10 +70,8 @@ def make_tensor(
     return made.requires_grad_(requires_grad) if inexact else made
 
 
-def _sizes(shape):
-    if len(shape) == 1 and isinstance(shape[0], Sequence):
-        return tuple(shape[0])
-    return tuple(shape)
+def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape)
 
 
 def _limits(dtype):

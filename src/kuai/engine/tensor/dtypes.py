@@ -165,6 +165,12 @@ class finfo:
         1.1920928955078125e-07
     """
 
+    eps: float
+    max: float
+    min: float
+    tiny: float
+    smallest_normal: float
+
     def __init__(self, type: dtype | None = None):
         kind = get_default_dtype() if type is None else _as_dtype("finfo", type)
         if not (kind.is_floating_point or kind.is_complex):
