@@ -1,30 +1,30 @@
 """The functions of tensors that the formulas of this package are written with."""
 
-from kuai.ops.activation import softplus
-from kuai.ops.classification import binary_cross_entropy_with_logits
-from kuai.ops.comparison import isclose, where
-from kuai.ops.creation import as_tensor, full, full_like, ones_like, tensor, zeros_like
-from kuai.ops.distribution_draws import (
+from kuai.ops.array.creation import as_tensor, full, full_like, ones_like, tensor, zeros_like
+from kuai.ops.array.distribution_draws import (
     binomial,
     log_standard_gamma,
     standard_gamma,
     von_mises_with,
 )
-from kuai.ops.distribution_functions import (
+from kuai.ops.array.joining import broadcast_tensors, cat, stack
+from kuai.ops.array.random_fills import bernoulli, multinomial, poisson
+from kuai.ops.array.random_values import rand, randn
+from kuai.ops.array.rearranging import diag_embed
+from kuai.ops.array.sequences import arange, eye
+from kuai.ops.math.comparison import isclose, where
+from kuai.ops.math.distribution_functions import (
     are_positive_definite,
     log_bessel_i0,
     log_bessel_i1,
     lower_gamma,
 )
-from kuai.ops.embedding import one_hot
-from kuai.ops.factorization import cholesky, eigvalsh, slogdet, solve_triangular
-from kuai.ops.joining import broadcast_tensors, cat, stack
-from kuai.ops.padding import pad
-from kuai.ops.random_fills import bernoulli, multinomial, poisson
-from kuai.ops.random_values import rand, randn
-from kuai.ops.rearranging import diag_embed
-from kuai.ops.sequences import arange, eye
-from kuai.ops.special import logaddexp, xlogy
+from kuai.ops.math.factorization import cholesky, eigvalsh, slogdet, solve_triangular
+from kuai.ops.math.special import logaddexp, xlogy
+from kuai.ops.nn.activation import softplus
+from kuai.ops.nn.classification import binary_cross_entropy_with_logits
+from kuai.ops.nn.embedding import one_hot
+from kuai.ops.nn.padding import pad
 
 __all__ = [
     "arange",

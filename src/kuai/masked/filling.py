@@ -4,7 +4,7 @@ import math
 
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import bool_, iinfo
-from kuai.ops.comparison import where
+from kuai.ops.math.comparison import where
 
 __all__ = ["Dims", "all_dims", "filled", "highest", "lowest", "whole_mask"]
 

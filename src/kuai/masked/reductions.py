@@ -16,9 +16,9 @@ from kuai.engine.tensor.dtypes import (
 )
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.masked.filling import Dims, all_dims, filled, highest, lowest, whole_mask
-from kuai.ops.comparison import where
-from kuai.ops.creation import ones_like
-from kuai.ops.linalg import vector_norm
+from kuai.ops.array.creation import ones_like
+from kuai.ops.math.comparison import where
+from kuai.ops.math.linalg import vector_norm
 
 __all__ = [
     "amax",

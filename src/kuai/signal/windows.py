@@ -11,7 +11,7 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.dtypes import dtype as _dtype
-from kuai.ops import window_functions
+from kuai.ops.array import window_functions
 
 __all__ = [
     "bartlett",

@@ -15,7 +15,7 @@ import numpy as np
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote_types
-from kuai.ops.creation import as_tensor, tensor
+from kuai.ops.array.creation import as_tensor, tensor
 
 __all__ = ["assert_allclose", "assert_close"]
 

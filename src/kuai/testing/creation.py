@@ -7,10 +7,10 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.dtypes import dtype as _dtype, finfo, iinfo
-from kuai.ops.comparison import where
-from kuai.ops.creation import empty
-from kuai.ops.random_values import randint
-from kuai.ops.windows import view_as_complex
+from kuai.ops.array.creation import empty
+from kuai.ops.array.random_values import randint
+from kuai.ops.array.windows import view_as_complex
+from kuai.ops.math.comparison import where
 
 __all__ = ["make_tensor"]
 
