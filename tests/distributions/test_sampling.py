@@ -8,7 +8,7 @@ import pytest
 import kuai
 import kuai.distributions as D
 from kuai import nn
-from tests.distributions.cases import CASES
+from tests.distributions.cases import CASES, some
 
 COUNT = 4_000
 #: Distributions of heavy tails or of large matrices: too few samples for their moments.
@@ -29,7 +29,7 @@ def moments(case):
         return distribution, None, None
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.moments])
+@pytest.mark.parametrize("name", some([name for name, case in CASES.items() if case.moments], 4))
 def test_moments(name):
     kuai.manual_seed(0)
     distribution, mean, variance = moments(CASES[name])
@@ -67,7 +67,7 @@ KOLMOGOROV = [
 ]
 
 
-@pytest.mark.parametrize("name", KOLMOGOROV)
+@pytest.mark.parametrize("name", some(KOLMOGOROV, 4))
 def test_samples_follow_the_cdf(name):
     """Kolmogorov and Smirnov: the largest distance of the empirical from the true cdf."""
     kuai.manual_seed(1)
@@ -83,7 +83,9 @@ def test_samples_follow_the_cdf(name):
     assert np.abs(uniform - steps).max() < 1.95 / math.sqrt(COUNT)  # p = 0.001
 
 
-@pytest.mark.parametrize("name", ["Gamma", "Beta", "Dirichlet", "StudentT", "Normal", "Laplace"])
+@pytest.mark.parametrize(
+    "name", some(["Gamma", "Beta", "Dirichlet", "StudentT", "Normal", "Laplace"], 3)
+)
 def test_gradient_of_the_mean_of_samples(name):
     """d/dθ E[f(x)] by rsample, beside the derivative of the known E[f(x)]."""
     kuai.manual_seed(2)

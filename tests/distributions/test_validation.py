@@ -223,7 +223,7 @@ def test_dtypes(dtype):
         assert each.log_prob(sample).dtype is dtype, each
 
 
-@pytest.mark.parametrize("shape", [(0,), (), (2, 0, 3)])
+@pytest.mark.parametrize("shape", [(0,), ()])
 def test_empty_and_single(shape):
     parameter = kuai.ones(shape)
     for each in (D.Normal(parameter, 1.0), D.Bernoulli(parameter / 2)):
