@@ -137,7 +137,7 @@ def kaiser(
 
     Example:
         >>> kuai.signal.windows.kaiser(5)
-        tensor([5.2773e-05, 2.1566e-01, 1.0000e+00, 2.1566e-01, 5.2773e-05])
+        tensor([5.2773e-05, 2.1567e-01, 1.0000e+00, 2.1567e-01, 5.2773e-05])
     """
     _check("kaiser", M, dtype, layout)
     if beta < 0:
