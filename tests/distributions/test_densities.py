@@ -101,3 +101,11 @@ def test_expand(name):
     with contextlib.suppress(NotImplementedError):
         assert bigger.variance.shape == (2, *ours.batch_shape, *ours.event_shape)
     assert bigger.sample((5,)).shape == (5, 2, *ours.batch_shape, *ours.event_shape)
+
+
+@pytest.mark.parametrize("name", ["MultivariateNormal", "MultivariateNormal-precision", "Wishart"])
+def test_what_was_computed_on_the_way_is_not_printed(name):
+    ours, _, value = CASES[name].of(kuai)
+    theirs, _, _ = CASES[name].of(torch)
+    ours.log_prob(value), ours.entropy(), ours.sample()
+    assert repr(ours) == repr(theirs)

@@ -47,6 +47,16 @@ def factor_of_inverse(precision):
     return solve_triangular(turned, identity.expand(precision.shape), upper=False)
 
 
+def factor_of(distribution):
+    """The Cholesky factor of a covariance, from the matrix that was given."""
+    given = distribution._given
+    if given == "scale_tril":
+        return distribution.scale_tril
+    if given == "covariance_matrix":
+        return cholesky(distribution.covariance_matrix)
+    return factor_of_inverse(distribution.precision_matrix)
+
+
 def one_matrix(error, **matrices):
     """Name and value of the only matrix that was given."""
     given = {name: matrix for name, matrix in matrices.items() if matrix is not None}
@@ -153,39 +163,42 @@ class MultivariateNormal(Gaussian):
         super().__init__(batch_shape, loc.shape[-1:], validate_args=validate_args)
 
     @lazy_property
+    def _factor(self):
+        # under a name of its own: what the user has not asked for is not printed
+        return factor_of(self)
+
+    @lazy_property
     def scale_tril(self):
         """The Cholesky factor of the covariance."""
-        if self._given == "covariance_matrix":
-            return cholesky(self.covariance_matrix)
-        return factor_of_inverse(self.precision_matrix)
+        return self._factor
 
     @lazy_property
     def covariance_matrix(self):
         """The covariance."""
-        return self.scale_tril @ self.scale_tril.mT
+        return self._factor @ self._factor.mT
 
     @lazy_property
     def precision_matrix(self):
         """The inverse of the covariance."""
-        return inverse_by_factor(self.scale_tril)
+        return inverse_by_factor(self._factor)
 
     @property
     def variance(self):
-        return self.scale_tril.square().sum(-1)
+        return self._factor.square().sum(-1)
 
     def rsample(self, sample_shape=Size()):  # noqa: B008
         noise = self._normal(self._extended_shape(sample_shape))
-        return self.loc + self._mixed(self.scale_tril, noise)
+        return self.loc + self._mixed(self._factor, noise)
 
     def _log_det(self):
-        return 2 * self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return 2 * self._factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
     def _squared_norms(self, columns):
-        return solve_triangular(self.scale_tril, columns, upper=False).square().sum(-2)
+        return solve_triangular(self._factor, columns, upper=False).square().sum(-2)
 
     def _spread(self):
         """F and d with Σ = F Fᵀ + diag(d)."""
-        return self.scale_tril, None
+        return self._factor, None
 
     def _precision_diagonal(self):
-        return self.precision_matrix.diagonal(dim1=-2, dim2=-1)
+        return inverse_by_factor(self._factor).diagonal(dim1=-2, dim2=-1)

@@ -8,13 +8,12 @@ from kuai.distributions.chi2 import Chi2
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.functions import (
     arange,
-    cholesky,
     diag_embed,
     slogdet,
     where,
 )
 from kuai.distributions.multivariate_normal import (
-    factor_of_inverse,
+    factor_of,
     inverse_by_factor,
     one_matrix,
 )
@@ -108,21 +107,27 @@ class Wishart(ExponentialFamily):
         }
 
     @lazy_property
+    def _factor(self):
+        return factor_of(self)
+
+    @lazy_property
+    def _inverse(self):
+        return inverse_by_factor(self._factor)
+
+    @lazy_property
     def scale_tril(self):
         """The Cholesky factor of V."""
-        if self._given == "covariance_matrix":
-            return cholesky(self.covariance_matrix)
-        return factor_of_inverse(self.precision_matrix)
+        return self._factor
 
     @lazy_property
     def covariance_matrix(self):
         """V."""
-        return self.scale_tril @ self.scale_tril.mT
+        return self._factor @ self._factor.mT
 
     @lazy_property
     def precision_matrix(self):
         """The inverse of V."""
-        return inverse_by_factor(self.scale_tril)
+        return self._inverse
 
     @property
     def _size(self):
@@ -152,7 +157,7 @@ class Wishart(ExponentialFamily):
         chi2 = Chi2(self.df.unsqueeze(-1) - steps, validate_args=False).rsample(sample_shape)
         diagonal = chi2.sqrt().clamp(min=finfo(chi2.dtype).eps)
         below = _standard_normal(self._extended_shape(sample_shape), chi2.dtype, chi2.device)
-        factor = self.scale_tril @ (below.tril(-1) + diag_embed(diagonal))
+        factor = self._factor @ (below.tril(-1) + diag_embed(diagonal))
         return factor @ factor.mT
 
     def rsample(self, sample_shape=Size(), max_try_correction=None):  # noqa: B008
@@ -170,7 +175,7 @@ class Wishart(ExponentialFamily):
         return sample
 
     def _half_log_det(self):
-        return self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return self._factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
     def _log_constant(self):
         half = self.df / 2
@@ -182,7 +187,7 @@ class Wishart(ExponentialFamily):
     def log_prob(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        trace = (self.precision_matrix * value).sum((-2, -1))  # of V⁻¹ x
+        trace = (self._inverse * value).sum((-2, -1))  # of V⁻¹ x
         exponent = (self.df - self._size - 1) / 2
         return exponent * slogdet(value).logabsdet - trace / 2 - self._log_constant()
 
@@ -197,7 +202,7 @@ class Wishart(ExponentialFamily):
 
     @property
     def _natural_params(self):
-        return -self.precision_matrix / 2, (self.df - self._size - 1) / 2
+        return -self._inverse / 2, (self.df - self._size - 1) / 2
 
     def _log_normalizer(self, x, y):
         half = y + (self._size + 1) / 2
