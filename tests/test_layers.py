@@ -22,9 +22,9 @@ LAYERS = [
     {"engine"},
     {"ops"},
     {"nn"},
-    {"data", "optim", "saving"},
+    {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
-    {"amp", "autograd", "backends", "func", "utils", FILES_BESIDE},
+    {"amp", "autograd", "backends", "func", "masked", "signal", "testing", "utils", FILES_BESIDE},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -174,7 +174,7 @@ def package_stub() -> str:
     imports.append("from kuai.ops import return_types")
     lines = []
     for name in sorted(["__version__", *kuai.__all__]):  # not what was imported since
-        thing = vars(kuai)[name]
+        thing = getattr(kuai, name)  # some modules are loaded only when they are asked for
         if isinstance(thing, types.ModuleType):
             parent, _, module = thing.__name__.rpartition(".")
             imports.append(f"from {parent} import {module} as {name}")

@@ -1,7 +1,8 @@
 """Kuai: PyTorch's building blocks and programming model, standing on their own on JAX/XLA."""
 
-# ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
+import importlib as _importlib
 
+# ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 from kuai.engine import settings as _settings
 
 _settings.apply()
@@ -61,6 +62,9 @@ strided = "torch.strided"
 contiguous_format = "torch.contiguous_format"
 preserve_format = "torch.preserve_format"
 channels_last = "torch.channels_last"
+from math import e, inf, nan, pi
+
+newaxis = None
 
 from kuai import (
     amp,
@@ -95,7 +99,20 @@ from kuai.saving import (
     save_file,
 )
 
-__all__ = [_name for _name in _names if not _name.startswith("_")]
+#: Families that are imported when somebody first asks for them: `import kuai` stays quick.
+_LATE = ("distributions", "masked", "signal", "testing")
+
+__all__ = [_name for _name in _names if not _name.startswith("_")] + [*_LATE]
 
 _describe_modules()
 _describe_optimizers()
+
+
+def __getattr__(name):
+    if name not in _LATE:
+        raise AttributeError(f"module 'kuai' has no attribute {name!r}")
+    return _importlib.import_module(f"kuai.{name}")
+
+
+def __dir__():
+    return sorted({*_names, *_LATE})
