@@ -34,6 +34,7 @@ class Case:
         equinox_model: `equinox_model()` makes the eqx.Module with its first values; it is called
             as `model(input, state, key=key)` and returns the output and the state.
         training: whether a step trains.
+        strangers: whether the step is written as in `strangers_step`.
         optimizer, lr: `"sgd"` or `"adam"`.
         is_random: there is dropout, so losses of different libraries do not agree.
         left_out: why a contender does not take part, by its name.
@@ -48,6 +49,7 @@ class Case:
     flax_model: Callable[[], Any] | None = None
     equinox_model: Callable[[], Any] | None = None
     training: bool = True
+    strangers: bool = False
     optimizer: str = "sgd"
     lr: float = 0.01
     is_random: bool = False
@@ -61,6 +63,17 @@ class Case:
     def for_inference(self, **changes: Any) -> Case:
         """The same model, used and not trained."""
         return replace(self, training=False, is_random=False, **changes)
+
+    def as_strangers_write_it(self) -> Case:
+        """The same work in a step that is full of Python."""
+        others = ("torch.compile", "jax.jit by hand", "Flax NNX", "Equinox")
+        reason = "the step is not theirs to trace"
+        return replace(
+            self,
+            name=f"{self.name}, as strangers write it",
+            strangers=True,
+            left_out={**self.left_out, **dict.fromkeys(others, reason)},
+        )
 
 
 def value(name: str, shape: tuple[int, ...]) -> np.ndarray:

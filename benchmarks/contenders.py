@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.case import Case, value
+from benchmarks.strangers_step import Trainer
 
 Made = tuple[Callable[[], Any], Callable[[Any], float]]
 
@@ -46,10 +47,11 @@ def kuai_eager(case: Case) -> Made:
 
 
 def kuai_compiled(case: Case) -> Made:
-    """Kuai, the whole step as one program."""
+    """Kuai, the whole step as one program; also with its Python run at each call."""
     import kuai
 
-    return kuai.compile(_torch_like(case, kuai), fullgraph=True), settled
+    # a stranger's step asks for its loss before it has ended
+    return kuai.compile(_torch_like(case, kuai), fullgraph=not case.strangers), settled
 
 
 def torch_eager(case: Case) -> Made:
@@ -77,6 +79,9 @@ def _torch_like(case: Case, t: Any) -> Callable[[], Any]:
     kind = {"sgd": t.optim.SGD, "adam": t.optim.Adam}[case.optimizer]
     optimizer = kind(model.parameters(), lr=case.lr)
     labels = t.tensor(case.labels().astype("int64"))
+    if case.strangers:
+        trainer = Trainer(t, model, optimizer)
+        return lambda: trainer.step(inputs, labels)
 
     # In the order of PyTorch's own quickstart: gradients are dropped at the end, so nobody has to
     # bring them out of the step, as plain JAX, Flax and Equinox do not either.
@@ -221,6 +226,8 @@ def _cross_entropy(outputs: Any, labels: Any) -> Any:
 CONTENDERS: dict[str, Callable[[Case], Made]] = {
     "Kuai eager": kuai_eager,
     "Kuai compiled": kuai_compiled,
+    "Kuai recorded": kuai_compiled,
+    "Kuai fused": kuai_eager,
     "PyTorch eager": torch_eager,
     "torch.compile": torch_compiled,
     "jax.jit by hand": plain_jax,
@@ -232,12 +239,18 @@ CONTENDERS: dict[str, Callable[[Case], Made]] = {
 MODULES = {
     "Kuai eager": "kuai",
     "Kuai compiled": "kuai",
+    "Kuai recorded": "kuai",
+    "Kuai fused": "kuai",
     "PyTorch eager": "torch",
     "torch.compile": "torch",
     "jax.jit by hand": "jax",
     "Flax NNX": "flax",
     "Equinox": "equinox",
 }
+
+
+#: What a contender's process finds in its environment.
+ENVIRONMENT = {"Kuai recorded": {"KUAI_REPLAY": "0"}, "Kuai fused": {"KUAI_FUSED": "1"}}
 
 
 def why_not(case: Case, contender: str) -> str | None:

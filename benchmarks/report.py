@@ -11,7 +11,8 @@ from typing import Any
 
 FOLDER = pathlib.Path(__file__).parent
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-COLUMNS = ["PyTorch eager", "torch.compile", "Flax NNX", "Equinox", "jax.jit by hand", "Kuai eager"]
+COLUMNS = ["PyTorch eager", "torch.compile", "Flax NNX", "Equinox", "jax.jit by hand"]
+COLUMNS += ["Kuai eager", "Kuai recorded", "Kuai fused"]
 OURS, THEIRS, COMPILED = "Kuai compiled", "PyTorch eager", "torch.compile"
 TEXTS = {
     "README.md": {

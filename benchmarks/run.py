@@ -30,7 +30,7 @@ from rich.table import Table
 
 from benchmarks.case import Case
 from benchmarks.cases import CASES
-from benchmarks.contenders import CONTENDERS, MODULES, why_not
+from benchmarks.contenders import CONTENDERS, ENVIRONMENT, MODULES, why_not
 from benchmarks.machine import machine
 
 FOLDER = pathlib.Path(__file__).parent
@@ -49,6 +49,7 @@ class Worker:
         environment = {**os.environ, "KUAI_CACHE": "0", "TORCHINDUCTOR_CACHE_DIR": scratch}
         environment["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+        environment.update(ENVIRONMENT.get(contender, {}))
         self.limit = limit
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(

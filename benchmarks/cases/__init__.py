@@ -18,3 +18,7 @@ CASES = {
     "lstm_inference": lstm.LSTM.for_inference(),
     "transformer_inference": transformer.TRANSFORMER.for_inference(),
 }
+CASES |= {
+    f"{name}_strangers": CASES[name].as_strangers_write_it()
+    for name in ("mlp", "deep_mlp", "lenet", "resnet18", "lstm", "transformer")
+}
