@@ -44,6 +44,14 @@ from kuai.nn.convolution import (
     ConvTranspose2d as ConvTranspose2d,
     ConvTranspose3d as ConvTranspose3d,
 )
+from kuai.nn.ctc import (
+    CTCLoss as CTCLoss,
+)
+from kuai.nn.deprecated import (
+    Container as Container,
+    CrossMapLRN2d as CrossMapLRN2d,
+    NLLLoss2d as NLLLoss2d,
+)
 from kuai.nn.dropout import (
     AlphaDropout as AlphaDropout,
     Dropout as Dropout,
@@ -56,9 +64,16 @@ from kuai.nn.embedding import (
     Embedding as Embedding,
     EmbeddingBag as EmbeddingBag,
 )
+from kuai.nn.factory import (
+    factory_kwargs as factory_kwargs,
+)
 from kuai.nn.flatten import (
     Flatten as Flatten,
     Unflatten as Unflatten,
+)
+from kuai.nn.large_classification import (
+    AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss,
+    LinearCrossEntropyLoss as LinearCrossEntropyLoss,
 )
 from kuai.nn.layer_normalization import (
     GroupNorm as GroupNorm,
@@ -195,11 +210,18 @@ from kuai.nn.similarity import (
     TripletMarginLoss as TripletMarginLoss,
     TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
 )
+from kuai.nn.sliding_blocks import (
+    Fold as Fold,
+    Unfold as Unfold,
+)
 from kuai.nn.softmax import (
     LogSoftmax as LogSoftmax,
     Softmax as Softmax,
     Softmax2d as Softmax2d,
     Softmin as Softmin,
+)
+from kuai.nn.synchronized import (
+    SyncBatchNorm as SyncBatchNorm,
 )
 from kuai.nn.transformer import (
     Transformer as Transformer,
@@ -210,6 +232,13 @@ from kuai.nn.transformer_layers import (
     TransformerDecoderLayer as TransformerDecoderLayer,
     TransformerEncoderLayer as TransformerEncoderLayer,
 )
+from kuai.nn.unpooling import (
+    FractionalMaxPool2d as FractionalMaxPool2d,
+    FractionalMaxPool3d as FractionalMaxPool3d,
+    MaxUnpool1d as MaxUnpool1d,
+    MaxUnpool2d as MaxUnpool2d,
+    MaxUnpool3d as MaxUnpool3d,
+)
 from kuai.nn.vision import (
     ChannelShuffle as ChannelShuffle,
     PixelShuffle as PixelShuffle,
@@ -218,3 +247,4 @@ from kuai.nn.vision import (
     UpsamplingBilinear2d as UpsamplingBilinear2d,
     UpsamplingNearest2d as UpsamplingNearest2d,
 )
+from kuai.ops.linear_cross_entropy import LinearCrossEntropyOptions as LinearCrossEntropyOptions
