@@ -1,6 +1,6 @@
 """Utilities around modules: clipping gradients, parameters as one vector."""
 
-from kuai.nn.utils import clip_grad, convert_parameters
+from kuai.nn.utils import clip_grad, convert_parameters, rnn
 from kuai.nn.utils.clip_grad import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -17,5 +17,6 @@ __all__ = [
     "convert_parameters",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
