@@ -265,7 +265,7 @@ def recurrent_stack_with_dropout(
 
 
 def _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout=0.0):
-    """Steps of all sequences in one row, (sum of lengths, I): spread out, run, put in a row again."""
+    """Steps in one row, (sum of lengths, I): spread out, run, put in a row again."""
     if data.ndim != 2:
         raise RuntimeError(f"input must have 2 dimensions, got {data.ndim}")
     _check_dtypes(data, *states)
