@@ -42,6 +42,10 @@ ELSEWHERE = {
     "ParameterDict": "nn/test_parameter_containers.py",
     "ParameterList": "nn/test_parameter_containers.py",
     "FunctionalOptimizer": "optim/test_optimizer.py",
+    "Adafactor": "optim/test_adafactor.py",
+    "LBFGS": "optim/test_lbfgs.py",
+    "Muon": "optim/test_muon.py",
+    "SparseAdam": "optim/test_sparse_adam.py",
     "Optimizer": "optim/test_optimizer.py",
     "ReduceLROnPlateau": "optim/test_lr_scheduler.py",
 }
