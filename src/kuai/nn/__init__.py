@@ -1,6 +1,7 @@
 """Building blocks: modules, containers, layers and losses, under PyTorch's names."""
 
 from kuai.nn import (
+    attention as attention,
     functional as functional,
     init as init,
     modules as modules,
@@ -19,9 +20,6 @@ from kuai.nn.activation import (
     Softplus as Softplus,
     Softsign as Softsign,
     Tanh as Tanh,
-)
-from kuai.nn.attention import (
-    MultiheadAttention as MultiheadAttention,
 )
 from kuai.nn.classification import (
     BCELoss as BCELoss,
@@ -112,6 +110,9 @@ from kuai.nn.margin_loss import (
 )
 from kuai.nn.module import (
     Module as Module,
+)
+from kuai.nn.multi_head_attention import (
+    MultiheadAttention as MultiheadAttention,
 )
 from kuai.nn.normalization import (
     BatchNorm1d as BatchNorm1d,

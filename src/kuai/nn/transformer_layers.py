@@ -3,11 +3,11 @@
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
 from kuai.nn.activation import GELU
-from kuai.nn.attention import MultiheadAttention
 from kuai.nn.dropout import Dropout
 from kuai.nn.layer_normalization import LayerNorm
 from kuai.nn.linear import Linear
 from kuai.nn.module import Module
+from kuai.nn.multi_head_attention import MultiheadAttention
 from kuai.nn.rectifiers import ReLU
 from kuai.ops.multi_head_attention import canonical_mask
 
