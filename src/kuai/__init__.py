@@ -38,7 +38,7 @@ from kuai.engine.tensor.randomness import (
     set_rng_state,
 )
 from kuai.engine.tensor.size import Size
-from kuai.ops.sequences import TYPED as _TYPED
+from kuai.ops.array.sequences import TYPED as _TYPED
 from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 __version__ = "0.1.0"
@@ -80,8 +80,10 @@ from kuai import (
     vision,
 )
 from kuai.func import vmap
-from kuai.nn.debugging import debug, is_anomaly_enabled
-from kuai.nn.profiling import profile
+from kuai.nn.watching.debugging import debug, is_anomaly_enabled
+from kuai.nn.watching.profiling import profile
+from kuai.nn.watching.proof import describe_modules as _describe_modules
+from kuai.optim.proof import describe_optimizers as _describe_optimizers
 from kuai.saving import (
     Checkpointer,
     export,
@@ -94,3 +96,6 @@ from kuai.saving import (
 )
 
 __all__ = [_name for _name in _names if not _name.startswith("_")]
+
+_describe_modules()
+_describe_optimizers()

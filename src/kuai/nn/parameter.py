@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -336,7 +336,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
         self.persistent = persistent
 
 
-def is_lazy(param: Any) -> bool:
+def is_lazy(param: Any) -> TypeGuard[UninitializedTensorMixin]:
     """Whether `param` is a parameter or buffer without a shape as yet.
 
     Example:

@@ -10,8 +10,9 @@ import numpy as np
 
 from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
-from kuai.ops import arithmetic, comparison, division, logic, powers
-from kuai.ops.products import matmul
+from kuai.engine.tensor.frames import fold, folding
+from kuai.ops.math import arithmetic, comparison, division, logic, powers
+from kuai.ops.math.products import matmul
 
 __all__ = ["OPERATORS"]
 
@@ -29,11 +30,15 @@ def _operand(other):
 
 def _operator(name, operation, swapped=False):
     def method(self, other):
-        if not isinstance(other, (Tensor, float, int)):
-            other = _operand(other)
-            if other is None:
-                return NotImplemented
-        return operation(other, self) if swapped else operation(self, other)
+        try:
+            if not isinstance(other, (Tensor, float, int)):
+                other = _operand(other)
+                if other is None:
+                    return NotImplemented
+            return operation(other, self) if swapped else operation(self, other)
+        except Exception as error:
+            fold(error)
+            raise
 
     return _named(method, name, f"`{operation.__name__}` as an operator.")
 
@@ -45,6 +50,7 @@ def _named(method, name, text):
 
 
 def _only_tensors(name, operation, swapped=False):
+    @folding
     def method(self, other):
         if not isinstance(other, (Tensor, np.ndarray)):
             return NotImplemented
@@ -55,6 +61,7 @@ def _only_tensors(name, operation, swapped=False):
 
 
 def _unary(name, operation):
+    @folding
     def method(self):
         return operation(self)
 

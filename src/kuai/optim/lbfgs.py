@@ -7,8 +7,8 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
-from kuai.ops.joining import cat
-from kuai.ops.windows import view_as_complex, view_as_real
+from kuai.ops.array.joining import cat
+from kuai.ops.array.windows import view_as_complex, view_as_real
 from kuai.optim.checks import check_rate
 from kuai.optim.line_search import Point, strong_wolfe
 from kuai.optim.optimizer import Optimizer

@@ -12,8 +12,8 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.modes import no_grad
-from kuai.nn.module import Module
-from kuai.nn.normalization import _BatchNorm
+from kuai.nn.base.module import Module
+from kuai.nn.modules.batchnorm import _BatchNorm
 from kuai.optim.lr_scheduler.base import LRScheduler, per_group
 from kuai.optim.optimizer import Optimizer
 

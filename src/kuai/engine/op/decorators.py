@@ -30,6 +30,7 @@ from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, modes, randomness
+from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.views import Step, value
 
 __all__ = ["Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
@@ -378,7 +379,11 @@ class ViewOp(Op):
 
 def _public(operation, pure, autocast=None):
     def public(*args, **kwargs):
-        return operation(*args, **kwargs)
+        try:
+            return operation(*args, **kwargs)
+        except Exception as error:
+            fold(error)
+            raise
 
     if autocast is not None:
         public = casting(operation, Choices(autocast))
@@ -404,7 +409,11 @@ def inplace(public, name):
     """The in-place version of an operation: its result takes the place of its first argument."""
 
     def change(self, *args, **kwargs):
-        return overwrite(self, public(self, *args, **kwargs))
+        try:
+            return overwrite(self, public(self, *args, **kwargs))
+        except Exception as error:
+            fold(error)
+            raise
 
     change.__name__ = change.__qualname__ = name
     change.__module__ = public.__module__

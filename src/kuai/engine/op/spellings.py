@@ -8,6 +8,8 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 
+from kuai.engine.tensor.frames import fold
+
 __all__ = ["respelled", "spelled", "spellings"]
 
 #: A parameter's name, and its other names: first NumPy's, then those that PyTorch itself has for
@@ -70,14 +72,18 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
 
     @functools.wraps(public)
     def called(*args, **kwargs):
-        if not kwargs or known.issuperset(kwargs):
-            return public(*args, **kwargs)
-        kwargs = respelled(kwargs, others)
-        out = None if "out" in known else kwargs.pop("out", None)
-        if starred in kwargs:
-            args = (*args, kwargs.pop(starred))
-        results = public(*args, **kwargs)
-        return results if out is None else write_out(out, results)
+        try:
+            if not kwargs or known.issuperset(kwargs):
+                return public(*args, **kwargs)
+            kwargs = respelled(kwargs, others)
+            out = None if "out" in known else kwargs.pop("out", None)
+            if starred in kwargs:
+                args = (*args, kwargs.pop(starred))
+            results = public(*args, **kwargs)
+            return results if out is None else write_out(out, results)
+        except Exception as error:
+            fold(error)
+            raise
 
     return called
 

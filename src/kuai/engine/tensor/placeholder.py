@@ -19,7 +19,19 @@ import numpy as np
 from kuai.engine.tensor import modes
 
 __all__ = ["ArrayType", "Placeholder", "array_type", "exposed", "known", "resolved"]
-__all__ += ["struct_of"]
+__all__ += ["reads", "struct_of"]
+
+
+class _Reads:
+    """How often somebody has asked for a concrete array."""
+
+    __slots__ = ("count",)
+
+    def __init__(self):
+        self.count = 0
+
+
+reads = _Reads()
 
 
 class ArrayType:
@@ -129,11 +141,13 @@ def struct_of(array):
 
 def resolved(array, what: str = "a value"):
     """The array that a placeholder stands for; anything else as it is."""
+    reads.count += 1
     return array.resolve(what) if type(array) is Placeholder else array
 
 
 def exposed(array, what: str = "a value"):
     """As `resolved`, for somebody who may keep the array, or make another of its memory."""
+    reads.count += 1
     if type(array) is not Placeholder:
         return array
     found = array.resolve(what)

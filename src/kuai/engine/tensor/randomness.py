@@ -55,6 +55,8 @@ class Generator:
         True
     """
 
+    drawn: list | None = None  # collects the offsets that are drawn, while somebody wants them
+
     def __init__(self, device="cpu"):
         self.device = devices.device(device)
         self._key = Storage(None)  # made when it is first needed: importing must not start JAX
@@ -111,6 +113,8 @@ class Generator:
                 self._key.held = self._made_key()
             key, offset = resolve(self._key).held, _plain(resolve(self._offset).held)
             put(self._offset, _counted_up(offset))
+            if self.drawn is not None:
+                self.drawn.append(offset)
         return wrap(key), wrap(offset)
 
     def clone_state(self) -> "Generator":

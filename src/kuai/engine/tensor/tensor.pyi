@@ -29,6 +29,7 @@ class Tensor:
     _cache: Any
     _changes: Any
     _grad: Any
+    _hooked: Any
     _node: Any
     _output: Any
     _requires_grad: Any

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from kuai.nn.attention import bias as bias, flex_attention as flex_attention
-from kuai.ops.attention_choices import SDPBackend, chosen
+from kuai.ops.nn.attention_choices import SDPBackend, chosen
 
 __all__ = ["SDPBackend", "bias", "flex_attention", "sdpa_kernel"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kuai.ops.attention_choices import CausalBias, CausalVariant
+from kuai.ops.nn.attention_choices import CausalBias, CausalVariant
 
 __all__ = ["CausalBias", "CausalVariant", "causal_lower_right", "causal_upper_left"]
 

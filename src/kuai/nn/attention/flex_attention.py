@@ -17,7 +17,7 @@ from kuai.engine.autograd.batching import vectorize
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.nn.attention.block_mask import BlockMask, blocks_of_mask, noop_mask, sliced_mask
-from kuai.ops.flexible_attention import attention_of_scores, attention_scores
+from kuai.ops.nn.flexible_attention import attention_of_scores, attention_scores
 
 __all__ = [
     "AuxOutput",

@@ -8,9 +8,9 @@ from __future__ import annotations
 import copy
 
 from kuai.engine.tensor import Tensor
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.nn.parameter import Parameter
-from kuai.ops.creation import ones_like, zeros_like
+from kuai.ops.array.creation import ones_like, zeros_like
 
 __all__ = [
     "fuse_conv_bn_eval",

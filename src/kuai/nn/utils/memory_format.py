@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"]
 

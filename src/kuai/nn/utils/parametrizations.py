@@ -9,19 +9,19 @@ import numpy as np
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn import functional as F
-from kuai.nn.convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
+from kuai.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from kuai.nn.utils.parametrize import register_parametrization
-from kuai.ops.creation import zeros_like
-from kuai.ops.joining import cat
-from kuai.ops.orthogonal import (
+from kuai.ops.array.creation import zeros_like
+from kuai.ops.array.joining import cat
+from kuai.ops.array.random_values import randn
+from kuai.ops.math.orthogonal import (
     cayley_map,
     exponential_map,
     householder_map,
     orthonormal,
     reflectors,
 )
-from kuai.ops.random_values import randn
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 

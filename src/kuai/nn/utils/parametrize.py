@@ -13,8 +13,8 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
-from kuai.nn.containers import ModuleDict, ModuleList
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
+from kuai.nn.modules.container import ModuleDict, ModuleList
 from kuai.nn.parameter import Parameter
 
 __all__ = [

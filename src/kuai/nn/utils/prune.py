@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from kuai.engine.tensor import Tensor
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.nn.utils.convert_parameters import parameters_to_vector
-from kuai.ops.creation import ones_like, zeros_like
-from kuai.ops.random_values import rand, rand_like
+from kuai.ops.array.creation import ones_like, zeros_like
+from kuai.ops.array.random_values import rand, rand_like
 
 __all__ = [
     "BasePruningMethod",

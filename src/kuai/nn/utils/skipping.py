@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["skip_init"]
 

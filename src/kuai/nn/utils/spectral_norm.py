@@ -10,7 +10,7 @@ from typing import Any
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn import functional as F
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.nn.parameter import Parameter, UninitializedParameter
 from kuai.nn.utils.parametrizations import as_matrix, check_iterations, rows_of, unit_vector
 

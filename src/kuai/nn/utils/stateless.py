@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from kuai.engine.tensor import Tensor
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["functional_call", "merged", "replaced"]
 

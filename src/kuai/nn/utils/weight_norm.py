@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from kuai.engine.tensor import Tensor
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.nn.parameter import Parameter, UninitializedParameter
 from kuai.nn.utils.parametrizations import norm_except, weight_of
 

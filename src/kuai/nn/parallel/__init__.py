@@ -1,0 +1,5 @@
+"""PyTorch's import path for modules that run on several devices."""
+
+from kuai.nn.parallel.data_parallel import DataParallel as DataParallel
+
+__all__ = ["DataParallel"]
