@@ -149,7 +149,7 @@ class AveragedModel(Module):
         current = [
             tensor.detach().to(own.device) for tensor, own in zip(theirs, averaged, strict=True)
         ]
-        if self.n_averaged == 0:
+        if int(self.n_averaged) == 0:
             for own, tensor in zip(averaged, current, strict=True):
                 own.copy_(tensor)
         else:
@@ -193,7 +193,8 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.reset_running_stats()
-            momenta[module], module.momentum = module.momentum, None
+            momenta[module] = module.momentum
+            module.momentum = None  # pyright: ignore[reportAttributeAccessIssue]
     if not momenta:
         return
     was_training = model.training

@@ -94,11 +94,11 @@ class PackedSequence(_Packed):
     @property
     def is_cuda(self) -> bool:
         """Whether the steps are on a GPU."""
-        return self.data.is_cuda
+        return self.data.device.type == "cuda"
 
     def is_pinned(self) -> bool:
-        """Whether the steps are in pinned memory."""
-        return self.data.is_pinned()
+        """Whether the steps are in pinned memory, which JAX does not have."""
+        return False
 
     def double(self) -> PackedSequence:
         """The steps as float64."""

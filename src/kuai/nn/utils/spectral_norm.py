@@ -75,8 +75,8 @@ class SpectralNorm:
                 raise RuntimeError(
                     f"Cannot register two spectral_norm hooks on the same parameter {name}"
                 )
-        made, weight = SpectralNorm(name, n_power_iterations, dim, eps), module._parameters[name]
-        _check(weight, name)
+        made = SpectralNorm(name, n_power_iterations, dim, eps)
+        weight = _checked(module._parameters[name], name)
         with no_grad():
             rows, columns = as_matrix(weight, dim).shape
             u, v = unit_vector(weight, rows, eps), unit_vector(weight, columns, eps)
@@ -93,7 +93,7 @@ class SpectralNorm:
         local_metadata.setdefault("spectral_norm", {})[f"{self.name}.version"] = self._version
 
 
-def _check(weight, name):
+def _checked(weight: Parameter | None, name: str) -> Parameter:
     if weight is None:
         raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
     if isinstance(weight, UninitializedParameter):
@@ -101,6 +101,7 @@ def _check(weight, name):
             "The module passed to `SpectralNorm` can't have uninitialized parameters. "
             "Make sure to run the dummy forward before applying spectral normalization"
         )
+    return weight
 
 
 def spectral_norm(
