@@ -133,7 +133,9 @@ def linear_cross_entropy(
         linear_weight, linear_bias: W and b; with more dimensions there is a loss for each place.
         target: class indices, or probabilities in the shape of the scores.
         weight: a weight for each class.
+        reduction: `'mean'`, weighted, `'sum'`, or `'none'`.
         ignore_index: class indices that count nothing; -100 by default.
+        label_smoothing: how much of the target is spread evenly over all classes.
         options: `LinearCrossEntropyOptions`, to go through the batch in chunks.
 
     Shape:
