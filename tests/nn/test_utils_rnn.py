@@ -161,9 +161,7 @@ def test_recurrent_layers(kind, depth, both_ways, given):
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_compiled(kind):
-    _, layer, states = layers(kind, 2, True, True)
-    expected = run(kuai, layer, states)
-    layer.zero_grad()
+    _, layer, _ = layers(kind, 2, True, True)
 
     def step(x, lengths):
         sequence = ours.pack_padded_sequence(x, lengths, enforce_sorted=False)
@@ -177,7 +175,6 @@ def test_compiled(kind):
     with compilations() as programs:
         np.testing.assert_allclose(compiled(x, lengths).item(), wanted, rtol=1e-5)
     assert programs == []
-    assert len(expected) > 4
 
 
 def test_dropout_between_layers():

@@ -43,6 +43,7 @@ from kuai.nn.modules.batchnorm import (
     LazyBatchNorm1d as LazyBatchNorm1d,
     LazyBatchNorm2d as LazyBatchNorm2d,
     LazyBatchNorm3d as LazyBatchNorm3d,
+    SyncBatchNorm as SyncBatchNorm,
 )
 from kuai.nn.modules.channelshuffle import (
     ChannelShuffle as ChannelShuffle,
@@ -192,9 +193,6 @@ from kuai.nn.modules.rnn import (
 from kuai.nn.modules.sparse import (
     Embedding as Embedding,
     EmbeddingBag as EmbeddingBag,
-)
-from kuai.nn.modules.syncbatchnorm import (
-    SyncBatchNorm as SyncBatchNorm,
 )
 from kuai.nn.modules.transformer import (
     Transformer as Transformer,
