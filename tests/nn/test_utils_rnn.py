@@ -188,3 +188,12 @@ def test_dropout_between_layers():
 
 def test_theirs_is_the_module_compared_with():
     assert set(theirs.__all__) <= set(ours.__all__)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "RNN"])
+def test_autocast(kind):
+    found = []
+    for t in (torch, kuai):
+        with t.autocast("cpu"):
+            found.append(str(getattr(t.nn, kind)(3, 4)(packed(t)[1])[0].data.dtype))
+    assert found[0] == found[1]

@@ -274,11 +274,16 @@ def _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout
     return output.reshape(-1, output.shape[-1])[rows], *last
 
 
+def _packed_choice(data, places, mask, rows, states, weights, shape, *dropout):
+    """PyTorch's states of an LSTM and a GRU keep their precision on a CPU."""
+    return "lower" if shape[0].startswith("RNN") else "first"
+
+
 _packed_options: dict = dict(
     function=False,
     method=False,
     grad="CatBackward0",
-    autocast={"cpu": _layer_choice, "cuda": "lower"},
+    autocast={"cpu": _packed_choice, "cuda": "lower"},
 )
 
 
