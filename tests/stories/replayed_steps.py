@@ -532,3 +532,35 @@ def exception_between_calls(t, compiled):
         yield type(error).__name__
     for number in range(5):
         yield step(*batch(t, number)), everything(net, opt)
+
+
+@story
+def numbers_returned(t, compiled):
+    net = mlp(t)
+    opt = sgd(t, net)
+
+    @compiled
+    def step(x, y):
+        opt.zero_grad()
+        out = net(x)
+        loss = t.nn.functional.mse_loss(out, y)
+        loss.backward()
+        opt.step()
+        return loss.item(), {"error": float((out - y).abs().max()), "out": out.detach()}
+
+    @compiled
+    def count(x):
+        return int((x > 0).sum()), (x > 0).sum().item(), x.sum()
+
+    for number in range(7):
+        yield step(*batch(t, number)), everything(net, opt)
+        yield count(numbers(t, 9, seed=number))
+
+
+@story
+def number_of_an_argument(t, compiled):
+    run = compiled(lambda x, y: (y * 2).sum() + x.item())
+    read = compiled(lambda x, y: (x.item(), y * 2))
+    for number in range(6):
+        x = t.tensor(float(number))
+        yield run(x, numbers(t, 3)), read(x, numbers(t, 3))

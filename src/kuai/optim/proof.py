@@ -22,21 +22,20 @@ def _watch(prover, optimizer) -> None:
     watch.object(optimizer)
     watch.attribute(kind, "step")
     watch.attribute(kind, "zero_grad")
-    watch.dict(state)
-    hooks = [state[name] for name in state if name.endswith("step_pre_hooks")]
-    hooks += [state[name] for name in state if name.endswith("step_post_hooks")]
+    watch.entries(state, [name for name in state if "_dict_" not in name])
+    hooks = [state[f"_optimizer_step_{when}_hooks"] for when in ("pre", "post")]
     for each in (*_global_hooks.values(), *hooks):
         if each:
             raise Refused("hooks of an optimizer")
-        watch.dict(each)
+        watch.whole(each)
     watch.list(optimizer.param_groups)
     for group in optimizer.param_groups:
         _watch_group(prover, optimizer, group)
-    watch.dict(optimizer.state)
+    watch.whole(optimizer.state)
     for name in ("state", "_first"):
         for value in state.get(name, {}).values():
             _watch_state(prover, value)
-        watch.dict(state.get(name, {}))
+        watch.whole(state.get(name, {}))
 
 
 def _watch_group(prover, optimizer, group) -> None:
@@ -44,7 +43,7 @@ def _watch_group(prover, optimizer, group) -> None:
     free = {name for name in free if type(group[name]) is float}
     for name in free:
         prover.watch.number(group, name)
-    prover.watch.part(group, [name for name in group if name not in free])
+    prover.watch.entries(group, [name for name in group if name not in free])
     prover.watch.list(group["params"])
     for param in group["params"]:
         prover.tensor(param)
@@ -59,7 +58,7 @@ def _watch_state(prover, value) -> None:
     if isinstance(value, Tensor):
         prover.tensor(value)
         return
-    prover.watch.dict(value)
+    prover.watch.whole(value)
     for each in value.values():
         if not isinstance(each, Tensor):
             raise Refused(f"an optimizer's state that is {text_of_value(each)}")

@@ -39,6 +39,13 @@ NEST = _Unknown("a result")  # a tensor, or a nest of tensors
 OUTLINE = _Unknown("a shape")  # a plain value that depends on shapes and dtypes alone
 
 
+class Read:
+    """A Python number that is read from a tensor, the how many-th, and what converts it."""
+
+    def __init__(self, number, convert=None):
+        self.number, self.convert = number, convert
+
+
 class Known:
     """A value that is known now, and watched where it was found."""
 
@@ -93,6 +100,8 @@ def text_of_value(value) -> str:
     """What to call a value in a reason."""
     if isinstance(value, _Unknown):
         return value.what
+    if isinstance(value, Read):
+        return "a number of a tensor"
     if isinstance(value, Items):
         return f"a {value.kind.__name__}"
     if isinstance(value, Bound):

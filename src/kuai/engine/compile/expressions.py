@@ -74,10 +74,10 @@ class Expressions:
             cell = function.__closure__[free.index(name)]
             self.watch.cell(cell)
             return self.prover.found(_content(cell, name))
-        self.watch.entry(function.__globals__, name)
+        self.watch.entries(function.__globals__, [name])
         if name in function.__globals__:
             return self.prover.found(function.__globals__[name])
-        self.watch.entry(vars(builtins), name)
+        self.watch.entries(vars(builtins), [name])
         if not hasattr(builtins, name):
             raise Refused(f"{name}, which is not there")
         return Known(getattr(builtins, name))
@@ -175,7 +175,7 @@ class Expressions:
             return _done(operator.getitem, [owner.values, key])
         thing = owner.value if isinstance(owner, Known) else None
         if is_dict(thing):
-            self.watch.entry(thing, key)
+            self.watch.entries(thing, [key])
         elif type(thing) is list:
             self.watch.list(thing)
         elif type(thing) is not tuple:
@@ -211,7 +211,7 @@ class Expressions:
     def _dict(self, thing):
         """The whole of a dict that is known."""
         self.watch.object(thing)
-        self.watch.keys(thing)
+        self.watch.whole(thing, ordered=True)
         keys = list(thing)
         if not all(map(is_plain, keys)):
             raise Refused("a dict whose keys are objects")
@@ -271,7 +271,7 @@ class Expressions:
         return self._attribute(owner, name)
 
     def _own(self, owner, there, name):
-        self.watch.entry(there, name)
+        self.watch.entries(there, [name])
         if name not in there:
             raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
         return self.prover.found(there[name])
@@ -291,7 +291,7 @@ class Expressions:
         is_method = type(of_class) is types.FunctionType
         if not is_method and of_class is not _MISSING and hasattr(type(of_class), "__get__"):
             raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
-        self.watch.entry(own, name)
+        self.watch.entries(own, [name])
         if name in own:
             return self.prover.found(own[name])
         if is_method:
@@ -300,7 +300,7 @@ class Expressions:
             return self.prover.found(of_class)
         description = description_of(thing)
         for slots in description.slots(self.prover, thing) if description is not None else ():
-            self.watch.entry(slots, name)
+            self.watch.entries(slots, [name])
             if name in slots:
                 return self.prover.found(slots[name])
         raise Refused(f"{name} of {text_of_value(owner)}")
@@ -350,6 +350,8 @@ class Expressions:
             return OUTLINE
         if function is range:
             return self._call_plain(function, arguments)
+        if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            return self.prover.read(function)
         if function is sum and not _is_plain_value(arguments[0]):
             return self._result(self.elements(arguments[0]), {})
         if function in _OF_PLAIN:
@@ -396,6 +398,8 @@ class Expressions:
         self._result(arguments, keywords)
         if name == "backward":
             return Known(None)
+        if name == "item":
+            return self.prover.read()
         if name not in REGISTRY.methods:
             raise Refused(f"{name} of a tensor")
         return OUTLINE if name in _OUTLINE_METHODS else NEST

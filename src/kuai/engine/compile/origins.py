@@ -169,7 +169,7 @@ class Before:
         for place, (mapping, key) in list(self.watch.numbers.items()):
             if place not in free:
                 del self.watch.numbers[place]
-                self.watch.entry(mapping, key)
+                self.watch.entries(mapping, [key])
 
 
 def _reference(thing):

@@ -19,6 +19,7 @@ from kuai.engine.compile.abstract_values import (
     TENSOR,
     Items,
     Known,
+    Read,
     is_plain,
     text_of_value,
 )  # fmt: skip
@@ -43,14 +44,23 @@ class Prover:
         self.watch = Watch()
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
+        self.reads = 0  # numbers that are read from tensors
 
-    def prove(self, function, arguments, keywords) -> None:
+    def prove(self, function, arguments, keywords):
         """Prove that calls with such arguments do the same again as long as the watch holds.
+
+        Returns:
+            What is known of the result.
 
         Raises:
             Refused: it cannot be proven.
         """
-        self.call(function, arguments, keywords, 0)
+        return self.call(function, arguments, keywords, 0)
+
+    def read(self, convert=None) -> Read:
+        """One more number that is read from a tensor; it may be returned, and nothing else."""
+        self.reads += 1
+        return Read(self.reads - 1, convert)
 
     # Things ---------------------------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ from operator import attrgetter
 
 import numpy as np
 
+from kuai.engine.compile.holders import REFERENCES, given_away
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage
-from kuai.engine.compile.program import own_or_copy
 from kuai.engine.compile.record import memory_for, one_at_a_time
 from kuai.engine.compile.results import After
 from kuai.engine.tensor import Tensor, wrap
@@ -40,7 +40,10 @@ class Run:
         memory: numbers of inputs that are only there to be written into.
         alive: number of a result -> its placeholder.
         sharding: where all of it lies, or None if that is in several places.
+        asked: the placeholders whose values were asked for, in that order.
     """
+
+    asked: list = []
 
     def __init__(self, record, program, alive):
         self.inputs, self.numbers, self.memory = record.inputs, record.given, record.memory
@@ -55,20 +58,23 @@ class Replay:
         before: what stood where before the call that was recorded.
         run: what the recorder ran.
         result: what the call returned.
+        expected: what the prover knows of that.
 
     Raises:
         Refused: it cannot be known where everything comes from or goes to.
     """
 
-    def __init__(self, before, run, result):
+    def __init__(self, before, run, result, expected):
         if run.sharding is None and any(type(a) is Placeholder for a in run.inputs):
             raise Refused("arrays on several devices")
+        if any(type(run.inputs[n]) is not Placeholder for n in run.program.donated):
+            raise Refused("an array that somebody has put there; from now on it is ours")
         self.watch, self.program, self.sharding = before.watch, run.program, run.sharding
         memory = list(run.memory)
         origins = {n: before.origin_of(run, n) for n in range(len(run.inputs)) if n not in memory}
         before.pin_numbers(origins.values())
         self._arrange_inputs(run, origins, memory)
-        self._arrange_results(run, After(before, run.alive, result), memory)
+        self._arrange_results(run, origins, After(before, run, result, expected), memory)
         self._arrange_grads(before, origins)
         self.watch.freeze()
         self.calls = 0
@@ -89,26 +95,43 @@ class Replay:
         self.arrays = [_Array(origins[n].storage, run.inputs[n]) for n in theirs]
         self.others = [origins[n] for n in others]
         order = {n: i for i, n in enumerate((*ours, *theirs, *others, *memory))}
-        # references to a placeholder that are known when it is to be given away: the list of inputs
-        # and a variable, and the place that it stands in
-        standing = {*held, *[n for n in others if type(origins[n]) is FromGrad]}
-        self.donated = [(order[n], 3 if n in standing else 2) for n in self.program.donated]
+        self.donated = [order[n] for n in self.program.donated]
         self.kept = [order[n] for n in self.program.kept]
 
-    def _arrange_results(self, run, after, memory):
-        order = {n: i for i, n in enumerate(self.program.order)}
-        alive = {order[n]: placeholder.type for n, placeholder in run.alive.items()}
-        self.kinds = list(alive.items())  # (position among the results, type)
+    def _arrange_results(self, run, origins, after, memory):
+        """For each result that is alive its place; those that stay in theirs come first."""
+        position = {n: i for i, n in enumerate(self.program.order)}
+        self.wanted = [(position[n], placeholder.type) for n, placeholder in run.alive.items()]
         place = {n: i for i, n in enumerate(run.alive)}
-        self.written = [(storage, place[n], times) for storage, n, times in after.written]
+        self.updated, self.written = [None] * len(self.donated), []
+        for storage, n, times in after.written:
+            at = position[n]
+            if at < len(self.donated) and self._stays(run, origins, at, storage, run.alive[n].type):
+                self.updated[at] = storage, times
+                self.wanted[place[n]] = None
+            else:
+                self.written.append((storage, place[n], times))
         self.counted = [each for each in after.counted if each[1]]
         self.grads = [(tensor, place[n]) for tensor, n in after.grads]
         self.changed = [(tensor, place[n]) for tensor, n in after.changed]
         self.dropped = [*after.dropped, *[tensor for tensor, _ in self.grads]]
         self.result = after.result
         after.renumber(place)
+        if any(self.wanted[each.number] is None for each in after.made):
+            raise Refused("a result that is state, too")
         taken = {-1 - p.takes: p for p in run.alive.values() if p.takes is not None}
         self.wants = [taken[n].type for n in memory]
+
+    def _stays(self, run, origins, at, storage, kind) -> bool:
+        """Whether a result takes the place of the input whose memory it takes."""
+        number = self.program.donated[at]
+        origin, held = origins.get(number), run.inputs[number]
+        return (
+            type(origin) is FromStorage
+            and origin.storage is storage
+            and type(held) is Placeholder
+            and held.type is kind
+        )
 
     def _arrange_grads(self, before, origins):
         """Which tensors have to have a gradient, and of which it is read or changed."""
@@ -121,6 +144,14 @@ class Replay:
             raise Refused("a gradient that somebody has set")
         self.read = [(tensor, grad._storage.held.type) for tensor, grad in self.read]
         self.ids = before.ids
+        # how often a placeholder that is given away is referred to, if nobody else has it: by those
+        # who ask, and by the place it stands in
+        gone = {id(tensor) for tensor in self.dropped}
+        standing = [
+            type(o) is FromStorage or type(o) is FromGrad and id(o.tensor) not in gone
+            for o in map(origins.get, self.program.donated)
+        ]
+        self.limits = [REFERENCES + each for each in standing]
 
     # Running --------------------------------------------------------------------------------------
 
@@ -132,7 +163,7 @@ class Replay:
         """
         if not self.watch.holds() or not self._grads_fit():
             return MISS
-        if not self.ids.isdisjoint([id(tensor._storage) for tensor in arguments]):
+        if arguments and not self.ids.isdisjoint([id(each._storage) for each in arguments]):
             return MISS
         with one_at_a_time:
             inputs = [storage.held for storage in self.storages]
@@ -144,12 +175,14 @@ class Replay:
             if any([type(storage.held) is not np.int64 for storage, _, _ in self.counted]):
                 return MISS
             for array in self.arrays:
-                found = array.fetch()
-                if found is None:
+                held = array.storage.held
+                if held is not array.seen() and not array.fits(held):
                     return MISS
-                inputs.append(found)
+                inputs.append(held)
+            held = None  # would be one more who holds it
             inputs += [origin.fetch(arguments) for origin in self.others]
-            inputs += self._memory()
+            if self.dropped:
+                inputs += self._memory()
             return self._run(inputs)
 
     def _grads_fit(self) -> bool:
@@ -179,18 +212,36 @@ class Replay:
         return [memory_for(_Wanted(kind), spares, self.sharding) for kind in self.wants]
 
     def _run(self, inputs):
-        program = self.program
-        program.calls += 1
+        self.program.calls += 1
         self.calls += 1
-        donated = tuple([own_or_copy(inputs, i, known) for i, known in self.donated])
+        ours, donated = given_away([inputs[i] for i in self.donated], self.limits)
         kept = [inputs[i] for i in self.kept]
         kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
-        written, others = program.function(donated, kept)
-        results, made = written + others, []
-        for position, kind in self.kinds:
-            placeholder = Placeholder(None, 0, kind)
-            placeholder.array = results[position]
-            made.append(placeholder)
+        written, others = self.program.function(donated, kept)
+        self._update(ours, written)
+        return self._finish(written + others)
+
+    def _update(self, ours, written):
+        """Put new values into storages; a placeholder that nobody else has stays where it is."""
+        for update, placeholder, array in zip(self.updated, ours, written, strict=True):
+            if update is None:
+                continue
+            storage, times = update
+            if placeholder is None:
+                placeholder = storage.held = Placeholder(None, 0, storage.held.type)
+            placeholder.array = array
+            storage.version += times
+
+    def _finish(self, results):
+        """Put all other results into their places, and make what is returned."""
+        made = []
+        for wanted in self.wanted:
+            if wanted is not None:
+                placeholder = Placeholder(None, 0, wanted[1])
+                placeholder.array = results[wanted[0]]
+                made.append(placeholder)
+            else:
+                made.append(None)
         for storage, number, times in self.written:
             storage.held = made[number]
             storage.version += times
@@ -212,14 +263,12 @@ class _Array:
     def __init__(self, storage, array):
         self.storage, self.type, self.seen = storage, array_type(array), _weakly(array)
 
-    def fetch(self):
-        """What it holds, or None if that has another type."""
-        held = self.storage.held
-        if held is not self.seen():
-            if type(held) is Placeholder or array_type(held) is not self.type:
-                return None
-            self.seen = _weakly(held)
-        return held
+    def fits(self, held) -> bool:
+        """Whether another array than the one seen last is of the same type."""
+        if type(held) is Placeholder or array_type(held) is not self.type:
+            return False
+        self.seen = _weakly(held)
+        return True
 
 
 def _weakly(array):

@@ -71,9 +71,9 @@ class Replays:
         try:
             function, row = self.function, [abstract(each) for each in args]
             named = {name: abstract(each) for name, each in kwargs.items()}
-            prover.prove(function, row, named)
+            expected = prover.prove(function, row, named)
             prover.watch.freeze()
-            return Candidate(self, key, Before(prover.watch, tensors))
+            return Candidate(self, key, Before(prover.watch, tensors), expected, prover.reads)
         except Refused as reason:
             self._refuse(reason, prover.line)
             return None
@@ -94,18 +94,20 @@ class Replays:
 class Candidate:
     """A call that has been proven and is being recorded; a context manager around it."""
 
-    def __init__(self, replays, key, before):
+    def __init__(self, replays, key, before, expected, reads):
         self.replays, self.key, self.before = replays, key, before
-        self.reads = reads.count
+        self.expected, self.reads = expected, reads  # what the prover knows of the result
         self.runs: list = []  # what the recorder has run
         self.result = None  # what the call has returned
 
     def __enter__(self):
+        reads.log = []
         return self
 
     def __exit__(self, kind, *error) -> None:
         """Make a replay of what was recorded, if that is possible."""
         self.before.end()
+        self.asked, reads.log = reads.log, None
         if kind is not None:
             return
         try:
@@ -117,10 +119,11 @@ class Candidate:
     def _made(self):
         if len(self.runs) != 1 or self.runs[0].program is None:
             raise Refused("a value that is asked for in the middle")
-        if reads.count != self.reads:
+        if self.asked is None or len(self.asked) != self.reads:
             raise Refused("a value that is read")
         if not self.before.watch.holds():
             raise Refused("the call changes what it depends on")
         if not self.before.arguments_are_as_they_were():
             raise Refused("an argument that is changed")
-        return Replay(self.before, self.runs[0], self.result)
+        self.runs[0].asked = self.asked
+        return Replay(self.before, self.runs[0], self.result, self.expected)

@@ -4,9 +4,10 @@ import numpy as np
 
 from kuai.engine.autograd.running import OpNode
 from kuai.engine.autograd.tape import AccumulateGrad
-from kuai.engine.compile.abstract_values import is_plain
+from kuai.engine.compile.abstract_values import Items, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = ["After"]
 
@@ -23,6 +24,18 @@ class New:
         if self.node is not None:
             tensor._node, tensor._output = self.node, self.output
         return tensor
+
+
+class Number:
+    """A Python number that is read from a result."""
+
+    def __init__(self, number, convert):
+        self.number, self.convert = number, convert
+
+    def build(self, made):
+        """The number, given the program's results as placeholders."""
+        value = made[self.number].array.item()
+        return value if self.convert is None else self.convert(value)
 
 
 class Same:
@@ -72,18 +85,20 @@ class After:
         dropped: tensors that have lost the gradient they had.
         changed: tensors whose gradient has got other values.
         result: what the call returned.
+        made: the parts of that which are made of results.
     """
 
-    def __init__(self, before, alive, result):
-        self.before = before
-        self._numbers = {id(placeholder): n for n, placeholder in alive.items()}
+    def __init__(self, before, run, result, expected):
+        self.before, self._asked = before, run.asked
+        self._numbers = {id(placeholder): n for n, placeholder in run.alive.items()}
         self._placed: list[int] = []
         self.written, self.counted, self.grads, self.dropped, self.changed = [], [], [], [], []
         self._find_storages()
         self._find_grads()
-        self._new = []
-        self.result = self._found(result)
-        if sorted(self._placed) != sorted(self._numbers.values()):
+        self.made = []
+        self.result = self._found(result, expected)
+        placed = {*self._placed, *[read.number for read in self.made if type(read) is Number]}
+        if len(self._placed) > len(set(self._placed)) or placed != {*self._numbers.values()}:
             raise Refused("a result that is kept somewhere, or in two places")
 
     def _place(self, held) -> int:
@@ -115,15 +130,24 @@ class After:
                 number = self._place(grad._storage.held)
                 self.changed.append((tensor, number))
 
-    def _found(self, result):
+    def _found(self, result, expected):
         """How to make what was returned."""
         kind = type(result)
+        if isinstance(expected, Read):
+            asked = self._asked[expected.number]
+            if type(asked) is not Placeholder or id(asked) not in self._numbers:
+                raise Refused("a number that is read from elsewhere")
+            self.made.append(Number(self._numbers[id(asked)], expected.convert))
+            return self.made[-1]
+        known = isinstance(expected, Items)
         if is_plain(result) or id(result) in self.before.watch.tensors:
             return Same(result)
         if kind is tuple or kind is list:
-            return Nest(kind, list(map(self._found, result)))
+            parts = expected.values if known else [None] * len(result)
+            return Nest(kind, list(map(self._found, result, parts)))
         if kind is dict:
-            return Nest(kind, {key: self._found(part) for key, part in result.items()})
+            parts = expected.values if known else {}
+            return Nest(kind, {k: self._found(part, parts.get(k)) for k, part in result.items()})
         if kind is not Tensor or result._steps is not None or result._base is not None:
             raise Refused("a result of another kind")
         if id(result._storage) in self.before.ids and result._node is None:
@@ -133,12 +157,12 @@ class After:
         if not _is_spent(result._node):
             raise Refused("a result with a graph")
         made = New(self._place(result._storage.held), result)
-        self._new.append(made)
+        self.made.append(made)
         return made
 
     def renumber(self, places) -> None:
         """Count the results of the program that are alive, instead of all in the record."""
-        for made in self._new:
+        for made in self.made:
             made.number = places[made.number]
 
 

@@ -23,12 +23,12 @@ __all__ += ["reads", "struct_of"]
 
 
 class _Reads:
-    """How often somebody has asked for a concrete array."""
+    """Who asks for concrete arrays: `log` collects what is asked for, while somebody wants it."""
 
-    __slots__ = ("count",)
+    __slots__ = ("log",)
 
     def __init__(self):
-        self.count = 0
+        self.log: list | None = None
 
 
 reads = _Reads()
@@ -141,13 +141,15 @@ def struct_of(array):
 
 def resolved(array, what: str = "a value"):
     """The array that a placeholder stands for; anything else as it is."""
-    reads.count += 1
+    if reads.log is not None:
+        reads.log.append(array)
     return array.resolve(what) if type(array) is Placeholder else array
 
 
 def exposed(array, what: str = "a value"):
     """As `resolved`, for somebody who may keep the array, or make another of its memory."""
-    reads.count += 1
+    if reads.log is not None:
+        reads.log.append(array)
     if type(array) is not Placeholder:
         return array
     found = array.resolve(what)

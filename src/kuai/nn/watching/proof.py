@@ -19,7 +19,6 @@ __all__ = ["describe_modules"]
 
 _SLOTS = ("_parameters", "_buffers", "_modules")
 _HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
-_OWN = frozenset([*_SLOTS, "_non_persistent_buffers_set"])
 _HARMLESS = frozenset(
     "__module__ __doc__ __init__ __qualname__ __annotations__ __parameters__ __orig_bases__ "
     "__static_attributes__ __firstlineno__ __annotations_cache__ __annotate_func__".split()
@@ -67,7 +66,7 @@ def _slots(prover, module):
     prover.watch.attribute(type(module), "__getattr__")
     if type(module).__getattr__ is not Module.__getattr__:
         raise Refused(f"{text_of_value(module)}, which finds attributes in its own way")
-    prover.watch.part(vars(module), _SLOTS)
+    prover.watch.entries(vars(module), _SLOTS)
     return [vars(module)[name] for name in _SLOTS]
 
 
@@ -79,16 +78,16 @@ def _watch(prover, module) -> None:
     prover.watch.object(module)
     if kind.__call__ is not Module.__call__ or module._compiled_call_impl is not None:
         raise Refused(f"{text_of_value(module)}, which is called in its own way")
-    prover.watch.entry(state, "_compiled_call_impl")
+    prover.watch.entries(state, ["_compiled_call_impl"])
     for hooks in (global_hooks, *[state[name] for name in _HOOKS]):
         if hooks:
             raise Refused(f"hooks of {text_of_value(module)}")
-        prover.watch.dict(hooks)
+        prover.watch.whole(hooks)
     for name in _HOOKS:
-        prover.watch.entry(state, name)
+        prover.watch.entries(state, [name])
     parameters, buffers, children = _slots(prover, module)
     for there in (parameters, buffers, children):
-        prover.watch.keys(there)
+        prover.watch.whole(there, ordered=True)
     for tensor in (*parameters.values(), *buffers.values()):
         if tensor is not None:
             prover.tensor(tensor)
@@ -103,10 +102,11 @@ def _watch_layer(prover, module) -> None:
             break
         if not vars(kind).keys() <= _HARMLESS:
             raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
-    prover.watch.dict(vars(module))
-    for name, value in vars(module).items():
-        if name not in _OWN and not isinstance(value, WatchedDict):
-            _watch_option(prover, value)
+    options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
+    options.pop("_non_persistent_buffers_set", None)
+    prover.watch.entries(vars(module), options)
+    for value in options.values():
+        _watch_option(prover, value)
     for child in vars(module)["_modules"].values():
         if child is not None and _call(prover, child) is not None:
             raise Refused(f"{text_of_value(child)} in a layer")
@@ -150,4 +150,4 @@ def _watch_training(prover, module) -> None:
             prover.watch.attribute(type(each), name)
             if getattr(type(each), name) is not getattr(Module, name):
                 raise Refused(f"{name} of {text_of_value(each)}")
-        prover.watch.entry(vars(each), "training")
+        prover.watch.entries(vars(each), ["training"])
