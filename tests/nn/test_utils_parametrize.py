@@ -252,6 +252,21 @@ def test_compiled_and_functional():
     np.testing.assert_allclose(made.detach().numpy(), wanted - net.bias.detach().numpy(), atol=1e-5)
 
 
+def test_compiled_code_sees_what_an_own_parametrization_reads():
+    class Scaled(kuai.nn.Module):
+        factor = 1.0
+
+        def forward(self, x):
+            return x * self.factor
+
+    net, scaled = kuai.nn.Linear(2, 1, bias=False), Scaled()
+    kuai.nn.utils.parametrize.register_parametrization(net, "weight", scaled)
+    compiled, x = kuai.compile(lambda x: net(x)), kuai.ones(1, 2)
+    first = [compiled(x).item() for _ in range(4)][-1]
+    scaled.factor = 3.0
+    assert abs(compiled(x).item() - 3 * first) < 1e-5
+
+
 # The hooks of old ---------------------------------------------------------------------------------
 
 

@@ -175,6 +175,8 @@ def test_compiled(kind):
     with compilations() as programs:
         np.testing.assert_allclose(compiled(x, lengths).item(), wanted, rtol=1e-5)
     assert programs == []
+    others = kuai.tensor([1, 5, 2, 3])
+    np.testing.assert_allclose(compiled(x, others).item(), step(x, others).item(), rtol=1e-5)
 
 
 def test_dropout_between_layers():
