@@ -40,6 +40,10 @@ REASONS = {
     "for GPUs only, in PyTorch too": {
         name: "no out_dtype" for name in ("addmm", "baddbmm", "bmm", "mm")
     },
+    "the stub file has the signature of the operation below it": {
+        "nn.functional.fractional_max_pool2d": "_random_samples is number 5, not 3",
+        "nn.functional.fractional_max_pool3d": "_random_samples is number 5, not 3",
+    },
     "given by place in PyTorch, by name here: one function stands for two of PyTorch's": {
         "poisson": "generator only by name",
         "rrelu": "no generator",

@@ -1,5 +1,6 @@
 """Interpolation, shuffles and DataParallel: errors and old names, on torch and on Kuai."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -79,3 +80,13 @@ def test_data_parallel_is_a_wrapper():
         x = t.ones(4, 3)
         assert net(x).tolist() == inner(x).tolist()
         assert net.device_ids == []
+
+
+@pytest.mark.parametrize("name", ["upsample_nearest", "upsample_bilinear"])
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_old_names_of_interpolate(name):
+    def result(t):
+        x = t.arange(6.0).reshape(1, 1, 2, 3)
+        return getattr(t.nn.functional, name)(x, scale_factor=2).numpy()
+
+    np.testing.assert_allclose(result(kuai), result(torch), rtol=1e-6)

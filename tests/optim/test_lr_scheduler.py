@@ -23,6 +23,12 @@ CASES = {
     "one cycle, three phases": lambda s, o: s.OneCycleLR(
         o, max_lr=0.5, epochs=5, steps_per_epoch=6, three_phase=True, anneal_strategy="linear"
     ),
+    "cyclic": lambda s, o: s.CyclicLR(o, 0.1, [0.5, 0.4], step_size_up=3),
+    "cyclic, halved": lambda s, o: s.CyclicLR(o, 0.1, 0.5, 2, 5, mode="triangular2"),
+    "cyclic, falling": lambda s, o: s.CyclicLR(o, 0.1, 0.5, 2, mode="exp_range", gamma=0.9),
+    "cyclic, own scale": lambda s, o: s.CyclicLR(
+        o, 0.1, 0.5, 3, scale_fn=lambda x: 1 / (5 ** (x * 0.01)), scale_mode="iterations"
+    ),
     "sequential": lambda s, o: s.SequentialLR(
         o,
         [s.LinearLR(o, total_iters=4), s.ConstantLR(o, 0.5, 2), s.CosineAnnealingLR(o, 6)],

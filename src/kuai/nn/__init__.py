@@ -1,6 +1,7 @@
 """Building blocks: modules, containers, layers and losses, under PyTorch's names."""
 
 from kuai.nn import (
+    attention as attention,
     functional as functional,
     init as init,
     modules as modules,
@@ -9,6 +10,7 @@ from kuai.nn import (
     utils as utils,
 )
 from kuai.nn.modules import *  # noqa: F403  one list of the layers, which PyTorch has there, too
+from kuai.nn.modules.factory import factory_kwargs as factory_kwargs
 from kuai.nn.parallel import DataParallel as DataParallel
 from kuai.nn.parameter import (
     Buffer as Buffer,
@@ -16,3 +18,4 @@ from kuai.nn.parameter import (
     UninitializedBuffer as UninitializedBuffer,
     UninitializedParameter as UninitializedParameter,
 )
+from kuai.ops.nn.linear_cross_entropy import LinearCrossEntropyOptions as LinearCrossEntropyOptions

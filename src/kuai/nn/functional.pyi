@@ -24,18 +24,22 @@ def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: Literal[Fa
 def adaptive_max_pool1d(input: Any, output_size: Any, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: """The largest element of each of `output_size` windows that cover a signal."""
 @overload
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: Any = False) -> Any: """The largest element of each of `output_size` windows that cover a signal."""
+def adaptive_max_pool1d_with_indices(input: Any, output_size: Any, return_indices: Any = False) -> Tensor: """`adaptive_max_pool1d` with the places of the maxima, whatever `return_indices` says."""
 @overload
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: Literal[False] = False) -> Tensor: """The largest element of each of `output_size` windows that cover a image."""
 @overload
 def adaptive_max_pool2d(input: Any, output_size: Any, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: """The largest element of each of `output_size` windows that cover a image."""
 @overload
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: Any = False) -> Any: """The largest element of each of `output_size` windows that cover a image."""
+def adaptive_max_pool2d_with_indices(input: Any, output_size: Any, return_indices: Any = False) -> Tensor: """`adaptive_max_pool2d` with the places of the maxima, whatever `return_indices` says."""
 @overload
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: Literal[False] = False) -> Tensor: """The largest element of each of `output_size` windows that cover a volume."""
 @overload
 def adaptive_max_pool3d(input: Any, output_size: Any, *, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: """The largest element of each of `output_size` windows that cover a volume."""
 @overload
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: Any = False) -> Any: """The largest element of each of `output_size` windows that cover a volume."""
+def adaptive_max_pool3d_with_indices(input: Any, output_size: Any, return_indices: Any = False) -> Tensor: """`adaptive_max_pool3d` with the places of the maxima, whatever `return_indices` says."""
+def affine_grid(theta: Any, size: Any, align_corners: Any = None) -> Tensor: """The grid for `grid_sample` that maps the places of the output by an affine map."""
 def alpha_dropout(input: Any, p: Any = 0.5, training: Any = False, inplace: Any = False) -> Tensor: """Dropout for self-normalizing networks: keeps mean and variance."""
 def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: Any = False, count_include_pad: Any = True, *, out: Any = None) -> Tensor: """The mean of each window of a signal; see `avg_pool2d`."""
 def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: Any = False, count_include_pad: Any = True, divisor_override: Any = None) -> Tensor: """The mean of each window of an image."""
@@ -50,12 +54,14 @@ def channel_shuffle(input: Tensor, groups: _int, *, out: Any = None) -> Tensor: 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a signal with each of O kernels; see `conv2d`."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate an image with each of O kernels."""
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a volume with each of O kernels; see `conv2d`."""
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: Any = 0, *, out: Any = None) -> Tensor: """Convolution along the first dimension, time; batch and channels come after it."""
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: Any = 1, dilation: Any = 1, *, out: Any = None) -> Tensor: """The transpose of `conv1d`; see `conv_transpose2d`."""
 def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: Any = 1, dilation: Any = 1, *, out: Any = None) -> Tensor: """Spread every input element over the output, weighted by a kernel: the transpose of `conv2d`."""
 def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: Any = 1, dilation: Any = 1, *, out: Any = None) -> Tensor: """The transpose of `conv3d`; see `conv_transpose2d`."""
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: Any = 0, size_average: Any = None, reduce: Any = None, reduction: Any = 'mean') -> Tensor: """1 - cos(x₁, x₂) where y = 1, max(0, cos(x₁, x₂) - margin) where y = -1."""
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08, *, out: Any = None) -> Tensor: """x₁·x₂ / (max(‖x₁‖, eps)·max(‖x₂‖, eps)) along `dim`."""
 def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: Any = -100, reduce: Any = None, reduction: Any = 'mean', label_smoothing: Any = 0.0) -> Tensor: """Cross entropy of logits: -log softmax(x)_y, or -Σ p_c·log softmax(x)_c for probabilities p."""
+def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: Any = 0, reduction: Any = 'mean', zero_infinity: Any = False) -> Tensor: """-log p(labels | x), summed over all ways to align the labels with the steps."""
 def dropout(input: Any, p: Any = 0.5, training: Any = True, inplace: Any = False) -> Tensor: """While training, zero elements with probability `p` and scale the rest by 1 / (1 - p)."""
 def dropout1d(input: Any, p: Any = 0.5, training: Any = True, inplace: Any = False) -> Tensor: """Dropout of whole channels of an input with one spatial dimension."""
 def dropout2d(input: Any, p: Any = 0.5, training: Any = True, inplace: Any = False) -> Tensor: """Dropout of whole channels of an input with two spatial dimensions."""
@@ -65,10 +71,17 @@ def elu_(input: Any, alpha: Any = 1.0) -> Tensor: """In-place version of `elu`."
 def embedding(input: Any, weight: Any, padding_idx: Any = None, max_norm: Any = None, norm_type: Any = 2.0, scale_grad_by_freq: Any = False, sparse: Any = False) -> Tensor: """Rows of `weight` at the indices `input`."""
 def embedding_bag(input: Any, weight: Any, offsets: Any = None, max_norm: Any = None, norm_type: Any = 2, scale_grad_by_freq: Any = False, mode: Any = 'mean', sparse: Any = False, per_sample_weights: Any = None, include_last_offset: Any = False, padding_idx: Any = None) -> Tensor: """Sum, mean or maximum of the rows of `weight` for each bag of indices."""
 def feature_alpha_dropout(input: Any, p: Any = 0.5, training: Any = False, inplace: Any = False) -> Tensor: """`alpha_dropout` of whole channels."""
+def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor: """The sum of blocks, given as columns, at the places that `unfold` takes them from."""
+def fractional_max_pool2d(input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: Any = False, _random_samples: Any = None) -> Tensor: """The largest element of each of `output_size` windows at random distances."""
+def fractional_max_pool2d_with_indices(input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: Any = False, _random_samples: Any = None) -> Tensor: """`fractional_max_pool2d` with the places of the maxima, whatever `return_indices` says."""
+def fractional_max_pool3d(input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: Any = False, _random_samples: Any = None) -> Tensor: """As `fractional_max_pool2d`, for volumes."""
+def fractional_max_pool3d_with_indices(input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: Any = False, _random_samples: Any = None) -> Tensor: """`fractional_max_pool3d` with the places of the maxima, whatever `return_indices` says."""
 def gaussian_nll_loss(input: Any, target: Any, var: Any, full: Any = False, eps: Any = 1e-06, reduction: Any = 'mean') -> Tensor: """Negative log-likelihood of a normal distribution: (log v + (x - y)² / v) / 2."""
 def gelu(input: Tensor, *, approximate: _str = 'none') -> Tensor: """The Gaussian error linear unit: x·Φ(x); with `approximate='tanh'` by a formula with tanh."""
 def glu(input: Tensor, dim: _int = -1) -> Tensor: """The gated linear unit: a·σ(b), where a and b are the halves of the input along `dim`."""
+def grid_sample(input: Any, grid: Any, mode: Any = 'bilinear', padding_mode: Any = 'zeros', align_corners: Any = None) -> Tensor: """The picture at the places of a grid: y[n, :, h, w] = x at grid[n, h, w]."""
 def group_norm(input: Any, num_groups: Any, weight: Any = None, bias: Any = None, eps: Any = 1e-05) -> Tensor: """Group normalization: standardizes each example over each group of channels."""
+def grouped_mm(mat_a: Tensor, mat_b: Tensor, *, offs: Tensor | None = None, bias: Tensor | None = None, out_dtype: Any = None) -> Tensor: """A matrix product for each group, where the groups have different sizes."""
 def gumbel_softmax(logits: Any, tau: Any = 1, hard: Any = False, eps: Any = 1e-10, dim: Any = -1) -> Tensor: """A differentiable sample from a categorical distribution."""
 def hardshrink(input: Tensor, lambd: _float | _int | _bool | _complex = 0.5, *, out: Any = None) -> Tensor: """x where |x| > lambd, 0 elsewhere."""
 def hardsigmoid(input: Tensor, inplace: Any = False) -> Tensor: """A piecewise linear sigmoid: min(max(0, x + 3), 6) / 6."""
@@ -85,6 +98,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
 def leaky_relu(input: Tensor, negative_slope: _float | _int | _bool | _complex = 0.01, inplace: Any = False) -> Tensor: """The leaky rectifier: x where x > 0, negative_slope·x elsewhere."""
 def leaky_relu_(input: Any, negative_slope: Any = 0.01) -> Tensor: """In-place version of `leaky_relu`."""
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor: """A linear map: y = x Wᵀ + b."""
+def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None, weight: Any = None, reduction: Any = 'mean', ignore_index: Any = None, label_smoothing: Any = 0.0, options: Any = None) -> Tensor: """Cross entropy of the scores x Wᵀ + b: see `cross_entropy`."""
 def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> Tensor: """Divides by (k + alpha·E[x²])^beta, the mean being over `size` neighbouring channels."""
 def log_softmax(input: Any, dim: Any = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor: """log softmax(x) along `dim`, computed without overflow."""
 def logsigmoid(input: Tensor) -> Tensor: """log(1 / (1 + e⁻ˣ)), without overflow."""
@@ -98,24 +112,31 @@ def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 
 def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *, ceil_mode: _bool = False, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: """The largest element of each window of a signal; see `max_pool2d`."""
 @overload
 def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False, return_indices: Any = False, *, out: Any = None) -> Any: """The largest element of each window of a signal; see `max_pool2d`."""
+def max_pool1d_with_indices(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False, return_indices: Any = False) -> Tensor: """`max_pool1d` with the places of the maxima, whatever `return_indices` says."""
 @overload
 def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: Literal[False] = False) -> Tensor: """The largest element of each window of an image."""
 @overload
 def max_pool2d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *, ceil_mode: _bool = False, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: """The largest element of each window of an image."""
 @overload
 def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False, return_indices: Any = False, *, out: Any = None) -> Any: """The largest element of each window of an image."""
+def max_pool2d_with_indices(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False, return_indices: Any = False) -> Tensor: """`max_pool2d` with the places of the maxima, whatever `return_indices` says."""
 @overload
 def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: Literal[False] = False) -> Tensor: """The largest element of each window of a volume; see `max_pool2d`."""
 @overload
 def max_pool3d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *, ceil_mode: _bool = False, return_indices: Literal[True]) -> tuple[Tensor, Tensor]: """The largest element of each window of a volume; see `max_pool2d`."""
 @overload
 def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False, return_indices: Any = False, *, out: Any = None) -> Any: """The largest element of each window of a volume; see `max_pool2d`."""
+def max_pool3d_with_indices(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: Any = False, return_indices: Any = False) -> Tensor: """`max_pool3d` with the places of the maxima, whatever `return_indices` says."""
+def max_unpool1d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor: """The partial inverse of `max_pool1d`: zeros but for the maxima; see `max_unpool2d`."""
+def max_unpool2d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor: """The partial inverse of `max_pool2d`: zeros but for the maxima."""
+def max_unpool3d(input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor: """The partial inverse of `max_pool3d`; see `max_unpool2d`."""
 def mish(input: Tensor, inplace: Any = False) -> Tensor: """A self-regularized unit: x·tanh(softplus(x))."""
 def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: Any = 'mean', weight: Any = None) -> Tensor: """Mean squared error: (x - y)²."""
 def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_check: Any, num_heads: Any, in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any, add_zero_attn: Any, dropout_p: Any, out_proj_weight: Any, out_proj_bias: Any, training: Any = True, key_padding_mask: Any = None, need_weights: Any = True, attn_mask: Any = None, use_separate_proj_weight: Any = False, q_proj_weight: Any = None, k_proj_weight: Any = None, v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None, average_attn_weights: Any = True, is_causal: Any = False) -> tuple[Tensor, Tensor | None]: """Attention of several heads, all weights given; `nn.MultiheadAttention` holds them."""
 def multi_margin_loss(input: Any, target: Any, p: Any = 1, margin: Any = 1.0, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: Any = 'mean') -> Tensor: """Σ max(0, margin - x_y + x_i)ᵖ / C over all classes i other than y."""
 def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: Any = 'mean') -> Tensor: """Σ max(0, 1 - x_y + x_i) / C over all labels y and all classes i that are no label."""
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: Any = 'mean') -> Tensor: """The mean over classes of binary cross entropies of logits."""
+def native_channel_shuffle(input: Any, groups: Any, *, out: Any = None) -> Tensor: """Another name of `channel_shuffle`."""
 def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: Any = -100, reduce: Any = None, reduction: Any = 'mean') -> Tensor: """Negative log-likelihood: -w_y·x_y, where x are logarithms of probabilities."""
 def normalize(input: Any, p: Any = 2.0, dim: Any = 1, eps: Any = 1e-12, out: Any = None) -> Tensor: """x / max(‖x‖ₚ, eps) along `dim`."""
 def one_hot(tensor: Any, num_classes: Any = -1) -> Tensor: """A 1 at the place of each index, 0 elsewhere."""
@@ -150,4 +171,7 @@ def threshold(input: Tensor, threshold: _float | _int | _bool | _complex, value:
 def threshold_(input: Any, threshold: Any, value: Any) -> Tensor: """In-place version of `threshold`."""
 def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: Any = 1.0, p: Any = 2, eps: Any = 1e-06, swap: Any = False, size_average: Any = None, reduce: Any = None, reduction: Any = 'mean') -> Tensor: """max(0, ‖a - p‖ - ‖a - n‖ + margin)."""
 def triplet_margin_with_distance_loss(anchor: Any, positive: Any, negative: Any, *, distance_function: Any = None, margin: Any = 1.0, swap: Any = False, reduction: Any = 'mean') -> Tensor: """max(0, d(a, p) - d(a, n) + margin) with a distance function of the caller's."""
+def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor: """Every block that a window of `kernel_size` covers, as a column."""
 def upsample(input: Any, size: Any = None, scale_factor: Any = None, mode: Any = 'nearest', align_corners: Any = None) -> Tensor: """The old name of `interpolate`."""
+def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor: ...
+def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor: ...

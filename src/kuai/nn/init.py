@@ -13,6 +13,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.tensor import from_array
 from kuai.engine.tensor.modes import no_grad
+from kuai.nn.deferred import deferring
 from kuai.ops.nn import initial
 
 _LINEAR = ("linear", "sigmoid")
@@ -50,6 +51,7 @@ def _negative_slope(param):
 # Plain distributions and constants ----------------------------------------------------------------
 
 
+@deferring
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
     """Fill with numbers drawn uniformly from [a, b).
 
@@ -61,6 +63,7 @@ def uniform_(tensor, a=0.0, b=1.0, generator=None):
         return tensor.uniform_(a, b, generator=generator)
 
 
+@deferring
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
     """Fill with numbers drawn from a normal distribution.
 
@@ -72,6 +75,7 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
         return tensor.normal_(mean, std, generator=generator)
 
 
+@deferring
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Fill with numbers drawn from a normal distribution cut off at a and b.
 
@@ -90,6 +94,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
         return overwrite(tensor, drawn)
 
 
+@deferring
 def constant_(tensor, val):
     """Fill with one number.
 
@@ -101,6 +106,7 @@ def constant_(tensor, val):
         return tensor.fill_(val)
 
 
+@deferring
 def ones_(tensor):
     """Fill with ones.
 
@@ -111,6 +117,7 @@ def ones_(tensor):
     return constant_(tensor, 1.0)
 
 
+@deferring
 def zeros_(tensor):
     """Fill with zeros.
 
@@ -130,6 +137,7 @@ def _write(tensor, values):
         return tensor.copy_(from_array(values, tensor.device))
 
 
+@deferring
 def eye_(tensor):
     """Make a matrix the identity, so that a linear layer passes on its inputs.
 
@@ -143,6 +151,7 @@ def eye_(tensor):
     return _write(tensor, np.eye(*tensor.shape, dtype=np.float32))
 
 
+@deferring
 def dirac_(tensor, groups=1):
     """Make a convolution's weight pass on as many input channels as possible.
 
@@ -164,6 +173,7 @@ def dirac_(tensor, groups=1):
     return _write(tensor, values)
 
 
+@deferring
 def orthogonal_(tensor, gain=1, generator=None):
     """Make a matrix (or the rows of a larger tensor) orthogonal.
 
@@ -182,6 +192,7 @@ def orthogonal_(tensor, gain=1, generator=None):
         return overwrite(tensor, initial.orthogonal(tensor, gain, generator=generator))
 
 
+@deferring
 def sparse_(tensor, sparsity, std=0.01, generator=None):
     """Fill with normally distributed numbers, a share `sparsity` of each column with zeros.
 
@@ -218,6 +229,7 @@ def _calculate_correct_fan(tensor, mode):
     return _calculate_fan_in_and_fan_out(tensor)[modes.index(mode)]
 
 
+@deferring
 def xavier_uniform_(tensor, gain=1.0, generator=None):
     """Uniform in [-a, a), a = gain·sqrt(6 / (fan in + fan out)).
 
@@ -231,6 +243,7 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
     return uniform_(tensor, -bound, bound, generator)
 
 
+@deferring
 def xavier_normal_(tensor, gain=1.0, generator=None):
     """Normal with standard deviation gain·sqrt(2 / (fan in + fan out)).
 
@@ -245,6 +258,7 @@ def _xavier_std(tensor, gain):
     return gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
 
 
+@deferring
 def kaiming_uniform_(
     tensor, a: float = 0, mode="fan_in", nonlinearity="leaky_relu", generator=None
 ):
@@ -267,6 +281,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@deferring
 def kaiming_normal_(tensor, a: float = 0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Normal with standard deviation gain / sqrt(fan).
 

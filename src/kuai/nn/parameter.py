@@ -7,12 +7,14 @@ other tensors hold an array, so every operation that reaches for its values gets
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array
 from kuai.engine.tensor.storage import Storage
+from kuai.nn.deferred import REMEMBERED, apply_remembered, remembering
 
 __all__ = [
     "Buffer",
@@ -126,6 +128,7 @@ class Nothing:
         self.kind = kind
         self.dtype = dtype
         self.place = device
+        self.remembered = []  # what is to be done to the values: see `deferred`
 
     def __getattr__(self, name: str):
         if name.startswith("__") and name != "__jax_array__":
@@ -157,8 +160,34 @@ class UninitializedTensorMixin(Tensor):
         """Become a real tensor of `shape`, with this one's device and dtype where none is given."""
         kind = dtypes.to_jax(self.dtype if dtype is None else dtype)
         values = np.zeros(tuple(shape), kind)
+        remembered = self.forget()
         self.data = from_array(values, self.device if device is None else device)
         self.__class__ = self.cls_to_become
+        apply_remembered([(self, remembered)])
+
+    def remember(self, call: Callable[[Tensor], Any]) -> None:
+        """Have `call(tensor)` done once the shape is known."""
+        self._storage.held.remembered.append(call)
+
+    def forget(self) -> list[Callable[[Tensor], Any]]:
+        """What was to be done to the values; from now on nothing is."""
+        held = self._storage.held
+        remembered, held.remembered = held.remembered, []
+        return remembered
+
+    @property
+    def data(self) -> Tensor:
+        """A tensor that remembers what is written to it, as this one does."""
+        return UninitializedData(self)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if value._storage is not self._storage:  # `data *= 2` assigns what it was given
+            Tensor.data.fset(self, value)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def detach(self) -> Tensor:
+        """The same as `data`."""
+        return UninitializedData(self)
 
     @property
     def device(self) -> devices.device:
@@ -188,7 +217,9 @@ class UninitializedTensorMixin(Tensor):
         if isinstance(device, dtypes.dtype):
             device, dtype = None, device
         device = self.device if device is None else device
-        return type(self)(self.requires_grad, device, self.dtype if dtype is None else dtype)
+        made = type(self)(self.requires_grad, device, self.dtype if dtype is None else dtype)
+        made._storage.held.remembered = list(self._storage.held.remembered)
+        return made
 
     def cpu(self):
         """An uninitialized tensor for the CPU."""
@@ -230,14 +261,45 @@ class UninitializedTensorMixin(Tensor):
 
     def __deepcopy__(self, memo: dict):
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+            memo[id(self)] = self.to()
         return memo[id(self)]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, protocol: Any):
-        return type(self), (self.requires_grad, self.device, self.dtype)
+        plain = self.requires_grad, self.device, self.dtype
+        remembered = self._storage.held.remembered
+        if not remembered:
+            return type(self), plain
+        return _rebuild_lazy, (type(self), plain, remembered)
+
+
+for _name in REMEMBERED:
+    setattr(UninitializedTensorMixin, _name, remembering(_name))
+
+
+def _rebuild_lazy(kind, arguments, remembered):
+    made = kind(*arguments)
+    made._storage.held.remembered = remembered
+    return made
+
+
+class UninitializedData(UninitializedTensorMixin):
+    """What `data` of an uninitialized tensor is: no gradient flows, what is written is the same.
+
+    Example:
+        >>> layer = kuai.nn.LazyLinear(1)
+        >>> layer.weight.data.fill_(0.5)
+        <UninitializedData>
+        >>> layer(kuai.ones(1, 2)).shape, layer.weight.tolist()
+        (torch.Size([1, 1]), [[0.5, 0.5]])
+    """
+
+    cls_to_become = Tensor
+
+    def __init__(self, owner: Tensor):
+        self._storage = owner._storage
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):

@@ -54,12 +54,20 @@ class Level(Capture):
         """The traced double of an outside tensor with a history; None for one without."""
         if not self.records or tensor._storage in self.written or not tensor.requires_grad:
             return None
+        if tensor._base is not None and _depends_on_slice(tensor):
+            return self._window(tensor)
         edge = edge_of(tensor)
         key = (edge, tensor._storage.version)
         if key not in self.followed:
             aval = jax.eval_shape(*_reading(tensor, self._array(tensor._storage)))
             self.followed[key] = self.new_input(("tensor", tensor), aval.shape, aval.dtype)
         return self.followed[key]
+
+    def _window(self, view):
+        """A view, at a place that differs from slice to slice, of an outside tensor's double."""
+        base = view._base
+        chain, numbers = split(view._steps[len(base._steps or ()) :])
+        return read_chain(chain, self.read(base), numbers)
 
     def follow(self, arrays, positions, edges):
         """Arrays that an outer node has saved; at `positions` as doubles of the places they come
@@ -167,6 +175,12 @@ class Level(Capture):
 def is_batched(array) -> bool:
     """Whether a traced array differs from slice to slice of the `vmap` it is in."""
     return getattr(array, "batch_dim", None) is not None
+
+
+def _depends_on_slice(view) -> bool:
+    """Whether a view's place is known only inside."""
+    numbers = split(view._steps)[1]
+    return any(isinstance(n, jax.core.Tracer) for group in numbers for n in group)
 
 
 def _reading(tensor, array):

@@ -32,6 +32,10 @@ from kuai.nn.modules.activation import (
     Tanhshrink as Tanhshrink,
     Threshold as Threshold,
 )
+from kuai.nn.modules.adaptive import (
+    AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss,
+    LinearCrossEntropyLoss as LinearCrossEntropyLoss,
+)
 from kuai.nn.modules.batchnorm import (
     BatchNorm1d as BatchNorm1d,
     BatchNorm2d as BatchNorm2d,
@@ -39,6 +43,7 @@ from kuai.nn.modules.batchnorm import (
     LazyBatchNorm1d as LazyBatchNorm1d,
     LazyBatchNorm2d as LazyBatchNorm2d,
     LazyBatchNorm3d as LazyBatchNorm3d,
+    SyncBatchNorm as SyncBatchNorm,
 )
 from kuai.nn.modules.channelshuffle import (
     ChannelShuffle as ChannelShuffle,
@@ -64,6 +69,14 @@ from kuai.nn.modules.conv import (
     LazyConvTranspose2d as LazyConvTranspose2d,
     LazyConvTranspose3d as LazyConvTranspose3d,
 )
+from kuai.nn.modules.ctc_loss import (
+    CTCLoss as CTCLoss,
+)
+from kuai.nn.modules.deprecated import (
+    Container as Container,
+    CrossMapLRN2d as CrossMapLRN2d,
+    NLLLoss2d as NLLLoss2d,
+)
 from kuai.nn.modules.distance import (
     CosineSimilarity as CosineSimilarity,
     PairwiseDistance as PairwiseDistance,
@@ -79,6 +92,10 @@ from kuai.nn.modules.dropout import (
 from kuai.nn.modules.flatten import (
     Flatten as Flatten,
     Unflatten as Unflatten,
+)
+from kuai.nn.modules.fold import (
+    Fold as Fold,
+    Unfold as Unfold,
 )
 from kuai.nn.modules.instancenorm import (
     InstanceNorm1d as InstanceNorm1d,
@@ -183,6 +200,13 @@ from kuai.nn.modules.transformer import (
     TransformerDecoderLayer as TransformerDecoderLayer,
     TransformerEncoder as TransformerEncoder,
     TransformerEncoderLayer as TransformerEncoderLayer,
+)
+from kuai.nn.modules.unpooling import (
+    FractionalMaxPool2d as FractionalMaxPool2d,
+    FractionalMaxPool3d as FractionalMaxPool3d,
+    MaxUnpool1d as MaxUnpool1d,
+    MaxUnpool2d as MaxUnpool2d,
+    MaxUnpool3d as MaxUnpool3d,
 )
 from kuai.nn.modules.upsampling import (
     Upsample as Upsample,

@@ -13,6 +13,7 @@ from typing import Any
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn.base.module import Module
+from kuai.nn.deferred import apply_remembered, take_remembered
 from kuai.nn.parameter import is_lazy
 
 __all__ = ["LazyModuleMixin"]
@@ -59,6 +60,7 @@ class LazyModuleMixin(Module):
             given = state_dict.get(prefix + name)
             if given is not None and is_lazy(tensor) and not is_lazy(given):
                 with no_grad():
+                    tensor.forget()
                     tensor.materialize(given.shape)
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
@@ -72,8 +74,10 @@ class LazyModuleMixin(Module):
         return any(is_lazy(tensor) for _, tensor in self._own_tensors())
 
     def _infer_parameters(self, module: Any, args: tuple, kwargs: dict | None = None) -> None:
+        remembered = take_remembered(tensor for _, tensor in self._own_tensors())
         with modes.outside():  # real parameters, also while a step is being compiled
             module.initialize_parameters(*args, **(kwargs or {}))
+            apply_remembered(remembered)
         if module.has_uninitialized_params():
             raise RuntimeError(f"module {self._get_name()} has not been fully initialized")
         module._initialize_hook.remove()

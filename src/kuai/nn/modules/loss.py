@@ -10,6 +10,8 @@ from kuai.nn.modules.classification_loss import (
     NLLLoss,
     SoftMarginLoss,
 )
+from kuai.nn.modules.ctc_loss import CTCLoss
+from kuai.nn.modules.deprecated import NLLLoss2d
 from kuai.nn.modules.loss_base import _Loss as _Loss, _WeightedLoss as _WeightedLoss
 from kuai.nn.modules.margin_loss import (
     HingeEmbeddingLoss,
@@ -26,6 +28,7 @@ from kuai.nn.modules.similarity_loss import (
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -39,6 +42,7 @@ __all__ = [
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
+    "NLLLoss2d",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",

@@ -6,6 +6,13 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 from kuai.nn.base.module import Module
+from kuai.nn.modules.unpooling import (
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
 from kuai.ops.dimensions import each
 from kuai.ops.nn import pooling
 
@@ -19,12 +26,17 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 
 Sizes = int | tuple[int, ...]

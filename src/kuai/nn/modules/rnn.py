@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 from kuai.engine.tensor import Tensor, modes
 from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
+from kuai.nn.modules.packed_sequence import PackedSequence, layout_of
 from kuai.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase, draw_uniform
-from kuai.ops.nn.recurrent import recurrent_stack, recurrent_stack_with_dropout
+from kuai.ops.nn.recurrent import (
+    packed_recurrent_stack,
+    packed_recurrent_stack_with_dropout,
+    recurrent_stack,
+    recurrent_stack_with_dropout,
+)
 
 __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
 
@@ -132,6 +138,8 @@ class RNNBase(Module):
 
     def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Any]:
         """The output of all steps, and the state after the last."""
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
         self._check_rank(input)
         is_batched = input.ndim == 3
         batch_dim = 0 if self.batch_first else 1
@@ -153,6 +161,28 @@ class RNNBase(Module):
         if self.training and self.dropout > 0 and self.num_layers > 1:
             return recurrent_stack_with_dropout(input, states, weights, shape, self.dropout)
         return recurrent_stack(input, states, weights, shape)
+
+    def _forward_packed(self, input, hx) -> Any:
+        """As `forward`, for sequences of different lengths."""
+        data, batch_sizes, order, back = input
+        self._check_input(data)
+        states = [] if hx is None else self._states(hx)
+        layout = layout_of(batch_sizes)
+        self._check_states(states, layout.batch)
+        if order is not None:
+            states = [state.index_select(1, order) for state in states]
+        output, *last = self._run_packed(data, layout.tensors(data.device), states)
+        if back is not None:
+            last = [state.index_select(1, back) for state in last]
+        return PackedSequence(output, batch_sizes, order, back), self._packed_states(last)
+
+    def _run_packed(self, data, layout, states):
+        weights = [weight for group in self.all_weights for weight in group]
+        shape = (self.mode, self.bias, self.proj_size > 0, self._directions, False)
+        arguments = data, *layout, states, weights, shape
+        if self.training and self.dropout > 0 and self.num_layers > 1:
+            return packed_recurrent_stack_with_dropout(*arguments, self.dropout)
+        return packed_recurrent_stack(*arguments)
 
     def _states(self, hx) -> list:
         return [hx]

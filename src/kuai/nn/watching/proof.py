@@ -55,6 +55,8 @@ def _code(module):
 
 
 def _call(prover, module):
+    if "parametrizations" in module._modules:
+        raise Refused("a parametrized module, whose tensors are computed when they are read")
     _watch(prover, module)
     code = _code(module)
     if code is None:

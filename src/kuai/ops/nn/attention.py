@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
+from kuai.ops.nn.attention_choices import enabled_backends, without_bias
 from kuai.ops.nn.dropout import keep_mask
 from kuai.ops.nn.softmax import _softmax
 
@@ -202,6 +203,9 @@ def scaled_dot_product_attention(
     """
     if not 0 <= dropout_p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p:g}")
+    if not enabled_backends():
+        raise RuntimeError("No available kernel. Aborting execution.")
+    attn_mask, is_causal = without_bias(attn_mask, is_causal, query.device)
     scale = None if scale is None else float(scale)
     arguments = query, key, value, attn_mask, bool(is_causal), scale, bool(enable_gqa)
     if dropout_p > 0:

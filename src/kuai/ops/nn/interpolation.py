@@ -266,3 +266,28 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
     """
     _warn_renamed("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+@composite(function=False, method=False, functional=True)
+def upsample_nearest(input, size=None, scale_factor=None):
+    """The old name of `interpolate` with `mode="nearest"`.
+
+    Example:
+        >>> kuai.nn.functional.interpolate(kuai.ones(1, 1, 2), size=4, mode="nearest").shape
+        torch.Size([1, 1, 4])
+    """
+    _warn_renamed("upsample_nearest")
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+@composite(function=False, method=False, functional=True)
+def upsample_bilinear(input, size=None, scale_factor=None):
+    """The old name of `interpolate` with `mode="bilinear"` and `align_corners=True`.
+
+    Example:
+        >>> x = kuai.ones(1, 1, 2, 2)
+        >>> kuai.nn.functional.interpolate(x, 4, mode="bilinear", align_corners=True).shape
+        torch.Size([1, 1, 4, 4])
+    """
+    _warn_renamed("upsample_bilinear")
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -61,34 +61,42 @@ def _times(rows, weight):
 # One direction of one layer -----------------------------------------------------------------------
 
 
-def _scan(mode, reverse, from_input, bias, hidden, cell, weight, projection):
+def _scan(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask):
     """All steps: outputs (T, B, P) and the last state.
 
-    `bias` is what is added to weight·h in each step, (T, B, G); None stands for zeros.
+    `bias` is what is added to weight·h in each step, (T, B, G); None stands for zeros. Where `mask`
+    (T, B) is False a step leaves the state as it is.
     """
 
     def step(state, read):
-        hidden, cell = state
-        from_state = _times(hidden, weight)
+        from_input, bias, is_open = read
+        from_state = _times(state[0], weight)
         if bias is not None:
-            from_state = from_state + read[1]
-        hidden, cell = _STEPS[mode](read[0], from_state, hidden, cell)
+            from_state = from_state + bias
+        hidden, cell = _STEPS[mode](from_input, from_state, *state)
         hidden = hidden if projection is None else _times(hidden, projection)
+        if is_open is not None:
+            hidden, cell = _kept(is_open, (hidden, cell), state)
         return (hidden, cell), hidden
 
-    reads = (from_input,) if bias is None else (from_input, bias)
+    reads = from_input, bias, mask
     (hidden, cell), outputs = jax.lax.scan(step, (hidden, cell), reads, reverse=reverse)
     return outputs, hidden, cell
 
 
+def _kept(is_open, new, old):
+    """The new state where a sequence goes on, the old one where it is over."""
+    return jax.tree.map(lambda now, before: jnp.where(is_open[:, None], now, before), new, old)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _direction(mode, reverse, from_input, bias, hidden, cell, weight, projection):
-    return _scan(mode, reverse, from_input, bias, hidden, cell, weight, projection)
+def _direction(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask):
+    return _scan(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask)
 
 
-def _direction_forward(mode, reverse, from_input, bias, hidden, cell, weight, projection):
+def _direction_forward(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask):
     def with_fixed_weight(from_input, bias, hidden, cell, projection):
-        return _scan(mode, reverse, from_input, bias, hidden, cell, weight, projection)
+        return _scan(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask)
 
     results, pull_back = jax.vjp(with_fixed_weight, from_input, bias, hidden, cell, projection)
     return results, (pull_back, results[0], hidden)
@@ -100,7 +108,7 @@ def _direction_backward(mode, reverse, saved, cotangents):
     of_gates = of_input if of_bias is None else of_bias  # (T, B, G): what reached weight·h
     before = [outputs[1:], first[None]] if reverse else [first[None], outputs[:-1]]
     of_weight = jnp.einsum("tbg,tbp->gp", of_gates, jnp.concatenate(before))
-    return of_input, of_bias, of_hidden, of_cell, of_weight, of_projection
+    return of_input, of_bias, of_hidden, of_cell, of_weight, of_projection, None
 
 
 _direction.defvjp(_direction_forward, _direction_backward)
@@ -112,10 +120,10 @@ def _one_bias(weights):
     return jnp.zeros_like(weights["weight_ih"][:, 0])
 
 
-def _run_direction(mode, reverse, input, hidden, cell, weights):
+def _run_direction(mode, reverse, input, hidden, cell, weights, mask):
     """One direction of a layer for input (T, B, I)."""
     weight, projection = weights["weight_hh"], weights.get("weight_hr")
-    if mode == "LSTM" and projection is None:
+    if mode == "LSTM" and projection is None and mask is None:
         weight_ih, bias = weights["weight_ih"], _one_bias(weights)
         return lstm_direction(reverse, input, weight_ih, bias, hidden, cell, weight)
     from_input = _times(input, weights["weight_ih"])  # (T, B, G)
@@ -129,7 +137,7 @@ def _run_direction(mode, reverse, input, hidden, cell, weights):
             from_input = from_input + weights["bias_hh"]
     elif mode == "GRU":
         bias = jnp.zeros_like(from_input)
-    return _direction(mode, reverse, from_input, bias, hidden, cell, weight, projection)
+    return _direction(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask)
 
 
 # A stack of layers --------------------------------------------------------------------------------
@@ -157,11 +165,11 @@ def _zeros(groups, mode, input):
     return hidden, jnp.zeros((*shape, rows // 4), input.dtype) if mode == "LSTM" else None
 
 
-def _run_layer(mode, input, hidden, cells, groups):
+def _run_layer(mode, input, hidden, cells, groups, mask):
     """Both directions, or the only one, of a layer; their outputs side by side."""
     made = [
         _run_direction(
-            mode, at == 1, input, hidden[at], None if cells is None else cells[at], group
+            mode, at == 1, input, hidden[at], None if cells is None else cells[at], group, mask
         )
         for at, group in enumerate(groups)
     ]
@@ -170,8 +178,11 @@ def _run_layer(mode, input, hidden, cells, groups):
     return joined, last_hidden, last_cells
 
 
-def _stack(key, input, states, weights, shape, dropout=0.0):
-    """Every layer after the other; with a key, dropout between them."""
+def _stack(key, input, states, weights, shape, dropout=0.0, mask=None):
+    """Every layer after the other; with a key, dropout between them.
+
+    `mask`, (T, B), says which steps are part of the sequences; None stands for all of them.
+    """
     mode, has_biases, projected, directions, batch_first = shape
     if batch_first:
         input = jnp.swapaxes(input, 0, 1)  # (T, B, I)
@@ -187,7 +198,7 @@ def _stack(key, input, states, weights, shape, dropout=0.0):
         part = slice(layer, layer + directions)
         own_cells = None if cells is None else cells[part]
         input, new_hidden, new_cells = _run_layer(
-            mode, input, hidden[part], own_cells, groups[part]
+            mode, input, hidden[part], own_cells, groups[part], mask
         )
         last_hidden += new_hidden
         last_cells += new_cells
@@ -248,6 +259,69 @@ def recurrent_stack_with_dropout(
 ):
     """`recurrent_stack` with dropout of what each layer but the first reads."""
     return _stack(key, input, states, weights, shape, dropout)
+
+
+# Sequences of different lengths -------------------------------------------------------------------
+
+
+def _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout=0.0):
+    """Steps in one row, (sum of lengths, I): spread out, run, put in a row again."""
+    if data.ndim != 2:
+        raise RuntimeError(f"input must have 2 dimensions, got {data.ndim}")
+    _check_dtypes(data, *states)
+    input = jnp.where(mask[..., None], data[places], jnp.zeros((), data.dtype))  # (T, B, I)
+    output, *last = _stack(key, input, states, weights, shape, dropout, mask)
+    return output.reshape(-1, output.shape[-1])[rows], *last
+
+
+def _packed_choice(data, places, mask, rows, states, weights, shape, *dropout):
+    """PyTorch's states of an LSTM and a GRU keep their precision on a CPU."""
+    return "lower" if shape[0].startswith("RNN") else "first"
+
+
+_packed_options: dict = dict(
+    function=False,
+    method=False,
+    grad="CatBackward0",
+    autocast={"cpu": _packed_choice, "cuda": "lower"},
+)
+
+
+@op(**_packed_options)
+def packed_recurrent_stack(
+    data: Array,
+    places: Array,
+    mask: Array,
+    rows: Array,
+    states: Sequence[Array],
+    weights: Sequence[Array],
+    shape: tuple,
+):
+    """`recurrent_stack` of sequences of different lengths, whose steps stand in one row.
+
+    Args:
+        data: all first steps, then all second ones, … (sum of lengths, I).
+        places: where in `data` each step of each sequence is, (T, B).
+        mask: whether a sequence has that many steps, (T, B).
+        rows: where in the flattened (T, B) each row of `data` belongs.
+    """
+    return _packed_stack(None, data, places, mask, rows, states, weights, shape)
+
+
+@op(random=True, **_packed_options)
+def packed_recurrent_stack_with_dropout(
+    key,
+    data: Array,
+    places: Array,
+    mask: Array,
+    rows: Array,
+    states: Sequence[Array],
+    weights: Sequence[Array],
+    shape: tuple,
+    dropout: float,
+):
+    """`packed_recurrent_stack` with dropout of what each layer but the first reads."""
+    return _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout)
 
 
 # A cell -------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from kuai.optim.lr_scheduler.base import LRScheduler
 from kuai.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from kuai.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from kuai.optim.lr_scheduler.cyclic import CyclicLR
 from kuai.optim.lr_scheduler.decay import (
     ConstantLR,
     ExponentialLR,
@@ -20,6 +21,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
