@@ -28,6 +28,7 @@ MODULES = (
     "autograd.functional",
     "compiler",
     "cuda",
+    "fft",
     "func",
     "linalg",
     "nn",

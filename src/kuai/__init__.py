@@ -68,6 +68,7 @@ from kuai import (
     backends,
     compiler,
     cuda,
+    fft,
     func,
     linalg,
     nn,

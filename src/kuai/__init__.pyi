@@ -31,6 +31,7 @@ from kuai.engine.tensor.dtypes import dtype as dtype
 from kuai.engine.tensor.modes import enable_grad as enable_grad
 from kuai import engine as engine
 from kuai import errors as errors
+from kuai import fft as fft
 from kuai.engine.tensor.dtypes import finfo as finfo
 from kuai import func as func
 from kuai.engine.compile.compiler import fused as fused

@@ -25,6 +25,7 @@ from kuai.ops import (
     embedding as embedding,
     extremes as extremes,
     factorization as factorization,
+    fourier as fourier,
     gathering as gathering,
     indexing as indexing,
     initial as initial,
