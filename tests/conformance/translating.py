@@ -122,6 +122,11 @@ def _is_helper(thing: Any) -> bool:
     return isinstance(thing, types.FunctionType) and module.startswith("torch.testing._internal")
 
 
+def _is_operator(name: str, space: Any) -> bool:
+    """Whether it is one of the tensor's own special methods, such as `__radd__`."""
+    return space is torch.Tensor and name not in vars(object) and not name.startswith("__torch")
+
+
 def _paths() -> dict[int, str]:
     """Every public function of PyTorch, by what it is: the path below `torch`."""
     spaces = {
@@ -138,7 +143,7 @@ def _paths() -> dict[int, str]:
     for prefix, space in spaces.items():
         for name in dir(space):
             thing = getattr(space, name, None)
-            if callable(thing) and not name.startswith("__"):
+            if callable(thing) and (not name.startswith("__") or _is_operator(name, space)):
                 found[id(thing)] = f"{prefix}.{name}" if prefix else name
     return found
 

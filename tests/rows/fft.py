@@ -10,32 +10,16 @@ _TWO = tuple(f"{name}2" for name in _ONE)
 _SEVERAL = tuple(f"{name}n" for name in _ONE)
 _FROM_COMPLEX = [name for name in (*_ONE, *_TWO, *_SEVERAL) if not name.startswith(("r", "ihf"))]
 
+
+def _all(names, *arguments):
+    return lambda t, x: [getattr(t.fft, name)(x, *arguments) for name in names]
+
+
 ROWS = [
-    *(
-        Row(f"fft.{name}", lambda t, x, f=name: getattr(t.fft, f)(x), REAL, dtypes=FLOATS)
-        for name in (*_ONE, *_TWO, *_SEVERAL)
-    ),
-    *(
-        Row(f"fft.{name} complex", lambda t, x, f=name: getattr(t.fft, f)(x), COMPLEX)
-        for name in _FROM_COMPLEX
-    ),
-    *(
-        Row(
-            f"fft.{name} n, dim, norm",
-            lambda t, x, f=name, n=norm: getattr(t.fft, f)(x, 4, 0, n),
-            REAL,
-        )
-        for name in _ONE
-        for norm in ("forward", "ortho")
-    ),
-    *(
-        Row(
-            f"fft.{name} s, dim, norm",
-            lambda t, x, f=name: getattr(t.fft, f)(x, (4, -1), (1, 0), "ortho"),
-            REAL,
-        )
-        for name in _SEVERAL
-    ),
+    *(Row(" ".join(names), _all(names), REAL, dtypes=FLOATS) for names in (_ONE, _TWO, _SEVERAL)),
+    Row("fft complex", _all(_FROM_COMPLEX), COMPLEX),
+    Row("fft n, dim, norm", _all(_ONE, 4, 0, "forward"), REAL),
+    Row("fftn s, dim, norm", _all(_SEVERAL, (4, -1), (1, 0), "ortho"), REAL),
     Row("fft.fft integers", lambda t, x: t.fft.fft(x), A(4, dtype="int64")),
     Row("fft.fft none", lambda t, x: (t.fft.fftn(x, dim=()), t.fft.fftn(x[0, 0])), REAL),
     Row("fft.fftfreq", lambda t, x: t.fft.fftfreq(5, 0.5, dtype=t.float64) + x, A(5)),

@@ -148,7 +148,7 @@ def ifft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
 
     Example:
         >>> kuai.fft.ifft(kuai.tensor([3.0, -1.0]))
-        tensor([1.-0.j, 2.-0.j])
+        tensor([1.+0.j, 2.+0.j])
     """
     input = _prepared(input, norm)
     return _to_complex(input, _one(input, n, dim), norm, back=True)
