@@ -18,16 +18,21 @@ TOLERANCES = {
 }
 
 
-def difference(ours: Any, theirs: Any, only_kinds: bool = False) -> str | None:
-    """What differs, in words; None if nothing does. `only_kinds`: the numbers are random."""
+def difference(ours: Any, theirs: Any, only_kinds: bool = False, looser: float = 1) -> str | None:
+    """What differs, in words; None if nothing does.
+
+    Args:
+        only_kinds: the numbers are random, so only shapes and dtypes count.
+        looser: a factor of the tolerances.
+    """
     if isinstance(theirs, torch.Tensor):
-        return _of_tensors(ours, theirs, only_kinds)
+        return _of_tensors(ours, theirs, only_kinds, looser)
     if isinstance(theirs, torch.Size):
         return None if tuple(ours) == tuple(theirs) else f"{ours} instead of {theirs}"
     if isinstance(theirs, (list, tuple)):
         if not isinstance(ours, (list, tuple)) or len(ours) != len(theirs):
             return f"{type(ours).__name__} instead of {type(theirs).__name__} of {len(theirs)}"
-        found = (difference(o, t, only_kinds) for o, t in zip(ours, theirs, strict=True))
+        found = (difference(o, t, only_kinds, looser) for o, t in zip(ours, theirs, strict=True))
         return next((each for each in found if each), None)
     if only_kinds:
         return None if type(ours) is type(theirs) else f"{type(ours).__name__}"
@@ -47,20 +52,21 @@ def _near(ours, theirs) -> bool:
     return both and bool(np.isclose(ours, theirs, rtol=1e-4, atol=1e-5))
 
 
-def _of_tensors(ours, theirs, only_kinds) -> str | None:
+def _of_tensors(ours, theirs, only_kinds, looser) -> str | None:
     if not hasattr(ours, "requires_grad"):
         return f"{type(ours).__name__} instead of a tensor"
     if tuple(ours.shape) != tuple(theirs.shape):
         return f"shape {tuple(ours.shape)} instead of {tuple(theirs.shape)}"
     if str(ours.dtype) != str(theirs.dtype):
         return f"{ours.dtype} instead of {theirs.dtype}"
-    return None if only_kinds else _of_numbers(_wide(ours.detach().numpy()), theirs)
+    return None if only_kinds else _of_numbers(_wide(ours.detach().numpy()), theirs, looser)
 
 
-def _of_numbers(mine, theirs) -> str | None:
+def _of_numbers(mine, theirs, looser) -> str | None:
     yours = _wide(translating.numbers(theirs))
     relative, absolute = TOLERANCES.get(str(theirs.dtype).removeprefix("torch."), (0, 0))
     finite = np.abs(yours[np.isfinite(yours)])
+    relative, absolute = relative * looser, absolute * looser
     absolute *= max(1.0, float(finite.max(initial=0.0)))
     with np.errstate(all="ignore"):
         close = np.isclose(mine, yours, rtol=relative, atol=absolute, equal_nan=True)

@@ -205,6 +205,8 @@ class Tensor:
     def cfloat(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `complex64`."""
     def char(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int8`."""
     def cholesky(self, upper: Any = False) -> Tensor: """The triangular factor of `linalg.cholesky`."""
+    def cholesky_inverse(self, upper: _bool = False) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
+    def cholesky_solve(self, input2: Tensor, upper: _bool = False) -> Tensor: """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`."""
     def chunk(self, chunks: Any, dim: Any = 0) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
     def clamp(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """Each element limited to the range `[min, max]`."""
     def clamp_(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """In-place version of `clamp`."""
@@ -318,6 +320,7 @@ class Tensor:
     def ge(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input >= other`."""
     def ge_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ge`."""
     def geometric_(self, p: Any, *, generator: Any = None) -> Tensor: """Fill with the number of trials up to the first success."""
+    def geqrf(self) -> return_types.geqrf: """A QR decomposition: R in the upper triangle, below it the Householder reflections of Q."""
     def ger(self, vec2: Tensor) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
     def get_device(self) -> _int: """The number of the GPU the tensor lies on; -1 for host memory."""
     @property
@@ -425,6 +428,8 @@ class Tensor:
     def long(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int64`."""
     def lt(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input < other`."""
     def lt_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `lt`."""
+    def lu(self, pivot: Any = True, get_infos: Any = False) -> Tensor: """`kuai.lu` of this tensor."""
+    def lu_solve(self, LU_data: Any, LU_pivots: Any) -> Tensor: """`linalg.lu_solve` with the right side first."""
     @property
     def mH(self) -> Tensor: """The last two dimensions swapped, and conjugated; a 0-d tensor stays itself."""
     @property
@@ -435,6 +440,7 @@ class Tensor:
     def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor: """In-place version of `masked_scatter`."""
     def masked_select(self, mask: Any) -> Tensor: """The elements where the mask is true, as a vector."""
     def matmul(self, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
+    def matrix_exp(self) -> Tensor: """exp(A) = Σₖ Aᵏ / k! of square matrices, by scaling and squaring a Padé approximant."""
     def matrix_power(self, n: _int) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
     @overload
     def max(self) -> Tensor: """The largest element; along a dimension, with its index; or the larger of two tensors."""
@@ -521,6 +527,8 @@ class Tensor:
     def not_equal_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ne`."""
     def numel(self) -> _int: """The number of elements."""
     def numpy(self, *, force: Any = False) -> _NDArray[Any]: """The values as a NumPy array."""
+    def orgqr(self, input2: Any) -> Tensor: """`linalg.householder_product`."""
+    def ormqr(self, input2: Tensor, input3: Tensor, left: _bool = True, transpose: _bool = False) -> Tensor: """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for."""
     def outer(self, vec2: Tensor) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
     @property
     def output_nr(self) -> Tensor: """Its number among its node's outputs."""
@@ -683,6 +691,7 @@ class Tensor:
     def transpose_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     @overload
     def transpose_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    def triangular_solve(self, A: Any, upper: Any = True, transpose: Any = False, unitriangular: Any = False) -> return_types.triangular_solve: """The X with `A X = b` for a triangular A, and A; `linalg.solve_triangular` is newer."""
     def tril(self, diagonal: _int = 0) -> Tensor: """The lower triangle; zeros above the `diagonal`-th diagonal."""
     def tril_(self, diagonal: _int = 0) -> Tensor: """In-place version of `tril`."""
     def triu(self, diagonal: _int = 0) -> Tensor: """The upper triangle; zeros below the `diagonal`-th diagonal."""
