@@ -104,7 +104,7 @@ def _looks_at_torch(theirs: types.FunctionType) -> bool:
 
 def _rewritten(theirs: types.FunctionType) -> types.FunctionType:
     seen = dict(theirs.__globals__)
-    for name in theirs.__code__.co_names:
+    for name in _names_in(theirs.__code__):
         if seen.get(name) is torch:
             seen[name] = kuai
         elif name in seen and (id(seen[name]) in _PATHS or _is_helper(seen[name])):
@@ -115,6 +115,12 @@ def _rewritten(theirs: types.FunctionType) -> types.FunctionType:
     )
     made.__kwdefaults__ = to_kuai(theirs.__kwdefaults__)
     return made
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    """The global names that a function, and those inside it, may look at."""
+    inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    return set(code.co_names).union(*map(_names_in, inner))
 
 
 def _is_helper(thing: Any) -> bool:

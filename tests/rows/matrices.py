@@ -1,10 +1,8 @@
 """Rows of `kuai.ops.matrix_factors`, `matrix_functions`, `triangular` and `ldl_factors`."""
 
-import warnings
-
 import numpy as np
 
-from tests.rowkit import A, Row
+from tests.rowkit import A, Row, quiet
 
 SQUARE = A(values=np.random.default_rng(1).standard_normal((3, 3)) + 3 * np.eye(3))
 SQUARES = A(values=np.random.default_rng(2).standard_normal((2, 3, 3)) + 3 * np.eye(3))
@@ -13,17 +11,6 @@ SINGULAR = A(values=[[[1.0, 2.0], [2.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]]])
 INDEFINITE = A(values=[[1.0, 4.0, 2.0], [4.0, -1.0, 1.0], [2.0, 1.0, 0.0]])
 TALL, RIGHT = A(4, 3), A(3, 2)
 LOOSE = dict(rtol=1e-4, atol=1e-5)
-
-
-def _quiet(call):
-    """Without PyTorch's warnings that there is a newer function."""
-
-    def quiet(t, *inputs):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return call(t, *inputs)
-
-    return quiet
 
 
 def _qr(t, a):
@@ -36,8 +23,8 @@ ROWS = [
     Row("linalg.lu", lambda t, a: (t.linalg.lu(a).L, t.linalg.lu(a).U), SQUARES, **LOOSE),
     Row("linalg.lu P", lambda t, a: t.linalg.lu(a).P, A(3, 5), grad=False),
     Row("lu_unpack", lambda t, a: t.lu_unpack(*t.linalg.lu_factor(a))[1:], TALL, **LOOSE),
-    Row("lu", _quiet(lambda t, a: a.lu()[0]), SQUARE, **LOOSE),
-    Row("lu infos", _quiet(lambda t, a: t.lu(a, get_infos=True)[2]), SQUARE, grad=False),
+    Row("lu", quiet(lambda t, a: a.lu()[0]), SQUARE, **LOOSE),
+    Row("lu infos", quiet(lambda t, a: t.lu(a, get_infos=True)[2]), SQUARE, grad=False),
     *(
         Row(
             f"linalg.lu_solve {left} {adjoint}",
@@ -52,7 +39,7 @@ ROWS = [
     ),
     Row(
         "lu_solve",
-        _quiet(lambda t, a, b: b.lu_solve(*t.linalg.lu_factor(a))),
+        quiet(lambda t, a, b: b.lu_solve(*t.linalg.lu_factor(a))),
         SQUARE,
         RIGHT,
         **LOOSE,
@@ -86,7 +73,7 @@ ROWS = [
     ),
     Row(
         "triangular_solve",
-        _quiet(lambda t, a, b: b.triangular_solve(a, upper=False, transpose=True).solution),
+        quiet(lambda t, a, b: b.triangular_solve(a, upper=False, transpose=True).solution),
         SQUARES,
         RIGHT,
         **LOOSE,

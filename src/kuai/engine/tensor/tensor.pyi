@@ -162,6 +162,9 @@ class Tensor:
     def argmin(self, dim: _int | None = None, keepdim: _bool = False) -> Tensor: """The index of the first smallest element, in the flattened tensor or along a dimension."""
     def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor: """The indices that sort a tensor along a dimension."""
     def argwhere(self) -> Tensor: """The indices of the elements that are not zero, one a row."""
+    def as_strided(self, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """A view of the memory of a tensor's base: element (i, j, …) lies at offset + i·s₀ + j·s₁ + …."""
+    def as_strided_(self, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """Let this tensor be its own `as_strided`."""
+    def as_strided_scatter(self, src: Any, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """A copy of the input with `src` in the window that `as_strided` would give."""
     def asin(self) -> Tensor: """The angle in [-π/2, π/2] whose sine each element is."""
     def asin_(self) -> Tensor: """In-place version of `asin`."""
     def asinh(self) -> Tensor: """The inverse hyperbolic sine of each element."""
@@ -223,6 +226,7 @@ class Tensor:
     def copy_(self, src: Any, non_blocking: Any = False) -> Tensor: """Write the values of another tensor, broadcast and cast, into this one."""
     def copysign(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """The magnitude of `input` with the sign of `other`."""
     def copysign_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `copysign`."""
+    def corrcoef(self) -> Tensor: """Pearson's correlations of variables, a row each: their covariances over √ of their variances."""
     def cos(self) -> Tensor: """The cosine of each element, in radians."""
     def cos_(self) -> Tensor: """In-place version of `cos`."""
     def cosh(self) -> Tensor: """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element."""
@@ -231,6 +235,7 @@ class Tensor:
     def count_nonzero(self, *dim: Any) -> Tensor: """How many elements are non-zero."""
     @overload
     def count_nonzero(self, dim: Any) -> Tensor: """How many elements are non-zero."""
+    def cov(self, *, correction: Any = 1, fweights: Any = None, aweights: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
     def cpu(self, memory_format: Any = None) -> Tensor: """The tensor in host memory."""
     def cross(self, other: Tensor, dim: _int | None = None) -> Tensor: """The cross product of vectors of three elements."""
     def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor: """The tensor on a GPU."""
@@ -253,6 +258,7 @@ class Tensor:
     def diagflat(self, offset: Any = 0) -> Tensor: """A matrix with all elements of the input as its diagonal."""
     def diagonal(self, offset: Any = 0, dim1: Any = 0, dim2: Any = 1) -> Tensor: """The diagonal of the matrices in two dimensions, as a new last dimension."""
     def diagonal_scatter(self, src: Any, offset: Any = 0, dim1: Any = 0, dim2: Any = 1) -> Tensor: """A copy of the input with `src` on a diagonal."""
+    def diff(self, n: Any = 1, dim: Any = -1, prepend: Any = None, append: Any = None) -> Tensor: """x[i + 1] - x[i] along a dimension, n times; for booleans whether they differ."""
     def digamma(self) -> Tensor: """The derivative of `lgamma` at each element."""
     def digamma_(self) -> Tensor: """In-place version of `digamma`."""
     def dim(self) -> _int: """The number of dimensions."""
@@ -314,6 +320,7 @@ class Tensor:
     def fmod_(self, other: Any, *, out: Any = None) -> Tensor: """In-place version of `fmod`."""
     def frac(self) -> Tensor: """The fraction of each element: `x - trunc(x)`."""
     def frac_(self) -> Tensor: """In-place version of `frac`."""
+    def frexp(self) -> return_types.frexp: """Mantissa and exponent of each element: x = m 2ᵉ with ½ ≤ |m| < 1."""
     def gather(self, dim: Any, index: Any, *, sparse_grad: Any = False) -> Tensor: """The elements at `index` along `dim`: `out[i][j] = input[index[i][j]][j]` for `dim=0`."""
     def gcd(self, other: Tensor) -> Tensor: """The greatest common divisor of two integers."""
     def gcd_(self, other: Tensor) -> Tensor: """In-place version of `gcd`."""
@@ -336,6 +343,7 @@ class Tensor:
     def heaviside(self, values: Tensor) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
     def heaviside_(self, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
     def histc(self, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
+    def histogram(self, bins: Any, *, range: Any = None, weight: Any = None, density: Any = False) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
     @overload
     def hsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""
     @overload
@@ -358,6 +366,8 @@ class Tensor:
     def index_fill_(self, dim: Any, index: Any, value: Any) -> Tensor: """In-place version of `index_fill`."""
     def index_put(self, indices: Any, values: Any, accumulate: Any = False) -> Tensor: """The input with values at the places that a tuple of index tensors names."""
     def index_put_(self, indices: Any, values: Any, accumulate: Any = False) -> Tensor: """In-place version of `index_put`."""
+    def index_reduce(self, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """The input with the slices that `index` names combined with those of `source`."""
+    def index_reduce_(self, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """In-place version of `index_reduce`."""
     def index_select(self, dim: Any, index: Any) -> Tensor: """The slices along `dim` that `index` names."""
     def inner(self, other: Tensor) -> Tensor: """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …)."""
     def int(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int32`."""
@@ -484,6 +494,7 @@ class Tensor:
     def nanquantile(self, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = 'linear') -> Tensor: """`quantile` of the elements that are not NaN."""
     def nansum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None) -> Tensor: """The sum of the elements that are not NaN."""
     def narrow(self, dim: Any, start: Any, length: Any) -> Tensor: """`length` elements of a dimension, from `start` on."""
+    def narrow_copy(self, dim: Any, start: Any, length: Any) -> Tensor: """What `kuai.narrow` gives, as a copy with memory of its own."""
     @property
     def nbytes(self) -> Tensor: """The number of bytes."""
     @property
@@ -500,6 +511,7 @@ class Tensor:
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
     @overload
     def new_empty(self, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
+    def new_empty_strided(self, size: Any, stride: Any, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False) -> Tensor: """A new tensor of this one's dtype and device, with the strides given."""
     @overload
     def new_full(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`full` in this tensor's dtype and on its device."""
     @overload
@@ -521,6 +533,7 @@ class Tensor:
     def nonzero(self, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: """The indices of the elements that are not zero, one a row; or one tensor a dimension."""
     @overload
     def nonzero(self, *, as_tuple: Any = False) -> Any: """The indices of the elements that are not zero, one a row; or one tensor a dimension."""
+    def nonzero_static(self, *, size: _int, fill_value: _int = -1) -> Tensor: """The indices of elements that are not zero, a row each, cut or filled up to `size` rows."""
     def norm(self, p: Any = 'fro', dim: Any = None, keepdim: Any = False, dtype: Any = None) -> Tensor: """`kuai.norm` of this tensor."""
     def normal_(self, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor: """Fill with normally distributed numbers."""
     def not_equal(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input != other`."""
@@ -566,6 +579,8 @@ class Tensor:
     def relu_(self) -> Tensor: """In-place version of `relu`."""
     def remainder(self, other: Any, *, out: Any = None) -> Tensor: """The remainder of division, with the sign of the divisor, as Python's `%`."""
     def remainder_(self, other: Any, *, out: Any = None) -> Tensor: """In-place version of `remainder`."""
+    def renorm(self, p: _float, dim: _int, maxnorm: _float | _int | _bool | _complex) -> Tensor: """Each slice along a dimension scaled down to a norm of `maxnorm`, if its p-norm is larger."""
+    def renorm_(self, p: _float, dim: _int, maxnorm: _float | _int | _bool | _complex) -> Tensor: """In-place version of `renorm`."""
     @overload
     def repeat(self, *repeats: Any) -> Tensor: """The tensor repeated so many times along each dimension."""
     @overload
@@ -581,7 +596,7 @@ class Tensor:
     def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
     @overload
     def resize_(self, sizes: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
-    def resize_as_(self, the_template: Any, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
+    def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
     def resolve_conj(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def resolve_neg(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def retain_grad(self) -> None: """Keep this non-leaf tensor's gradient in `.grad` during `backward()`."""
@@ -652,6 +667,10 @@ class Tensor:
     def subtract(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""
     def subtract_(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `sub`."""
     def sum(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None, out: Any = None) -> Tensor: """The sum of all elements, or over some dimensions."""
+    @overload
+    def sum_to_size(self, *size: Any) -> Tensor: """The sum over the dimensions that broadcasting from `size` would repeat."""
+    @overload
+    def sum_to_size(self, size: Any) -> Tensor: """The sum over the dimensions that broadcasting from `size` would repeat."""
     def svd(self, some: Any = True, compute_uv: Any = True) -> return_types.svd: """The factors of `linalg.svd`, with V instead of Vᴴ."""
     def swapaxes(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
     @overload
