@@ -37,6 +37,7 @@ LATE_PACKAGES = {
     "matplotlib": "slow to import, needed for curves only, comes with the extra `train`",
     "sklearn": "slow to import, needed for the digits only, comes with the extra `train`",
     "PIL": "needed for image files only",
+    "scipy": "slow to import, needed for LDL factors only",
     "rich": "needed for progress bars and tables only; `import kuai` stays quick",
     "optax": "optional",
     "orbax": "optional",

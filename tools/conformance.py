@@ -26,7 +26,7 @@ HEAD = """\
 
 PyTorch has a table of its operations with samples for its own tests (`op_db`). `make conformance`
 runs the samples through PyTorch and Kuai, and this page says where they agree: values, shapes and
-dtypes, gradients, methods, in-place and `out=` variants, and the types and texts of errors. An entry
+dtypes, gradients, methods, in-place and `out=` variants, the types and texts of errors. An entry
 with one difference in one sample counts as different, and the difference stands here.
 
 """
@@ -40,7 +40,11 @@ def main() -> None:
         if options.pages_only or not re.search(options.pattern, name):
             continue
         found = running.faults(entry, options.samples or None, options.dtypes)
-        results[name] = {"samples": options.samples, "faults": found}
+        results[name] = {
+            "samples": options.samples,
+            "dtypes": list(options.dtypes),
+            "faults": found,
+        }
         print(name, found or "agrees", flush=True)
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(page(results))
@@ -76,7 +80,7 @@ def page(results: dict[str, Any]) -> str:
     for name in names:
         areas.setdefault(area_of(name), []).append(name)
     right = [name for name in names if agrees(results, name)]
-    lines = [HEAD + f"**{len(right)} of {len(names)} entries agree in everything.**\n"]
+    lines = [HEAD + f"**{len(right)} of {len(names)} entries agree.** {_extent(results)}\n"]
     lines += ["| area | agree | of |", "|---|---|---|"]
     for area, members in sorted(areas.items()):
         lines.append(f"| `{area}` | {sum(agrees(results, n) for n in members)} | {len(members)} |")
@@ -84,6 +88,15 @@ def page(results: dict[str, Any]) -> str:
         lines += ["", f"## {area}", "", *_area(results, sorted(members))]
     lines += ["", "## What is left out", "", *_left_out()]
     return "\n".join(lines) + "\n"
+
+
+def _extent(results) -> str:
+    """How much was run, in words."""
+    ways = sorted({(r["samples"], tuple(r["dtypes"])) for r in results.values()})
+    parts = [
+        f"{samples or 'all'} samples of each of {', '.join(dtypes)}" for samples, dtypes in ways
+    ]
+    return f"Run were {'; '.join(parts)}."
 
 
 def agrees(results: dict[str, Any], name: str) -> bool:

@@ -57,6 +57,9 @@ _names.update(
 )
 _names.update(_FUNCTIONS)
 _names.update(_TYPED)
+from math import e, inf, nan, pi
+
+newaxis = None
 strided = "torch.strided"
 contiguous_format = "torch.contiguous_format"
 preserve_format = "torch.preserve_format"

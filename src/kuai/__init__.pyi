@@ -255,6 +255,7 @@ def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) ->
 def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ..., *, out: Any = None) -> Any: """`true_fn(*operands)` if `pred`, else `false_fn(*operands)`."""
 def conj(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
+def conj_physical_(input: Any) -> Tensor: """Replace the elements by their complex conjugates."""
 contiguous_format: _str
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a signal with each of O kernels; see `conv2d`."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate an image with each of O kernels."""
@@ -311,6 +312,7 @@ def dsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tens
 @overload
 def dsplit(input: Any, indices_or_sections: Any, *, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
 def dstack(tensors: Any, *, out: Any = None) -> Tensor: """The tensors behind each other, along dimension 2."""
+e: _float
 @overload
 def einsum(*args: Any, out: Any = None) -> Tensor: """Sums of products of elements, named by one letter per dimension."""
 @overload
@@ -427,6 +429,7 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: Any = False) -
 def index_reduce(input: Any, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True, out: Any = None) -> Tensor: """The input with the slices that `index` names combined with those of `source`."""
 def index_reduce_(input: Any, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """In-place version of `index_reduce`."""
 def index_select(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """The slices along `dim` that `index` names."""
+inf: _float
 def infer_shapes(function: Any, *inputs: Any, **keywords: Any) -> Any: """The shapes a function or module would return, found without computing any value."""
 def initial_seed() -> _int: """The seed the default generator was last started from."""
 def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …)."""
@@ -439,9 +442,11 @@ def inverse(input: Any, *, out: Any = None) -> Tensor: """The inverse of square 
 def is_anomaly_enabled() -> _bool: """Whether `detect_anomaly` is on in this thread."""
 def is_autocast_enabled(device_type: Any = None) -> _bool: ...
 def is_complex(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a complex one."""
+def is_conj(input: Any, *, out: Any = None) -> Tensor: """False: conjugation is never put off here."""
 def is_floating_point(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a floating one."""
 def is_grad_enabled() -> _bool: """Whether operations are recorded for `backward()` in this thread."""
 def is_inference_mode_enabled() -> _bool: """Whether `inference_mode` is on in this thread."""
+def is_neg(input: Any, *, out: Any = None) -> Tensor: """False: negation is never put off here."""
 def is_nonzero(input: Any, *, out: Any = None) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
 def is_same_size(input: Any, other: Any, *, out: Any = None) -> _bool: """Whether two tensors have the same shape."""
 def is_signed(input: Any, *, out: Any = None) -> _bool: """Whether the dtype has negative numbers."""
@@ -554,6 +559,7 @@ def multiply_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place
 def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor: """The product of a matrix and a vector, (n, k) · (k,) → (n,)."""
 def mvlgamma(input: Tensor, p: _int, *, out: Any = None) -> Tensor: """The logarithm of the multivariate gamma function: p(p-1)/4 log π + Σⱼ lgamma(a - j/2), j < p."""
 def mvlgamma_(input: Tensor, p: _int) -> Tensor: """In-place version of `mvlgamma`."""
+nan: _float
 def nan_to_num(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor: """NaN and the infinities replaced by numbers."""
 def nan_to_num_(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor: """In-place version of `nan_to_num`."""
 def nanmean(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The mean of the elements that are not NaN."""
@@ -571,6 +577,7 @@ def neg(input: Tensor, *, out: Any = None) -> Tensor: """`-input`."""
 def neg_(input: Tensor) -> Tensor: """In-place version of `neg`."""
 def negative(input: Tensor, *, out: Any = None) -> Tensor: """`-input`."""
 def negative_(input: Tensor) -> Tensor: """In-place version of `neg`."""
+newaxis: None
 def nextafter(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The next floating point number after `input` in the direction of `other`."""
 def nextafter_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `nextafter`."""
 @overload
@@ -603,6 +610,7 @@ def permute(input: Any, *dims: Any, out: Any = None) -> Tensor: """The dimension
 @overload
 def permute(input: Any, dims: Any, *, out: Any = None) -> Tensor: """The dimensions in another order."""
 def permute_copy(input: Any, dims: Any, *, out: Any = None) -> Tensor: """What `kuai.permute` gives, as a copy with memory of its own."""
+pi: _float
 def pinverse(input: Any, rcond: Any = 1e-15, *, out: Any = None) -> Tensor: """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
 def pixel_shuffle(input: Tensor, upscale_factor: _int, *, out: Any = None) -> Tensor: """Every r² channels become one of r times the height and width."""
 def pixel_unshuffle(input: Tensor, downscale_factor: _int, *, out: Any = None) -> Tensor: """Every r by r pixels become r² channels: the inverse of `pixel_shuffle`."""

@@ -163,9 +163,10 @@ def _of_gradient(mine, yours):
 
 def _differentiated(t, entry, function, sample, first, rest, keywords):
     """A sum in which every element of every differentiable output has its own weight."""
-    finish = sample.output_process_fn_grad
-    finish = finish if t is torch else translating.function(finish)
-    results = finish(entry.gradcheck_wrapper(function, first, *rest, **keywords))
+    finish, wrapper = sample.output_process_fn_grad, entry.gradcheck_wrapper
+    if t is not torch:
+        finish, wrapper = translating.function(finish), translating.function(wrapper)
+    results = finish(wrapper(function, first, *rest, **keywords))
     outputs = [output for output in _tensors(results) if output.requires_grad]
     rng, total = np.random.default_rng(7), None
     for output in outputs:
@@ -235,7 +236,9 @@ def _raises(entry, wrong) -> bool:
     if any(tensor.is_meta or tensor.ndim > 64 for tensor in tensors):
         return False
     if wrong.error_type is Exception and not wrong.error_regex:
-        return False
+        return False  # a number where PyTorch wants a tensor; Kuai takes it
+    if wrong.error_regex == "unsupported operation":
+        return False  # `out` that overlaps the input, which immutable arrays never do
     try:
         entry.op(sample.input, *sample.args, **sample.kwargs)
     except Exception:  # noqa: BLE001 (that it raises is the question)

@@ -52,6 +52,8 @@ def _constant(value: Any) -> Any:
         return named(kuai, str(value).removeprefix("torch."))
     if isinstance(value, torch.memory_format):
         return named(kuai, next(n for n in _MEMORY_FORMATS if getattr(torch, n) is value))
+    if isinstance(value, torch.nn.Module):
+        return getattr(kuai.nn, type(value).__name__)()
     if callable(value):
         return function(value)
     return value
@@ -69,7 +71,7 @@ def numbers(value: torch.Tensor) -> np.ndarray:
     plain = value.detach().resolve_conj().resolve_neg().contiguous()
     if plain.dtype is torch.bfloat16:
         return plain.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-    return plain.numpy().copy()
+    return plain.numpy(force=True).copy()
 
 
 # Functions ----------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ def i0(input: Array):
         >>> kuai.i0(kuai.tensor([0.0, 1.0]))
         tensor([1.0000, 1.2661])
     """
-    return bessel_i0(_real("i0", input))
+    return bessel_i0(_real("i0_vml", input))
 
 
 @op(export="special.i0e", grad="SpecialI0EBackward0")

@@ -126,6 +126,13 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
 
 
 def _check_spacings(input, dims, spacings, edge_order):
+    if input.dtype.jax == jnp.uint8:
+        raise RuntimeError("torch.gradient does not support uint8 input.")
+    if input.dtype.jax == jnp.bool_:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
     for d in dims:
         if shape_of(input)[d] < edge_order + 1:
             raise RuntimeError(
@@ -145,6 +152,11 @@ def _check_spacings(input, dims, spacings, edge_order):
 @op(function=False, method=False, name="trapezoid")
 def areas(y: Array, x: Array | None, dx: Number | None, dim: int, whole: bool):
     """The areas between neighbours, their sum or their running sums."""
+    for name, each in (("y", y), ("x", x)):
+        if each is not None and kind_of(each) == BOOL:
+            raise RuntimeError(
+                f"trapezoid: received a bool input for `{name}`, but bool is not supported"
+            )
     if not y.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = normalize_dim(dim, y.ndim)

@@ -5,8 +5,9 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import creation
-from kuai.ops.elementwise import COMPLEX, FLOATING, INTEGER, floating, kind_of
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of
 from kuai.ops.matrix_checks import known, numbers
 from kuai.ops.return_types import return_type
 from kuai.ops.shaping import shape_of
@@ -73,6 +74,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         tensor([[ 1., -1.],
                 [-1.,  1.]])
     """
+    if input.dtype.jax == np.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
     if input.ndim > 2:
         raise RuntimeError(
             "cov(): expected input to have two or fewer dimensions but got an input with "
@@ -98,6 +101,8 @@ def corrcoef(input: Array):
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
             f"{input.ndim} dimensions"
         )
+    if kind_of(input) == BOOL:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
     matrix = covariance.pure(input, 1, None, None)
     if not matrix.ndim:
         return matrix / matrix
@@ -145,6 +150,10 @@ def _tables(points, bins, limits):
 
 
 def _histogram(input, bins, limits, weight, density):
+    if input.dtype.jax not in (np.float32, np.float64):
+        raise NotImplementedError(
+            f"\"histogramdd\" not implemented for '{scalar_name(input.dtype.jax)}'"
+        )
     points = numbers(input).reshape(-1, shape_of(input)[-1])
     edges = _tables(points, bins, limits)
     weights = None if weight is None else numbers(weight).reshape(-1)

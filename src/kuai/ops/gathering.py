@@ -83,6 +83,8 @@ _REDUCTIONS |= {"amax": "max", "amin": "min", "mean": "add"}
 
 
 def _scatter(input, dim, index, source, how, include_self=True, mean=False):
+    if input.dtype == jnp.bool_:
+        how = {"add": "max", "multiply": "min"}.get(how, how)
     target, places = grown(input), grown(index)
     source = grown(source)
     _check_scatter(target, dim, places, source)

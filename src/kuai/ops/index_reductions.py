@@ -9,7 +9,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import dtypes
 from kuai.ops import creation
 from kuai.ops.dimensions import normalize_dim
-from kuai.ops.elementwise import FLOATING, kind_of
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, kind_of, refuse
 from kuai.ops.gathering import scatter_reduce
 from kuai.ops.joining import cat
 from kuai.ops.return_types import return_type
@@ -90,8 +90,8 @@ def nonzero_static(input: Array, *, size: int, fill_value: int = -1):
         raise RuntimeError(
             f"nonzero_static: 'size' must be an non-negative integer, but got {size}"
         )
-    if not input.ndim:
-        return jnp.zeros((size, 0), jnp.int64)
+    if not input.size or not input.ndim:
+        return jnp.full((size, input.ndim), fill_value, jnp.int64)
     places = jnp.nonzero(input, size=size, fill_value=fill_value)
     return jnp.stack(places, -1).astype(jnp.int64)
 
@@ -102,6 +102,7 @@ def nonzero_static(input: Array, *, size: int, fill_value: int = -1):
 @op(function=False, method=False, name="segment_reduce", grad="SegmentReduceBackward0")
 def reduced_segments(data: Array, offsets: Array, reduce: str, axis: int, initial: Number | None):
     """The reduction of the elements between neighbouring offsets along an axis."""
+    refuse("_segment_reduce_cpu", data, BOOL, INTEGER, COMPLEX)
     batch = offsets.ndim - 1
     data = jnp.moveaxis(data, axis, batch)
     size = data.shape[batch]

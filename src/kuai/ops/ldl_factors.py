@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from scipy.linalg import lapack
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
@@ -24,6 +23,8 @@ _PREFIX = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
 def _lapack(name, kind, hermitian):
+    from scipy.linalg import lapack
+
     stem = "he" if hermitian and kind.kind == "c" else "sy"
     return getattr(lapack, f"{_PREFIX[kind.name]}{stem}{name}")
 

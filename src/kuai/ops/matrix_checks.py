@@ -16,7 +16,7 @@ from kuai.ops.elementwise import FLOATING, kind_of
 REGISTRY.export(LinAlgError, "linalg.LinAlgError")
 
 
-def matrices(name: str, A, square: bool = True, what: str = "A"):
+def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: bool = False):
     """The array, if it is one of matrices of floating point or complex numbers."""
     if A.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor {what} must have at least 2 dimensions.")
@@ -29,6 +29,10 @@ def matrices(name: str, A, square: bool = True, what: str = "A"):
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
             f"Got {scalar_name(A.dtype)}"
+        )
+    if A.dtype.itemsize == 2 and not low_precision:
+        raise RuntimeError(
+            f"{name}: Low precision dtypes not supported. Got {scalar_name(A.dtype)}"
         )
     return A
 

@@ -3,8 +3,10 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.ops.dimensions import normalize_dim
+from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.linalg import matrix_norm, vector_norm
 from kuai.ops.norms import vector_norm_of
 from kuai.ops.shaping import integers
@@ -53,7 +55,10 @@ def summed_to(input: Array, size: tuple):
     pairs = zip(size, input.shape[extra:], strict=True)
     again = tuple(extra + d for d, (wanted, found) in enumerate(pairs) if wanted != found)
     dims = (*range(extra), *again)
-    return jnp.sum(input, dims, dtype=input.dtype).reshape(size) if dims else input
+    if not dims:
+        return input
+    kind = jnp.int64 if kind_of(input) < FLOATING else input.dtype
+    return jnp.sum(input, dims, dtype=kind).reshape(size)
 
 
 @composite(export="Tensor.sum_to_size")
@@ -79,6 +84,11 @@ def renorm(input: Array, p: float, dim: int, maxnorm: Number):
     if input.ndim < 2:
         raise RuntimeError(
             f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions"
+        )
+    if kind_of(input) < FLOATING:
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(input.dtype)}"
         )
     dim = normalize_dim(dim, input.ndim)
     others = tuple(d for d in range(input.ndim) if d != dim)

@@ -121,6 +121,7 @@ def entr(input: Array):
         >>> kuai.special.entr(kuai.tensor([0.0, 0.5]))
         tensor([0.0000, 0.3466])
     """
+    refuse("entr_cpu", input, COMPLEX)
     input = floating(input)
     return jnp.where(input == 0, 0, special.entr(input))
 
@@ -133,6 +134,7 @@ def ndtr(input: Array):
         >>> kuai.special.ndtr(kuai.tensor([0.0, 1.0]))
         tensor([0.5000, 0.8413])
     """
+    refuse("erf_vml_cpu", input, COMPLEX)
     return in_single(special.ndtr, floating(input))
 
 

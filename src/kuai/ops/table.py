@@ -35,6 +35,7 @@ from kuai.ops import (
     index_reductions as index_reductions,
     indexing as indexing,
     initial as initial,
+    inquiries as inquiries,
     interpolation as interpolation,
     joining as joining,
     ldl_factors as ldl_factors,
