@@ -443,7 +443,7 @@ def eigvals(A: Array):
 # The older functions outside `kuai.linalg`, with their own argument order -------------------------
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def cholesky(input, upper=False):
     """The triangular factor of `linalg.cholesky`.
 

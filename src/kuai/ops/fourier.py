@@ -130,7 +130,7 @@ def _last(s):
 # Along one dimension ------------------------------------------------------------------------------
 
 
-@op(export="fft.fft", grad="FftC2CBackward0")
+@op(export="fft.fft", grad="FftC2CBackward0", autocast={"cpu": "float32"})
 def fft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The transform along one dimension: X[k] = Σₙ x[n] exp(-2πi kn / N).
 
@@ -142,7 +142,7 @@ def fft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = No
     return _to_complex(input, _one(input, n, dim), norm)
 
 
-@op(export="fft.ifft", grad="FftC2CBackward0")
+@op(export="fft.ifft", grad="FftC2CBackward0", autocast={"cpu": "float32"})
 def ifft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The inverse of `fft`.
 
@@ -154,7 +154,7 @@ def ifft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return _to_complex(input, _one(input, n, dim), norm, back=True)
 
 
-@op(export="fft.rfft", grad="FftR2CBackward0")
+@op(export="fft.rfft", grad="FftR2CBackward0", autocast={"cpu": "float32"})
 def rfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The first N // 2 + 1 elements of `fft` of a real signal; the rest are their conjugates.
 
@@ -167,7 +167,7 @@ def rfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return _to_half("rfft", input, _one(input, n, dim), norm)
 
 
-@op(export="fft.irfft", grad="FftC2RBackward0")
+@op(export="fft.irfft", grad="FftC2RBackward0", autocast={"cpu": "float32"})
 def irfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The inverse of `rfft`; `n` is the length of the real signal, 2 (N - 1) by default.
 
@@ -179,7 +179,7 @@ def irfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = 
     return _to_real("irfft", input, n, _one(input, n, dim), norm)
 
 
-@op(export="fft.hfft", grad="FftC2RBackward0")
+@op(export="fft.hfft", grad="FftC2RBackward0", autocast={"cpu": "float32"})
 def hfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The real transform of a signal that is given by its first half, `irfft` of the conjugate.
 
@@ -191,7 +191,7 @@ def hfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return _to_real("hfft", input, n, _one(input, n, dim), _OPPOSITE[norm])
 
 
-@op(export="fft.ihfft", grad="FftR2CBackward0")
+@op(export="fft.ihfft", grad="FftR2CBackward0", autocast={"cpu": "float32"})
 def ihfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The inverse of `hfft`: the conjugate of `rfft`, divided by N.
 
@@ -207,7 +207,7 @@ def ihfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = 
 # Along several dimensions -------------------------------------------------------------------------
 
 
-@op(export="fft.fftn", grad="FftC2CBackward0")
+@op(export="fft.fftn", grad="FftC2CBackward0", autocast={"cpu": "float32"})
 def fftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -225,7 +225,7 @@ def fftn(
     return _to_complex(input, _several(input, s, dim), norm)
 
 
-@op(export="fft.ifftn", grad="FftC2CBackward0")
+@op(export="fft.ifftn", grad="FftC2CBackward0", autocast={"cpu": "float32"})
 def ifftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -243,7 +243,7 @@ def ifftn(
     return _to_complex(input, _several(input, s, dim), norm, back=True)
 
 
-@op(export="fft.rfftn", grad="FftR2CBackward0")
+@op(export="fft.rfftn", grad="FftR2CBackward0", autocast={"cpu": "float32"})
 def rfftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -261,7 +261,7 @@ def rfftn(
     return _to_half("rfftn", input, _several(input, s, dim), norm)
 
 
-@op(export="fft.irfftn", grad="FftC2RBackward0")
+@op(export="fft.irfftn", grad="FftC2RBackward0", autocast={"cpu": "float32"})
 def irfftn(
     input: Array,
     s: tuple[int, ...] | None = None,

@@ -247,7 +247,7 @@ def check_rows(name, A, B):
         )
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def lu_solve(input, LU_data, LU_pivots):
     """`linalg.lu_solve` with the right side first.
 
@@ -299,7 +299,7 @@ def inverse_and_info(A: Array):
     return jnp.linalg.inv(A), _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1))
 
 
-@composite(export="linalg.inv_ex")
+@composite(export="linalg.inv_ex", autocast={"cpu": "float32"})
 def inv_ex(A, *, check_errors=False) -> _INV_EX:
     """`linalg.inv`, and for each matrix 0 or the number of the first pivot that is zero.
 
@@ -367,7 +367,7 @@ def cholesky_and_info(A: Array, upper: bool):
     return (adjoint(L) if upper else L), _indefinite_minor(lax.stop_gradient(A))
 
 
-@composite(export="linalg.cholesky_ex")
+@composite(export="linalg.cholesky_ex", autocast={"cpu": "float32"})
 def cholesky_ex(A, *, upper=False, check_errors=False) -> _CHOLESKY_EX:
     """`linalg.cholesky`, and for each matrix 0 or the order of the first minor not positive.
 

@@ -58,7 +58,7 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 # Condition numbers --------------------------------------------------------------------------------
 
 
-@composite(export="linalg.cond")
+@composite(export="linalg.cond", autocast={"cpu": "float32"})
 def cond(A, p=None, *, out=None):
     """‖A‖ ‖A⁻¹‖: how much a solution may move when the right side does; inf for a singular A.
 
@@ -103,7 +103,7 @@ def _refuse_sizes(name, first, second):
     )
 
 
-@composite(export="linalg.tensorinv")
+@composite(export="linalg.tensorinv", autocast={"cpu": "float32"})
 def tensorinv(A, ind=2, *, out=None):
     """The inverse of `tensordot` with A over its last dimensions, those from `ind` on.
 
@@ -121,7 +121,7 @@ def tensorinv(A, ind=2, *, out=None):
     return made if out is None else out.resize_(made.shape).copy_(made)
 
 
-@composite(export="linalg.tensorsolve")
+@composite(export="linalg.tensorsolve", autocast={"cpu": "float32"})
 def tensorsolve(A, B, dims=None, *, out=None):
     """The X with `tensordot(A, X, X.ndim) = B`.
 
@@ -218,7 +218,11 @@ def reflected(vectors, tau, other, forward: bool, conjugated: bool):
     return lax.scan(step, other, parts, reverse=not forward)[0]
 
 
-@op(export="linalg.householder_product", grad="LinalgHouseholderProductBackward0")
+@op(
+    export="linalg.householder_product",
+    grad="LinalgHouseholderProductBackward0",
+    autocast={"cpu": "float32"},
+)
 def householder_product(A: Array, tau: Array):
     """The first columns of the product of Householder reflections, those of an orthogonal matrix.
 
@@ -259,7 +263,7 @@ def householder_product(A: Array, tau: Array):
     return reflected(input, tau, identity, forward=False, conjugated=False)
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def orgqr(input, input2):
     """`linalg.householder_product`.
 
@@ -271,7 +275,7 @@ def orgqr(input, input2):
     return householder_product(input, input2)
 
 
-@op
+@op(autocast={"cpu": "float32"})
 def ormqr(input: Array, input2: Array, input3: Array, left: bool = True, transpose: bool = False):
     """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for.
 
@@ -311,7 +315,7 @@ def _check_ormqr(input, tau, other, left):
         )
 
 
-@op(result=_GEQRF)
+@op(result=_GEQRF, autocast={"cpu": "float32"})
 def geqrf(input: Array):
     """A QR decomposition: R in the upper triangle, below it the Householder reflections of Q.
 

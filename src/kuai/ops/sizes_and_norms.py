@@ -72,7 +72,7 @@ def sum_to_size(self, *size):
     return summed_to(self, integers(size))
 
 
-@op(inplace=True)
+@op(inplace=True, autocast={"cuda": "float32"})
 def renorm(input: Array, p: float, dim: int, maxnorm: Number):
     """Each slice along a dimension scaled down to a norm of `maxnorm`, if its p-norm is larger.
 

@@ -13,7 +13,7 @@ from kuai.ops.return_types import return_type
 _TRIANGULAR = return_type("triangular_solve", "solution", "cloned_coefficient")
 
 
-@op
+@op(autocast={"cpu": "float32"})
 def cholesky_solve(input: Array, input2: Array, upper: bool = False):
     """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`.
 
@@ -39,7 +39,7 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
     return solve(solve(B, **back)) if upper else solve(solve(B), **back)
 
 
-@op
+@op(autocast={"cpu": "float32"})
 def cholesky_inverse(input: Array, upper: bool = False):
     """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor.
 
@@ -63,7 +63,7 @@ def triangular(A: Array, B: Array, upper: bool, transpose: bool, unitriangular: 
     )
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False) -> _TRIANGULAR:
     """The X with `A X = b` for a triangular A, and A; `linalg.solve_triangular` is newer.
 
