@@ -9,6 +9,7 @@
 #   make stubs    write the stub files for type checkers anew
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
 #   make signatures   write the table of PyTorch's signatures anew
+#   make conformance   PyTorch's own samples through PyTorch and Kuai, all of them: docs/coverage.md
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
 #   make clean    remove what was built (the virtual environment stays)
 
@@ -26,7 +27,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories distributions stubs pages signatures bench clean
+.PHONY: train test check faults stories distributions stubs pages signatures conformance bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -59,6 +60,9 @@ pages: $(VENV)/.installed-test,train
 
 signatures: $(VENV)/.installed-test
 	$(BIN)/python -m tools.torch_signatures
+
+conformance: $(VENV)/.installed-test
+	$(BIN)/python -m tools.conformance
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks

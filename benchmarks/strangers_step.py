@@ -1,7 +1,7 @@
 """A training step as people write it who think of their work, and not of a compiler.
 
-A class around it, helper functions, a configuration in a global, a meter, a log, counters, gradients
-that are left in `.grad`, and `loss.item()` at the end: all of it Python that has to run at each step.
+A class around it, helper functions, a configuration in a global, a meter, a log, counters,
+gradients that are left in `.grad`, and `loss.item()` at the end: Python that has to run each time.
 """
 
 from __future__ import annotations

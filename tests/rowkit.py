@@ -4,6 +4,7 @@
 call with the same numbers on torch, the oracle, and on Kuai.
 """
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -127,6 +128,17 @@ class Row:
             rtol if self.rtol is None else self.rtol,
             atol if self.atol is None else self.atol,
         )
+
+
+def quiet(call):
+    """A row's call without PyTorch's warnings that a function is new or has a successor."""
+
+    def quiet(t, *inputs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return call(t, *inputs)
+
+    return quiet
 
 
 def is_inexact(dtype: object) -> bool:

@@ -22,9 +22,9 @@ TESTS = pathlib.Path(__file__).parent
 #: What no row can say, for it takes functions, gives no tensors or is a frame for others; and the
 #: file that tests it.
 ELSEWHERE = {
-    "cond": "ops/test_control_flow.py",
     "scan": "ops/test_control_flow.py",
     "while_loop": "ops/test_control_flow.py",
+    "LinAlgError": "ops/test_matrix_checks.py",
     "from_dlpack": "ops/test_creation.py",
     "from_numpy": "ops/test_creation.py",
     "numpy": "ops/test_creation.py",

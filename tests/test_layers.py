@@ -32,7 +32,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 #: The rooms of a package, the lowest first; a file beside them lies below them all.
 ROOMS = {
     "nn": ["base", "modules", "attention", "parallel", "utils", "watching"],
-    "ops": ["native", "math", "array", "nn", "control"],
+    "ops": ["native", "math", "array", "analysis", "nn", "control"],
     "engine": ["tensor", "autograd", "op", "compile"],
 }
 
@@ -44,6 +44,7 @@ LATE_PACKAGES = {
     "matplotlib": "slow to import, needed for curves only, comes with the extra `train`",
     "sklearn": "slow to import, needed for the digits only, comes with the extra `train`",
     "PIL": "needed for image files only",
+    "scipy": "slow to import, needed for LDL factors only",
     "rich": "needed for progress bars and tables only; `import kuai` stays quick",
     "optax": "optional",
     "orbax": "optional",

@@ -97,10 +97,13 @@ def _file(types_used: Types, imports: list[str], lines: list[str]) -> str:
 def functions_stub(members: dict, overloads: dict) -> str:
     """The text for a module that holds nothing but operations."""
     found = Types()
-    lines = []
+    lines, imports = [], [TENSOR, "from kuai.ops import return_types"]
     for name in sorted(members):
-        lines += function(name, members[name], found, overloads.get(name))
-    return _file(found, [TENSOR, "from kuai.ops import return_types"], lines)
+        if isinstance(members[name], type):
+            imports.append(f"from {members[name].__module__} import {name} as {name}")
+        else:
+            lines += function(name, members[name], found, overloads.get(name))
+    return _file(found, imports, lines)
 
 
 def results_stub() -> str:

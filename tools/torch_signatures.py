@@ -30,6 +30,7 @@ MODULES = (
     "cuda",
     "distributions",
     "distributions.constraints",
+    "fft",
     "func",
     "linalg",
     "masked",

@@ -58,11 +58,13 @@ _names.update(
 )
 _names.update(_FUNCTIONS)
 _names.update(_TYPED)
+from math import e, inf, nan, pi
+
+newaxis = None
 strided = "torch.strided"
 contiguous_format = "torch.contiguous_format"
 preserve_format = "torch.preserve_format"
 channels_last = "torch.channels_last"
-from math import e, inf, nan, pi
 
 newaxis = None
 
@@ -72,6 +74,7 @@ from kuai import (
     backends,
     compiler,
     cuda,
+    fft,
     func,
     linalg,
     nn,

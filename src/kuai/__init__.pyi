@@ -32,6 +32,7 @@ from kuai.engine.tensor.dtypes import dtype as dtype
 from kuai.engine.tensor.modes import enable_grad as enable_grad
 from kuai import engine as engine
 from kuai import errors as errors
+from kuai import fft as fft
 from kuai.engine.tensor.dtypes import finfo as finfo
 from kuai import func as func
 from kuai.engine.compile.compiler import fused as fused
@@ -107,6 +108,7 @@ def addmv_(input: Tensor, mat: Tensor, vec: Tensor, *, beta: _float | _int | _bo
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1, out: Any = None) -> Tensor: """`beta * input + alpha * outer(vec1, vec2)`."""
 def addr_(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `addr`."""
 def adjoint(input: Any, *, out: Any = None) -> Tensor: """The conjugate transpose of matrices."""
+def alias_copy(input: Any, *, out: Any = None) -> Tensor: """What `kuai.alias` gives, as a copy with memory of its own."""
 def all(input: Any, dim: Any = None, keepdim: Any = False, *, out: Any = None) -> Tensor: """Whether all elements, of the tensor or over some dimensions, are non-zero."""
 def allclose(input: Any, other: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False, *, out: Any = None) -> _bool: """Whether all elements are close, as a Python bool."""
 def amax(input: Tensor, dim: _int | Sequence[_int] = ..., keepdim: _bool = False, *, out: Any = None) -> Tensor: """The largest over some dimensions; equal ones share the gradient."""
@@ -136,6 +138,10 @@ def argmax(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, ou
 def argmin(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Tensor: """The index of the first smallest element, in the flattened tensor or along a dimension."""
 def argsort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, out: Any = None) -> Tensor: """The indices that sort a tensor along a dimension."""
 def argwhere(input: Any, *, out: Any = None) -> Tensor: """The indices of the elements that are not zero, one a row."""
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = None, *, out: Any = None) -> Tensor: """A view of the memory of a tensor's base: element (i, j, …) lies at offset + i·s₀ + j·s₁ + …."""
+def as_strided_(input: Any, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """Let this tensor be its own `as_strided`."""
+def as_strided_copy(input: Any, size: Any, stride: Any, storage_offset: Any = None, *, out: Any = None) -> Tensor: """What `kuai.as_strided` gives, as a copy with memory of its own."""
+def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: Any = None, *, out: Any = None) -> Tensor: """A copy of the input with `src` in the window that `as_strided` would give."""
 def as_tensor(data: Any, dtype: Any = None, device: Any = None, *, out: Any = None) -> Tensor: """`data` itself if it is already such a tensor, else a tensor with its values."""
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None, requires_grad: Any = None, out: Any = None) -> Tensor: """A tensor of anything that holds numbers; `copy=True` never gives `obj` itself."""
 def asin(input: Tensor, *, out: Any = None) -> Tensor: """The angle in [-π/2, π/2] whose sine each element is."""
@@ -189,6 +195,10 @@ def block_diag(tensors: Any, *, out: Any = None) -> Tensor: """Matrices along th
 def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor: """The products of two batches of matrices, (b, n, k) · (b, k, m) → (b, n, m)."""
 bool: _dtype
 @overload
+def broadcast_shapes(*shapes: Any, out: Any = None) -> Tensor: """The shape that tensors of these shapes have together."""
+@overload
+def broadcast_shapes(shapes: Any, *, out: Any = None) -> Tensor: """The shape that tensors of these shapes have together."""
+@overload
 def broadcast_tensors(*tensors: Any, out: Any = None) -> tuple[Tensor, ...]: """All tensors expanded to the shape they have together."""
 @overload
 def broadcast_tensors(tensors: Any, *, out: Any = None) -> tuple[Tensor, ...]: """All tensors expanded to the shape they have together."""
@@ -217,6 +227,8 @@ def chain_matmul(matrices: Any, *, out: Any = None) -> Tensor: """The product of
 def channel_shuffle(input: Tensor, groups: _int, *, out: Any = None) -> Tensor: """The channels, as a matrix with a row for each group, read column by column."""
 channels_last: _str
 def cholesky(input: Any, upper: Any = False, *, out: Any = None) -> Tensor: """The triangular factor of `linalg.cholesky`."""
+def cholesky_inverse(input: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
+def cholesky_solve(input: Tensor, input2: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor: """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`."""
 def chunk(input: Any, chunks: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """Each element limited to the range `[min, max]`."""
 def clamp_(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """In-place version of `clamp`."""
@@ -250,6 +262,7 @@ def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) ->
 def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ..., *, out: Any = None) -> Any: """`true_fn(*operands)` if `pred`, else `false_fn(*operands)`."""
 def conj(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
+def conj_physical_(input: Any) -> Tensor: """Replace the elements by their complex conjugates."""
 contiguous_format: _str
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a signal with each of O kernels; see `conv2d`."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate an image with each of O kernels."""
@@ -260,6 +273,7 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: Any = 1, dilation: Any = 1, *, out: Any = None) -> Tensor: """The transpose of `conv3d`; see `conv_transpose2d`."""
 def copysign(input: Tensor, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The magnitude of `input` with the sign of `other`."""
 def copysign_(input: Tensor, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `copysign`."""
+def corrcoef(input: Tensor, *, out: Any = None) -> Tensor: """Pearson's correlations of variables, a row each: their covariances over √ of their variances."""
 def cos(input: Tensor, *, out: Any = None) -> Tensor: """The cosine of each element, in radians."""
 def cos_(input: Tensor) -> Tensor: """In-place version of `cos`."""
 def cosh(input: Tensor, *, out: Any = None) -> Tensor: """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element."""
@@ -269,6 +283,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08
 def count_nonzero(input: Any, *dim: Any, out: Any = None) -> Tensor: """How many elements are non-zero."""
 @overload
 def count_nonzero(input: Any, dim: Any, *, out: Any = None) -> Tensor: """How many elements are non-zero."""
+def cov(input: Any, *, correction: Any = 1, fweights: Any = None, aweights: Any = None, out: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
 def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
 def cummax(input: Tensor, dim: _int, *, out: Any = None) -> return_types.cummax: """The largest element up to each place along a dimension, and where it is."""
 def cummin(input: Tensor, dim: _int, *, out: Any = None) -> return_types.cummin: """The smallest element up to each place along a dimension, and where it is."""
@@ -276,17 +291,21 @@ def cumprod(input: Tensor, dim: _int, *, dtype: _dtype | None = None, out: Any =
 def cumprod_(input: Tensor, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumprod`."""
 def cumsum(input: Tensor, dim: _int, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The sums of the elements up to each place along a dimension."""
 def cumsum_(input: Tensor, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumsum`."""
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: Any = -1, out: Any = None) -> Tensor: """The running integrals along a dimension by the trapezoidal rule."""
 default_generator: _Generator
 def deg2rad(input: Tensor, *, out: Any = None) -> Tensor: """Degrees to radians."""
 def deg2rad_(input: Tensor) -> Tensor: """In-place version of `deg2rad`."""
 def det(A: Tensor, *, out: Any = None) -> Tensor: """The determinant of square matrices."""
 def detach(input: Any, *, out: Any = None) -> Tensor: """A tensor on the same storage that no gradient flows through."""
 def detach_(self: Any) -> Tensor: """Take this tensor out of the graph; it becomes a leaf."""
+def detach_copy(input: Any, *, out: Any = None) -> Tensor: """What `kuai.detach` gives, as a copy with memory of its own."""
 def diag(input: Any, diagonal: Any = 0, *, out: Any = None) -> Tensor: """A matrix with the vector as its diagonal, or a matrix's diagonal as a vector (a copy)."""
 def diag_embed(input: Tensor, offset: _int = 0, dim1: _int = -2, dim2: _int = -1, *, out: Any = None) -> Tensor: """The last dimension as the diagonal of new matrices."""
 def diagflat(input: Any, offset: Any = 0, *, out: Any = None) -> Tensor: """A matrix with all elements of the input as its diagonal."""
 def diagonal(input: Any, offset: Any = 0, dim1: Any = 0, dim2: Any = 1, *, out: Any = None) -> Tensor: """The diagonal of the matrices in two dimensions, as a new last dimension."""
+def diagonal_copy(input: Any, offset: Any = 0, dim1: Any = 0, dim2: Any = 1, *, out: Any = None) -> Tensor: """What `kuai.diagonal` gives, as a copy with memory of its own."""
 def diagonal_scatter(input: Any, src: Any, offset: Any = 0, dim1: Any = 0, dim2: Any = 1, *, out: Any = None) -> Tensor: """A copy of the input with `src` on a diagonal."""
+def diff(input: Any, n: Any = 1, dim: Any = -1, prepend: Any = None, append: Any = None, *, out: Any = None) -> Tensor: """x[i + 1] - x[i] along a dimension, n times; for booleans whether they differ."""
 def digamma(input: Tensor, *, out: Any = None) -> Tensor: """The derivative of `lgamma` at each element."""
 def digamma_(input: Tensor) -> Tensor: """In-place version of `digamma`."""
 def dist(input: Any, other: Any, p: Any = 2, *, out: Any = None) -> Tensor: """The p-norm of `input - other`."""
@@ -311,6 +330,7 @@ def empty(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, de
 @overload
 def empty(size: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, memory_format: Any = None, **keywords: Any) -> Tensor: """A tensor of the given size; the values are not to be relied on (here: 0)."""
 def empty_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, memory_format: Any = None, pin_memory: Any = False, out: Any = None) -> Tensor: """As `empty`, in the size, dtype and device of another tensor."""
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, out: Any = None) -> Tensor: """A new tensor whose dimensions lie in memory in the order given, the outermost one first."""
 def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, out: Any = None) -> Tensor: """As `empty`; Kuai's tensors have no strides of their own, so `stride` is not used."""
 def eq(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input == other`."""
 def eq_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `eq`."""
@@ -325,6 +345,7 @@ def exp(input: Tensor, *, out: Any = None) -> Tensor: """eˣ of each element."""
 def exp2(input: Tensor, *, out: Any = None) -> Tensor: """2ˣ of each element."""
 def exp2_(input: Tensor) -> Tensor: """In-place version of `exp2`."""
 def exp_(input: Tensor) -> Tensor: """In-place version of `exp`."""
+def expand_copy(input: Any, size: Any, *, implicit: Any = False, out: Any = None) -> Tensor: """What `kuai.expand` gives, as a copy with memory of its own."""
 def expm1(input: Tensor, *, out: Any = None) -> Tensor: """eˣ - 1 of each element, exact for small x."""
 def expm1_(input: Tensor) -> Tensor: """In-place version of `expm1`."""
 def export(net: _Module, example: Any, path: Any, *, kwargs: Any = None, dynamic_batch: _bool = True, dynamic_shapes: Any = None, input_names: Sequence[_str] | None = None, output_names: Sequence[_str] | None = None, platforms: Sequence[_str] = ..., opset_version: _int = 23) -> None: """Write a network, in evaluation mode, as a program that runs without Kuai."""
@@ -359,6 +380,8 @@ def fmod(input: Any, other: Any, *, out: Any = None) -> Tensor: """The remainder
 def fmod_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place version of `fmod`."""
 def frac(input: Tensor, *, out: Any = None) -> Tensor: """The fraction of each element: `x - trunc(x)`."""
 def frac_(input: Tensor) -> Tensor: """In-place version of `frac`."""
+def frexp(input: Tensor, *, out: Any = None) -> return_types.frexp: """Mantissa and exponent of each element: x = m 2ᵉ with ½ ≤ |m| < 1."""
+def frobenius_norm(input: Any, dim: Any, keepdim: Any = False, *, out: Any = None) -> Tensor: """The square root of the sum of squares; `linalg.vector_norm` is newer."""
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None, out: Any = None) -> Tensor: """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...)."""
 def from_numpy(ndarray: Any, *, out: Any = None) -> Tensor: """A tensor with the values of a NumPy array."""
 def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False) -> Tensor: """A tensor of the given size, filled with one value."""
@@ -368,12 +391,14 @@ def gcd(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The grea
 def gcd_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `gcd`."""
 def ge(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input >= other`."""
 def ge_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ge`."""
+def geqrf(input: Tensor, *, out: Any = None) -> return_types.geqrf: """A QR decomposition: R in the upper triangle, below it the Householder reflections of Q."""
 def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
 def get_autocast_dtype(device_type: Any) -> _dtype: """The lower precision that autocast uses on a kind of device."""
 def get_default_device() -> _device: """The device on which tensors are made when none is named."""
 def get_default_dtype() -> _dtype: """The dtype of floating tensors made from Python numbers; `float32` unless changed."""
 def get_device(input: Any, *, out: Any = None) -> _int: """The number of the GPU the tensor lies on; -1 for host memory."""
 def get_rng_state() -> Tensor: """The default generator's state as a tensor of bytes."""
+def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: Any = 1, out: Any = None) -> Tensor: """The slopes of a sampled function along each dimension, by differences of neighbours."""
 def greater(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input > other`."""
 def greater_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `gt`."""
 def greater_equal(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input >= other`."""
@@ -387,6 +412,8 @@ def hardshrink(input: Tensor, lambd: _float | _int | _bool | _complex = 0.5, *, 
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
 def heaviside_(input: Tensor, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
 def histc(input: Any, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
+def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: Any = False, out: Any = None) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
+def histogramdd(input: Any, bins: Any, range: Any = None, weight: Any = None, density: Any = False, *, out: Any = None) -> return_types.histogramdd: """How many points lie in boxes, and the edges of the boxes; a point is a row of the input."""
 @overload
 def hsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""
 @overload
@@ -396,6 +423,10 @@ def hypot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """√(in
 def hypot_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `hypot`."""
 def i0(input: Tensor, *, out: Any = None) -> Tensor: """The modified Bessel function of order 0 of each element."""
 def i0_(input: Tensor) -> Tensor: """In-place version of `i0`."""
+def igamma(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The regularised lower incomplete gamma function 1/Γ(a) ∫₀ˣ tᵃ⁻¹ exp(-t) dt."""
+def igamma_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `igamma`."""
+def igammac(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The regularised upper incomplete gamma function, 1 - `igamma`."""
+def igammac_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `igammac`."""
 def imag(input: Any, *, out: Any = None) -> Tensor: """The imaginary parts, as a view."""
 def index_add(input: Any, dim: Any, index: Any, source: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """The input with `alpha * source` added to the slices that `index` names."""
 def index_add_(input: Any, dim: Any, index: Any, source: Any, *, alpha: Any = 1) -> Tensor: """In-place version of `index_add`."""
@@ -405,6 +436,8 @@ def index_fill(input: Any, dim: Any, index: Any, value: Any, *, out: Any = None)
 def index_fill_(input: Any, dim: Any, index: Any, value: Any) -> Tensor: """In-place version of `index_fill`."""
 def index_put(input: Any, indices: Any, values: Any, accumulate: Any = False, *, out: Any = None) -> Tensor: """The input with values at the places that a tuple of index tensors names."""
 def index_put_(input: Any, indices: Any, values: Any, accumulate: Any = False) -> Tensor: """In-place version of `index_put`."""
+def index_reduce(input: Any, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True, out: Any = None) -> Tensor: """The input with the slices that `index` names combined with those of `source`."""
+def index_reduce_(input: Any, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """In-place version of `index_reduce`."""
 def index_select(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """The slices along `dim` that `index` names."""
 inf: _float
 def infer_shapes(function: Any, *inputs: Any, **keywords: Any) -> Any: """The shapes a function or module would return, found without computing any value."""
@@ -419,9 +452,11 @@ def inverse(input: Any, *, out: Any = None) -> Tensor: """The inverse of square 
 def is_anomaly_enabled() -> _bool: """Whether `detect_anomaly` is on in this thread."""
 def is_autocast_enabled(device_type: Any = None) -> _bool: ...
 def is_complex(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a complex one."""
+def is_conj(input: Any, *, out: Any = None) -> Tensor: """False: conjugation is never put off here."""
 def is_floating_point(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a floating one."""
 def is_grad_enabled() -> _bool: """Whether operations are recorded for `backward()` in this thread."""
 def is_inference_mode_enabled() -> _bool: """Whether `inference_mode` is on in this thread."""
+def is_neg(input: Any, *, out: Any = None) -> Tensor: """False: negation is never put off here."""
 def is_nonzero(input: Any, *, out: Any = None) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
 def is_same_size(input: Any, other: Any, *, out: Any = None) -> _bool: """Whether two tensors have the same shape."""
 def is_signed(input: Any, *, out: Any = None) -> _bool: """Whether the dtype has negative numbers."""
@@ -456,6 +491,7 @@ def linspace(start: Any, end: Any, steps: Any, *, out: Any = None, dtype: Any = 
 def load(f: Any, map_location: Any = None, *, weights_only: _bool | None = True, mmap: _bool | None = None) -> Any: """Load what `kuai.save` or `torch.save` wrote. No file can make it run code."""
 def load_exported(path: Any, *, custom_calls: Any = ...) -> _ExportedProgram: """A program that `kuai.export` wrote, to be called with tensors or arrays."""
 def load_file(path: Any, device: Any = None, *, mmap: _bool = False) -> dict[_str, Tensor]: """The tensors of a safetensors file, by name."""
+def lobpcg(A: Any, k: Any = None, B: Any = None, X: Any = None, n: Any = None, iK: Any = None, niter: Any = None, tol: Any = None, largest: Any = None, method: Any = None, tracker: Any = None, ortho_iparams: Any = None, ortho_fparams: Any = None, ortho_bparams: Any = None, *, out: Any = None) -> Tensor: """The k largest (or smallest) eigenvalues of symmetric matrices, and their eigenvectors."""
 def log(input: Tensor, *, out: Any = None) -> Tensor: """The natural logarithm of each element."""
 def log10(input: Tensor, *, out: Any = None) -> Tensor: """The logarithm to base 10 of each element."""
 def log10_(input: Tensor) -> Tensor: """In-place version of `log10`."""
@@ -484,6 +520,9 @@ def logsumexp(input: Tensor, dim: _int | Sequence[_int] | None, keepdim: _bool =
 long: _dtype
 def lt(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input < other`."""
 def lt_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `lt`."""
+def lu(A: Any, pivot: Any = True, get_infos: Any = False, out: Any = None) -> Tensor: """`linalg.lu_factor`, or with `get_infos` `linalg.lu_factor_ex`."""
+def lu_solve(input: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Tensor: """`linalg.lu_solve` with the right side first."""
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True, *, out: Any = None) -> return_types.lu_unpack: """P, L and U of what `linalg.lu_factor` gives; empty tensors for what is not asked for."""
 def manual_seed(seed: _int) -> _Generator: """Start the default generator anew from `seed`, and return it."""
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The input with one value where the mask is true."""
 def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `masked_fill`."""
@@ -491,6 +530,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor, *, out: Any = No
 def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor: """In-place version of `masked_scatter`."""
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Tensor: """The elements where the mask is true, as a vector."""
 def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
+def matrix_exp(A: Tensor, *, out: Any = None) -> Tensor: """exp(A) = Σₖ Aᵏ / k! of square matrices, by scaling and squaring a Padé approximant."""
 def matrix_power(A: Tensor, n: _int, *, out: Any = None) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
 @overload
 def max(input: Any) -> Tensor: """The largest element; along a dimension, with its index; or the larger of two tensors."""
@@ -529,6 +569,8 @@ def multinomial(input: Any, num_samples: Any, replacement: Any = False, *, gener
 def multiply(input: Any, other: Any, *, out: Any = None) -> Tensor: """`input * other`."""
 def multiply_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place version of `mul`."""
 def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor: """The product of a matrix and a vector, (n, k) · (k,) → (n,)."""
+def mvlgamma(input: Tensor, p: _int, *, out: Any = None) -> Tensor: """The logarithm of the multivariate gamma function: p(p-1)/4 log π + Σⱼ lgamma(a - j/2), j < p."""
+def mvlgamma_(input: Tensor, p: _int) -> Tensor: """In-place version of `mvlgamma`."""
 nan: _float
 def nan_to_num(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor: """NaN and the infinities replaced by numbers."""
 def nan_to_num_(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor: """In-place version of `nan_to_num`."""
@@ -540,6 +582,7 @@ def nanmedian(input: Any, dim: _int, keepdim: _bool = False, *, out: Any = None)
 def nanquantile(input: Any, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = 'linear', out: Any = None) -> Tensor: """`quantile` of the elements that are not NaN."""
 def nansum(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The sum of the elements that are not NaN."""
 def narrow(input: Any, dim: Any, start: Any, length: Any, *, out: Any = None) -> Tensor: """`length` elements of a dimension, from `start` on."""
+def narrow_copy(input: Any, dim: Any, start: Any, length: Any, *, out: Any = None) -> Tensor: """What `kuai.narrow` gives, as a copy with memory of its own."""
 def native_channel_shuffle(input: Any, groups: Any, *, out: Any = None) -> Tensor: """Another name of `channel_shuffle`."""
 def ne(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input != other`."""
 def ne_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ne`."""
@@ -556,23 +599,30 @@ def nonzero(input: Any, *, as_tuple: Literal[False] = False) -> Tensor: """The i
 def nonzero(input: Any, *, as_tuple: Literal[True]) -> tuple[Tensor, ...]: """The indices of the elements that are not zero, one a row; or one tensor a dimension."""
 @overload
 def nonzero(input: Any, *, as_tuple: Any = False, out: Any = None) -> Any: """The indices of the elements that are not zero, one a row; or one tensor a dimension."""
+def nonzero_static(input: Tensor, *, size: _int, fill_value: _int = -1, out: Any = None) -> Tensor: """The indices of elements that are not zero, a row each, cut or filled up to `size` rows."""
 def norm(input: Any, p: Any = 'fro', dim: Any = None, keepdim: Any = False, out: Any = None, dtype: Any = None) -> Tensor: ...
+def norm_except_dim(v: Any, pow: Any = 2, dim: Any = 0, *, out: Any = None) -> Tensor: """The norm over all dimensions but one."""
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False) -> Tensor: """Normal numbers: `mean` and `std` are tensors, or numbers together with a `size`."""
 def not_equal(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input != other`."""
 def not_equal_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ne`."""
+def nuclear_norm(input: Any, dim: Any = ..., keepdim: Any = False, *, out: Any = None) -> Tensor: """The sum of the singular values; `linalg.matrix_norm` is newer."""
 def numel(input: Any, *, out: Any = None) -> _int: """The number of elements."""
 @overload
 def ones(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, memory_format: Any = None, **keywords: Any) -> Tensor: """A tensor of the given size, filled with 1."""
 @overload
 def ones(size: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, memory_format: Any = None, **keywords: Any) -> Tensor: """A tensor of the given size, filled with 1."""
 def ones_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, memory_format: Any = None, pin_memory: Any = False, out: Any = None) -> Tensor: """Ones in the size, dtype and device of another tensor."""
+def orgqr(input: Any, input2: Any, *, out: Any = None) -> Tensor: """`linalg.householder_product`."""
+def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor: """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for."""
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
 def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False, *, out: Any = None) -> Tensor: """‖x₁ - x₂ + eps‖ₚ along the last dimension."""
+def pca_lowrank(A: Any, q: Any = None, center: Any = True, niter: Any = 2, *, out: Any = None) -> Tensor: """The first q principal components nearly: `svd_lowrank` of the matrix of centered columns."""
 def pdist(input: Tensor, p: _float = 2.0, *, out: Any = None) -> Tensor: """The p-norm distances of all pairs of different rows, in one row."""
 @overload
 def permute(input: Any, *dims: Any, out: Any = None) -> Tensor: """The dimensions in another order."""
 @overload
 def permute(input: Any, dims: Any, *, out: Any = None) -> Tensor: """The dimensions in another order."""
+def permute_copy(input: Any, dims: Any, *, out: Any = None) -> Tensor: """What `kuai.permute` gives, as a copy with memory of its own."""
 pi: _float
 def pinverse(input: Any, rcond: Any = 1e-15, *, out: Any = None) -> Tensor: """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
 def pixel_shuffle(input: Tensor, upscale_factor: _int, *, out: Any = None) -> Tensor: """Every r² channels become one of r times the height and width."""
@@ -587,6 +637,8 @@ def prelu(input: Tensor, weight: Tensor, *, out: Any = None) -> Tensor: """The p
 preserve_format: _str
 def prod(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The product of all elements, or along one dimension."""
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype: """The smallest dtype that is at least as wide and of at least the category of both."""
+def put(self: Any, index: Any, source: Any, accumulate: Any = False, *, out: Any = None) -> Tensor: """The tensor with `source` at places counted as if it had one dimension."""
+def put_(self: Any, index: Any, source: Any, accumulate: Any = False) -> Tensor: """In-place version of `put`."""
 def qr(input: Any, some: Any = True, *, out: Any = None) -> return_types.qr: """The factors of `linalg.qr`."""
 def quantile(input: Any, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = 'linear', out: Any = None) -> Tensor: """The values below which the fractions `q` of the elements lie."""
 def rad2deg(input: Tensor, *, out: Any = None) -> Tensor: """Radians to degrees."""
@@ -613,11 +665,14 @@ def relu(input: Tensor, *, out: Any = None) -> Tensor: """The rectified linear u
 def relu_(input: Tensor) -> Tensor: """In-place version of `relu`."""
 def remainder(input: Any, other: Any, *, out: Any = None) -> Tensor: """The remainder of division, with the sign of the divisor, as Python's `%`."""
 def remainder_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place version of `remainder`."""
+def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Each slice along a dimension scaled down to a norm of `maxnorm`, if its p-norm is larger."""
+def renorm_(input: Tensor, p: _float, dim: _int, maxnorm: _float | _int | _bool | _complex) -> Tensor: """In-place version of `renorm`."""
 def repeat_interleave(input: Any, repeats: Any, dim: Any = None, *, output_size: Any = None, out: Any = None) -> Tensor: """Each element repeated before the next one."""
 @overload
 def reshape(input: Any, *shape: Any, out: Any = None) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
 @overload
 def reshape(input: Any, shape: Any, *, out: Any = None) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
+def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
 def resolve_conj(input: Any, *, out: Any = None) -> Tensor: """The tensor itself: conjugation is never put off here."""
 def resolve_neg(input: Any, *, out: Any = None) -> Tensor: """The tensor itself: conjugation is never put off here."""
 def result_type(tensor1: Any, tensor2: Any) -> _dtype: """The dtype of an arithmetic operation on two tensors or numbers."""
@@ -643,7 +698,9 @@ def scatter_reduce(input: Any, dim: Any, index: Any, src: Any, reduce: Any, *, i
 def scatter_reduce_(input: Any, dim: Any, index: Any, src: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """In-place version of `scatter_reduce`."""
 def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: Any = False, right: Any = False, side: Any = None, sorter: Any = None, out: Any = None) -> Tensor: """Where values would be inserted into a sorted tensor (or its last dimension)."""
 def seed() -> _int: """Start the default generator anew from a seed that cannot be foreseen, and return it."""
+def segment_reduce(data: Any, reduce: Any, *, lengths: Any = None, indices: Any = None, offsets: Any = None, axis: Any = 0, unsafe: Any = False, initial: Any = None, out: Any = None) -> Tensor: """The sum, mean, largest, smallest element or product of each of several segments."""
 def select(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """One index of a dimension, which goes away."""
+def select_copy(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """What `kuai.select` gives, as a copy with memory of its own."""
 def select_scatter(input: Any, src: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """A copy of the input with `src` at one index of a dimension."""
 def selu(input: Tensor, *, out: Any = None) -> Tensor: """The self-normalizing unit: scale·(max(0, x) + min(0, alpha·(eˣ - 1)))."""
 def selu_(input: Tensor) -> Tensor: """In-place version of `selu`."""
@@ -665,12 +722,15 @@ def sinc(input: Tensor, *, out: Any = None) -> Tensor: """sin(πx) / (πx) of ea
 def sinc_(input: Tensor) -> Tensor: """In-place version of `sinc`."""
 def sinh(input: Tensor, *, out: Any = None) -> Tensor: """The hyperbolic sine (eˣ - e⁻ˣ) / 2 of each element."""
 def sinh_(input: Tensor) -> Tensor: """In-place version of `sinh`."""
+def slice_copy(input: Any, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1, *, out: Any = None) -> Tensor: """What `kuai.slice` gives, as a copy with memory of its own."""
 def slice_scatter(input: Any, src: Any, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1, *, out: Any = None) -> Tensor: """A copy of the input with `src` in a slice of a dimension."""
 def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet: """The sign of the determinant and the logarithm of its absolute value."""
 def softmax(input: Any, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said."""
 def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, out: Any = None) -> return_types.sort: """The elements in order along a dimension, and where they were."""
 def split(tensor: Any, split_size_or_sections: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
+def split_copy(input: Any, split_size: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.split` gives, as a copy with memory of its own."""
 def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of the given sizes."""
+def split_with_sizes_copy(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.split_with_sizes` gives, as a copy with memory of its own."""
 def sqrt(input: Tensor, *, out: Any = None) -> Tensor: """√x of each element."""
 def sqrt_(input: Tensor) -> Tensor: """In-place version of `sqrt`."""
 def square(input: Tensor, *, out: Any = None) -> Tensor: """x² of each element."""
@@ -679,6 +739,10 @@ def square_(input: Tensor) -> Tensor: """In-place version of `square`."""
 def squeeze(input: Any, *dim: Any, out: Any = None) -> Tensor: """Dimensions of size 1 taken away: all of them, or those named."""
 @overload
 def squeeze(input: Any, dim: Any, *, out: Any = None) -> Tensor: """Dimensions of size 1 taken away: all of them, or those named."""
+@overload
+def squeeze_copy(input: Any, *dim: Any, out: Any = None) -> Tensor: """What `kuai.squeeze` gives, as a copy with memory of its own."""
+@overload
+def squeeze_copy(input: Any, dim: Any, *, out: Any = None) -> Tensor: """What `kuai.squeeze` gives, as a copy with memory of its own."""
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor: """The tensors one after the other along a new dimension."""
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> tuple[Tensor, Tensor]: """The standard deviation and the mean, `(std, mean)`."""
@@ -690,9 +754,11 @@ def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tens
 def subtract_(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `sub`."""
 def sum(input: Any, dim: Any = None, keepdim: Any = False, *, dtype: Any = None, out: Any = None) -> Tensor: """The sum of all elements, or over some dimensions."""
 def svd(input: Any, some: Any = True, compute_uv: Any = True, *, out: Any = None) -> return_types.svd: """The factors of `linalg.svd`, with V instead of Vᴴ."""
+def svd_lowrank(A: Any, q: Any = 6, niter: Any = 2, M: Any = None, *, out: Any = None) -> Tensor: """The first q singular values and vectors of A (minus M) nearly: U, S, V with A ≈ U diag(S) Vᴴ."""
 def swapaxes(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """Two dimensions swapped."""
 def swapdims(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """Two dimensions swapped."""
 def t(input: Any, *, out: Any = None) -> Tensor: """The transpose of a matrix; vectors and scalars stay as they are."""
+def t_copy(input: Any, *, out: Any = None) -> Tensor: """What `kuai.t` gives, as a copy with memory of its own."""
 def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor: """The elements at places counted as if the input had one dimension."""
 def take_along_dim(input: Any, indices: Any, dim: Any = None, *, out: Any = None) -> Tensor: """`gather` that broadcasts; without `dim`, `take`."""
 def tan(input: Tensor, *, out: Any = None) -> Tensor: """The tangent of each element, in radians."""
@@ -711,6 +777,10 @@ def tile(input: Any, dims: Any, *, out: Any = None) -> Tensor: """As `repeat`; m
 def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
 def trace(input: Tensor, *, out: Any = None) -> Tensor: """The sum of a matrix's diagonal."""
 def transpose(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """Two dimensions swapped."""
+def transpose_copy(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """What `kuai.transpose` gives, as a copy with memory of its own."""
+def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: Any = -1, out: Any = None) -> Tensor: """The integral by the trapezoidal rule: Σ (x[i+1] - x[i]) (y[i] + y[i+1]) / 2."""
+def trapz(y: Any, x: Any = None, *, dx: Any = None, dim: Any = -1, out: Any = None) -> Tensor: """The integral by the trapezoidal rule: Σ (x[i+1] - x[i]) (y[i] + y[i+1]) / 2."""
+def triangular_solve(b: Any, A: Any, upper: Any = True, transpose: Any = False, unitriangular: Any = False, *, out: Any = None) -> return_types.triangular_solve: """The X with `A X = b` for a triangular A, and A; `linalg.solve_triangular` is newer."""
 def tril(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor: """The lower triangle; zeros above the `diagonal`-th diagonal."""
 def tril_(input: Tensor, diagonal: _int = 0) -> Tensor: """In-place version of `tril`."""
 def tril_indices(row: Any, col: Any, offset: Any = 0, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: Any = False, pin_memory: Any = False, out: Any = None) -> Tensor: """Rows and columns of the tril part of a `row` by `col` matrix."""
@@ -726,7 +796,9 @@ uint32: _dtype
 uint64: _dtype
 uint8: _dtype
 def unbind(input: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """The slices along a dimension, which goes away."""
+def unbind_copy(input: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.unbind` gives, as a copy with memory of its own."""
 def unflatten(input: Any, dim: Any, sizes: Any, *, out: Any = None) -> Tensor: """One dimension as several."""
+def unfold_copy(input: Any, dimension: Any, size: Any, step: Any, *, out: Any = None) -> Tensor: """What `kuai.unfold` gives, as a copy with memory of its own."""
 @overload
 def unique(input: Any, sorted: _bool = True, *, dim: _int | None = None) -> Tensor: """The distinct elements in order, or the distinct slices along a dimension."""
 @overload
@@ -747,15 +819,24 @@ def unique_consecutive(input: Any, *, return_counts: Literal[True], dim: _int | 
 def unique_consecutive(input: Any, *, return_inverse: Literal[True], return_counts: Literal[True], dim: _int | None = None) -> tuple[Tensor, Tensor, Tensor]: """The elements (or slices along a dimension) without those equal to the one before."""
 @overload
 def unique_consecutive(input: Any, return_inverse: Any = False, return_counts: Any = False, dim: Any = None, *, out: Any = None) -> Any: """The elements (or slices along a dimension) without those equal to the one before."""
+def unravel_index(indices: Any, shape: Any, *, out: Any = None) -> Tensor: """The coordinates of places that are counted through the whole of a tensor of a shape."""
 def unsafe_chunk(input: Any, chunks: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
 def unsafe_split(tensor: Any, split_size_or_sections: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
 def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of the given sizes."""
 def unsqueeze(input: Any, dim: Any, *, out: Any = None) -> Tensor: """A dimension of size 1 inserted at `dim`."""
+def unsqueeze_copy(input: Any, dim: Any, *, out: Any = None) -> Tensor: """What `kuai.unsqueeze` gives, as a copy with memory of its own."""
+def vander(x: Tensor, N: _int | None = None, increasing: _bool = False, *, out: Any = None) -> Tensor: """Powers of each element of a vector, the highest first."""
 def var(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions."""
 def var_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> tuple[Tensor, Tensor]: """The variance and the mean, `(var, mean)`."""
 def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """`dot` with the first vector conjugated."""
 def view_as_complex(input: Tensor, *, out: Any = None) -> Tensor: """Pairs of real numbers in the last dimension as complex numbers; a view."""
+def view_as_complex_copy(input: Any, *, out: Any = None) -> Tensor: """What `kuai.view_as_complex` gives, as a copy with memory of its own."""
 def view_as_real(input: Tensor, *, out: Any = None) -> Tensor: """Complex numbers as pairs of real numbers in a new last dimension; a view."""
+def view_as_real_copy(input: Any, *, out: Any = None) -> Tensor: """What `kuai.view_as_real` gives, as a copy with memory of its own."""
+@overload
+def view_copy(input: Any, *size: Any, dtype: Any = None, out: Any = None) -> Tensor: """What `kuai.view` gives, as a copy with memory of its own."""
+@overload
+def view_copy(input: Any, size: Any, *, dtype: Any = None, out: Any = None) -> Tensor: """What `kuai.view` gives, as a copy with memory of its own."""
 def vmap(func: Any, in_dims: Any = 0, out_dims: Any = 0, randomness: Any = 'error', *, chunk_size: Any = None) -> Callable[..., Any]: """A function that runs `func` for every slice of its arguments at once."""
 @overload
 def vsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `vsplit` stands for."""

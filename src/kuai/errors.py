@@ -19,6 +19,7 @@ __all__ = [
     "FileFormatError",
     "KuaiError",
     "LeakedTensorError",
+    "LinAlgError",
     "LoopBackwardError",
     "OccupiedFolderError",
     "NonFiniteError",
@@ -101,6 +102,10 @@ class LoopBackwardError(DataDependentError):
 class NonFiniteError(KuaiError, RuntimeError, FloatingPointError):
     """Under `kuai.debug` an operation made NaN, or an infinity; the message says which and
     where."""
+
+
+class LinAlgError(RuntimeError):
+    """A matrix that an algorithm of linear algebra cannot use; `torch.linalg.LinAlgError`."""
 
 
 class LeakedTensorError(KuaiError, RuntimeError):

@@ -216,7 +216,36 @@ CALLS = {
     "linalg_svd": factorized("svd"),
     "linalg_svdvals": factorized("svdvals"),
     "linalg_lstsq": lambda t, a, b, index: t.linalg.lstsq(a, b).solution,
-    "linalg_solve": lambda t, a, b, index: t.linalg.solve(a, b),
+    "linalg_solve": lambda t, a, b, index: t.linalg.solve(a + 9 * t.eye(4).to(a.dtype), b),
+    "linalg_cond": factorized("cond"),
+    "linalg_inv_ex": lambda t, a, b, index: t.linalg.inv_ex(a + 9 * t.eye(4).to(a.dtype)).inverse,
+    "linalg_cholesky_ex": lambda t, a, b, index: (
+        t.linalg.cholesky_ex(a.tril() + 9 * t.eye(4).to(a.dtype)).L
+    ),
+    "linalg_householder_product": lambda t, a, b, index: t.linalg.householder_product(
+        a, a.select(0, 0)
+    ),
+    "orgqr": lambda t, a, b, index: t.orgqr(a, a.select(0, 0)),
+    "ormqr": lambda t, a, b, index: t.ormqr(a, a.select(0, 0), b),
+    "geqrf": lambda t, a, b, index: t.geqrf(a),
+    "linalg_tensorinv": lambda t, a, b, index: t.linalg.tensorinv(a + 9 * t.eye(4).to(a.dtype), 1),
+    "linalg_tensorsolve": lambda t, a, b, index: t.linalg.tensorsolve(
+        a + 9 * t.eye(4).to(a.dtype), b.select(0, 0)
+    ),
+    "cholesky_inverse": lambda t, a, b, index: t.cholesky_inverse(a + 9 * t.eye(4).to(a.dtype)),
+    "cholesky_solve": lambda t, a, b, index: t.cholesky_solve(b, a + 9 * t.eye(4).to(a.dtype)),
+    "triangular_solve": lambda t, a, b, index: t.triangular_solve(b, a + 9 * t.eye(4).to(a.dtype)),
+    "lu_solve": lambda t, a, b, index: t.lu_solve(
+        b, a + 9 * t.eye(4).to(a.dtype), t.ones(4, dtype=t.int32)
+    ),
+    **{
+        f"fft_{name}": lambda t, a, b, index, name=name: getattr(t.fft, name)(a)
+        for name in (
+            *("fft", "fft2", "fftn", "hfft", "ifft", "ifft2", "ifftn", "ihfft"),
+            *("irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftn"),
+        )
+    },
+    "renorm": lambda t, a, b, index: t.renorm(a, 2, 0, 1.0),
     # In the widest dtype on a CPU.
     "stack": lambda t, a, b, index: t.stack((a, b)),
     "cat": lambda t, a, b, index: t.cat((a, b)),

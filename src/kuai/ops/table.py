@@ -7,13 +7,24 @@ compiled programs begin with, on some systems, makes itself known in the same wa
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor, method
 from kuai.ops import operators as operators
+from kuai.ops.analysis import (
+    calculus as calculus,
+    covariance as covariance,
+    fourier as fourier,
+    low_rank as low_rank,
+    matrix_functions as matrix_functions,
+    sizes_and_norms as sizes_and_norms,
+)
 from kuai.ops.array import (
     attributes as attributes,
     conversion as conversion,
+    copies as copies,
     creation as creation,
     distribution_draws as distribution_draws,
     gathering as gathering,
+    index_reductions as index_reductions,
     indexing as indexing,
+    inquiries as inquiries,
     joining as joining,
     masking as masking,
     random_fills as random_fills,
@@ -24,6 +35,7 @@ from kuai.ops.array import (
     shape_changes as shape_changes,
     shaping as shaping,
     splitting as splitting,
+    strided as strided,
     to_python as to_python,
     transposing as transposing,
     window_functions as window_functions,
@@ -32,17 +44,23 @@ from kuai.ops.array import (
 from kuai.ops.control import control_flow as control_flow
 from kuai.ops.math import (
     arithmetic as arithmetic,
+    bessel as bessel,
     comparison as comparison,
     complex_numbers as complex_numbers,
     contraction as contraction,
     division as division,
     extremes as extremes,
     factorization as factorization,
+    gamma_functions as gamma_functions,
+    ldl_factors as ldl_factors,
     limits as limits,
     linalg as linalg,
     logic as logic,
+    matrix_checks as matrix_checks,
+    matrix_factors as matrix_factors,
     norms as norms,
     order as order,
+    orthogonal_polynomials as orthogonal_polynomials,
     pointwise as pointwise,
     powers as powers,
     products as products,
@@ -50,6 +68,7 @@ from kuai.ops.math import (
     scan as scan,
     sorting as sorting,
     special as special,
+    triangular as triangular,
     trigonometry as trigonometry,
     whole_numbers as whole_numbers,
 )

@@ -1,6 +1,8 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
@@ -10,6 +12,7 @@ from kuai.ops.array import indexing
 from kuai.ops.array.indexing import wrapped
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
+from kuai.ops.elementwise import FLOATING, kind_of
 
 # Along one dimension ------------------------------------------------------------------------------
 
@@ -80,6 +83,8 @@ _REDUCTIONS |= {"amax": "max", "amin": "min", "mean": "add"}
 
 
 def _scatter(input, dim, index, source, how, include_self=True, mean=False):
+    if input.dtype == jnp.bool_:
+        how = {"add": "max", "multiply": "min"}.get(how, how)
     target, places = grown(input), grown(index)
     source = grown(source)
     _check_scatter(target, dim, places, source)
@@ -91,11 +96,40 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
         count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
     if not include_self:
         target = target.at[spots].set(_neutral(how, target.dtype), mode="drop")
-    made = getattr(target.at[spots], how)(source, mode="drop")
+    if how == "multiply" and kind_of(target) >= FLOATING:
+        made = _multiplied(target, spots, source)
+    else:
+        made = getattr(target.at[spots], how)(source, mode="drop")
     if mean:
         count = jnp.maximum(count, 1).astype(made.dtype)
         made = made // count if made.dtype.kind in "iu" else made / count
     return made.reshape(input.shape)
+
+
+@jax.custom_vjp
+def _multiplied(target, spots, source):
+    """Each element of the target multiplied by all elements of the source for its place."""
+    return target.at[spots].multiply(source, mode="drop")
+
+
+def _multiplied_forward(target, spots, source):
+    return _multiplied(target, spots, source), (target, spots, source)
+
+
+def _multiplied_backward(kept, gradient):
+    """The product of all others, without dividing by zero where one of them is the only zero."""
+    target, spots, source = kept
+    is_zero = source == 0
+    zeros = (target == 0).astype(jnp.int64).at[spots].add(is_zero, mode="drop")[spots]
+    others = _multiplied(jnp.where(target == 0, 1, target), spots, jnp.where(is_zero, 1, source))
+    others = others[spots] / jnp.where(is_zero, 1, source)
+    alone = jnp.where(is_zero, zeros == 1, zeros == 0)
+    by_target = gradient * _multiplied(jnp.ones_like(target), spots, source)
+    no_gradient = tuple(np.zeros(spot.shape, jax.dtypes.float0) for spot in spots)
+    return by_target, no_gradient, gradient[spots] * jnp.where(alone, others, 0)
+
+
+_multiplied.defvjp(_multiplied_forward, _multiplied_backward)
 
 
 def _neutral(how, kind):

@@ -97,6 +97,11 @@ atleast_2d = _at_least("atleast_2d", 2, lambda ndim: 0)
 atleast_3d = _at_least("atleast_3d", 3, lambda ndim: 2 if ndim == 2 else 0)
 
 
+def _refuse_nothing(name, tensors):
+    if not tensors:
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+
+
 @composite(method=False)
 def hstack(tensors):
     """The tensors side by side: along dimension 1, vectors along 0.
@@ -105,6 +110,7 @@ def hstack(tensors):
         >>> kuai.hstack([kuai.tensor([1]), kuai.tensor([2])])
         tensor([1, 2])
     """
+    _refuse_nothing("hstack", tensors)
     grown = atleast_1d(*tensors) if len(tensors) > 1 else (atleast_1d(tensors[0]),)
     return cat(grown, 0 if len(shape_of(grown[0])) == 1 else 1)
 
@@ -118,6 +124,7 @@ def vstack(tensors):
         tensor([[1, 2],
                 [3, 4]])
     """
+    _refuse_nothing("vstack", tensors)
     return cat(tuple(atleast_2d(tensor) for tensor in tensors), 0)
 
 
@@ -129,6 +136,7 @@ def dstack(tensors):
         >>> kuai.dstack([kuai.tensor([1]), kuai.tensor([2])]).shape
         torch.Size([1, 1, 2])
     """
+    _refuse_nothing("dstack", tensors)
     return cat(tuple(atleast_3d(tensor) for tensor in tensors), 2)
 
 

@@ -269,7 +269,7 @@ def put_at(input: Array, index: Array, source: Array, accumulate: bool):
     return change(source.ravel(), mode="drop").reshape(input.shape)
 
 
-@composite(inplace=True, function=False)
+@composite(inplace=True)
 def put(self, index, source, accumulate=False):
     """The tensor with `source` at places counted as if it had one dimension.
 
@@ -294,7 +294,7 @@ def nonzero(input, *, as_tuple=False):
     if as_tuple:
         found = np.nonzero(array if array.ndim else array[None])
         return tuple(from_array(part.astype(np.int64), input.device) for part in found)
-    return from_array(np.argwhere(array).astype(np.int64).reshape(-1, array.ndim), input.device)
+    return from_array(np.argwhere(array).astype(np.int64), input.device)
 
 
 @composite

@@ -149,7 +149,12 @@ def rot90(input: Array, k: int = 1, dims: tuple = (0, 1)):
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if input.ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {input.ndim}")
-    return jnp.rot90(input, k, tuple(normalize_dim(d, input.ndim) for d in dims))
+    first, second = (normalize_dim(d, input.ndim) for d in dims)
+    if first == second:
+        raise RuntimeError(
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
+        )
+    return jnp.rot90(input, k, (first, second))
 
 
 @op
@@ -162,6 +167,8 @@ def roll(input: Array, shifts: tuple, dims: tuple = ()):
     """
     shifts = (shifts,) if isinstance(shifts, int) else shifts
     dims = (dims,) if isinstance(dims, int) else dims or ()
+    if not shifts:
+        raise RuntimeError("`shifts` required")
     if not dims and len(shifts) == 1:
         return jnp.roll(input.ravel(), shifts[0]).reshape(input.shape)
     if len(shifts) != len(dims):

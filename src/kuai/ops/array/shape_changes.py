@@ -63,10 +63,16 @@ def resize_(self, *sizes, memory_format=None):
     return become(self, shaping.view(flat[:count], wanted))
 
 
-@composite(function=False)
-def resize_as_(self, the_template, memory_format=None):
-    """Give the tensor the size of another one."""
-    return resize_(self, shape_of(the_template))
+@composite
+def resize_as_(input, the_template, *, memory_format=None):
+    """Give the tensor the size of another one.
+
+    Example:
+        >>> kuai.arange(4).resize_as_(kuai.zeros(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+    """
+    return resize_(input, shape_of(the_template))
 
 
 @composite(function=False)

@@ -128,8 +128,8 @@ def _along(name, needed, dim_of):
         ndim = len(shape_of(input))
         if ndim < needed:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {needed} dimension"
-                f"{'s' if needed > 1 else ''}, but got a tensor with {ndim} dimensions!"
+                f"torch.{name} requires a tensor with at least {needed} dimension, but got a "
+                f"tensor with {ndim} dimensions!"
             )
         dim, sections = dim_of(ndim), indices_or_sections
         sections = sections[0] if len(sections) == 1 else sections

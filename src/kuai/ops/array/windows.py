@@ -14,7 +14,7 @@ from jax import lax
 from kuai.engine.op import Array, Number, view_op
 from kuai.engine.tensor.layouts import Layout, contiguous_strides, merged_strides
 
-_OVERLAP = (
+OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
 )
@@ -217,7 +217,7 @@ def diagonal_of(input: Array, offset: int, dim1: int, dim2: int):
 
 def _write_expanded(base, part, shape):
     if math.prod(shape) != math.prod(base.shape):
-        raise RuntimeError(_OVERLAP)
+        raise RuntimeError(OVERLAP)
     return jnp.reshape(part, base.shape)
 
 
@@ -251,7 +251,7 @@ def _window_places(length, size, step):
 
 def _write_unfolded(base, part, dim, size, step):
     if size > step:
-        raise RuntimeError(_OVERLAP)
+        raise RuntimeError(OVERLAP)
     places = _window_places(base.shape[dim], size, step)
     front = jnp.moveaxis(base, dim, 0)
     written = front.at[places].set(jnp.moveaxis(part, (dim, -1), (0, 1)))

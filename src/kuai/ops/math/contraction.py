@@ -140,6 +140,10 @@ def tensordot(a, b, dims=2, out=None):
     dims_a, dims_b = (tuple(d) if isinstance(d, (list, tuple)) else (d,) for d in dims)
     if len(dims_a) != len(dims_b):
         raise RuntimeError("both dimension lists should have same length")
+    for first, second in zip(dims_a, dims_b, strict=True):  # a size of 1 fits every other
+        if a.shape[first] != b.shape[second] and 1 in (a.shape[first], b.shape[second]):
+            a = a.sum(first, keepdim=True) if b.shape[second] == 1 else a
+            b = b.sum(second, keepdim=True) if a.shape[first] == 1 else b
     result = contract_dims(a, b, dims_a, dims_b)
     return result if out is None else out.copy_(result)
 

@@ -1,15 +1,32 @@
 """Factorizations of matrices and what follows from them: solutions, inverses, determinants, powers.
 
-Batches of matrices are in the last two dimensions. PyTorch looks at the numbers and raises for a
-singular matrix; here, where a step is one program, the result is inf or NaN instead.
+Batches of matrices are in the last two dimensions. A singular matrix is refused where its numbers
+are known anyway; inside a program, which cannot raise, the result is inf or nan (`matrix_checks`).
 """
 
-import jax
 import jax.numpy as jnp
+from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.elementwise import FLOATING, kind_of
+from kuai.ops.math.matrix_checks import (
+    INDEFINITE,
+    NOT_CONVERGED,
+    SINGULAR,
+    UNSOLVABLE,
+    matrices,
+    refuse_infos,
+    refuse_nonfinite,
+    seems_fine,
+    seems_finite,
+)
+from kuai.ops.math.matrix_factors import (
+    adjoint,
+    check_fit,
+    cholesky_and_info,
+    factored,
+    one_triangle,
+    transposed,
+)
 from kuai.ops.return_types import return_type
 
 _QR = return_type("linalg_qr", "Q", "R")
@@ -23,35 +40,31 @@ _LINALG_SLOGDET = return_type("linalg_slogdet", "sign", "logabsdet")
 _SLOGDET = return_type("slogdet", "sign", "logabsdet")
 
 
-def _matrices(name: str, A, square: bool = True):
-    if A.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
-    if square and A.shape[-1] != A.shape[-2]:
-        raise RuntimeError(
-            f"{name}: A must be batches of square matrices, "
-            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
-        )
-    if kind_of(A) < FLOATING:
-        raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. "
-            f"Got {scalar_name(A.dtype)}"
-        )
-    return A
-
-
 # Solutions and inverses ---------------------------------------------------------------------------
 
 
-@op(export="linalg.inv", grad="LinalgInvExBackward0", autocast={"cpu": "float32"})
-def inv(A: Array):
+@op(function=False, method=False, name="linalg.inv", grad="LinalgInvExBackward0")
+def inverse_of(A: Array):
+    """The inverse, whatever the numbers are."""
+    return jnp.linalg.inv(matrices("linalg.inv", A))
+
+
+@composite(export="linalg.inv", autocast={"cpu": "float32"})
+def inv(A):
     """The inverse of square matrices.
 
     Example:
         >>> kuai.linalg.inv(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.2500]])
+
+    Raises:
+        LinAlgError: the matrix is singular.
     """
-    return jnp.linalg.inv(_matrices("linalg.inv", A))
+    inverse = inverse_of(A)
+    if not seems_fine(inverse, A):
+        refuse_infos("linalg.inv", factored(A.detach(), True, "linalg.inv")[2], SINGULAR)
+    return inverse
 
 
 @composite
@@ -66,23 +79,35 @@ def inverse(input):
     return inv(input)
 
 
-@op(export="linalg.solve", grad="LinalgSolveExBackward0", autocast={"cpu": "float32"})
-def solve(A: Array, B: Array, *, left: bool = True):
+@op(function=False, method=False, name="linalg.solve", grad="LinalgSolveExBackward0")
+def solution_of(A: Array, B: Array, left: bool):
+    """The solution, whatever the numbers are."""
+    A = matrices("linalg.solve", A)
+    is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+    columns = B[..., None] if is_vector else B
+    check_fit("linalg.solve", A, columns, left)
+    if not left:
+        return transposed(jnp.linalg.solve(transposed(A), transposed(B)))
+    X = jnp.linalg.solve(A, columns)
+    return X[..., 0] if is_vector else X
+
+
+@composite(export="linalg.solve", autocast={"cpu": "float32"})
+def solve(A, B, *, left=True):
     """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector.
 
     Example:
         >>> kuai.linalg.solve(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]), kuai.tensor([2.0, 4.0]))
         tensor([1., 1.])
+
+    Raises:
+        LinAlgError: the matrix is singular.
     """
-    A = _matrices("linalg.solve", A)
-    if not left:
-        return _transposed(jnp.linalg.solve(_transposed(A), _transposed(B)))
-    is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
-    return jnp.linalg.solve(A, B[..., None])[..., 0] if is_vector else jnp.linalg.solve(A, B)
-
-
-def _transposed(A):
-    return jnp.swapaxes(A, -1, -2)
+    solution = solution_of(A, B, left)
+    if not seems_fine(solution, A):
+        info = factored(A.detach(), True, "linalg.solve")[2]
+        refuse_infos("torch.linalg.solve", info, UNSOLVABLE)
+    return solution
 
 
 @op(export="linalg.solve_triangular", grad="LinalgSolveTriangularBackward0")
@@ -98,7 +123,7 @@ def solve_triangular(
     """
     batch = jnp.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     A, B = (jnp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (A, B))
-    return jax.lax.linalg.triangular_solve(
+    return lax.linalg.triangular_solve(
         A, B, left_side=left, lower=not upper, unit_diagonal=unitriangular
     )
 
@@ -125,8 +150,9 @@ def pinv(
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.2500]])
     """
-    A = _matrices("linalg.pinv", A, square=False)
-    values = jax.lax.stop_gradient(_singular_values(A))
+    A = matrices("linalg.pinv", A, square=False)
+    A = one_triangle(A, "L") if hermitian else A
+    values = lax.stop_gradient(_singular_values(A))
     limit = _smallest(A, values, atol, rcond if rtol is None else rtol)
     largest = jnp.max(values, -1, initial=0)
     relative = limit / jnp.where(largest == 0, 1, largest)
@@ -167,15 +193,19 @@ def lstsq(A: Array, B: Array, rcond: float | None = None, *, driver: str | None 
         tensor([[1.],
                 [1.]])
     """
-    A = _matrices("linalg.lstsq", A, square=False)
+    A = matrices("linalg.lstsq", A, square=False)
     solution = jnp.linalg.pinv(A) @ B
     rows, columns = A.shape[-2:]
     kind = jnp.finfo(A.dtype).dtype
+    rank, values = jnp.zeros(0, jnp.int64), jnp.zeros(0, kind)
+    if driver != "gels":
+        rank = jnp.linalg.matrix_rank(lax.stop_gradient(A), rtol=rcond).astype(jnp.int64)
+    if driver in ("gelsd", "gelss"):
+        values = _singular_values(A)
     residuals = jnp.zeros(0, kind)
     if rows > columns:
         residuals = jnp.sum(jnp.square(jnp.abs(A @ solution - B)), -2, dtype=kind)
-    rank = jnp.linalg.matrix_rank(A).astype(jnp.int64)
-    return solution, residuals, rank, jnp.zeros(0, kind)
+    return solution, residuals, rank, values
 
 
 # Determinants and ranks ---------------------------------------------------------------------------
@@ -189,11 +219,12 @@ def det(A: Array):
         >>> kuai.det(kuai.tensor([[2.0, 1.0], [0.0, 3.0]]))
         tensor(6.)
     """
-    return jnp.linalg.det(_matrices("linalg.det", A))
+    matrices("linalg.det", A)
+    return jnp.linalg.det(A) if A.size else jnp.ones(A.shape[:-2], A.dtype)
 
 
 def _signed_log(A):
-    sign, logarithm = jnp.linalg.slogdet(_matrices("linalg.slogdet", A))
+    sign, logarithm = jnp.linalg.slogdet(matrices("linalg.slogdet", A))
     return sign, logarithm
 
 
@@ -230,6 +261,8 @@ def logdet(input: Array):
         tensor(1.7918)
     """
     sign, logarithm = _signed_log(input)
+    if sign.dtype.kind == "c":
+        return logarithm + jnp.log(sign)
     return jnp.where(sign < 0, jnp.nan, logarithm)
 
 
@@ -255,7 +288,7 @@ def matrix_rank(
         >>> kuai.linalg.matrix_rank(kuai.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=2.0)
         tensor(1)
     """
-    A = _matrices("linalg.matrix_rank", A, square=False)
+    A = matrices("linalg.matrix_rank", A, square=False)
     values = _singular_values(A)
     limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
@@ -270,23 +303,40 @@ def matrix_power(A: Array, n: int):
         tensor([[1., 3.],
                 [0., 1.]])
     """
-    return jnp.linalg.matrix_power(_matrices("linalg.matrix_power", A), n)
+    return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
 
 
 # Factorizations -----------------------------------------------------------------------------------
 
 
-@op(export="linalg.cholesky", grad="LinalgCholeskyExBackward0", autocast={"cpu": "float32"})
-def linalg_cholesky(A: Array, *, upper: bool = False):
+@op(function=False, method=False, name="linalg.cholesky", grad="LinalgCholeskyExBackward0")
+def cholesky_of(A: Array, upper: bool):
+    """The triangular factor, nan if there is none."""
+    A = one_triangle(matrices("linalg.cholesky", A), "U" if upper else "L")
+    L = jnp.linalg.cholesky(A, symmetrize_input=False)
+    return adjoint(L) if upper else L
+
+
+@composite(export="linalg.cholesky", autocast={"cpu": "float32"})
+def linalg_cholesky(A, *, upper=False):
     """The lower triangular L with `A = L Lᴴ` (or the upper one).
 
     Example:
         >>> kuai.linalg.cholesky(kuai.tensor([[4.0, 2.0], [2.0, 5.0]]))
         tensor([[2., 0.],
                 [1., 2.]])
+
+    Raises:
+        LinAlgError: the matrix is not positive-definite.
     """
-    L = jnp.linalg.cholesky(_matrices("linalg.cholesky", A))
-    return jnp.conj(_transposed(L)) if upper else L
+    return _checked_cholesky("linalg.cholesky", A, upper)
+
+
+def _checked_cholesky(name, A, upper):
+    L = cholesky_of(A, upper)
+    if not seems_fine(L, A):
+        refuse_infos(name, cholesky_and_info(A.detach(), upper)[1], INDEFINITE)
+    return L
 
 
 def _qr(A, mode: str):
@@ -306,18 +356,27 @@ def linalg_qr(A: Array, mode: str = "reduced"):
         >>> kuai.linalg.qr(kuai.ones(3, 2)).R.shape
         torch.Size([2, 2])
     """
-    return _qr(_matrices("linalg.qr", A, square=False), mode)
+    return _qr(matrices("linalg.qr", A, square=False), mode)
 
 
-@op(export="linalg.svd", result=_SVD, grad="LinalgSvdBackward0", autocast={"cpu": "float32"})
-def linalg_svd(A: Array, full_matrices: bool = True, *, driver: str | None = None):
+@op(function=False, method=False, name="linalg.svd", grad="LinalgSvdBackward0")
+def svd_of(A: Array, full_matrices: bool):
+    """The three factors."""
+    return tuple(jnp.linalg.svd(matrices("linalg.svd", A, square=False), full_matrices))
+
+
+@composite(export="linalg.svd", autocast={"cpu": "float32"})
+def linalg_svd(A, full_matrices=True, *, driver=None) -> _SVD:
     """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
 
     Example:
         >>> kuai.linalg.svd(kuai.tensor([[3.0, 0.0], [0.0, 4.0]])).S
         tensor([4., 3.])
     """
-    return tuple(jnp.linalg.svd(_matrices("linalg.svd", A, square=False), full_matrices))
+    factors = svd_of(A, full_matrices)
+    if not seems_finite(factors[1]):
+        refuse_nonfinite("linalg.svd", A, NOT_CONVERGED)
+    return _SVD(*factors)
 
 
 @op(export="linalg.svdvals", autocast={"cpu": "float32"})
@@ -328,15 +387,7 @@ def svdvals(A: Array, *, driver: str | None = None):
         >>> kuai.linalg.svdvals(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
         tensor([4., 3.])
     """
-    return jnp.linalg.svd(_matrices("linalg.svdvals", A, square=False), compute_uv=False)
-
-
-def _one_triangle(A, UPLO: str):
-    """The Hermitian matrix one triangle stands for; as in PyTorch both share the gradient."""
-    half = jnp.tril(A, -1) if UPLO == "L" else jnp.triu(A, 1)
-    whole = half + jnp.conj(_transposed(half)) + jnp.eye(A.shape[-1], dtype=A.dtype) * A
-    mean = (A + jnp.conj(_transposed(A))) / 2
-    return mean + jax.lax.stop_gradient(whole - mean)
+    return jnp.linalg.svd(matrices("linalg.svdvals", A, square=False), compute_uv=False)
 
 
 @op(export="linalg.eigh", result=_EIGH, grad="LinalgEighBackward0", autocast={"cpu": "float32"})
@@ -347,7 +398,7 @@ def eigh(A: Array, UPLO: str = "L"):
         >>> kuai.linalg.eigh(kuai.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
         tensor([1., 2.])
     """
-    A = _one_triangle(_matrices("linalg.eigh", A), UPLO)
+    A = one_triangle(matrices("linalg.eigh", A), UPLO)
     return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
 
 
@@ -359,7 +410,7 @@ def eigvalsh(A: Array, UPLO: str = "L"):
         >>> kuai.linalg.eigvalsh(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
         tensor([1., 2.])
     """
-    A = _one_triangle(_matrices("linalg.eigvalsh", A), UPLO)
+    A = one_triangle(matrices("linalg.eigvalsh", A), UPLO)
     return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
@@ -370,8 +421,14 @@ def eig(A: Array):
     Example:
         >>> kuai.linalg.eig(kuai.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
         tensor([2.+0.j, 1.+0.j])
+
+    The gradient is right for losses that do not depend on the phases of the eigenvectors.
     """
-    return tuple(jnp.linalg.eig(_matrices("linalg.eig", A)))
+    A = matrices("linalg.eig", A)
+    if not A.size:
+        kind = jnp.promote_types(A.dtype, jnp.complex64)
+        return jnp.zeros(A.shape[:-1], kind), A.astype(kind)
+    return lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
 
 
 @op(export="linalg.eigvals", autocast={"cpu": "float32"})
@@ -382,13 +439,13 @@ def eigvals(A: Array):
         >>> kuai.linalg.eigvals(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
         tensor([2.+0.j, 1.+0.j])
     """
-    return jnp.linalg.eigvals(_matrices("linalg.eigvals", A))
+    return jnp.linalg.eigvals(matrices("linalg.eigvals", A))
 
 
 # The older functions outside `kuai.linalg`, with their own argument order -------------------------
 
 
-@composite
+@composite(autocast={"cpu": "float32"})
 def cholesky(input, upper=False):
     """The triangular factor of `linalg.cholesky`.
 
@@ -397,7 +454,7 @@ def cholesky(input, upper=False):
         tensor([[2., 0.],
                 [1., 2.]])
     """
-    return linalg_cholesky(input, upper=upper)
+    return _checked_cholesky("cholesky", input, upper)
 
 
 @composite

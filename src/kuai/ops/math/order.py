@@ -162,6 +162,7 @@ def quantile_of(
     if q.dtype != input.dtype:
         raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
     axis = None if dim is None else normalize_dim(dim, input.ndim)
+    axis, keepdim = (axis, keepdim) if input.ndim else (None, False)
     find = jnp.nanquantile if ignore_nan else jnp.quantile
     return promote(find(input, q, axis, method=interpolation, keepdims=keepdim))
 

@@ -215,3 +215,28 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
 def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
     """In-place version of `rrelu`."""
     return rrelu(input, lower, upper, training, inplace=True)
+
+
+# In kuai.special ---------------------------------------------------------------------------------
+
+
+@composite(export="special.softmax")
+def softmax_of(input, dim, *, dtype=None):
+    """`kuai.softmax` along a dimension.
+
+    Example:
+        >>> kuai.special.softmax(kuai.tensor([1.0, 1.0]), 0)
+        tensor([0.5000, 0.5000])
+    """
+    return softmax_along(input, dim, dtype)
+
+
+@composite(export="special.log_softmax")
+def log_softmax_of(input, dim, *, dtype=None):
+    """`kuai.log_softmax` along a dimension.
+
+    Example:
+        >>> kuai.special.log_softmax(kuai.tensor([1.0, 1.0]), 0)
+        tensor([-0.6931, -0.6931])
+    """
+    return log_softmax_along(input, dim, dtype)

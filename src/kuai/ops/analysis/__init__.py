@@ -1,0 +1,1 @@
+"""What is made of both mathematics and arrays: transforms, differences, functions of matrices."""

@@ -1,0 +1,200 @@
+"""Covariances and histograms."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.array import creation
+from kuai.ops.array.shaping import shape_of
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of
+from kuai.ops.math.matrix_checks import known, numbers
+from kuai.ops.return_types import return_type
+
+_HISTOGRAM = return_type("histogram", "hist", "bin_edges")
+_HISTOGRAMDD = return_type("histogramdd", "hist", "bin_edges")
+
+
+# Covariances --------------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, name="cov")
+def covariance(input: Array, correction: int, fweights: Array | None, aweights: Array | None):
+    """The matrix of covariances of rows, weighted."""
+    rows = jnp.atleast_2d(floating(input))
+    counts = _weights("fweights", fweights, rows.shape[1], INTEGER, "integral")
+    aims = _weights("aweights", aweights, rows.shape[1], FLOATING, "floating point")
+    real = jnp.finfo(rows.dtype).dtype
+    weights = jnp.ones(rows.shape[1], real)
+    for each in (counts, aims):
+        weights = weights if each is None else weights * each.astype(real)
+    total = jnp.sum(weights)
+    centered = rows - jnp.sum(rows * weights, 1, keepdims=True) / total
+    square = total if aims is None else jnp.sum(weights * aims) / total
+    if aims is None:
+        freedom = total - correction
+    else:
+        freedom = total - correction * square
+    matrix = (centered * weights) @ jnp.conj(centered).T / jnp.maximum(freedom, 0)
+    return jnp.squeeze(matrix).astype(rows.dtype) if rows.shape[0] == 1 else matrix
+
+
+def _weights(name, weights, count, category, text):
+    if weights is None:
+        return None
+    if weights.ndim > 1:
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+            f"{weights.ndim} dimensions"
+        )
+    if kind_of(weights) != category:
+        raise RuntimeError(
+            f"cov(): expected {name} to have {text} dtype but got {name} with "
+            f"{weights.dtype.name} dtype"
+        )
+    if weights.size != count:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the "
+            f"input but got {weights.size} != {count}"
+        )
+    return weights
+
+
+@composite
+def cov(input, *, correction=1, fweights=None, aweights=None):
+    """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction).
+
+    Args:
+        fweights: how often each observation counts.
+        aweights: how much each observation counts.
+
+    Example:
+        >>> kuai.cov(kuai.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    if input.dtype.jax == np.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    if input.ndim > 2:
+        raise RuntimeError(
+            "cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is not None and known(weights) and (numbers(weights) < 0).any():
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+    return covariance(input, correction, fweights, aweights)
+
+
+@op
+def corrcoef(input: Array):
+    """Pearson's correlations of variables, a row each: their covariances over √ of their variances.
+
+    Example:
+        >>> kuai.corrcoef(kuai.tensor([[0.0, 1.0, 2.0], [4.0, 2.0, 0.0]]))
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    if input.ndim > 2:
+        raise RuntimeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
+    if kind_of(input) == BOOL:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    matrix = covariance.pure(input, 1, None, None)
+    if not matrix.ndim:
+        return matrix / matrix
+    size = jnp.sqrt(jnp.diagonal(matrix).real)
+    matrix = matrix / size[:, None] / size[None, :]
+    if kind_of(matrix) == COMPLEX:
+        return jnp.clip(matrix.real, -1, 1) + 1j * jnp.clip(matrix.imag, -1, 1)
+    return jnp.clip(matrix, -1, 1)
+
+
+# Histograms ---------------------------------------------------------------------------------------
+
+
+def _edges(values, bins, limits):
+    """Evenly spaced edges between limits, by default the smallest and the largest value."""
+    low, high = limits if limits is not None else _extent(values)
+    if low > high:
+        raise RuntimeError(f"histogramdd: min should not exceed max, but got min {low} max {high}")
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, bins + 1, dtype=values.dtype)
+
+
+def _extent(values):
+    return (values.min(), values.max()) if values.size else (0.0, 1.0)
+
+
+def _tables(points, bins, limits):
+    """The edges of each column of an array of points."""
+    columns = points.shape[-1]
+    if isinstance(bins, int):
+        bins = [bins] * columns
+    if len(bins) != columns:
+        raise RuntimeError(
+            "histogramdd: The size of bins must be equal to the innermost dimension of the input."
+        )
+    found = []
+    for column, each in enumerate(bins):
+        if isinstance(each, Tensor):
+            found.append(numbers(each).astype(points.dtype))
+        else:
+            pair = None if limits is None else limits[2 * column : 2 * column + 2]
+            found.append(_edges(points[..., column], each, pair))
+    return found
+
+
+def _histogram(input, bins, limits, weight, density):
+    if input.dtype.jax not in (np.float32, np.float64):
+        raise NotImplementedError(
+            f"\"histogramdd\" not implemented for '{scalar_name(input.dtype.jax)}'"
+        )
+    points = numbers(input).reshape(-1, shape_of(input)[-1])
+    edges = _tables(points, bins, limits)
+    weights = None if weight is None else numbers(weight).reshape(-1)
+    counts, _ = np.histogramdd(points, edges, weights=weights, density=density)
+    make = dict(dtype=input.dtype, device=input.device)
+    tables = tuple(creation.tensor(each, **make) for each in edges)
+    return creation.tensor(counts, **make), tables
+
+
+@composite
+def histogram(input, bins, *, range=None, weight=None, density=False) -> _HISTOGRAM:
+    """How many values lie between edges, and the edges; the last bin contains its right edge.
+
+    It needs the numbers at once, as `histogramdd`.
+
+    Args:
+        bins: how many bins of one size between the ends of `range`, or their edges.
+        weight: what each value counts.
+        density: divide by the total and by the widths, for an integral of 1.
+
+    Example:
+        >>> kuai.histogram(kuai.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0)).hist
+        tensor([0., 2., 1., 0.])
+    """
+    made, (edges,) = _histogram(input.reshape(-1, 1), [bins], range, weight, density)
+    return _HISTOGRAM(made, edges)
+
+
+@composite(method=False)
+def histogramdd(input, bins, range=None, weight=None, density=False) -> _HISTOGRAMDD:
+    """How many points lie in boxes, and the edges of the boxes; a point is a row of the input.
+
+    Args:
+        bins: for each dimension how many bins, or the edges; or one number for all.
+        range: the ends of all dimensions in a row.
+
+    Example:
+        >>> x = kuai.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]])
+        >>> kuai.histogramdd(x, bins=[2, 2]).hist
+        tensor([[0., 1.],
+                [1., 1.]])
+    """
+    bins = bins if isinstance(bins, int) else list(bins)
+    return _HISTOGRAMDD(*_histogram(input, bins, range, weight, density))

@@ -1,0 +1,191 @@
+"""`as_strided`: a window of strides on the memory of a tensor's base, reading and writing.
+
+Kuai's arrays have no strides. A window of strides is read by gathering the places it covers out of
+the base, row by row, and written by putting the elements back there.
+"""
+
+import math
+
+import numpy as np
+
+from kuai.engine.op import Array, composite, view_op
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.layouts import Layout, layout_of
+from kuai.ops.array import creation, joining
+from kuai.ops.array.shape_changes import become
+from kuai.ops.array.shaping import integers, shape_of
+from kuai.ops.array.windows import OVERLAP
+
+
+def _places(size, stride, offset):
+    """The place in memory of each element of a window."""
+    places = np.full((1,) * len(size), offset, np.int64).reshape(())
+    for length, step in zip(size, stride, strict=True):
+        places = places[..., None] + step * np.arange(length)
+    return places
+
+
+def _write_strided(base, part, size, stride, offset):
+    places = _places(size, stride, offset)
+    if np.unique(places).size != places.size:
+        raise RuntimeError(OVERLAP)
+    flat = base.reshape(-1).at[places].set(part)
+    return flat.reshape(base.shape)
+
+
+@view_op(
+    write=_write_strided,
+    layout=lambda layout, size, stride, offset: Layout(size, stride, offset),
+    grad="AsStridedBackward0",
+    function=False,
+    method=False,
+)
+def strided(input: Array, size: tuple, stride: tuple, offset: int):
+    """The elements of contiguous memory that a window covers."""
+    return input.reshape(-1)[_places(size, stride, offset)]
+
+
+def _owner(tensor):
+    """A tensor that has the whole of the memory, with the history of the base."""
+    if tensor._steps is None:
+        return tensor
+    base = tensor._base
+    if base is not None and base._steps is None:
+        return base
+    whole = Tensor._share(tensor)
+    whole._steps = None
+    return whole
+
+
+def _check_window(owner, size, stride, offset):
+    if len(size) != len(stride):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(step < 0 for step in stride):
+        raise RuntimeError(
+            "as_strided: Negative strides are not supported at the moment, got strides: "
+            f"{list(stride)}"
+        )
+    width = owner.dtype.itemsize
+    end = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
+    room = math.prod(shape_of(owner))
+    if math.prod(size) and end > room:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and "
+            f"itemsize {width} requiring a storage size of {end * width} are out of bounds for "
+            f"storage of size {room * width}"
+        )
+
+
+@composite
+def as_strided(input, size, stride, storage_offset=None):
+    """A view of the memory of a tensor's base: element (i, j, …) lies at offset + i·s₀ + j·s₁ + ….
+
+    Args:
+        stride: the distance in memory of neighbours along each dimension.
+        storage_offset: where the first element lies; by default where the input's does.
+
+    Example:
+        >>> kuai.arange(5).as_strided((3, 2), (1, 2))
+        tensor([[0, 2],
+                [1, 3],
+                [2, 4]])
+
+    Differs from PyTorch: the base counts as contiguous, and a window that covers an element twice
+    cannot be written to.
+    """
+    owner, size, stride = _owner(input), integers([size]), integers([stride])
+    offset = layout_of(input).offset if storage_offset is None else storage_offset
+    _check_window(owner, size, stride, offset)
+    return strided(owner, size, stride, offset)
+
+
+@composite
+def as_strided_(input, size, stride, storage_offset=None):
+    """Let this tensor be its own `as_strided`.
+
+    Example:
+        >>> kuai.arange(4).as_strided_((2,), (2,))
+        tensor([0, 2])
+    """
+    return become(input, as_strided(input, size, stride, storage_offset))
+
+
+@composite
+def as_strided_scatter(input, src, size, stride, storage_offset=None):
+    """A copy of the input with `src` in the window that `as_strided` would give.
+
+    Example:
+        >>> kuai.zeros(4).as_strided_scatter(kuai.ones(2), (2,), (3,))
+        tensor([1., 0., 0., 1.])
+    """
+    made = joining.clone(input)
+    window = as_strided(made, size, stride, 0 if storage_offset is None else storage_offset)
+    if shape_of(window) != shape_of(src):
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. "
+            f"src size = {list(shape_of(src))}, slice size = {list(shape_of(window))}"
+        )
+    window.copy_(src)
+    return made
+
+
+# Tensors with strides of their own ----------------------------------------------------------------
+
+
+@composite(method=False)
+def empty_permuted(
+    size,
+    physical_layout,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """A new tensor whose dimensions lie in memory in the order given, the outermost one first.
+
+    Example:
+        >>> kuai.empty_permuted((2, 3), (1, 0)).stride()
+        (1, 2)
+    """
+    size, order = integers([size]), integers([physical_layout])
+    if len(size) != len(order):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; "
+            f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}"
+        )
+    for dim in order:
+        if not 0 <= dim < len(size):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got "
+                f"{dim} at index). NB: negative dims not currently supported; file an issue if you "
+                "want it."
+            )
+    if len(set(order)) != len(order):
+        raise RuntimeError("Duplicate dim not allowed")
+    made = creation.empty(tuple(size[dim] for dim in order), dtype=dtype, device=device).permute(
+        tuple(order.index(dim) for dim in range(len(size)))
+    )
+    return made.detach().requires_grad_() if requires_grad else made
+
+
+@composite(export="Tensor.new_empty_strided")
+def new_empty_strided(
+    self, size, stride, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
+    """A new tensor of this one's dtype and device, with the strides given.
+
+    Example:
+        >>> kuai.ones(1).new_empty_strided((2, 3), (1, 2)).stride()
+        (1, 2)
+    """
+    size, stride = integers([size]), integers([stride])
+    order = sorted(range(len(size)), key=lambda dim: (-stride[dim], dim))  # outermost first
+    return empty_permuted(
+        size,
+        order,
+        dtype=dtype or self.dtype,
+        device=device or self.device,
+        requires_grad=requires_grad,
+    )

@@ -1,0 +1,98 @@
+"""What is refused about matrices: wrong shapes and dtypes, and numbers that no algorithm can use.
+
+Shapes are looked at while an operation is traced. Numbers are looked at where they are known
+anyway: outside of any program, on the CPU. A program has no way to raise, so in it a singular
+matrix gives inf or nan; the operations whose names end in `_ex` say by a number what went wrong.
+"""
+
+import numpy as np
+
+from kuai.engine.op import REGISTRY
+from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.errors import LinAlgError
+from kuai.ops.elementwise import FLOATING, kind_of
+
+REGISTRY.export(LinAlgError, "linalg.LinAlgError")
+
+
+def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: bool = False):
+    """The array, if it is one of matrices of floating point or complex numbers."""
+    if A.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor {what} must have at least 2 dimensions.")
+    if square and A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(
+            f"{name}: {what} must be batches of square matrices, "
+            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
+        )
+    if kind_of(A) < FLOATING:
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(A.dtype)}"
+        )
+    if A.dtype.itemsize == 2 and not low_precision:
+        raise RuntimeError(
+            f"{name}: Low precision dtypes not supported. Got {scalar_name(A.dtype)}"
+        )
+    return A
+
+
+def known(*tensors) -> bool:
+    """Whether looking at these tensors' numbers makes nobody wait."""
+    return all(is_concrete(tensor) and tensor.device.type == "cpu" for tensor in tensors)
+
+
+def numbers(tensor) -> np.ndarray:
+    """The numbers of a tensor that is `known`."""
+    return concrete(tensor, "a check")
+
+
+def refuse_infos(name: str, info, text: str, error: type[Exception] = LinAlgError) -> None:
+    """Raise for the first matrix whose info is not 0; `text` has {} for it.
+
+    Args:
+        info: a tensor of a number for each matrix: 0, or the number of the row where it failed.
+    """
+    if not known(info):
+        return
+    failed = numbers(info).reshape(-1)
+    if failed.any():
+        first = int(np.flatnonzero(failed)[0])
+        batch = f"(Batch element {first}): " if info.ndim else ""
+        raise error(f"{name}: {batch}{text.format(int(failed[first]))}")
+
+
+SINGULAR = (
+    "The diagonal element {} is zero, the inversion could not be completed because the input "
+    "matrix is singular."
+)
+UNSOLVABLE = "The solver failed because the input matrix is singular."
+INDEFINITE = (
+    "The factorization could not be completed because the input is not positive-definite (the "
+    "leading minor of order {} is not positive-definite)."
+)
+
+NOT_CONVERGED = (
+    "The algorithm failed to converge because the input matrix contained non-finite values."
+)
+
+
+def seems_finite(result) -> bool:
+    """Whether a result's numbers are finite, or not known."""
+    return not known(result) or bool(np.isfinite(numbers(result)).all())
+
+
+def seems_fine(result, A) -> bool:
+    """Whether a result shows no sign of failure, or its numbers are not known.
+
+    A failure leaves inf or nan behind, which is cheap to see; only then its place is looked for.
+    """
+    if seems_finite(result) or not known(A):
+        return True
+    return not np.isfinite(numbers(A)).all()
+
+
+def refuse_nonfinite(name: str, A, text: str, error: type[Exception] = LinAlgError) -> None:
+    """Raise if a matrix holds inf or nan."""
+    if known(A) and not np.isfinite(numbers(A)).all():
+        raise error(f"{name}: {text}")

@@ -1,0 +1,75 @@
+"""What is solved with triangular matrices and Cholesky factors."""
+
+import functools
+
+import jax.numpy as jnp
+from jax import lax
+
+from kuai.engine.op import Array, composite, op
+from kuai.ops.math.matrix_checks import matrices
+from kuai.ops.math.matrix_factors import adjoint, check_rows, with_batch
+from kuai.ops.return_types import return_type
+
+_TRIANGULAR = return_type("triangular_solve", "solution", "cloned_coefficient")
+
+
+@op(autocast={"cpu": "float32"})
+def cholesky_solve(input: Array, input2: Array, upper: bool = False):
+    """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`.
+
+    Args:
+        upper: A = Uᴴ U is given by U instead.
+
+    Example:
+        >>> kuai.cholesky_solve(kuai.ones(2, 1), kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
+        tensor([[0.2500],
+                [1.0000]])
+    """
+    B, L = input, input2
+    for name, each in (("b", B), ("u", L)):
+        if each.ndim < 2:
+            raise RuntimeError(
+                f"{name} should have at least 2 dimensions, but has {each.ndim} dimensions instead"
+            )
+    matrices("cholesky_solve", L)
+    check_rows("cholesky_solve", L, B)
+    L, B = with_batch(L, B)
+    solve = functools.partial(lax.linalg.triangular_solve, L, left_side=True, lower=not upper)
+    back = dict(transpose_a=True, conjugate_a=True)
+    return solve(solve(B, **back)) if upper else solve(solve(B), **back)
+
+
+@op(autocast={"cpu": "float32"})
+def cholesky_inverse(input: Array, upper: bool = False):
+    """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor.
+
+    Example:
+        >>> kuai.cholesky_inverse(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
+        tensor([[0.2500, 0.0000],
+                [0.0000, 1.0000]])
+    """
+    L = matrices("cholesky_inverse", input)
+    identity = jnp.broadcast_to(jnp.eye(L.shape[-1], dtype=L.dtype), L.shape)
+    inverse = lax.linalg.triangular_solve(L, identity, left_side=True, lower=not upper)
+    return inverse @ adjoint(inverse) if upper else adjoint(inverse) @ inverse
+
+
+@op(function=False, method=False, name="triangular_solve", grad="TriangularSolveBackward0")
+def triangular(A: Array, B: Array, upper: bool, transpose: bool, unitriangular: bool):
+    """The X with `A X = B`, or Aᵀ in its place."""
+    A, B = with_batch(matrices("triangular_solve", A), B)
+    return lax.linalg.triangular_solve(
+        A, B, left_side=True, lower=not upper, transpose_a=transpose, unit_diagonal=unitriangular
+    )
+
+
+@composite(autocast={"cpu": "float32"})
+def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False) -> _TRIANGULAR:
+    """The X with `A X = b` for a triangular A, and A; `linalg.solve_triangular` is newer.
+
+    Example:
+        >>> kuai.triangular_solve(kuai.ones(2, 1), kuai.eye(2)).solution
+        tensor([[1.],
+                [1.]])
+    """
+    return _TRIANGULAR(triangular(A, b, upper, transpose, unitriangular), A.clone())

@@ -1,0 +1,34 @@
+"""What is left out of the comparison, and why: by patterns of names."""
+
+import re
+
+#: A reason, and the patterns of the names it is for.
+REASONS = {
+    "operators of the ATen library, called by `torch.ops` or by a name with an underscore in "
+    "front: no public names": [
+        r"torch\.",
+        r"_(?!_|segment_reduce)",
+        r"slice( |$)",
+        r"native_",
+        r"max_pool2d_with_indices_backward",
+        r"grid_sampler_[23]d",
+    ],
+    "sparse layouts: JAX's arrays are dense": [r"sparse\.", r"to_sparse"],
+    "CUDA kernels given as C++ text": [r"jiterator"],
+    "kernels of one compiler for GPUs": [r"bmm \(triton_optimized\)"],
+    "complex numbers of half precision: JAX has none": [r"chalf"],
+    "a sum of bits of PyTorch's memory, for finding out whether something changed": [
+        r"hash_tensor"
+    ],
+    "the samples are windows on memory that does not begin with them; arrays have no such memory": [
+        r"as_strided \(partial_views\)"
+    ],
+}
+
+
+def reason(name: str) -> str | None:
+    """Why an entry is left out, or None if it is counted."""
+    for text, patterns in REASONS.items():
+        if any(re.match(pattern, name) for pattern in patterns):
+            return text
+    return None

@@ -1,0 +1,135 @@
+"""Run PyTorch's own samples through torch and Kuai, and write docs/coverage.md.
+
+    make conformance                              everything, all samples (hours)
+    python -m tools.conformance --samples 4 fft   what matches a pattern, 4 samples of a dtype
+
+What is found is kept in tests/conformance/results.json, one entry after the other, so that a part
+can be run anew; the page is written from it.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from torch.testing._internal.common_methods_invocations import op_db
+
+from tests.conformance import left_out, running
+
+ROOT = pathlib.Path(__file__).parent.parent
+RESULTS = ROOT / "tests" / "conformance" / "results.json"
+PAGE = ROOT / "docs" / "coverage.md"
+HEAD = """\
+# What is there
+
+PyTorch has a table of its operations with samples for its own tests (`op_db`). `make conformance`
+runs the samples through PyTorch and Kuai, and this page says where they agree: values, shapes and
+dtypes, gradients, methods, in-place and `out=` variants, the types and texts of errors. An entry
+with one difference in one sample counts as different, and the difference stands here.
+
+"""
+
+
+def main() -> None:
+    """Run what was asked for, and write the page."""
+    options = _options()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name, entry in entries():
+        if options.pages_only or not re.search(options.pattern, name):
+            continue
+        found = running.faults(entry, options.samples or None, options.dtypes)
+        results[name] = {
+            "samples": options.samples,
+            "dtypes": list(options.dtypes),
+            "faults": found,
+        }
+        print(name, found or "agrees", flush=True)
+        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    PAGE.write_text(page(results))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pattern", nargs="?", default="", help="of the names of entries")
+    parser.add_argument("--samples", type=int, default=0, help="of each dtype; 0 is all")
+    parser.add_argument("--dtypes", type=lambda text: text.split(","), default=running.DTYPES)
+    parser.add_argument("--pages-only", action="store_true", help="only write the page")
+    return parser.parse_args()
+
+
+def entries() -> Iterator[tuple[str, Any]]:
+    """Every entry that is counted, by its name."""
+    for entry in op_db:
+        name = running.name_of(entry)
+        if left_out.reason(name) is None:
+            yield name, entry
+
+
+def area_of(name: str) -> str:
+    """The module that a name is in."""
+    module, _, _ = name.partition(" ")[0].rpartition(".")
+    return f"torch.{module}" if module else "torch"
+
+
+def page(results: dict[str, Any]) -> str:
+    """The text of docs/coverage.md."""
+    names = [name for name, _ in entries()]
+    areas: dict[str, list[str]] = {}
+    for name in names:
+        areas.setdefault(area_of(name), []).append(name)
+    right = [name for name in names if agrees(results, name)]
+    lines = [HEAD + f"**{len(right)} of {len(names)} entries agree.** {_extent(results)}\n"]
+    lines += ["| area | agree | of |", "|---|---|---|"]
+    for area, members in sorted(areas.items()):
+        lines.append(f"| `{area}` | {sum(agrees(results, n) for n in members)} | {len(members)} |")
+    for area, members in sorted(areas.items()):
+        lines += ["", f"## {area}", "", *_area(results, sorted(members))]
+    lines += ["", "## What is left out", "", *_left_out()]
+    return "\n".join(lines) + "\n"
+
+
+def _extent(results) -> str:
+    """How much was run, in words."""
+    ways = sorted({(r["samples"], tuple(r["dtypes"])) for r in results.values()})
+    parts = [
+        f"{samples or 'all'} samples of each of {', '.join(dtypes)}" for samples, dtypes in ways
+    ]
+    return f"Run were {'; '.join(parts)}."
+
+
+def agrees(results: dict[str, Any], name: str) -> bool:
+    """Whether an entry was run and showed no difference."""
+    return name in results and not results[name]["faults"]
+
+
+def _area(results, names) -> list[str]:
+    right = [f"`{name}`" for name in names if agrees(results, name)]
+    lines = ["They agree: " + (", ".join(right) or "none") + ".", ""]
+    wrong = [name for name in names if not agrees(results, name)]
+    if wrong:
+        lines += ["| different | where | how |", "|---|---|---|"]
+    for name in wrong:
+        faults = results[name]["faults"] if name in results else {"": "not run"}
+        for check, fault in faults.items():
+            lines.append(f"| `{name}` | {check} | {_cell(fault)} |")
+    return lines
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:140]
+
+
+def _left_out() -> list[str]:
+    found: dict[str, list[str]] = {}
+    for entry in op_db:
+        name = running.name_of(entry)
+        reason = left_out.reason(name)
+        if reason is not None:
+            found.setdefault(reason, []).append(f"`{name}`")
+    return [f"- {reason}: {', '.join(names)}" for reason, names in found.items()]
+
+
+if __name__ == "__main__":
+    main()
