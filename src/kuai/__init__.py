@@ -2,6 +2,8 @@
 
 # ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 
+import importlib as _importlib
+
 from kuai.engine import settings as _settings
 
 _settings.apply()
@@ -93,4 +95,13 @@ from kuai.saving import (
     save_file,
 )
 
+#: Modules that are imported when they are first asked for: import paths of PyTorch's.
+_LATE = frozenset({"as_torch", "torch_version", "version"})
+
 __all__ = [_name for _name in _names if not _name.startswith("_")]
+
+
+def __getattr__(name):
+    if name in _LATE:
+        return _importlib.import_module(f"kuai.{name}")
+    raise AttributeError(f"module 'kuai' has no attribute {name!r}")

@@ -26,6 +26,8 @@ __all__ = [
     "drop_jax_note",
     "printable",
     "RecomputationError",
+    "StandInError",
+    "UnavailableError",
     "UnsafeFileError",
     "UnsavableObjectError",
 ]
@@ -124,6 +126,17 @@ class RecomputationError(KuaiError, RuntimeError):
             "The function has to compute the same every time: look for a counter, a changed "
             "attribute, or a random choice in Python."
         )
+
+
+class StandInError(KuaiError, ImportError):
+    """Kuai cannot stand in for PyTorch: the real one is there, or somebody needs it."""
+
+
+class UnavailableError(KuaiError, NotImplementedError):
+    """Something of PyTorch's that Kuai or XLA does not have was used."""
+
+    def __init__(self, name: str, reason: str, instead: str):
+        super().__init__(f"{name} does not exist in Kuai: {reason}. {instead}")
 
 
 class PaddingError(CompileError):

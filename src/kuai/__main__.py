@@ -1,0 +1,7 @@
+"""`python -m kuai …` is the command `kuai …`."""
+
+import sys
+
+from kuai_command import main
+
+sys.exit(main())
