@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, overriding
 from kuai.engine.tensor.storage import Storage
 
 __all__ = [
@@ -40,6 +40,8 @@ class Parameter(Tensor):
         Parameter containing:
         tensor([1., 1.], requires_grad=True)
     """
+
+    __torch_function__ = staticmethod(overriding.disabled)
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
         data = _empty() if data is None else data
@@ -97,6 +99,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool = True
+    __torch_function__ = staticmethod(overriding.disabled)
 
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True):
         data = _empty() if data is None else data
@@ -147,6 +150,7 @@ class UninitializedTensorMixin(Tensor):
     """What uninitialized parameters and buffers share."""
 
     cls_to_become: type[Tensor]
+    __torch_function__ = staticmethod(overriding.disabled)
 
     def _hold_nothing(self, device: Any, dtype: dtypes.dtype | None) -> None:
         place = devices.get_default_device() if device is None else devices.device(device)

@@ -10,6 +10,7 @@ from kuai.engine.op.decorators import (
     op,
     view_op,
 )
+from kuai.engine.op import subclasses as subclasses  # gives Tensor its `__torch_function__`
 from kuai.engine.op.registry import REGISTRY
 
 __all__ = [

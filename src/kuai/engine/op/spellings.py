@@ -8,6 +8,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 
+from kuai.engine.tensor import overriding
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
+
 __all__ = ["respelled", "spelled", "spellings"]
 
 #: A parameter's name, and its other names: first NumPy's, then those that PyTorch itself has for
@@ -70,6 +73,10 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
 
     @functools.wraps(public)
     def called(*args, **kwargs):
+        if ACTIVE or (args and type(args[0]) not in PLAIN):
+            answer = overriding.ask(called.public, args, kwargs)
+            if answer is not NOBODY:
+                return answer
         if not kwargs or known.issuperset(kwargs):
             return public(*args, **kwargs)
         kwargs = respelled(kwargs, others)
@@ -79,6 +86,7 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
         results = public(*args, **kwargs)
         return results if out is None else write_out(out, results)
 
+    called.public = called  # what is exported, and what `__torch_function__` is told
     return called
 
 

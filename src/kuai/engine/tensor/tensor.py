@@ -16,7 +16,7 @@ Most attributes have class-level defaults, so that making a tensor sets only wha
 import jax
 import numpy as np
 
-from kuai.engine.tensor import changes, devices, dtypes, modes, views
+from kuai.engine.tensor import changes, devices, dtypes, modes, overriding, views
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import Storage, resolve
 
@@ -60,6 +60,11 @@ class Tensor:
         else:
             array = np.zeros(args or (0,), kind)
         self._storage = from_array(array, device)._storage
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if overriding.overrides(cls):
+            overriding.ACTIVE.append(cls.__qualname__)
 
     @classmethod
     def _share(cls, tensor: "Tensor", requires_grad: bool = False) -> "Tensor":
@@ -164,6 +169,9 @@ class Tensor:
         self._storage, self._steps, self._cache = value._storage, value._steps, None
 
     __hash__ = object.__hash__
+
+
+overriding.PLAIN.add(Tensor)
 
 
 def set_grad(tensor: Tensor, value) -> None:
