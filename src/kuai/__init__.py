@@ -3,6 +3,7 @@
 # ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 
 import importlib as _importlib
+import math as _math
 
 from kuai.engine import settings as _settings
 
@@ -59,6 +60,8 @@ _names.update(
 )
 _names.update(_FUNCTIONS)
 _names.update(_TYPED)
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+layout = memory_format = str
 strided = "torch.strided"
 contiguous_format = "torch.contiguous_format"
 preserve_format = "torch.preserve_format"
@@ -78,6 +81,7 @@ from kuai import (
     profiler,
     random,
     special,
+    storage,
     utils,
     vision,
 )
@@ -95,8 +99,42 @@ from kuai.saving import (
     save_file,
 )
 
-#: Modules that are imported when they are first asked for: import paths of PyTorch's.
-_LATE = frozenset({"as_torch", "torch_version", "version"})
+#: Import paths of PyTorch's that are loaded when they are first asked for.
+_LATE = frozenset(
+    {
+        "_C", "_dynamo", "_tensor", "accelerator", "ao", "as_torch", "cpu", "distributed",
+        "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
+        "quantization", "return_types", "serialization", "testing", "torch_version",
+        "types", "version", "xpu",
+    }
+)  # fmt: skip
+#: Names that are loaded when they are first asked for, by the module that has them.
+_LATE_NAMES = {
+    "checking": (
+        "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
+        "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",
+    ),
+    "errors": ("OutOfMemoryError",),
+    "precision": (
+        "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
+        "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
+        "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode",
+        "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",
+        "set_num_threads", "use_deterministic_algorithms",
+    ),
+    "queries": (
+        "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype",
+        "get_device_module", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_storage",
+        "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled", "typename",
+    ),
+    "storage": ("TypedStorage", "UntypedStorage"),
+    "streams": ("Event", "Stream"),
+    "symbolic": (
+        "SymBool", "SymFloat", "SymInt", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min",
+        "sym_not", "sym_sqrt", "sym_sum",
+    ),
+}  # fmt: skip
+_HOMES = {_name: _home for _home, _late in _LATE_NAMES.items() for _name in _late}
 
 __all__ = [_name for _name in _names if not _name.startswith("_")]
 
@@ -104,4 +142,11 @@ __all__ = [_name for _name in _names if not _name.startswith("_")]
 def __getattr__(name):
     if name in _LATE:
         return _importlib.import_module(f"kuai.{name}")
-    raise AttributeError(f"module 'kuai' has no attribute {name!r}")
+    if name in _HOMES:
+        found = getattr(_importlib.import_module(f"kuai.{_HOMES[name]}"), name)
+    elif name.startswith("_foreach_"):
+        found = _importlib.import_module("kuai.foreach").foreach(name)
+    else:
+        raise AttributeError(f"module 'kuai' has no attribute {name!r}")
+    _names[name] = found
+    return found

@@ -8,6 +8,8 @@ import sys
 import types
 
 import kuai
+import kuai.export
+import kuai.library
 from kuai import version
 from kuai.errors import StandInError
 from kuai.standin import distribution, extensions, paths

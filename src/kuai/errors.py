@@ -21,6 +21,7 @@ __all__ = [
     "LeakedTensorError",
     "LoopBackwardError",
     "OccupiedFolderError",
+    "OutOfMemoryError",
     "NonFiniteError",
     "PaddingError",
     "drop_jax_note",
@@ -137,6 +138,10 @@ class UnavailableError(KuaiError, NotImplementedError):
 
     def __init__(self, name: str, reason: str, instead: str):
         super().__init__(f"{name} does not exist in Kuai: {reason}. {instead}")
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has not enough memory; PyTorch's name for it."""
 
 
 class PaddingError(CompileError):

@@ -24,6 +24,7 @@ __all__ = [
     "jax_device",
     "placement",
     "set_default_device",
+    "wait_for",
 ]
 
 _PLATFORMS = {"cuda": ("cuda", "rocm", "gpu"), "cpu": ("cpu",), "tpu": ("tpu",), "xla": ("tpu",)}
@@ -194,6 +195,14 @@ def get_default_device() -> device:
 def set_default_device(device) -> None:
     """Set the device on which tensors are made when none is named; `None` means the CPU."""
     _default[0] = _device("cpu" if device is None else device)
+
+
+def wait_for(where=None) -> None:
+    """Wait until everything that was asked of a device has been done; what is recorded is run."""
+    recorder = modes.state.recorder
+    if recorder is not None and modes.state.capture is None:
+        recorder.flush("waiting for a device")
+    jax.device_put(0, jax_device(where)).block_until_ready()
 
 
 _CPU = device("cpu")
