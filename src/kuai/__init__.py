@@ -55,6 +55,7 @@ _names.update(
     long=_dtypes.int64,
     int=_dtypes.int32,
     short=_dtypes.int16,
+    float4_e2m1fn_x2=_dtypes.float4_e2m1fn_x2,
     cfloat=_dtypes.complex64,
     cdouble=_dtypes.complex128,
 )
@@ -102,7 +103,7 @@ from kuai.saving import (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_dynamo", "_tensor", "accelerator", "ao", "as_torch", "cpu", "distributed",
+        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
         "quantization", "return_types", "serialization", "testing", "torch_version",
         "types", "version", "xpu",

@@ -42,7 +42,8 @@ def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
     What has been recorded before is run first.
 
     Args:
-        recursive: must be True; what the function calls runs eagerly as well.
+        recursive: whether what the function calls runs eagerly, too; the function itself runs as
+            Python in any case, so with False nothing changes.
         reason: accepted for PyTorch's sake.
 
     Example:
@@ -55,7 +56,7 @@ def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
     if fn is None:
         return functools.partial(disable, recursive=recursive, reason=reason)
     if not recursive:
-        raise ValueError("kuai.compiler.disable has recursive=True only")
+        return fn
 
     @functools.wraps(fn)
     def eager(*args, **kwargs):

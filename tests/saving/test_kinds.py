@@ -145,7 +145,6 @@ FOREIGN = {
     "to_dense ": lambda: torch.eye(3).to_sparse_csr(),
     "dequantize": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8),
     r"to\(torch\.complex64": lambda: torch.ones(2).to(torch.complex32),
-    r"to\(torch\.float32": lambda: torch.ones(2).to(torch.float8_e8m0fnu),
     r"view\(torch\.uint8": lambda: BYTES.view(torch.float4_e2m1fn_x2),
     r"view\(torch\.uint8 ": lambda: BYTES.view(torch.bits8),
     "to_padded_tensor": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),

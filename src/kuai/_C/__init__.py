@@ -1,5 +1,10 @@
 """`kuai._C`: the few names of PyTorch's compiled core that pure Python packages ask for."""
 
+from kuai._C.dispatch import (
+    DispatchKey,
+    DispatchKeySet,
+    ExcludeDispatchKeyGuard as _ExcludeDispatchKeyGuard,
+)
 from kuai.engine.op.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
@@ -12,6 +17,8 @@ from kuai.jit import Future, ScriptFunction
 __all__ = [
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",
+    "DispatchKey",
+    "DispatchKeySet",
     "Future",
     "Generator",
     "ScriptFunction",
@@ -21,6 +28,7 @@ __all__ = [
     "dtype",
 ]
 
+_ExcludeDispatchKeyGuard = _ExcludeDispatchKeyGuard
 _TensorBase = TensorBase
 has_lapack, has_cuda, has_mps, has_mkl, has_spectral = True, False, False, False, True
 _GLIBCXX_USE_CXX11_ABI = True

@@ -7,6 +7,7 @@ import contextlib
 
 from kuai.engine.tensor import devices
 from kuai.precision import get_float32_matmul_precision, set_float32_matmul_precision
+from kuai.standin.refusing import refused_class
 
 __all__ = [
     "enable_flash_sdp",
@@ -97,3 +98,16 @@ def sdp_kernel(enable_flash=True, enable_math=True, enable_mem_efficient=True, e
         yield
     finally:
         _kernels.update(before)
+
+
+SDPAParams = refused_class(
+    "torch.backends.cuda.SDPAParams", "XLA decides how attention is computed", "Leave it out"
+)
+
+
+def can_use_flash_attention(params, debug: bool = False) -> bool:
+    """Whether a flash attention kernel of PyTorch's can be used: no."""
+    return False
+
+
+can_use_efficient_attention = can_use_cudnn_attention = can_use_flash_attention

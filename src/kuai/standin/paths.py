@@ -12,6 +12,8 @@ import importlib.util
 import sys
 from collections.abc import Callable
 
+from kuai.standin import refused_paths
+
 __all__ = ["TorchPaths", "ours"]
 
 _THEIRS, _OURS = "torch", "kuai"
@@ -43,10 +45,34 @@ class TorchPaths(importlib.abc.MetaPathFinder):
         name = ours(fullname)
         if name is None:
             return None
-        if name not in sys.modules and importlib.util.find_spec(name) is None:
-            self.missed(fullname)
-            return None
+        if name not in sys.modules and _is_missing(name):
+            made = refused_paths.module_of(fullname)
+            if made is None:
+                self.missed(fullname)
+                return None
+            return importlib.machinery.ModuleSpec(fullname, _Made(made), is_package=True)
         return importlib.machinery.ModuleSpec(fullname, _SameModule(name), is_package=True)
+
+
+def _is_missing(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is None
+    except ModuleNotFoundError:  # of what it would be a part of
+        return True
+
+
+class _Made(importlib.abc.Loader):
+    """Loads a module that has been made."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def create_module(self, spec):
+        """The module."""
+        return self.module
+
+    def exec_module(self, module):
+        """Nothing is left to run."""
 
 
 class _SameModule(importlib.abc.Loader):

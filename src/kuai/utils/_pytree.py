@@ -457,6 +457,18 @@ def _broadcast_to_and_flatten(tree: PyTree, treespec: TreeSpec, is_leaf: Callabl
     return None if None in rows else [leaf for row in rows if row is not None for leaf in row]
 
 
+def _dict_flatten(tree: dict) -> tuple[list, list]:
+    return list(tree.values()), list(tree)
+
+
+def _dict_flatten_with_keys(tree: dict) -> tuple[list, list]:
+    return [(MappingKey(key), value) for key, value in tree.items()], list(tree)
+
+
+def _dict_unflatten(values: Iterable[Any], context: list) -> dict:
+    return dict(zip(context, values, strict=True))
+
+
 def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
     """A spec as text."""
     return repr(treespec)

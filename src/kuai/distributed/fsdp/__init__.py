@@ -26,6 +26,7 @@ def _made(name):
 
 FullyShardedDataParallel = _made("FullyShardedDataParallel")
 MixedPrecision, MixedPrecisionPolicy = _made("MixedPrecision"), _made("MixedPrecisionPolicy")
+OffloadPolicy = _made("OffloadPolicy")
 CPUOffload, CPUOffloadPolicy = _made("CPUOffload"), _made("CPUOffloadPolicy")
 FullStateDictConfig = _made("FullStateDictConfig")
 ShardedStateDictConfig = _made("ShardedStateDictConfig")

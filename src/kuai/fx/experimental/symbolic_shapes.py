@@ -4,10 +4,13 @@ from kuai.standin.refusing import refused_class
 from kuai.symbolic import SymBool, SymFloat, SymInt
 
 __all__ = [
+    "GuardOnDataDependentSymNode",
     "ShapeEnv",
     "SymBool",
     "SymFloat",
     "SymInt",
+    "free_symbols",
+    "free_unbacked_symbols",
     "guard_or_false",
     "guard_or_true",
     "guard_size_oblivious",
@@ -29,6 +32,18 @@ def guard_or_false(a):
 
 
 guard_or_true = guard_size_oblivious = statically_known_true = guard_or_false
+
+
+class GuardOnDataDependentSymNode(RuntimeError):
+    """An error about an unknown size in PyTorch; never raised here."""
+
+
+def free_symbols(val) -> set:
+    """The unknown sizes in something: none."""
+    return set()
+
+
+free_unbacked_symbols = free_symbols
 
 
 def is_concrete_int(a) -> bool:
