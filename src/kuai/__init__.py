@@ -111,6 +111,7 @@ _LATE = frozenset(
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
 _LATE_NAMES = {
+    "buffers": ("frombuffer",),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
         "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kuai.engine.tensor import Tensor, dtypes, from_array, method
+import numpy as np
+
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method
 from kuai.engine.tensor.views import value
 
 __all__ = ["TypedStorage", "UntypedStorage"]
@@ -62,6 +64,14 @@ class UntypedStorage:
     def __hash__(self) -> int:
         return id(self._cell)
 
+    def untyped(self) -> UntypedStorage:
+        """The same in bytes."""
+        return self
+
+    @property
+    def _untyped(self) -> UntypedStorage:
+        return self.untyped()
+
     def is_shared(self) -> bool:
         """Whether other processes see it: no."""
         return False
@@ -69,6 +79,54 @@ class UntypedStorage:
     def tolist(self) -> list:
         """All elements."""
         return list(value(self._whole()).tobytes())
+
+
+    @classmethod
+    def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> FileStorage:
+        """The bytes of a file, which are read where they are asked for."""
+        if shared:
+            raise ValueError("a file is not written through a storage: shared has to be False")
+        return FileStorage(np.memmap(filename, np.uint8, "r", shape=(nbytes,) if nbytes else None))
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.tolist()[place]
+
+
+class FileStorage(UntypedStorage):
+    """The bytes of a file, or a part of them."""
+
+    def __init__(self, content: np.ndarray):
+        self._content = content
+
+    @property
+    def device(self) -> Any:
+        """Where it lies."""
+        return devices.device("cpu")
+
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return self._content.size
+
+    def data_ptr(self) -> int:
+        """Where the bytes begin."""
+        return self._content.ctypes.data
+
+    def tolist(self) -> list:
+        """All bytes."""
+        return self._content.tolist()
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._content[place]
+        return FileStorage(found) if isinstance(found, np.ndarray) else int(found)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._content, dtype, copy=copy)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class TypedStorage(UntypedStorage):

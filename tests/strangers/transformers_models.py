@@ -14,8 +14,8 @@ def tokens(length=7):
     return torch.randint(3, 50, (2, length))
 
 
-def causal(name, **extra):
-    config = getattr(transformers, f"{name}Config")(**{**SMALL, **extra})
+def causal(name):
+    config = getattr(transformers, f"{name}Config")(**SMALL, num_key_value_heads=2)
     model = transformers.AutoModelForCausalLM.from_config(config)
     ids = tokens()
     train(lambda_model(model, ids), None, lambda out: out.loss)

@@ -27,7 +27,13 @@ __all__ = [
     "wait_for",
 ]
 
-_PLATFORMS = {"cuda": ("cuda", "rocm", "gpu"), "cpu": ("cpu",), "tpu": ("tpu",), "xla": ("tpu",)}
+_PLATFORMS = {
+    "cuda": ("cuda", "rocm", "gpu"),
+    "cpu": ("cpu",),
+    "tpu": ("tpu",),
+    "xla": ("tpu",),
+    "meta": ("cpu",),  # where PyTorch keeps no values, Kuai keeps them in host memory
+}
 _SMALL = 1024
 _KINDS = "cpu, cuda, tpu"
 
@@ -90,7 +96,7 @@ def _parse(text, index):
     if not match:
         raise RuntimeError(f"Invalid device string: '{text}'")
     kind, number = match.groups()
-    if kind not in (*_PLATFORMS, "meta"):
+    if kind not in _PLATFORMS:
         raise RuntimeError(
             f"Expected one of {_KINDS} device type at start of device string: {text}"
         )
