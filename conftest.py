@@ -22,6 +22,9 @@ os.environ.setdefault("KUAI_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 # Tests make small programs and run each a few times: compiling fast is what matters.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
+# A test that fails shows where in Kuai that was.
+os.environ.setdefault("KUAI_TRACEBACK", "full")
+
 # JAX keeps millions of objects alive, which the collector would look at again and again.
 gc.set_threshold(100_000, 20, 50)
 

@@ -29,8 +29,15 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
-#: The rooms of the engine, the lowest first; a file beside them belongs to none.
-ROOMS = ["tensor", "autograd", "op", "compile"]
+#: The rooms of a package, the lowest first; a file beside them lies below them all.
+ROOMS = {
+    "nn": ["base", "modules", "parallel", "utils", "watching"],
+    "ops": ["native", "math", "array", "nn", "control"],
+    "engine": ["tensor", "autograd", "op", "compile"],
+}
+
+#: The files beside the rooms that lie above them, because they bring them together.
+ROOFS = {"kuai.nn", "kuai.ops.operators", "kuai.ops.table"}
 
 #: Packages a user may not have, or that are slow to import: these may be imported where needed.
 LATE_PACKAGES = {
@@ -103,7 +110,7 @@ def imported_modules(node: ast.AST, package: str) -> list[str]:
     if node.level:
         parents = package.split(".")[: len(package.split(".")) - node.level + 1]
         base = ".".join([*parents, *([base] if base else [])])
-    # `from kuai.ops import shaping` imports a module, `from kuai.ops.shaping import view` a name.
+    # `from kuai.ops.array import shaping` imports a module, `…shaping import view` a name.
     submodules = [f"{base}.{alias.name}" for alias in node.names]
     return [module if module in FILES else base for module in submodules]
 
@@ -116,9 +123,12 @@ def layer_of(module: str) -> str:
 
 
 def room_of(module: str) -> int:
-    """The floor of a module's room in the engine; 0 for what lies below all rooms."""
-    parts = module.split(".")
-    return ROOMS.index(parts[2]) + 1 if len(parts) > 2 and parts[2] in ROOMS else 0
+    """The floor of a module's room in its package."""
+    if module in ROOFS:
+        return sys.maxsize
+    _, package, room, *_ = [*module.split("."), "", ""]
+    rooms = ROOMS.get(package, [])
+    return rooms.index(room) + 1 if room in rooms else 0
 
 
 def is_ours(module: str) -> bool:
@@ -144,10 +154,18 @@ def test_the_pictures_agree(document):
     lines = ["cli/" + picture.partition("\n")[0], *picture.splitlines()[1:]]
     names = [re.findall(r"(?<!\S)(\w+)/|^(errors)", line) for line in lines]
     drawn = [{folder or file for folder, file in found} for found in names]
-    rooms = [found for found, line in zip(drawn, lines, strict=True) if line.startswith(" ")]
-    layers = [found for found, line in zip(drawn, lines, strict=True) if not line.startswith(" ")]
-    assert layers == [names - {FILES_BESIDE} for names in reversed(LAYERS)]
-    assert rooms == [{room} for room in reversed(ROOMS)]
+    indented = [line.startswith(" ") for line in lines]
+    expected = [
+        (room, is_room)
+        for layer in reversed(LAYERS)
+        for room, is_room in [(layer - {FILES_BESIDE}, False), *rooms_of(layer)]
+    ]
+    assert list(zip(drawn, indented, strict=True)) == expected
+
+
+def rooms_of(layer: set[str]) -> list[tuple[set[str], bool]]:
+    """The rooms of a layer's packages as the picture has them, the highest first."""
+    return [({room}, True) for name in layer for room in reversed(ROOMS.get(name, []))]
 
 
 def test_files_that_contributing_names_exist():
@@ -168,12 +186,20 @@ def test_imports_point_downward(name):
     assert not upward, f"{name} belongs to {layer_of(name)}, but imports upward"
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if layer_of(name) == "engine"])
-def test_rooms_of_the_engine_point_one_way(name):
+def test_every_room_is_listed():
+    folders = {
+        package: {path.parent.name for path in (SOURCE / "kuai" / package).glob("*/__init__.py")}
+        for package in ROOMS
+    }
+    assert folders == {package: set(rooms) for package, rooms in ROOMS.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if layer_of(name) in ROOMS])
+def test_rooms_point_one_way(name):
     upward = [
         str(found)
         for found in imports_of(name)
-        if layer_of(found.module) == "engine" and room_of(found.module) > room_of(name)
+        if layer_of(found.module) == layer_of(name) and room_of(found.module) > room_of(name)
     ]
     assert not upward, f"{name} imports from a room above its own"
 
@@ -209,9 +235,6 @@ def test_every_exception_is_still_needed():
 
 def test_no_file_is_named_like_a_standard_module():
     import_paths_of_torch = {"kuai.random", "kuai.types", "kuai.inspect"}
-    taken = {
-        name
-        for name in FILES
-        if name.rpartition(".")[2] in sys.stdlib_module_names and name not in import_paths_of_torch
-    }
-    assert not taken
+    names = {name for name, path in FILES.items() if path.name != "__init__.py"}  # not the rooms
+    taken = {name for name in names if name.rpartition(".")[2] in sys.stdlib_module_names}
+    assert taken <= import_paths_of_torch

@@ -12,16 +12,7 @@ import textwrap
 
 import kuai
 from kuai import nn, optim
-from kuai.nn import (
-    activation,
-    classification,
-    loss,
-    margin_loss,
-    rectifiers,
-    shrinkage,
-    similarity,
-    softmax,
-)
+from kuai.nn.modules import activation, distance, loss, softmax
 
 FOLDER = pathlib.Path(__file__).parent.parent / "docs" / "api"
 CURVES = "curves"
@@ -38,12 +29,12 @@ def layers_of(*files):
     return [getattr(nn, name) for name in sorted(names, key=str.lower)]
 
 
-ELEMENTWISE = [
-    layer for layer in layers_of(activation, rectifiers, shrinkage) if layer is not nn.GLU
-]
+OVER_A_DIMENSION = [nn.GLU, *layers_of(softmax)]
+NO_CURVE = {*OVER_A_DIMENSION, nn.MultiheadAttention}
+ELEMENTWISE = [layer for layer in layers_of(activation) if layer not in NO_CURVE]
 FAMILIES = {
-    "activations": ("Activations", [*ELEMENTWISE, nn.GLU, *layers_of(softmax)]),
-    "losses": ("Losses", layers_of(loss, classification, margin_loss, similarity)),
+    "activations": ("Activations", [*ELEMENTWISE, *OVER_A_DIMENSION]),
+    "losses": ("Losses", layers_of(loss, distance)),
     "optimizers": (
         "Optimizers",
         [

@@ -15,7 +15,7 @@ import kuai
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.ops import return_types
-from kuai.ops.sequences import TYPED
+from kuai.ops.array.sequences import TYPED
 from tools.stub_overloads import FUNCTIONAL, FUNCTIONS, METHODS
 from tools.stub_signatures import function, method, summary
 from tools.stub_types import BUILTINS, Types

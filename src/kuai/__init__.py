@@ -41,7 +41,7 @@ from kuai.engine.tensor.randomness import (
     set_rng_state,
 )
 from kuai.engine.tensor.size import Size
-from kuai.ops.sequences import TYPED as _TYPED
+from kuai.ops.array.sequences import TYPED as _TYPED
 from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 __version__ = "0.1.0"
@@ -87,8 +87,8 @@ from kuai import (
     vision,
 )
 from kuai.func import vmap
-from kuai.nn.debugging import debug, is_anomaly_enabled
-from kuai.nn.profiling import profile
+from kuai.nn.watching.debugging import debug, is_anomaly_enabled
+from kuai.nn.watching.profiling import profile
 from kuai.saving import (
     Checkpointer,
     export,

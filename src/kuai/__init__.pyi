@@ -25,7 +25,7 @@ from kuai import backends as backends
 from kuai import compiler as compiler
 from kuai import cuda as cuda
 from kuai import data as data
-from kuai.nn.debugging import debug as debug
+from kuai.nn.watching.debugging import debug as debug
 from kuai.engine.tensor.devices import device as device
 from kuai.engine.tensor.dtypes import dtype as dtype
 from kuai.engine.tensor.modes import enable_grad as enable_grad
@@ -42,7 +42,7 @@ from kuai.engine.tensor.modes import no_grad as no_grad
 from kuai import onnx as onnx
 from kuai import ops as ops
 from kuai import optim as optim
-from kuai.nn.profiling import profile as profile
+from kuai.nn.watching.profiling import profile as profile
 from kuai import profiler as profiler
 from kuai import random as random
 from kuai.saving.safetensors_handle import safe_open as safe_open
@@ -54,7 +54,7 @@ from kuai import vision as vision
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.randomness import Generator as _Generator
-from kuai.nn.module import Module as _Module
+from kuai.nn.base.module import Module as _Module
 from kuai.saving.exports.program import ExportedProgram as _ExportedProgram
 
 class BFloat16Tensor(Tensor):

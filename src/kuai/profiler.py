@@ -2,7 +2,7 @@
 
 import enum
 
-from kuai.nn.profiling import profile, record_function
+from kuai.nn.watching.profiling import profile, record_function
 
 __all__ = [
     "ProfilerAction",

@@ -16,7 +16,7 @@ from tests.engine.random_changes import CHANGES, World
 def no_hooks_are_left():
     """A change may register hooks of all modules, which other tests must not see."""
     yield
-    nn.hooks.global_hooks.clear()
+    nn.base.hooks.global_hooks.clear()
 
 
 class Twins:

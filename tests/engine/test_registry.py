@@ -11,9 +11,11 @@ DEFAULTS = {"function": True, "method": True, "functional": False}
 
 def test_a_second_registration_is_an_error_and_changes_nothing():
     before = kuai.linalg.inv
-    with pytest.raises(ValueError, match=r"^linalg\.inv is exported twice: by kuai\.ops\.factoriz"):
+    with pytest.raises(
+        ValueError, match=r"^linalg\.inv is exported twice: by kuai\.ops\.math\.fact"
+    ):
         composite(export="linalg.inv")(lambda A: A)
-    with pytest.raises(ValueError, match=r"^sum is exported twice: by kuai\.ops\.reduction\.sum"):
+    with pytest.raises(ValueError, match=r"^sum is exported twice: by kuai\.ops\.math\.reduction"):
         op(lambda input: input, export="sum")
     with pytest.raises(ValueError, match=r"^Tensor\.where is exported twice"):
         composite(export="Tensor.where")(lambda input: input)

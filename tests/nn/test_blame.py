@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 import kuai
-from kuai.nn.blame import describe_arguments
+from kuai.nn.base.blame import describe_arguments
 
 
 class Fails(kuai.nn.Module):

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 import kuai
-from kuai.nn.hooks import RemovableHandle, WrappedHook
+from kuai.nn.base.hooks import RemovableHandle, WrappedHook
 from tests.nn.blocks import blocks
 from tests.nn.sameness import assert_same
 

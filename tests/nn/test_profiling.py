@@ -81,4 +81,4 @@ def test_a_function_can_be_named():
 def test_nothing_is_left_on(tmp_path):
     with kuai.profile(tmp_path, quiet=True):
         pass
-    assert kuai.engine.tensor.modes.state.block is None and not nn.hooks.global_hooks
+    assert kuai.engine.tensor.modes.state.block is None and not nn.base.hooks.global_hooks

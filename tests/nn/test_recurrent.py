@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import kuai
-from kuai.ops.recurrent import recurrent_stack
+from kuai.ops.nn.recurrent import recurrent_stack
 
 CONSTRUCTORS = [
     lambda t: t.nn.RNN(3, 4, 1, "relu"),

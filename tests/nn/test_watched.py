@@ -7,7 +7,7 @@ from collections import OrderedDict
 import pytest
 
 from kuai.engine.tensor.changes import counter
-from kuai.nn.watched import SlotDict, WatchedDict
+from kuai.nn.base.watched import SlotDict, WatchedDict
 
 MUTATIONS = {
     "set": lambda d: d.__setitem__("b", 2),

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import kuai
-from kuai.ops import convolution_kernels
-from kuai.ops.convolution_kernels import Window
+from kuai.ops.nn import convolution_kernels
+from kuai.ops.nn.convolution_kernels import Window
 
 MISUSES = {
     "dims": lambda t: t.nn.functional.conv2d(t.zeros(3, 8), t.zeros(4, 3, 3, 3)),

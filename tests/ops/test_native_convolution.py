@@ -12,7 +12,7 @@ import pytest
 
 import kuai
 from kuai.backends import mkldnn
-from kuai.ops.convolution_kernels import Window, convolve, convolve_transposed, direct, native
+from kuai.ops.nn.convolution_kernels import Window, convolve, convolve_transposed, direct, native
 
 needs_onednn = pytest.mark.skipif(not mkldnn.is_available(), reason="oneDNN is not installed here")
 

@@ -9,9 +9,8 @@ import pytest
 
 import kuai
 from kuai.backends import mkldnn
-from kuai.ops import lstm_scan
-from kuai.ops.lstm import lstm_direction
-from kuai.ops.native import lstm_steps
+from kuai.ops.native import lstm_scan, lstm_steps
+from kuai.ops.nn.lstm import lstm_direction
 
 needs_kernels = pytest.mark.skipif(not mkldnn.is_available(), reason="oneDNN is not installed here")
 

@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.arithmetic`, `division`, `powers`, `whole_numbers` and the operators."""
+"""Rows of `kuai.ops.math.arithmetic`, `division`, `powers`, `whole_numbers` and the operators."""
 
 from tests.rowkit import A, Row
 

@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.comparison` and `kuai.ops.logic`."""
+"""Rows of `kuai.ops.math.comparison` and `kuai.ops.math.logic`."""
 
 from tests.rowkit import A, Row
 

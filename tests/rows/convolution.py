@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.convolution` and of the layers in `kuai.nn.convolution`."""
+"""Rows of `kuai.ops.nn.convolution` and of the layers in `kuai.nn.modules.conv`."""
 
 import warnings
 

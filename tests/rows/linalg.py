@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.products`, `contraction`, `linalg` and `factorization`."""
+"""Rows of `kuai.ops.math.products`, `contraction`, `linalg` and `factorization`."""
 
 import numpy as np
 

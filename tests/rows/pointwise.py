@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.pointwise`, `trigonometry`, `limits` and `special`."""
+"""Rows of `kuai.ops.math.pointwise`, `trigonometry`, `limits` and `special`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.pooling` and of the layers in `kuai.nn.pooling`."""
+"""Rows of `kuai.ops.nn.pooling` and of the layers in `kuai.nn.modules.pooling`."""
 
 import numpy as np
 

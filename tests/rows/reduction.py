@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.reduction`, `norms`, `extremes`, `scan` and `order`."""
+"""Rows of `kuai.ops.math.reduction`, `norms`, `extremes`, `scan` and `order`."""
 
 import numpy as np
 

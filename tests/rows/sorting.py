@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.sorting`."""
+"""Rows of `kuai.ops.math.sorting`."""
 
 import numpy as np
 

@@ -133,7 +133,7 @@ def test_wrong_steps(tmp_path, step):
 
 def test_what_a_file_cannot_hold_is_named(tmp_path):
     checkpoints = make(tmp_path, history=[{"at": 1}, {"best": nn.Linear(1, 1)}])
-    with pytest.raises(TypeError, match=r"history\.1\.best is a kuai\.nn\.linear\.Linear"):
+    with pytest.raises(TypeError, match=r"history\.1\.best is a kuai\.nn\.modules\.linear\.Linear"):
         checkpoints.save(1)
     with pytest.raises(TypeError, match=r"texts.0 is an array of <U1"):
         make(tmp_path, texts=[np.array(["a"])]).save(1)

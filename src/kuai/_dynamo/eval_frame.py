@@ -1,6 +1,6 @@
 """`kuai._dynamo.eval_frame`: the class of compiled modules in PyTorch."""
 
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["OptimizedModule"]
 

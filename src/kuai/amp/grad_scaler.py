@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.views import assign, held
-from kuai.ops.creation import tensor
+from kuai.ops.array.creation import tensor
 
 __all__ = ["GradScaler"]
 

@@ -12,7 +12,7 @@ from kuai.engine.tensor.modes import (
     no_grad,
     set_grad_enabled,
 )
-from kuai.nn.debugging import detect_anomaly, set_detect_anomaly
+from kuai.nn.watching.debugging import detect_anomaly, set_detect_anomaly
 
 __all__ = [
     "Function",

@@ -8,7 +8,7 @@ from typing import Any
 
 from kuai import func as transforms
 from kuai.engine.tensor import Tensor, modes
-from kuai.ops.creation import ones_like
+from kuai.ops.array.creation import ones_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 

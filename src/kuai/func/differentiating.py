@@ -17,10 +17,11 @@ from kuai.engine.autograd.backward import grad as gradients_of
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, modes, wrap
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.modes import enable_grad
 from kuai.engine.tensor.views import held
 from kuai.func.trees import flatten, inside_transform, leaves_of, structure, tree_map
-from kuai.ops.creation import zeros_like
+from kuai.ops.array.creation import zeros_like
 
 __all__ = ["Tracked", "grad", "grad_and_value", "jvp", "linearize", "vjp"]
 
@@ -119,6 +120,7 @@ def grad(func, argnums: int | tuple[int, ...] = 0, has_aux=False) -> Callable[..
     both = grad_and_value(func, argnums, has_aux)
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         gradient, result = both(*args, **kwargs)
         return (gradient, result[1]) if has_aux else gradient
@@ -135,6 +137,7 @@ def grad_and_value(func, argnums: int | tuple[int, ...] = 0, has_aux=False) -> C
     """
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         with Tracked() as tracked:
             args, chosen = _track_arguments(tracked, args, argnums)

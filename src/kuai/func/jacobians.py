@@ -7,12 +7,13 @@ from typing import Any
 
 import jax
 
+from kuai.engine.tensor.frames import folding
 from kuai.func.differentiating import jvp, vjp
 from kuai.func.trees import flatten, leaves_of, structure
 from kuai.func.vectorizing import vmap
-from kuai.ops.creation import zeros
-from kuai.ops.joining import cat
-from kuai.ops.sequences import eye
+from kuai.ops.array.creation import zeros
+from kuai.ops.array.joining import cat
+from kuai.ops.array.sequences import eye
 
 __all__ = ["hessian", "jacfwd", "jacrev"]
 
@@ -40,6 +41,7 @@ def jacrev(
     """
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         partial, chosen = _of_chosen(func, args, kwargs, argnums)
         output, pull_back, *aux = vjp(partial, *chosen, has_aux=has_aux)
@@ -73,6 +75,7 @@ def jacfwd(
     """
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         partial, chosen = _of_chosen(func, args, kwargs, argnums)
         inputs, tree = flatten(chosen)

@@ -6,9 +6,9 @@ import copy
 import jax
 
 from kuai.engine.tensor import Tensor
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.nn.parameter import Parameter
-from kuai.ops.joining import stack
+from kuai.ops.array.joining import stack
 
 __all__ = ["combine", "functional_call", "partition", "stack_module_state"]
 

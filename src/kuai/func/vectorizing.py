@@ -7,10 +7,11 @@ import jax
 
 from kuai.engine.autograd.batching import RANDOMNESS, is_batched, vectorize
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.views import value
 from kuai.func.trees import flatten, inside_transform, leaves_of, name_of
-from kuai.ops.joining import cat
-from kuai.ops.transposing import movedim
+from kuai.ops.array.joining import cat
+from kuai.ops.array.transposing import movedim
 
 __all__ = ["vmap"]
 
@@ -40,6 +41,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None) ->
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
     @functools.wraps(func)
+    @folding
     def wrapped(*args, **kwargs):
         call = Call(func, in_dims, out_dims, randomness, args, kwargs)
         return call.run(chunk_size)

@@ -14,8 +14,8 @@ from kuai.fx.graph import Graph
 from kuai.fx.graph_module import GraphModule
 from kuai.fx.node import Argument
 from kuai.fx.proxy import ParameterProxy, Proxy, TracerBase
-from kuai.nn.containers import Sequential
-from kuai.nn.module import Module
+from kuai.nn.modules.container import Sequential
+from kuai.nn.base.module import Module
 from kuai.nn.parameter import Parameter
 
 __all__ = ["PH", "Tracer", "is_fx_tracing", "symbolic_trace", "wrap"]

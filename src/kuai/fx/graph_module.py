@@ -10,7 +10,7 @@ from typing import Any
 
 from kuai.fx.graph import Graph, PythonCode
 from kuai.fx.node import map_aggregate, map_arg
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["GraphModule", "reduce_graph_module"]
 

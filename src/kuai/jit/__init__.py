@@ -9,7 +9,7 @@ import typing
 
 from kuai.jit import annotations as annotations
 from kuai.jit.annotations import Attribute, Future
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.standin.refusing import refused
 
 __all__ = [

@@ -13,7 +13,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.tensor import from_array
 from kuai.engine.tensor.modes import no_grad
-from kuai.ops import initial
+from kuai.ops.nn import initial
 
 _LINEAR = ("linear", "sigmoid")
 _CONVOLUTIONS = tuple(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))
@@ -245,7 +245,9 @@ def _xavier_std(tensor, gain):
     return gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
 
 
-def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+def kaiming_uniform_(
+    tensor, a: float = 0, mode="fan_in", nonlinearity="leaky_relu", generator=None
+):
     """Uniform in [-b, b), b = gain·sqrt(3 / fan).
 
     Args:
@@ -265,7 +267,7 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
     return uniform_(tensor, -bound, bound, generator)
 
 
-def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+def kaiming_normal_(tensor, a: float = 0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Normal with standard deviation gain / sqrt(fan).
 
     Example:

@@ -7,7 +7,7 @@ other tensors hold an array, so every operation that reaches for its values gets
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -278,7 +278,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
         self.persistent = persistent
 
 
-def is_lazy(param: Any) -> bool:
+def is_lazy(param: Any) -> TypeGuard[UninitializedTensorMixin]:
     """Whether `param` is a parameter or buffer without a shape as yet.
 
     Example:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kuai.errors import ExportError
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.saving.exports.entry import export as _export
 from kuai.saving.exports.onnx_file import OPSET
 from kuai.standin.refusing import refused

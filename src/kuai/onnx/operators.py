@@ -1,7 +1,7 @@
 """`kuai.onnx.operators`: shapes as tensors."""
 
-from kuai.ops.creation import tensor
-from kuai.ops.shaping import reshape
+from kuai.ops.array.creation import tensor
+from kuai.ops.array.shaping import reshape
 
 __all__ = ["reshape_from_tensor_shape", "shape_as_tensor"]
 

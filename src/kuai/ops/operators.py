@@ -10,9 +10,10 @@ import numpy as np
 
 from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.frames import fold, folding
 from kuai.engine.tensor.overriding import overrides
-from kuai.ops import arithmetic, comparison, division, logic, powers
-from kuai.ops.products import matmul
+from kuai.ops.math import arithmetic, comparison, division, logic, powers
+from kuai.ops.math.products import matmul
 
 __all__ = ["OPERATORS"]
 
@@ -30,12 +31,16 @@ def _operand(other):
 
 def _operator(name, operation, swapped=False):
     def method(self, other):
-        if not isinstance(other, (Tensor, float, int)):
-            operand = _operand(other)
-            if operand is None and not overrides(type(other)):
-                return NotImplemented
-            other = other if operand is None else operand
-        return operation(other, self) if swapped else operation(self, other)
+        try:
+            if not isinstance(other, (Tensor, float, int)):
+                operand = _operand(other)
+                if operand is None and not overrides(type(other)):
+                    return NotImplemented
+                other = other if operand is None else operand
+            return operation(other, self) if swapped else operation(self, other)
+        except Exception as error:
+            fold(error)
+            raise
 
     return _named(method, name, f"`{operation.__name__}` as an operator.")
 
@@ -47,6 +52,7 @@ def _named(method, name, text):
 
 
 def _only_tensors(name, operation, swapped=False):
+    @folding
     def method(self, other):
         if not isinstance(other, (Tensor, np.ndarray)) and not overrides(type(other)):
             return NotImplemented
@@ -58,6 +64,7 @@ def _only_tensors(name, operation, swapped=False):
 
 
 def _unary(name, operation):
+    @folding
     def method(self):
         return operation(self)
 

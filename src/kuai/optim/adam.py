@@ -88,7 +88,7 @@ class Adam(FunctionalOptimizer):
 
     @staticmethod
     def init_state(parameter, options):
-        state = {"step": 0}
+        state: dict[str, Any] = {"step": 0}
         for name in ("exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * options.amsgrad):
             state[name] = np.zeros_like(parameter)
         return state

@@ -38,7 +38,7 @@ class Structure(NamedTuple):
         numbers: the options that are inputs, and how many numbers each is (None: it is no tuple).
     """
 
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]  (a tuple's own method)
     state: StateLayout
     switches: dict[str, bool]
     numbers: dict[str, int | None]

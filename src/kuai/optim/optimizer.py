@@ -15,8 +15,8 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.modes import enable_grad
-from kuai.nn.hooks import RemovableHandle
-from kuai.nn.typename import typename
+from kuai.nn.base.hooks import RemovableHandle
+from kuai.nn.base.typename import typename
 from kuai.optim import saved_state
 
 __all__ = [

@@ -76,7 +76,8 @@ def _fit(param: Tensor, options: dict, key: Any, value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _fit(param, options, name, item) for name, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return type(value)(_fit(param, options, None, item) for item in value)
+        kind: Any = type(value)
+        return kind(_fit(param, options, None, item) for item in value)
     return value
 
 

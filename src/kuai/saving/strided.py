@@ -21,7 +21,7 @@ from kuai.engine.op import Array, view_op
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.layouts import Layout, contiguous_strides
 from kuai.engine.tensor.views import Step, value
-from kuai.ops.windows import permuted, sliced, viewed
+from kuai.ops.array.windows import permuted, sliced, viewed
 
 __all__ = ["contiguous", "extent", "is_whole", "window_on"]
 

@@ -1,6 +1,6 @@
 """`kuai.utils.hooks`: what is given for a registered hook, to remove it again."""
 
-from kuai.nn.hooks import RemovableHandle
+from kuai.nn.base.hooks import RemovableHandle
 
 __all__ = ["RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 

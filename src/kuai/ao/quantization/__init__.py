@@ -5,7 +5,7 @@ are in PyTorch before a network is converted; so networks that are prepared for 
 quantize them says what to do instead.
 """
 
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.standin.refusing import refused, refused_class
 
 __all__ = [

@@ -15,6 +15,7 @@ from kuai.engine.autograd.batching import vectorize
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, devices, method, modes, views, wrap
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.tensor import set_grad
 
 __all__ = ["add_gradients", "backward", "grad", "walk"]
@@ -24,6 +25,7 @@ _add = Operation("add_gradients", "AddBackward0")
 
 
 @method
+@folding
 def backward(
     self: Tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None
 ) -> None:
@@ -69,6 +71,7 @@ def run_backward(
             accumulate(tensor, made, create_graph)
 
 
+@folding
 def grad(
     outputs,
     inputs,

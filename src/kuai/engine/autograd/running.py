@@ -38,7 +38,11 @@ class Operation:
         self.compiled = compiled
         self.entries = {}
         if compiled:
-            dtypes.on_default_change(self.entries.clear)  # promotion is decided while tracing
+            dtypes.on_default_change(self.forget)
+
+    def forget(self):
+        """Drop what was compiled: promotion, which the default dtype is part of, is in it."""
+        self.entries.clear()
 
 
 class Residuals:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.tensor import Tensor, devices, dtypes, modes
+from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.views import outline
 
 __all__ = [
@@ -171,21 +172,29 @@ def casting(function, choices: Choices):
     """
 
     def cast_first(*args, **kwargs):
-        active = modes.state.autocast
-        if active is None or kwargs.get("out") is not None:
-            return function(*args, **kwargs)
-        wanted = choices.dtype(dict(active), args, kwargs)
-        if wanted is None:
-            return function(*args, **kwargs)
-        args = [_in_precision(a, wanted) for a in args]
-        kwargs = {key: _in_precision(a, wanted) for key, a in kwargs.items()}
-        modes.state.autocast = None
         try:
-            return function(*args, **kwargs)
-        finally:
-            modes.state.autocast = active
+            active = modes.state.autocast
+            if active is None or kwargs.get("out") is not None:
+                return function(*args, **kwargs)
+            return _in_chosen_precision(function, choices, active, args, kwargs)
+        except Exception as error:
+            fold(error)
+            raise
 
     return cast_first
+
+
+def _in_chosen_precision(function, choices, active, args, kwargs):
+    wanted = choices.dtype(dict(active), args, kwargs)
+    if wanted is None:
+        return function(*args, **kwargs)
+    args = [_in_precision(a, wanted) for a in args]
+    kwargs = {key: _in_precision(a, wanted) for key, a in kwargs.items()}
+    modes.state.autocast = None
+    try:
+        return function(*args, **kwargs)
+    finally:
+        modes.state.autocast = active
 
 
 def _is_list(argument):

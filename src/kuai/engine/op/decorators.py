@@ -30,6 +30,7 @@ from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
+from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
 
@@ -398,7 +399,11 @@ class ViewOp(Op):
 
 def _public(operation, pure, autocast=None):
     def public(*args, **kwargs):
-        return operation(*args, **kwargs)
+        try:
+            return operation(*args, **kwargs)
+        except Exception as error:
+            fold(error)
+            raise
 
     if autocast is not None:
         public = casting(operation, Choices(autocast))
@@ -425,9 +430,13 @@ def inplace(public, name):
     """The in-place version of an operation: its result takes the place of its first argument."""
 
     def change(self, *args, **kwargs):
-        if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
-            return answer
-        return overwrite(self, public(self, *args, **kwargs))
+        try:
+            if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
+                return answer
+            return overwrite(self, public(self, *args, **kwargs))
+        except Exception as error:
+            fold(error)
+            raise
 
     change.__name__ = change.__qualname__ = name
     change.__module__ = public.__module__

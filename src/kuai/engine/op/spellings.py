@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable
 
 from kuai.engine.tensor import overriding
+from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
 
 __all__ = ["respelled", "spelled", "spellings"]
@@ -73,18 +74,22 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
 
     @functools.wraps(public)
     def called(*args, **kwargs):
-        if ACTIVE or (args and type(args[0]) not in PLAIN):
-            answer = overriding.ask(called.public, args, kwargs)
-            if answer is not NOBODY:
-                return answer
-        if not kwargs or known.issuperset(kwargs):
-            return public(*args, **kwargs)
-        kwargs = respelled(kwargs, others)
-        out = None if "out" in known else kwargs.pop("out", None)
-        if starred in kwargs:
-            args = (*args, kwargs.pop(starred))
-        results = public(*args, **kwargs)
-        return results if out is None else write_out(out, results)
+        try:
+            if ACTIVE or (args and type(args[0]) not in PLAIN):
+                answer = overriding.ask(called.public, args, kwargs)
+                if answer is not NOBODY:
+                    return answer
+            if not kwargs or known.issuperset(kwargs):
+                return public(*args, **kwargs)
+            kwargs = respelled(kwargs, others)
+            out = None if "out" in known else kwargs.pop("out", None)
+            if starred in kwargs:
+                args = (*args, kwargs.pop(starred))
+            results = public(*args, **kwargs)
+            return results if out is None else write_out(out, results)
+        except Exception as error:
+            fold(error)
+            raise
 
     called.public = called  # what is exported, and what `__torch_function__` is told
     return called

@@ -1,8 +1,8 @@
 """How often Python state of modules and tensors was changed through Kuai.
 
 Every setter Kuai owns (a module's attribute or hook, a tensor's `requires_grad`) counts up, so that
-what was worked out from that state (see `nn.pytrees`) is looked at again only when the count has
-moved.
+what was worked out from that state (see `nn.base.pytrees`) is looked at again only when the count
+has moved.
 """
 
 __all__ = ["counter", "touch"]

@@ -1,5 +1,7 @@
 """Element types: PyTorch's names for them, and their NumPy/JAX counterparts."""
 
+import weakref
+
 import ml_dtypes
 import numpy as np
 
@@ -95,7 +97,7 @@ _REAL = {"complex64": "float32", "complex128": "float64"}
 _COMPLEX = {"float32": "complex64", "float64": "complex128", "float16": "complex64"}
 
 _default = [float32]
-_listeners = []
+_listeners = weakref.WeakKeyDictionary()  # objects, and the method of each
 
 
 def _by_name(name: str) -> dtype:
@@ -141,8 +143,20 @@ def default_float_jax() -> np.dtype:
 
 
 def on_default_change(listener) -> None:
-    """Have `listener()` called whenever the default dtype changes."""
-    _listeners.append(listener)
+    """Have a bound method called whenever the default dtype changes, as long as its object lives.
+
+    Example:
+        >>> class Table:
+        ...     def clear(self):
+        ...         print("cleared")
+        >>> table = Table()
+        >>> on_default_change(table.clear)
+        >>> set_default_dtype(kuai.float64)
+        cleared
+        >>> del table
+        >>> set_default_dtype(kuai.float32)
+    """
+    _listeners[listener.__self__] = listener.__func__
 
 
 def set_default_dtype(d: dtype) -> None:
@@ -155,8 +169,8 @@ def set_default_dtype(d: dtype) -> None:
         raise TypeError("only floating-point types are supported as the default type")
     if d is not _default[0]:
         _default[0] = d
-        for listener in _listeners:
-            listener()
+        for owner, method in list(_listeners.items()):
+            method(owner)
 
 
 class finfo:

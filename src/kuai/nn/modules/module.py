@@ -1,6 +1,7 @@
 """PyTorch's import path for Module and for the hooks on every module."""
 
-from kuai.nn.hooks import (
+from kuai.nn.base.hooks import (
+    WrappedHook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -10,7 +11,8 @@ from kuai.nn.hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from kuai.nn.module import Module
+from kuai.nn.base.load_report import IncompatibleKeys
+from kuai.nn.base.module import Module, indented
 
 __all__ = [
     "Module",
@@ -23,3 +25,9 @@ __all__ = [
     "register_module_module_registration_hook",
     "register_module_parameter_registration_hook",
 ]
+
+# What programs for PyTorch take from here under names of its own.
+_IncompatibleKeys = IncompatibleKeys
+_WrappedHook = WrappedHook
+_addindent = indented
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"

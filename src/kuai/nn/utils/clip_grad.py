@@ -10,8 +10,8 @@ import warnings
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
-from kuai.nn.factory import zeros
-from kuai.ops.clipping import clamp_all, norm_of_all, scale_all
+from kuai.nn.modules.factory import zeros
+from kuai.ops.nn.clipping import clamp_all, norm_of_all, scale_all
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 

@@ -1,8 +1,8 @@
 """All parameters as one vector, and back."""
 
 from kuai.engine.tensor import Tensor
-from kuai.nn.typename import typename
-from kuai.ops.joining import cat
+from kuai.nn.base.typename import typename
+from kuai.ops.array.joining import cat
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

@@ -16,6 +16,7 @@ and each gradient would need a gradient of its own.
 import functools
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
@@ -23,7 +24,7 @@ from jax.interpreters import ad, batching, mlir
 
 from kuai.engine.tensor.acceleration import is_whole_program
 from kuai.ops.native import library
-from kuai.ops.xla_convolution import convolve_on_xla
+from kuai.ops.native.xla_convolution import convolve_on_xla
 
 __all__ = ["follows", "forward", "is_partitioned", "is_possible"]
 

@@ -1,7 +1,7 @@
 // One direction of an LSTM layer for XLA's CPU backend: all steps in one call.
 //
 // Three handlers: the value, the value with what a backward pass needs, and the backward pass. See
-// `kuai.ops.lstm` for the formulas. oneDNN multiplies; the arithmetic between two products is here,
+// `kuai.ops.nn.lstm` for the formulas. oneDNN multiplies; the arithmetic between two products is here,
 // as loops that the compiler turns into vector instructions, for each kind of processor.
 //
 // Rows of the batch do not see each other, so each thread takes a share of them through all steps,

@@ -1,9 +1,9 @@
 """All steps of one direction of an LSTM layer, on a CPU in one call: three primitives.
 
-They mean what the functions of the same names in `kuai.ops.lstm_scan` mean, and those are what
-they are derived from: whoever differentiates them, or maps them over a batch of layers, gets XLA's
-loop. That is only the case for second derivatives and forward mode, as `kuai.ops.lstm` has a
-backward pass.
+They mean what the functions of the same names in `kuai.ops.native.lstm_scan` mean, and those are
+what they are derived from: whoever differentiates them, or maps them over a batch of layers, gets
+XLA's loop. That is only the case for second derivatives and forward mode, as `kuai.ops.nn.lstm` has
+a backward pass.
 
 Invariants: only the lowering for CPUs knows the kernels; not so a program that is partitioned over
 several devices, where XLA could not look into them.
@@ -17,8 +17,7 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from kuai.ops import lstm_scan
-from kuai.ops.native import library
+from kuai.ops.native import library, lstm_scan
 
 __all__ = ["backward", "forward", "inference", "is_possible", "is_worthwhile"]
 

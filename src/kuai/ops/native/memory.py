@@ -13,6 +13,7 @@ through a call that does nothing, and XLA has to take what is written.
 """
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import Primitive

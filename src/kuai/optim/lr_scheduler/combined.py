@@ -16,6 +16,8 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 class _Combined(LRScheduler):
     """What the two share: the check of the parts, and saving them."""
 
+    _schedulers: Sequence[LRScheduler]
+
     def _check_parts(self, schedulers: Sequence[LRScheduler], optimizer: Any) -> None:
         name = type(self).__name__
         for index, scheduler in enumerate(schedulers):
@@ -101,14 +103,14 @@ class SequentialLR(_Combined):
 
     def recursive_undo(self, sched: LRScheduler | None = None) -> None:
         """Take back the first step of every part, and of the parts' parts."""
-        scheduler = self if sched is None else sched
+        scheduler: Any = self if sched is None else sched
         if hasattr(scheduler, "_schedulers"):
             for part in scheduler._schedulers:
                 self.recursive_undo(part)
         elif hasattr(scheduler, "last_epoch"):
             scheduler.last_epoch -= 1
 
-    def step(self) -> None:
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Step the scheduler whose turn it is; one that takes over begins at its epoch 0."""
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
@@ -137,7 +139,7 @@ class ChainedScheduler(_Combined):
         self.optimizer = optimizer
         self._last_lr = current(optimizer, "lr")
 
-    def step(self) -> None:
+    def step(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Step every scheduler."""
         for scheduler in self._schedulers:
             scheduler.step()

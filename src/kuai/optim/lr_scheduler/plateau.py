@@ -89,7 +89,9 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]  (as in PyTorch)
+        self, metrics: Any, epoch: int | None = None
+    ) -> None:
         """Take note of an epoch's metric, and reduce the learning rates if it is time."""
         if modes.state.recorder is not None and isinstance(metrics, Tensor):
             modes.state.recorder.end("ReduceLROnPlateau.step()")

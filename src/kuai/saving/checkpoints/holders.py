@@ -13,7 +13,7 @@ from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.randomness import Generator, generator_of
 from kuai.errors import CheckpointError
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["RandomState", "check_holder", "kind_of", "read_state", "write_state"]
 

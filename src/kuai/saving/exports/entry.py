@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kuai.errors import ExportError
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.saving.exports.inputs import Inputs
 from kuai.saving.exports.onnx_file import OPSET, write_onnx
 from kuai.saving.exports.program import write_program

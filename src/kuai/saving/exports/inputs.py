@@ -14,7 +14,7 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import is_tensor_leaf
 from kuai.engine.tensor.views import value
 from kuai.errors import ExportError
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 
 __all__ = ["Input", "Inputs"]
 

@@ -22,7 +22,7 @@ import numpy as np
 from jax.extend.core import Literal
 
 from kuai.errors import ExportError
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.saving.atomic import write_atomically
 from kuai.saving.exports.inputs import Input, Inputs
 from kuai.saving.exports.onnx_graph import tidy

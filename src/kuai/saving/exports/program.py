@@ -26,7 +26,7 @@ from jax import export
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.views import value
 from kuai.errors import ExportError, printable
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.saving.archive import zip_into
 from kuai.saving.atomic import replacing
 from kuai.saving.exports.inputs import Inputs

@@ -30,7 +30,7 @@ from kuai.errors import (
     LeakedTensorError,
     drop_jax_note,
 )
-from kuai.nn.module import Module
+from kuai.nn.base.module import Module
 from kuai.nn.parameter import is_lazy
 from kuai.saving.exports.inputs import Inputs
 

@@ -1,0 +1,1 @@
+"""What makes a module: registration, state, hooks, conversion, and `Module` itself."""

@@ -1,0 +1,1 @@
+"""Looking at a network while it runs: debugging, profiling, names in traces."""

@@ -1,0 +1,1 @@
+"""Tensors as containers: making, shaping, indexing, joining and converting them."""

@@ -1,0 +1,64 @@
+"""What a tensor says about itself without a call: where it lies, its size in bytes, its history."""
+
+from kuai.engine.tensor import Tensor, method
+from kuai.ops.array.conversion import element_size, numel
+
+# Kinds of tensors and of memory that Kuai does not have.
+Tensor.is_sparse = Tensor.is_quantized = Tensor.is_meta = False
+Tensor.layout = "torch.strided"
+Tensor.name = None
+
+
+@method
+@property
+def is_cuda(self):
+    """Whether it lies on a GPU."""
+    return self.device.type == "cuda"
+
+
+@method
+@property
+def is_cpu(self):
+    """Whether it is in host memory."""
+    return self.device.type == "cpu"
+
+
+@method
+@property
+def itemsize(self):
+    """The number of bytes of one element."""
+    return element_size(self)
+
+
+@method
+@property
+def nbytes(self):
+    """The number of bytes."""
+    return numel(self) * element_size(self)
+
+
+@method
+@property
+def retains_grad(self):
+    """Whether `retain_grad()` was called."""
+    return self._retains_grad
+
+
+@method
+@property
+def output_nr(self):
+    """Its number among its node's outputs."""
+    return self._output
+
+
+@method
+@property
+def _version(self):
+    """Counts in-place changes."""
+    return self._storage.version
+
+
+@method
+def _is_view(self):
+    """Whether gradients of this tensor follow another one."""
+    return self._base is not None

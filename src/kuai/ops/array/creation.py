@@ -1,0 +1,393 @@
+"""Creation: tensors from Python values, arrays and formulas.
+
+Eagerly the numbers are made by NumPy and put on the device, so that no program is compiled for a
+shape. Inside a capture the same NumPy array becomes a constant of the program, or, for a single
+repeated value, a broadcast.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
+from kuai.ops.array.shaping import integers, shape_of
+
+# From values --------------------------------------------------------------------------------------
+
+
+def kind_of(dtype, default):
+    """The NumPy type for the `dtype=` argument of a function that makes tensors."""
+    return default if dtype is None else dtypes.to_jax(dtype)
+
+
+def _values(data):
+    """Nested lists, numbers and arrays as one NumPy array, in PyTorch's dtype for them."""
+    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data)
+    if isinstance(data, float):
+        return np.asarray(data, dtypes.default_float_jax())
+    if isinstance(data, (list, tuple)) and _holds_tensors(data):
+        data = _plain(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(_ragged(data)) from error
+    if array.dtype == object:
+        raise _cannot_hold(data)
+    if array.dtype.kind in "US":
+        raise TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'")
+    if array.dtype.kind == "f" and not _from_numpy(data):
+        return array.astype(dtypes.default_float_jax())
+    if array.dtype.kind == "c" and not _from_numpy(data):
+        return array.astype(dtypes.get_default_dtype().to_complex().jax)
+    return array
+
+
+def _first(data):
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
+
+
+def _from_numpy(data):
+    return isinstance(_first(data), np.ndarray | np.generic)
+
+
+def _holds_tensors(data):
+    return any(
+        isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and _holds_tensors(item))
+        for item in data
+    )
+
+
+def _plain(data):
+    if isinstance(data, Tensor):
+        return data.tolist()
+    return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
+
+
+def _ragged(data):
+    level, dim = data, 0
+    while isinstance(level, (list, tuple)) and level:
+        lengths = {len(item) for item in level if isinstance(item, (list, tuple))}
+        if len(lengths) > 1:
+            wanted = len(level[0])
+            found = next(len(item) for item in level if len(item) != wanted)
+            return f"expected sequence of length {wanted} at dim {dim + 1} (got {found})"
+        level, dim = level[0], dim + 1
+    return "could not determine the shape of object type 'list'"
+
+
+def _cannot_hold(data):
+    found = _first(data)
+    if found is None or not isinstance(found, (int, float, complex)):
+        return RuntimeError(f"Could not infer dtype of {type(found).__name__}")
+    return RuntimeError("Overflow when unpacking long long")
+
+
+def cast_array(array, kind):
+    """A NumPy array in another type; complex to real drops the imaginary part."""
+    if array.dtype == kind:
+        return array
+    if array.dtype.kind == "c" and kind.kind not in "cb":
+        array = array.real
+    return array.astype(kind)
+
+
+@composite(method=False)
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A new tensor with a copy of the values in (nested) lists, an array or another tensor.
+
+    Example:
+        >>> kuai.tensor([[1, 2], [3, 4]])
+        tensor([[1, 2],
+                [3, 4]])
+        >>> kuai.tensor([1.0, 2.0], requires_grad=True)
+        tensor([1., 2.], requires_grad=True)
+    """
+    if isinstance(data, Tensor):
+        made = data.detach().clone()
+        made = made.to(device=device or data.device, dtype=dtype or data.dtype)
+        return made.requires_grad_() if requires_grad else made
+    if isinstance(data, jax.Array):
+        array = data if dtype is None else data.astype(dtypes.to_jax(dtype))
+        return from_array(array, device, requires_grad)
+    array = _values(data)
+    dtypes.from_jax(array.dtype)
+    if array is data:
+        array = array.copy()
+    return from_array(cast_array(array, kind_of(dtype, array.dtype)), device, requires_grad)
+
+
+@composite(method=False)
+def as_tensor(data, dtype=None, device=None):
+    """`data` itself if it is already such a tensor, else a tensor with its values.
+
+    Example:
+        >>> x = kuai.ones(2)
+        >>> kuai.as_tensor(x) is x
+        True
+
+    Differs from PyTorch: a NumPy array is copied, because Kuai's arrays are immutable.
+    """
+    if isinstance(data, Tensor):
+        return data.to(device=device or data.device, dtype=dtype or data.dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+@composite(method=False)
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None):
+    """A tensor of anything that holds numbers; `copy=True` never gives `obj` itself.
+
+    Example:
+        >>> kuai.asarray([1, 2])
+        tensor([1, 2])
+    """
+    made = as_tensor(obj, dtype=dtype, device=device)
+    if copy and made is obj:
+        made = made.clone()
+    return made.requires_grad_() if requires_grad else made
+
+
+@composite(method=False)
+def from_numpy(ndarray):
+    """A tensor with the values of a NumPy array.
+
+    Example:
+        >>> import numpy
+        >>> kuai.from_numpy(numpy.arange(3))
+        tensor([0, 1, 2])
+
+    Differs from PyTorch: the values are copied; changing the array does not change the tensor.
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return tensor(ndarray)
+
+
+@composite(method=False)
+def from_dlpack(ext_tensor, *, device=None, copy=None):
+    """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...).
+
+    Example:
+        >>> import numpy
+        >>> kuai.from_dlpack(numpy.ones(2))
+        tensor([1., 1.], dtype=torch.float64)
+
+    Differs from PyTorch: the values are copied, whatever `copy` says.
+    """
+    made = from_array(jnp.from_dlpack(ext_tensor, copy=True))
+    return made if device is None else made.to(device)
+
+
+@composite(method=False)
+def scalar_tensor(
+    s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
+    """A 0-d tensor of a number, in the default dtype.
+
+    Example:
+        >>> kuai.scalar_tensor(3)
+        tensor(3.)
+    """
+    return full(
+        (), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad
+    )
+
+
+# One value ----------------------------------------------------------------------------------------
+
+
+def _filled(shape, value, kind, device, requires_grad):
+    for size in shape:
+        if size < 0:
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
+    if modes.state.capture is not None:
+        return from_array(jnp.full(shape, value, kind), None, requires_grad)
+    return from_array(np.full(shape, value, kind), device, requires_grad)
+
+
+def _sizes(size, keywords):
+    return integers(size) if size else integers((keywords["size"],))
+
+
+def _constant(name, value, text):
+    def make(
+        *size,
+        out=None,
+        dtype=None,
+        layout=None,
+        device=None,
+        requires_grad=False,
+        pin_memory=False,
+        memory_format=None,
+        **keywords,
+    ):
+        if "names" in keywords or (not size and "size" not in keywords):
+            raise TypeError(f"{name}() received an invalid combination of arguments")
+        kind = kind_of(dtype, dtypes.default_float_jax())
+        made = _filled(_sizes(size, keywords), value, kind, device, requires_grad)
+        return made if out is None else into(out, made)
+
+    shown = f"tensor([{value}., {value}.])"
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"{text}\n\n    Example:\n        >>> kuai.{name}(2)\n        {shown}\n    "
+    return composite(export=name)(make)
+
+
+def into(out, made):
+    """The result written into the tensor given as `out=`."""
+    if out.shape != made.shape:
+        out.data = made.to(out.dtype)
+        return out
+    return out.copy_(made)
+
+
+zeros = _constant("zeros", 0, "A tensor of the given size, filled with 0.")
+ones = _constant("ones", 1, "A tensor of the given size, filled with 1.")
+empty = _constant(
+    "empty", 0, "A tensor of the given size; the values are not to be relied on (here: 0)."
+)
+
+
+@composite(method=False)
+def full(
+    size,
+    fill_value,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """A tensor of the given size, filled with one value.
+
+    Example:
+        >>> kuai.full((2,), 7)
+        tensor([7, 7])
+    """
+    if isinstance(fill_value, Tensor):
+        kind = kind_of(dtype, fill_value.dtype.jax)
+        made = from_array(
+            jnp.full(tuple(size), views.value(fill_value), kind), device, requires_grad
+        )
+        return made if out is None else into(out, made)
+    kind = kind_of(dtype, _values(fill_value).dtype)
+    made = _filled(
+        integers((size,) if isinstance(size, (tuple, list)) else (size,)),
+        fill_value,
+        kind,
+        device,
+        requires_grad,
+    )
+    return made if out is None else into(out, made)
+
+
+@composite(method=False)
+def empty_strided(
+    size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
+    """As `empty`; Kuai's tensors have no strides of their own, so `stride` is not used."""
+    return empty(size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def _like(name, value, text):
+    def make(
+        input,
+        *,
+        dtype=None,
+        layout=None,
+        device=None,
+        requires_grad=False,
+        memory_format=None,
+        pin_memory=False,
+    ):
+        array = views.outline(input)
+        where = input.device if device is None else device
+        return _filled(array.shape, value, kind_of(dtype, array.dtype), where, requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = (
+        f"{text}\n\n    Example:\n        >>> kuai.{name}(kuai.tensor([5.0, 6.0])).shape\n"
+        "        torch.Size([2])\n    "
+    )
+    return composite(export=name)(make)
+
+
+zeros_like = _like("zeros_like", 0, "Zeros in the size, dtype and device of another tensor.")
+ones_like = _like("ones_like", 1, "Ones in the size, dtype and device of another tensor.")
+empty_like = _like("empty_like", 0, "As `empty`, in the size, dtype and device of another tensor.")
+
+
+@composite(method=False)
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
+):
+    """One value in the size, dtype and device of another tensor.
+
+    Example:
+        >>> kuai.full_like(kuai.ones(2), 7)
+        tensor([7., 7.])
+    """
+    where = input.device if device is None else device
+    return full(
+        shape_of(input),
+        fill_value,
+        dtype=dtype or input.dtype,
+        device=where,
+        requires_grad=requires_grad,
+    )
+
+
+def _new(name, maker):
+    def make(
+        self,
+        *size,
+        dtype=None,
+        device=None,
+        requires_grad=False,
+        layout=None,
+        pin_memory=False,
+        **keywords,
+    ):
+        where = self.device if device is None else device
+        kind = dtype or self.dtype
+        if "size" in keywords:
+            size = (keywords["size"], *size)
+        if name == "new_full":
+            shape, fill = size[0], size[1] if len(size) > 1 else keywords["fill_value"]
+            return full(shape, fill, dtype=kind, device=where, requires_grad=requires_grad)
+        return maker(*size, dtype=kind, device=where, requires_grad=requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"`{name.removeprefix('new_')}` in this tensor's dtype and on its device."
+    return composite(export=f"Tensor.{name}")(make)
+
+
+new_zeros = _new("new_zeros", zeros)
+new_ones = _new("new_ones", ones)
+new_empty = _new("new_empty", empty)
+new_full = _new("new_full", full)
+
+
+@composite(function=False)
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A tensor with a copy of `data`, in this tensor's dtype and on its device.
+
+    Example:
+        >>> kuai.ones(1).new_tensor([1, 2])
+        tensor([1., 2.])
+    """
+    where = self.device if device is None else device
+    return tensor(data, dtype=dtype or self.dtype, device=where, requires_grad=requires_grad)

@@ -1,0 +1,208 @@
+"""Gathering and scattering: elements at the places that a tensor of integers names."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import cast
+from kuai.ops.array import indexing
+from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.shaping import shape_of
+from kuai.ops.dimensions import normalize_dim
+
+# Along one dimension ------------------------------------------------------------------------------
+
+
+def check_integers(index, name, also_int=True):
+    """PyTorch's error for an index that is no integer."""
+    allowed = ("int64", "int32") if also_int else ("int64",)
+    if index.dtype.name not in allowed:
+        wanted = "int32/int64" if also_int else "int64"
+        raise RuntimeError(f"{name}(): Expected dtype {wanted} for index")
+
+
+def _check_places(index, dim, size):
+    """PyTorch's error for an index beyond the end."""
+    text = "index {} is out of bounds for dimension " + f"{dim} with size {size}"
+    indexing.check_range(index, size, text, RuntimeError)
+
+
+def grown(array):
+    """The array with at least one dimension."""
+    return array.reshape(1) if array.ndim == 0 else array
+
+
+def _spots(index, dim, length):
+    """Coordinates of every element of `index`, with `index` itself along `dim`."""
+    grid = [
+        lax.broadcasted_iota(jnp.int64, (*(1,) * d, size, *(1,) * (index.ndim - d - 1)), d)
+        for d, size in enumerate(index.shape)
+    ]
+    grid[dim] = wrapped(index, length)
+    return tuple(grid)
+
+
+@op(function=False, method=False, grad="GatherBackward0")
+def gathered_along(input: Array, dim: int, index: Array):
+    """`gather` on arrays."""
+    check_integers(index, "gather")
+    if max(input.ndim, 1) != max(index.ndim, 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    source, places = grown(input), grown(index)
+    for d, (size, wanted) in enumerate(zip(source.shape, places.shape, strict=True)):
+        if d != dim and wanted > size:
+            raise RuntimeError(
+                f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
+                f"larger than self {list(input.shape)} apart from dimension {dim}"
+            )
+    found = source.at[_spots(places, dim, source.shape[dim])].get(mode="clip")
+    return found.reshape(index.shape)
+
+
+@composite
+def gather(input, dim, index, *, sparse_grad=False):
+    """The elements at `index` along `dim`: `out[i][j] = input[index[i][j]][j]` for `dim=0`.
+
+    Example:
+        >>> kuai.gather(kuai.tensor([[1, 2], [3, 4]]), 1, kuai.tensor([[0, 0], [1, 0]]))
+        tensor([[1, 1],
+                [4, 3]])
+    """
+    shape = shape_of(input)
+    dim = normalize_dim(dim, len(shape))
+    _check_places(index, dim, shape[dim] if shape else 1)
+    return gathered_along(input, dim, index)
+
+
+_REDUCTIONS = {"sum": "add", "add": "add", "prod": "multiply", "multiply": "multiply"}
+_REDUCTIONS |= {"amax": "max", "amin": "min", "mean": "add"}
+
+
+def _scatter(input, dim, index, source, how, include_self=True, mean=False):
+    target, places = grown(input), grown(index)
+    source = grown(source)
+    _check_scatter(target, dim, places, source)
+    source = source[tuple(slice(0, n) for n in places.shape)]
+    spots = _spots(places, dim, target.shape[dim])
+    count = None
+    if mean:
+        start = jnp.ones if include_self else jnp.zeros
+        count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
+    if not include_self:
+        target = target.at[spots].set(_neutral(how, target.dtype), mode="drop")
+    made = getattr(target.at[spots], how)(source, mode="drop")
+    if mean:
+        count = jnp.maximum(count, 1).astype(made.dtype)
+        made = made // count if made.dtype.kind in "iu" else made / count
+    return made.reshape(input.shape)
+
+
+def _neutral(how, kind):
+    if how in ("add", "multiply"):
+        return jnp.asarray(int(how == "multiply"), kind)
+    limits = jnp.finfo(kind) if jnp.issubdtype(kind, jnp.floating) else jnp.iinfo(kind)
+    edge = limits.min if how == "max" else limits.max
+    if jnp.issubdtype(kind, jnp.floating):
+        edge = -jnp.inf if how == "max" else jnp.inf
+    return jnp.asarray(edge, kind)
+
+
+def _check_scatter(input, dim, index, source):
+    if input.dtype != source.dtype:
+        raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+    check_integers(index, "scatter")
+    if not input.ndim == index.ndim == source.ndim:
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
+    for d, wanted in enumerate(index.shape):
+        if wanted > source.shape[d] or (d != dim and wanted > input.shape[d]):
+            raise RuntimeError(
+                f"Expected index {list(index.shape)} to be no larger than self "
+                f"{list(input.shape)} apart "
+                f"from dimension {dim} and to be no larger size than src {list(source.shape)}"
+            )
+
+
+def _full(index, value, like):
+    return jnp.full(index.shape, cast(value, like.dtype))
+
+
+@op(function=False, method=False, grad="ScatterBackward0")
+def scattered(input: Array, dim: int, index: Array, source: Array):
+    """`scatter` with a tensor."""
+    return _scatter(input, dim, index, source, "set")
+
+
+@op(function=False, method=False, grad="ScatterBackward1")
+def scattered_value(input: Array, dim: int, index: Array, value: Number):
+    """`scatter` with a number."""
+    return _scatter(input, dim, index, _full(index, value, input), "set")
+
+
+@op(function=False, method=False, grad="ScatterReduceBackward0")
+def scattered_reduced(
+    input: Array, dim: int, index: Array, source: Array | Number, reduce: str, include_self: bool
+):
+    """`scatter_reduce` with a tensor or a number."""
+    if not source.ndim and index.ndim:
+        source = _full(index, source, input)
+    return _scatter(input, dim, index, source, _REDUCTIONS[reduce], include_self, reduce == "mean")
+
+
+@op(function=False, method=False, grad="ScatterAddBackward0", autocast={"cuda": "widest"})
+def scattered_sum(input: Array, dim: int, index: Array, source: Array):
+    """`scatter_add` on arrays."""
+    return _scatter(input, dim, index, source, "add")
+
+
+def prepared(input, dim, index):
+    """The dimension counted from the front, after a look at the indices."""
+    shape = shape_of(input)
+    dim = normalize_dim(dim, len(shape))
+    _check_places(index, dim, shape[dim] if shape else 1)
+    return dim
+
+
+@composite(inplace=True)
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+    """The input with `src` (a tensor or a number) at the places `index` along `dim`.
+
+    Example:
+        >>> kuai.zeros(3).scatter(0, kuai.tensor([2, 0]), kuai.tensor([1.0, 5.0]))
+        tensor([5., 0., 1.])
+    """
+    dim = prepared(input, dim, index)
+    source = value if src is None else src
+    if reduce is not None:
+        if reduce not in ("add", "multiply"):
+            raise RuntimeError("reduce argument must be either add or multiply.")
+        return scattered_reduced(input, dim, index, source, reduce, True)
+    if isinstance(source, Tensor):
+        return scattered(input, dim, index, source)
+    return scattered_value(input, dim, index, source)
+
+
+@composite(inplace=True)
+def scatter_add(input, dim, index, src):
+    """The input with `src` added at the places `index` along `dim`.
+
+    Example:
+        >>> kuai.zeros(2).scatter_add(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]))
+        tensor([0., 6.])
+    """
+    return scattered_sum(input, prepared(input, dim, index), index, src)
+
+
+@composite(inplace=True)
+def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
+    """The input combined with `src` at the places `index`: `sum`, `prod`, `mean`, `amax` or `amin`.
+
+    Example:
+        >>> kuai.zeros(2).scatter_reduce(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]), "amax")
+        tensor([0., 5.])
+    """
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise RuntimeError(
+            f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
+        )
+    return scattered_reduced(input, prepared(input, dim, index), index, src, reduce, include_self)

@@ -1,0 +1,286 @@
+"""An index taken apart: the window that integers and slices make, and the tensors that remain."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from kuai.engine.autograd import inplace
+from kuai.engine.autograd.running import run
+from kuai.engine.op import Array
+from kuai.engine.op.decorators import ViewOp
+from kuai.engine.tensor import Tensor, from_array, views
+from kuai.engine.tensor.calls import Call, perform
+from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.layouts import Layout
+from kuai.ops.array import shaping
+from kuai.ops.array.shaping import shape_of
+
+FULL = slice(None)
+_TYPES = (
+    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
+    "valid indices "
+    "(got {})"
+)
+
+
+# The window that integers and slices make ---------------------------------------------------------
+
+
+class Window(ViewOp):
+    """The view operation of `x[...]`.
+
+    Its plan has a part for each dimension of the base, and one for each new dimension: `()` takes
+    the dimension whole, `(1,)` an index, `(length, step)` a slice, `None` inserts a dimension.
+    Its numbers are the indices and starts in order.
+    """
+
+    def __init__(self, grad_name):
+        super().__init__(_describe, None, grad_name)
+
+    def __call__(self, tensor, plan, numbers):
+        made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
+        return inplace.window(made, tensor, views.Step(self, plan, numbers))
+
+    def unflatten(self, key):
+        return lambda base, *numbers: _read(base, key, numbers)
+
+    def write(self, base, part, static, numbers):
+        part = jnp.reshape(part, _kept_shape(base.shape, static))
+        starts, sizes, steps = _block(base.shape, static, numbers)
+        if all(step == 1 for step in steps):
+            return lax.dynamic_update_slice(base, part, starts)
+        lengths = part.shape
+        places = [
+            s + step * jnp.arange(n) for s, step, n in zip(starts, steps, lengths, strict=True)
+        ]
+        return base.at[jnp.ix_(*places)].set(part)
+
+    def layout(self, layout, static, numbers):
+        starts, _, steps = _block(layout.shape, static, numbers)
+        offset = layout.offset + sum(
+            int(s) * n for s, n in zip(starts, layout.strides, strict=True)
+        )
+        shape, strides, dim = [], [], 0
+        for part in static:
+            if part is None:
+                following = (
+                    layout.shape[dim] * layout.strides[dim] if dim < len(layout.shape) else 1
+                )
+                shape.append(1), strides.append(following)
+                continue
+            if len(part) != 1:
+                shape.append(part[0] if part else layout.shape[dim])
+                strides.append(layout.strides[dim] * steps[dim])
+            dim += 1
+        return Layout(tuple(shape), tuple(strides), offset)
+
+
+def _describe(input: Array):
+    """`x[...]` with integers and slices."""
+
+
+def _block(shape, plan, numbers):
+    """Starts, sizes and steps of the block of the base that a plan covers."""
+    arriving, starts, sizes, steps = iter(numbers), [], [], []
+    for part, length in zip([p for p in plan if p is not None], shape, strict=True):
+        count, step = part if len(part) == 2 else (1 if part else length, 1)
+        starts.append(next(arriving) if part else 0)
+        sizes.append(max((count - 1) * step + 1, 0))
+        steps.append(step)
+    return starts, sizes, steps
+
+
+def _kept_shape(shape, plan):
+    """The shape of the block before dimensions are taken away or inserted."""
+    parts = [p for p in plan if p is not None]
+    return tuple(p[0] if p else n for p, n in zip(parts, shape, strict=True))
+
+
+def _read(base, plan, numbers):
+    starts, sizes, steps = _block(base.shape, plan, numbers)
+    if any(plan_part for plan_part in plan):
+        base = lax.dynamic_slice(base, starts, sizes)
+    if any(step != 1 for step in steps):
+        base = lax.slice(base, (0,) * base.ndim, base.shape, steps)
+    shape, sizes = [], iter(base.shape)
+    for part in plan:
+        size = 1 if part is None else next(sizes)
+        if part is None or len(part) != 1:
+            shape.append(size)
+    return jnp.reshape(base, shape)
+
+
+_WINDOWS = {
+    kind: Window(name)
+    for kind, name in {
+        1: "SelectBackward0",
+        2: "SliceBackward0",
+        None: "UnsqueezeBackward0",
+        0: "AliasBackward0",
+    }.items()
+}
+
+
+select_window = _WINDOWS[1]
+
+
+def slice_window(tensor, plan, numbers):
+    """The window of a slice, also of one that takes everything."""
+    return _WINDOWS[2](tensor, tuple(plan), tuple(numbers))
+
+
+def opened(tensor, plan, numbers):
+    """The window for a plan, named after its last part as in PyTorch."""
+    telling = [None if part is None else len(part) for part in plan if part != ()]
+    return _WINDOWS[telling[-1] if telling else 0](tensor, tuple(plan), tuple(numbers))
+
+
+# Taking an index apart ----------------------------------------------------------------------------
+
+
+def take_apart(tensor, index):
+    """The plan and numbers of the window, and a tensor or None for each dimension of its result."""
+    items = _items(index)
+    shape = shape_of(tensor)
+    consumed = sum(_consumes(item) for item in items)
+    if consumed > len(shape):
+        if not shape and all(isinstance(item, (int, np.integer)) for item in items):
+            raise IndexError(
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                "`tensor.item<T>()` in "
+                "C++ to convert a 0-dim tensor to a number"
+            )
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    missing = len(shape) - consumed
+    if Ellipsis in [item if item is Ellipsis else None for item in items]:
+        at = next(i for i, item in enumerate(items) if item is Ellipsis)
+        items[at : at + 1] = [FULL] * missing
+    else:
+        items += [FULL] * missing
+    return _plan(tensor, shape, items)
+
+
+def _items(index):
+    given = list(index) if isinstance(index, tuple) else [index]
+    items = [_normal(item) for item in given]
+    if sum(item is Ellipsis for item in items) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    return items
+
+
+def _normal(item):
+    """A part of an index as int, slice, None, Ellipsis, bool or Tensor."""
+    if item is None or item is Ellipsis or isinstance(item, (int, slice, Tensor)):
+        return item
+    if isinstance(item, np.bool_):
+        return bool(item)
+    if isinstance(item, np.integer):
+        return int(item)
+    if isinstance(item, (list, tuple, range, np.ndarray)):
+        return _as_index(item)
+    if hasattr(item, "__index__"):
+        return item.__index__()
+    raise IndexError(_TYPES.format(type(item).__name__))
+
+
+def _as_index(item):
+    if isinstance(item, (list, tuple)) and any(isinstance(part, Tensor) for part in item):
+        item = [part.tolist() if isinstance(part, Tensor) else part for part in item]
+    array = np.asarray(item)
+    if not array.size and array.dtype.kind == "f":
+        array = array.astype(np.int64)
+    return from_array(array)
+
+
+def _consumes(item):
+    """How many dimensions of the tensor a part of an index speaks about."""
+    if item is None or item is Ellipsis or isinstance(item, bool):
+        return 0
+    if isinstance(item, Tensor) and is_mask(item):
+        return item.ndim
+    return 1
+
+
+def is_mask(tensor):
+    """Whether an index tensor says yes or no instead of where."""
+    return tensor.dtype.name in ("bool", "uint8")
+
+
+def _plan(tensor, shape, items):
+    plan, numbers, gathers, dim = [], [], [], 0
+    for item in items:
+        if item is None:
+            plan.append(None), gathers.append(None)
+        elif isinstance(item, bool):
+            plan.append(None), gathers.append(from_array(np.array([item])))
+        elif isinstance(item, int) or (
+            isinstance(item, Tensor) and not item.ndim and not is_mask(item)
+        ):
+            plan.append((1,)), numbers.append(_place(item, dim, shape[dim]))
+            dim += 1
+        elif isinstance(item, slice):
+            part, start = _slice(item, shape[dim])
+            plan.append(part), gathers.append(None)
+            numbers += [start] if part else []
+            dim += 1
+        elif not item.ndim:
+            plan.append(None), gathers.append(shaping.reshape(item, (1,)))
+        else:
+            count = item.ndim if is_mask(item) else 1
+            plan += [()] * count
+            gathers.append(item)
+            dim += count
+    return plan, numbers, gathers
+
+
+def _place(item, dim, size):
+    """An index counted from the front; a traced one stays on the device and is not checked."""
+    if isinstance(item, Tensor):
+        check_index_dtype(item)
+        if not is_concrete(item):
+            return perform(_from_front(size), [views.held(item)])
+        item = int(concrete(item, "an index"))
+    if not -size <= item < size:
+        raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {size}")
+    return item + size if item < 0 else item
+
+
+@functools.lru_cache(maxsize=1024)
+def _from_front(size):
+    """An index as a number counted from the front, as a call."""
+
+    def from_front(index):
+        return jnp.where(index < 0, index + size, index)
+
+    return Call(jax.jit(from_front), "index_from_front")
+
+
+def _slice(item, size):
+    """A slice as part of a plan and its start."""
+    start, stop, step = (
+        int(concrete(v, "a slice")) if isinstance(v, Tensor) else v
+        for v in (item.start, item.stop, item.step)
+    )
+    if step is not None and step <= 0:
+        raise ValueError("step must be greater than zero")
+    if start in (None, 0) and stop is None and step in (None, 1):
+        return (), 0
+    start, stop, step = slice(start, stop, step).indices(size)
+    length = max(-(-(stop - start) // step), 0)
+    if length == size and step == 1:
+        return (), 0
+    return (length, step), start
+
+
+def check_index_dtype(tensor):
+    """PyTorch's error for tensors that cannot be indices."""
+    if tensor.dtype.name not in ("int64", "int32", "bool", "uint8", "int8", "int16"):
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+
+
+def is_whole(plan):
+    """Whether a plan takes every dimension as it is."""
+    return all(part == () for part in plan)

@@ -1,0 +1,281 @@
+"""Indexing: `x[...]` and `x[...] = y`, as PyTorch does them.
+
+An index is taken apart once. Integers, slices, `None` and `...` make one window on the storage (a
+view); its integers and starts are traced, so `x[0]`, `x[1]`, … are the same program. Tensors,
+lists and arrays then gather from that window. Unlike in NumPy, integers beside tensors are
+selected first.
+
+A bool mask gives a result whose size depends on its values; it is turned into integers outside of
+the program. Writing a number through a mask needs no size and stays inside.
+"""
+
+import math
+import numbers
+
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.autograd import inplace
+from kuai.engine.op import Array, Number, Sequence, op
+from kuai.engine.tensor import Tensor, from_array, method
+from kuai.engine.tensor.concrete import concrete, is_concrete
+from kuai.engine.tensor.frames import folding
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask
+from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.ops.array import shaping
+from kuai.ops.array.index_plan import (
+    FULL,
+    check_index_dtype,
+    is_mask,
+    is_whole,
+    opened,
+    select_window,
+    slice_window,
+    take_apart,
+)
+from kuai.ops.array.shaping import shape_of
+from kuai.ops.dimensions import broadcast_shapes
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+def get_item(self, index):
+    """`self[index]`: a view for integers, slices, `None`, `...`; a copy for tensors, lists."""
+    if ACTIVE and (answer := ask(Tensor.__getitem__, (self, index), {})) is not NOBODY:
+        return answer
+    if type(index) is int:
+        size = shape_of(self)
+        if size and -size[0] <= index < size[0]:
+            plan = ((1,), *((),) * (len(size) - 1))
+            return select_window(self, plan, (index + size[0] if index < 0 else index,))
+    plan, numbers, gathers = take_apart(self, index)
+    if all(gather is None for gather in gathers):
+        return (
+            opened(self, plan, numbers)
+            if type(index) is not slice
+            else slice_window(self, plan, numbers)
+        )
+    window = self if is_whole(plan) else opened(self, plan, numbers)
+    places, indices = integer_indices(window, gathers)
+    return gathered(window, places, indices)
+
+
+def integer_indices(window, gathers):
+    """Which dimensions are indexed, and with which integer tensors; masks become integers."""
+    shape, places, indices, dim = shape_of(window), [], [], 0
+    for gather in gathers:
+        if gather is None:
+            dim += 1
+            continue
+        check_index_dtype(gather)
+        if is_mask(gather):
+            _check_mask(gather, shape, dim)
+            found = np.nonzero(concrete(gather, "boolean indexing"))
+            parts = [from_array(part, gather.device) for part in found]
+        else:
+            parts = [gather]
+            _check_bounds(gather, dim, shape[dim])
+        places += range(dim, dim + len(parts))
+        indices += parts
+        dim += len(parts)
+    _check_together(indices)
+    return tuple(places), indices
+
+
+def _check_mask(mask, shape, dim):
+    for offset, size in enumerate(shape_of(mask)):
+        if size != shape[dim + offset]:
+            raise IndexError(
+                f"The shape of the mask {list(shape_of(mask))} at index {offset} does not "
+                "match the "
+                f"shape of the indexed tensor {list(shape)} at index {dim + offset}"
+            )
+
+
+def _check_bounds(index, dim, size):
+    check_range(index, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}")
+
+
+def check_range(index, size, text, error=IndexError):
+    """Refuse indices beyond the end, where looking at them does not make a device wait."""
+    if not is_concrete(index) or index.device.type != "cpu" or not math.prod(shape_of(index)):
+        return
+    array = concrete(index, "an index")
+    low, high = int(array.min()), int(array.max())
+    if low < -size or high >= size:
+        raise error(text.format(low if low < -size else high))
+
+
+def _check_together(indices):
+    try:
+        broadcast_shapes(*map(shape_of, indices))
+    except RuntimeError:
+        shapes = ", ".join(str(list(shape_of(index))) for index in indices)
+        raise IndexError(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+        ) from None
+
+
+def wrapped(index, size):
+    """Indices counted from the front."""
+    return jnp.where(index < 0, index + size, index)
+
+
+def _spots(shape, places, indices):
+    arriving = iter(indices)
+    return tuple(
+        wrapped(next(arriving), size) if dim in places else FULL for dim, size in enumerate(shape)
+    )
+
+
+@op(function=False, method=False, grad="IndexBackward0")
+def gathered(input: Array, places: tuple, indices: Sequence[Array]):
+    """The elements at integer indices of some dimensions."""
+    return input.at[_spots(input.shape, places, indices)].get(mode="clip")
+
+
+# Writing ------------------------------------------------------------------------------------------
+
+
+def set_item(self, index, value):
+    """`self[index] = value`: broadcasts `value` and casts it, and writes it into the storage."""
+    if ACTIVE and ask(Tensor.__setitem__, (self, index, value), {}) is not NOBODY:
+        return
+    plan, numbers, gathers = take_apart(self, index)
+    window = self if is_whole(plan) else opened(self, plan, numbers)
+    source = _source(self, value)
+    if all(gather is None for gather in gathers):
+        fill(window, source)
+    elif _fills_mask(window, gathers, source):
+        mask = _aligned(window, gathers)
+        inplace.overwrite(window, filled_where(window, mask, source))
+    else:
+        _put(window, gathers, source)
+
+
+def _source(target, value):
+    if isinstance(value, (Tensor, bool, int, float, complex)):
+        return value
+    if isinstance(value, (numbers.Number, np.generic)):
+        return value.item() if isinstance(value, np.generic) else value
+    names = {
+        "float32": "Float",
+        "float64": "Double",
+        "int64": "Long",
+        "bool": "Bool",
+        "int32": "Int",
+    }
+    kind = names.get(target.dtype.name, target.dtype.name.capitalize())
+    raise TypeError(f"can't assign a {type(value).__name__} to a torch.{kind}Tensor")
+
+
+def fill(target, source):
+    """Broadcast, cast and write a tensor or number into a tensor."""
+    result = filled(target, source) if not isinstance(source, Tensor) else copied(target, source)
+    return inplace.overwrite(target, result)
+
+
+def _fills_mask(window, gathers, source):
+    given = [gather for gather in gathers if gather is not None]
+    single = len(given) == 1 and is_mask(given[0])
+    return single and (not isinstance(source, Tensor) or math.prod(shape_of(source)) == 1)
+
+
+def _aligned(window, gathers):
+    """The mask with as many dimensions as the window."""
+    shape, dim = shape_of(window), 0
+    for gather in gathers:
+        if gather is not None:
+            _check_mask(gather, shape, dim)
+            after = len(shape) - dim - gather.ndim
+            return shaping.reshape(gather, (*shape_of(gather), *(1,) * after))
+        dim += 1
+    return None
+
+
+def _put(window, gathers, source):
+    places, indices = integer_indices(window, gathers)
+    check_same_dtype(window, source)
+    inplace.overwrite(window, replaced(window, places, indices, source, False))
+
+
+def check_same_dtype(target, source):
+    """PyTorch's error for writing a tensor of another dtype through an index of tensors."""
+    if isinstance(source, Tensor) and source.ndim and source.dtype is not target.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{scalar_name(target.dtype.jax)} for the destination and "
+            f"{scalar_name(source.dtype.jax)} for the source."
+        )
+
+
+@op(function=False, method=False, grad="CopyBackwards")
+def filled(input: Array, value: Number):
+    """The shape and dtype of the input, with one value everywhere."""
+    if value.dtype.kind == "c" and input.dtype.kind != "c":
+        raise RuntimeError("value cannot be converted to type float without overflow")
+    return jnp.full(input.shape, cast(value, input.dtype))
+
+
+@op(function=False, method=False, grad="CopyBackwards")
+def copied(input: Array, source: Array):
+    """The source, broadcast to the shape of the input and in its dtype."""
+    shape = source.shape
+    while len(shape) > input.ndim and shape[0] == 1:
+        shape = shape[1:]
+    _check_expandable(shape, input.shape)
+    return jnp.broadcast_to(cast(source, input.dtype).reshape(shape), input.shape)
+
+
+def _check_expandable(shape, target):
+    new = len(target) - len(shape)
+    if new < 0:
+        raise RuntimeError(
+            f"The number of sizes provided ({len(target)}) must be greater or equal to the "
+            "number of "
+            f"dimensions in the tensor ({len(shape)})"
+        )
+    for dim in range(len(target) - 1, new - 1, -1):
+        if shape[dim - new] not in (1, target[dim]):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({target[dim]}) must match the existing size "
+                f"({shape[dim - new]}) at non-singleton dimension {dim}.  Target sizes: "
+                f"{list(target)}.  Tensor sizes: {list(shape)}"
+            )
+
+
+@op(function=False, method=False, grad="MaskedFillBackward0")
+def filled_where(input: Array, mask: Array, value: Array | Number):
+    """One value where the mask is true."""
+    value = cast(value, input.dtype).reshape(())
+    return jnp.where(mask.astype(bool), value, input)
+
+
+@op(function=False, method=False, grad="IndexPutBackward0")
+def replaced(
+    input: Array, places: tuple, indices: Sequence[Array], values: Array | Number, add: bool
+):
+    """The input with values at integer indices of some dimensions, replaced or added."""
+    spots = _spots(input.shape, places, indices)
+    shape = jnp.shape(values)
+    wanted = jax_shape(input, spots)
+    while len(shape) > len(wanted) and shape[0] == 1:
+        shape = shape[1:]
+    try:
+        values = jnp.broadcast_to(cast(values, input.dtype).reshape(shape), wanted)
+    except ValueError:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
+            f"result of shape {list(wanted)}"
+        ) from None
+    target = input.at[spots]
+    return target.add(values, mode="drop") if add else target.set(values, mode="drop")
+
+
+def jax_shape(input, spots):
+    """The shape that indexing gives, found without computing it."""
+    return input.at[spots].get(mode="clip").shape
+
+
+method(folding(get_item), name="__getitem__")
+method(folding(set_item), name="__setitem__")

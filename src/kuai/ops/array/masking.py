@@ -1,0 +1,361 @@
+"""Whole slices at the places a vector names, masks, and indices that count all elements."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.ops.array import indexing, selecting, shaping
+from kuai.ops.array.gathering import check_integers, gather, grown, prepared
+from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.shaping import shape_of
+from kuai.ops.dimensions import broadcast_shapes, normalize_dim
+
+# Whole slices -------------------------------------------------------------------------------------
+
+
+def _vector(index, name):
+    if index.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector")
+    return index.reshape(-1)
+
+
+@op(function=False, method=False, grad="IndexSelectBackward0")
+def slices_at(input: Array, dim: int, index: Array):
+    """`index_select` on arrays."""
+    check_integers(index, "index_select")
+    places = _vector(index, "index_select")
+    source = grown(input)
+    found = jnp.take(source, wrapped(places, source.shape[dim]), axis=dim, mode="clip")
+    return found if input.ndim else found.reshape(())
+
+
+@composite
+def index_select(input, dim, index):
+    """The slices along `dim` that `index` names.
+
+    Example:
+        >>> kuai.tensor([[1, 2], [3, 4]]).index_select(1, kuai.tensor([1]))
+        tensor([[2],
+                [4]])
+    """
+    shape = shape_of(input)
+    dim = normalize_dim(dim, len(shape))
+    indexing.check_range(index, shape[dim] if shape else 1, "index out of range in self")
+    return slices_at(input, dim, index)
+
+
+def _at_slices(input, dim, index, how, source):
+    source = grown(source)
+    spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
+    made = getattr(grown(input).at[spots], how)(source.astype(input.dtype), mode="drop")
+    return made.reshape(input.shape)
+
+
+def _slice_op(name, grad, how, autocast=None):
+    def change(input: Array, dim: int, index: Array, source: Array | Number):
+        check_integers(index, name)
+        if not source.ndim:
+            size = tuple(index.size if d == dim else n for d, n in enumerate(grown(input).shape))
+            return _at_slices(input, dim, index, how, jnp.full(size, cast(source, input.dtype)))
+        if source.dtype != input.dtype:
+            raise RuntimeError(
+                f"{name}_(): self ({scalar_name(input.dtype)}) and source "
+                f"({scalar_name(source.dtype)}) "
+                "must have the same scalar type"
+            )
+        if source.shape[dim] != index.size:
+            raise IndexError(
+                f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim): "
+                f"({source.shape[dim]}), for dim: {dim}"
+            )
+        return _at_slices(input, dim, index, how, source)
+
+    change.__name__ = change.__qualname__ = f"{name}_at"
+    change.__doc__ = f"`{name}` on arrays."
+    return op(function=False, method=False, grad=grad, autocast=autocast)(change)
+
+
+_index_add = _slice_op("index_add", "IndexAddBackward0", "add")
+_index_copy = _slice_op("index_copy", "IndexCopyBackward0", "set", autocast={"cpu": "widest"})
+_index_fill = _slice_op("index_fill", "IndexFillBackward0", "set")
+
+
+@composite(inplace=True)
+def index_add(input, dim, index, source, *, alpha=1):
+    """The input with `alpha * source` added to the slices that `index` names.
+
+    Example:
+        >>> kuai.zeros(2).index_add(0, kuai.tensor([1, 1]), kuai.ones(2))
+        tensor([0., 2.])
+    """
+    dim = prepared(input, dim, index)
+    return _index_add(input, dim, index, source if alpha == 1 else source * alpha)
+
+
+@composite(inplace=True)
+def index_copy(input, dim, index, source):
+    """The input with the slices that `index` names replaced by those of `source`.
+
+    Example:
+        >>> kuai.zeros(3).index_copy(0, kuai.tensor([2]), kuai.ones(1))
+        tensor([0., 0., 1.])
+    """
+    return _index_copy(input, prepared(input, dim, index), index, source)
+
+
+@composite(inplace=True)
+def index_fill(input, dim, index, value):
+    """The input with one value in the slices that `index` names.
+
+    Example:
+        >>> kuai.zeros(3).index_fill(0, kuai.tensor([2, 0]), 7)
+        tensor([7., 0., 7.])
+    """
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.ndim} dimension(s)."
+        )
+    return _index_fill(input, prepared(input, dim, index), index, value)
+
+
+@composite(inplace=True, autocast={"cuda": "widest"})
+def index_put(input, indices, values, accumulate=False):
+    """The input with values at the places that a tuple of index tensors names.
+
+    Example:
+        >>> kuai.zeros(3).index_put((kuai.tensor([1]),), kuai.tensor(5.0))
+        tensor([0., 5., 0.])
+    """
+    full = [*indices, *[None] * (len(shape_of(input)) - len(indices))]
+    places, found = indexing.integer_indices(input, full)
+    indexing.check_same_dtype(input, values)
+    return indexing.replaced(input, places, found, values, bool(accumulate))
+
+
+# Masks --------------------------------------------------------------------------------------------
+
+
+@op(inplace=True)
+def masked_fill(input: Array, mask: Array, value: Array | Number):
+    """The input with one value where the mask is true.
+
+    Example:
+        >>> kuai.zeros(2).masked_fill(kuai.tensor([True, False]), 5)
+        tensor([5., 0.])
+    """
+    if mask.dtype != bool:
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {_lower(mask)}"
+        )
+    if value.ndim:
+        raise RuntimeError(
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.ndim} dimension(s)."
+        )
+    shape = broadcast_shapes(input.shape, mask.shape)
+    return jnp.where(mask, cast(value, input.dtype), jnp.broadcast_to(input, shape))
+
+
+def _lower(array):
+    return {"uint8": "unsigned char", "int64": "long int"}.get(
+        array.dtype.name, scalar_name(array.dtype).lower()
+    )
+
+
+@composite
+def masked_select(input, mask):
+    """The elements where the mask is true, as a vector.
+
+    Example:
+        >>> kuai.tensor([1, 2, 3]).masked_select(kuai.tensor([True, False, True]))
+        tensor([1, 3])
+    """
+    if mask.dtype.name != "bool":
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    shape = broadcast_shapes(shape_of(input), shape_of(mask))
+    return selecting.expand(input, shape)[selecting.expand(mask, shape)]
+
+
+@op(inplace=True)
+def masked_scatter(input: Array, mask: Array, source: Array):
+    """The input with the elements of `source`, in order, where the mask is true.
+
+    Example:
+        >>> kuai.zeros(3).masked_scatter(kuai.tensor([True, False, True]), kuai.tensor([1.0, 2.0]))
+        tensor([1., 0., 2.])
+    """
+    if mask.dtype != bool:
+        raise RuntimeError("masked_scatter_ only supports boolean masks")
+    if input.dtype != source.dtype:
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got "
+            f"{scalar_name(input.dtype)} and {scalar_name(source.dtype)}"
+        )
+    shape = broadcast_shapes(input.shape, mask.shape)
+    mask = jnp.broadcast_to(mask, shape)
+    order = jnp.cumsum(mask.ravel(), dtype=jnp.int64).reshape(shape) - 1
+    values = source.ravel().at[jnp.maximum(order, 0)].get(mode="clip")
+    return jnp.where(mask, values, jnp.broadcast_to(input, shape))
+
+
+# Flat indices -------------------------------------------------------------------------------------
+
+
+@op
+def take(input: Array, index: Array):
+    """The elements at places counted as if the input had one dimension.
+
+    Example:
+        >>> kuai.tensor([[1, 2], [3, 4]]).take(kuai.tensor([0, 3]))
+        tensor([1, 4])
+    """
+    if index.dtype.name != "int64":
+        raise RuntimeError(
+            f"take(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
+        )
+    return input.ravel().at[wrapped(index, input.size)].get(mode="clip")
+
+
+@composite
+def take_along_dim(input, indices, dim=None):
+    """`gather` that broadcasts; without `dim`, `take`.
+
+    Example:
+        >>> x = kuai.tensor([[3, 1, 2]])
+        >>> x.take_along_dim(x.argsort(dim=1), dim=1)
+        tensor([[1, 2, 3]])
+    """
+    if indices.dtype.name != "int64":
+        raise RuntimeError(
+            "torch.take_along_dim(): dtype of indices should be Long but got "
+            + scalar_name(indices.dtype.jax)
+        )
+    if dim is None:
+        return gather(shaping.ravel(input), 0, shaping.ravel(indices))
+    if len(shape_of(input)) != len(shape_of(indices)):
+        raise RuntimeError(
+            "torch.take_along_dim(): input and indices should have the same number of "
+            "dimensions, but "
+            f"got {len(shape_of(input))} dimensions for input, and {len(shape_of(indices))} "
+            "dimensions "
+            "for indices"
+        )
+    dim = normalize_dim(dim, len(shape_of(input)))
+    ones = [list(shape_of(tensor)) for tensor in (input, indices)]
+    lengths = [shape[dim] for shape in ones]
+    for shape in ones:
+        shape[dim] = 1
+    together = list(broadcast_shapes(*ones))
+    sizes = [(*together[:dim], length, *together[dim + 1 :]) for length in lengths]
+    return gather(selecting.expand(input, sizes[0]), dim, selecting.expand(indices, sizes[1]))
+
+
+@op(function=False, method=False, grad="PutBackward0")
+def put_at(input: Array, index: Array, source: Array, accumulate: bool):
+    """`put` on arrays."""
+    if input.dtype != source.dtype:
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = "
+            f"{scalar_name(input.dtype)} and source.dtype = {scalar_name(source.dtype)}"
+        )
+    target = input.ravel().at[wrapped(index.ravel(), input.size)]
+    change = target.add if accumulate else target.set
+    return change(source.ravel(), mode="drop").reshape(input.shape)
+
+
+@composite(inplace=True, function=False)
+def put(self, index, source, accumulate=False):
+    """The tensor with `source` at places counted as if it had one dimension.
+
+    Example:
+        >>> kuai.zeros(2, 2).put(kuai.tensor([3]), kuai.tensor([1.0]))
+        tensor([[0., 0.],
+                [0., 1.]])
+    """
+    return put_at(self, index, source, bool(accumulate))
+
+
+@composite
+def nonzero(input, *, as_tuple=False):
+    """The indices of the elements that are not zero, one a row; or one tensor a dimension.
+
+    Example:
+        >>> kuai.tensor([0, 3, 0, 4]).nonzero()
+        tensor([[1],
+                [3]])
+    """
+    array = concrete(input, "nonzero()")
+    if as_tuple:
+        found = np.nonzero(array if array.ndim else array[None])
+        return tuple(from_array(part.astype(np.int64), input.device) for part in found)
+    return from_array(np.argwhere(array).astype(np.int64).reshape(-1, array.ndim), input.device)
+
+
+@composite
+def argwhere(input):
+    """The indices of the elements that are not zero, one a row.
+
+    Example:
+        >>> kuai.tensor([0, 3]).argwhere()
+        tensor([[1]])
+    """
+    return nonzero(input)
+
+
+# Slices replaced, as functions --------------------------------------------------------------------
+
+
+def _with_part(input, src, part):
+    made = input.clone()
+    window = part(made)
+    if shape_of(window) != shape_of(src):
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(shape_of(src))}, "
+            f"slice size = {list(shape_of(window))}"
+        )
+    indexing.fill(window, src)
+    return made
+
+
+@composite
+def select_scatter(input, src, dim, index):
+    """A copy of the input with `src` at one index of a dimension.
+
+    Example:
+        >>> kuai.zeros(2, 2).select_scatter(kuai.ones(2), 0, 1)
+        tensor([[0., 0.],
+                [1., 1.]])
+    """
+    return _with_part(input, src, functools.partial(selecting.select, dim=dim, index=index))
+
+
+@composite
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+    """A copy of the input with `src` in a slice of a dimension.
+
+    Example:
+        >>> kuai.zeros(3).slice_scatter(kuai.ones(2), 0, 1)
+        tensor([0., 1., 1.])
+    """
+    dim = normalize_dim(dim, len(shape_of(input)))
+    place = (*(slice(None),) * dim, slice(start, end, step))
+    return _with_part(input, src, lambda made: made[place])
+
+
+@composite
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """A copy of the input with `src` on a diagonal.
+
+    Example:
+        >>> kuai.zeros(2, 2).diagonal_scatter(kuai.ones(2))
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    return _with_part(input, src, lambda made: selecting.diagonal(made, offset, dim1, dim2))

@@ -1,0 +1,298 @@
+"""Random numbers in the shape of a tensor: to fill it, or with its numbers as parameters.
+
+Differs from PyTorch: the numbers themselves.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.autograd import inplace
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor import Tensor, dtypes, modes
+from kuai.engine.tensor.promotion import cast
+from kuai.ops.array.creation import empty
+from kuai.ops.array.random_values import complex_normal, finish, randn, refuse_integers, work_type
+from kuai.ops.array.shaping import shape_of
+from kuai.ops.drawing import draw_shape
+
+# Draws in the shape of a tensor -------------------------------------------------------------------
+
+
+@op(function=False, method=False, random=True)
+def uniform_like(key, like: Array, low: Number, high: Number):
+    """Uniform numbers in [low, high)."""
+    low, high = (cast(number, work_type(like.dtype)) for number in (low, high))
+    drawn = jax.random.uniform(key, like.shape, work_type(like.dtype))
+    return (drawn * (high - low) + low).astype(like.dtype)
+
+
+@op(function=False, method=False, random=True)
+def normal_like(key, like: Array, mean: Array | Number, std: Array | Number):
+    """Normal numbers."""
+    if like.dtype.kind == "c":
+        return complex_normal(key, like.shape, like.dtype) * cast(std, like.dtype) + cast(
+            mean, like.dtype
+        )
+    mean, std = (cast(number, work_type(like.dtype)) for number in (mean, std))
+    return (jax.random.normal(key, like.shape, work_type(like.dtype)) * std + mean).astype(
+        like.dtype
+    )
+
+
+@op(function=False, method=False, random=True)
+def bernoulli_like(key, like: Array, p: Array | Number):
+    """1 with probability p, else 0."""
+    drawn = jax.random.uniform(key, like.shape, work_type(p.dtype))
+    return (drawn < cast(p, drawn.dtype)).astype(like.dtype)
+
+
+@op(function=False, method=False, random=True)
+def exponential_like(key, like: Array, rate: Number):
+    """Exponentially distributed numbers."""
+    drawn = jax.random.exponential(key, like.shape, work_type(like.dtype))
+    return (drawn / cast(rate, drawn.dtype)).astype(like.dtype)
+
+
+@op(function=False, method=False, random=True)
+def geometric_like(key, like: Array, p: Number):
+    """Number of trials up to the first success."""
+    drawn = jax.random.uniform(key, like.shape, jnp.float64, minval=jnp.finfo(jnp.float64).tiny)
+    return jnp.ceil(jnp.log(drawn) / jnp.log1p(-cast(p, drawn.dtype))).astype(like.dtype)
+
+
+@op(function=False, method=False, random=True)
+def cauchy_like(key, like: Array, median: Number, sigma: Number):
+    """Cauchy distributed numbers."""
+    drawn = jax.random.cauchy(key, like.shape, work_type(like.dtype))
+    return (drawn * cast(sigma, drawn.dtype) + cast(median, drawn.dtype)).astype(like.dtype)
+
+
+@op(function=False, method=False, random=True)
+def integers_like(key, like: Array, low: Number, high: Number):
+    """Integers in [low, high)."""
+    low, high = low.astype(jnp.int64), high.astype(jnp.int64)
+    return jax.random.randint(key, like.shape, low, high, jnp.int64).astype(like.dtype)
+
+
+def _fill(target, operation, *arguments, generator):
+    kind = target.dtype
+
+    def draw(shape):
+        like = target if shape == target.shape else empty(shape, dtype=kind, device=target.device)
+        return operation(like, *arguments, generator=generator)
+
+    numbers = kind.is_floating_point and not any(isinstance(a, Tensor) for a in arguments)
+    with modes.no_grad():
+        shape = tuple(target.shape)
+        made = draw_shape(draw, shape, target.device) if numbers else draw(shape)
+    return inplace.overwrite(target, made)
+
+
+@composite(function=False)
+def uniform_(self, from_=0.0, to=1.0, *, generator=None, **keywords):
+    """Fill with numbers uniform in [from, to).
+
+    Example:
+        >>> bool((kuai.empty(9).uniform_(2, 3) >= 2).all())
+        True
+    """
+    low = keywords.get("from", from_)
+    if low > to:
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={to:g}"
+        )
+    refuse_integers("check_uniform_bounds", self.dtype)
+    return _fill(self, uniform_like, float(low), float(to), generator=generator)
+
+
+@composite(function=False)
+def normal_(self, mean=0.0, std=1.0, *, generator=None):
+    """Fill with normally distributed numbers.
+
+    Example:
+        >>> kuai.empty(2).normal_(5, 0)
+        tensor([5., 5.])
+    """
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    refuse_integers("normal_kernel_cpu", self.dtype)
+    return _fill(self, normal_like, float(mean), float(std), generator=generator)
+
+
+@composite(function=False)
+def log_normal_(self, mean=1.0, std=2.0, *, generator=None):
+    """Fill with the exponentials of normally distributed numbers."""
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+    return normal_(self, mean, std, generator=generator).exp_()
+
+
+@composite(function=False)
+def bernoulli_(self, p=0.5, *, generator=None):
+    """Fill with 1 (with probability `p`) and 0.
+
+    Example:
+        >>> kuai.empty(2).bernoulli_(1.0)
+        tensor([1., 1.])
+    """
+    if not isinstance(p, Tensor):
+        _check_probability("bernoulli_", p)
+    return _fill(self, bernoulli_like, p, generator=generator)
+
+
+def _check_probability(name, p):
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"{name} expects p to be in [0, 1], but got p={p:g}")
+
+
+@composite(function=False)
+def exponential_(self, lambd=1.0, *, generator=None):
+    """Fill with exponentially distributed numbers of rate `lambd`."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
+    return _fill(self, exponential_like, float(lambd), generator=generator)
+
+
+@composite(function=False)
+def geometric_(self, p, *, generator=None):
+    """Fill with the number of trials up to the first success."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    return _fill(self, geometric_like, float(p), generator=generator)
+
+
+@composite(function=False)
+def cauchy_(self, median=0.0, sigma=1.0, *, generator=None):
+    """Fill with Cauchy distributed numbers."""
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    return _fill(self, cauchy_like, float(median), float(sigma), generator=generator)
+
+
+_EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53, "bool": 1}
+
+
+@composite(function=False)
+def random_(self, *bounds, to=None, generator=None):
+    """Fill with integers: of the whole range, in [0, to), or in [from, to).
+
+    Example:
+        >>> bool((kuai.empty(9).random_(2, 4) >= 2).all())
+        True
+    """
+    bounds = bounds if to is None else (*bounds, to)
+    if len(bounds) == 2 and bounds[1] is not None:
+        low, high = bounds
+    elif bounds:
+        low, high = 0, bounds[0]
+    else:
+        low = 0
+        name = self.dtype.name
+        high = min(_EXACT[name] + 1 if name in _EXACT else dtypes.iinfo(self.dtype).max, 2**63 - 1)
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    return _fill(self, integers_like, int(low), int(high), generator=generator)
+
+
+# Functions of tensors of parameters ---------------------------------------------------------------
+
+
+@op(function=False, method=False, random=True)
+def normal_with(key, mean: Array | Number, std: Array | Number):
+    """Normal numbers, each with its own mean and deviation."""
+    arrays = [jnp.asarray(v) for v in (mean, std) if not getattr(v, "weak_type", False)]
+    kind = arrays[0].dtype
+    shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(std))
+    drawn = jax.random.normal(key, shape, work_type(kind)).astype(kind)
+    return drawn * cast(std, kind) + cast(mean, kind)
+
+
+@composite(method=False)
+def normal(
+    mean,
+    std=1.0,
+    size=None,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """Normal numbers: `mean` and `std` are tensors, or numbers together with a `size`.
+
+    Example:
+        >>> kuai.normal(kuai.tensor([1.0, 2.0]), 0.0)
+        tensor([1., 2.])
+    """
+    if size is not None:
+        made = randn(size, generator=generator, dtype=dtype, device=device)
+        made = made * float(std) + float(mean)
+        return finish(made, requires_grad, out)
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        raise TypeError(
+            "normal() received an invalid combination of arguments: numbers need a size"
+        )
+    with modes.no_grad():
+        made = normal_with(mean, std, generator=generator)
+    return made if out is None else finish(made, False, out)
+
+
+@composite
+def bernoulli(input, p=None, *, generator=None, out=None):
+    """1 with the probability given by each element (or `p`), else 0.
+
+    Example:
+        >>> kuai.bernoulli(kuai.tensor([0.0, 1.0]))
+        tensor([0., 1.])
+    """
+    refuse_integers("bernoulli_tensor_cpu_p_", input.dtype)
+    with modes.no_grad():
+        made = bernoulli_like(input, input if p is None else p, generator=generator)
+    return made if out is None else finish(made, False, out)
+
+
+@op(random=True, method=False)
+def poisson(key, input: Array):
+    """Poisson distributed numbers with the rates in `input`.
+
+    Example:
+        >>> kuai.poisson(kuai.zeros(2))
+        tensor([0., 0.])
+    """
+    return jax.random.poisson(key, input, dtype=jnp.int64).astype(input.dtype)
+
+
+@op(function=False, method=False, random=True)
+def drawn_places(key, weights: Array, count: int, replacement: bool):
+    """Places drawn with probabilities proportional to the weights."""
+    logits = jnp.log(weights.astype(work_type(weights.dtype)))
+    if replacement:
+        drawn = jax.random.categorical(key, logits, axis=-1, shape=(count, *weights.shape[:-1]))
+        return jnp.moveaxis(drawn, 0, -1).astype(jnp.int64)
+    noise = jax.random.gumbel(key, logits.shape, logits.dtype)
+    return jax.lax.top_k(logits + noise, count)[1].astype(jnp.int64)
+
+
+@composite
+def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
+    """Places drawn from each row with probabilities proportional to its numbers.
+
+    Example:
+        >>> kuai.multinomial(kuai.tensor([0.0, 1.0, 0.0]), 3, replacement=True)
+        tensor([1, 1, 1])
+    """
+    if len(shape_of(input)) not in (1, 2):
+        raise RuntimeError("prob_dist must be 1 or 2 dim")
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
+    if not replacement and num_samples > shape_of(input)[-1]:
+        raise RuntimeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
+    with modes.no_grad():
+        return drawn_places(input, int(num_samples), bool(replacement), generator=generator)

@@ -1,0 +1,275 @@
+"""Random tensors: uniform, normal, integers, permutations, and what fills a tensor with them.
+
+Every number comes from a `Generator` (see `engine.randomness`), eagerly and in compiled steps
+alike.
+
+Differs from PyTorch: the numbers themselves.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.op import Number, composite, op
+from kuai.engine.tensor import devices, dtypes, modes
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.randomness import generator_of
+from kuai.ops.array.shaping import integers, shape_of
+from kuai.ops.drawing import draw_shape
+
+
+def work_type(kind):
+    """The type in which to draw: half precision is rounded afterwards."""
+    return jnp.dtype(jnp.float64) if kind == jnp.float64 else jnp.dtype(jnp.float32)
+
+
+def complex_normal(key, shape, kind):
+    """Complex normal numbers with variance 1."""
+    real = jnp.float64 if kind == jnp.complex128 else jnp.float32
+    parts = jax.random.normal(key, (2, *shape), real) * jnp.asarray(math.sqrt(0.5), real)
+    return jax.lax.complex(parts[0], parts[1])
+
+
+# Draws of a size ----------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, random=True)
+def uniform_of(key, shape: tuple, kind: object):
+    """Uniform numbers in [0, 1)."""
+    if jnp.dtype(kind).kind == "c":
+        real = jnp.float64 if kind == jnp.complex128 else jnp.float32
+        parts = jax.random.uniform(key, (2, *shape), real)
+        return jax.lax.complex(parts[0], parts[1])
+    drawn = jax.random.uniform(key, shape, work_type(kind))
+    if drawn.dtype == kind:
+        return drawn
+    largest = 1 - jnp.finfo(kind).epsneg  # rounding must not give 1
+    return jnp.minimum(drawn, jnp.asarray(largest, drawn.dtype)).astype(kind)
+
+
+@op(function=False, method=False, random=True)
+def normal_of(key, shape: tuple, kind: object):
+    """Standard normal numbers."""
+    if jnp.dtype(kind).kind == "c":
+        return complex_normal(key, shape, kind)
+    return jax.random.normal(key, shape, work_type(kind)).astype(kind)
+
+
+@op(function=False, method=False, random=True)
+def integers_of(key, shape: tuple, kind: object, low: Number, high: Number):
+    """Integers in [low, high)."""
+    drawn = jax.random.randint(key, shape, low.astype(jnp.int64), high.astype(jnp.int64), jnp.int64)
+    return drawn.astype(kind)
+
+
+@op(function=False, method=False, random=True)
+def permutation_of(key, count: int, kind: object):
+    """The numbers from 0 to count - 1 in random order."""
+    return jax.random.permutation(key, jnp.arange(count, dtype=jnp.int64)).astype(kind)
+
+
+def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
+    kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
+    generator = generator or _generator_on(device)
+
+    def draw(shape):
+        return operation(shape, kind, *arguments[1:], generator=generator)
+
+    independent = operation is not permutation_of and kind.kind != "c"
+    shape = arguments[0]
+    made = draw_shape(draw, shape, generator.device) if independent else draw(shape)
+    return finish(made, requires_grad, out)
+
+
+def _generator_on(device):
+    if device is not None:
+        return generator_of(devices.device(device))
+    capture = modes.state.capture
+    return generator_of(devices.get_default_device() if capture is None else capture.device)
+
+
+def finish(made, requires_grad, out):
+    """A result as the caller asked for it: requiring a gradient, or in a given tensor."""
+    if requires_grad:
+        made.requires_grad = True
+    if out is None:
+        return made
+    out.data = made
+    return out
+
+
+def refuse_integers(name, dtype):
+    """PyTorch's error for a dtype that random real numbers do not fit into."""
+    if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(dtype.jax)}'")
+
+
+@composite(method=False)
+def rand(
+    *sizes,
+    size=(),
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """Random numbers, uniform in [0, 1).
+
+    Example:
+        >>> kuai.rand(2, 3).shape
+        torch.Size([2, 3])
+    """
+    refuse_integers("check_uniform_bounds", dtype)
+    return _drawn(
+        uniform_of, (integers(sizes or (size,)),), dtype, device, generator, requires_grad, out
+    )
+
+
+@composite(method=False)
+def randn(
+    *sizes,
+    size=(),
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """Random numbers from the standard normal distribution.
+
+    Example:
+        >>> kuai.randn(2, 3).shape
+        torch.Size([2, 3])
+    """
+    refuse_integers("normal_kernel_cpu", dtype)
+    return _drawn(
+        normal_of, (integers(sizes or (size,)),), dtype, device, generator, requires_grad, out
+    )
+
+
+@composite(method=False)
+def randint(
+    low,
+    high=None,
+    size=None,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """Random integers, uniform in [low, high); `randint(high, size)` starts at 0.
+
+    Example:
+        >>> x = kuai.randint(3, 5, (10,))
+        >>> bool(((x >= 3) & (x < 5)).all())
+        True
+    """
+    if size is None:
+        low, high, size = (0, low, high) if high is not None else (0, low, ())
+    elif high is None:
+        low, high = 0, low
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    arguments = (integers((size,)), int(low), int(high))
+    return _drawn(
+        integers_of, arguments, dtype or dtypes.int64, device, generator, requires_grad, out
+    )
+
+
+@composite(method=False)
+def randperm(
+    n,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """The numbers from 0 to n - 1 in random order.
+
+    Example:
+        >>> kuai.randperm(4).sort().values
+        tensor([0, 1, 2, 3])
+    """
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    return _drawn(
+        permutation_of, (int(n),), dtype or dtypes.int64, device, generator, requires_grad, out
+    )
+
+
+def _like(name, maker):
+    def make(
+        input,
+        *,
+        dtype=None,
+        layout=None,
+        device=None,
+        requires_grad=False,
+        memory_format=None,
+        generator=None,
+        pin_memory=False,
+    ):
+        return maker(
+            shape_of(input),
+            dtype=dtype or input.dtype,
+            device=input.device if device is None else device,
+            requires_grad=requires_grad,
+            generator=generator,
+        )
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"`{maker.__name__}` in the size, dtype and device of another tensor."
+    return composite(export=name)(make)
+
+
+rand_like = _like("rand_like", rand)
+randn_like = _like("randn_like", randn)
+
+
+@composite(method=False)
+def randint_like(
+    input,
+    low=None,
+    high=None,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    generator=None,
+    pin_memory=False,
+):
+    """`randint` in the size, dtype and device of another tensor; `low` alone is what `high` says.
+
+    Example:
+        >>> x = kuai.randint_like(kuai.zeros(10), 3, 5)
+        >>> bool(((x >= 3) & (x < 5)).all())
+        True
+    """
+    low, high = (0, low) if high is None else (low or 0, high)
+    return randint(
+        low,
+        high,
+        shape_of(input),
+        dtype=dtype or input.dtype,
+        device=input.device if device is None else device,
+        requires_grad=requires_grad,
+        generator=generator,
+    )

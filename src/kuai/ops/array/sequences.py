@@ -1,0 +1,260 @@
+"""Sequences: ranges, evenly spaced numbers, identity matrices; constructors named after a type."""
+
+import math
+from collections.abc import Iterable
+
+import jax.numpy as jnp
+import numpy as np
+from jax.export import is_symbolic_dim
+
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
+from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
+from kuai.ops.array.shaping import shape_of
+
+# Formulas -----------------------------------------------------------------------------------------
+
+
+def _number(given):
+    return given.item() if isinstance(given, (Tensor, np.generic)) else given
+
+
+@composite(method=False)
+def arange(
+    *bounds,
+    start=0,
+    end=None,
+    step=1,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """The numbers from `start` (default 0) up to but without `end`, `step` apart.
+
+    Example:
+        >>> kuai.arange(3), kuai.arange(1, 2, 0.5)
+        (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    """
+    if bounds and end is not None:
+        start, step = (*bounds, step)[:2]
+    elif len(bounds) == 1:
+        end = bounds[0]
+    elif bounds:
+        start, end, step = (*bounds, step)[:3]
+    start, end, step = map(_number, (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
+    kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
+    count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    work = np.int64 if whole else np.float64
+    counted = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
+    array = (work(start) + counted * work(step)).astype(kind)
+    made = from_array(array, device, requires_grad)
+    return made if out is None else into(out, made)
+
+
+@composite(method=False)
+def range(
+    start,
+    end=None,
+    step=1,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """The numbers from `start` to `end`, both included; `arange` is preferred.
+
+    Example:
+        >>> kuai.range(1, 3)
+        tensor([1., 2., 3.])
+    """
+    if end is None:
+        start, end = 0, start
+    kind = kind_of(dtype, dtypes.default_float_jax())
+    count = math.floor((end - start) / step) + 1
+    return from_array((start + np.arange(count) * step).astype(kind), device, requires_grad)
+
+
+def _evenly(start, end, steps, kind=np.float64):
+    """Evenly spaced numbers, counted from the nearer end and in the precision of PyTorch."""
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    if isinstance(start, complex) or isinstance(end, complex):
+        return np.linspace(start, end, steps)
+    start, end, places = kind(start), kind(end), np.arange(steps)
+    step = (end - start) / kind(max(steps - 1, 1))
+    if steps == 1:
+        return np.array([start])
+    # the product is not rounded before the sum, as in a fused multiply-add
+    start, end, step = map(np.float64, (start, end, step))
+    upward, downward = start + step * places, end - step * (steps - 1 - places)
+    return np.where(places < steps // 2, upward, downward)
+
+
+@composite(method=False)
+def linspace(
+    start,
+    end,
+    steps,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """`steps` evenly spaced numbers from `start` to `end`, both included.
+
+    Example:
+        >>> kuai.linspace(0, 1, 3)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    start, end = _number(start), _number(end)
+    kind = kind_of(dtype, dtypes.default_float_jax())
+    work = np.float32 if kind == np.float32 else np.float64
+    numbers = _evenly(start, end, int(steps), work)
+    made = from_array(cast_array(numbers, kind), device, requires_grad)
+    return made if out is None else into(out, made)
+
+
+@composite(method=False)
+def logspace(
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """`base` to the power of `steps` evenly spaced numbers from `start` to `end`.
+
+    Example:
+        >>> kuai.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    numbers = np.power(float(base), _evenly(_number(start), _number(end), int(steps)))
+    return from_array(
+        numbers.astype(kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
+    )
+
+
+@composite(method=False)
+def eye(
+    n,
+    m=None,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """The identity matrix, or ones on the diagonal of an `n` by `m` matrix.
+
+    Example:
+        >>> kuai.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    for name, size in (("n", n), ("m", m)):
+        if size is not None and size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
+    made = from_array(
+        np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
+    )
+    return made if out is None else into(out, made)
+
+
+def _triangle(name, places):
+    def make(
+        row,
+        col,
+        offset=0,
+        *,
+        dtype=None,
+        device=None,
+        layout=None,
+        requires_grad=False,
+        pin_memory=False,
+    ):
+        indices = np.stack(places(row, offset, col))
+        kind = kind_of(dtype, np.dtype(np.int64))
+        return from_array(indices.astype(kind), device, requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Rows and columns of the {name[:4]} part of a `row` by `col` matrix."
+    return composite(export=name)(make)
+
+
+tril_indices = _triangle("tril_indices", np.tril_indices)
+triu_indices = _triangle("triu_indices", np.triu_indices)
+
+
+@composite(method=False)
+def numel(input) -> int:
+    """The number of elements.
+
+    Example:
+        >>> kuai.numel(kuai.zeros(2, 3))
+        6
+    """
+    return math.prod(shape_of(input))
+
+
+composite(method=False)(is_tensor)
+
+
+# Constructors named after a type ------------------------------------------------------------------
+
+
+class _TypedMeta(type):
+    """Makes `isinstance(x, FloatTensor)` ask for the dtype."""
+
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, Tensor) and instance.dtype is cls.dtype
+
+
+def _typed(name, kind):
+    def make(cls, *args, device=None):
+        if len(args) == 1 and isinstance(args[0], Iterable) and not isinstance(args[0], tuple):
+            return tensor(args[0], dtype=kind, device=device)
+        if len(args) == 1 and isinstance(args[0], tuple) and type(args[0]) is tuple:
+            return tensor(list(args[0]), dtype=kind, device=device)
+        return empty(*args or (0,), dtype=kind, device=device)
+
+    text = f"`{name}(values)` or `{name}(*size)`: a tensor of dtype {kind!r}."
+    return _TypedMeta(
+        name, (), {"__new__": make, "dtype": kind, "__doc__": text, "__module__": __name__}
+    )
+
+
+TYPED = {
+    name: _typed(name, kind)
+    for name, kind in {
+        "FloatTensor": dtypes.float32,
+        "DoubleTensor": dtypes.float64,
+        "HalfTensor": dtypes.float16,
+        "BFloat16Tensor": dtypes.bfloat16,
+        "LongTensor": dtypes.int64,
+        "IntTensor": dtypes.int32,
+        "ShortTensor": dtypes.int16,
+        "CharTensor": dtypes.int8,
+        "ByteTensor": dtypes.uint8,
+        "BoolTensor": dtypes.bool_,
+    }.items()
+}

@@ -1,0 +1,81 @@
+"""Changing a tensor's own shape: `squeeze_`, `t_`, `resize_`, `set_` and the like.
+
+The tensor becomes what the view operation of the same name would give. Where gradients are
+recorded it gets a storage of its own with that, because the views that were taken of it follow
+its old shape.
+"""
+
+import math
+
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, changes
+from kuai.ops.array import creation, joining, shaping, transposing
+from kuai.ops.array.shaping import integers, shape_of
+
+__all__ = ["become"]
+
+
+def become(target: Tensor, made: Tensor) -> Tensor:
+    """Let a tensor be another one from now on, and return it."""
+    if target._requires_grad and target.grad_fn is None and made.grad_fn is not None:
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    if made.grad_fn is not None:
+        made = joining.clone(made)
+        target._node, target._output, target._base = made.grad_fn, made._output, None
+    target._storage, target._steps, target._cache = made._storage, made._steps, None
+    changes.touch()
+    return target
+
+
+def _in_place(operation, *names):
+    def change(self, *args, **kwargs):
+        return become(self, operation(self, *args, **kwargs))
+
+    change.__name__ = change.__qualname__ = names[0]
+    change.__doc__ = f"Let this tensor be its own `{names[0].removesuffix('_')}`."
+    composite(export=[f"Tensor.{name}" for name in names])(change)
+
+
+_in_place(shaping.squeeze, "squeeze_")
+_in_place(shaping.unsqueeze, "unsqueeze_")
+_in_place(transposing.t, "t_")
+_in_place(transposing.transpose, "transpose_", "swapaxes_", "swapdims_")
+
+
+@composite(function=False)
+def resize_(self, *sizes, memory_format=None):
+    """Give the tensor another size; it keeps its first elements, new ones are 0.
+
+    Example:
+        >>> kuai.arange(3).resize_(2, 2)
+        tensor([[0, 1],
+                [2, 0]])
+    """
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    wanted = integers(sizes)
+    flat, count = shaping.reshape(self, (-1,)), math.prod(wanted)
+    missing = count - math.prod(shape_of(self))
+    if missing > 0:
+        flat = joining.cat([flat, creation.zeros(missing, dtype=self.dtype, device=self.device)])
+    return become(self, shaping.view(flat[:count], wanted))
+
+
+@composite(function=False)
+def resize_as_(self, the_template, memory_format=None):
+    """Give the tensor the size of another one."""
+    return resize_(self, shape_of(the_template))
+
+
+@composite(function=False)
+def set_(self, source=None):
+    """Let this tensor share the storage, size and strides of another one.
+
+    Example:
+        >>> kuai.zeros(2).set_(kuai.ones(3))
+        tensor([1., 1., 1.])
+    """
+    empty = creation.empty(0, dtype=self.dtype, device=self.device)
+    return become(self, empty if source is None else Tensor._share(source))

@@ -1,0 +1,229 @@
+"""Out of the world of tensors: Python numbers and lists, NumPy, DLPack, text, copies and pickles.
+
+What needs concrete values raises `DataDependentError` inside a compiled step.
+"""
+
+import copy
+from typing import Any
+
+import jax
+import numpy as np
+
+from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, printing, views
+from kuai.engine.tensor.concrete import concrete, truth
+from kuai.engine.tensor.placeholder import resolved
+from kuai.ops.array.conversion import numel
+from kuai.ops.array.shaping import shape_of
+
+# Python and NumPy ---------------------------------------------------------------------------------
+
+
+@composite(function=False)
+def item(self) -> int | float | bool:
+    """The value of a tensor with one element, as a Python number.
+
+    Example:
+        >>> kuai.tensor([2.5]).item()
+        2.5
+    """
+    if numel(self) != 1:
+        raise RuntimeError(f"a Tensor with {numel(self)} elements cannot be converted to Scalar")
+    return _python(concrete(self, "item()").reshape(()))
+
+
+def _python(array):
+    """A NumPy array as (nested lists of) Python numbers, also for types NumPy does not know."""
+    if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):
+        array = array.astype(np.float32)
+    return array.tolist()
+
+
+@composite(function=False)
+def tolist(self) -> Any:
+    """The values as nested lists of Python numbers.
+
+    Example:
+        >>> kuai.tensor([[1, 2]]).tolist()
+        [[1, 2]]
+    """
+    return _python(concrete(self, "tolist()"))
+
+
+@composite(function=False)
+def numpy(self, *, force=False) -> np.ndarray:
+    """The values as a NumPy array.
+
+    Example:
+        >>> kuai.ones(2).numpy()
+        array([1., 1.], dtype=float32)
+
+    Differs from PyTorch: the array is a read-only snapshot; it shares no memory that could change.
+    """
+    if self.requires_grad and not force:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    if self.device.type != "cpu" and not force:
+        raise TypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
+            "copy the "
+            "tensor to host memory first."
+        )
+    return concrete(self, "numpy()")
+
+
+def _array(self, dtype=None, copy=None):
+    made = np.asarray(numpy(self), dtype)
+    return made.copy() if copy else made
+
+
+def _array_wrap(self, array, context=None, return_scalar=False):
+    return from_array(np.asarray(array))
+
+
+def _scalar(name, kind):
+    def convert(self):
+        if numel(self) != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return kind(item(self))
+
+    convert.__name__ = convert.__qualname__ = name
+    return convert
+
+
+def _truth(self):
+    count = numel(self)
+    if count == 0:
+        raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+    if count > 1:
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+    return truth(self)
+
+
+def _index(self):
+    if numel(self) != 1 or self.dtype.is_floating_point or self.dtype.is_complex:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(item(self))
+
+
+def _length(self):
+    shape = shape_of(self)
+    if not shape:
+        raise TypeError("len() of a 0-d tensor")
+    return shape[0]
+
+
+def _iterate(self):
+    if not shape_of(self):
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+def _contains(self, element):
+    if not isinstance(element, (Tensor, int, float, complex, np.generic)):
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{element.__class__}."
+        )
+    return bool((self == element).any())
+
+
+def _format(self, spec):
+    if not shape_of(self) and self.__class__ is Tensor:
+        return item(self).__format__(spec)
+    return object.__format__(self, spec) if spec else str(self)
+
+
+def _represent(self):
+    array = resolved(views.held(self), "a printed tensor")
+    if isinstance(array, jax.core.Tracer):
+        return f"tensor(<value unknown while compiling>, size={shape_of(self)}, dtype={self.dtype})"
+    place = self.device
+    node = self.grad_fn
+    return printing.format_tensor(
+        np.asarray(array),
+        dtype_name=self.dtype.name,
+        default_dtype=dtypes.get_default_dtype().name,
+        device_text=None if place.type == "cpu" and not place.index else str(place),
+        requires_grad=self.requires_grad,
+        grad_fn_name=None if node is None else node.name().rpartition("::")[2],
+    )
+
+
+def _deepcopy(self, memo):
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the "
+            "deepcopy protocol "
+            "at the moment.  If you were attempting to deepcopy a module, this may be because of a "
+            "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+        )
+    if id(self) in memo:
+        return memo[id(self)]
+    made = Tensor._share(self.detach().clone(), self.requires_grad)
+    memo[id(self)] = made
+    if self.grad is not None:
+        made.grad = copy.deepcopy(self.grad, memo)
+    return made
+
+
+def _copy(self):
+    made = self.__class__.__new__(self.__class__)
+    made.__dict__.update(self.__dict__)
+    return made
+
+
+def _rebuild(array, kind, place, requires_grad):
+    place = (
+        place if devices.device_count(place.type) else None
+    )  # saved on a device not present here
+    return from_array(array.view(kind.jax), place, requires_grad)
+
+
+def _reduce(self, protocol):
+    array = concrete(self.detach(), "pickling")
+    kind = self.dtype
+    if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):
+        array = array.view(f"u{kind.itemsize}")  # so that reading needs no extension type
+    return _rebuild, (array, kind, self.device, self.requires_grad)
+
+
+def _dlpack(self, **keywords):
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    concrete(self, "DLPack")
+    return views.value(self).__dlpack__(**keywords)
+
+
+def _dlpack_device(self):
+    return views.value(self).__dlpack_device__()
+
+
+def _reversed(self):
+    return self.flip(0) if shape_of(self) else self
+
+
+for _name, _function in {
+    "__array__": _array,
+    "__array_wrap__": _array_wrap,
+    "__float__": _scalar("__float__", float),
+    "__int__": _scalar("__int__", int),
+    "__complex__": _scalar("__complex__", complex),
+    "__bool__": _truth,
+    "__index__": _index,
+    "__len__": _length,
+    "__iter__": _iterate,
+    "__contains__": _contains,
+    "__format__": _format,
+    "__repr__": _represent,
+    "__deepcopy__": _deepcopy,
+    "__copy__": _copy,
+    "__reduce_ex__": _reduce,
+    "__dlpack__": _dlpack,
+    "__dlpack_device__": _dlpack_device,
+    "__reversed__": _reversed,
+}.items():
+    method(_function, name=_name)
+
+Tensor.__array_priority__ = 1000

@@ -1,0 +1,1 @@
+"""Control flow as operations: `cond`, `while_loop`, `scan`."""

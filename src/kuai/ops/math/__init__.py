@@ -1,0 +1,1 @@
+"""Mathematics: operations on numbers, from sums to factorizations."""

@@ -1,0 +1,234 @@
+"""Sums of products named by indices: einsum, tensordot, Kronecker and cross products, distances."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.tensor.promotion import promote
+from kuai.ops.dimensions import broadcast_shapes, normalize_dim
+from kuai.ops.elementwise import together
+from kuai.ops.math.norms import safe_sqrt, vector_norm_of
+from kuai.ops.math.products import contract
+
+# Einstein summation -------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, name="einsum", grad="EinsumBackward0", autocast="lower")
+def sum_of_products(equation: str, operands: Sequence[Array]):
+    """The sum of products an equation describes."""
+    operands = promote(*operands) if len(operands) > 1 else operands
+    return jnp.einsum(equation, *operands, preferred_element_type=operands[0].dtype)
+
+
+@composite(method=False)
+def einsum(*args):
+    """Sums of products of elements, named by one letter per dimension.
+
+    Args:
+        args: the equation and the tensors, or tensors and lists of dimension numbers in turn.
+
+    Example:
+        >>> kuai.einsum("ij,kj->ik", kuai.ones(2, 3), kuai.ones(1, 3))
+        tensor([[3.],
+                [3.]])
+    """
+    if len(args) < 2:
+        raise ValueError("einsum(): must specify the equation string and at least one operand, "
+                         "or at least one operand and its subscripts list")  # fmt: skip
+    if not isinstance(args[0], str):
+        args = _from_sublists(args)
+    equation, operands = args[0], args[1:]
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    equation = equation.replace(" ", "")
+    _check_equation(equation, operands)
+    return sum_of_products(equation, operands)
+
+
+def _from_sublists(args):
+    """`(x, [0, 1], y, [1, 2], [0, 2])` as an equation and its operands."""
+    operands, subscripts = args[: len(args) // 2 * 2 : 2], args[1::2]
+    equation = ",".join(map(_letters, subscripts))
+    return (equation + (f"->{_letters(args[-1])}" if len(args) % 2 else ""), *operands)
+
+
+def _letters(sublist) -> str:
+    return "".join("..." if number is Ellipsis else _letter(number) for number in sublist)
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else chr(ord("a") + number - 26)
+
+
+def _check_equation(equation: str, operands) -> None:
+    left, _, right = equation.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(operands):
+        which = "more" if len(operands) > len(terms) else "fewer"
+        raise RuntimeError(
+            f"einsum(): {which} operands were provided than specified in the equation"
+        )
+    sizes: dict[str, int] = {}
+    for number, (term, operand) in enumerate(zip(terms, operands, strict=True)):
+        _check_term(term, operand, number, sizes)
+    for letter in right.replace("...", ""):
+        if letter not in sizes:
+            raise RuntimeError(
+                f"einsum(): output subscript {letter} does not appear in the equation for any "
+                "input operand"
+            )
+
+
+def _check_term(term: str, operand, number: int, sizes: dict[str, int]) -> None:
+    before, dots, after = term.partition("...")
+    shape, count = tuple(operand.shape), len(before) + len(after)
+    if not dots and count != len(shape):
+        raise RuntimeError(
+            f"einsum(): the number of subscripts in the equation ({count}) does not match the "
+            f"number of dimensions ({len(shape)}) for operand {number} and no ellipsis was given"
+        )
+    named = itertools.chain(
+        zip(before, shape, strict=False), zip(reversed(after), reversed(shape), strict=False)
+    )
+    for letter, size in named:
+        if size != sizes.setdefault(letter, size):
+            if 1 not in (size, sizes[letter]):
+                raise RuntimeError(
+                    f"einsum(): subscript {letter} has size {size} for operand {number} which does "
+                    f"not broadcast with previously seen size {sizes[letter]}"
+                )
+            sizes[letter] = max(size, sizes[letter])
+
+
+# Contractions by dimension ------------------------------------------------------------------------
+
+
+@op(
+    function=False,
+    method=False,
+    name="tensordot",
+    grad="TensordotBackward0",
+    autocast={"cpu": "lower", "cuda": "widest"},
+)
+def contract_dims(a: Array, b: Array, dims_a: tuple[int, ...], dims_b: tuple[int, ...]):
+    """The sums of products over paired dimensions."""
+    first = tuple(normalize_dim(dim, a.ndim) for dim in dims_a)
+    second = tuple(normalize_dim(dim, b.ndim) for dim in dims_b)
+    for i, j, given_i, given_j in zip(first, second, dims_a, dims_b, strict=True):
+        if a.shape[i] != b.shape[j]:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim "
+                f"{given_i} and second has size {b.shape[j]} in dim {given_j}"
+            )
+    return contract(a, b, (first, second))
+
+
+@composite(method=False)
+def tensordot(a, b, dims=2, out=None):
+    """The sums of products over the last `dims` of `a` and first of `b`, or over two lists of them.
+
+    Example:
+        >>> kuai.tensordot(kuai.ones(2, 3, 4), kuai.ones(3, 4, 5)).shape
+        torch.Size([2, 5])
+    """
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        dims = (tuple(range(-dims, 0)), tuple(range(dims)))
+    dims_a, dims_b = (tuple(d) if isinstance(d, (list, tuple)) else (d,) for d in dims)
+    if len(dims_a) != len(dims_b):
+        raise RuntimeError("both dimension lists should have same length")
+    result = contract_dims(a, b, dims_a, dims_b)
+    return result if out is None else out.copy_(result)
+
+
+@op
+def kron(input: Array, other: Array):
+    """The Kronecker product: every element of `input` times the whole of `other`.
+
+    Example:
+        >>> kuai.kron(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 10.0]))
+        tensor([ 1., 10.,  2., 20.])
+    """
+    return jnp.kron(*promote(input, other))
+
+
+@op(autocast={"cuda": "widest"})
+def cross(input: Array, other: Array, dim: int | None = None):
+    """The cross product of vectors of three elements.
+
+    Args:
+        dim: The dimension of the vectors; by default the first of size 3.
+
+    Example:
+        >>> kuai.cross(kuai.tensor([1.0, 0.0, 0.0]), kuai.tensor([0.0, 1.0, 0.0]))
+        tensor([0., 0., 1.])
+    """
+    if dim is None:
+        if 3 not in input.shape:
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = input.shape.index(3)
+    return vector_cross(input, other, dim)
+
+
+def vector_cross(input, other, dim: int):
+    """The cross product along a dimension of size 3."""
+    broadcast_shapes(input.shape, other.shape)
+    axis = normalize_dim(dim, input.ndim)
+    sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]
+    if sizes != (3, 3):
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. "
+            f"Got {sizes[0]} and {sizes[1]}"
+        )
+    return jnp.cross(*jnp.broadcast_arrays(*together(input, other)), axis=axis)
+
+
+# Distances ----------------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
+def pair_distances(x1: Array, x2: Array, p: float):
+    """The p-norms of the differences of all pairs of rows."""
+    if x1.shape[-1] != x2.shape[-1]:
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
+        )
+    difference = x1[..., :, None, :] - x2[..., None, :, :]
+    return vector_norm_of(difference, p, -1, False)
+
+
+@op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
+def pair_distances_by_product(x1: Array, x2: Array):
+    """Euclidean distances by |a|² + |b|² - 2 a·b: faster for many rows, less exact if near."""
+    squares = jnp.sum(x1 * x1, -1)[..., :, None] + jnp.sum(x2 * x2, -1)[..., None, :]
+    products = jnp.einsum("...ik,...jk->...ij", x1, x2)
+    return safe_sqrt(jax.nn.relu(squares - 2 * products))
+
+
+@composite(method=False)
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The p-norm distances of all pairs of rows, (…, n, k) and (…, m, k) → (…, n, m).
+
+    Example:
+        >>> kuai.cdist(kuai.tensor([[0.0, 0.0]]), kuai.tensor([[3.0, 4.0], [0.0, 1.0]]))
+        tensor([[5., 1.]])
+    """
+    many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")
+    if p == 2 and (many or compute_mode == "use_mm_for_euclid_dist"):
+        return pair_distances_by_product(x1, x2)
+    return pair_distances(x1, x2, p)
+
+
+@op(method=False, functional=True, autocast={"cuda": "float32"})
+def pdist(input: Array, p: float = 2.0):
+    """The p-norm distances of all pairs of different rows, in one row.
+
+    Example:
+        >>> kuai.pdist(kuai.tensor([[0.0], [1.0], [3.0]]))
+        tensor([1., 3., 2.])
+    """
+    first, second = jnp.triu_indices(input.shape[0], 1)
+    return vector_norm_of(input[first] - input[second], p, -1, False)

@@ -1,0 +1,224 @@
+"""`kuai.linalg`: norms of vectors and matrices, and products of several."""
+
+import functools
+import math
+
+import jax.numpy as jnp
+
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.dimensions import normalize_dim
+from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
+from kuai.ops.math.contraction import vector_cross
+from kuai.ops.math.norms import vector_norm_of, vector_norm_over
+from kuai.ops.math.products import matmul
+
+# Norms --------------------------------------------------------------------------------------------
+
+
+@composite(export="linalg.vector_norm")
+def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
+    """(Σ|x|ᵖ)^(1/p) of all elements or over some dimensions; the largest |x| for p = inf.
+
+    Example:
+        >>> kuai.linalg.vector_norm(kuai.tensor([3.0, 4.0]))
+        tensor(5.)
+    """
+    return call(vector_norm_over, out, x, float(ord), dim, keepdim, dtype)
+
+
+@op(
+    function=False,
+    method=False,
+    name="linalg_matrix_norm",
+    grad="LinalgMatrixNormBackward0",
+    autocast={"cuda": "float32"},
+)
+def matrix_norm_over(
+    A: Array, order: object, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None
+):
+    """The matrix norm over two dimensions."""
+    if A.ndim < 2:
+        raise RuntimeError(
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
+        )
+    if kind_of(A) < FLOATING:
+        raise RuntimeError(
+            "linalg.matrix_norm: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(A.dtype)}"
+        )
+    rows, columns = (normalize_dim(d, A.ndim) for d in dim)
+    A = to_dtype(A, dtype)
+    if order == "fro":
+        return vector_norm_of(A, 2, (rows, columns), keepdim)
+    norm_of = _matrix_norm_function(order)
+    result = norm_of(jnp.moveaxis(A, (rows, columns), (-2, -1)))
+    return jnp.expand_dims(result, tuple(sorted((rows, columns)))) if keepdim else result
+
+
+def _matrix_norm_function(order):
+    if order == "nuc":
+        return lambda A: jnp.sum(_singular_values(A), -1)
+    if order in (2, -2):
+        extreme = jnp.max if order > 0 else jnp.min
+        return lambda A: extreme(_singular_values(A), -1)
+    if order in (1, -1, math.inf, -math.inf):
+        extreme, inner = (jnp.max if order > 0 else jnp.min), (-2 if abs(order) == 1 else -1)
+        return lambda A: extreme(jnp.sum(magnitude(A), inner), -1)
+    raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
+
+
+def _singular_values(A):
+    return jnp.linalg.svd(A, compute_uv=False)
+
+
+@composite(export="linalg.matrix_norm")
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):
+    """A norm of a matrix: "fro", "nuc", or by number 1, -1, 2, -2, inf, -inf.
+
+    Example:
+        >>> kuai.linalg.matrix_norm(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
+        tensor(5.)
+    """
+    return call(matrix_norm_over, out, A, ord, dim, keepdim, dtype)
+
+
+@composite(export="linalg.norm")
+def linalg_norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
+    """The norm of a vector or a matrix.
+
+    Example:
+        >>> kuai.linalg.norm(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
+        tensor(5.)
+    """
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
+    ndim = len(A.shape) if dim is None else _count(dim)
+    if dim is None and ndim not in (1, 2):
+        raise RuntimeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
+            f"Got {ndim}D."
+        )
+    if ndim == 2:
+        return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    return vector_norm(A, ord, dim, keepdim, dtype=dtype, out=out)
+
+
+def _count(dim) -> int:
+    return 1 if isinstance(dim, int) else len(dim)
+
+
+@composite(method=False)
+def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+    """The p-norm of all elements or over some dimensions; "fro" is p = 2, "nuc" a matrix norm.
+
+    Example:
+        >>> kuai.tensor([3.0, 4.0]).norm(), kuai.tensor([3.0, -4.0]).norm(1)
+        (tensor(5.), tensor(7.))
+    """
+    if isinstance(p, str) and p != "fro":
+        return matrix_norm(
+            input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out
+        )
+    order = 2.0 if p in ("fro", None) else p
+    return vector_norm(input, order, dim, keepdim, dtype=dtype, out=out)
+
+
+@composite(export="Tensor.norm")
+def norm_of(self, p="fro", dim=None, keepdim=False, dtype=None):
+    """`kuai.norm` of this tensor.
+
+    Example:
+        >>> kuai.tensor([3.0, 4.0]).norm()
+        tensor(5.)
+    """
+    return norm(self, p, dim, keepdim, dtype=dtype)
+
+
+# Products -----------------------------------------------------------------------------------------
+
+
+@composite(export="linalg.multi_dot", autocast="lower")
+def multi_dot(tensors, *, out=None):
+    """The product of several matrices, in the order that costs least.
+
+    Example:
+        >>> kuai.linalg.multi_dot([kuai.ones(2, 3), kuai.ones(3, 4), kuai.ones(4, 1)])
+        tensor([[12.],
+                [12.]])
+    """
+    tensors = list(tensors)
+    if len(tensors) < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+    for number, (first, second) in enumerate(zip(tensors, tensors[1:], strict=False)):
+        if first.shape[-1] != second.shape[0]:
+            raise RuntimeError(
+                f"multi_dot(): tensors {number} and {number + 1} with shapes "
+                f"{list(first.shape)} and {list(second.shape)} cannot be multiplied"
+            )
+    return _chain(tensors)
+
+
+@composite(method=False)
+def chain_matmul(*matrices, out=None):
+    """The product of several matrices, in the order that costs least.
+
+    Example:
+        >>> kuai.chain_matmul(kuai.ones(2, 3), kuai.ones(3, 1))
+        tensor([[3.],
+                [3.]])
+    """
+    return matrices[0] if len(matrices) == 1 else multi_dot(matrices, out=out)
+
+
+def _chain(tensors):
+    """Multiply by the cheapest parenthesisation (dynamic programming over intervals)."""
+    ends = [_ends(tensor, place, len(tensors)) for place, tensor in enumerate(tensors)]
+
+    @functools.cache
+    def best(i, j):
+        if i == j:
+            return 0, i
+        costs = (
+            (best(i, k)[0] + best(k + 1, j)[0] + ends[i][0] * ends[k][1] * ends[j][1], k)
+            for k in range(i, j)
+        )
+        return min(costs)
+
+    def multiply(i, j):
+        if i == j:
+            return tensors[i]
+        middle = best(i, j)[1]
+        return matmul(multiply(i, middle), multiply(middle + 1, j))
+
+    return multiply(0, len(tensors) - 1)
+
+
+def _ends(tensor, place: int, count: int) -> tuple[int, int]:
+    """Rows and columns; a vector is a row first and a column last."""
+    if len(tensor.shape) == 2:
+        return tuple(tensor.shape)
+    return (1, tensor.shape[0]) if place == 0 else (tensor.shape[0], 1)
+
+
+@op(export="linalg.vecdot", autocast="lower")
+def vecdot(x: Array, y: Array, *, dim: int = -1):
+    """Σ conj(x) · y along a dimension.
+
+    Example:
+        >>> kuai.linalg.vecdot(kuai.ones(2, 3), kuai.ones(2, 3))
+        tensor([3., 3.])
+    """
+    return jnp.sum(jnp.conj(x) * y, normalize_dim(dim, x.ndim), dtype=x.dtype)
+
+
+@op(export="linalg.cross")
+def linalg_cross(input: Array, other: Array, *, dim: int = -1):
+    """The cross product of vectors of three elements along a dimension.
+
+    Example:
+        >>> kuai.linalg.cross(kuai.tensor([1.0, 0.0, 0.0]), kuai.tensor([0.0, 1.0, 0.0]))
+        tensor([0., 0., 1.])
+    """
+    return vector_cross(input, other, dim)

@@ -1,0 +1,361 @@
+"""Reductions: sums, products, means, variances and truth over some or all dimensions.
+
+`dim` is a dimension, a tuple of them, or None for all. Integers and bools are summed in int64.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.dimensions import normalize_dims, size_of
+from kuai.ops.elementwise import (
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    call,
+    floating,
+    kind_of,
+    magnitude,
+    refuse,
+    to_dtype,
+)
+from kuai.ops.math.norms import safe_sqrt
+
+# Sums and products --------------------------------------------------------------------------------
+
+
+def summable(input, dtype):
+    """The input in the dtype it is summed in: as asked for, else int64 for integers and bools."""
+    if dtype is None and kind_of(input) < FLOATING:
+        return input.astype(jnp.int64)
+    return to_dtype(input, dtype)
+
+
+@op(function=False, method=False, name="sum", grad="SumBackward0", autocast={"cuda": "float32"})
+def sum_all(input: Array, dtype: Dtype | None):
+    """The sum of all elements."""
+    input = summable(input, dtype)
+    return jnp.sum(input, dtype=input.dtype)
+
+
+@op(function=False, method=False, name="sum", grad="SumBackward1", autocast={"cuda": "float32"})
+def sum_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None):
+    """The sum over some dimensions."""
+    input = summable(input, dtype)
+    return jnp.sum(input, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
+
+
+@composite
+def sum(input, dim=None, keepdim=False, *, dtype=None, out=None):
+    """The sum of all elements, or over some dimensions.
+
+    Example:
+        >>> x = kuai.tensor([[1, 2], [3, 4]])
+        >>> x.sum(), x.sum(dim=0), x.sum(dim=1, keepdim=True)
+        (tensor(10), tensor([4, 6]), tensor([[3],
+                [7]]))
+    """
+    if dim is None and not keepdim:
+        return call(sum_all, out, input, dtype)
+    return call(sum_over, out, input, dim, keepdim, dtype)
+
+
+@op
+def nansum(
+    input: Array,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Dtype | None = None,
+):
+    """The sum of the elements that are not NaN.
+
+    Example:
+        >>> kuai.nansum(kuai.tensor([1.0, float("nan"), 2.0]))
+        tensor(3.)
+    """
+    input = summable(input, dtype)
+    kept = jnp.where(jnp.isnan(input), 0, input)
+    return jnp.sum(kept, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
+
+
+@op(grad="ProdBackward0", autocast="float32")
+def prod(
+    input: Array, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None
+):
+    """The product of all elements, or along one dimension.
+
+    Example:
+        >>> kuai.prod(kuai.tensor([[1, 2], [3, 4]]), dim=1)
+        tensor([ 2, 12])
+    """
+    input = summable(input, dtype)
+    axis = normalize_dims(dim, input.ndim)
+    return jnp.prod(input, axis, dtype=input.dtype, keepdims=keepdim)
+
+
+# Means and variances ------------------------------------------------------------------------------
+
+
+def _averageable(input, dtype):
+    if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
+        raise RuntimeError(_mean_error("Optional dtype", dtype.jax))
+    if dtype is None and kind_of(input) < FLOATING:
+        raise RuntimeError(_mean_error("Input dtype", input.dtype))
+    return to_dtype(input, dtype)
+
+
+def _mean_error(which: str, kind) -> str:
+    return (
+        f"mean(): could not infer output dtype. {which} must be either a floating point or complex "
+        f"dtype. Got: {scalar_name(kind)}"
+    )
+
+
+@op(function=False, method=False, name="mean", grad="MeanBackward0")
+def mean_all(input: Array, dtype: Dtype | None):
+    """The mean of all elements."""
+    input = _averageable(input, dtype)
+    return jnp.mean(input, dtype=input.dtype)
+
+
+@op(function=False, method=False, name="mean", grad="MeanBackward1")
+def mean_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None):
+    """The mean over some dimensions."""
+    input = _averageable(input, dtype)
+    return jnp.mean(input, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
+
+
+@composite
+def mean(input, dim=None, keepdim=False, *, dtype=None, out=None):
+    """The mean of all elements, or over some dimensions.
+
+    Example:
+        >>> x = kuai.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.mean(), x.mean(dim=0)
+        (tensor(2.5000), tensor([2., 3.]))
+    """
+    if dim is None and not keepdim:
+        return call(mean_all, out, input, dtype)
+    return call(mean_over, out, input, dim, keepdim, dtype)
+
+
+@op
+def nanmean(
+    input: Array,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Dtype | None = None,
+):
+    """The mean of the elements that are not NaN.
+
+    Example:
+        >>> kuai.nanmean(kuai.tensor([1.0, float("nan"), 3.0]))
+        tensor(2.)
+    """
+    if kind_of(input) < FLOATING:
+        raise RuntimeError(
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{scalar_name(input.dtype)}"
+        )
+    input = to_dtype(input, dtype)
+    axis, missing = normalize_dims(dim, input.ndim), jnp.isnan(input)
+    total = jnp.sum(jnp.where(missing, 0, input), axis, dtype=input.dtype, keepdims=keepdim)
+    return total / jnp.sum(~missing, axis, keepdims=keepdim).astype(input.dtype)
+
+
+def variance(input, dim, correction, keepdim):
+    """Sum of squared distances from the mean over max(0, count - correction), and the mean."""
+    if kind_of(input) < FLOATING:
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    axis = normalize_dims(dim, input.ndim)
+    center = jnp.mean(input, axis, dtype=input.dtype, keepdims=True)
+    distance = input - center
+    squares = jnp.square(magnitude(distance)) if kind_of(input) == COMPLEX else distance * distance
+    freedom = max(0, size_of(input.shape, axis) - correction)
+    total = jnp.sum(squares, axis, dtype=squares.dtype, keepdims=keepdim)
+    divisor = jnp.asarray(freedom, squares.dtype)
+    return total / divisor, center if keepdim else jnp.squeeze(center, axis)
+
+
+@op(function=False, method=False, name="var", grad="VarBackward0")
+def var_over(input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool):
+    """The variance over some dimensions."""
+    return variance(input, dim, correction, keepdim)[0]
+
+
+@op(function=False, method=False, name="std", grad="StdBackward0")
+def std_over(input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool):
+    """The standard deviation over some dimensions."""
+    return safe_sqrt(variance(input, dim, correction, keepdim)[0])
+
+
+@op(function=False, method=False, name="var_mean", grad="VarMeanBackward0")
+def var_mean_over(
+    input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
+):
+    """The variance and the mean over some dimensions."""
+    return variance(input, dim, correction, keepdim)
+
+
+@op(function=False, method=False, name="std_mean", grad="StdMeanBackward0")
+def std_mean_over(
+    input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
+):
+    """The standard deviation and the mean over some dimensions."""
+    squares, center = variance(input, dim, correction, keepdim)
+    return safe_sqrt(squares), center
+
+
+def _spread(operation, input, dim, unbiased, keepdim, correction, out=None):
+    """`std(x, unbiased)` and `std(x, dim, unbiased, keepdim)` share their second place."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased is None or unbiased else 0
+    return call(operation, out, input, dim, correction, keepdim)
+
+
+@composite
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None):
+    """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions.
+
+    Args:
+        correction: 1 unless given (`unbiased=False` is another way to say 0).
+
+    Example:
+        >>> kuai.tensor([1.0, 2.0, 3.0, 4.0]).var(), kuai.tensor([1.0, 3.0]).var(correction=0)
+        (tensor(1.6667), tensor(1.))
+    """
+    return _spread(var_over, input, dim, unbiased, keepdim, correction, out)
+
+
+@composite
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None):
+    """The standard deviation, the root of `var`.
+
+    Example:
+        >>> kuai.tensor([[1.0, 3.0], [2.0, 2.0]]).std(dim=1)
+        tensor([1.4142, 0.0000])
+    """
+    return _spread(std_over, input, dim, unbiased, keepdim, correction, out)
+
+
+@composite(method=False)
+def var_mean(
+    input, dim=None, unbiased=None, keepdim=False, *, correction=None
+) -> tuple[Tensor, Tensor]:
+    """The variance and the mean, `(var, mean)`.
+
+    Example:
+        >>> kuai.var_mean(kuai.tensor([1.0, 3.0]))
+        (tensor(2.), tensor(2.))
+    """
+    return _spread(var_mean_over, input, dim, unbiased, keepdim, correction)
+
+
+@composite(method=False)
+def std_mean(
+    input, dim=None, unbiased=None, keepdim=False, *, correction=None
+) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean, `(std, mean)`.
+
+    Example:
+        >>> kuai.std_mean(kuai.tensor([1.0, 3.0]))
+        (tensor(1.4142), tensor(2.))
+    """
+    return _spread(std_mean_over, input, dim, unbiased, keepdim, correction)
+
+
+# Logarithms of sums -------------------------------------------------------------------------------
+
+
+@op(autocast={"cuda": "float32"})
+def logsumexp(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool = False):
+    """log Σ eˣ over some dimensions, without overflow on the way.
+
+    Example:
+        >>> kuai.logsumexp(kuai.tensor([[0.0, 0.0], [100.0, 0.0]]), dim=1)
+        tensor([  0.6931, 100.0000])
+    """
+    input = floating(input)
+    axis = normalize_dims(dim, input.ndim)
+    return jax.scipy.special.logsumexp(input, axis=axis, keepdims=keepdim)
+
+
+# Truth --------------------------------------------------------------------------------------------
+
+
+@op(function=False, method=False, name="all")
+def all_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool):
+    """Whether all elements over some dimensions are non-zero."""
+    return _truth(jnp.all, input, dim, keepdim)
+
+
+@op(function=False, method=False, name="any")
+def any_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool):
+    """Whether any element over some dimensions is non-zero."""
+    return _truth(jnp.any, input, dim, keepdim)
+
+
+def _truth(function, input, dim, keepdim):
+    result = function(input != 0, normalize_dims(dim, input.ndim), keepdims=keepdim)
+    return result.astype(jnp.uint8) if input.dtype == jnp.uint8 else result
+
+
+@composite
+def all(input, dim=None, keepdim=False, *, out=None):
+    """Whether all elements, of the tensor or over some dimensions, are non-zero.
+
+    Example:
+        >>> kuai.tensor([[True, False], [True, True]]).all(dim=1)
+        tensor([False,  True])
+    """
+    return call(all_over, out, input, dim, keepdim)
+
+
+@composite
+def any(input, dim=None, keepdim=False, *, out=None):
+    """Whether any element, of the tensor or over some dimensions, is non-zero.
+
+    Example:
+        >>> kuai.tensor([[True, False], [False, False]]).any(dim=1)
+        tensor([ True, False])
+    """
+    return call(any_over, out, input, dim, keepdim)
+
+
+@op(function=False, method=False, name="count_nonzero")
+def count_over(input: Array, dim: int | tuple[int, ...] | None):
+    """How many elements are non-zero over some dimensions."""
+    return jnp.sum(input != 0, normalize_dims(dim, input.ndim), dtype=jnp.int64)
+
+
+@composite
+def count_nonzero(input, *dim):
+    """How many elements are non-zero.
+
+    Example:
+        >>> kuai.count_nonzero(kuai.tensor([[0, 1], [2, 3]]), dim=0)
+        tensor([1, 2])
+    """
+    return count_over(input, dim[0] if len(dim) == 1 else dim or None)
+
+
+@op(autocast={"cpu": "float32"})
+def trace(input: Array):
+    """The sum of a matrix's diagonal.
+
+    Example:
+        >>> kuai.trace(kuai.tensor([[1, 2], [3, 4]]))
+        tensor(5)
+    """
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    refuse("trace", input, BOOL)
+    kind = jnp.int64 if kind_of(input) < FLOATING else input.dtype
+    return jnp.trace(input, dtype=kind)

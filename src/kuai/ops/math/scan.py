@@ -1,0 +1,98 @@
+"""Running totals along a dimension: cumulative sums, products, extremes."""
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.op import Array, op
+from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.dimensions import normalize_dim
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
+from kuai.ops.math.reduction import summable
+from kuai.ops.return_types import return_type
+
+CummaxResult = return_type("cummax", "values", "indices")
+CumminResult = return_type("cummin", "values", "indices")
+
+
+def _scan(function, input, dim):
+    axis = normalize_dim(dim, input.ndim)
+    return input if input.ndim == 0 else function(input, axis=axis)
+
+
+@op(inplace=True, autocast={"cuda": "float32"})
+def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None):
+    """The sums of the elements up to each place along a dimension.
+
+    Example:
+        >>> kuai.cumsum(kuai.tensor([1, 2, 3]), dim=0)
+        tensor([1, 3, 6])
+    """
+    return _scan(jax.lax.cumsum, summable(input, dtype), dim)
+
+
+@op(inplace=True, autocast={"cuda": "float32"})
+def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None):
+    """The products of the elements up to each place along a dimension.
+
+    Example:
+        >>> kuai.cumprod(kuai.tensor([1, 2, 3]), dim=0)
+        tensor([1, 2, 6])
+    """
+    return _scan(jax.lax.cumprod, summable(input, dtype), dim)
+
+
+@op
+def logcumsumexp(input: Array, dim: int):
+    """log Σ eˣ of the elements up to each place along a dimension.
+
+    Example:
+        >>> kuai.logcumsumexp(kuai.tensor([0.0, 0.0, 0.0]), dim=0)
+        tensor([0.0000, 0.6931, 1.0986])
+    """
+    refuse("logcumsumexp_out_cpu", input, BOOL, INTEGER)
+    return _scan(jax.lax.cumlogsumexp, input, dim)
+
+
+def _running_extreme(function, input, dim):
+    """The last place among equals, and the value there; NaN stays once it has come."""
+    if kind_of(input) == COMPLEX:
+        raise NotImplementedError(
+            f'"cummax_cummin" not implemented for {scalar_name(input.dtype)!r}'
+        )
+    axis = normalize_dim(dim, input.ndim)
+    if input.ndim == 0:
+        return input, jnp.zeros((), jnp.int64)
+    plain = jax.lax.stop_gradient(input)
+    plain = plain.astype(jnp.uint8) if kind_of(input) == BOOL else plain
+    extreme = function(plain, axis=axis)
+    reached = (plain == extreme) | jnp.isnan(plain)
+    places = jax.lax.broadcasted_iota(jnp.int64, input.shape, axis)
+    indices = jax.lax.cummax(jnp.where(reached, places, 0), axis=axis)
+    return jnp.take_along_axis(input, indices, axis), indices
+
+
+@op(result=CummaxResult)
+def cummax(input: Array, dim: int):
+    """The largest element up to each place along a dimension, and where it is.
+
+    Example:
+        >>> kuai.cummax(kuai.tensor([1.0, 3.0, 2.0]), dim=0)
+        torch.return_types.cummax(
+        values=tensor([1., 3., 3.]),
+        indices=tensor([0, 1, 1]))
+    """
+    return _running_extreme(jax.lax.cummax, input, dim)
+
+
+@op(result=CumminResult)
+def cummin(input: Array, dim: int):
+    """The smallest element up to each place along a dimension, and where it is.
+
+    Example:
+        >>> kuai.cummin(kuai.tensor([2.0, 3.0, 1.0]), dim=0)
+        torch.return_types.cummin(
+        values=tensor([2., 2., 1.]),
+        indices=tensor([0, 0, 2]))
+    """
+    return _running_extreme(jax.lax.cummin, input, dim)

@@ -1,0 +1,530 @@
+"""Losses of regression, and of margins between scores.
+
+Those of classifiers are in `classification.py`. Each loss is an operation on arrays, and a public
+function that sorts out PyTorch's old arguments.
+"""
+
+import math
+import warnings
+
+import jax
+import jax.numpy as jnp
+
+from kuai.engine.op import Array, Number, composite, op
+from kuai.ops.elementwise import refuse, together
+from kuai.ops.nn.loss_reduction import legacy_reduction, reduced, warn_sizes
+
+# Distances between input and target ---------------------------------------------------------------
+
+
+@op(function=False, method=False, grad="MseLossBackward0", autocast="float32")
+def _mse_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
+    input, target = together(input, target)
+    refuse("mse_cpu", input, 0, 1)
+    return _weighted(jnp.square(input - target), weight, reduction)
+
+
+def _absolute(x):
+    return jnp.where(x == 0, jnp.zeros((), x.dtype), jnp.abs(x))
+
+
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
+def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
+    input, target = together(input, target)
+    return _weighted(_absolute(input - target), weight, reduction)
+
+
+@op(function=False, method=False, grad="HuberLossBackward0", autocast="float32")
+def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    return _weighted(_huber(*together(input, target), delta), weight, reduction)
+
+
+def _huber(input, target, delta):
+    difference = input - target
+    size = jnp.abs(difference)
+    near = size <= delta
+    close = jnp.where(near, difference, jnp.zeros((), input.dtype))
+    far = jnp.where(near, jnp.full((), delta, input.dtype), size)
+    return jnp.where(near, 0.5 * jnp.square(close), delta * (far - 0.5 * delta))
+
+
+@op(function=False, method=False, grad="SmoothL1LossBackward0", autocast="float32")
+def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float):
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    input, target = together(input, target)
+    if beta == 0:
+        return reduced(_absolute(input - target), reduction)
+    return reduced(_huber(input, target, beta) / beta, reduction)
+
+
+def _weighted(loss, weight, reduction):
+    """With weights the mean is the weighted one."""
+    if weight is None:
+        return reduced(loss, reduction)
+    if weight.shape != loss.shape:
+        raise ValueError("Weights and input must have the same size.")
+    if reduction == "mean":
+        return jnp.sum(loss * weight) / jnp.sum(weight)
+    return reduced(loss * weight, reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Mean squared error: (x - y)².
+
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        weight: one number for each element; the mean is weighted by it.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.mse_loss(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 4.0]))
+        tensor(2.)
+    """
+    warn_sizes(input, target)
+    return _mse_loss_op(input, target, weight, legacy_reduction(size_average, reduce, reduction))
+
+
+@composite(function=False, method=False, functional=True)
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Mean absolute error: |x - y|.
+
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        weight: one number for each element; the mean is weighted by it.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.l1_loss(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 4.0]))
+        tensor(1.)
+    """
+    warn_sizes(input, target)
+    return _l1_loss_op(input, target, weight, legacy_reduction(size_average, reduce, reduction))
+
+
+@composite(function=False, method=False, functional=True)
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """(x - y)² / (2 beta) where |x - y| < beta, |x - y| - beta/2 elsewhere.
+
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        beta: where the one goes over into the other; 0 is `L1Loss`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.smooth_l1_loss(kuai.tensor([3.0]), kuai.tensor([0.0]))
+        tensor(2.5000)
+
+    Reference: Girshick, Fast R-CNN, 2015.
+    """
+    warn_sizes(input, target)
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _smooth_l1_loss_op(input, target, reduction, float(beta))
+
+
+@composite(function=False, method=False, functional=True)
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """(x - y)² / 2 where |x - y| <= delta, delta·(|x - y| - delta/2) elsewhere.
+
+    Args:
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+        delta: where the one goes over into the other.
+        weight: one number for each element; the mean is weighted by it.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.huber_loss(kuai.tensor([3.0]), kuai.tensor([0.0]), delta=2.0)
+        tensor(4.)
+
+    Reference: Huber, "Robust estimation of a location parameter", 1964.
+    """
+    warn_sizes(input, target)
+    return _huber_loss_op(input, target, weight, reduction, float(delta))
+
+
+# Distributions ------------------------------------------------------------------------------------
+
+
+def _x_log_x(x):
+    positive = x > 0
+    return jnp.where(positive, x * jnp.log(jnp.where(positive, x, 1)), jnp.zeros((), x.dtype))
+
+
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
+def _kl_div_op(input: Array, target: Array, reduction: str, log_target: bool):
+    input, target = together(input, target)
+    if log_target:
+        loss = jnp.exp(target) * (target - input)
+    else:
+        loss = _x_log_x(target) - target * input
+    if reduction == "batchmean":
+        return jnp.sum(loss) / (input.shape[0] if input.ndim else 1)
+    return reduced(loss, reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """Kullback-Leibler divergence: y·(log y - x), where x are logarithms of probabilities.
+
+    Args:
+        reduction: `'batchmean'` is the mathematical definition's mean over the batch.
+        log_target: the target, too, is given as logarithms.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> p = kuai.tensor([0.5, 0.5])
+        >>> kuai.nn.functional.kl_div(p.log(), p, reduction="sum")
+        tensor(0.)
+
+    Reference: Kullback & Leibler, "On information and sufficiency", 1951.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
+            "major release.",
+            stacklevel=2,
+        )
+    return _kl_div_op(input, target, reduction, log_target)
+
+
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
+def _poisson_nll_loss_op(
+    input: Array, target: Array, log_input: bool, full: bool, eps: float, reduction: str
+):
+    input, target = together(input, target)
+    if log_input:
+        loss = jnp.exp(input) - target * input
+    else:
+        loss = input - target * jnp.log(input + eps)
+    if full:
+        some = jnp.where(target > 1, target, jnp.full((), 2, target.dtype))
+        stirling = some * jnp.log(some) - some + 0.5 * jnp.log(2 * math.pi * some)
+        loss = loss + jnp.where(target > 1, stirling, jnp.zeros((), target.dtype))
+    return reduced(loss, reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def poisson_nll_loss(
+    input,
+    target,
+    log_input=True,
+    full=False,
+    size_average=None,
+    eps=1e-8,
+    reduce=None,
+    reduction="mean",
+):
+    """Negative log-likelihood of a Poisson distribution: eˣ - y·x (+ log y!, with `full`).
+
+    Args:
+        log_input: the input is the logarithm of the expected count.
+        full: add Stirling's approximation of log y!, y·log y − y + ½·log(2πy), where y > 1.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        eps: keeps the logarithm finite.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.poisson_nll_loss(kuai.tensor([0.0]), kuai.tensor([2.0]))
+        tensor(1.)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _poisson_nll_loss_op(input, target, log_input, full, float(eps), reduction)
+
+
+@op(function=False, method=False, grad="MeanBackward0")
+def _gaussian_nll_loss_op(
+    input: Array, target: Array, var: Array | Number, full: bool, eps: float, reduction: str
+):
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    var = _variance_like(input, jnp.asarray(var, input.dtype))
+    var = var + jax.lax.stop_gradient(jnp.maximum(var, eps) - var)
+    loss = 0.5 * (jnp.log(var) + jnp.square(input - target) / var)
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+def _variance_like(input, var):
+    if var.shape == input.shape or not var.ndim:
+        return var
+    if var.shape == input.shape[:-1]:
+        return var[..., None]
+    trailing = input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1
+    one_apart = sum(a != b for a, b in zip(input.shape, var.shape, strict=False)) == 1
+    if trailing or (input.ndim == var.ndim and one_apart and 1 in var.shape):
+        return var
+    raise ValueError("var is of incorrect size")
+
+
+@composite(function=False, method=False, functional=True)
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """Negative log-likelihood of a normal distribution: (log v + (x - y)² / v) / 2.
+
+    Args:
+        full: add the constant ½·log 2π.
+        eps: the least variance; no gradient flows through this bound.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; `var` the same, without the last dimension, or with a last
+        dimension of 1.
+
+    Example:
+        >>> one = kuai.ones(1)
+        >>> kuai.nn.functional.gaussian_nll_loss(one, one * 3, one)
+        tensor(2.)
+
+    Reference: Nix & Weigend, "Estimating the mean and variance of the target probability
+    distribution", 1994.
+
+    Differs from PyTorch: a negative variance counts as `eps` instead of raising an error.
+    """
+    return _gaussian_nll_loss_op(input, target, var, full, float(eps), reduction)
+
+
+# Margins ------------------------------------------------------------------------------------------
+
+
+def _hinge(x):
+    """max(0, x); PyTorch's clamp has derivative 1 at 0."""
+    return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
+
+
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
+def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
+    input, target = together(input, target)
+    zero = jnp.zeros((), input.dtype)
+    apart = jnp.where(target == 1, zero, _hinge(margin - input))
+    return reduced(apart + jnp.where(target == -1, zero, input), reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def hinge_embedding_loss(
+    input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"
+):
+    """x where y = 1, max(0, margin - x) where y = -1.
+
+    Args:
+        margin: distances beyond it are large enough.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.hinge_embedding_loss(kuai.tensor([0.25]), kuai.tensor([-1.0]))
+        tensor(0.7500)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _hinge_embedding_loss_op(input, target, float(margin), reduction)
+
+
+@op(function=False, method=False, grad="MeanBackward0", autocast="float32")
+def _margin_ranking_loss_op(
+    input1: Array, input2: Array, target: Array, margin: float, reduction: str
+):
+    input1, input2, target = together(input1, input2, target)
+    return reduced(_hinge(-target * (input1 - input2) + margin), reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def margin_ranking_loss(
+    input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
+):
+    """max(0, -y·(x₁ - x₂) + margin).
+
+    Args:
+        margin: by how much.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        three of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> one = kuai.ones(1)
+        >>> kuai.nn.functional.margin_ranking_loss(one, one * 3, one)
+        tensor(2.)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape} "
+        )
+    return _margin_ranking_loss_op(input1, input2, target, float(margin), reduction)
+
+
+@op(function=False, method=False, grad="SoftMarginLossBackward0", autocast="float32")
+def _soft_margin_loss_op(input: Array, target: Array, reduction: str):
+    input, target = together(input, target)
+    return reduced(jax.nn.softplus(-target * input), reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + e^(-y·x)).
+
+    Args:
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target of one shape; a number, or that shape with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.soft_margin_loss(kuai.zeros(1), kuai.ones(1))
+        tensor(0.6931)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _soft_margin_loss_op(input, target, reduction)
+
+
+@op(function=False, method=False, grad="MeanBackward0", autocast={"cuda": "float32"})
+def _multilabel_soft_margin_loss_op(
+    input: Array, target: Array, weight: Array | None, reduction: str
+):
+    scores, others = jax.nn.log_sigmoid(input), jax.nn.log_sigmoid(-input)
+    loss = -(target * scores + (1 - target) * others)
+    loss = loss if weight is None else loss * weight
+    return reduced(jnp.mean(loss, axis=-1), reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def multilabel_soft_margin_loss(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
+    """The mean over classes of binary cross entropies of logits.
+
+    Args:
+        weight: one number w for each class.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target `(N, C)`; a number, or `(N,)` with `reduction='none'`.
+
+    Example:
+        >>> kuai.nn.functional.multilabel_soft_margin_loss(kuai.zeros(1, 2), kuai.ones(1, 2))
+        tensor(0.6931)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _multilabel_soft_margin_loss_op(input, target, weight, reduction)
+
+
+@op(function=False, method=False, grad="MultiMarginLossBackward0", autocast="float32")
+def _multi_margin_loss_op(
+    input: Array, target: Array, weight: Array | None, p: int, margin: float, reduction: str
+):
+    rows, index = jnp.atleast_2d(input), jnp.atleast_1d(target)
+    if index.shape != rows.shape[:1]:
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of "
+            f"input samples (batch size). Expected target size [{rows.shape[0]}], "
+            f"but got {list(target.shape)}. Input has shape {list(input.shape)}."
+        )
+    chosen = jnp.arange(rows.shape[1], dtype=index.dtype) == index[:, None]
+    right = jnp.sum(jnp.where(chosen, rows, 0), axis=1, keepdims=True)
+    short = margin - right + rows
+    loss = jnp.where((short > 0) & ~chosen, short, jnp.zeros((), rows.dtype)) ** p
+    loss = loss if weight is None else loss * weight[index][:, None]
+    total = jnp.sum(loss, axis=1) / rows.shape[1]
+    return reduced(total.reshape(input.shape[:-1]), reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def multi_margin_loss(
+    input,
+    target,
+    p=1,
+    margin=1.0,
+    weight=None,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
+    """Σ max(0, margin - x_y + x_i)ᵖ / C over all classes i other than y.
+
+    Args:
+        p: 1 or 2.
+        margin: by how much.
+        weight: one number w for each class.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input `(N, C)` or `(C,)`, target `(N,)` or `()` of class indices.
+
+    Example:
+        >>> kuai.nn.functional.multi_margin_loss(kuai.zeros(1, 2), kuai.tensor([0]))
+        tensor(0.5000)
+
+    Reference: Crammer & Singer, "On the algorithmic implementation of multiclass kernel-based
+    vector machines", 2001.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
+    return _multi_margin_loss_op(input, target, weight, p, float(margin), reduction)
+
+
+@op(function=False, method=False, grad="MultilabelMarginLossBackward0", autocast="float32")
+def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
+    if input.shape != target.shape:
+        raise RuntimeError(
+            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+        )
+    rows, index = jnp.atleast_2d(input), jnp.atleast_2d(target)
+    used = jnp.cumsum(index < 0, axis=1) == 0  # a row's labels end at the first negative one
+    one_hot = (index[:, :, None] == jnp.arange(rows.shape[1], dtype=index.dtype)) & used[:, :, None]
+    is_target = jnp.any(one_hot, axis=1)
+    right = jnp.sum(jnp.where(one_hot, rows[:, None, :], 0), axis=2)
+    short = 1 - right[:, :, None] + rows[:, None, :]
+    counts = used[:, :, None] & ~is_target[:, None, :] & (short > 0)
+    loss = jnp.sum(jnp.where(counts, short, 0), axis=(1, 2)) / rows.shape[1]
+    return reduced(loss.reshape(input.shape[:-1]), reduction)
+
+
+@composite(function=False, method=False, functional=True)
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """Σ max(0, 1 - x_y + x_i) / C over all labels y and all classes i that are no label.
+
+    Args:
+        target: class indices, ended by a negative one.
+        size_average, reduce: PyTorch's old spelling of `reduction`, deprecated.
+        reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
+
+    Shape:
+        input and target `(N, C)` or `(C,)`; a row's labels end at the first negative one.
+
+    Example:
+        >>> y = kuai.tensor([[0, -1]])
+        >>> kuai.nn.functional.multilabel_margin_loss(kuai.zeros(1, 2), y)
+        tensor(0.5000)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _multilabel_margin_loss_op(input, target, reduction)
