@@ -2,6 +2,7 @@
 
 import sys
 
-from kuai_command import main
+if __name__ == "__main__":
+    from kuai_command import main
 
-sys.exit(main())
+    sys.exit(main())

@@ -26,7 +26,8 @@ def _assert(condition, message):
     """
     if overriding.overrides(type(condition)):
         return overriding.dispatch(_assert, [condition], (condition, message), {})
-    assert condition, message
+    if not condition:
+        raise AssertionError(message)
 
 
 def _assert_async(condition, message=None):

@@ -76,7 +76,7 @@ class GraphModule(Module):
         ...     if node.target is operator.add:
         ...         node.target = operator.sub
         >>> traced.recompile().src.strip().splitlines()[2].strip()
-        'sub = relu - 1;  relu = None'
+        'add = relu - 1;  relu = None'
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
