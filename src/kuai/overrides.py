@@ -176,6 +176,7 @@ def is_tensor_method_or_property(func) -> bool:
     return any(func is method for method in REGISTRY.methods.values())
 
 
+@functools.lru_cache(maxsize=1024)
 def resolve_name(f) -> str | None:
     """What an operation is called.
 

@@ -1,6 +1,7 @@
 """timm: small variants of its architectures: forward, backward, a step, features."""
 
 import timm
+import timm.optim
 import torch
 from casekit import case, train
 

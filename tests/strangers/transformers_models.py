@@ -108,7 +108,7 @@ def saved_and_loaded():
     assert torch.equal(model(ids).logits, again(ids).logits)
 
 
-def trainer():
+def trainer(saves):
     import tempfile
 
     config = transformers.LlamaConfig(**SMALL, num_key_value_heads=2)
@@ -116,11 +116,13 @@ def trainer():
     rows = [{"input_ids": row, "labels": row} for row in tokens().repeat(6, 1)]
     with tempfile.TemporaryDirectory() as folder:
         options = transformers.TrainingArguments(
-            folder, max_steps=3, save_steps=2, per_device_train_batch_size=2, report_to=[],
+            folder, max_steps=3, save_steps=2, save_strategy="steps" if saves else "no", per_device_train_batch_size=2, report_to=[],
             logging_steps=1, use_cpu=True,
         )  # fmt: skip
         result = transformers.Trainer(model, options, train_dataset=rows).train()
         assert result.global_step == 3
+        if not saves:
+            return
         again = transformers.Trainer(model, options, train_dataset=rows)
         assert again.train(resume_from_checkpoint=True).global_step == 3
 
@@ -136,4 +138,5 @@ case("ViT", vit)
 case("CLIP", clip)
 case("Whisper", whisper)
 case("from_pretrained", saved_and_loaded)
-case("Trainer", trainer)
+case("Trainer", trainer, False)
+case("Trainer with checkpoints", trainer, True)

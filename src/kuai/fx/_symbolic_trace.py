@@ -215,6 +215,8 @@ class Tracer(TracerBase):
     def _parameter(self, parameter: inspect.Parameter, concrete: dict) -> Any:
         name = parameter.name
         if name in concrete and concrete[name] is not PH:
+            # it may still be given, and is not looked at
+            self.create_proxy("placeholder", name, (concrete[name],), {})
             return concrete[name]
         if parameter.kind is parameter.VAR_POSITIONAL:
             return [self.create_proxy("placeholder", f"*{name}", (), {})]

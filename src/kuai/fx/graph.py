@@ -116,7 +116,8 @@ class Graph:
 
     def _target_to_str(self, target: Any) -> str:
         if callable(target):
-            name = target.__name__ if hasattr(target, "__name__") else type(target).__name__
+            known = resolve_name(target)
+            name = known.rpartition(".")[2] if known else getattr(target, "__name__", type(target).__name__)
         else:
             name = str(target)
         name = name[2:-2] if name.startswith("__") and name.endswith("__") else name

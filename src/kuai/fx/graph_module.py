@@ -101,7 +101,8 @@ class GraphModule(Module):
         for target in sorted(set(map(str, wanted)), key=lambda name: name.count(".")):
             if target not in root:
                 raise RuntimeError(
-                    f"Node referenced target {target} but that target was not provided in `root`!"
+                    f"Node {target} referenced target {target} but that target was not provided in "
+                    "``root``!"
                 )
             _assign_attr(root[target], self, target)
 

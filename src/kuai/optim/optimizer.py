@@ -277,10 +277,11 @@ def _with_hooks(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def step(self, *args, **kwargs):
-        # called by a subclass's own step, or of a wrapper that never was an optimizer itself
-        if type(self).step is not step or "_optimizer_step_pre_hooks" not in self.__dict__:
-            return function(self, *args, **kwargs)
+        if type(self).step is not step:
+            return function(self, *args, **kwargs)  # called by a subclass's own step
         self._opt_called = True
+        if "_optimizer_step_pre_hooks" not in self.__dict__:
+            return function(self, *args, **kwargs)  # of a wrapper that has made no optimizer itself
         args, kwargs = _run_pre_hooks(self, args, kwargs)
         result = function(self, *args, **kwargs)
         if modes.state.recorder is not None:
