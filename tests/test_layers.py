@@ -24,14 +24,17 @@ LAYERS = [
     {"nn"},
     {"data", "optim", "saving"},
     {"train", "vision"},
-    {"amp", "autograd", "backends", "func", "utils", FILES_BESIDE},
+    {
+        *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cuda", "distributed", "export"),
+        *("func", "fx", "jit", "multiprocessing", "onnx", "standin", "utils", FILES_BESIDE),
+    },
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 #: The rooms of a package, the lowest first; a file beside them lies below them all.
 ROOMS = {
-    "nn": ["base", "modules", "parallel", "utils", "watching"],
+    "nn": ["base", "modules", "parallel", "utils", "watching", "attention"],
     "ops": ["native", "math", "array", "nn", "control"],
     "engine": ["tensor", "autograd", "op", "compile"],
 }
@@ -234,7 +237,8 @@ def test_every_exception_is_still_needed():
 
 
 def test_no_file_is_named_like_a_standard_module():
-    import_paths_of_torch = {"kuai.random", "kuai.types", "kuai.inspect"}
+    import_paths_of_torch = {"kuai.random", "kuai.types", "kuai.inspect", "kuai.multiprocessing"}
+    import_paths_of_torch |= {"kuai.cuda.random"}
     names = {name for name, path in FILES.items() if path.name != "__init__.py"}  # not the rooms
     taken = {name for name in names if name.rpartition(".")[2] in sys.stdlib_module_names}
     assert taken <= import_paths_of_torch

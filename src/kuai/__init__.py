@@ -103,7 +103,8 @@ from kuai.saving import (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao", "as_torch", "cpu", "distributed",
+        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
+        "as_torch", "cpu", "distributed",
         "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
         "quantization", "return_types", "serialization", "testing", "torch_version",
         "types", "version", "xpu",

@@ -26,9 +26,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
     """
     kind, size = dtypes.to_jax(dtype), memoryview(buffer).nbytes
     if not size or count == 0:
-        raise ValueError(
-            f"both buffer length ({size}) and count ({count}) must not be 0"
-        )
+        raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
     if offset < 0 or offset >= size:
         raise ValueError(
             f"offset ({offset} bytes) must be non-negative and no greater than buffer length "

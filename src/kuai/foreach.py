@@ -1,6 +1,7 @@
 """`kuai._foreach_…`: one operation on each tensor of a list.
 
-PyTorch launches one kernel for a list. Here each tensor has its call, and a compiled step joins them.
+PyTorch launches one kernel for a list. Here each tensor has its call, and a compiled step joins
+them.
 """
 
 from kuai.engine.op import REGISTRY
@@ -27,7 +28,11 @@ def foreach(name: str):
 
     def function(self, *args, **kwargs):
         count = len(self)
-        rows = zip(*(_spread(argument, count) for argument in args), strict=True) if args else [()] * count
+        rows = (
+            zip(*(_spread(argument, count) for argument in args), strict=True)
+            if args
+            else [()] * count
+        )
         made = [each(tensor, *row, **kwargs) for tensor, row in zip(self, rows, strict=True)]
         return None if changes else made
 

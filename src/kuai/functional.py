@@ -1,4 +1,4 @@
-"""`kuai.functional`: PyTorch's file of functions that are made of others; all operations are here."""
+"""`kuai.functional`: PyTorch's file of functions made of others; all operations are here."""
 
 from kuai.ops.table import FUNCTIONS
 

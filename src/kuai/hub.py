@@ -137,7 +137,7 @@ def _unzipped(path: pathlib.Path) -> pathlib.Path:
         return pathlib.Path(archive.extract(archive.infolist()[0], path.parent))
 
 
-# Folders with a `hubconf.py` -----------------------------------------------------------------------
+# Folders with a `hubconf.py` ----------------------------------------------------------------------
 
 
 def list(
@@ -183,9 +183,7 @@ def load(
         source: "local".
     """
     if source not in ("github", "local"):
-        raise ValueError(
-            f'Unknown source: "{source}". Allowed values: "github" | "local".'
-        )
+        raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
     return _entry(_hubconf(repo_or_dir, source), model)(*args, **kwargs)
 
 

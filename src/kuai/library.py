@@ -342,8 +342,8 @@ def _load_library(path: str) -> None:
     parts = pathlib.Path(path).parts
     if not known.intersection(parts):
         raise OSError(
-            f"{path} holds operations that are compiled for the real PyTorch, and cannot be loaded: "
-            "here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
+            f"{path} holds operations that are compiled for the real PyTorch, and cannot be "
+            "loaded: here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
         )
     _LOADED.add(path)
 

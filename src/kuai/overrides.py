@@ -1,15 +1,14 @@
 """`kuai.overrides`: types and modes that say what operations on them are.
 
-A class with a `__torch_function__` is asked by every operation that gets an object of it, whether it
-is a subclass of Tensor or not; a `TorchFunctionMode` is asked by all operations while it is on.
+A class with a `__torch_function__` is asked by every operation that gets an object of it, whether
+it is a subclass of Tensor or not; a `TorchFunctionMode` is asked by all operations while it is on.
 """
 
 import functools
 
 import kuai
-
 from kuai.engine.op import REGISTRY
-from kuai.engine.op.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass
+from kuai.engine.op.subclasses import DisableTorchFunctionSubclass
 from kuai.engine.tensor import Tensor, modes, overriding
 from kuai.engine.tensor.overriding import relevant
 
@@ -41,7 +40,9 @@ def has_torch_function(relevant_args) -> bool:
     state = modes.state
     if state.overriding_off == overriding.EVERYTHING:
         return False
-    return bool(state.function_modes) or (not state.overriding_off and bool(relevant(relevant_args)))
+    return bool(state.function_modes) or (
+        not state.overriding_off and bool(relevant(relevant_args))
+    )
 
 
 def has_torch_function_unary(argument) -> bool:

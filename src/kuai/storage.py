@@ -80,7 +80,6 @@ class UntypedStorage:
         """All elements."""
         return list(value(self._whole()).tobytes())
 
-
     @classmethod
     def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> FileStorage:
         """The bytes of a file, which are read where they are asked for."""
@@ -168,6 +167,3 @@ def untyped_storage(self) -> UntypedStorage:
 def storage(self) -> TypedStorage:
     """The storage of the tensor, in elements."""
     return TypedStorage(self)
-
-
-

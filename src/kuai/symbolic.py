@@ -1,7 +1,7 @@
 """Sizes that are not known: PyTorch's `SymInt` and its relatives, which Kuai never makes.
 
-All sizes are Python numbers here, also in compiled functions, so the classes are for annotations and
-`isinstance`, and the functions are those of numbers.
+All sizes are Python numbers here, also in compiled functions, so the classes are for annotations
+and `isinstance`, and the functions are those of numbers.
 """
 
 import math

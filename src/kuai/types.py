@@ -9,7 +9,7 @@ from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.size import Size
 from kuai.symbolic import SymBool, SymFloat, SymInt
 
-__all__ = ["Device", "FileLike", "IntLikeType", "Number", "Storage"]
+__all__ = ["Device", "_dtype", "FileLike", "IntLikeType", "Number", "Storage"]
 
 Number = builtins.int | builtins.float | builtins.bool
 IntLikeType = builtins.int | SymInt

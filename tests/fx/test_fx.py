@@ -71,7 +71,11 @@ def test_a_traced_module_computes_the_same(t):
     net, x = modules_of(t)["small"](), t.rand(2, 4)
     traced = t.fx.symbolic_trace(net)
     expected = net(x).tolist()
-    same = [traced, copy.deepcopy(traced), pickle.loads(pickle.dumps(t.fx.symbolic_trace(nn_of(t))))]
+    same = [
+        traced,
+        copy.deepcopy(traced),
+        pickle.loads(pickle.dumps(t.fx.symbolic_trace(nn_of(t)))),
+    ]
     assert same[0](x).tolist() == same[1](x).tolist() == expected
     assert same[2](x).tolist() == nn_of(t)(x).tolist()
     assert list(traced.state_dict()) == list(same[1].state_dict())

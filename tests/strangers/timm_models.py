@@ -6,7 +6,8 @@ import torch
 from casekit import case, train
 
 NAMES = (
-    "beit_base_patch16_224", "botnet26t_256", "cait_xxs24_224", "coat_lite_tiny", "coatnet_nano_rw_224",
+    "beit_base_patch16_224", "botnet26t_256", "cait_xxs24_224", "coat_lite_tiny",
+    "coatnet_nano_rw_224",
     "convit_tiny", "convmixer_768_32", "convnext_atto", "convnextv2_atto", "crossvit_tiny_240",
     "cspresnet50", "davit_tiny", "deit_tiny_patch16_224", "densenet121", "dla34", "dpn48b",
     "edgenext_xx_small", "efficientformer_l1", "efficientformerv2_s0", "efficientnet_b0",
@@ -18,13 +19,15 @@ NAMES = (
     "mobilenetv3_small_050", "mobilenetv4_conv_small", "mobileone_s0", "mobilevit_xxs",
     "mobilevitv2_050", "mvitv2_tiny", "nasnetalarge", "nest_tiny", "nextvit_small", "nf_resnet26",
     "pit_ti_224", "pnasnet5large", "poolformer_s12", "pvt_v2_b0", "regnetx_002", "regnety_002",
-    "repghostnet_050", "repvgg_a0", "repvit_m0_9", "res2net50_14w_8s", "resmlp_12_224", "resnest14d",
+    "repghostnet_050", "repvgg_a0", "repvit_m0_9", "res2net50_14w_8s", "resmlp_12_224",
+    "resnest14d",
     "resnet10t", "resnetv2_50", "rexnetr_200", "rdnet_tiny", "selecsls42", "seresnet18",
     "sequencer2d_s", "shvit_s1", "skresnet18", "starnet_s1", "swiftformer_xs",
     "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256", "swinv2_cr_tiny_224",
     "test_byobnet", "test_convnext", "test_efficientnet", "test_mambaout", "test_nfnet",
     "test_resnet", "test_vit", "test_vit2", "tiny_vit_5m_224", "tinynet_e", "tnt_s_patch16_224",
-    "tresnet_m", "twins_svt_small", "vgg11", "visformer_tiny", "vit_tiny_patch16_224", "vitamin_small_224",
+    "tresnet_m", "twins_svt_small", "vgg11", "visformer_tiny", "vit_tiny_patch16_224",
+    "vitamin_small_224",
     "volo_d1_224", "vovnet39a", "xception41", "xcit_nano_12_p16_224",
 )  # fmt: skip
 QUICK = ("test_vit", "test_resnet", "test_efficientnet", "test_convnext")

@@ -43,7 +43,13 @@ class lambda_model:
 
 def gpt2():
     config = transformers.GPT2Config(
-        n_embd=32, n_layer=2, n_head=4, vocab_size=50, n_positions=64, bos_token_id=1, eos_token_id=2
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        vocab_size=50,
+        n_positions=64,
+        bos_token_id=1,
+        eos_token_id=2,
     )
     model = transformers.GPT2LMHeadModel(config)
     ids = tokens()
@@ -116,7 +122,8 @@ def trainer(saves):
     rows = [{"input_ids": row, "labels": row} for row in tokens().repeat(6, 1)]
     with tempfile.TemporaryDirectory() as folder:
         options = transformers.TrainingArguments(
-            folder, max_steps=3, save_steps=2, save_strategy="steps" if saves else "no", per_device_train_batch_size=2, report_to=[],
+            folder, max_steps=3, save_steps=2, save_strategy="steps" if saves else "no",
+            per_device_train_batch_size=2, report_to=[],
             logging_steps=1, use_cpu=True,
         )  # fmt: skip
         result = transformers.Trainer(model, options, train_dataset=rows).train()

@@ -4,7 +4,15 @@ import contextlib
 
 from kuai.engine.tensor import devices
 
-__all__ = ["allow_tf32", "benchmark", "deterministic", "enabled", "flags", "is_available", "version"]
+__all__ = [
+    "allow_tf32",
+    "benchmark",
+    "deterministic",
+    "enabled",
+    "flags",
+    "is_available",
+    "version",
+]
 
 enabled = True
 benchmark = False

@@ -59,7 +59,9 @@ class Notes:
 
     def print(self) -> None:
         """What was noted, on the error stream."""
-        lines = ["kuai run: asked for and not there:" if self.missing else "kuai run: all was there"]
+        lines = [
+            "kuai run: asked for and not there:" if self.missing else "kuai run: all was there"
+        ]
         lines += _listed(self.missing)
         if self.fused:
             flushes = Counter(
@@ -73,6 +75,8 @@ class Notes:
 
 
 def _listed(counts: Counter[str]) -> list[str]:
-    lines = [f"  {text} ({n} times)" if n > 1 else f"  {text}" for text, n in counts.most_common(_MOST)]
+    lines = [
+        f"  {text} ({n} times)" if n > 1 else f"  {text}" for text, n in counts.most_common(_MOST)
+    ]
     more = len(counts) - _MOST
     return lines + ([f"  … and {more} more"] if more > 0 else [])

@@ -273,7 +273,8 @@ def set_per_process_memory_fraction(fraction: float, device: Any = None) -> None
         RuntimeError: always; it says what to set.
     """
     raise RuntimeError(
-        f"set XLA_PYTHON_CLIENT_MEM_FRACTION={fraction} in the environment, before the program starts"
+        f"set XLA_PYTHON_CLIENT_MEM_FRACTION={fraction} in the environment, before the program "
+        "starts"
     )
 
 

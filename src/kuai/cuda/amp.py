@@ -2,8 +2,8 @@
 
 import functools
 
-from kuai.amp.grad_scaler import GradScaler as _GradScaler
 from kuai.amp import custom_bwd as _custom_bwd, custom_fwd as _custom_fwd
+from kuai.amp.grad_scaler import GradScaler as _GradScaler
 from kuai.engine.op.autocast import autocast as _autocast
 from kuai.engine.tensor.dtypes import float16
 
@@ -27,4 +27,6 @@ class GradScaler(_GradScaler):
         self, init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000,
         enabled=True,
     ):  # fmt: skip
-        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+        super().__init__(
+            "cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled
+        )

@@ -29,7 +29,6 @@ class Dataset(Generic[_Sample]):
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
 
 
-
 class IterableDataset(Dataset[_Sample]):
     """Base class for data sets that give their samples one after the other.
 

@@ -1,8 +1,8 @@
 """`kuai.distributed`: one process, rank 0 of 1.
 
 Programs ask who they are, join a group and exchange tensors also when they run alone; then each
-exchange gives back what was put in. Kuai divides work between devices inside of a program, and has no
-processes that exchange tensors: a group of more than one is refused.
+exchange gives back what was put in. Kuai divides work between devices inside of a program, and has
+no processes that exchange tensors: a group of more than one is refused.
 """
 
 from kuai.distributed import algorithms as algorithms, fsdp as fsdp

@@ -1,3 +1,3 @@
-"""`kuai.distributed.algorithms`: PyTorch's communication hooks, which one process has no use for."""
+"""`kuai.distributed.algorithms`: PyTorch's communication hooks, of no use to one process."""
 
 __all__: list[str] = []

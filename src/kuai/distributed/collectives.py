@@ -149,7 +149,9 @@ def reduce_scatter(
 reduce_scatter_tensor = all_gather_into_tensor
 
 
-def all_to_all(output_tensor_list: list, input_tensor_list: list, group: Any = None, async_op=False):
+def all_to_all(
+    output_tensor_list: list, input_tensor_list: list, group: Any = None, async_op=False
+):
     """For each process a tensor of each: the only one."""
     return scatter(output_tensor_list[0], input_tensor_list, group=group, async_op=async_op)
 

@@ -48,7 +48,9 @@ class ExportedProgram:
         return self._program
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("Unable to call ExportedProgram directly. You should use `module()` instead.")
+        raise RuntimeError(
+            "Unable to call ExportedProgram directly. You should use `module()` instead."
+        )
 
     def __repr__(self) -> str:
         return f"ExportedProgram({self._program!r})"
@@ -80,7 +82,9 @@ def export(
     Differs from PyTorch: there is no graph to look at; `kuai.fx` makes one.
     """
     if not isinstance(args, tuple):
-        raise TypeError(f"Expecting `args` to be a tuple of example positional inputs, got {type(args)}")
+        raise TypeError(
+            f"Expecting `args` to be a tuple of example positional inputs, got {type(args)}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "program.zip")
         shapes = named(dynamic_shapes)

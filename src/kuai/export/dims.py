@@ -12,14 +12,14 @@ class _Kind(type):
     """`Dim.AUTO`, `Dim.DYNAMIC`, `Dim.STATIC` belong to the class."""
 
     @property
-    def AUTO(cls) -> str:  # noqa: N802 - PyTorch's name
+    def AUTO(cls) -> str:
         """Left open, with a name of its own."""
         return "auto"
 
     DYNAMIC = AUTO
 
     @property
-    def STATIC(cls) -> None:  # noqa: N802 - PyTorch's name
+    def STATIC(cls) -> None:
         """As in the example."""
         return None
 

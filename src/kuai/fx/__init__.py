@@ -1,7 +1,7 @@
 """`kuai.fx`: a module's computation as a graph that can be read, changed and run.
 
-`symbolic_trace` runs a module's `forward` on stand-ins, `Proxy`, that note what is done to them. The
-notes are a `Graph`; a `GraphModule` runs a graph as the Python code that it is equal to.
+`symbolic_trace` runs a module's `forward` on stand-ins, `Proxy`, that note what is done to them.
+The notes are a `Graph`; a `GraphModule` runs a graph as the Python code that it is equal to.
 """
 
 from kuai.fx._symbolic_trace import Tracer, is_fx_tracing, symbolic_trace, wrap

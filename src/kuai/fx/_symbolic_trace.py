@@ -14,8 +14,8 @@ from kuai.fx.graph import Graph
 from kuai.fx.graph_module import GraphModule
 from kuai.fx.node import Argument
 from kuai.fx.proxy import ParameterProxy, Proxy, TracerBase
-from kuai.nn.modules.container import Sequential
 from kuai.nn.base.module import Module
+from kuai.nn.modules.container import Sequential
 from kuai.nn.parameter import Parameter
 
 __all__ = ["PH", "Tracer", "is_fx_tracing", "symbolic_trace", "wrap"]
@@ -48,13 +48,13 @@ def wrap(fn_or_name: str | Callable) -> Any:
 
     Example:
         >>> @kuai.fx.wrap
-        ... def add_length(x):
+        ... def f(x):
         ...     return x + len(x)
-        >>> print(kuai.fx.symbolic_trace(lambda x: add_length(x)).graph)
+        >>> print(kuai.fx.symbolic_trace(lambda x: f(x)).graph)
         graph():
             %x : [num_users=1] = placeholder[target=x]
-            %add_length : [num_users=1] = call_function[target=add_length](args = (%x,), kwargs = {})
-            return add_length
+            %f : [num_users=1] = call_function[target=f](args = (%x,), kwargs = {})
+            return f
     """
     if not callable(fn_or_name) and not isinstance(fn_or_name, str):
         raise RuntimeError(
@@ -82,7 +82,9 @@ class Tracer(TracerBase):
         self, autowrap_modules: tuple = (math,), autowrap_functions: tuple = (),
         param_shapes_constant: bool = False,
     ):  # fmt: skip
-        functions = [f for m in autowrap_modules for n, f in vars(m).items() if n[0] != "_" and callable(f)]
+        functions = [
+            f for m in autowrap_modules for n, f in vars(m).items() if n[0] != "_" and callable(f)
+        ]
         self._autowrap_function_ids = {id(f) for f in (*functions, *autowrap_functions)}
         self._autowrap_search = list(autowrap_modules)
         self.param_shapes_constant = param_shapes_constant
@@ -108,9 +110,7 @@ class Tracer(TracerBase):
                 return name
         raise NameError("module is not installed as a submodule")
 
-    def call_module(
-        self, m: Module, forward: Callable[..., Any], args: tuple, kwargs: dict
-    ) -> Any:
+    def call_module(self, m: Module, forward: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         """What the call of a module gives while tracing."""
         path = self.path_of_module(m)
         if self.is_leaf_module(m, path):
@@ -184,7 +184,9 @@ class Tracer(TracerBase):
         }
         kind = None if type(self) is Tracer else type(self)
         self.graph = Graph(owning_module=None, tracer_cls=kind or Tracer)
-        function, args = self.create_args_for_root(function, isinstance(root, Module), concrete_args)
+        function, args = self.create_args_for_root(
+            function, isinstance(root, Module), concrete_args
+        )
         with _Patches(self) as patches:
             patches.wrap_functions(getattr(function, "__globals__", {}))
             for module in self._autowrap_search:
@@ -207,7 +209,9 @@ class Tracer(TracerBase):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 args += given
             elif parameter.kind in (parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-                named |= given if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: given}
+                named |= (
+                    given if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: given}
+                )
             else:
                 args.append(given)
         return functools.partial(function, **named) if named else root_fn, args
@@ -272,7 +276,11 @@ class _Patches:
             return
         self.visited.add(id(names))
         for name, value in list(names.items()):
-            if name[:1] != "_" and callable(value) and id(value) in self.tracer._autowrap_function_ids:
+            if (
+                name[:1] != "_"
+                and callable(value)
+                and id(value) in self.tracer._autowrap_function_ids
+            ):
                 self._patch(names, name, value)
 
     def _patch(self, names, name, function):

@@ -84,7 +84,9 @@ class Graph:
             return relu
     """
 
-    def __init__(self, owning_module: Any = None, tracer_cls: Any = None, tracer_extras: Any = None):
+    def __init__(
+        self, owning_module: Any = None, tracer_cls: Any = None, tracer_extras: Any = None
+    ):
         self._root = Node(self, "", "root", "", (), {})
         self._names: set[str] = set()
         self._insert: Callable[[Node], None] = self._root.prepend
@@ -117,7 +119,11 @@ class Graph:
     def _target_to_str(self, target: Any) -> str:
         if callable(target):
             known = resolve_name(target)
-            name = known.rpartition(".")[2] if known else getattr(target, "__name__", type(target).__name__)
+            name = (
+                known.rpartition(".")[2]
+                if known
+                else getattr(target, "__name__", type(target).__name__)
+            )
         else:
             name = str(target)
         name = name[2:-2] if name.startswith("__") and name.endswith("__") else name
@@ -171,7 +177,9 @@ class Graph:
         """The result of the function."""
         return self.create_node("output", "output", (result,), type_expr=type_expr)
 
-    def node_copy(self, node: Node, arg_transform: Callable[[Node], Argument] = lambda n: n) -> Node:
+    def node_copy(
+        self, node: Node, arg_transform: Callable[[Node], Argument] = lambda n: n
+    ) -> Node:
         """A copy of another graph's node; `arg_transform` gives this graph's nodes for its."""
         made = self.create_node(
             node.op, node.target, map_arg(node.args, arg_transform),
@@ -430,8 +438,19 @@ class _Writer:
             pairs = (f"{self.text(k)}: {self.text(v)}" for k, v in argument.items())
             return "{" + ", ".join(pairs) + "}"
         if isinstance(argument, slice):
-            return f"slice({', '.join(map(self.text, (argument.start, argument.stop, argument.step)))})"
-        plain = (int, float, complex, str, bytes, type(None), type(...), dtypes.dtype, devices.device)
+            ends = map(self.text, (argument.start, argument.stop, argument.step))
+            return f"slice({', '.join(ends)})"
+        plain = (
+            int,
+            float,
+            complex,
+            str,
+            bytes,
+            type(None),
+            type(...),
+            dtypes.dtype,
+            devices.device,
+        )
         if type(argument) in (bool, *plain):
             return "..." if argument is ... else repr(argument)
         if callable(argument):

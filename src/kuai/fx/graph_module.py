@@ -47,7 +47,9 @@ def _copy_attr(from_module: Module, to_module: Module, target: str) -> None:
             return  # all of it is there
     value = getattr(from_module, field)
     if field in from_module._buffers:
-        to_module.register_buffer(field, value, field not in from_module._non_persistent_buffers_set)
+        to_module.register_buffer(
+            field, value, field not in from_module._non_persistent_buffers_set
+        )
     else:
         setattr(to_module, field, value)
 

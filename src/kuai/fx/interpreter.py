@@ -32,7 +32,9 @@ class Interpreter:
         tensor([2.])
     """
 
-    def __init__(self, module: Any, garbage_collect_values: bool = True, graph: Graph | None = None):
+    def __init__(
+        self, module: Any, garbage_collect_values: bool = True, graph: Graph | None = None
+    ):
         self.module = module
         self.submodules = dict(module.named_modules())
         self.graph: Graph = module.graph if graph is None else graph

@@ -1,12 +1,12 @@
 """A node of a graph: one operation, with its arguments and who uses its result.
 
-    op              target                       what it stands for
-    placeholder     name of a parameter          an argument of the function
-    get_attr        dotted name                  a parameter, buffer or other attribute
-    call_function   the function                 target(*args, **kwargs)
-    call_method     name of the method           args[0].target(*args[1:], **kwargs)
-    call_module     dotted name                  the submodule, called
-    output          "output"                     the result, args[0]
+op              target                       what it stands for
+placeholder     name of a parameter          an argument of the function
+get_attr        dotted name                  a parameter, buffer or other attribute
+call_function   the function                 target(*args, **kwargs)
+call_method     name of the method           args[0].target(*args[1:], **kwargs)
+call_module     dotted name                  the submodule, called
+output          "output"                     the result, args[0]
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ class Node:
         """The node in one line."""
         if self.op == "placeholder":
             default = "" if not self._args else f"(default={self._args[0]})"
-            return f"%{self.name} : [num_users={len(self.users)}] = placeholder[target={self.target}]{default}"
+            users = f"[num_users={len(self.users)}]"
+            return f"%{self.name} : {users} = placeholder[target={self.target}]{default}"
         if self.op == "output":
             return f"return {_format(self._args[0])}"
         return (

@@ -13,9 +13,27 @@ from kuai.engine.tensor import Tensor, devices, dtypes
 from kuai.fx.graph import Graph
 from kuai.fx.node import Argument, Node, Target, map_aggregate
 
-__all__ = ["Attribute", "GraphAppendingTracer", "ParameterProxy", "Proxy", "TraceError", "TracerBase"]
+__all__ = [
+    "Attribute",
+    "GraphAppendingTracer",
+    "ParameterProxy",
+    "Proxy",
+    "TraceError",
+    "TracerBase",
+]
 
-_PLAIN = (str, int, float, bool, complex, bytes, type(None), type(...), dtypes.dtype, devices.device)
+_PLAIN = (
+    str,
+    int,
+    float,
+    bool,
+    complex,
+    bytes,
+    type(None),
+    type(...),
+    dtypes.dtype,
+    devices.device,
+)
 
 
 class TraceError(ValueError):

@@ -1,8 +1,8 @@
 """`kuai.jit`: TorchScript's names. There is no TorchScript: functions and modules stay Python.
 
 What TorchScript was for has other names here: `kuai.compile` makes a function fast, `kuai.export`
-writes a model that runs without its source. So the decorators give back what they are given, queries
-answer no, and `save` and `load` say what to use instead.
+writes a model that runs without its source. So the decorators give back what they are given,
+queries answer no, and `save` and `load` say what to use instead.
 """
 
 import typing

@@ -1,4 +1,4 @@
-"""`kuai.multiprocessing`: Python's `multiprocessing`, and PyTorch's `spawn` of several processes."""
+"""`kuai.multiprocessing`: Python's `multiprocessing`, and PyTorch's `spawn`."""
 
 import multiprocessing as _python
 from multiprocessing import *  # noqa: F403 - PyTorch's module has all of its names

@@ -47,7 +47,7 @@ def _run(function, number, args, path):
         function(number, *args)
     except KeyboardInterrupt:
         pass  # whoever stopped the parent sees its message
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the parent raises it
         with open(path, "wb") as file:
             pickle.dump(traceback.format_exc(), file)
         raise SystemExit(1) from None

@@ -330,7 +330,7 @@ def _take_params(param_group: dict[str, Any]) -> None:
         param_group["param_names"] = names
 
 
-# What other packages' optimizers ask, about ways of computing that Kuai does not distinguish -------
+# What other packages' optimizers ask, about ways of computing that Kuai does not distinguish ------
 
 
 def _use_grad_for_differentiable(func):

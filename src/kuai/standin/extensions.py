@@ -12,7 +12,9 @@ from kuai.errors import StandInError
 
 __all__ = ["ExtensionFinder", "explained"]
 
-_THEIR_LIBRARIES = re.compile(r"lib(torch|c10|shm|caffe2)\w*[.\d]*\.(so|dylib|dll)|\b(torch|c10)\w*\.dll|_ZN?K?(2at|3c10|5torch)")
+_THEIR_LIBRARIES = re.compile(
+    r"lib(torch|c10|shm|caffe2)\w*[.\d]*\.(so|dylib|dll)|\b(torch|c10)\w*\.dll|_ZN?K?(2at|3c10|5torch)"
+)
 
 
 def explained(name: str, error: BaseException) -> StandInError | None:

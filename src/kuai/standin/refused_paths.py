@@ -34,7 +34,8 @@ _TABLE = {
     "distributed._composable": (_PROCESSES, ""),
     "distributed._composable.fsdp": (_PROCESSES, "fully_shard"),
     "distributed._functional_collectives": (
-        _PROCESSES, "all_to_all_single_autograd wait_tensor all_reduce all_gather_tensor",
+        _PROCESSES,
+        "all_to_all_single_autograd wait_tensor all_reduce all_gather_tensor",
     ),
     "distributed._tensor": (_PROCESSES, "DTensor"),
     "distributed._tensor.experimental": (_PROCESSES, "implicit_replication"),
@@ -45,24 +46,30 @@ _TABLE = {
     ),
     "distributed.algorithms.ddp_comm_hooks": (_PROCESSES, ""),
     "distributed.algorithms.ddp_comm_hooks.default_hooks": (
-        _PROCESSES, "bf16_compress_hook fp16_compress_hook",
+        _PROCESSES,
+        "bf16_compress_hook fp16_compress_hook",
     ),
     "distributed.algorithms.ddp_comm_hooks.powerSGD_hook": (
-        _PROCESSES, "PowerSGDState batched_powerSGD_hook powerSGD_hook",
+        _PROCESSES,
+        "PowerSGDState batched_powerSGD_hook powerSGD_hook",
     ),
     "distributed.algorithms.join": (_PROCESSES, "Join"),
     "distributed.checkpoint": (
-        _PROCESSES, "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",
+        _PROCESSES,
+        "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",
     ),
     "distributed.checkpoint._consolidate_hf_safetensors": (
-        _PROCESSES, "consolidate_safetensors_files",
+        _PROCESSES,
+        "consolidate_safetensors_files",
     ),
     "distributed.checkpoint.default_planner": (
-        _PROCESSES, "DefaultLoadPlanner DefaultSavePlanner",
+        _PROCESSES,
+        "DefaultLoadPlanner DefaultSavePlanner",
     ),
     "distributed.checkpoint.format_utils": (_PROCESSES, "dcp_to_torch_save"),
     "distributed.checkpoint.hf_storage": (
-        _PROCESSES, "HuggingFaceStorageReader HuggingFaceStorageWriter",
+        _PROCESSES,
+        "HuggingFaceStorageReader HuggingFaceStorageWriter",
     ),
     "distributed.checkpoint.state_dict": (_PROCESSES, _FSDP_STATE),
     "distributed.elastic": (_LAUNCHER, ""),

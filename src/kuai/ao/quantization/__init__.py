@@ -1,8 +1,8 @@
 """`kuai.ao.quantization`: quantized networks, which Kuai does not have.
 
-The two stubs, which mark where a network would be quantized, are modules that change nothing, as they
-are in PyTorch before a network is converted; so networks that are prepared for it run. What would
-quantize them says what to do instead.
+The two stubs, which mark where a network would be quantized, are modules that change nothing, as
+they are in PyTorch before a network is converted; so networks that are prepared for it run. What
+would quantize them says what to do instead.
 """
 
 from kuai.nn.base.module import Module

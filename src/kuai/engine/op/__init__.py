@@ -1,5 +1,6 @@
 """Operations: the decorators that make them of pure functions, autocast, fused updates."""
 
+from kuai.engine.op import subclasses as subclasses  # gives Tensor its `__torch_function__`
 from kuai.engine.op.autocast import Refused
 from kuai.engine.op.decorators import (
     Array,
@@ -10,7 +11,6 @@ from kuai.engine.op.decorators import (
     op,
     view_op,
 )
-from kuai.engine.op import subclasses as subclasses  # gives Tensor its `__torch_function__`
 from kuai.engine.op.registry import REGISTRY
 
 __all__ = [
