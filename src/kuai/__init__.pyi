@@ -14,6 +14,82 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 
 from kuai.engine.compile.compiler import Compiled as _AnyCompiled
 from kuai.ops import return_types
+from kuai import _C as _C
+from kuai import _custom_ops as _custom_ops
+from kuai import _dynamo as _dynamo
+from kuai import _prims_common as _prims_common
+from kuai import _tensor as _tensor
+from kuai import accelerator as accelerator
+from kuai import ao as ao
+from kuai import as_torch as as_torch
+from kuai import cpu as cpu
+from kuai import distributed as distributed
+from kuai import functional as functional
+from kuai import fx as fx
+from kuai import hub as hub
+from kuai import jit as jit
+from kuai import library as library
+from kuai import mps as mps
+from kuai import mtia as mtia
+from kuai import multiprocessing as multiprocessing
+from kuai import overrides as overrides
+from kuai import quantization as quantization
+from kuai import serialization as serialization
+from kuai import testing as testing
+from kuai import torch_version as torch_version
+from kuai import types as types
+from kuai import version as version
+from kuai import xpu as xpu
+from kuai.buffers import frombuffer as frombuffer
+from kuai.checking import _assert as _assert
+from kuai.checking import _assert_async as _assert_async
+from kuai.checking import _check as _check
+from kuai.checking import _check_index as _check_index
+from kuai.checking import _check_is_size as _check_is_size
+from kuai.checking import _check_not_implemented as _check_not_implemented
+from kuai.checking import _check_tensor_all as _check_tensor_all
+from kuai.checking import _check_type as _check_type
+from kuai.checking import _check_value as _check_value
+from kuai.checking import _check_with as _check_with
+from kuai.errors import OutOfMemoryError as OutOfMemoryError
+from kuai.precision import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from kuai.precision import get_deterministic_debug_mode as get_deterministic_debug_mode
+from kuai.precision import get_float32_matmul_precision as get_float32_matmul_precision
+from kuai.precision import get_num_interop_threads as get_num_interop_threads
+from kuai.precision import get_num_threads as get_num_threads
+from kuai.precision import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from kuai.precision import set_deterministic_debug_mode as set_deterministic_debug_mode
+from kuai.precision import set_float32_matmul_precision as set_float32_matmul_precision
+from kuai.precision import set_flush_denormal as set_flush_denormal
+from kuai.precision import set_num_interop_threads as set_num_interop_threads
+from kuai.precision import set_num_threads as set_num_threads
+from kuai.precision import use_deterministic_algorithms as use_deterministic_algorithms
+from kuai.queries import clear_autocast_cache as clear_autocast_cache
+from kuai.queries import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from kuai.queries import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from kuai.queries import get_device_module as get_device_module
+from kuai.queries import is_autocast_cache_enabled as is_autocast_cache_enabled
+from kuai.queries import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from kuai.queries import is_storage as is_storage
+from kuai.queries import is_vulkan_available as is_vulkan_available
+from kuai.queries import is_warn_always_enabled as is_warn_always_enabled
+from kuai.queries import set_autocast_cache_enabled as set_autocast_cache_enabled
+from kuai.queries import typename as typename
+from kuai.storage import TypedStorage as TypedStorage
+from kuai.storage import UntypedStorage as UntypedStorage
+from kuai.streams import Event as Event
+from kuai.streams import Stream as Stream
+from kuai.symbolic import SymBool as SymBool
+from kuai.symbolic import SymFloat as SymFloat
+from kuai.symbolic import SymInt as SymInt
+from kuai.symbolic import sym_float as sym_float
+from kuai.symbolic import sym_int as sym_int
+from kuai.symbolic import sym_ite as sym_ite
+from kuai.symbolic import sym_max as sym_max
+from kuai.symbolic import sym_min as sym_min
+from kuai.symbolic import sym_not as sym_not
+from kuai.symbolic import sym_sqrt as sym_sqrt
+from kuai.symbolic import sym_sum as sym_sum
 from kuai.saving.checkpoints.checkpointer import Checkpointer as Checkpointer
 from kuai.engine.tensor.randomness import Generator as Generator
 from kuai.engine.tensor.size import Size as Size
@@ -36,12 +112,15 @@ from kuai import func as func
 from kuai.engine.compile.compiler import fused as fused
 from kuai.engine.tensor.dtypes import iinfo as iinfo
 from kuai.engine.tensor.modes import inference_mode as inference_mode
+from builtins import str as layout
 from kuai import linalg as linalg
+from builtins import str as memory_format
 from kuai import nn as nn
 from kuai.engine.tensor.modes import no_grad as no_grad
 from kuai import onnx as onnx
 from kuai import ops as ops
 from kuai import optim as optim
+from kuai import precision as precision
 from kuai.nn.watching.profiling import profile as profile
 from kuai import profiler as profiler
 from kuai import random as random
@@ -49,6 +128,9 @@ from kuai.saving.safetensors_handle import safe_open as safe_open
 from kuai import saving as saving
 from kuai.engine.tensor.modes import set_grad_enabled as set_grad_enabled
 from kuai import special as special
+from kuai import standin as standin
+from kuai import storage as storage
+from kuai import streams as streams
 from kuai import utils as utils
 from kuai import vision as vision
 from kuai.engine.tensor.devices import device as _device
@@ -293,6 +375,7 @@ def dsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tens
 @overload
 def dsplit(input: Any, indices_or_sections: Any, *, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
 def dstack(tensors: Any, *, out: Any = None) -> Tensor: """The tensors behind each other, along dimension 2."""
+e: _float
 @overload
 def einsum(*args: Any, out: Any = None) -> Tensor: """Sums of products of elements, named by one letter per dimension."""
 @overload
@@ -334,11 +417,13 @@ def flipud(input: Any, *, out: Any = None) -> Tensor: """Up and down exchanged."
 float: _dtype
 float16: _dtype
 float32: _dtype
+float4_e2m1fn_x2: _dtype
 float64: _dtype
 float8_e4m3fn: _dtype
 float8_e4m3fnuz: _dtype
 float8_e5m2: _dtype
 float8_e5m2fnuz: _dtype
+float8_e8m0fnu: _dtype
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor: """The power computed in float64 (or complex128)."""
 def floor(input: Tensor, *, out: Any = None) -> Tensor: """The largest integer that is not above each element."""
 def floor_(input: Tensor) -> Tensor: """In-place version of `floor`."""
@@ -395,6 +480,7 @@ def index_fill_(input: Any, dim: Any, index: Any, value: Any) -> Tensor: """In-p
 def index_put(input: Any, indices: Any, values: Any, accumulate: Any = False, *, out: Any = None) -> Tensor: """The input with values at the places that a tuple of index tensors names."""
 def index_put_(input: Any, indices: Any, values: Any, accumulate: Any = False) -> Tensor: """In-place version of `index_put`."""
 def index_select(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """The slices along `dim` that `index` names."""
+inf: _float
 def infer_shapes(function: Any, *inputs: Any, **keywords: Any) -> Any: """The shapes a function or module would return, found without computing any value."""
 def initial_seed() -> _int: """The seed the default generator was last started from."""
 def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …)."""
@@ -515,6 +601,7 @@ def multinomial(input: Any, num_samples: Any, replacement: Any = False, *, gener
 def multiply(input: Any, other: Any, *, out: Any = None) -> Tensor: """`input * other`."""
 def multiply_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place version of `mul`."""
 def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor: """The product of a matrix and a vector, (n, k) · (k,) → (n,)."""
+nan: _float
 def nan_to_num(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor: """NaN and the infinities replaced by numbers."""
 def nan_to_num_(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor: """In-place version of `nan_to_num`."""
 def nanmean(input: Tensor, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The mean of the elements that are not NaN."""
@@ -531,6 +618,7 @@ def neg(input: Tensor, *, out: Any = None) -> Tensor: """`-input`."""
 def neg_(input: Tensor) -> Tensor: """In-place version of `neg`."""
 def negative(input: Tensor, *, out: Any = None) -> Tensor: """`-input`."""
 def negative_(input: Tensor) -> Tensor: """In-place version of `neg`."""
+newaxis: None
 def nextafter(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The next floating point number after `input` in the direction of `other`."""
 def nextafter_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `nextafter`."""
 @overload
@@ -556,6 +644,7 @@ def pdist(input: Tensor, p: _float = 2.0, *, out: Any = None) -> Tensor: """The 
 def permute(input: Any, *dims: Any, out: Any = None) -> Tensor: """The dimensions in another order."""
 @overload
 def permute(input: Any, dims: Any, *, out: Any = None) -> Tensor: """The dimensions in another order."""
+pi: _float
 def pinverse(input: Any, rcond: Any = 1e-15, *, out: Any = None) -> Tensor: """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
 def pixel_shuffle(input: Tensor, upscale_factor: _int, *, out: Any = None) -> Tensor: """Every r² channels become one of r times the height and width."""
 def pixel_unshuffle(input: Tensor, downscale_factor: _int, *, out: Any = None) -> Tensor: """Every r by r pixels become r² channels: the inverse of `pixel_shuffle`."""

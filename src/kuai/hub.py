@@ -14,6 +14,7 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
+from collections.abc import Sized
 from typing import Any
 from urllib.parse import urlparse
 
@@ -219,7 +220,9 @@ class tqdm:
 
     def __init__(self, iterable=None, total=None, disable=False, unit="it", **options):
         self.iterable, self.unit, self.n = iterable, unit, 0
-        self.total = len(iterable) if total is None and hasattr(iterable, "__len__") else total
+        if total is None and isinstance(iterable, Sized):
+            total = len(iterable)
+        self.total = total
         self.disable = disable or not sys.stderr.isatty()
 
     def __iter__(self):

@@ -45,7 +45,7 @@ class UntypedStorage:
 
     def nbytes(self) -> int:
         """Its size in bytes."""
-        return self._whole().nbytes
+        return int(self._whole().nbytes)
 
     def size(self) -> int:
         """Its number of elements, which are bytes."""

@@ -97,7 +97,7 @@ def _module(name: str, main: types.ModuleType) -> types.CodeType:
 
 def _found(name: str, spec: Any, main: types.ModuleType) -> types.CodeType:
     code = None if spec is None else spec.loader.get_code(spec.name)
-    if code is None:
+    if spec is None or code is None:
         raise _NoModule(f"there is no module {name!r} that can be run")
     main.__dict__.update(__file__=spec.origin, __builtins__=__builtins__, __loader__=spec.loader)
     main.__spec__, main.__package__ = spec, spec.parent

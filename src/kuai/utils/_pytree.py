@@ -370,7 +370,9 @@ def tree_map_(func: Callable, tree: PyTree, *rests: PyTree, is_leaf: Callable | 
 
 
 def _is_one(kind: Any, leaf: Any) -> bool:
-    return kind(leaf) if callable(kind) and not isinstance(kind, type) else isinstance(leaf, kind)
+    if callable(kind) and not isinstance(kind, type):
+        return bool(kind(leaf))
+    return isinstance(leaf, kind)
 
 
 def tree_map_only(kind: Any, func: Callable, tree: PyTree, /, is_leaf: Callable | None = None):

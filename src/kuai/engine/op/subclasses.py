@@ -54,7 +54,7 @@ def _converted(result, cls):
     return result
 
 
-def as_subclass(self, cls):
+def as_subclass(self, cls) -> Tensor:
     """The same tensor as one of the class `cls`: values, history and storage are shared.
 
     Example:

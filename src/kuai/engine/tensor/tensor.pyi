@@ -17,6 +17,8 @@ from kuai.engine.autograd.tape import HookHandle as _HookHandle
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.size import Size as _Size
+from kuai.storage import TypedStorage as _TypedStorage
+from kuai.storage import UntypedStorage as _UntypedStorage
 from numpy.typing import NDArray as _NDArray
 
 class Tensor:
@@ -162,6 +164,7 @@ class Tensor:
     def argmin(self, dim: _int | None = None, keepdim: _bool = False) -> Tensor: """The index of the first smallest element, in the flattened tensor or along a dimension."""
     def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor: """The indices that sort a tensor along a dimension."""
     def argwhere(self) -> Tensor: """The indices of the elements that are not zero, one a row."""
+    def as_subclass(self, cls: Any) -> Tensor: """The same tensor as one of the class `cls`: values, history and storage are shared."""
     def asin(self) -> Tensor: """The angle in [-π/2, π/2] whose sine each element is."""
     def asin_(self) -> Tensor: """In-place version of `asin`."""
     def asinh(self) -> Tensor: """The inverse hyperbolic sine of each element."""
@@ -626,6 +629,7 @@ class Tensor:
     @overload
     def squeeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
+    def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
     def storage_offset(self) -> _int: """How many elements of the storage come before this view."""
     @overload
     def stride(self) -> tuple[_int, ...]: """How many elements apart neighbours lie, as PyTorch would report it."""
@@ -720,6 +724,7 @@ class Tensor:
     def unsqueeze_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
     @overload
     def unsqueeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
+    def untyped_storage(self) -> _UntypedStorage: """The storage of the tensor, in bytes."""
     def var(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions."""
     def vdot(self, other: Tensor) -> Tensor: """`dot` with the first vector conjugated."""
     @overload

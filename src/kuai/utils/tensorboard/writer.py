@@ -29,7 +29,7 @@ class SummaryWriter:
         self, log_dir: Any = None, comment: str = "", purge_step: int | None = None,
         max_queue: int = 10, flush_secs: int = 120, filename_suffix: str = "",
     ):  # fmt: skip
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore[reportMissingImports]
 
         now = datetime.datetime.now().strftime("%b%d_%H-%M-%S")
         default = os.path.join("runs", f"{now}_{socket.gethostname()}{comment}")
@@ -56,7 +56,7 @@ class SummaryWriter:
         self, tag, values, global_step=None, bins="auto", walltime=None, max_bins=None
     ):
         """How the elements of a tensor are distributed."""
-        from tensorboard.compat.proto.summary_pb2 import HistogramProto
+        from tensorboard.compat.proto.summary_pb2 import HistogramProto  # pyright: ignore[reportMissingImports]
 
         flat = np.asarray(values, np.float64).reshape(-1)
         counts, limits = np.histogram(flat, bins=64)
@@ -69,7 +69,7 @@ class SummaryWriter:
     def add_image(self, tag, img_tensor, global_step=None, walltime=None, dataformats="CHW"):
         """A picture: numbers from 0 to 1, or bytes."""
         from PIL import Image
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
 
         pixels = np.asarray(img_tensor)
         pixels = pixels if pixels.dtype == np.uint8 else (pixels * 255).clip(0, 255).astype("uint8")
@@ -87,7 +87,7 @@ class SummaryWriter:
 
     def add_text(self, tag, text_string, global_step=None, walltime=None):
         """A text."""
-        from tensorboard.plugins.text.summary_v2 import text_pb
+        from tensorboard.plugins.text.summary_v2 import text_pb  # pyright: ignore[reportMissingImports]
 
         summary = text_pb(tag, text_string)
         self._write(summary, global_step, walltime)
@@ -102,12 +102,12 @@ class SummaryWriter:
             self.add_scalar(tag, number, global_step)
 
     def _add(self, tag, step, walltime, **content):
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
 
         self._write(Summary(value=[Summary.Value(tag=tag, **content)]), step, walltime)
 
     def _write(self, summary, step, walltime):
-        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportMissingImports]
 
         moment = time.time() if walltime is None else walltime
         self._writer.add_event(Event(summary=summary, step=step or 0, wall_time=moment))
