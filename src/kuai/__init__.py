@@ -62,11 +62,6 @@ _names.update(
 _names.update(_FUNCTIONS)
 _names.update(_TYPED)
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
-layout = memory_format = str
-strided = "torch.strided"
-contiguous_format = "torch.contiguous_format"
-preserve_format = "torch.preserve_format"
-channels_last = "torch.channels_last"
 
 from kuai import (
     amp,
@@ -85,6 +80,22 @@ from kuai import (
     storage,
     utils,
     vision,
+)
+from kuai.formats import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    jagged,
+    layout,
+    legacy_contiguous_format,
+    memory_format,
+    preserve_format,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
 )
 from kuai.func import vmap
 from kuai.nn.watching.debugging import debug, is_anomaly_enabled

@@ -108,13 +108,14 @@ from kuai.engine.tensor.modes import enable_grad as enable_grad
 from kuai import engine as engine
 from kuai import errors as errors
 from kuai.engine.tensor.dtypes import finfo as finfo
+from kuai import formats as formats
 from kuai import func as func
 from kuai.engine.compile.compiler import fused as fused
 from kuai.engine.tensor.dtypes import iinfo as iinfo
 from kuai.engine.tensor.modes import inference_mode as inference_mode
-from builtins import str as layout
+from kuai.formats import layout as layout
 from kuai import linalg as linalg
-from builtins import str as memory_format
+from kuai.formats import memory_format as memory_format
 from kuai import nn as nn
 from kuai.engine.tensor.modes import no_grad as no_grad
 from kuai import onnx as onnx
@@ -136,6 +137,8 @@ from kuai import vision as vision
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.randomness import Generator as _Generator
+from kuai.formats import layout as _layout
+from kuai.formats import memory_format as _memory_format
 from kuai.nn.base.module import Module as _Module
 from kuai.saving.exports.program import ExportedProgram as _ExportedProgram
 
@@ -290,7 +293,8 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Tensor: """The product of s
 @overload
 def chain_matmul(matrices: Any, *, out: Any = None) -> Tensor: """The product of several matrices, in the order that costs least."""
 def channel_shuffle(input: Tensor, groups: _int, *, out: Any = None) -> Tensor: """The channels, as a matrix with a row for each group, read column by column."""
-channels_last: _str
+channels_last: _memory_format
+channels_last_3d: _memory_format
 def cholesky(input: Any, upper: Any = False, *, out: Any = None) -> Tensor: """The triangular factor of `linalg.cholesky`."""
 def chunk(input: Any, chunks: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """Each element limited to the range `[min, max]`."""
@@ -325,7 +329,7 @@ def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) ->
 def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ..., *, out: Any = None) -> Any: """`true_fn(*operands)` if `pred`, else `false_fn(*operands)`."""
 def conj(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
-contiguous_format: _str
+contiguous_format: _memory_format
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a signal with each of O kernels; see `conv2d`."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate an image with each of O kernels."""
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a volume with each of O kernels; see `conv2d`."""
@@ -508,6 +512,7 @@ def isnan(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are no
 def isneginf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are -inf."""
 def isposinf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are +inf."""
 def isreal(input: Tensor, *, out: Any = None) -> Tensor: """Where elements have no imaginary part."""
+jagged: _layout
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The Kronecker product: every element of `input` times the whole of `other`."""
 def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> return_types.kthvalue: """The k-th smallest element along a dimension (k counts from 1), and where it is."""
 def lcm(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The least common multiple of two integers."""
@@ -516,6 +521,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """`input
 def ldexp_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `ldexp`."""
 def le(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input <= other`."""
 def le_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `le`."""
+legacy_contiguous_format: _memory_format
 def lerp(input: Tensor, end: Tensor, weight: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Linear interpolation: `input + weight * (end - input)`."""
 def lerp_(input: Tensor, end: Tensor, weight: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `lerp`."""
 def less(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input < other`."""
@@ -655,7 +661,7 @@ def positive(input: Any, *, out: Any = None) -> Tensor: """`+input`: the input i
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor: """`input` to the power of `exponent`."""
 def pow_(input: Any, exponent: Any, *, out: Any = None) -> Tensor: """In-place version of `pow`."""
 def prelu(input: Tensor, weight: Tensor, *, out: Any = None) -> Tensor: """The parametric rectifier: x where x > 0, a·x elsewhere, with learned slopes a."""
-preserve_format: _str
+preserve_format: _memory_format
 def prod(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The product of all elements, or along one dimension."""
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype: """The smallest dtype that is at least as wide and of at least the category of both."""
 def qr(input: Any, some: Any = True, *, out: Any = None) -> return_types.qr: """The factors of `linalg.qr`."""
@@ -740,6 +746,11 @@ def slice_scatter(input: Any, src: Any, dim: Any = 0, start: Any = None, end: An
 def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet: """The sign of the determinant and the logarithm of its absolute value."""
 def softmax(input: Any, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said."""
 def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, out: Any = None) -> return_types.sort: """The elements in order along a dimension, and where they were."""
+sparse_bsc: _layout
+sparse_bsr: _layout
+sparse_coo: _layout
+sparse_csc: _layout
+sparse_csr: _layout
 def split(tensor: Any, split_size_or_sections: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
 def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of the given sizes."""
 def sqrt(input: Tensor, *, out: Any = None) -> Tensor: """√x of each element."""
@@ -753,7 +764,7 @@ def squeeze(input: Any, dim: Any, *, out: Any = None) -> Tensor: """Dimensions o
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor: """The tensors one after the other along a new dimension."""
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> tuple[Tensor, Tensor]: """The standard deviation and the mean, `(std, mean)`."""
-strided: _str
+strided: _layout
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""
 def sub_(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `sub`."""
 def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""

@@ -95,7 +95,7 @@ def cudagraph_mark_step_begin() -> None:
     """Does nothing: XLA keeps the memory of results that somebody still holds."""
 
 
-def list_backends(exclude_tags=()) -> list[str]:
+def list_backends(exclude_tags=("debug", "experimental")) -> list[str]:
     """The names of what compiles: XLA.
 
     Example:

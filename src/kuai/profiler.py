@@ -63,6 +63,8 @@ def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first
     return action
 
 
-def tensorboard_trace_handler(dir_name: str, worker_name=None, use_gzip: bool = False):
+def tensorboard_trace_handler(
+    dir_name: str, worker_name=None, use_gzip: bool = False, use_python_export: bool = False
+):
     """A function that does nothing: Kuai's profile writes its folder itself."""
     return lambda profile: None

@@ -8,7 +8,7 @@ from kuai.cuda.graphs import CUDAGraph, graph, make_graphed_callables
 from kuai.engine.tensor import devices, randomness
 from kuai.engine.tensor.devices import device
 from kuai.errors import OutOfMemoryError
-from kuai.streams import Event, Stream, StreamContext, stream
+from kuai.streams import Event as _Event, Stream, StreamContext, stream
 
 __all__ = [
     "CUDAGraph",
@@ -218,6 +218,16 @@ def is_current_stream_capturing() -> bool:
 
 class device_of(contextlib.nullcontext):
     """A context that changes nothing; operations run where their tensors lie."""
+
+    def __init__(self, obj):
+        super().__init__(obj)
+
+
+class Event(_Event):
+    """A moment in the work of a GPU; two of them measure time, see `kuai.Event`."""
+
+    def __init__(self, enable_timing=False, blocking=False, interprocess=False, external=False):
+        super().__init__("cuda", enable_timing=enable_timing)
 
 
 # Memory -------------------------------------------------------------------------------------------
