@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method
+from kuai.engine.tensor.storage import address_of
 from kuai.engine.tensor.views import value
 
 __all__ = ["TypedStorage", "UntypedStorage"]
@@ -40,8 +41,8 @@ class UntypedStorage:
         return self._tensor.device
 
     def data_ptr(self) -> int:
-        """A number that is its own while it lives."""
-        return id(self._cell)
+        """Where it begins; 0 if it is empty."""
+        return address_of(self._cell) if self.nbytes() else 0
 
     def nbytes(self) -> int:
         """Its size in bytes."""

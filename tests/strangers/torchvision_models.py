@@ -47,8 +47,9 @@ def optical_flow():
 
 
 def detection(name):
+    sizes = {} if name.startswith("ssd") else {"min_size": 96, "max_size": 96}
     model = torchvision.models.get_model(
-        name, weights=None, weights_backbone=None, num_classes=3, min_size=96, max_size=96
+        name, weights=None, weights_backbone=None, num_classes=3, **sizes
     )
     images = [torch.rand(3, 96, 96)]
     targets = [{"boxes": torch.tensor([[8.0, 8.0, 60.0, 60.0]]), "labels": torch.tensor([1])}]

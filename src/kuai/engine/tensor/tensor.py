@@ -96,7 +96,10 @@ class Tensor:
 
     @property
     def device(self) -> devices.device:
-        """Where the values lie."""
+        """Where the values lie; where `meta` is the default, that, see docs/differences.md."""
+        default = devices.get_default_device()
+        if default.type == "meta":
+            return default
         return devices.device_of(resolve(self._storage).held)
 
     @property
