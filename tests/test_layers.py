@@ -34,7 +34,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 #: The rooms of a package, the lowest first; a file beside them lies below them all.
 ROOMS = {
-    "nn": ["base", "modules", "parallel", "utils", "watching", "attention"],
+    "nn": ["base", "modules", "parallel", "utils", "watching"],
     "ops": ["native", "math", "array", "nn", "control"],
     "engine": ["tensor", "autograd", "op", "compile"],
 }
