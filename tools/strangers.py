@@ -3,8 +3,8 @@
     make strangers
 
 The packages are installed from their index, unchanged and without PyTorch. Each program in
-`tests/strangers/` is started with `kuai run` in a process of its own, and says in a line for each of
-its cases how it went. A package that is not installed is named as such.
+`tests/strangers/programs/` is started with `kuai run` in a process of its own, and says in a line
+for each of its cases how it went. A package that is not installed is named as such.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).parent.parent
-PROGRAMS = ROOT / "tests" / "strangers"
+PROGRAMS = ROOT / "tests" / "strangers" / "programs"
 PAGE = ROOT / "docs" / "strangers.md"
 
 #: A program, and the packages that it uses.
@@ -36,10 +36,10 @@ REASONS = {
 }
 HEAD = """# Packages that know nothing of Kuai
 
-Written by `make strangers`, which installs packages from their index, unchanged and without PyTorch,
-and runs programs with them: `kuai run program.py`. A case of a model is forward, loss, backward and
+Written by `make strangers`, which installs packages from their index, unchanged and without
+PyTorch, and runs programs with them: `kuai run program.py`. A case of a model is forward, loss, backward and
 steps of an optimizer; of a language model also generation, with and without a cache. The programs
-are in [tests/strangers](../tests/strangers).
+are in [tests/strangers/programs](../tests/strangers/programs).
 
 """
 

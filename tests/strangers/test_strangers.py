@@ -43,7 +43,8 @@ def test_the_page_says_how_it_went():
 
 def test_a_case_that_fails_is_reported(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
-        "import torch\nprint('ok first')\nprint('failed second: ValueError: no')\nraise OSError('end')\n"
+        "import torch\nprint('ok first')\nprint('failed second: ValueError: no')\n"
+        "raise OSError('end')\n"
     )
     monkeypatch.setattr(strangers, "PROGRAMS", tmp_path)
     assert strangers.run("mine") == {

@@ -355,9 +355,9 @@ def view_as_complex(input: Array):
 
 def _bits(array, kind):
     """The same memory read as another type; the last dimension takes up a change of width."""
-    if kind == bool and array.dtype != bool:
+    if kind.kind == "b" and array.dtype.kind != "b":
         return _bits(array, jnp.dtype(jnp.uint8)) != 0
-    if array.dtype == bool and kind != bool:
+    if array.dtype.kind == "b" and kind.kind != "b":
         array = array.astype(jnp.uint8)
     if kind.kind == "c" and array.dtype.kind != "c":
         parts = _bits(array, jnp.finfo(kind).dtype)
