@@ -37,9 +37,9 @@ REASONS = {
 HEAD = """# Packages that know nothing of Kuai
 
 Written by `make strangers`, which installs packages from their index, unchanged and without
-PyTorch, and runs programs with them: `kuai run program.py`. A case of a model is forward, loss, backward and
-steps of an optimizer; of a language model also generation, with and without a cache. The programs
-are in [tests/strangers/programs](../tests/strangers/programs).
+PyTorch, and runs programs with them: `kuai run program.py`. A case of a model is forward, loss,
+backward and steps of an optimizer; of a language model also generation, with and without a cache.
+The programs are in [tests/strangers/programs](../tests/strangers/programs).
 
 """
 
