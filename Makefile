@@ -6,6 +6,7 @@
 #   make faults   interrupt writers and read beside them many times; the tests do it a few times
 #   make stories  every story and long sequences of random changes; the tests take a sample
 #   make strangers   run other people's packages on Kuai, and write docs/strangers.md
+#   make distributions  every distribution and every pair of them; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
 #   make signatures   write the table of PyTorch's signatures anew
@@ -26,7 +27,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories strangers stubs pages signatures bench clean
+.PHONY: train test check faults stories strangers distributions stubs pages signatures bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -56,6 +57,9 @@ strangers:
 	$(STRANGERS)/bin/python -m pip install --quiet --no-deps \
 		torchvision timm accelerate peft torchmetrics torchdiffeq
 	$(STRANGERS)/bin/python -m tools.strangers
+
+distributions: $(VENV)/.installed-test
+	KUAI_DISTRIBUTIONS=all $(BIN)/python -m pytest -n $(WORKERS) tests/distributions tests/masked
 
 stubs: $(VENV)/.installed-test
 	$(BIN)/python -m tools.make_stubs

@@ -22,11 +22,12 @@ LAYERS = [
     {"engine"},
     {"ops"},
     {"nn"},
-    {"data", "optim", "saving"},
+    {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
     {
         *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cuda", "distributed", "export"),
-        *("func", "fx", "jit", "multiprocessing", "onnx", "standin", "utils", FILES_BESIDE),
+        *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "signal", "standin"),
+        *("testing", "utils", FILES_BESIDE),
     },
     {"cli"},
 ]

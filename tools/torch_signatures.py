@@ -28,8 +28,11 @@ MODULES = (
     "autograd.functional",
     "compiler",
     "cuda",
+    "distributions",
+    "distributions.constraints",
     "func",
     "linalg",
+    "masked",
     "nn",
     "nn.functional",
     "nn.init",
@@ -39,7 +42,9 @@ MODULES = (
     "optim.lr_scheduler",
     "profiler",
     "random",
+    "signal.windows",
     "special",
+    "testing",
     "utils.checkpoint",
     "utils.data",
 )
@@ -79,7 +84,8 @@ def _with_methods(path: str, theirs: Any, ours: Any) -> Iterator[tuple[str, Any,
     names = dir(theirs) if theirs is torch.Tensor else vars(theirs)
     for name in sorted(names):
         is_method = callable(getattr(theirs, name, None)) and callable(getattr(ours, name, None))
-        if not name.startswith("_") and is_method:
+        is_property = isinstance(getattr(theirs, name, None), property)  # some may be called
+        if not name.startswith("_") and is_method and not is_property:
             yield f"{path}.{name}", getattr(theirs, name), getattr(ours, name)
 
 

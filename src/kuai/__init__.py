@@ -3,7 +3,6 @@
 # ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 
 import importlib as _importlib
-import math as _math
 
 from kuai.engine import settings as _settings
 
@@ -61,7 +60,9 @@ _names.update(
 )
 _names.update(_FUNCTIONS)
 _names.update(_TYPED)
-pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+from math import e, inf, nan, pi
+
+newaxis = None
 
 from kuai import (
     amp,
@@ -100,6 +101,8 @@ from kuai.formats import (
 from kuai.func import vmap
 from kuai.nn.watching.debugging import debug, is_anomaly_enabled
 from kuai.nn.watching.profiling import profile
+from kuai.nn.watching.proof import describe_modules as _describe_modules
+from kuai.optim.proof import describe_optimizers as _describe_optimizers
 from kuai.saving import (
     Checkpointer,
     export,
@@ -111,14 +114,16 @@ from kuai.saving import (
     save_file,
 )
 
+#: Families that are imported when somebody first asks for them: `import kuai` stays quick.
+_FAMILIES = ("distributions", "masked", "signal", "testing")
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
         "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
         "as_torch", "cpu", "distributed",
         "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
-        "quantization", "return_types", "serialization", "testing", "torch_version",
-        "types", "version", "xpu",
+        "quantization", "return_types", "serialization", "torch_version",
+        "types", "version", "xpu", *_FAMILIES,
     }
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
@@ -150,7 +155,10 @@ _LATE_NAMES = {
 }  # fmt: skip
 _HOMES = {_name: _home for _home, _late in _LATE_NAMES.items() for _name in _late}
 
-__all__ = [_name for _name in _names if not _name.startswith("_")]
+__all__ = [_name for _name in _names if not _name.startswith("_")] + [*_FAMILIES]
+
+_describe_modules()
+_describe_optimizers()
 
 
 def __getattr__(name):
@@ -164,3 +172,7 @@ def __getattr__(name):
         raise AttributeError(f"module 'kuai' has no attribute {name!r}")
     _names[name] = found
     return found
+
+
+def __dir__():
+    return sorted({*_names, *_LATE, *_HOMES})

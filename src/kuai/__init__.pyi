@@ -35,7 +35,6 @@ from kuai import multiprocessing as multiprocessing
 from kuai import overrides as overrides
 from kuai import quantization as quantization
 from kuai import serialization as serialization
-from kuai import testing as testing
 from kuai import torch_version as torch_version
 from kuai import types as types
 from kuai import version as version
@@ -103,6 +102,7 @@ from kuai import cuda as cuda
 from kuai import data as data
 from kuai.nn.watching.debugging import debug as debug
 from kuai.engine.tensor.devices import device as device
+from kuai import distributions as distributions
 from kuai.engine.tensor.dtypes import dtype as dtype
 from kuai.engine.tensor.modes import enable_grad as enable_grad
 from kuai import engine as engine
@@ -115,6 +115,7 @@ from kuai.engine.tensor.dtypes import iinfo as iinfo
 from kuai.engine.tensor.modes import inference_mode as inference_mode
 from kuai.formats import layout as layout
 from kuai import linalg as linalg
+from kuai import masked as masked
 from kuai.formats import memory_format as memory_format
 from kuai import nn as nn
 from kuai.engine.tensor.modes import no_grad as no_grad
@@ -128,10 +129,12 @@ from kuai import random as random
 from kuai.saving.safetensors_handle import safe_open as safe_open
 from kuai import saving as saving
 from kuai.engine.tensor.modes import set_grad_enabled as set_grad_enabled
+from kuai import signal as signal
 from kuai import special as special
 from kuai import standin as standin
 from kuai import storage as storage
 from kuai import streams as streams
+from kuai import testing as testing
 from kuai import utils as utils
 from kuai import vision as vision
 from kuai.engine.tensor.devices import device as _device
@@ -244,10 +247,12 @@ def atleast_3d(tensors: Any, *, out: Any = None) -> Tensor: """Each tensor with 
 def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: Any = False, count_include_pad: Any = True, *, out: Any = None) -> Tensor: """The mean of each window of a signal; see `avg_pool2d`."""
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1, out: Any = None) -> Tensor: """`beta * input + alpha * batch1 @ batch2` for batches of matrices."""
 def baddbmm_(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `baddbmm`."""
+def bartlett_window(window_length: Any, periodic: Any = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Bartlett window, 1 - |2n / N - 1|: a triangle."""
 def bernoulli(input: Any, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor: """1 with the probability given by each element (or `p`), else 0."""
 bfloat16: _dtype
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Any = None) -> Tensor: """A bilinear map: yₖ = x₁ᵀ Wₖ x₂ + bₖ."""
 def bincount(input: Any, weights: Any = None, minlength: Any = 0, *, out: Any = None) -> Tensor: """How often each number 0, 1, 2, … occurs, or the sum of its weights."""
+def binomial(count: Any, prob: Any, generator: Any = None, *, out: Any = None) -> Tensor: """Binomial numbers: how many of `count` trials succeed, each with probability `prob`."""
 def bitwise_and(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The bits set in both integers."""
 def bitwise_and_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_and`."""
 def bitwise_left_shift(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Each integer's bits moved left: `input * 2 ** other`."""
@@ -260,6 +265,7 @@ def bitwise_right_shift(input: Tensor | _float | _int | _bool | _complex, other:
 def bitwise_right_shift_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_right_shift`."""
 def bitwise_xor(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The bits set in exactly one of two integers."""
 def bitwise_xor_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_xor`."""
+def blackman_window(window_length: Any, periodic: Any = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Blackman window, 0.42 - 0.5 cos(2π n / N) + 0.08 cos(4π n / N)."""
 @overload
 def block_diag(*tensors: Any, out: Any = None) -> Tensor: """Matrices along the diagonal of a larger one."""
 @overload
@@ -461,6 +467,8 @@ def greater_equal_(input: Tensor | _float | _int | _bool | _complex, other: Tens
 def gt(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input > other`."""
 def gt_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `gt`."""
 half: _dtype
+def hamming_window(window_length: Any, periodic: Any = True, alpha: Any = 0.54, beta: Any = 0.46, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Hamming window, alpha - beta cos(2π n / N)."""
+def hann_window(window_length: Any, periodic: Any = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Hann window, 1/2 (1 - cos(2π n / N))."""
 def hardshrink(input: Tensor, lambd: _float | _int | _bool | _complex = 0.5, *, out: Any = None) -> Tensor: """x where |x| > lambd, 0 elsewhere."""
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
 def heaviside_(input: Tensor, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
@@ -512,7 +520,9 @@ def isnan(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are no
 def isneginf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are -inf."""
 def isposinf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are +inf."""
 def isreal(input: Tensor, *, out: Any = None) -> Tensor: """Where elements have no imaginary part."""
+def istft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False, *, out: Any = None) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
 jagged: _layout
+def kaiser_window(window_length: Any, periodic: Any = True, beta: Any = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Kaiser window, I₀(β √(1 - (2n / N - 1)²)) / I₀(β)."""
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The Kronecker product: every element of `input` times the whole of `other`."""
 def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> return_types.kthvalue: """The k-th smallest element along a dimension (k counts from 1), and where it is."""
 def lcm(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The least common multiple of two integers."""
@@ -764,6 +774,7 @@ def squeeze(input: Any, dim: Any, *, out: Any = None) -> Tensor: """Dimensions o
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor: """The tensors one after the other along a new dimension."""
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> tuple[Tensor, Tensor]: """The standard deviation and the mean, `(std, mean)`."""
+def stft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None, *, out: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
 strided: _layout
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""
 def sub_(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `sub`."""

@@ -3,6 +3,7 @@
 from kuai.engine.tensor.randomness import (
     Generator,
     default_generator,
+    fork_rng,
     get_rng_state,
     initial_seed,
     manual_seed,
@@ -13,6 +14,7 @@ from kuai.engine.tensor.randomness import (
 __all__ = [
     "Generator",
     "default_generator",
+    "fork_rng",
     "get_rng_state",
     "initial_seed",
     "manual_seed",

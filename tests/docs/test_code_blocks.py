@@ -1,6 +1,7 @@
 """Every Python block of the READMEs and the documents runs."""
 
 import json
+import linecache
 import pathlib
 import re
 import textwrap
@@ -27,7 +28,10 @@ def test_blocks_run(page):
     """In order and in one namespace, as a reader would type them."""
     names = {"__name__": "page"}
     for number, block in enumerate(blocks(page)):
-        exec(compile(block, f"{page}, block {number + 1}", "exec"), names)
+        name = f"{page}, block {number + 1}"
+        # as a notebook does it, so that the source of a function is to be had
+        linecache.cache[name] = len(block), None, block.splitlines(keepends=True), name
+        exec(compile(block, name, "exec"), names)
 
 
 def test_both_columns_of_the_comparison_are_the_same_program():

@@ -135,11 +135,16 @@ class World:
         self.handles, self.saved = [], []
         self.random = np.random.default_rng(1)
         self.read_closed, self.rebind_closed = shared_variable(1.0)
-        function = types.FunctionType(train.__code__, self.scope, "train", (1.0,))
-        self.function = function
-        compiled_function = kuai.compile(function) if compiled else function
-        self.compiled = compiled_function
-        self.run = lambda *batch: compiled_function(self, self.options, self.read_closed, *batch)
+        self.function = self.new_function()
+        self.compiled = kuai.compile(self.function) if compiled else self.function
+
+    def new_function(self):
+        """The step, with globals of its own to change."""
+        return types.FunctionType(train.__code__, self.scope, "train", (1.0,))
+
+    def run(self, *batch):
+        """A call of the step."""
+        return self.compiled(self, self.options, self.read_closed, *batch)
 
     def new_optimizer(self):
         """An optimizer of the parameters there are now."""
@@ -160,6 +165,36 @@ class World:
                 yield f"{name}.{key}", value
         yield from enumerate(self.saved)
         yield from ((f"seen {number}", loss) for number, loss in enumerate(self.options.seen))
+
+
+class ProvableWorld(World):
+    """A world whose step reads only what can be proven, so that it is replayed between changes."""
+
+    def new_function(self):
+        """The step."""
+        step = provable_train(self, self.options, self.read_closed)
+        return types.FunctionType(step.__code__, self.scope, "train", (1.0,), step.__closure__)
+
+    def run(self, *batch):
+        """A call of the step."""
+        return self.compiled(*batch)
+
+
+def provable_train(world, options, read_closed):
+    """A step without Python that has to be run at each call."""
+
+    def train(x, y, factor=1.0):
+        world.optimizer.zero_grad(set_to_none=SETTINGS["to_none"])  # noqa: F821
+        out = world.net(x) * factor * read_closed() * SETTINGS["scale"] * GAIN  # noqa: F821
+        out = out + SETTINGS["deep"]["offset"] + options.inner.bias  # noqa: F821
+        loss = nn.functional.mse_loss(out, y + options.shift) * options.weight
+        for term in options.terms:
+            loss = loss * term
+        loss.backward()
+        world.optimizer.step()
+        return loss
+
+    return train
 
 
 def shared_variable(number):

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from kuai import nn
+from kuai.engine.compile import replays
+from kuai.engine.compile.compiler import Compiled
 from kuai.engine.tensor.randomness import default_generator
-from tests.engine.random_changes import CHANGES, World
+from tests.engine.random_changes import CHANGES, ProvableWorld, World
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def no_hooks_are_left():
     """A change may register hooks of all modules, which other tests must not see."""
     yield
@@ -22,10 +24,10 @@ def no_hooks_are_left():
 class Twins:
     """Two equal worlds, each with its own stream of random numbers."""
 
-    def __init__(self):
+    def __init__(self, kind):
         self.worlds, self.random = [], []
         for compiled in (False, True):
-            self.worlds.append(World(compiled))
+            self.worlds.append(kind(compiled))
             self.random.append(default_generator.get_state())
 
     def do(self, action):
@@ -36,6 +38,11 @@ class Twins:
             results.append(action(world))
             self.random[index] = default_generator.get_state()
         return results
+
+    def replayed(self):
+        """Whether the last call was replayed."""
+        compiled = self.worlds[1].compiled
+        return isinstance(compiled, Compiled) and bool(compiled.replays.calls)
 
     def step(self, history):
         """A step in both worlds, after which everything is equal."""
@@ -55,26 +62,40 @@ def close(found, expected, text):
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-4, err_msg=text)
 
 
+@pytest.fixture(params=[World, ProvableWorld])
+def kind(request, monkeypatch):
+    """A kind of world; steps that can be replayed are as soon as possible."""
+    monkeypatch.setattr(replays, "at_once", True)
+    return request.param
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_each_change_is_seen(name):
-    twins = Twins()
-    twins.step("nothing")
+def test_each_change_is_seen(name, kind):
+    twins = Twins(kind)
+    for again in range(3):
+        twins.step(["nothing", again])
+    assert twins.replayed() == (kind is ProvableWorld)
     for number in (3, 8):
         twins.do(lambda world, number=number: CHANGES[name](world, number))
-        twins.step([name, number])
-        twins.step([name, number, "again"])
+        for again in range(4):
+            twins.step([name, number, again])
 
 
 # KUAI_CHANGES=200 for a long run; a found failure is printed as a list of changes
 @settings(max_examples=int(os.environ.get("KUAI_CHANGES", "4")), deadline=None, derandomize=True)
 @given(
-    st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(1, 9)), min_size=2, max_size=8)
+    st.sampled_from([World, ProvableWorld]),
+    st.lists(
+        st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(1, 9)), min_size=2, max_size=8
+    ),
 )
-def test_any_sequence_of_changes_is_seen(changes):
-    twins = Twins()
-    with warnings.catch_warnings():
+def test_any_sequence_of_changes_is_seen(kind, changes):
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replays, "at_once", True)
         warnings.filterwarnings("ignore", "train needed a new program", UserWarning)
+        twins = Twins(kind)
         for index in range(len(changes)):
             name, number = changes[index]
             twins.do(lambda world, name=name, number=number: CHANGES[name](world, number))
             twins.step(changes[: index + 1])
+            twins.step([*changes[: index + 1], "again"])

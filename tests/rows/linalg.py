@@ -150,6 +150,13 @@ _SOLVING = [
     Row("linalg.solve vector", lambda t, a, b: t.linalg.solve(a, b), SQUARE, W),
     Row("linalg.solve right", lambda t, a, b: t.linalg.solve(a, b, left=False), SQUARE, A(2, 3)),
     Row(
+        "linalg.solve_triangular of batches",
+        lambda t, a, b: t.linalg.solve_triangular(a.triu() + 3 * t.eye(3), b, upper=True),
+        A(3, 3),
+        A(2, 3, 2),
+    ),
+    Row("xlogy at 0", lambda t, x, y: t.xlogy(x, y), A(values=[0.0, 0, 0]), A(values=[0.5, 2, 3])),
+    Row(
         "linalg.solve_triangular",
         lambda t, a, b: t.linalg.solve_triangular(a.triu(), b, upper=True),
         SQUARE,

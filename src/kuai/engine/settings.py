@@ -10,7 +10,8 @@
 
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
-nothing; `KUAI_FUSED=1` puts the whole program into `kuai.fused`.
+nothing, `KUAI_REPLAY=0` has it run Python at every call; `KUAI_FUSED=1` puts the whole program into
+`kuai.fused`.
 """
 
 import functools
@@ -29,7 +30,7 @@ try:
 except ImportError:  # JAX promises nothing about it
     compilation_cache = None
 
-__all__ = ["apply", "compile_enabled", "fused"]
+__all__ = ["apply", "compile_enabled", "fused", "replay_enabled"]
 
 
 def compile_enabled() -> bool:
@@ -40,6 +41,11 @@ def compile_enabled() -> bool:
 def fused() -> bool:
     """Whether all operations are recorded; `KUAI_FUSED=1` in the environment turns it on."""
     return os.environ.get("KUAI_FUSED", "0") == "1"
+
+
+def replay_enabled() -> bool:
+    """Whether proven calls skip their Python; `KUAI_REPLAY=0` in the environment turns it off."""
+    return os.environ.get("KUAI_REPLAY", "1") != "0"
 
 
 def apply() -> None:

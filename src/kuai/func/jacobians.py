@@ -145,7 +145,7 @@ def _unit_vectors(tensors):
 def _split_rows(rows, outputs, x):
     """A block for each output: `(*output.shape, *input.shape)`."""
     parts = rows.split([o.numel() for o in outputs])
-    return [part.view(*o.shape, *x.shape) for part, o in zip(parts, outputs, strict=True)]
+    return [part.view((*o.shape, *x.shape)) for part, o in zip(parts, outputs, strict=True)]
 
 
 def _split_columns(moved, inputs):

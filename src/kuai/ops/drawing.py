@@ -2,8 +2,8 @@
 
 Compiling a random program takes a fifth of a second, and a network's layers have many shapes. JAX's
 generator gives element i of an array the same number whatever the array's length, so eagerly a draw
-is made in the next larger size class and cut. Inside a capture, where nothing is compiled apart,
-the shape itself is drawn: the numbers are the same.
+is made in the next larger size class and cut. Inside a capture or a record, where nothing is
+compiled apart, the shape itself is drawn: the numbers are the same.
 """
 
 import math
@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array, modes
+from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.views import value
 
@@ -37,7 +38,8 @@ def draw_shape(draw: Callable[[tuple], Tensor], shape: tuple, where: device) -> 
     """A tensor of independent random numbers on a device; `draw(shape)` makes one of any shape."""
     count = math.prod(shape)
     # on the CPU cutting costs one copy; elsewhere it would cost a program of its own
-    if modes.state.capture is not None or where.type != "cpu" or count > _LARGEST:
+    is_traced = modes.state.capture is not None or recorder() is not None
+    if is_traced or where.type != "cpu" or count > _LARGEST:
         return draw(shape)
     array = np.asarray(value(draw((size_class(count),))))
     return from_array(array[:count].reshape(shape).copy(), where)

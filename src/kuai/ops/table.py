@@ -11,6 +11,7 @@ from kuai.ops.array import (
     attributes as attributes,
     conversion as conversion,
     creation as creation,
+    distribution_draws as distribution_draws,
     gathering as gathering,
     indexing as indexing,
     joining as joining,
@@ -25,6 +26,7 @@ from kuai.ops.array import (
     splitting as splitting,
     to_python as to_python,
     transposing as transposing,
+    window_functions as window_functions,
     windows as windows,
 )
 from kuai.ops.control import control_flow as control_flow
@@ -71,6 +73,7 @@ from kuai.ops.nn import (
     recurrent as recurrent,
     similarity as similarity,
     softmax as softmax,
+    spectrogram as spectrogram,
     vision as vision,
 )
 

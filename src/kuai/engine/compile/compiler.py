@@ -20,6 +20,8 @@ from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
 from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
+from kuai.engine.compile.replay import MISS
+from kuai.engine.compile.replays import Replays
 from kuai.engine.tensor import modes
 
 __all__ = ["Compiled", "compile", "fused"]
@@ -87,6 +89,7 @@ class Compiled:
         self.fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
         self.records = Records(name)
+        self.replays = Replays(function, self.records.roots)
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -102,11 +105,21 @@ class Compiled:
         # another one inside of it must not wait for ever
         alone = self.lock.acquire(timeout=_LONGEST_WAIT)
         try:
-            with Recorder(self.records, self.fullgraph):
-                return self.function(*args, **kwargs)
+            result = self.replays.run(args, kwargs)
+            return self._recorded(args, kwargs) if result is MISS else result
         finally:
             if alone:
                 self.lock.release()
+
+    def _recorded(self, args, kwargs):
+        candidate = self.replays.candidate(args, kwargs)
+        if candidate is None:
+            with Recorder(self.records, self.fullgraph):
+                return self.function(*args, **kwargs)
+        with candidate, Recorder(self.records, self.fullgraph) as recorder:
+            recorder.runs = candidate.runs
+            candidate.result = self.function(*args, **kwargs)
+        return candidate.result
 
     @property
     def programs(self) -> list:

@@ -56,7 +56,9 @@ class Explanation:
 
     Attributes:
         programs: a `ProgramExplanation` each.
-        calls: how many calls were recorded.
+        calls: how many calls there were.
+        replayed: how many of them skipped Python, because it was proven that it may be.
+        reason: what prevented that last, and the line, or None.
         flushes: `(what was asked for, line, how often)` for each place where a record was run in
             the middle of a call.
         rests: whether it runs operation by operation now, because its records kept changing.
@@ -64,17 +66,21 @@ class Explanation:
 
     def __init__(self, compiled):
         records = compiled.records
-        self.name, self.calls = records.name, records.calls
+        self.replayed, self.reason = compiled.replays.calls, compiled.replays.reason
+        self.name, self.calls = records.name, records.calls + self.replayed
         self.programs = [ProgramExplanation(program) for program in records.programs]
         self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
         self.rests = bool(records.rest.left)
 
     def __str__(self):
         count = len(self.programs)
+        way = f"{self.replayed} replayed" if self.replayed else "recorded"
         lines = [
-            f"{self.name}: recorded, {self.calls} call{'s' * (self.calls != 1)}, "
+            f"{self.name}: {self.calls} call{'s' * (self.calls != 1)}, {way}, "
             f"{count} program{'s' * (count != 1)}"
         ]
+        if self.reason is not None:
+            lines.append(f"  Python runs at each call because of {self.reason}")
         if self.rests:
             lines.append("  runs operation by operation for a while: its records kept changing")
         if self.programs:

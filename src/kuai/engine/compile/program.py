@@ -71,13 +71,17 @@ class Program:
         return dict(zip(self.order, written + made, strict=True))
 
 
-def own_or_copy(inputs, number):
-    """An input's array, if nobody else can use it, or else a copy."""
+def own_or_copy(inputs, number, known=2):
+    """An input's array, if nobody else can use it, or else a copy.
+
+    Args:
+        known: how many references to the placeholder the caller knows of; `inputs` is one, the
+            variable here another one.
+    """
     placeholder = inputs[number]
     if type(placeholder) is not Placeholder:
         return jnp.copy(placeholder)
-    # `inputs` and the variable here
-    return placeholder.array if is_unshared(placeholder, 2) else jnp.copy(placeholder.array)
+    return placeholder.array if is_unshared(placeholder, known) else jnp.copy(placeholder.array)
 
 
 # Choosing -----------------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ class Record:
     """The steps since the last flush."""
 
     __slots__ = (
-        "__weakref__", "count", "device", "inputs", "length", "node", "numbers", "recorder",
-        "references", "shadow", "sharding", "spares", "steps", "views",
+        "__weakref__", "count", "device", "given", "inputs", "length", "memory", "node", "numbers",
+        "recorder", "references", "shadow", "sharding", "spares", "steps", "views",
     )  # fmt: skip
 
     def __init__(self, recorder, root: Node):
@@ -56,6 +56,7 @@ class Record:
         self.steps = []  # the nodes on the way, which another thread may take out of the tree
         self.views = []
         self.spares = []  # arrays that nobody may hold any more
+        self.given, self.memory = {}, []  # numbers of inputs: Python numbers, memory to write into
         self.count = self.length = 0
         self.shadow = None  # while new nodes are made: a known one that this one resembles
         self.device = self.sharding = None
@@ -119,6 +120,7 @@ class Record:
             number = arrays[position]
             if type(number) is int and not -_LARGEST <= number < _LARGEST:
                 return False  # run at once, JAX says what is wrong with it
+            self.given[len(self.inputs)] = number
             self.inputs.append(scalar(number))
         return True
 
@@ -230,7 +232,8 @@ class Record:
         spares, self.spares = self.spares, []
         for placeholder in alive:
             if placeholder.wants_memory and placeholder.takes is None:
-                self.inputs.append(_memory_for(placeholder, spares, self.sharding))
+                self.memory.append(len(self.inputs))
+                self.inputs.append(memory_for(placeholder, spares, self.sharding))
                 placeholder.takes = -len(self.inputs)
 
     def keep(self, placeholder) -> None:
@@ -242,7 +245,7 @@ class Record:
         self.recorder.flush(what, self)
 
 
-def _memory_for(placeholder, spares, sharding):
+def memory_for(placeholder, spares, sharding):
     """An array of the same shape and dtype that is free, or a new one."""
     shape, dtype = placeholder.shape, placeholder.dtype
     for position in range(len(spares)):  # an iterator would hold what it has given last

@@ -16,6 +16,7 @@ from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
 from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
+from kuai.engine.compile.replay import Run
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import array_type
 from kuai.errors import CompileError, PaddingError
@@ -50,6 +51,7 @@ class Recorder:
         # (object, attribute, what it was before) of all changes, where they may have to be undone
         self.undo = [] if records.undoes else None
         self.current = Record(self, records.roots.now())
+        self.runs = None  # a list, where what is run is to be known afterwards
 
     # The code that is recorded ----------------------------------------------------------------
 
@@ -156,7 +158,7 @@ class Recorder:
         alive = [p for p in [reference() for reference in record.references] if p is not None]
         if not alive:
             return
-        node, inputs = record.node, record.inputs
+        node, inputs, program = record.node, record.inputs, None
         record.find_memory(alive)
         if self._is_new(node):
             found = run_step_by_step(record.steps, inputs, [p.index for p in alive])
@@ -172,6 +174,8 @@ class Recorder:
             if not alone:
                 placeholder.type = array_type(placeholder.array)
             placeholder.record = None
+        if self.runs is not None:
+            self.runs.append(Run(record, program, alive))
 
     def _is_new(self, node) -> bool:
         """Whether this record is met for the first time and not worth a program yet."""

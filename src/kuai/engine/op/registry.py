@@ -19,6 +19,7 @@ class Registry:
         self.methods = {}  # Tensor.<name>
         self.modules = {}  # kuai.<module>.<name>, as {module: {name: callable}}
         self.ops = []
+        self._public = {}  # id -> everything that is exported
         self.materializing = set()  # names of the operations whose first argument is written down
 
     def export(self, public, place: str) -> None:
@@ -29,9 +30,13 @@ class Registry:
             raise ValueError(
                 f"{place} is exported twice: by {_origin(there[name])} and by {_origin(public)}"
             )
-        there[name] = public
+        there[name] = self._public[id(public)] = public
         if scope == "Tensor":
             method(public, name=name)
+
+    def exports(self, function) -> bool:
+        """Whether a function is one of the operations."""
+        return self._public.get(id(function)) is function
 
     def _scope(self, scope):
         named = {"": self.functions, "Tensor": self.methods, "nn.functional": self.functional}

@@ -7,6 +7,7 @@ moved unless asked for. When several host devices are forced, `'cpu:1'` names th
 import functools
 import math
 import re
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ __all__ = [
     "device",
     "device_count",
     "filled",
+    "is_constant",
     "device_of",
     "get_default_device",
     "jax_device",
@@ -187,7 +189,19 @@ def filled(shape, kind, number, where):
 
 @functools.lru_cache(maxsize=256)
 def _filled(shape, kind, number, where):
-    return jax.device_put(np.full(shape, number, kind), where)
+    made = jax.device_put(np.full(shape, number, kind), where)
+    key = id(made)
+    _constants[key] = weakref.ref(made, lambda _: _constants.pop(key, None))
+    return made
+
+
+_constants: dict = {}
+
+
+def is_constant(array) -> bool:
+    """Whether an array is one of those that `filled` keeps, which always hold the same number."""
+    reference = _constants.get(id(array))
+    return reference is not None and reference() is array
 
 
 _device = device  # the class, where a parameter has its name

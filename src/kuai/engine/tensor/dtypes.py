@@ -182,8 +182,14 @@ class finfo:
         1.1920928955078125e-07
     """
 
+    eps: float
+    max: float
+    min: float
+    tiny: float
+    smallest_normal: float
+
     def __init__(self, type: dtype | None = None):
-        kind = get_default_dtype() if type is None else type
+        kind = get_default_dtype() if type is None else _as_dtype("finfo", type)
         if not (kind.is_floating_point or kind.is_complex):
             raise TypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
@@ -192,8 +198,15 @@ class finfo:
         limits = ml_dtypes.finfo(kind.to_real().jax)
         self.bits = limits.bits
         self.dtype = kind.to_real().name
-        for name in ("eps", "max", "min", "tiny", "smallest_normal", "resolution"):
+        for name in ("eps", "max", "min", "tiny", "smallest_normal"):
             setattr(self, name, float(getattr(limits, name)))
+        self.resolution = 10.0**-limits.precision
+
+    def __eq__(self, other):
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self):
+        return hash(("finfo", self.dtype))
 
     def __repr__(self):
         return (
@@ -212,7 +225,9 @@ class iinfo:
     """
 
     def __init__(self, type: dtype):
-        if type.is_floating_point or type.is_complex or type is bool_:
+        if _as_dtype("iinfo", type) is bool_:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        if type.is_floating_point or type.is_complex:
             raise TypeError(
                 f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
                 f"'{type.name}'"
@@ -221,5 +236,18 @@ class iinfo:
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)
         self.dtype = type.name
 
+    def __eq__(self, other):
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self):
+        return hash(("iinfo", self.dtype))
+
     def __repr__(self):
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+def _as_dtype(name, given):
+    if not isinstance(given, dtype):
+        kind = type(given).__name__
+        raise TypeError(f"{name}(): argument 'type' (position 1) must be torch.dtype, not {kind}")
+    return given

@@ -19,7 +19,19 @@ import numpy as np
 from kuai.engine.tensor import modes
 
 __all__ = ["ArrayType", "Placeholder", "array_type", "exposed", "known", "resolved"]
-__all__ += ["struct_of"]
+__all__ += ["reads", "struct_of"]
+
+
+class _Reads:
+    """Who asks for concrete arrays: `log` collects what is asked for, while somebody wants it."""
+
+    __slots__ = ("log",)
+
+    def __init__(self):
+        self.log: list | None = None
+
+
+reads = _Reads()
 
 
 class ArrayType:
@@ -129,11 +141,15 @@ def struct_of(array):
 
 def resolved(array, what: str = "a value"):
     """The array that a placeholder stands for; anything else as it is."""
+    if reads.log is not None:
+        reads.log.append(array)
     return array.resolve(what) if type(array) is Placeholder else array
 
 
 def exposed(array, what: str = "a value"):
     """As `resolved`, for somebody who may keep the array, or make another of its memory."""
+    if reads.log is not None:
+        reads.log.append(array)
     if type(array) is not Placeholder:
         return array
     found = array.resolve(what)

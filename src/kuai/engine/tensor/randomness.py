@@ -17,6 +17,7 @@ import numpy as np
 
 from kuai.engine.tensor import devices, modes
 from kuai.engine.tensor.calls import Call, perform, recorder
+from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.storage import Storage, put, resolve
 from kuai.engine.tensor.tensor import Tensor, from_array, wrap
@@ -28,6 +29,7 @@ __all__ = [
     "default_generator",
     "draw",
     "fold",
+    "fork_rng",
     "generator_of",
     "generators",
     "get_rng_state",
@@ -54,6 +56,8 @@ class Generator:
         >>> bool((kuai.rand(2, generator=g) == a).all())
         True
     """
+
+    drawn: list | None = None  # collects the offsets that are drawn, while somebody wants them
 
     def __init__(self, device="cpu"):
         self.device = devices.device(device)
@@ -111,6 +115,8 @@ class Generator:
                 self._key.held = self._made_key()
             key, offset = resolve(self._key).held, _plain(resolve(self._offset).held)
             put(self._offset, _counted_up(offset))
+            if self.drawn is not None:
+                self.drawn.append(offset)
         return wrap(key), wrap(offset)
 
     def clone_state(self) -> "Generator":
@@ -249,3 +255,38 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Have the default generator go on from a state that `get_rng_state` returned."""
     default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(
+    devices=None, enabled=True, _caller="fork_rng", _devices_kw="devices", device_type=None
+):
+    """Have the default generators go on afterwards as if nothing had been drawn inside.
+
+    Args:
+        devices: the devices whose generators are meant beside that of the CPU; default: all.
+        enabled: False does nothing.
+        device_type: the kind of the devices that are given as numbers; default: "cuda".
+
+    Example:
+        >>> _ = kuai.manual_seed(0)
+        >>> with kuai.random.fork_rng():
+        ...     a = kuai.rand(2)
+        >>> bool((kuai.rand(2) == a).all())
+        True
+    """
+    if not enabled:
+        yield
+        return
+    if devices is None:
+        chosen = generators()
+    else:
+        kind = device_type or "cuda"
+        named = [f"{kind}:{d}" if isinstance(d, int) else d for d in devices]
+        chosen = [default_generator, *(generator_of(_device(each)) for each in named)]
+    before = [(generator, generator.get_state()) for generator in chosen]
+    try:
+        yield
+    finally:
+        for generator, state in before:
+            generator.set_state(state)

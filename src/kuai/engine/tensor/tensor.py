@@ -48,6 +48,7 @@ class Tensor:
     _grad: "Tensor | None" = None
     _accumulator = None
     _retains_grad = False
+    _hooked = None  # the node of a leaf that has or had hooks
 
     def __init__(self, *args, device=None):
         if len(args) == 1 and isinstance(args[0], Tensor):

@@ -31,6 +31,7 @@ class Tensor:
     _cache: Any
     _changes: Any
     _grad: Any
+    _hooked: Any
     _node: Any
     _output: Any
     _requires_grad: Any
@@ -377,6 +378,7 @@ class Tensor:
     def isneginf(self) -> Tensor: """Where elements are -inf."""
     def isposinf(self) -> Tensor: """Where elements are +inf."""
     def isreal(self) -> Tensor: """Where elements have no imaginary part."""
+    def istft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
     def item(self) -> _int | _float | _bool: """The value of a tensor with one element, as a Python number."""
     @property
     def itemsize(self) -> Tensor: """The number of bytes of one element."""
@@ -629,6 +631,7 @@ class Tensor:
     @overload
     def squeeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
+    def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
     def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
     def storage_offset(self) -> _int: """How many elements of the storage come before this view."""
     @overload

@@ -96,6 +96,8 @@ def solve_triangular(
         tensor([[1.],
                 [1.]])
     """
+    batch = jnp.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    A, B = (jnp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (A, B))
     return jax.lax.linalg.triangular_solve(
         A, B, left_side=left, lower=not upper, unit_diagonal=unitriangular
     )

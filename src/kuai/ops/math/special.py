@@ -94,7 +94,9 @@ def xlogy(input: Array | Number, other: Array | Number):
         tensor([0.0000, 2.1972])
     """
     input, other = together(input, other, to_float=True)
-    safe = jnp.where((input == 0) & ~jnp.isnan(other), 1, other)
+    # only where the logarithm is infinite or undefined: elsewhere it is the derivative at input 0
+    has_no_log = (other <= 0) | jnp.isposinf(other)
+    safe = jnp.where((input == 0) & has_no_log, 1, other)
     return input * jnp.log(safe)
 
 

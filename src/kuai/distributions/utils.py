@@ -1,0 +1,199 @@
+"""Small functions that many distributions share; the names are those of
+`torch.distributions.utils`."""
+
+import math
+
+from kuai.distributions.functions import (
+    as_tensor,
+    broadcast_tensors,
+    rand,
+    randn,
+    tensor,
+)
+from kuai.engine.tensor import Tensor, modes
+from kuai.engine.tensor.calls import recorder
+from kuai.engine.tensor.concrete import is_concrete
+from kuai.engine.tensor.dtypes import finfo, get_default_dtype, int64 as _INDEX
+
+__all__ = [
+    "broadcast_all",
+    "clamp_probs",
+    "euler_constant",
+    "lazy_property",
+    "logits_to_probs",
+    "probs_to_logits",
+    "tril_matrix_to_vec",
+    "vec_to_tril_matrix",
+]
+
+euler_constant = 0.57721566490153286060
+_NUMBERS = (int, float, bool)
+
+
+def broadcast_all(*values):
+    """Numbers and tensors as tensors of one shape; numbers take the first tensor's dtype.
+
+    Raises:
+        ValueError: one is neither a number nor a tensor.
+
+    Example:
+        >>> from kuai.distributions.utils import broadcast_all
+        >>> broadcast_all(0.5, kuai.ones(2))
+        (tensor([0.5000, 0.5000]), tensor([1., 1.]))
+    """
+    if not all(isinstance(value, (Tensor, *_NUMBERS)) for value in values):
+        raise ValueError(
+            "Input arguments must all be instances of Number, "
+            "torch.Tensor or objects implementing __torch_function__."
+        )
+    first = next((value for value in values if isinstance(value, Tensor)), None)
+    options = {"dtype": get_default_dtype()}
+    if first is not None:
+        options = {"dtype": first.dtype, "device": first.device}
+    tensors = [v if isinstance(v, Tensor) else tensor(v, **options) for v in values]
+    return tuple(broadcast_tensors(*tensors))
+
+
+def is_number(value) -> bool:
+    """Whether a parameter was given as a plain number."""
+    return isinstance(value, _NUMBERS)
+
+
+def like(value, other):
+    """A number or an array as a tensor of another tensor's dtype and device; tensors stay."""
+    if isinstance(value, Tensor):
+        return value
+    return as_tensor(value, dtype=other.dtype, device=other.device)
+
+
+def _standard_normal(shape, dtype, device):
+    return randn(tuple(shape), dtype=dtype, device=device)
+
+
+def standard_uniform(shape, other):
+    """Uniform numbers in [0, 1) of another tensor's dtype and device."""
+    return rand(tuple(shape), dtype=other.dtype, device=other.device)
+
+
+def _sum_rightmost(value, dim):
+    """The sum over the last `dim` dimensions."""
+    return value.sum(tuple(range(-dim, 0))) if dim else value
+
+
+def all_rightmost(value, dim):
+    """Whether all is true over the last `dim` dimensions."""
+    return value.reshape(*value.shape[: value.dim() - dim], -1).all(-1) if dim else value
+
+
+def may_be_checked() -> bool:
+    """Whether values may be looked at: while a program is recorded or traced, that would cut it."""
+    return recorder() is None and modes.state.capture is None
+
+
+def is_refused(valid) -> bool:
+    """Whether known truth values say that something is wrong."""
+    return is_concrete(valid) and not bool(valid.all())
+
+
+def logits_to_probs(logits, is_binary=False):
+    """Probabilities of log odds, or (over the last dimension) of log probabilities."""
+    return logits.sigmoid() if is_binary else logits.softmax(-1)
+
+
+def clamp_probs(probs):
+    """Probabilities kept away from 0 and 1 by the dtype's `eps`.
+
+    Example:
+        >>> from kuai.distributions.utils import clamp_probs
+        >>> clamp_probs(kuai.tensor([0.0, 0.5, 1.0]))
+        tensor([1.1921e-07, 5.0000e-01, 1.0000e+00])
+    """
+    eps = finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs, is_binary=False):
+    """Log odds of probabilities, or their logarithms."""
+    inside = clamp_probs(probs)
+    return inside.log() - (-inside).log1p() if is_binary else inside.log()
+
+
+class lazy_property:
+    """A property that is computed when it is first asked for, and then kept.
+
+    An instance's own attribute goes before it, so a parameter that was given is never computed.
+    """
+
+    def __init__(self, wrapped):
+        self.wrapped = wrapped
+        self.__doc__ = wrapped.__doc__
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        with modes.enable_grad():
+            value = self.wrapped(instance)
+        setattr(instance, self.name, value)
+        return value
+
+
+def _places(size, diag):
+    """The positions, row by row, of a matrix's elements on and below a diagonal."""
+    return [
+        row * size + column
+        for row in range(size)
+        for column in range(max(min(row + diag + 1, size), 0))
+    ]
+
+
+def tril_matrix_to_vec(mat, diag=0):
+    """The lower triangle of matrices, row by row, as vectors.
+
+    Example:
+        >>> from kuai.distributions.utils import tril_matrix_to_vec
+        >>> tril_matrix_to_vec(kuai.tensor([[1.0, 0.0], [2.0, 3.0]]))
+        tensor([1., 2., 3.])
+    """
+    size = mat.shape[-1]
+    if diag < -size or diag >= size:
+        raise ValueError(f"diag ({diag}) provided is outside [{-size}, {size - 1}].")
+    flat = mat.reshape(*mat.shape[:-2], size * size)
+    return flat.index_select(-1, tensor(_places(size, diag), device=mat.device, dtype=_INDEX))
+
+
+def vec_to_tril_matrix(vec, diag=0):
+    """Vectors as lower triangular matrices, filled row by row.
+
+    Raises:
+        ValueError: no triangle has so many elements.
+    """
+    length = vec.shape[-1]
+    root = ((1 + 2 * diag) ** 2 + 8 * length + 4 * abs(diag) * (diag + 1)) ** 0.5
+    exact = (root - (1 + 2 * diag)) / 2
+    size = round(exact)
+    if abs(size - exact) > finfo(vec.dtype).eps:
+        raise ValueError(
+            f"The size of last dimension is {length} which cannot be expressed as "
+            "the lower triangular part of a square D x D matrix."
+        )
+    places = tensor(_places(size, diag), device=vec.device, dtype=_INDEX)
+    flat = vec.new_zeros(*vec.shape[:-1], size * size).index_copy(-1, places, vec)
+    return flat.reshape(*vec.shape[:-1], size, size)
+
+
+def multivariate_lgamma(input, p):
+    """log Γₚ(x) = p(p-1)/4 log π + Σⱼ log Γ(x - j/2), j = 0, …, p-1."""
+    return _shifted(input, p).lgamma().sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+def multivariate_digamma(input, p):
+    """The derivative of `multivariate_lgamma`."""
+    return _shifted(input, p).digamma().sum(-1)
+
+
+def _shifted(input, p):
+    halves = tensor([j / 2 for j in range(p)], dtype=input.dtype, device=input.device)
+    return input.unsqueeze(-1) - halves

@@ -1,0 +1,451 @@
+"""Expressions, as the prover goes through them: see `proof`."""
+
+import abc
+import ast
+import builtins
+import math
+import operator
+import types
+
+from kuai.engine.compile.abstract_values import (
+    NEST,
+    OUTLINE,
+    TENSOR,
+    Bound,
+    Items,
+    Known,
+    is_dict,
+    is_plain,
+    text_of_value,
+)  # fmt: skip
+from kuai.engine.compile.knowledge import Refused, description_of, is_pure
+from kuai.engine.op.registry import REGISTRY
+from kuai.engine.tensor import Tensor
+
+__all__ = ["Expressions"]
+
+_MISSING = object()
+_METACLASSES = (type, abc.ABCMeta)
+# how attributes are found: these do the same
+_ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
+_LONGEST = 10_000  # turns of a loop
+_TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices"])
+_OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"])
+_OUTLINE_METHODS = frozenset(["size", "dim", "ndimension", "numel", "nelement", "element_size"])
+_OF_PLAIN = (abs, bool, float, int, max, min, round, str, tuple, sum)
+_OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
+_OPERATORS = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Pow: operator.pow,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_, ast.BitXor: operator.xor,
+}  # fmt: skip
+
+
+class Expressions:
+    """The expressions of one function, and what may be done with their values."""
+
+    def value(self, node):
+        """What an expression gives.
+
+        Raises:
+            Refused: it is none of those that are known.
+        """
+        handler = getattr(self, f"_value_{type(node).__name__}", None)
+        if handler is None:
+            raise Refused(f"an expression ({ast.unparse(node)})")
+        return handler(node)
+
+    # Names and literals ---------------------------------------------------------------------------
+
+    def _value_Constant(self, node):
+        return Known(node.value)
+
+    def _value_Name(self, node):
+        name, function = node.id, self.function
+        if name in self.variables:
+            return self.variables[name]
+        if name in self.locals or function.__builtins__ is not vars(builtins):
+            raise Refused(f"{name}, which has no value yet")
+        free = function.__code__.co_freevars
+        if name in free:
+            cell = function.__closure__[free.index(name)]
+            self.watch.cell(cell)
+            return self.prover.found(_content(cell, name))
+        self.watch.entries(function.__globals__, [name])
+        if name in function.__globals__:
+            return self.prover.found(function.__globals__[name])
+        self.watch.entries(vars(builtins), [name])
+        if not hasattr(builtins, name):
+            raise Refused(f"{name}, which is not there")
+        return Known(getattr(builtins, name))
+
+    def _value_Tuple(self, node):
+        return Items(tuple, self._row(node.elts))
+
+    def _value_List(self, node):
+        return Items(list, self._row(node.elts))
+
+    def _row(self, nodes):
+        """The values of expressions, among which may be `*expression`."""
+        found = []
+        for node in nodes:
+            if not isinstance(node, ast.Starred):
+                found.append(self.value(node))
+                continue
+            inner = self.value(node.value)
+            found += [inner] if inner is OUTLINE or inner is NEST else self.elements(inner)
+        return found
+
+    def _value_Dict(self, node):
+        if None in node.keys:
+            raise Refused("a dict made of another")
+        keys = [self.plain(self.value(key)) for key in node.keys]
+        return Items(dict, dict(zip(keys, map(self.value, node.values), strict=True)))
+
+    # Operators ------------------------------------------------------------------------------------
+
+    def _value_IfExp(self, node):
+        return self.value(node.body if self.is_true(self.value(node.test)) else node.orelse)
+
+    def _value_BoolOp(self, node):
+        stop = isinstance(node.op, ast.Or)
+        found = Known(None)
+        for each in node.values:
+            found = self.value(each)
+            if self.is_true(found) is stop:
+                break
+        return found
+
+    def _value_UnaryOp(self, node):
+        operand = self.value(node.operand)
+        if isinstance(node.op, ast.Not):
+            return OUTLINE if operand is OUTLINE else Known(not self.is_true(operand))
+        return self.operate(node.op, [operand])
+
+    def _value_BinOp(self, node):
+        return self.operate(node.op, [self.value(node.left), self.value(node.right)])
+
+    def _value_Compare(self, node):
+        if len(node.ops) > 1:
+            raise Refused("a chain of comparisons")
+        one, other = self.value(node.left), self.value(node.comparators[0])
+        kind = type(node.ops[0])
+        if kind in (ast.Is, ast.IsNot):
+            return Known(_is_same(one, other) is (kind is ast.Is))
+        if kind in (ast.In, ast.NotIn):
+            keys = isinstance(other, Items) and other.kind is dict
+            there = other.values if keys else self.plain(other)
+            return Known((self.plain(one) in there) is (kind is ast.In))
+        return self.operate(node.ops[0], [one, other])
+
+    def operate(self, kind, operands):
+        """An operator's result."""
+        if any([self.is_tensor(o) or o is NEST for o in operands]):
+            for operand in operands:
+                self.argument(operand)
+            return TENSOR
+        if any(operand is OUTLINE for operand in operands):
+            for operand in operands:
+                self.argument(operand)
+            return OUTLINE
+        if isinstance(kind, ast.Add) and all(isinstance(o, Items) for o in operands):
+            one, other = operands
+            if one.kind is other.kind is not dict:
+                return Items(one.kind, [*one.values, *other.values])
+        function = _OPERATORS.get(type(kind))
+        if function is None:
+            raise Refused(f"an operator ({type(kind).__name__})")
+        plain = [self.plain(o) for o in operands]
+        if function in (operator.mul, operator.pow) and not all(map(_is_small, plain)):
+            raise Refused("an operator on large values")
+        return Known(_done(function, plain))
+
+    # Elements -------------------------------------------------------------------------------------
+
+    def _value_Subscript(self, node):
+        owner = self.value(node.value)
+        if self.is_tensor(owner) or owner in (NEST, OUTLINE):
+            self.index(node.slice)
+            return owner if owner in (NEST, OUTLINE) else TENSOR
+        key = self.plain(self.value(node.slice))
+        if isinstance(owner, Items):
+            return _done(operator.getitem, [owner.values, key])
+        thing = owner.value if isinstance(owner, Known) else None
+        if is_dict(thing):
+            self.watch.entries(thing, [key])
+        elif type(thing) is list:
+            self.watch.list(thing)
+        elif type(thing) is not tuple:
+            self._describe(owner, "__getitem__")
+        return self.prover.found(_done(operator.getitem, [thing, key]))
+
+    def index(self, node) -> None:
+        """Make sure that a tensor can be indexed with an expression."""
+        for part in node.elts if isinstance(node, ast.Tuple) else [node]:
+            ends = [part]
+            if isinstance(part, ast.Slice):
+                ends = [end for end in (part.lower, part.upper, part.step) if end is not None]
+            for end in ends:
+                self.argument(self.value(end))
+
+    def elements(self, value) -> list:
+        """What a loop over a value goes through."""
+        if isinstance(value, Items):
+            return [Known(key) for key in value.values] if value.kind is dict else value.values
+        thing = value.value if isinstance(value, Known) else value
+        if is_dict(thing):
+            return self.elements(self._dict(thing))
+        if type(thing) is list:
+            self.watch.list(thing)
+        elif type(thing) not in (tuple, range):
+            self._describe(value, "__iter__")
+        if len(thing) > _LONGEST:
+            raise Refused("a long loop")
+        return [self.prover.found(part) for part in thing]
+
+    # What may be done with values -----------------------------------------------------------------
+
+    def _dict(self, thing):
+        """The whole of a dict that is known."""
+        self.watch.object(thing)
+        self.watch.whole(thing, ordered=True)
+        keys = list(thing)
+        if not all(map(is_plain, keys)):
+            raise Refused("a dict whose keys are objects")
+        return Items(dict, {key: self.prover.found(thing[key]) for key in keys})
+
+    def is_tensor(self, value) -> bool:
+        """Whether a value is a tensor; one that is known is watched."""
+        if isinstance(value, Known) and isinstance(value.value, Tensor):
+            self.prover.tensor(value.value)
+            return True
+        return value is TENSOR
+
+    def argument(self, value) -> None:
+        """Make sure that an operation may get a value."""
+        if self.is_tensor(value) or value in (NEST, OUTLINE):
+            return
+        if isinstance(value, Known):
+            thing = value.value
+            if is_plain(thing) or is_pure(thing) or any(thing is k for k in (int, float, bool)):
+                return
+            if type(thing) in (list, tuple):
+                value = Items(list, self.elements(value))
+        if not isinstance(value, Items):
+            raise Refused(f"{text_of_value(value)} as an argument")
+        for part in value.parts:
+            self.argument(part)
+
+    def plain(self, value):
+        """A plain value."""
+        if isinstance(value, Known) and is_plain(value.value):
+            return value.value
+        if isinstance(value, Items) and value.kind is tuple:
+            return tuple(map(self.plain, value.values))
+        raise Refused(f"{text_of_value(value)}, where a plain value is needed")
+
+    def is_true(self, value) -> bool:
+        """Which way a decision on a value goes."""
+        if isinstance(value, Items):
+            return bool(value.values)
+        return bool(self.plain(value))
+
+    # Attributes -----------------------------------------------------------------------------------
+
+    def _value_Attribute(self, node):
+        owner, name = self.value(node.value), node.attr
+        if self.is_tensor(owner) or owner is NEST:
+            self.watch.attribute(Tensor, name)
+            if name in _OUTLINES:
+                return OUTLINE
+            return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
+        if isinstance(owner, Items) or isinstance(owner, Known) and is_dict(owner.value):
+            return Bound(owner, name)
+        if not isinstance(owner, Known) or is_plain(owner.value):
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        if type(owner.value) is types.ModuleType:
+            return self._own(owner, vars(owner.value), name)
+        return self._attribute(owner, name)
+
+    def _own(self, owner, there, name):
+        self.watch.entries(there, [name])
+        if name not in there:
+            raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
+        return self.prover.found(there[name])
+
+    def _attribute(self, owner, name):
+        """An attribute of an object, as `object.__getattribute__` finds it."""
+        thing = owner.value
+        kind = type(thing)
+        if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        own = getattr(thing, "__dict__", None)
+        if own is None:
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        for each in (name, "__getattribute__"):
+            self.watch.attribute(kind, each)
+        of_class = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
+        is_method = type(of_class) is types.FunctionType
+        if not is_method and of_class is not _MISSING and hasattr(type(of_class), "__get__"):
+            raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
+        self.watch.entries(own, [name])
+        if name in own:
+            return self.prover.found(own[name])
+        if is_method:
+            return Bound(owner, name, of_class)
+        if of_class is not _MISSING:
+            return self.prover.found(of_class)
+        description = description_of(thing)
+        for slots in description.slots(self.prover, thing) if description is not None else ():
+            self.watch.entries(slots, [name])
+            if name in slots:
+                return self.prover.found(slots[name])
+        raise Refused(f"{name} of {text_of_value(owner)}")
+
+    # Calls ----------------------------------------------------------------------------------------
+
+    def _value_Call(self, node):
+        function = self.value(node.func)
+        arguments = self._row(node.args)
+        if any(each.arg is None for each in node.keywords):
+            raise Refused("arguments in a dict")
+        keywords = {each.arg: self.value(each.value) for each in node.keywords}
+        if isinstance(function, Bound):
+            return self._call_method(function, arguments, keywords)
+        if not isinstance(function, Known):
+            raise Refused(f"a call of {text_of_value(function)}")
+        return self._call(function.value, arguments, keywords)
+
+    def _call(self, function, arguments, keywords):
+        if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
+            return self._call_builtin(function, arguments, keywords)
+        if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
+            return self._call_plain(function, arguments)
+        if is_pure(function):
+            return self._result(arguments, keywords)
+        if type(function) in (types.FunctionType, types.MethodType):
+            return self.prover.call(function, arguments, keywords, self.depth + 1)
+        description = description_of(function)
+        if description is None or description.call is None:
+            raise Refused(f"a call of {text_of_value(function)}")
+        inner = description.call(self.prover, function)
+        if inner is None:
+            return self._result(arguments, keywords)
+        row = [Known(function), *arguments]
+        return self.prover.call(inner, row, keywords, self.depth + 1)
+
+    def _result(self, arguments, keywords):
+        """What an operation gives for some arguments."""
+        for value in (*arguments, *keywords.values()):
+            self.argument(value)
+        return NEST
+
+    def _call_builtin(self, function, arguments, keywords):
+        if keywords or not arguments:
+            raise Refused(f"a call of {function.__name__}")
+        if function is len and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            return OUTLINE
+        if function is range:
+            return self._call_plain(function, arguments)
+        if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            return self.prover.read(function)
+        if function is sum and not _is_plain_value(arguments[0]):
+            return self._result(self.elements(arguments[0]), {})
+        if function in _OF_PLAIN:
+            return self._call_plain(function, arguments)
+        rows = [self.elements(argument) for argument in arguments]
+        if function is len:
+            return Known(len(rows[0]))
+        if function is zip:
+            return Items(list, [Items(tuple, list(row)) for row in zip(*rows, strict=False)])
+        if function is enumerate:
+            return Items(list, [Items(tuple, [Known(i), p]) for i, p in enumerate(rows[0])])
+        return Items(list, rows[0][::-1] if function is reversed else rows[0])
+
+    def _call_plain(self, function, arguments):
+        if any(argument is OUTLINE for argument in arguments) and function is not range:
+            for argument in arguments:
+                self.argument(argument)
+            return OUTLINE
+        return Known(_done(function, [self.plain(argument) for argument in arguments]))
+
+    def _call_method(self, bound, arguments, keywords):
+        owner, name = bound.owner, bound.name
+        if self.is_tensor(owner) or owner is NEST:
+            return self._call_tensor_method(name, arguments, keywords)
+        if isinstance(owner, Known) and is_dict(owner.value):
+            owner = self._dict(owner.value)
+        if isinstance(owner, Items):
+            return _call_dict_method(owner, name, arguments)
+        description = description_of(owner.value)
+        if description is not None and name in description.methods:
+            self._describe(owner, name)
+            return self._result(arguments, keywords)
+        return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
+
+    def _describe(self, owner, name) -> None:
+        """Watch what a known method of something depends on."""
+        thing = owner.value if isinstance(owner, Known) else owner
+        description = description_of(thing)
+        if description is None or name not in description.methods:
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        description.methods[name](self.prover, thing)
+
+    def _call_tensor_method(self, name, arguments, keywords):
+        self._result(arguments, keywords)
+        if name == "backward":
+            return Known(None)
+        if name == "item":
+            return self.prover.read()
+        if name not in REGISTRY.methods:
+            raise Refused(f"{name} of a tensor")
+        return OUTLINE if name in _OUTLINE_METHODS else NEST
+
+
+def _is_plain_value(value) -> bool:
+    """Whether a value is known and plain."""
+    return isinstance(value, Known) and is_plain(value.value)
+
+
+def _call_dict_method(owner, name, arguments):
+    if owner.kind is not dict or name not in ("items", "keys", "values") or arguments:
+        raise Refused(f"{name} of {text_of_value(owner)}")
+    keys = [Known(key) for key in owner.values]
+    if name == "items":
+        pairs = zip(keys, owner.parts, strict=True)
+        return Items(list, [Items(tuple, [key, value]) for key, value in pairs])
+    return Items(list, keys if name == "keys" else owner.parts)
+
+
+def _is_same(one, other) -> bool:
+    """Whether two values are the same object, if that is known."""
+    if isinstance(one, Known) and isinstance(other, Known):
+        return one.value is other.value
+    known, unknown = (one, other) if isinstance(one, Known) else (other, one)
+    never_none = unknown in (TENSOR, OUTLINE) or isinstance(unknown, Items)
+    if isinstance(known, Known) and known.value is None and never_none:
+        return False
+    raise Refused("a comparison of identities")
+
+
+def _is_small(value) -> bool:
+    """Whether a value can be multiplied, or raised to another, without growing beyond reason."""
+    return isinstance(value, (float, complex)) or isinstance(value, int) and abs(value) < 2**16
+
+
+def _done(function, arguments):
+    """The result of plain Python on plain values."""
+    try:
+        return function(*arguments)
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise Refused(f"a {type(error).__name__}") from None
+
+
+def _content(cell, name):
+    try:
+        return cell.cell_contents
+    except ValueError:
+        raise Refused(f"{name}, which has no value yet") from None

@@ -1,0 +1,63 @@
+"""What is known of objects and functions, so that code which uses them can be proven.
+
+The layers above say it of their own kinds, with a `Description`. Of a kind that nobody has
+described nothing is known. Operations are known because they are registered: they depend on their
+arguments and on the modes of the thread.
+"""
+
+import dataclasses
+import types
+from collections.abc import Callable
+
+from kuai.engine.op.registry import REGISTRY
+
+__all__ = ["Description", "Refused", "description_of", "describes", "is_pure", "pure"]
+
+
+class Refused(Exception):
+    """Something cannot be proven; the message says what it is."""
+
+
+@dataclasses.dataclass
+class Description:
+    """What a layer above knows of a kind of object.
+
+    Attributes:
+        methods: name -> `watch(prover, thing)`, which adds to `prover.watch` all that the method
+            depends on, or raises `Refused`. Such a method changes tensors only.
+        call: `call(prover, thing)` does the same for a call of the thing; it returns the function
+            of the user's that the call runs, or None.
+        slots: `slots(prover, thing)` gives the dictionaries in which attributes are found at last.
+    """
+
+    methods: dict[str, Callable]
+    call: Callable | None = None
+    slots: Callable = lambda prover, thing: ()
+
+
+_descriptions: dict[type, Description] = {}
+_pure: set = set()
+
+
+def describes(kind: type, description: Description) -> None:
+    """Say what is known of a kind of object, and of its subclasses."""
+    _descriptions[kind] = description
+
+
+def description_of(thing) -> Description | None:
+    """What is known of a thing's kind, if anything is."""
+    kinds = type(thing).__mro__
+    return next((_descriptions[kind] for kind in kinds if kind in _descriptions), None)
+
+
+def pure(function):
+    """Decorator: a function that depends on its arguments alone and changes tensors only."""
+    _pure.add(function)
+    return function
+
+
+def is_pure(function) -> bool:
+    """Whether a function depends on its arguments alone and changes tensors only."""
+    if REGISTRY.exports(function):
+        return True
+    return isinstance(function, types.FunctionType) and function in _pure

@@ -1,0 +1,180 @@
+"""Where the inputs of a recorded call's program come from: see `replay`."""
+
+import weakref
+
+import numpy as np
+
+from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.record import scalar
+from kuai.engine.compile.signatures import is_bare
+from kuai.engine.tensor import devices, randomness
+from kuai.engine.tensor.placeholder import Placeholder
+
+__all__ = ["Before", "FromArgument", "FromGrad", "FromNumber", "FromOffset", "FromStorage"]
+__all__ += ["Unchanging"]
+
+
+class FromStorage:
+    """What a storage holds."""
+
+    def __init__(self, storage):
+        self.storage = storage
+
+    def fetch(self, arguments):
+        """The input for a call with these arguments, which are tensors."""
+        return self.storage.held
+
+
+class FromGrad:
+    """The gradient that a tensor has."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def fetch(self, arguments):
+        """The input for a call with these arguments."""
+        return self.tensor._grad._storage.held
+
+
+class FromArgument:
+    """An argument."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def fetch(self, arguments):
+        """The input for a call with these arguments."""
+        return arguments[self.number]._storage.held
+
+
+class FromNumber:
+    """A number in a dictionary, such as an optimizer's learning rate."""
+
+    def __init__(self, mapping, key):
+        self.mapping, self.key = mapping, key
+
+    def fetch(self, arguments):
+        """The input for a call with these arguments."""
+        return scalar(self.mapping[self.key])
+
+
+class FromOffset:
+    """The offset of a generator at one of its draws."""
+
+    def __init__(self, storage, ahead):
+        self.storage, self.ahead = storage, ahead
+
+    def fetch(self, arguments):
+        """The input for a call with these arguments."""
+        return self.storage.held + self.ahead
+
+
+class Unchanging:
+    """An array that is always the same."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def fetch(self, arguments):
+        """The input for a call with these arguments."""
+        return self.array
+
+
+class Before:
+    """What stood where before a call; nothing is kept alive by that.
+
+    Attributes:
+        tensors: those that are watched, with the references to their gradients in `grads`.
+        storages: (storage, its version, a reference to what it held).
+    """
+
+    def __init__(self, watch, arguments):
+        self.watch, self.arguments = watch, arguments
+        self.tensors = list(watch.tensors.values())
+        self.grads = [_reference(tensor._grad) for tensor in self.tensors]
+        self.had_grads = [tensor._grad is not None for tensor in self.tensors]
+        self._origins: dict[int, list] = {}
+        storages = {id(s): s for s in self._all_storages()}
+        self.storages = [(s, s.version, _reference(s.held)) for s in storages.values()]
+        self.ids = set(storages)
+        self._arguments_held = [_reference(tensor._storage.held) for tensor in arguments]
+        for storage in storages.values():
+            self._note(storage.held, FromStorage(storage))
+        self.offsets = {}  # id of a generator's storage -> (generator, offset), if that is a number
+        for generator in randomness.generators():
+            offset = generator._offset.held
+            if type(offset) is np.int64:
+                self.offsets[id(generator._offset)] = generator, offset
+                generator.drawn = []
+        for tensor in self.tensors:
+            grad = tensor._grad
+            if grad is not None and grad._steps is None:
+                self._note(grad._storage.held, FromGrad(tensor))
+        for number, tensor in enumerate(arguments):
+            self._note(tensor._storage.held, FromArgument(number))
+
+    def end(self) -> None:
+        """Note what was drawn; to be called when the call is over, whatever came of it."""
+        self.drawn = {}  # id -> (offset, its origin); the offset is kept, so that ids stay unique
+        for generator, first in self.offsets.values():
+            for offset in generator.drawn or ():
+                origin = FromOffset(generator._offset, offset - first)
+                self.drawn[id(offset)] = offset, origin
+            generator.drawn = None
+
+    def arguments_are_as_they_were(self) -> bool:
+        """Whether no argument was written to, or got a history or a gradient."""
+        pairs = zip(self.arguments, self._arguments_held, strict=True)
+        return all(is_bare(t) and t._storage.held is reference() for t, reference in pairs)
+
+    def _all_storages(self):
+        for tensor in self.tensors:
+            yield tensor._storage
+        for generator in randomness.generators():
+            yield generator._key
+            yield generator._offset
+
+    def _note(self, held, origin):
+        self._origins.setdefault(id(held), []).append((_reference(held), origin))
+
+    def origin_of(self, run, number):
+        """Where an input of a run comes from.
+
+        Raises:
+            Refused: that is not known.
+        """
+        array = run.inputs[number]
+        if id(array) in self.drawn:
+            return self.drawn[id(array)][1]
+        if number in run.numbers:
+            return self._origin_of_number(run.numbers[number], array)
+        found = [o for reference, o in self._origins.get(id(array), ()) if reference() is array]
+        if len(found) > 1:
+            raise Refused("an array that stands in two places")
+        if found:
+            return found[0]
+        if type(array) is not Placeholder and devices.is_constant(array):
+            return Unchanging(array)
+        raise Refused("an array that is made anew at each call")
+
+    def _origin_of_number(self, number, array):
+        places = [p for p in self.watch.numbers.values() if p[0].get(p[1]) is number]
+        if len(places) == 1:
+            return FromNumber(*places[0])
+        return Unchanging(array)  # it follows from what is watched
+
+    def pin_numbers(self, origins) -> None:
+        """Watch the numbers that no input comes from alone: other things may follow from them."""
+        free = {(id(o.mapping), o.key) for o in origins if isinstance(o, FromNumber)}
+        for place, (mapping, key) in list(self.watch.numbers.items()):
+            if place not in free:
+                del self.watch.numbers[place]
+                self.watch.entries(mapping, [key])
+
+
+def _reference(thing):
+    """A weak reference to it, if there can be one."""
+    try:
+        return weakref.ref(thing)
+    except TypeError:
+        return lambda: thing

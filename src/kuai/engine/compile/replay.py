@@ -1,0 +1,295 @@
+"""Replays: a recorded call's program, run again without the Python that has recorded it.
+
+A call that has been proven (see `proof`) does the same again as long as its watch holds. What is
+left to know is where the program's inputs come from and where its results go. Before the call it is
+noted what stood where (`origins`), afterwards each input is looked up there, and each result that
+is alive is looked for in the places that are known: storages, gradients, what was returned
+(`results`). One input or result that is found nowhere, or twice, and there is no replay.
+
+Invariants
+* Everything is checked before anything is changed. A call that does not fit gives `MISS`.
+* Arrays are given away under the same rule as in a recorded call: only those nobody else holds.
+* A replay keeps no array alive: only what holds them.
+"""
+
+import weakref
+from operator import attrgetter
+
+import numpy as np
+
+from kuai.engine.compile.holders import REFERENCES, given_away
+from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.origins import FromGrad, FromStorage
+from kuai.engine.compile.record import memory_for, one_at_a_time
+from kuai.engine.compile.results import After
+from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.placeholder import Placeholder, array_type
+
+__all__ = ["MISS", "Replay", "Run"]
+
+MISS = object()  # what a replay gives that does not fit
+_state = attrgetter("type", "record")
+
+
+class Run:
+    """What a recorder has run: kept for the making of a replay.
+
+    Attributes:
+        inputs: of the program.
+        numbers: number of an input -> the Python number that it was made of.
+        memory: numbers of inputs that are only there to be written into -> their types.
+        alive: number of a result -> its placeholder, of those that are alive now.
+        sharding: where all of it lies, or None if that is in several places.
+        asked: the placeholders whose values were asked for, in that order.
+    """
+
+    asked: list = []
+
+    def __init__(self, record, program, alive):
+        self.inputs, self.numbers = record.inputs, record.given
+        taken = {-1 - p.takes: p.type for p in alive if p.takes is not None}
+        self.memory = {n: taken[n] for n in record.memory}
+        self.program, self.sharding = program, record.sharding
+        self._references = [(each.index, weakref.ref(each)) for each in alive]
+
+    @property
+    def alive(self):
+        found = {number: reference() for number, reference in self._references}
+        return {number: each for number, each in found.items() if each is not None}
+
+
+class Replay:
+    """Runs a program for a proven call.
+
+    Args:
+        before: what stood where before the call that was recorded.
+        run: what the recorder ran.
+        result: what the call returned.
+        expected: what the prover knows of that.
+
+    Raises:
+        Refused: it cannot be known where everything comes from or goes to.
+    """
+
+    def __init__(self, before, run, result, expected):
+        if run.sharding is None and any(type(a) is Placeholder for a in run.inputs):
+            raise Refused("arrays on several devices")
+        if any(type(run.inputs[n]) is not Placeholder for n in run.program.donated):
+            raise Refused("an array that somebody has put there; from now on it is ours")
+        self.watch, self.program, self.sharding = before.watch, run.program, run.sharding
+        memory = list(run.memory)
+        origins = {n: before.origin_of(run, n) for n in range(len(run.inputs)) if n not in memory}
+        before.pin_numbers(origins.values())
+        alive = run.alive
+        self._arrange_inputs(run, origins, memory)
+        self._arrange_results(run, alive, origins, After(before, run, alive, result, expected))
+        self._arrange_grads(before, origins)
+        self.watch.freeze()
+        self.calls = 0
+
+    # Making ---------------------------------------------------------------------------------------
+
+    def _arrange_inputs(self, run, origins, memory):
+        """Inputs in the order in which they are fetched: what storages hold, others, memory.
+
+        Storages that the program writes hold placeholders; what others hold may be plain arrays.
+        """
+        held = [n for n, origin in origins.items() if type(origin) is FromStorage]
+        ours = [n for n in held if type(run.inputs[n]) is Placeholder]
+        theirs = [n for n in held if type(run.inputs[n]) is not Placeholder]
+        others = [n for n in origins if type(origins[n]) is not FromStorage]
+        self.storages = [origins[n].storage for n in ours]
+        self.states = [(run.inputs[n].type, None) for n in ours]
+        self.arrays = [_Array(origins[n].storage, run.inputs[n]) for n in theirs]
+        self.others = [origins[n] for n in others]
+        order = {n: i for i, n in enumerate((*ours, *theirs, *others, *memory))}
+        self.donated = [order[n] for n in self.program.donated]
+        self.kept = [order[n] for n in self.program.kept]
+
+    def _arrange_results(self, run, alive, origins, after):
+        """For each result that is alive its place; those that stay in theirs come first."""
+        position = {n: i for i, n in enumerate(self.program.order)}
+        self.wanted = [(position[n], placeholder.type) for n, placeholder in alive.items()]
+        place = {n: i for i, n in enumerate(alive)}
+        self.updated, self.written = [None] * len(self.donated), []
+        for storage, n, times in after.written:
+            at = position[n]
+            if at < len(self.donated) and self._stays(run, origins, at, storage, alive[n].type):
+                self.updated[at] = storage, times
+                self.wanted[place[n]] = None
+            else:
+                self.written.append((storage, place[n], times))
+        self.counted = [each for each in after.counted if each[1]]
+        self.grads = [(tensor, place[n]) for tensor, n in after.grads]
+        self.changed = [(tensor, place[n]) for tensor, n in after.changed]
+        self.dropped = [*after.dropped, *[tensor for tensor, _ in self.grads]]
+        self.result = after.result
+        after.renumber(place)
+        if any(self.wanted[each.number] is None for each in after.made):
+            raise Refused("a result that is state, too")
+        self.wants = list(run.memory.values())
+
+    def _stays(self, run, origins, at, storage, kind) -> bool:
+        """Whether a result takes the place of the input whose memory it takes."""
+        number = self.program.donated[at]
+        origin, held = origins.get(number), run.inputs[number]
+        return (
+            type(origin) is FromStorage
+            and origin.storage is storage
+            and type(held) is Placeholder
+            and held.type is kind
+        )
+
+    def _arrange_grads(self, before, origins):
+        """Which tensors have to have a gradient, and of which it is read or changed."""
+        self.tensors = before.tensors
+        self.had_grads = before.had_grads
+        read = [origin.tensor for origin in origins.values() if type(origin) is FromGrad]
+        read += [tensor for tensor, _ in self.changed]
+        self.read = [(t, t._grad) for t in {id(t): t for t in read}.values()]
+        if any(g is None or type(g._storage.held) is not Placeholder for _, g in self.read):
+            raise Refused("a gradient that somebody has set")
+        self.read = [(tensor, grad._storage.held.type) for tensor, grad in self.read]
+        self.ids = before.ids
+        # how often a placeholder that is given away is referred to, if nobody else has it: by those
+        # who ask, and by the place it stands in
+        gone = {id(tensor) for tensor in self.dropped}
+        standing = [
+            type(o) is FromStorage or type(o) is FromGrad and id(o.tensor) not in gone
+            for o in map(origins.get, self.program.donated)
+        ]
+        self.limits = [REFERENCES + each for each in standing]
+
+    # Running --------------------------------------------------------------------------------------
+
+    def __call__(self, arguments):
+        """What the call returns; `MISS` if it has to be recorded.
+
+        Args:
+            arguments: the tensors among the arguments, whose types are those of the recorded call.
+        """
+        if not self.watch.holds() or not self._grads_fit():
+            return MISS
+        if arguments and not self.ids.isdisjoint([id(each._storage) for each in arguments]):
+            return MISS
+        with one_at_a_time:
+            inputs = [storage.held for storage in self.storages]
+            try:
+                if list(map(_state, inputs)) != self.states:
+                    return MISS
+            except AttributeError:
+                return MISS  # an array that somebody has put there
+            if any([type(storage.held) is not np.int64 for storage, _, _ in self.counted]):
+                return MISS
+            for array in self.arrays:
+                held = array.storage.held
+                if held is not array.seen() and not array.fits(held):
+                    return MISS
+                inputs.append(held)
+            held = None  # would be one more who holds it
+            inputs += [origin.fetch(arguments) for origin in self.others]
+            if self.dropped:
+                inputs += self._memory()
+            return self._run(inputs)
+
+    def _grads_fit(self) -> bool:
+        """Whether tensors have gradients where they had, which can be read where they are read."""
+        if [tensor._grad is not None for tensor in self.tensors] != self.had_grads:
+            return False
+        for tensor, kind in self.read:
+            grad = tensor._grad
+            if type(grad) is not Tensor or grad.__dict__.keys() != _ONLY_STORAGE:
+                return False
+            held = grad._storage.held
+            if type(held) is not Placeholder or held.type is not kind or held.record is not None:
+                return False
+        if self.read:
+            storages = {id(tensor._grad._storage) for tensor, _ in self.read}
+            return len(storages) == len(self.read) and self.ids.isdisjoint(storages)
+        return True
+
+    def _memory(self):
+        """Arrays to write results into: gradients that go, or new ones."""
+        spares = []
+        for tensor in self.dropped:
+            grad, tensor._grad = tensor._grad, None
+            if self.wants and type(grad) is Tensor and grad._steps is None:
+                spares.append(grad._storage.held)
+        grad = None  # would be one more who holds it
+        return [memory_for(_Wanted(kind), spares, self.sharding) for kind in self.wants]
+
+    def _run(self, inputs):
+        self.program.calls += 1
+        self.calls += 1
+        ours, donated = given_away([inputs[i] for i in self.donated], self.limits)
+        kept = [inputs[i] for i in self.kept]
+        kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
+        written, others = self.program.function(donated, kept)
+        self._update(ours, written)
+        return self._finish(written + others)
+
+    def _update(self, ours, written):
+        """Put new values into storages; a placeholder that nobody else has stays where it is."""
+        for update, placeholder, array in zip(self.updated, ours, written, strict=True):
+            if update is None:
+                continue
+            storage, times = update
+            if placeholder is None:
+                placeholder = storage.held = Placeholder(None, 0, storage.held.type)
+            placeholder.array = array
+            storage.version += times
+
+    def _finish(self, results):
+        """Put all other results into their places, and make what is returned."""
+        made = []
+        for wanted in self.wanted:
+            if wanted is not None:
+                placeholder = Placeholder(None, 0, wanted[1])
+                placeholder.array = results[wanted[0]]
+                made.append(placeholder)
+            else:
+                made.append(None)
+        for storage, number, times in self.written:
+            storage.held = made[number]
+            storage.version += times
+        for storage, count, times in self.counted:
+            storage.held += count
+            storage.version += times
+        for tensor, number in self.grads:
+            tensor._grad = wrap(made[number])
+        for tensor, number in self.changed:
+            storage = tensor._grad._storage
+            storage.held = made[number]
+            storage.version += 1
+        return self.result.build(made)
+
+
+class _Array:
+    """A storage that somebody else has filled, with an array that may be another one next time."""
+
+    def __init__(self, storage, array):
+        self.storage, self.type, self.seen = storage, array_type(array), _weakly(array)
+
+    def fits(self, held) -> bool:
+        """Whether another array than the one seen last is of the same type."""
+        if type(held) is Placeholder or array_type(held) is not self.type:
+            return False
+        self.seen = _weakly(held)
+        return True
+
+
+def _weakly(array):
+    try:
+        return weakref.ref(array)
+    except TypeError:
+        return lambda: None
+
+
+class _Wanted:
+    """What memory is looked for."""
+
+    def __init__(self, kind):
+        self.type, self.shape, self.dtype = kind, kind.shape, kind.dtype
+
+
+_ONLY_STORAGE = {"_storage"}

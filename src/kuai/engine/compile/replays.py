@@ -1,0 +1,129 @@
+"""When a function is replayed: policy, and what there is to say about it.
+
+A call is a candidate when an equal one has just been recorded. A candidate is proven first, then
+recorded, and what the recorder ran becomes a replay. Where that is refused, or a replay stops
+fitting, it is tried again later, each time after twice as many calls.
+"""
+
+import linecache
+
+from kuai.engine import settings
+from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.origins import Before
+from kuai.engine.compile.proof import Prover, abstract
+from kuai.engine.compile.replay import MISS, Replay
+from kuai.engine.compile.signatures import signature
+from kuai.engine.tensor.placeholder import reads
+
+__all__ = ["Candidate", "Replays"]
+
+_MOST = 16  # replays of one function
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 1, 1024  # calls
+
+at_once = False  # whether every call is a candidate, which tests want
+
+
+class Replays:
+    """The replays of one compiled function.
+
+    Attributes:
+        calls: how many calls have been replayed.
+        reason: why the last candidate was refused, and the line, or None.
+    """
+
+    def __init__(self, function, roots):
+        self.function, self.roots = function, roots
+        self.known: dict = {}
+        self.calls, self.reason = 0, None
+        self._pause, self._next_pause = _SHORTEST_PAUSE, _SHORTEST_PAUSE
+        self._last = None  # the signature of the last call that was recorded
+        if not settings.replay_enabled():
+            self._pause, self.reason = float("inf"), "KUAI_REPLAY=0"
+
+    def run(self, args, kwargs):
+        """The result of a call that can be replayed, or `MISS`."""
+        if not self.known:
+            return MISS
+        key, tensors = signature(self.roots, args, kwargs)
+        replay = self.known.get(key)
+        if replay is None:
+            return MISS
+        result = replay(tensors)
+        if result is MISS:
+            del self.known[key]
+            self._wait()
+        else:
+            self.calls += 1
+            if replay.calls == self._next_pause:
+                self._next_pause = _SHORTEST_PAUSE
+        return result
+
+    def candidate(self, args, kwargs):
+        """What is to be noted of a call that is going to be recorded, or None."""
+        if self._pause > 0 and not at_once:
+            self._pause -= 1
+            return None
+        key, tensors = signature(self.roots, args, kwargs)
+        seen, self._last = self._last == key, key
+        if key is None or not (seen or at_once) or len(self.known) >= _MOST:
+            return None
+        prover = Prover()
+        try:
+            function, row = self.function, [abstract(each) for each in args]
+            named = {name: abstract(each) for name, each in kwargs.items()}
+            expected = prover.prove(function, row, named)
+            prover.watch.freeze()
+            return Candidate(self, key, Before(prover.watch, tensors), expected, prover.reads)
+        except Refused as reason:
+            self._refuse(reason, prover.line)
+            return None
+
+    def _refuse(self, reason, line=None):
+        text = str(reason)
+        if line is not None:
+            source = linecache.getline(*line).strip()
+            text += f' at {line[0]}:{line[1]} ("{source}")'
+        self.reason = text
+        self._wait()
+
+    def _wait(self):
+        self._pause, self._last = self._next_pause, None
+        self._next_pause = min(2 * self._next_pause, _LONGEST_PAUSE)
+
+
+class Candidate:
+    """A call that has been proven and is being recorded; a context manager around it."""
+
+    def __init__(self, replays, key, before, expected, reads):
+        self.replays, self.key, self.before = replays, key, before
+        self.expected, self.reads = expected, reads  # what the prover knows of the result
+        self.runs: list = []  # what the recorder has run
+        self.result = None  # what the call has returned
+
+    def __enter__(self):
+        reads.log = []
+        return self
+
+    def __exit__(self, kind, *error) -> None:
+        """Make a replay of what was recorded, if that is possible."""
+        self.before.end()
+        self.asked, reads.log = reads.log, None
+        if kind is not None:
+            return
+        try:
+            self.replays.known[self.key] = self._made()
+            self.replays.reason = None
+        except Refused as reason:
+            self.replays._refuse(reason)
+
+    def _made(self):
+        if len(self.runs) != 1 or self.runs[0].program is None:
+            raise Refused("a value that is asked for in the middle")
+        if self.asked is None or len(self.asked) != self.reads:
+            raise Refused("a value that is read")
+        if not self.before.watch.holds():
+            raise Refused("the call changes what it depends on")
+        if not self.before.arguments_are_as_they_were():
+            raise Refused("an argument that is changed")
+        self.runs[0].asked = self.asked
+        return Replay(self.before, self.runs[0], self.result, self.expected)

@@ -1,0 +1,184 @@
+"""Where the results of a recorded call's program go: see `replay`."""
+
+import numpy as np
+
+from kuai.engine.autograd.running import OpNode
+from kuai.engine.autograd.tape import AccumulateGrad
+from kuai.engine.compile.abstract_values import Items, Read, is_plain
+from kuai.engine.compile.knowledge import Refused
+from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.placeholder import Placeholder
+
+__all__ = ["After"]
+
+
+class New:
+    """A tensor that the call has made, with what is left of its graph."""
+
+    def __init__(self, number, tensor):
+        self.number, self.node, self.output = number, tensor._node, tensor._output
+
+    def build(self, made):
+        """The tensor, given the program's results as placeholders."""
+        tensor = wrap(made[self.number])
+        if self.node is not None:
+            tensor._node, tensor._output = self.node, self.output
+        return tensor
+
+
+class Number:
+    """A Python number that is read from a result."""
+
+    def __init__(self, number, convert):
+        self.number, self.convert = number, convert
+
+    def build(self, made):
+        """The number, given the program's results as placeholders."""
+        value = made[self.number].array.item()
+        return value if self.convert is None else self.convert(value)
+
+
+class Same:
+    """An object that was there before: a parameter, a number."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def build(self, made):
+        """The thing."""
+        return self.thing
+
+
+class Share:
+    """A tensor on the storage of another."""
+
+    def __init__(self, storage):
+        self.storage = storage
+
+    def build(self, made):
+        """The tensor, given the program's results as placeholders."""
+        tensor = Tensor.__new__(Tensor)
+        tensor._storage = self.storage
+        return tensor
+
+
+class Nest:
+    """A tuple, list or dict of results."""
+
+    def __init__(self, kind, parts):
+        self.kind, self.parts = kind, parts
+
+    def build(self, made):
+        """The nest, given the program's results as placeholders."""
+        if self.kind is dict:
+            return {key: part.build(made) for key, part in self.parts.items()}
+        return self.kind([part.build(made) for part in self.parts])
+
+
+class After:
+    """What a call has changed, and where each of its program's results went.
+
+    Attributes:
+        written: (storage, number of the result, how often it was written).
+        counted: (storage of a generator's offset, how far it went, how often it was written).
+        grads: (tensor, number of the result) for gradients that are new.
+        dropped: tensors that have lost the gradient they had.
+        changed: tensors whose gradient has got other values.
+        result: what the call returned.
+        made: the parts of that which are made of results.
+    """
+
+    def __init__(self, before, run, alive, result, expected):
+        self.before, self._asked = before, run.asked
+        self._numbers = {id(placeholder): n for n, placeholder in alive.items()}
+        self._placed: list[int] = []
+        self.written, self.counted, self.grads, self.dropped, self.changed = [], [], [], [], []
+        self._find_storages()
+        self._find_grads()
+        self.made = []
+        self.result = self._found(result, expected)
+        placed = {*self._placed, *[read.number for read in self.made if type(read) is Number]}
+        if len(self._placed) > len(set(self._placed)) or placed != {*self._numbers.values()}:
+            raise Refused("a result that is kept somewhere, or in two places")
+
+    def _place(self, held) -> int:
+        number = self._numbers.get(id(held))
+        if number is None:
+            raise Refused("a value that the call puts in another place")
+        self._placed.append(number)
+        return number
+
+    def _find_storages(self):
+        for storage, version, reference in self.before.storages:
+            if id(storage) in self.before.offsets and type(storage.held) is np.int64:
+                times = storage.held - self.before.offsets[id(storage)][1]
+                self.counted.append((storage, times, storage.version - version))
+            elif storage.version != version or reference() is not storage.held:
+                number = self._place(storage.held)
+                self.written.append((storage, number, storage.version - version))
+
+    def _find_grads(self):
+        for tensor, reference in zip(self.before.tensors, self.before.grads, strict=True):
+            grad, old = tensor._grad, reference()
+            if grad is None:
+                self.dropped.append(tensor)  # perhaps it had none before, either
+            elif grad is not old:
+                if type(grad) is not Tensor or grad.__dict__.keys() != {"_storage"}:
+                    raise Refused("a gradient with a history")
+                self.grads.append((tensor, self._place(grad._storage.held)))
+            elif id(grad._storage.held) in self._numbers:
+                number = self._place(grad._storage.held)
+                self.changed.append((tensor, number))
+
+    def _found(self, result, expected):
+        """How to make what was returned."""
+        kind = type(result)
+        if isinstance(expected, Read):
+            asked = self._asked[expected.number]
+            if type(asked) is not Placeholder or id(asked) not in self._numbers:
+                raise Refused("a number that is read from elsewhere")
+            self.made.append(Number(self._numbers[id(asked)], expected.convert))
+            return self.made[-1]
+        known = isinstance(expected, Items)
+        if is_plain(result) or id(result) in self.before.watch.tensors:
+            return Same(result)
+        if kind is tuple or kind is list:
+            parts = expected.values if known else [None] * len(result)
+            return Nest(kind, list(map(self._found, result, parts)))
+        if kind is dict:
+            parts = expected.values if known else {}
+            return Nest(kind, {k: self._found(part, parts.get(k)) for k, part in result.items()})
+        if kind is not Tensor or result._steps is not None or result._base is not None:
+            raise Refused("a result of another kind")
+        if id(result._storage) in self.before.ids and result._node is None:
+            return Share(result._storage)
+        if result._requires_grad or result._hooked or result._retains_grad:
+            raise Refused("a result with a gradient of its own")
+        if not _is_spent(result._node):
+            raise Refused("a result with a graph")
+        made = New(self._place(result._storage.held), result)
+        self.made.append(made)
+        return made
+
+    def renumber(self, places) -> None:
+        """Count the results of the program that are alive, instead of all in the record."""
+        for made in self.made:
+            made.number = places[made.number]
+
+
+def _is_spent(root) -> bool:
+    """Whether a graph holds no arrays any more, so that any number of results can share it."""
+    seen, stack = set(), [root]
+    while stack:
+        node = stack.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if type(node) is AccumulateGrad:
+            continue
+        if type(node) is not OpNode or node.hooks or node.pre_hooks or node.output_hooks:
+            return False
+        if node.residuals is not None and (node.residuals.leaves or node.arrays):
+            return False
+        stack += [edge[0] for edge in node.edges if edge is not None]
+    return True

@@ -1,0 +1,75 @@
+"""Signatures: what calls have to have in common to be the same call.
+
+The modes of the thread, the types of the tensors among the arguments, all other arguments by value,
+and how they are nested. A call with anything else among its arguments has no signature.
+"""
+
+import jax
+
+from kuai.engine.compile.abstract_values import is_plain
+from kuai.engine.tensor import Tensor, devices, dtypes, modes
+from kuai.engine.tensor.placeholder import Placeholder, array_type
+
+__all__ = ["is_bare", "signature"]
+
+
+def signature(roots, args, kwargs):
+    """A key, or None, and the tensors among the arguments."""
+    state = modes.state
+    if state.block is not None or state.level is not None or state.skip_updates is not None:
+        return None, []
+    tensors: list = []
+    key = [
+        id(roots.now()), state.grad_enabled, state.inference, state.autocast, state.transforms,
+        dtypes.default_float_jax(), devices.get_default_device(),
+        jax.config.jax_default_matmul_precision,
+    ]  # fmt: skip
+    try:
+        key += [_part(argument, tensors) for argument in args]
+        if kwargs:
+            key += [(name, _part(argument, tensors)) for name, argument in kwargs.items()]
+    except _None:
+        return None, []
+    return tuple(key), tensors
+
+
+class _None(Exception):
+    """A call has no signature."""
+
+
+def _part(argument, tensors):
+    """What stands for an argument."""
+    kind = type(argument)
+    if kind is Tensor:
+        if not is_bare(argument):
+            raise _None
+        tensors.append(argument)
+        held = argument._storage.held
+        if type(held) is not Placeholder:
+            return array_type(held)
+        if held.record is not None:
+            raise _None
+        return held.type
+    if kind is tuple or kind is list:
+        return kind, *[_part(each, tensors) for each in argument]
+    if kind is dict:
+        names = tuple([(type(name), name) for name in argument if is_plain(name)])
+        if len(names) < len(argument):
+            raise _None
+        return kind, names, *[_part(each, tensors) for each in argument.values()]
+    if not is_plain(argument):
+        raise _None
+    return kind, repr(argument)  # which tells 1 from 1.0 and True, and 0.0 from -0.0, inside too
+
+
+def is_bare(tensor) -> bool:
+    """Whether a tensor is nothing but a storage: no view, no history, no gradient, no hooks."""
+    return (
+        tensor._steps is None
+        and tensor._node is None
+        and tensor._base is None
+        and tensor._grad is None
+        and not tensor._requires_grad
+        and tensor._hooked is None
+        and not tensor._retains_grad
+    )

@@ -1,0 +1,44 @@
+"""The syntax tree of a function, checked against the function's code.
+
+The text that Python finds for a function may be another one: the file has been edited since, or a
+line has several functions. So the whole file is compiled again, and the function's very code has to
+be among what comes out.
+"""
+
+import ast
+import functools
+import linecache
+import types
+
+__all__ = ["tree_of"]
+
+
+@functools.lru_cache(maxsize=1024)
+def tree_of(code: types.CodeType):
+    """The `ast.FunctionDef` or `ast.Lambda` that a function's code was made of, or None."""
+    text = "".join(linecache.getlines(code.co_filename))
+    trees, codes = _compiled(code.co_filename, text) if text else ({}, set())
+    found = trees.get((code.co_firstlineno, code.co_name), [])
+    return found[0] if len(found) == 1 and code in codes else None
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(name, text):
+    """The functions of a file: their trees by first line and name, and the set of their codes."""
+    try:
+        module = ast.parse(text)
+        codes, stack = set(), [compile(text, name, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError):
+        return {}, set()
+    while stack:
+        inner = [c for c in stack.pop().co_consts if isinstance(c, types.CodeType)]
+        codes.update(inner)
+        stack += inner
+    trees: dict[tuple[int, str], list] = {}
+    for tree in ast.walk(module):
+        if isinstance(tree, ast.Lambda):
+            trees.setdefault((tree.lineno, "<lambda>"), []).append(tree)
+        elif isinstance(tree, ast.FunctionDef):
+            first = min([tree.lineno, *[each.lineno for each in tree.decorator_list]])
+            trees.setdefault((first, tree.name), []).append(tree)
+    return trees, codes

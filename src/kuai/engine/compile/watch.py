@@ -1,0 +1,129 @@
+"""A watch: what has to be as it was for a call to be the same once more.
+
+Whatever Python code read is compared by identity, at every call: entries of dictionaries, elements
+of lists, attributes, the contents of closures. Nothing depends on being told of a change. Things of
+one kind are fetched and compared in one row, without Python code for each: this is most of what a
+replayed call costs.
+"""
+
+from itertools import chain
+from operator import attrgetter, is_, itemgetter
+
+from kuai.engine.tensor import Tensor
+
+__all__ = ["Watch"]
+
+_tensor_state = attrgetter(
+    "_storage", "_requires_grad", "_steps", "_node", "_base", "_hooked", "_retains_grad"
+)
+_content = attrgetter("cell_contents")
+
+
+class Watch:
+    """Things and what they were. Things are added first, then `freeze` is called.
+
+    Attributes:
+        tensors: those whose storage, flags, history and hooks have to stay.
+        numbers: (dictionary, key): floats that are free to change.
+    """
+
+    def __init__(self):
+        self.tensors, self.numbers = {}, {}
+        self._dicts: dict[int, tuple] = {}  # id -> (dictionary, names of entries)
+        self._whole: dict[int, dict] = {}  # those that may not get more entries
+        self._ordered: dict[int, dict] = {}  # those whose order has to stay, too
+        self._attributes: dict[int, tuple] = {}  # id -> (thing, names)
+        self._lists: dict[int, list] = {}
+        self._cells: dict[int, object] = {}
+        self._objects: dict[int, object] = {}
+
+    # What is watched ----------------------------------------------------------------------------
+
+    def tensor(self, tensor: Tensor) -> None:
+        """Watch everything of a tensor but its values and its gradient."""
+        self.tensors[id(tensor)] = tensor
+
+    def entries(self, mapping: dict, names) -> None:
+        """Watch some entries of a dictionary, which may be missing."""
+        _, known = self._dicts.setdefault(id(mapping), (mapping, {}))
+        known.update(dict.fromkeys(names))
+
+    def whole(self, mapping: dict, ordered: bool = False) -> None:
+        """Watch all entries of a dictionary, and that there are no others."""
+        self.entries(mapping, mapping)
+        self._whole[id(mapping)] = mapping
+        if ordered and mapping:
+            self._ordered[id(mapping)] = mapping
+
+    def list(self, sequence: list) -> None:
+        """Watch all elements of a list."""
+        self._lists[id(sequence)] = sequence
+
+    def attribute(self, thing, name: str) -> None:
+        """Watch what `getattr(thing, name)` gives, for a function or a class."""
+        _, names = self._attributes.setdefault(id(thing), (thing, {}))
+        names[name] = None
+
+    def cell(self, cell) -> None:
+        """Watch what a closure holds."""
+        self._cells[id(cell)] = cell
+
+    def object(self, thing) -> None:
+        """Watch the class of an object."""
+        self._objects[id(thing)] = thing
+
+    def number(self, mapping: dict, key) -> None:
+        """Watch that an entry is a float, whichever."""
+        self.numbers[id(mapping), key] = mapping, key
+
+    # What was -----------------------------------------------------------------------------------
+
+    def freeze(self) -> None:
+        """Note what everything is now."""
+        self._absent = [(d, n) for d, names in self._dicts.values() for n in names if n not in d]
+        self._present = []
+        for mapping, names in self._dicts.values():
+            found = [name for name in names if name in mapping]
+            if found:
+                self._present.append((itemgetter(*found, found[0]), mapping))
+        self._looked_up, self._without = [], []
+        for thing, names in self._attributes.values():
+            found = [name for name in names if hasattr(thing, name)]
+            self._without += [(thing, name) for name in names if name not in found]
+            if found:
+                self._looked_up.append((attrgetter(*found, found[0]), thing))
+        self._sized = list(self._whole.values())
+        self._listed, self._contents = list(self._lists.values()), list(self._cells.values())
+        self._rows, self._free = list(self._ordered.values()), list(self.numbers.values())
+        self._tensors = list(self.tensors.values())
+        self._things = [*self._objects.values(), *self._tensors]
+        self._sizes = [*map(len, self._sized), *map(len, self._listed)]
+        self._values = list(self._fetched())
+        self._states = list(map(_tensor_state, self._tensors))
+        self._classes = list(map(type, self._things))
+        self._orders = list(map(list, self._rows))
+
+    def holds(self) -> bool:
+        """Whether everything is as it was."""
+        try:
+            return (
+                [*map(len, self._sized), *map(len, self._listed)] == self._sizes
+                and all(map(is_, self._fetched(), self._values))
+                and list(map(_tensor_state, self._tensors)) == self._states
+                and list(map(type, self._things)) == self._classes
+                and list(map(list, self._rows)) == self._orders
+                and not any([name in mapping for mapping, name in self._absent])
+                and not any([hasattr(thing, name) for thing, name in self._without])
+                and all([type(mapping.get(key)) is float for mapping, key in self._free])
+            )
+        except (AttributeError, KeyError, ValueError):
+            return False  # something is not there any more; a closure's variable, for one
+
+    def _fetched(self):
+        """Everything that is compared by identity, in one row."""
+        return chain(
+            chain.from_iterable([get(mapping) for get, mapping in self._present]),
+            chain.from_iterable([get(thing) for get, thing in self._looked_up]),
+            chain.from_iterable(self._listed),
+            map(_content, self._contents),
+        )

@@ -1,0 +1,153 @@
+"""What can be proven of modules: which code their calls run, and what it depends on.
+
+A layer of Kuai's depends on its attributes, parameters, buffers and children, and on there being no
+hooks. A class of the user's has a `forward` of its own, whose code is gone through (see
+`engine.compile.proof`); one that overrides more than that is not known.
+"""
+
+from kuai.engine.compile.abstract_values import is_plain, text_of_value
+from kuai.engine.compile.knowledge import Description, Refused, describes, is_pure, pure
+from kuai.engine.tensor import Tensor
+from kuai.nn import modules
+from kuai.nn.base.hooks import global_hooks
+from kuai.nn.base.module import Module
+from kuai.nn.base.watched import WatchedDict
+from kuai.nn.modules.container import ModuleDict, ModuleList, Sequential
+from kuai.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
+
+__all__ = ["describe_modules"]
+
+_SLOTS = ("_parameters", "_buffers", "_modules")
+_HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
+_HARMLESS = frozenset(
+    "__module__ __doc__ __init__ __qualname__ __annotations__ __parameters__ __orig_bases__ "
+    "__static_attributes__ __firstlineno__ __annotations_cache__ __annotate_func__".split()
+)
+
+
+def describe_modules() -> None:
+    """Make modules, and functions of modules' parameters, known to the prover."""
+    tree = {"parameters": _watch_tree, "zero_grad": _watch_tree}
+    tree |= {"train": _watch_training, "eval": _watch_training}
+    describes(Module, Description(tree, call=_call, slots=_slots))
+    parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
+    for container in (Sequential, ModuleList, ModuleDict):
+        describes(container, Description(tree | parts, call=_call, slots=_slots))
+    for function in (clip_grad_norm_, clip_grad_value_):
+        pure(function)
+
+
+def _is_layer(kind) -> bool:
+    """Whether a class is one of Kuai's own layers."""
+    return getattr(modules, kind.__name__, None) is kind and kind is not Module
+
+
+def _code(module):
+    """The function of the user's, or Sequential's, that a call runs; None for other layers."""
+    for kind in type(module).__mro__:
+        if kind is Sequential and any(map(_code, module.children())):
+            return Sequential.forward
+        if _is_layer(kind):
+            return None
+        if "forward" in vars(kind):
+            return vars(kind)["forward"]
+    return None
+
+
+def _call(prover, module):
+    _watch(prover, module)
+    code = _code(module)
+    if code is None:
+        _watch_layer(prover, module)
+    return code
+
+
+def _slots(prover, module):
+    prover.watch.attribute(type(module), "__getattr__")
+    if type(module).__getattr__ is not Module.__getattr__:
+        raise Refused(f"{text_of_value(module)}, which finds attributes in its own way")
+    prover.watch.entries(vars(module), _SLOTS)
+    return [vars(module)[name] for name in _SLOTS]
+
+
+def _watch(prover, module) -> None:
+    """What every call depends on: how it is called, hooks, parameters, children."""
+    kind, state = type(module), vars(module)
+    for name in ("__call__", "forward"):
+        prover.watch.attribute(kind, name)
+    prover.watch.object(module)
+    if kind.__call__ is not Module.__call__ or module._compiled_call_impl is not None:
+        raise Refused(f"{text_of_value(module)}, which is called in its own way")
+    prover.watch.entries(state, ["_compiled_call_impl"])
+    for hooks in (global_hooks, *[state[name] for name in _HOOKS]):
+        if hooks:
+            raise Refused(f"hooks of {text_of_value(module)}")
+        prover.watch.whole(hooks)
+    for name in _HOOKS:
+        prover.watch.entries(state, [name])
+    parameters, buffers, children = _slots(prover, module)
+    for there in (parameters, buffers, children):
+        prover.watch.whole(there, ordered=True)
+    for tensor in (*parameters.values(), *buffers.values()):
+        if tensor is not None:
+            prover.tensor(tensor)
+    for child in children.values():
+        prover.watch.object(child)
+
+
+def _watch_layer(prover, module) -> None:
+    """A layer of Kuai's, or a class that only builds one in its own way, with what it contains."""
+    for kind in type(module).__mro__:
+        if _is_layer(kind):
+            break
+        if not vars(kind).keys() <= _HARMLESS:
+            raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
+    options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
+    options.pop("_non_persistent_buffers_set", None)
+    prover.watch.entries(vars(module), options)
+    for value in options.values():
+        _watch_option(prover, value)
+    for child in vars(module)["_modules"].values():
+        if child is not None and _call(prover, child) is not None:
+            raise Refused(f"{text_of_value(child)} in a layer")
+
+
+def _watch_option(prover, value) -> None:
+    if type(value) is list:
+        prover.watch.list(value)
+        for part in value:
+            _watch_option(prover, part)
+    elif isinstance(value, Tensor) or not (is_plain(value) or is_pure(value)):
+        raise Refused(f"a layer with {text_of_value(value)} as an option")
+
+
+def _watch_parts(prover, container) -> None:
+    """What is found in a container of modules."""
+    kind = type(container)
+    own = next(each for each in kind.__mro__ if _is_layer(each))
+    for name in ("__iter__", "__getitem__", "__len__"):
+        prover.watch.attribute(kind, name)
+        if getattr(kind, name) is not getattr(own, name):
+            raise Refused(f"{name} of {text_of_value(container)}")
+    _watch(prover, container)
+
+
+def _watch_tree(prover, module) -> None:
+    """All parameters below."""
+    for name in ("parameters", "named_parameters", "_named_members", "zero_grad", "modules"):
+        prover.watch.attribute(type(module), name)
+        if getattr(type(module), name) is not getattr(Module, name):
+            raise Refused(f"{name} of {text_of_value(module)}")
+    for each in module.modules():
+        _watch(prover, each)
+
+
+def _watch_training(prover, module) -> None:
+    """That the mode is what it is: setting it then changes nothing."""
+    _watch_tree(prover, module)
+    for each in module.modules():
+        for name in ("train", "eval", "children"):
+            prover.watch.attribute(type(each), name)
+            if getattr(type(each), name) is not getattr(Module, name):
+                raise Refused(f"{name} of {text_of_value(each)}")
+        prover.watch.entries(vars(each), ["training"])

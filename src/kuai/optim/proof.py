@@ -1,0 +1,65 @@
+"""What can be proven of optimizers: what a step of Kuai's own depends on."""
+
+from kuai import optim
+from kuai.engine.compile.abstract_values import is_plain, text_of_value
+from kuai.engine.compile.knowledge import Description, Refused, describes
+from kuai.engine.tensor import Tensor
+from kuai.optim.functional import FunctionalOptimizer
+from kuai.optim.optimizer import _global_hooks
+
+__all__ = ["describe_optimizers"]
+
+
+def describe_optimizers() -> None:
+    """Make Kuai's own optimizers known to the prover."""
+    describes(FunctionalOptimizer, Description({"step": _watch, "zero_grad": _watch}))
+
+
+def _watch(prover, optimizer) -> None:
+    kind, state, watch = type(optimizer), vars(optimizer), prover.watch
+    if getattr(optim, kind.__name__, None) is not kind or "step" in state or "zero_grad" in state:
+        raise Refused(f"{text_of_value(optimizer)}, which is not one of Kuai's own")
+    watch.object(optimizer)
+    watch.attribute(kind, "step")
+    watch.attribute(kind, "zero_grad")
+    watch.entries(state, [name for name in state if "_dict_" not in name])
+    hooks = [state[f"_optimizer_step_{when}_hooks"] for when in ("pre", "post")]
+    for each in (*_global_hooks.values(), *hooks):
+        if each:
+            raise Refused("hooks of an optimizer")
+        watch.whole(each)
+    watch.list(optimizer.param_groups)
+    for group in optimizer.param_groups:
+        _watch_group(prover, optimizer, group)
+    watch.whole(optimizer.state)
+    for name in ("state", "_first"):
+        for value in state.get(name, {}).values():
+            _watch_state(prover, value)
+        watch.whole(state.get(name, {}))
+
+
+def _watch_group(prover, optimizer, group) -> None:
+    free = set(optimizer.numbers) - set(optimizer.switches)
+    free = {name for name in free if type(group[name]) is float}
+    for name in free:
+        prover.watch.number(group, name)
+    prover.watch.entries(group, [name for name in group if name not in free])
+    prover.watch.list(group["params"])
+    for param in group["params"]:
+        prover.tensor(param)
+    for name, value in group.items():
+        if isinstance(value, Tensor):
+            prover.tensor(value)
+        elif name not in ("params", "param_names") and not is_plain(value):
+            raise Refused(f"an optimizer's option {name} that is {text_of_value(value)}")
+
+
+def _watch_state(prover, value) -> None:
+    if isinstance(value, Tensor):
+        prover.tensor(value)
+        return
+    prover.watch.whole(value)
+    for each in value.values():
+        if not isinstance(each, Tensor):
+            raise Refused(f"an optimizer's state that is {text_of_value(each)}")
+        prover.tensor(each)
