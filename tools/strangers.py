@@ -74,7 +74,8 @@ def run(name: str, seconds: str = "inf", cases: str = "") -> dict[str, str]:
         text=True,
     )
     lines = re.findall(r"^(ok|failed) ([^:\n]*)(?:: (.*))?$", done.stdout, re.MULTILINE)
-    results = {case: error if how == "failed" else "ok" for how, case, error in lines}
+    here = str(ROOT) + os.sep
+    results = {c: e.replace(here, "") if how == "failed" else "ok" for how, c, e in lines}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         results["the program itself"] = f"ended with status {done.returncode}: {last}"
