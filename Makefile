@@ -5,6 +5,7 @@
 #   make test AREA=nn   the tests and doctests of one area only: a folder of tests/
 #   make faults   interrupt writers and read beside them many times; the tests do it a few times
 #   make stories  every story and long sequences of random changes; the tests take a sample
+#   make strangers   run other people's packages on Kuai, and write docs/strangers.md
 #   make distributions  every distribution and every pair of them; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
@@ -27,7 +28,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories distributions stubs pages signatures conformance bench clean
+.PHONY: train test check faults stories strangers distributions stubs pages signatures conformance bench clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -48,6 +49,15 @@ faults: $(VENV)/.installed-test
 stories: $(VENV)/.installed-test
 	KUAI_STORIES=all KUAI_CHANGES=100 $(BIN)/python -m pytest -n $(WORKERS) \
 		tests/stories tests/engine/test_random_changes.py
+
+# A virtual environment of their own, without PyTorch, which most of them would install.
+strangers: STRANGERS := .cache/strangers
+strangers:
+	$(PYTHON) -m venv $(STRANGERS)
+	$(STRANGERS)/bin/python -m pip install --quiet --editable '.[strangers]'
+	$(STRANGERS)/bin/python -m pip install --quiet --no-deps \
+		torchvision timm accelerate peft torchmetrics torchdiffeq
+	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test
 	KUAI_DISTRIBUTIONS=all $(BIN)/python -m pytest -n $(WORKERS) tests/distributions tests/masked

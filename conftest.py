@@ -14,7 +14,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent
 
 # Programs that are read by a checker or run by a test of their own, not imported.
-collect_ignore = ["tests/typed", "tests/mission/code"]
+collect_ignore = ["tests/typed", "tests/mission/code", "tests/strangers/programs"]
 
 # Compiled programs are kept between runs, so that a second run does not compile them again.
 os.environ.setdefault("KUAI_CACHE_DIR", str(ROOT / ".cache" / "jax"))

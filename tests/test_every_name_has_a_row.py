@@ -49,7 +49,7 @@ ELSEWHERE = {
     "Optimizer": "optim/test_optimizer.py",
     "ReduceLROnPlateau": "optim/test_lr_scheduler.py",
 }
-BASES = {"RNNBase", "RNNCellBase", "LRScheduler"}
+BASES = {"RNNBase", "RNNCellBase", "LRScheduler", "_LRScheduler"}
 
 
 def asked_for(code):

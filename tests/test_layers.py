@@ -24,7 +24,11 @@ LAYERS = [
     {"nn"},
     {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
-    {"amp", "autograd", "backends", "func", "masked", "signal", "testing", "utils", FILES_BESIDE},
+    {
+        *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cuda", "distributed", "export"),
+        *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "signal", "standin"),
+        *("testing", "utils", FILES_BESIDE),
+    },
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -235,7 +239,8 @@ def test_every_exception_is_still_needed():
 
 
 def test_no_file_is_named_like_a_standard_module():
-    import_paths_of_torch = {"kuai.random", "kuai.types", "kuai.inspect"}
+    import_paths_of_torch = {"kuai.random", "kuai.types", "kuai.inspect", "kuai.multiprocessing"}
+    import_paths_of_torch |= {"kuai.cuda.random"}
     names = {name for name, path in FILES.items() if path.name != "__init__.py"}  # not the rooms
     taken = {name for name in names if name.rpartition(".")[2] in sys.stdlib_module_names}
     assert taken <= import_paths_of_torch

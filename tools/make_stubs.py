@@ -175,6 +175,9 @@ def package_stub() -> str:
     found = Types()
     imports = ["from kuai.engine.compile.compiler import Compiled as _AnyCompiled"]
     imports.append("from kuai.ops import return_types")
+    late = sorted(kuai._LATE - {"return_types", *kuai.__all__})  # these are here already
+    imports += [f"from kuai import {name} as {name}" for name in late]
+    imports += [f"from kuai.{home} import {name} as {name}" for name, home in kuai._HOMES.items()]
     lines = []
     for name in sorted(["__version__", *kuai.__all__]):  # not what was imported since
         thing = getattr(kuai, name)  # some modules are loaded only when they are asked for

@@ -1,8 +1,9 @@
 """Kuai: PyTorch's building blocks and programming model, standing on their own on JAX/XLA."""
 
+# ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
+
 import importlib as _importlib
 
-# ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 from kuai.engine import settings as _settings
 
 _settings.apply()
@@ -53,18 +54,13 @@ _names.update(
     long=_dtypes.int64,
     int=_dtypes.int32,
     short=_dtypes.int16,
+    float4_e2m1fn_x2=_dtypes.float4_e2m1fn_x2,
     cfloat=_dtypes.complex64,
     cdouble=_dtypes.complex128,
 )
 _names.update(_FUNCTIONS)
 _names.update(_TYPED)
 from math import e, inf, nan, pi
-
-newaxis = None
-strided = "torch.strided"
-contiguous_format = "torch.contiguous_format"
-preserve_format = "torch.preserve_format"
-channels_last = "torch.channels_last"
 
 newaxis = None
 
@@ -83,8 +79,25 @@ from kuai import (
     profiler,
     random,
     special,
+    storage,
     utils,
     vision,
+)
+from kuai.formats import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    jagged,
+    layout,
+    legacy_contiguous_format,
+    memory_format,
+    preserve_format,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
+    strided,
 )
 from kuai.func import vmap
 from kuai.nn.watching.debugging import debug, is_anomaly_enabled
@@ -103,19 +116,64 @@ from kuai.saving import (
 )
 
 #: Families that are imported when somebody first asks for them: `import kuai` stays quick.
-_LATE = ("distributions", "masked", "signal", "testing")
+_FAMILIES = ("distributions", "masked", "signal", "testing")
+#: Import paths of PyTorch's that are loaded when they are first asked for.
+_LATE = frozenset(
+    {
+        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
+        "as_torch", "cpu", "distributed",
+        "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
+        "quantization", "return_types", "serialization", "torch_version",
+        "types", "version", "xpu", *_FAMILIES,
+    }
+)  # fmt: skip
+#: Names that are loaded when they are first asked for, by the module that has them.
+_LATE_NAMES = {
+    "buffers": ("frombuffer",),
+    "checking": (
+        "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
+        "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",
+    ),
+    "errors": ("OutOfMemoryError",),
+    "precision": (
+        "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
+        "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
+        "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode",
+        "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",
+        "set_num_threads", "use_deterministic_algorithms",
+    ),
+    "queries": (
+        "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype",
+        "get_device_module", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_storage",
+        "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled", "typename",
+    ),
+    "storage": ("TypedStorage", "UntypedStorage"),
+    "streams": ("Event", "Stream"),
+    "symbolic": (
+        "SymBool", "SymFloat", "SymInt", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min",
+        "sym_not", "sym_sqrt", "sym_sum",
+    ),
+}  # fmt: skip
+_HOMES = {_name: _home for _home, _late in _LATE_NAMES.items() for _name in _late}
 
-__all__ = [_name for _name in _names if not _name.startswith("_")] + [*_LATE]
+__all__ = [_name for _name in _names if not _name.startswith("_")] + [*_FAMILIES]
 
 _describe_modules()
 _describe_optimizers()
 
 
 def __getattr__(name):
-    if name not in _LATE:
+    if name in _LATE:
+        return _importlib.import_module(f"kuai.{name}")
+    if name in _HOMES:
+        found = getattr(_importlib.import_module(f"kuai.{_HOMES[name]}"), name)
+    elif name.startswith("_foreach_"):
+        found = _importlib.import_module("kuai.foreach").foreach(name)
+    else:
         raise AttributeError(f"module 'kuai' has no attribute {name!r}")
-    return _importlib.import_module(f"kuai.{name}")
+    _names[name] = found
+    return found
 
 
 def __dir__():
-    return sorted({*_names, *_LATE})
+    return sorted({*_names, *_LATE, *_HOMES})

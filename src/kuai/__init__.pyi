@@ -14,6 +14,81 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 
 from kuai.engine.compile.compiler import Compiled as _AnyCompiled
 from kuai.ops import return_types
+from kuai import _C as _C
+from kuai import _custom_ops as _custom_ops
+from kuai import _dynamo as _dynamo
+from kuai import _prims_common as _prims_common
+from kuai import _tensor as _tensor
+from kuai import accelerator as accelerator
+from kuai import ao as ao
+from kuai import as_torch as as_torch
+from kuai import cpu as cpu
+from kuai import distributed as distributed
+from kuai import functional as functional
+from kuai import fx as fx
+from kuai import hub as hub
+from kuai import jit as jit
+from kuai import library as library
+from kuai import mps as mps
+from kuai import mtia as mtia
+from kuai import multiprocessing as multiprocessing
+from kuai import overrides as overrides
+from kuai import quantization as quantization
+from kuai import serialization as serialization
+from kuai import torch_version as torch_version
+from kuai import types as types
+from kuai import version as version
+from kuai import xpu as xpu
+from kuai.buffers import frombuffer as frombuffer
+from kuai.checking import _assert as _assert
+from kuai.checking import _assert_async as _assert_async
+from kuai.checking import _check as _check
+from kuai.checking import _check_index as _check_index
+from kuai.checking import _check_is_size as _check_is_size
+from kuai.checking import _check_not_implemented as _check_not_implemented
+from kuai.checking import _check_tensor_all as _check_tensor_all
+from kuai.checking import _check_type as _check_type
+from kuai.checking import _check_value as _check_value
+from kuai.checking import _check_with as _check_with
+from kuai.errors import OutOfMemoryError as OutOfMemoryError
+from kuai.precision import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from kuai.precision import get_deterministic_debug_mode as get_deterministic_debug_mode
+from kuai.precision import get_float32_matmul_precision as get_float32_matmul_precision
+from kuai.precision import get_num_interop_threads as get_num_interop_threads
+from kuai.precision import get_num_threads as get_num_threads
+from kuai.precision import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from kuai.precision import set_deterministic_debug_mode as set_deterministic_debug_mode
+from kuai.precision import set_float32_matmul_precision as set_float32_matmul_precision
+from kuai.precision import set_flush_denormal as set_flush_denormal
+from kuai.precision import set_num_interop_threads as set_num_interop_threads
+from kuai.precision import set_num_threads as set_num_threads
+from kuai.precision import use_deterministic_algorithms as use_deterministic_algorithms
+from kuai.queries import clear_autocast_cache as clear_autocast_cache
+from kuai.queries import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from kuai.queries import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from kuai.queries import get_device_module as get_device_module
+from kuai.queries import is_autocast_cache_enabled as is_autocast_cache_enabled
+from kuai.queries import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from kuai.queries import is_storage as is_storage
+from kuai.queries import is_vulkan_available as is_vulkan_available
+from kuai.queries import is_warn_always_enabled as is_warn_always_enabled
+from kuai.queries import set_autocast_cache_enabled as set_autocast_cache_enabled
+from kuai.queries import typename as typename
+from kuai.storage import TypedStorage as TypedStorage
+from kuai.storage import UntypedStorage as UntypedStorage
+from kuai.streams import Event as Event
+from kuai.streams import Stream as Stream
+from kuai.symbolic import SymBool as SymBool
+from kuai.symbolic import SymFloat as SymFloat
+from kuai.symbolic import SymInt as SymInt
+from kuai.symbolic import sym_float as sym_float
+from kuai.symbolic import sym_int as sym_int
+from kuai.symbolic import sym_ite as sym_ite
+from kuai.symbolic import sym_max as sym_max
+from kuai.symbolic import sym_min as sym_min
+from kuai.symbolic import sym_not as sym_not
+from kuai.symbolic import sym_sqrt as sym_sqrt
+from kuai.symbolic import sym_sum as sym_sum
 from kuai.saving.checkpoints.checkpointer import Checkpointer as Checkpointer
 from kuai.engine.tensor.randomness import Generator as Generator
 from kuai.engine.tensor.size import Size as Size
@@ -34,17 +109,21 @@ from kuai import engine as engine
 from kuai import errors as errors
 from kuai import fft as fft
 from kuai.engine.tensor.dtypes import finfo as finfo
+from kuai import formats as formats
 from kuai import func as func
 from kuai.engine.compile.compiler import fused as fused
 from kuai.engine.tensor.dtypes import iinfo as iinfo
 from kuai.engine.tensor.modes import inference_mode as inference_mode
+from kuai.formats import layout as layout
 from kuai import linalg as linalg
 from kuai import masked as masked
+from kuai.formats import memory_format as memory_format
 from kuai import nn as nn
 from kuai.engine.tensor.modes import no_grad as no_grad
 from kuai import onnx as onnx
 from kuai import ops as ops
 from kuai import optim as optim
+from kuai import precision as precision
 from kuai.nn.watching.profiling import profile as profile
 from kuai import profiler as profiler
 from kuai import random as random
@@ -53,12 +132,17 @@ from kuai import saving as saving
 from kuai.engine.tensor.modes import set_grad_enabled as set_grad_enabled
 from kuai import signal as signal
 from kuai import special as special
+from kuai import standin as standin
+from kuai import storage as storage
+from kuai import streams as streams
 from kuai import testing as testing
 from kuai import utils as utils
 from kuai import vision as vision
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.randomness import Generator as _Generator
+from kuai.formats import layout as _layout
+from kuai.formats import memory_format as _memory_format
 from kuai.nn.base.module import Module as _Module
 from kuai.saving.exports.program import ExportedProgram as _ExportedProgram
 
@@ -225,7 +309,8 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Tensor: """The product of s
 @overload
 def chain_matmul(matrices: Any, *, out: Any = None) -> Tensor: """The product of several matrices, in the order that costs least."""
 def channel_shuffle(input: Tensor, groups: _int, *, out: Any = None) -> Tensor: """The channels, as a matrix with a row for each group, read column by column."""
-channels_last: _str
+channels_last: _memory_format
+channels_last_3d: _memory_format
 def cholesky(input: Any, upper: Any = False, *, out: Any = None) -> Tensor: """The triangular factor of `linalg.cholesky`."""
 def cholesky_inverse(input: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
 def cholesky_solve(input: Tensor, input2: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor: """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`."""
@@ -263,7 +348,7 @@ def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ..., *, out: An
 def conj(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical_(input: Any) -> Tensor: """Replace the elements by their complex conjugates."""
-contiguous_format: _str
+contiguous_format: _memory_format
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a signal with each of O kernels; see `conv2d`."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate an image with each of O kernels."""
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a volume with each of O kernels; see `conv2d`."""
@@ -364,11 +449,13 @@ def flipud(input: Any, *, out: Any = None) -> Tensor: """Up and down exchanged."
 float: _dtype
 float16: _dtype
 float32: _dtype
+float4_e2m1fn_x2: _dtype
 float64: _dtype
 float8_e4m3fn: _dtype
 float8_e4m3fnuz: _dtype
 float8_e5m2: _dtype
 float8_e5m2fnuz: _dtype
+float8_e8m0fnu: _dtype
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor: """The power computed in float64 (or complex128)."""
 def floor(input: Tensor, *, out: Any = None) -> Tensor: """The largest integer that is not above each element."""
 def floor_(input: Tensor) -> Tensor: """In-place version of `floor`."""
@@ -470,6 +557,7 @@ def isneginf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are
 def isposinf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are +inf."""
 def isreal(input: Tensor, *, out: Any = None) -> Tensor: """Where elements have no imaginary part."""
 def istft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False, *, out: Any = None) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
+jagged: _layout
 def kaiser_window(window_length: Any, periodic: Any = True, beta: Any = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Kaiser window, I₀(β √(1 - (2n / N - 1)²)) / I₀(β)."""
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The Kronecker product: every element of `input` times the whole of `other`."""
 def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> return_types.kthvalue: """The k-th smallest element along a dimension (k counts from 1), and where it is."""
@@ -479,6 +567,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """`input
 def ldexp_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `ldexp`."""
 def le(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input <= other`."""
 def le_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `le`."""
+legacy_contiguous_format: _memory_format
 def lerp(input: Tensor, end: Tensor, weight: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Linear interpolation: `input + weight * (end - input)`."""
 def lerp_(input: Tensor, end: Tensor, weight: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `lerp`."""
 def less(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input < other`."""
@@ -634,7 +723,7 @@ def positive(input: Any, *, out: Any = None) -> Tensor: """`+input`: the input i
 def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor: """`input` to the power of `exponent`."""
 def pow_(input: Any, exponent: Any, *, out: Any = None) -> Tensor: """In-place version of `pow`."""
 def prelu(input: Tensor, weight: Tensor, *, out: Any = None) -> Tensor: """The parametric rectifier: x where x > 0, a·x elsewhere, with learned slopes a."""
-preserve_format: _str
+preserve_format: _memory_format
 def prod(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The product of all elements, or along one dimension."""
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype: """The smallest dtype that is at least as wide and of at least the category of both."""
 def put(self: Any, index: Any, source: Any, accumulate: Any = False, *, out: Any = None) -> Tensor: """The tensor with `source` at places counted as if it had one dimension."""
@@ -727,6 +816,11 @@ def slice_scatter(input: Any, src: Any, dim: Any = 0, start: Any = None, end: An
 def slogdet(input: Tensor, *, out: Any = None) -> return_types.slogdet: """The sign of the determinant and the logarithm of its absolute value."""
 def softmax(input: Any, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said."""
 def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, out: Any = None) -> return_types.sort: """The elements in order along a dimension, and where they were."""
+sparse_bsc: _layout
+sparse_bsr: _layout
+sparse_coo: _layout
+sparse_csc: _layout
+sparse_csr: _layout
 def split(tensor: Any, split_size_or_sections: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
 def split_copy(input: Any, split_size: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.split` gives, as a copy with memory of its own."""
 def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of the given sizes."""
@@ -747,7 +841,7 @@ def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tenso
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> tuple[Tensor, Tensor]: """The standard deviation and the mean, `(std, mean)`."""
 def stft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None, *, out: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
-strided: _str
+strided: _layout
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""
 def sub_(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `sub`."""
 def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""

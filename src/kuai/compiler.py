@@ -1,13 +1,29 @@
 """What goes with `kuai.compile`; PyTorch's `torch.compiler`."""
 
+import contextlib
 import functools
+
+import jax
 
 from kuai.engine.compile.compiler import compile
 from kuai.engine.compile.padded_batches import batch_mask
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.modes import unrecorded
 
-__all__ = ["batch_mask", "compile", "disable", "is_compiling"]
+__all__ = [
+    "allow_in_graph",
+    "assume_constant_result",
+    "batch_mask",
+    "compile",
+    "cudagraph_mark_step_begin",
+    "disable",
+    "is_compiling",
+    "is_dynamo_compiling",
+    "is_exporting",
+    "list_backends",
+    "reset",
+    "set_stance",
+]
 
 
 def is_compiling() -> bool:
@@ -26,7 +42,8 @@ def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
     What has been recorded before is run first.
 
     Args:
-        recursive: must be True; what the function calls runs eagerly as well.
+        recursive: whether what the function calls runs eagerly, too; the function itself runs as
+            Python in any case, so with False nothing changes.
         reason: accepted for PyTorch's sake.
 
     Example:
@@ -39,7 +56,7 @@ def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
     if fn is None:
         return functools.partial(disable, recursive=recursive, reason=reason)
     if not recursive:
-        raise ValueError("kuai.compiler.disable has recursive=True only")
+        return fn
 
     @functools.wraps(fn)
     def eager(*args, **kwargs):
@@ -47,3 +64,60 @@ def disable(fn=None, recursive: bool = True, *, reason: str | None = None):
             return fn(*args, **kwargs)
 
     return eager
+
+
+def is_dynamo_compiling() -> bool:
+    """Whether PyTorch's own compiler reads the code: never.
+
+    Example:
+        >>> kuai.compiler.is_dynamo_compiling()
+        False
+    """
+    return False
+
+
+def is_exporting() -> bool:
+    """Whether the code is traced for `kuai.export`."""
+    return modes.state.capture is not None and modes.state.recorder is None
+
+
+def allow_in_graph(fn):
+    """The function itself: whatever it does is recorded."""
+    return fn
+
+
+def assume_constant_result(fn):
+    """The function itself: it is called whenever the compiled function calls it."""
+    return fn
+
+
+def cudagraph_mark_step_begin() -> None:
+    """Does nothing: XLA keeps the memory of results that somebody still holds."""
+
+
+def list_backends(exclude_tags=("debug", "experimental")) -> list[str]:
+    """The names of what compiles: XLA.
+
+    Example:
+        >>> kuai.compiler.list_backends()
+        ['xla']
+    """
+    return ["xla"]
+
+
+def reset() -> None:
+    """Forget all compiled programs."""
+    jax.clear_caches()
+
+
+class set_stance(contextlib.ContextDecorator):
+    """A context that changes nothing: compiled or not, a function does the same."""
+
+    def __init__(self, stance="default", *, skip_guard_eval_unsafe=False, force_backend=None):
+        self.stance = stance
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass

@@ -22,11 +22,14 @@ __all__ = [
     "LinAlgError",
     "LoopBackwardError",
     "OccupiedFolderError",
+    "OutOfMemoryError",
     "NonFiniteError",
     "PaddingError",
     "drop_jax_note",
     "printable",
     "RecomputationError",
+    "StandInError",
+    "UnavailableError",
     "UnsafeFileError",
     "UnsavableObjectError",
 ]
@@ -129,6 +132,21 @@ class RecomputationError(KuaiError, RuntimeError):
             "The function has to compute the same every time: look for a counter, a changed "
             "attribute, or a random choice in Python."
         )
+
+
+class StandInError(KuaiError, ImportError):
+    """Kuai cannot stand in for PyTorch: the real one is there, or somebody needs it."""
+
+
+class UnavailableError(KuaiError, NotImplementedError):
+    """Something of PyTorch's that Kuai or XLA does not have was used."""
+
+    def __init__(self, name: str, reason: str, instead: str):
+        super().__init__(f"{name} does not exist in Kuai: {reason}. {instead}")
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has not enough memory; PyTorch's name for it."""
 
 
 class PaddingError(CompileError):

@@ -6,7 +6,7 @@ import argparse
 from typing import NoReturn
 
 import kuai
-from kuai.cli import converting, inspecting, train
+from kuai.cli import converting, inspecting, running, train
 from kuai.cli.streams import READER_GONE, complain, printing
 from kuai.errors import KuaiError, printable
 
@@ -24,7 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     try:
         with printing():
-            return _run(arguments)
+            parser = _make_parser()
+            options = parser.parse_args(arguments)
+            if options.run is not running.run:
+                return _run(parser, options)
     except BrokenPipeError:
         return READER_GONE
     except (KuaiError, OSError, MemoryError) as error:
@@ -33,11 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("stopped")
         return 130
+    return running.run(options)  # somebody else's program: what it raises is its own
 
 
-def _run(arguments: list[str] | None) -> int:
-    parser = _make_parser()
-    options = parser.parse_args(arguments)
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.run is None:
         parser.print_help()
         return 0
@@ -51,6 +53,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"kuai {kuai.__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="")
+    running.add_command(commands)
     train.add_command(commands)
     inspecting.add_command(commands)
     converting.add_command(commands)

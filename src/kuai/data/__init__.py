@@ -1,16 +1,36 @@
 """Data sets, and loaders that cut them into batches."""
 
-from kuai.data.dataset import Dataset, TensorDataset
-from kuai.data.loader import DataLoader, default_collate
-from kuai.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from kuai.data.combined import ChainDataset, ConcatDataset, StackDataset, Subset, random_split
+from kuai.data.dataset import Dataset, IterableDataset, TensorDataset
+from kuai.data.distributed import DistributedSampler
+from kuai.data.loader import DataLoader, default_collate, default_convert, get_worker_info
+from kuai.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 __all__ = [
     "BatchSampler",
+    "ChainDataset",
+    "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
+    "IterableDataset",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StackDataset",
+    "Subset",
+    "SubsetRandomSampler",
     "TensorDataset",
+    "WeightedRandomSampler",
     "default_collate",
+    "default_convert",
+    "get_worker_info",
+    "random_split",
 ]

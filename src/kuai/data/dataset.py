@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 from kuai.engine.tensor import Tensor
 
-__all__ = ["Dataset", "TensorDataset"]
+__all__ = ["Dataset", "IterableDataset", "TensorDataset"]
+
+_Sample = TypeVar("_Sample", covariant=True)
 
 
-class Dataset:
+class Dataset(Generic[_Sample]):
     """Base class for data sets; a subclass has `__getitem__` and, as a rule, `__len__`.
 
     Example:
@@ -24,6 +27,21 @@ class Dataset:
 
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+
+
+class IterableDataset(Dataset[_Sample]):
+    """Base class for data sets that give their samples one after the other.
+
+    Example:
+        >>> class Countdown(kuai.data.IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter([3, 2, 1])
+        >>> [batch.tolist() for batch in kuai.data.DataLoader(Countdown(), batch_size=2)]
+        [[3, 2], [1]]
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
 
 
 class TensorDataset(Dataset):

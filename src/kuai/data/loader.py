@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -9,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.data import loader_state
-from kuai.data.dataset import TensorDataset
+from kuai.data.dataset import IterableDataset, TensorDataset
 from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from kuai.data.workers import Workers
 from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.engine.tensor.randomness import Generator
 from kuai.engine.tensor.views import value
 
-__all__ = ["DataLoader", "default_collate"]
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 
 class DataLoader:
@@ -92,7 +93,14 @@ class DataLoader:
                 "and is mutually exclusive with drop_last"
             )
         if sampler is None:
-            if shuffle:
+            if isinstance(dataset, IterableDataset):
+                if shuffle:
+                    raise ValueError(
+                        "DataLoader with IterableDataset: expected unspecified shuffle option, but "
+                        f"got shuffle={shuffle}"
+                    )
+                sampler = ()
+            elif shuffle:
                 sampler = RandomSampler(dataset, generator=generator)
             else:
                 sampler = SequentialSampler(dataset)
@@ -109,6 +117,9 @@ class DataLoader:
         self._pass: loader_state.Pass | None = None
 
     def __iter__(self) -> Iterator[Any]:
+        if isinstance(self.dataset, IterableDataset):
+            yield from self._stream()
+            return
         running, order = loader_state.begin(self)
         for indices in order:
             batch = self.fetch(indices)
@@ -125,8 +136,23 @@ class DataLoader:
     load_state_dict = loader_state.load_state_dict
 
     def __len__(self) -> int:
+        if isinstance(self.dataset, IterableDataset):
+            samples: Any = self.dataset
+            count, size = len(samples), self.batch_size
+            return count if size is None else count // size if self.drop_last else -(-count // size)
         order: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
         return len(order)
+
+    def _stream(self) -> Iterator[Any]:
+        """The batches of a data set that gives its samples one after the other."""
+        samples = iter(self.dataset)
+        if self.batch_size is None:
+            yield from samples if self.collate_fn is None else map(self.collate_fn, samples)
+            return
+        collate = self.collate_fn or default_collate
+        while batch := list(itertools.islice(samples, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield collate(batch)
 
     def fetch(self, indices: Any) -> Any:
         """The batch of these indices; a single sample where there is no batch size."""
@@ -138,6 +164,34 @@ class DataLoader:
             return list(self.dataset[from_array(np.asarray(indices, np.int64))])
         samples = [self.dataset[index] for index in indices]
         return default_collate(samples) if self.collate_fn is None else self.collate_fn(samples)
+
+
+def get_worker_info() -> None:
+    """What a worker process is told about itself: None, batches are fetched by this process.
+
+    Example:
+        >>> kuai.data.get_worker_info() is None
+        True
+    """
+
+
+def default_convert(data: Any) -> Any:
+    """Arrays as tensors, in tuples, lists and dicts part by part.
+
+    Example:
+        >>> import numpy
+        >>> kuai.data.default_convert({"x": numpy.arange(2), "name": "a"})
+        {'x': tensor([0, 1]), 'name': 'a'}
+    """
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "SUO":
+        return from_array(data)
+    if isinstance(data, dict):
+        return {key: default_convert(part) for key, part in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*map(default_convert, data))
+    if isinstance(data, (tuple, list)):
+        return [default_convert(part) for part in data]
+    return data
 
 
 def default_collate(batch: list) -> Any:

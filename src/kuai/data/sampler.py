@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from kuai.engine.tensor.randomness import Generator, draw
 
-__all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "permutation"]
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+    "permutation",
+]
+
+_Index = TypeVar("_Index", covariant=True)
 
 
 def permutation(count: int, generator: Generator | None = None) -> np.ndarray:
@@ -28,8 +38,11 @@ def _source(generator: Generator | None) -> np.random.Generator:
     return np.random.default_rng([*key.tolist(), int(offset)])
 
 
-class Sampler:
+class Sampler(Generic[_Index]):
     """Base class for samplers: iterate over one to get indices."""
+
+    def __init__(self, data_source: Any = None) -> None:
+        """Nothing to note; for subclasses that call it."""
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError
@@ -95,6 +108,70 @@ class RandomSampler(Sampler):
         # all at once, so that nothing else draws from the generator in between
         orders = [permutation(count, self.generator).tolist() for _ in range(-(-wanted // count))]
         return itertools.islice(itertools.chain.from_iterable(orders), wanted)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler):
+    """Given indices in an order that is new in every pass.
+
+    Example:
+        >>> sorted(kuai.data.SubsetRandomSampler([4, 7]))
+        [4, 7]
+    """
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices, self.generator = indices, generator
+
+    def __iter__(self) -> Iterator[int]:
+        return (self.indices[i] for i in permutation(len(self.indices), self.generator).tolist())
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler):
+    """Indices drawn with probabilities in proportion to their weights.
+
+    Args:
+        weights: one for each index; they need not sum to one.
+        num_samples: how many are drawn in a pass.
+        replacement: whether an index may come twice.
+
+    Example:
+        >>> list(kuai.data.WeightedRandomSampler([0, 1], 3))
+        [1, 1, 1]
+    """
+
+    def __init__(
+        self,
+        weights: Any,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(
+                f"replacement should be a boolean value, but got replacement={replacement}"
+            )
+        self.weights = np.asarray(weights, np.float64)
+        if self.weights.ndim != 1:
+            raise ValueError(
+                f"weights should be a 1d sequence but given weights have shape {self.weights.shape}"
+            )
+        self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
+
+    def __iter__(self) -> Iterator[int]:
+        shares = self.weights / self.weights.sum()
+        drawn = _source(self.generator).choice(
+            len(shares), self.num_samples, replace=self.replacement, p=shares
+        )
+        return iter(drawn.tolist())
 
     def __len__(self) -> int:
         return self.num_samples

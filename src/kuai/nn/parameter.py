@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, overriding
 from kuai.engine.tensor.storage import Storage
 from kuai.nn.deferred import REMEMBERED, apply_remembered, remembering
 
@@ -42,6 +42,8 @@ class Parameter(Tensor):
         Parameter containing:
         tensor([1., 1.], requires_grad=True)
     """
+
+    __torch_function__ = staticmethod(overriding.disabled)
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
         data = _empty() if data is None else data
@@ -99,6 +101,7 @@ class Buffer(Tensor):
     """
 
     persistent: bool = True
+    __torch_function__ = staticmethod(overriding.disabled)
 
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True):
         data = _empty() if data is None else data
@@ -150,6 +153,7 @@ class UninitializedTensorMixin(Tensor):
     """What uninitialized parameters and buffers share."""
 
     cls_to_become: type[Tensor]
+    __torch_function__ = staticmethod(overriding.disabled)
 
     def _hold_nothing(self, device: Any, dtype: dtypes.dtype | None) -> None:
         place = devices.get_default_device() if device is None else devices.device(device)

@@ -11,6 +11,7 @@ import numpy as np
 from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.frames import fold, folding
+from kuai.engine.tensor.overriding import overrides
 from kuai.ops.math import arithmetic, comparison, division, logic, powers
 from kuai.ops.math.products import matmul
 
@@ -32,9 +33,10 @@ def _operator(name, operation, swapped=False):
     def method(self, other):
         try:
             if not isinstance(other, (Tensor, float, int)):
-                other = _operand(other)
-                if other is None:
+                operand = _operand(other)
+                if operand is None and not overrides(type(other)):
                     return NotImplemented
+                other = other if operand is None else operand
             return operation(other, self) if swapped else operation(self, other)
         except Exception as error:
             fold(error)
@@ -52,9 +54,10 @@ def _named(method, name, text):
 def _only_tensors(name, operation, swapped=False):
     @folding
     def method(self, other):
-        if not isinstance(other, (Tensor, np.ndarray)):
+        if not isinstance(other, (Tensor, np.ndarray)) and not overrides(type(other)):
             return NotImplemented
-        other = _operand(other)
+        operand = _operand(other)
+        other = other if operand is None else operand
         return operation(other, self) if swapped else operation(self, other)
 
     return _named(method, name, f"`{operation.__name__}` as an operator.")
@@ -106,5 +109,16 @@ def _all_operators() -> dict:
     table["__rmatmul__"] = _only_tensors("__rmatmul__", matmul, swapped=True)
     return table
 
+
+#: What a `__torch_function__` is told instead of the plain operation.
+_TOLD = {
+    arithmetic.add_plain: arithmetic.add,
+    arithmetic.subtract_plain: arithmetic.sub,
+    arithmetic.subtract_from: arithmetic.rsub,
+    arithmetic.multiply_plain: arithmetic.mul,
+    division.divide_plain: division.div,
+}
+for _plain, _public in _TOLD.items():
+    _plain.operation.public = _public
 
 OPERATORS = _all_operators()

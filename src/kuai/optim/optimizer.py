@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+#: What parameters are given as; names that other packages' optimizers import.
+ParamsT = _params_t = Any
+
+
 class _Required:
     """Stands for an option that every parameter group has to give."""
 
@@ -276,6 +280,8 @@ def _with_hooks(function: Callable) -> Callable:
         if type(self).step is not step:
             return function(self, *args, **kwargs)  # called by a subclass's own step
         self._opt_called = True
+        if "_optimizer_step_pre_hooks" not in self.__dict__:
+            return function(self, *args, **kwargs)  # of a wrapper that has made no optimizer itself
         args, kwargs = _run_pre_hooks(self, args, kwargs)
         result = function(self, *args, **kwargs)
         if modes.state.recorder is not None:
@@ -322,3 +328,27 @@ def _take_params(param_group: dict[str, Any]) -> None:
         )
     if names:
         param_group["param_names"] = names
+
+
+# What other packages' optimizers ask, about ways of computing that Kuai does not distinguish ------
+
+
+def _use_grad_for_differentiable(func):
+    """A decorator for `step`: gradients are recorded if the optimizer is `differentiable`."""
+
+    @functools.wraps(func)
+    def stepping(self, *args, **kwargs):
+        with modes.set_grad_enabled(bool(self.defaults.get("differentiable"))):
+            return func(self, *args, **kwargs)
+
+    return stepping
+
+
+def _default_to_fused_or_foreach(params, differentiable, use_fused=False):
+    """Whether to use fused, or list-wise, operations: neither, programs join what they can."""
+    return False, False
+
+
+def _get_capturable_supported_devices(supports_xla=True):
+    """Kinds of devices on which a step can be a part of a program: all."""
+    return ["cpu", "cuda", "xla"]

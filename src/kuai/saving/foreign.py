@@ -17,7 +17,6 @@ class Foreign(NamedTuple):
 _BITS = Foreign("of {}", "tensor.view(torch.uint8)")
 _DTYPES = {
     "complex32": Foreign("of {}", "tensor.to(torch.complex64)"),
-    "float8_e8m0fnu": Foreign("of {}", "tensor.to(torch.float32)"),
     "float4_e2m1fn_x2": _BITS,
     **dict.fromkeys(["bits1x8", "bits2x4", "bits4x2", "bits8"], _BITS),
     "bits16": Foreign("of {}", "tensor.view(torch.int16)"),
@@ -25,7 +24,6 @@ _DTYPES = {
 }
 _CODES = {  # of safetensors: PyTorch's name
     "F4": "float4_e2m1fn_x2",
-    "F8_E8M0": "float8_e8m0fnu",
 }
 _QUANTISED = Foreign("quantised", "tensor.dequantize()")
 _NESTED = Foreign("nested", "tensor.to_padded_tensor(0.0)")

@@ -53,6 +53,7 @@ CODES = {
     "F8_E5M2": dtypes.float8_e5m2,
     "F8_E4M3FNUZ": dtypes.float8_e4m3fnuz,
     "F8_E5M2FNUZ": dtypes.float8_e5m2fnuz,
+    "F8_E8M0": dtypes.float8_e8m0fnu,
     "C64": dtypes.complex64,
 }
 CODE_OF_DTYPE = {kind: code for code, kind in CODES.items()}

@@ -1,5 +1,6 @@
 """Operations: the decorators that make them of pure functions, autocast, fused updates."""
 
+from kuai.engine.op import subclasses as subclasses  # gives Tensor its `__torch_function__`
 from kuai.engine.op.autocast import Refused
 from kuai.engine.op.decorators import (
     Array,

@@ -29,8 +29,9 @@ from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
-from kuai.engine.tensor import Tensor, modes, randomness
+from kuai.engine.tensor import Tensor, modes, overriding, randomness
 from kuai.engine.tensor.frames import fold
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
 
 __all__ = ["Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
@@ -59,6 +60,7 @@ class Op(Operation):
     def __init__(self, pure, grad_name, random, result):
         super().__init__(pure.__name__, grad_name)
         self.pure = pure
+        self.public = self  # what is exported, and what `__torch_function__` is told
         self.random = random
         self.result = result
         parameters = list(inspect.signature(pure).parameters.values())[1 if random else 0 :]
@@ -155,11 +157,19 @@ class Op(Operation):
         return function
 
     def __call__(self, *args, **kwargs):
+        if ACTIVE and (answer := overriding.ask(self.public, args, kwargs)) is not NOBODY:
+            return answer
         generator = kwargs.pop("generator", None) if self.random else None
         out = kwargs.pop("out", None) if kwargs else None
         if kwargs or len(args) != self.arity or not self.only_positional:
             args = self.bind(args, kwargs)
-        values, key = self.flatten(args)
+        try:
+            values, key = self.flatten(args)
+        except TypeError:
+            answer = overriding.discover(self.public, args, {} if out is None else {"out": out})
+            if answer is NOBODY:
+                raise
+            return answer
         if self.random:
             values[:0] = randomness.draw(generator, values)
         results = run(self, key, lambda: self.unflatten(key), values)
@@ -335,7 +345,9 @@ def composite(
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
             public = spelled(public, _write_out)
         if autocast is not None:
-            public = functools.wraps(public)(casting(public, Choices(autocast)))
+            inner = public
+            public = functools.wraps(inner)(casting(inner, Choices(autocast)))
+            inner.public = public
         _export(public, places_of(public.__name__, export, aliases, **scopes), inplace)
         return public
 
@@ -370,9 +382,17 @@ class ViewOp(Op):
         ]
 
     def __call__(self, *args, **kwargs):
+        if ACTIVE and (answer := overriding.ask(self.public, args, kwargs)) is not NOBODY:
+            return answer
         if kwargs or len(args) != self.arity or not self.only_positional:
             args = self.bind(args, kwargs)
-        values, key = self.flatten(args)
+        try:
+            values, key = self.flatten(args)
+        except TypeError:
+            answer = overriding.discover(self.public, args, {})
+            if answer is NOBODY:
+                raise
+            return answer
         made = run(self, key, lambda: self.unflatten(key), values)
         return window(made, values[0], Step(self, key, tuple(values[1:])))
 
@@ -391,6 +411,7 @@ def _public(operation, pure, autocast=None):
         setattr(public, name, getattr(pure, name))
     public.__signature__ = operation.signature
     public.operation = operation
+    operation.public = public
     public.pure = pure
     REGISTRY.ops.append(operation)
     return public
@@ -410,6 +431,8 @@ def inplace(public, name):
 
     def change(self, *args, **kwargs):
         try:
+            if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
+                return answer
             return overwrite(self, public(self, *args, **kwargs))
         except Exception as error:
             fold(error)

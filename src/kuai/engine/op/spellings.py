@@ -8,7 +8,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 
+from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
 
 __all__ = ["respelled", "spelled", "spellings"]
 
@@ -73,6 +75,10 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
     @functools.wraps(public)
     def called(*args, **kwargs):
         try:
+            if ACTIVE or (args and type(args[0]) not in PLAIN):
+                answer = overriding.ask(called.public, args, kwargs)
+                if answer is not NOBODY:
+                    return answer
             if not kwargs or known.issuperset(kwargs):
                 return public(*args, **kwargs)
             kwargs = respelled(kwargs, others)
@@ -85,6 +91,7 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
             fold(error)
             raise
 
+    called.public = called  # what is exported, and what `__torch_function__` is told
     return called
 
 

@@ -26,9 +26,16 @@ __all__ = [
     "jax_device",
     "placement",
     "set_default_device",
+    "wait_for",
 ]
 
-_PLATFORMS = {"cuda": ("cuda", "rocm", "gpu"), "cpu": ("cpu",), "tpu": ("tpu",), "xla": ("tpu",)}
+_PLATFORMS = {
+    "cuda": ("cuda", "rocm", "gpu"),
+    "cpu": ("cpu",),
+    "tpu": ("tpu",),
+    "xla": ("tpu",),
+    "meta": ("cpu",),  # where PyTorch keeps no values, Kuai keeps them in host memory
+}
 _SMALL = 1024
 _KINDS = "cpu, cuda, tpu"
 
@@ -91,7 +98,7 @@ def _parse(text, index):
     if not match:
         raise RuntimeError(f"Invalid device string: '{text}'")
     kind, number = match.groups()
-    if kind not in (*_PLATFORMS, "meta"):
+    if kind not in _PLATFORMS:
         raise RuntimeError(
             f"Expected one of {_KINDS} device type at start of device string: {text}"
         )
@@ -208,6 +215,14 @@ def get_default_device() -> device:
 def set_default_device(device) -> None:
     """Set the device on which tensors are made when none is named; `None` means the CPU."""
     _default[0] = _device("cpu" if device is None else device)
+
+
+def wait_for(where=None) -> None:
+    """Wait until everything that was asked of a device has been done; what is recorded is run."""
+    recorder = modes.state.recorder
+    if recorder is not None and modes.state.capture is None:
+        recorder.flush("waiting for a device")
+    jax.device_put(0, jax_device(where)).block_until_ready()
 
 
 _CPU = device("cpu")

@@ -84,9 +84,12 @@ DTYPES = (
     float8_e5m2 := dtype("float8_e5m2", ml_dtypes.float8_e5m2),
     float8_e4m3fnuz := dtype("float8_e4m3fnuz", ml_dtypes.float8_e4m3fnuz),
     float8_e5m2fnuz := dtype("float8_e5m2fnuz", ml_dtypes.float8_e5m2fnuz),
+    float8_e8m0fnu := dtype("float8_e8m0fnu", ml_dtypes.float8_e8m0fnu),
     complex64 := dtype("complex64", np.complex64),
     complex128 := dtype("complex128", np.complex128),
 )
+#: Two numbers in a byte, which no array of JAX's holds: a name to compare with.
+float4_e2m1fn_x2 = dtype("float4_e2m1fn_x2", ml_dtypes.float4_e2m1fn)
 _BY_NAME = {d.name: d for d in DTYPES}
 _BY_JAX = {d.jax: d for d in DTYPES}
 _BY_PYTHON = {float: float64, int: int64, bool: bool_, complex: complex128}

@@ -41,6 +41,9 @@ class _State(threading.local):
     new_recorder: Any = None  # what makes the recorder of each thread, under KUAI_FUSED=1
     autocast: Any = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
 
+    overriding_off = 0  # whether `__torch_function__` is not asked (see `overriding`)
+    function_modes: tuple = ()  # the `TorchFunctionMode`s that are on, the outermost first
+
     def __init__(self):  # once in each thread
         if self.new_recorder is not None:
             self.recorder = self.new_recorder()

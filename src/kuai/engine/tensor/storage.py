@@ -10,11 +10,13 @@ computed. `version` counts the writes, so that a view knows when to read itself 
 capture in which the storage was made (see `autograd.tracing`), or None.
 """
 
+import jax
+
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.errors import LeakedTensorError
 
-__all__ = ["Lost", "Storage", "put", "resolve"]
+__all__ = ["Lost", "Storage", "address_of", "put", "resolve"]
 
 
 class Storage:
@@ -55,6 +57,18 @@ def put(storage: Storage, held) -> None:
         held.record.put(held, storage)
     storage.held = held
     storage.version += 1
+
+
+def address_of(storage: Storage) -> int:
+    """Where the values lie; for an array of several devices, or a traced one, a number of its own.
+
+    Other libraries read there, so the array is one that nobody overwrites.
+    """
+    array = resolve(storage).array
+    if isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer):
+        if len(array.devices()) == 1:
+            return array.unsafe_buffer_pointer()
+    return id(storage)
 
 
 class Lost:

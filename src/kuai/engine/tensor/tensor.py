@@ -16,7 +16,7 @@ Most attributes have class-level defaults, so that making a tensor sets only wha
 import jax
 import numpy as np
 
-from kuai.engine.tensor import changes, devices, dtypes, modes, views
+from kuai.engine.tensor import changes, devices, dtypes, modes, overriding, views
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import Storage, resolve
 
@@ -62,6 +62,11 @@ class Tensor:
             array = np.zeros(args or (0,), kind)
         self._storage = from_array(array, device)._storage
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if overriding.overrides(cls):
+            overriding.ACTIVE.append(cls.__qualname__)
+
     @classmethod
     def _share(cls, tensor: "Tensor", requires_grad: bool = False) -> "Tensor":
         """A tensor of class `cls` on the same storage, without history."""
@@ -92,7 +97,10 @@ class Tensor:
 
     @property
     def device(self) -> devices.device:
-        """Where the values lie."""
+        """Where the values lie; where `meta` is the default, that, see docs/differences.md."""
+        default = devices.get_default_device()
+        if default.type == "meta":
+            return default
         return devices.device_of(resolve(self._storage).held)
 
     @property
@@ -165,6 +173,9 @@ class Tensor:
         self._storage, self._steps, self._cache = value._storage, value._steps, None
 
     __hash__ = object.__hash__
+
+
+overriding.PLAIN.add(Tensor)
 
 
 def set_grad(tensor: Tensor, value) -> None:

@@ -17,6 +17,8 @@ from kuai.engine.autograd.tape import HookHandle as _HookHandle
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.size import Size as _Size
+from kuai.storage import TypedStorage as _TypedStorage
+from kuai.storage import UntypedStorage as _UntypedStorage
 from numpy.typing import NDArray as _NDArray
 
 class Tensor:
@@ -167,6 +169,7 @@ class Tensor:
     def as_strided(self, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """A view of the memory of a tensor's base: element (i, j, …) lies at offset + i·s₀ + j·s₁ + …."""
     def as_strided_(self, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """Let this tensor be its own `as_strided`."""
     def as_strided_scatter(self, src: Any, size: Any, stride: Any, storage_offset: Any = None) -> Tensor: """A copy of the input with `src` in the window that `as_strided` would give."""
+    def as_subclass(self, cls: Any) -> Tensor: """The same tensor as one of the class `cls`: values, history and storage are shared."""
     def asin(self) -> Tensor: """The angle in [-π/2, π/2] whose sine each element is."""
     def asin_(self) -> Tensor: """In-place version of `asin`."""
     def asinh(self) -> Tensor: """The inverse hyperbolic sine of each element."""
@@ -248,14 +251,14 @@ class Tensor:
     def cumprod_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumprod`."""
     def cumsum(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """The sums of the elements up to each place along a dimension."""
     def cumsum_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumsum`."""
-    def data_ptr(self) -> _int: """A number that is the same for tensors starting at the same place of the same storage."""
+    def data_ptr(self) -> _int: """The address of the first element; 0 for a tensor without elements."""
     def deg2rad(self) -> Tensor: """Degrees to radians."""
     def deg2rad_(self) -> Tensor: """In-place version of `deg2rad`."""
     def det(self) -> Tensor: """The determinant of square matrices."""
     def detach(self) -> Tensor: """A tensor on the same storage that no gradient flows through."""
     def detach_(self) -> Tensor: """Take this tensor out of the graph; it becomes a leaf."""
     @property
-    def device(self) -> _device: """Where the values lie."""
+    def device(self) -> _device: """Where the values lie; where `meta` is the default, that, see docs/differences.md."""
     def diag(self, diagonal: Any = 0) -> Tensor: """A matrix with the vector as its diagonal, or a matrix's diagonal as a vector (a copy)."""
     def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor: """The last dimension as the diagonal of new matrices."""
     def diagflat(self, offset: Any = 0) -> Tensor: """A matrix with all elements of the input as its diagonal."""
@@ -669,6 +672,7 @@ class Tensor:
     def squeeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
     def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
+    def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
     def storage_offset(self) -> _int: """How many elements of the storage come before this view."""
     @overload
     def stride(self) -> tuple[_int, ...]: """How many elements apart neighbours lie, as PyTorch would report it."""
@@ -768,6 +772,7 @@ class Tensor:
     def unsqueeze_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
     @overload
     def unsqueeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
+    def untyped_storage(self) -> _UntypedStorage: """The storage of the tensor, in bytes."""
     def var(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions."""
     def vdot(self, other: Tensor) -> Tensor: """`dot` with the first vector conjugated."""
     @overload

@@ -30,3 +30,4 @@ __all__ = [
 _IncompatibleKeys = IncompatibleKeys
 _WrappedHook = WrappedHook
 _addindent = indented
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"

@@ -1,9 +1,11 @@
-"""`DataParallel`, for programs that wrap their module in it."""
+"""`DataParallel` and `DistributedDataParallel`, for programs that wrap their module in it."""
+
+import contextlib
 
 from kuai.engine.tensor.devices import device, device_count
 from kuai.nn.base.module import Module
 
-__all__ = ["DataParallel"]
+__all__ = ["DataParallel", "DistributedDataParallel"]
 
 
 class DataParallel(Module):
@@ -42,3 +44,65 @@ class DataParallel(Module):
 
 def _number(given) -> int:
     return given if isinstance(given, int) else device(given).index or 0
+
+
+class DistributedDataParallel(Module):
+    """A module in a wrapper, under the name `module`, in a group of one process.
+
+    Args:
+        module: what is wrapped; its parameters get the prefix `module.` in `state_dict`.
+        device_ids, output_device, …: accepted as in PyTorch; one process has nothing to exchange.
+
+    Example:
+        >>> net = kuai.nn.parallel.DistributedDataParallel(kuai.nn.Linear(2, 1))
+        >>> net.module
+        Linear(in_features=2, out_features=1, bias=True)
+    """
+
+    def __init__(
+        self,
+        module,
+        device_ids=None,
+        output_device=None,
+        dim=0,
+        broadcast_buffers=True,
+        init_sync=True,
+        process_group=None,
+        bucket_cap_mb=None,
+        find_unused_parameters=False,
+        check_reduction=False,
+        gradient_as_bucket_view=False,
+        static_graph=False,
+        delay_all_reduce_named_params=None,
+        param_to_hook_all_reduce=None,
+        mixed_precision=None,
+        device_mesh=None,
+        skip_all_reduce_unused_params=False,
+    ):
+        super().__init__()
+        if not any(parameter.requires_grad for parameter in module.parameters()):
+            raise RuntimeError(
+                "DistributedDataParallel is not needed when a module doesn't have any parameter "
+                "that requires a gradient."
+            )
+        self.module = module
+        self.device_ids, self.output_device, self.dim = device_ids, output_device, dim
+        self.broadcast_buffers = broadcast_buffers
+        self.find_unused_parameters = find_unused_parameters
+        self.require_backward_grad_sync = True
+
+    def forward(self, *inputs, **kwargs):
+        """What the module gives."""
+        return self.module(*inputs, **kwargs)
+
+    @contextlib.contextmanager
+    def no_sync(self):
+        """A context in which gradients are not exchanged."""
+        before, self.require_backward_grad_sync = self.require_backward_grad_sync, False
+        try:
+            yield
+        finally:
+            self.require_backward_grad_sync = before
+
+    def register_comm_hook(self, state, hook):
+        """Accepted without effect: one process has nothing to exchange."""

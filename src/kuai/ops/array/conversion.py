@@ -15,6 +15,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
+from kuai.engine.tensor.storage import address_of
 from kuai.ops.array import indexing
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
@@ -247,8 +248,14 @@ def storage_offset(self) -> int:
 
 @composite(function=False)
 def data_ptr(self) -> int:
-    """A number that is the same for tensors starting at the same place of the same storage."""
-    return id(self._storage) + layout_of(self).offset * self.element_size()
+    """The address of the first element; 0 for a tensor without elements.
+
+    Tensors starting at the same place of the same storage have the same. An in-place change may
+    give the storage another address, and the old one holds the old values as long as the tape does.
+    """
+    if not self.numel():
+        return 0
+    return address_of(self._storage) + layout_of(self).offset * self.element_size()
 
 
 @composite(function=False)

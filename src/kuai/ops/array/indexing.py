@@ -20,6 +20,7 @@ from kuai.engine.op import Array, Number, Sequence, op
 from kuai.engine.tensor import Tensor, from_array, method
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.frames import folding
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask
 from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.array import shaping
 from kuai.ops.array.index_plan import (
@@ -40,6 +41,8 @@ from kuai.ops.dimensions import broadcast_shapes
 
 def get_item(self, index):
     """`self[index]`: a view for integers, slices, `None`, `...`; a copy for tensors, lists."""
+    if ACTIVE and (answer := ask(Tensor.__getitem__, (self, index), {})) is not NOBODY:
+        return answer
     if type(index) is int:
         size = shape_of(self)
         if size and -size[0] <= index < size[0]:
@@ -136,6 +139,8 @@ def gathered(input: Array, places: tuple, indices: Sequence[Array]):
 
 def set_item(self, index, value):
     """`self[index] = value`: broadcasts `value` and casts it, and writes it into the storage."""
+    if ACTIVE and ask(Tensor.__setitem__, (self, index, value), {}) is not NOBODY:
+        return
     plan, numbers, gathers = take_apart(self, index)
     window = self if is_whole(plan) else opened(self, plan, numbers)
     source = _source(self, value)

@@ -355,6 +355,13 @@ def view_as_complex(input: Array):
 
 def _bits(array, kind):
     """The same memory read as another type; the last dimension takes up a change of width."""
+    if kind.kind == "b" and array.dtype.kind != "b":
+        return _bits(array, jnp.dtype(jnp.uint8)) != 0
+    if array.dtype.kind == "b" and kind.kind != "b":
+        array = array.astype(jnp.uint8)
+    if kind.kind == "c" and array.dtype.kind != "c":
+        parts = _bits(array, jnp.finfo(kind).dtype)
+        return lax.complex(parts[..., 0::2], parts[..., 1::2])
     narrow, wide = sorted((array.dtype.itemsize, kind.itemsize))
     if array.dtype.itemsize < kind.itemsize:
         array = array.reshape(*array.shape[:-1], array.shape[-1] * narrow // wide, wide // narrow)

@@ -34,3 +34,5 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+_LRScheduler = LRScheduler  # the name that old code has

@@ -64,6 +64,7 @@ _TYPES = {
     dtypes.float8_e5m2: "f8E5M2",
     dtypes.float8_e4m3fnuz: "f8E4M3FNUZ",
     dtypes.float8_e5m2fnuz: "f8E5M2FNUZ",
+    dtypes.float8_e8m0fnu: "f8E8M0FNU",
 }
 _TYPE_OF = {np.dtype(kind.jax): name for kind, name in _TYPES.items()}
 

@@ -8,8 +8,16 @@ from kuai.errors import ExportError
 from kuai.nn.base.module import Module
 from kuai.saving.exports.entry import export as _export
 from kuai.saving.exports.onnx_file import OPSET
+from kuai.standin.refusing import refused
 
-__all__ = ["export"]
+__all__ = [
+    "OperatorExportTypes",
+    "TensorProtoDataType",
+    "TrainingMode",
+    "export",
+    "is_in_onnx_export",
+    "register_custom_op_symbolic",
+]
 
 
 def export(
@@ -73,3 +81,45 @@ def _chosen(dynamic_shapes, dynamic_axes, output_names):
         for name, axes in dynamic_axes.items()
         if name not in output_names
     }
+
+
+def is_in_onnx_export() -> bool:
+    """Whether the code is being exported by PyTorch's older exporter: never.
+
+    Example:
+        >>> kuai.onnx.is_in_onnx_export()
+        False
+    """
+    return False
+
+
+class OperatorExportTypes:
+    """Names of what PyTorch's older exporter does with unknown operations."""
+
+    ONNX, ONNX_ATEN, ONNX_ATEN_FALLBACK, ONNX_FALLTHROUGH = range(4)
+
+
+class TrainingMode:
+    """Names of modes in which PyTorch's older exporter exports."""
+
+    EVAL, PRESERVE, TRAINING = range(3)
+
+
+class TensorProtoDataType:
+    """ONNX's numbers of element types."""
+
+    FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE = range(1, 12)
+    UINT32, UINT64, COMPLEX64, COMPLEX128, BFLOAT16 = range(12, 17)
+
+
+_OLDER = (
+    "it belongs to PyTorch's older exporter",
+    "kuai.onnx.export writes operations as ONNX by itself",
+)
+
+
+def register_custom_op_symbolic(symbolic_name, symbolic_fn, opset_version, custom_opsets=None):
+    """Does nothing: how an operation is written follows from what it is made of."""
+
+
+dynamo_export = refused("torch.onnx.dynamo_export", *_OLDER)

@@ -1,0 +1,70 @@
+"""`kuai._C`: the few names of PyTorch's compiled core that pure Python packages ask for."""
+
+from kuai._C.dispatch import (
+    DispatchKey,
+    DispatchKeySet,
+    ExcludeDispatchKeyGuard as _ExcludeDispatchKeyGuard,
+)
+from kuai.engine.op.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass
+from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.overriding import disabled as _disabled_torch_function_impl
+from kuai.engine.tensor.randomness import Generator
+from kuai.engine.tensor.size import Size
+from kuai.engine.tensor.tensor import Tensor as TensorBase
+from kuai.jit import Future, ScriptFunction
+
+__all__ = [
+    "DisableTorchFunction",
+    "DisableTorchFunctionSubclass",
+    "DispatchKey",
+    "DispatchKeySet",
+    "Future",
+    "Generator",
+    "ScriptFunction",
+    "Size",
+    "TensorBase",
+    "device",
+    "dtype",
+]
+
+_ExcludeDispatchKeyGuard = _ExcludeDispatchKeyGuard
+_TensorBase = TensorBase
+has_lapack, has_cuda, has_mps, has_mkl, has_spectral = True, False, False, False, True
+_GLIBCXX_USE_CXX11_ABI = True
+_disabled_torch_function_impl = _disabled_torch_function_impl
+
+
+class Graph:
+    """A graph of TorchScript; nothing is one."""
+
+
+class Node:
+    """A node of TorchScript's graphs; nothing is one."""
+
+
+class Value:
+    """A value in TorchScript's graphs; nothing is one."""
+
+
+def _log_api_usage_once(event: str) -> None:
+    """Does nothing: nothing is reported to anybody."""
+
+
+def _get_tracing_state() -> None:
+    """The state of `jit.trace`: none."""
+
+
+def _is_tracing() -> bool:
+    """Whether `jit.trace` records: never."""
+    return False
+
+
+def _cuda_isCurrentStreamCapturing() -> bool:
+    """Whether a CUDA graph is being captured: never."""
+    return False
+
+
+def _get_privateuse1_backend_name() -> str:
+    """The name of somebody's own kind of devices: there is none."""
+    return "privateuseone"

@@ -1,0 +1,97 @@
+"""`kuai.ao.quantization`: quantized networks, which Kuai does not have.
+
+The two stubs, which mark where a network would be quantized, are modules that change nothing, as
+they are in PyTorch before a network is converted; so networks that are prepared for it run. What
+would quantize them says what to do instead.
+"""
+
+from kuai.nn.base.module import Module
+from kuai.standin.refusing import refused, refused_class
+
+__all__ = [
+    "DeQuantStub",
+    "FakeQuantize",
+    "HistogramObserver",
+    "MinMaxObserver",
+    "MovingAverageMinMaxObserver",
+    "PerChannelMinMaxObserver",
+    "PlaceholderObserver",
+    "QConfig",
+    "QuantStub",
+    "QuantWrapper",
+    "convert",
+    "default_dynamic_qconfig",
+    "default_qconfig",
+    "fuse_modules",
+    "fuse_modules_qat",
+    "get_default_qat_qconfig",
+    "get_default_qconfig",
+    "prepare",
+    "prepare_qat",
+    "quantize",
+    "quantize_dynamic",
+]
+
+_WHY = (
+    "XLA has no quantized tensors as PyTorch has them",
+    "Use bfloat16 (`model.to(kuai.bfloat16)`, `kuai.autocast`)",
+)
+
+
+class QuantStub(Module):
+    """Marks where inputs would be quantized; gives what it gets.
+
+    Example:
+        >>> kuai.ao.quantization.QuantStub()(kuai.ones(1))
+        tensor([1.])
+    """
+
+    def __init__(self, qconfig=None):
+        super().__init__()
+        if qconfig:
+            self.qconfig = qconfig
+
+    def forward(self, x):
+        """The input."""
+        return x
+
+
+class DeQuantStub(QuantStub):
+    """Marks where results would be numbers again; gives what it gets."""
+
+
+class QuantWrapper(Module):
+    """A module between two stubs."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.quant, self.dequant, self.module = QuantStub(), DeQuantStub(), module
+        self.train(module.training)
+
+    def forward(self, X):
+        """What the module gives."""
+        return self.dequant(self.module(self.quant(X)))
+
+
+def _function(name):
+    return refused(f"torch.ao.quantization.{name}", *_WHY)
+
+
+def _class(name):
+    return refused_class(f"torch.ao.quantization.{name}", *_WHY)
+
+
+prepare, prepare_qat, convert = _function("prepare"), _function("prepare_qat"), _function("convert")
+quantize, quantize_qat = _function("quantize"), _function("quantize_qat")
+quantize_dynamic = _function("quantize_dynamic")
+fuse_modules, fuse_modules_qat = _function("fuse_modules"), _function("fuse_modules_qat")
+get_default_qconfig = _function("get_default_qconfig")
+get_default_qat_qconfig = _function("get_default_qat_qconfig")
+get_default_qconfig_mapping = _function("get_default_qconfig_mapping")
+QConfig, QConfigMapping = _class("QConfig"), _class("QConfigMapping")
+FakeQuantize, ObserverBase = _class("FakeQuantize"), _class("ObserverBase")
+MinMaxObserver, HistogramObserver = _class("MinMaxObserver"), _class("HistogramObserver")
+MovingAverageMinMaxObserver = _class("MovingAverageMinMaxObserver")
+PerChannelMinMaxObserver = _class("PerChannelMinMaxObserver")
+PlaceholderObserver = _class("PlaceholderObserver")
+default_qconfig = default_dynamic_qconfig = None

@@ -1,0 +1,81 @@
+"""Kuai under PyTorch's name, in this process: `kuai.as_torch()`, `pytest -p kuai.as_torch`.
+
+From then on `import torch` and every `torch.x.y` mean Kuai: the same module objects under both
+names. It never happens by itself. `kuai run` does it for a script.
+"""
+
+import sys
+import types
+
+import kuai
+import kuai.export
+import kuai.library
+from kuai import version
+from kuai.errors import StandInError
+from kuai.standin import distribution, extensions, paths
+
+__all__ = ["as_torch", "is_on", "pytest_addoption"]
+
+
+def as_torch() -> None:
+    """Have `import torch` mean Kuai in this process; call it before anything imports PyTorch.
+
+    The version is then PyTorch's, the one that Kuai follows, for `torch.__version__` and for
+    whoever asks `importlib.metadata`.
+
+    Raises:
+        StandInError: the real PyTorch has been imported.
+
+    Example:
+        import kuai
+        kuai.as_torch()
+        import torch  # is kuai
+    """
+    if is_on():
+        return
+    _refuse_two()
+    sys.meta_path[:0] = [
+        paths.TorchPaths(),
+        distribution.DistributionFinder(),
+        extensions.ExtensionFinder(),
+    ]
+    kuai.__version__ = version.__version__
+    sys.modules["torch"] = kuai
+
+
+def is_on() -> bool:
+    """Whether `torch` is Kuai in this process.
+
+    Example:
+        >>> kuai.as_torch.is_on()
+        False
+    """
+    return sys.modules.get("torch") is kuai
+
+
+def _refuse_two() -> None:
+    real = sys.modules.get("torch")
+    if real is None:
+        return
+    where = getattr(real, "__file__", None) or "a module without a file"
+    raise StandInError(
+        f"The real PyTorch has been imported already ({where}), and its tensors and Kuai's cannot "
+        "take each other's place. Call kuai.as_torch() as the first line of the program, or start "
+        "it with `kuai run`.",
+        name="torch",
+    )
+
+
+def pytest_addoption(parser) -> None:
+    """What pytest calls first of a plugin: with `-p kuai.as_torch` all tests run on Kuai."""
+    as_torch()
+
+
+class _Callable(types.ModuleType):
+    """A module that is called like the function that it is about."""
+
+    def __call__(self) -> None:
+        as_torch()
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,5 @@
+"""`kuai.autograd.profiler`: the older path of `kuai.profiler`."""
+
+from kuai.nn.watching.profiling import profile, record_function
+
+__all__ = ["profile", "record_function"]

@@ -1,0 +1,82 @@
+"""`kuai run --explain`: what a program asked for and Kuai has not, and where it had to wait."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections import Counter
+from typing import Any
+
+from kuai.engine.compile import compiler
+from kuai.engine.tensor import Tensor
+from kuai.standin.paths import TorchPaths
+
+__all__ = ["Notes"]
+
+_MOST = 40  # lines of one list
+
+
+class Notes:
+    """Notes down what is missing while a program runs.
+
+    Args:
+        fused: whether operations are recorded, so that there are flushes to report.
+    """
+
+    def __init__(self, fused: bool):
+        self.fused = fused
+        self.missing: Counter[str] = Counter()
+        for finder in sys.meta_path:
+            if isinstance(finder, TorchPaths):
+                finder.missed = self._note
+        self._watch_modules()
+        Tensor.__getattr__ = self._tensor_attribute  # type: ignore[attr-defined]
+
+    def _note(self, name: str) -> None:
+        self.missing[name] += 1
+
+    def _watch_modules(self) -> None:
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] == "kuai" and type(module) is types.ModuleType:
+                module.__class__ = self._watched(name)
+
+    def _watched(self, name: str) -> type[types.ModuleType]:
+        """A class of modules that note what they have not."""
+        note, theirs = self._note, name.replace("kuai", "torch", 1)
+
+        class Watched(types.ModuleType):
+            def __getattr__(self, attribute: str) -> Any:
+                if not attribute.startswith("__"):
+                    note(f"{theirs}.{attribute}")
+                raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+
+        return Watched
+
+    def _tensor_attribute(self, attribute: str) -> Any:
+        if not attribute.startswith("__"):
+            self._note(f"torch.Tensor.{attribute}")
+        raise AttributeError(f"'Tensor' object has no attribute {attribute!r}")
+
+    def print(self) -> None:
+        """What was noted, on the error stream."""
+        lines = [
+            "kuai run: asked for and not there:" if self.missing else "kuai run: all was there"
+        ]
+        lines += _listed(self.missing)
+        if self.fused:
+            flushes = Counter(
+                {f"{what}, {line}": n for (what, line), n in compiler._fused.flushes.items()}
+            )
+            lines.append("kuai run: a value was asked for, and computing waited for it:")
+            lines += _listed(flushes)
+        else:
+            lines.append("kuai run: operations ran one by one; --fused records them")
+        print("\n".join(lines), file=sys.stderr)
+
+
+def _listed(counts: Counter[str]) -> list[str]:
+    lines = [
+        f"  {text} ({n} times)" if n > 1 else f"  {text}" for text, n in counts.most_common(_MOST)
+    ]
+    more = len(counts) - _MOST
+    return lines + ([f"  … and {more} more"] if more > 0 else [])

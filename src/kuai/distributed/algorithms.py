@@ -1,0 +1,3 @@
+"""`kuai.distributed.algorithms`: PyTorch's communication hooks, of no use to one process."""
+
+__all__: list[str] = []

@@ -1,0 +1,77 @@
+"""Subclasses of Tensor: operations on them give the subclass again.
+
+`Tensor.__torch_function__` is what a subclass inherits, or calls through `super()`: it runs the
+operation as if all were plain tensors, and makes what comes out a tensor of the subclass.
+"""
+
+import contextlib
+
+from kuai.engine.tensor import Tensor, method, modes, overriding
+
+__all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass", "as_subclass"]
+
+
+class DisableTorchFunctionSubclass(contextlib.ContextDecorator):
+    """A context in which no argument is asked for its `__torch_function__`; modes still are."""
+
+    _off = overriding.ARGUMENTS
+
+    def __init__(self):
+        self._previous = []
+
+    def __enter__(self):
+        self._previous.append(modes.state.overriding_off)
+        modes.state.overriding_off = max(self._off, modes.state.overriding_off)
+        return self
+
+    def __exit__(self, *_):
+        modes.state.overriding_off = self._previous.pop()
+
+
+class DisableTorchFunction(DisableTorchFunctionSubclass):
+    """A context in which nothing is asked for a `__torch_function__`."""
+
+    _off = overriding.EVERYTHING
+
+
+def _run_plainly(cls, func, types, args=(), kwargs=None):
+    """Run the operation, and make the resulting tensors ones of the subclass."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with DisableTorchFunctionSubclass():
+        return _converted(func(*args, **(kwargs or {})), cls)
+
+
+def _converted(result, cls):
+    if cls is Tensor:
+        return result
+    if isinstance(result, Tensor) and not isinstance(result, cls):
+        return as_subclass(result, cls)
+    if isinstance(result, (tuple, list)):
+        parts = [_converted(part, cls) for part in result]
+        named = hasattr(result, "_fields")
+        return type(result)(*parts) if named else type(result)(parts)
+    return result
+
+
+def as_subclass(self, cls) -> Tensor:
+    """The same tensor as one of the class `cls`: values, history and storage are shared.
+
+    Example:
+        >>> class Metres(kuai.Tensor):
+        ...     pass
+        >>> length = kuai.ones(2).as_subclass(Metres)
+        >>> type(length * 2).__name__
+        'Metres'
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {cls!r}")
+    if self.requires_grad and self.is_leaf:
+        self = self.view_as(self)  # gradients arrive at the leaf itself
+    made = cls.__new__(cls)
+    made.__dict__.update(self.__dict__)
+    return made
+
+
+method(classmethod(_run_plainly), name="__torch_function__")
+method(as_subclass)

@@ -1,0 +1,128 @@
+"""`__torch_function__`: types that say for themselves what an operation on them is.
+
+PyTorch asks every argument of every operation. Nearly no program has such a type, so here an
+operation asks only where `ACTIVE` says that there is one: a subclass of Tensor has been made, a
+mode is on, or a foreign type was seen in a call that could do nothing with it. Until then it costs
+a look at an empty list.
+
+The order is PyTorch's: modes, the innermost first; then subclasses before their bases, and from
+left to right; who answers `NotImplemented` passes the question on.
+"""
+
+from typing import Any
+
+from kuai.engine.tensor import modes
+
+__all__ = [
+    "ACTIVE",
+    "NOBODY",
+    "PLAIN",
+    "ask",
+    "disabled",
+    "discover",
+    "dispatch",
+    "overrides",
+    "relevant",
+]
+
+#: Why operations ask: names of classes and modes. It is looked at for being empty.
+ACTIVE: list[str] = []
+#: What `ask` gives where the operation is to run as usual.
+NOBODY: Any = object()
+#: What `modes.state.overriding_off` may be besides 0: arguments are not asked; nor are modes.
+ARGUMENTS, EVERYTHING = 1, 2
+#: Types that have been looked at, and do not override.
+PLAIN: set[type] = {int, float, bool, complex, str, tuple, list, type(None)}
+
+
+def disabled(func, types, args=(), kwargs=None):
+    """The `__torch_function__` of a class that does not override: run the operation."""
+    return func(*args, **(kwargs or {}))
+
+
+def overrides(kind: type) -> bool:
+    """Whether a type has a `__torch_function__` of its own."""
+    if kind in PLAIN:
+        return False
+    method = getattr(kind, "__torch_function__", None)
+    if method is not None and method is not disabled:
+        return True
+    PLAIN.add(kind)
+    return False
+
+
+def relevant(arguments) -> list:
+    """The arguments whose types override, in the order in which they are asked."""
+    found: list[Any] = []
+    for argument in arguments:
+        kind = type(argument)
+        if kind is tuple or kind is list:
+            for item in argument:
+                _insert(found, item)
+        else:
+            _insert(found, argument)
+    return found
+
+
+def _insert(found, argument):
+    kind = type(argument)
+    if kind in PLAIN or not overrides(kind) or any(type(other) is kind for other in found):
+        return
+    place = next((i for i, o in enumerate(found) if issubclass(kind, type(o))), len(found))
+    found.insert(place, argument)
+
+
+def ask(public, args, kwargs):
+    """What the modes and arguments of a call say its result is; NOBODY if none overrides."""
+    state = modes.state
+    if state.function_modes and state.overriding_off < EVERYTHING:
+        return _ask_mode(public, args, kwargs)
+    if state.overriding_off:
+        return NOBODY
+    found = relevant((*args, *kwargs.values()) if kwargs else args)
+    return dispatch(public, found, args, kwargs) if found else NOBODY
+
+
+def discover(public, args, kwargs):
+    """The same for a call that failed: from now on operations ask, if the reason is such a type."""
+    if modes.state.overriding_off:
+        return NOBODY
+    found = relevant((*args, *kwargs.values()))
+    if not found:
+        return NOBODY
+    ACTIVE.extend(type(argument).__qualname__ for argument in found)
+    return dispatch(public, found, args, kwargs)
+
+
+def _ask_mode(public, args, kwargs):
+    state = modes.state
+    *outer, mode = before = state.function_modes
+    state.function_modes = tuple(outer)
+    types = tuple(map(type, relevant((*args, *kwargs.values()))))
+    try:
+        result = mode.__torch_function__(public, types, args, kwargs)
+    finally:
+        state.function_modes = before
+    if result is NotImplemented:
+        raise _nobody(public, [mode])
+    return result
+
+
+def dispatch(public, found, args, kwargs):
+    """Ask each of the arguments that override; the first answer counts."""
+    types = tuple(map(type, found))
+    for argument in found:
+        result = argument.__torch_function__(public, types, tuple(args), kwargs)
+        if result is not NotImplemented:
+            return result
+    raise _nobody(public, found)
+
+
+def _nobody(public, asked):
+    name = getattr(public, "__name__", repr(public))
+    kinds = [type(argument) for argument in asked]
+    return TypeError(
+        f"Multiple dispatch failed for 'torch.{name}'; all __torch_function__ handlers returned "
+        f"NotImplemented:\n\n  - tensor subclasses {kinds}\n\nFor more information, try re-running "
+        "with TORCH_LOGS=not_implemented"
+    )

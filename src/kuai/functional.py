@@ -1,0 +1,7 @@
+"""`kuai.functional`: PyTorch's file of functions made of others; all operations are here."""
+
+from kuai.ops.table import FUNCTIONS
+
+__all__ = sorted(FUNCTIONS)
+
+globals().update(FUNCTIONS)

@@ -1,0 +1,1 @@
+"""`kuai.fx.experimental`: what PyTorch keeps under that path."""

@@ -1,0 +1,1 @@
+"""`kuai.fx.passes`: things to do with graphs."""

@@ -1,0 +1,44 @@
+"""Shapes of all results of a graph, found by running it."""
+
+from typing import Any, NamedTuple
+
+from kuai.engine.tensor import Tensor
+from kuai.fx.interpreter import Interpreter
+from kuai.fx.node import Node
+
+__all__ = ["ShapeProp", "TensorMetadata"]
+
+
+class TensorMetadata(NamedTuple):
+    """What is known about a result."""
+
+    shape: Any
+    dtype: Any
+    requires_grad: bool
+    stride: Any
+
+
+class ShapeProp(Interpreter):
+    """Runs a graph, and notes in `node.meta["tensor_meta"]` what came out.
+
+    Example:
+        >>> from kuai.fx.passes.shape_prop import ShapeProp
+        >>> traced = kuai.fx.symbolic_trace(lambda x: x.sum(0))
+        >>> _ = ShapeProp(traced).propagate(kuai.ones(2, 3))
+        >>> [node.meta["tensor_meta"].shape for node in traced.graph.nodes][1]
+        torch.Size([3])
+    """
+
+    def run_node(self, n: Node) -> Any:
+        """Run a node, and note what came out."""
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            n.meta["tensor_meta"] = TensorMetadata(
+                result.shape, result.dtype, result.requires_grad, result.stride()
+            )
+        n.meta["type"] = type(result)
+        return result
+
+    def propagate(self, *args: Any) -> Any:
+        """Run the graph."""
+        return self.run(*args)

@@ -1,0 +1,289 @@
+"""`kuai.jit`: TorchScript's names. There is no TorchScript: functions and modules stay Python.
+
+What TorchScript was for has other names here: `kuai.compile` makes a function fast, `kuai.export`
+writes a model that runs without its source. So the decorators give back what they are given,
+queries answer no, and `save` and `load` say what to use instead.
+"""
+
+import typing
+
+from kuai.jit import annotations as annotations
+from kuai.jit.annotations import Attribute, Future
+from kuai.nn.base.module import Module
+from kuai.standin.refusing import refused
+
+__all__ = [
+    "Attribute",
+    "Error",
+    "Final",
+    "Future",
+    "RecursiveScriptModule",
+    "ScriptFunction",
+    "ScriptModule",
+    "ScriptWarning",
+    "annotate",
+    "annotations",
+    "export",
+    "fork",
+    "freeze",
+    "ignore",
+    "interface",
+    "is_scripting",
+    "is_tracing",
+    "isinstance",
+    "load",
+    "onednn_fusion_enabled",
+    "optimize_for_inference",
+    "optimized_execution",
+    "save",
+    "script",
+    "script_if_tracing",
+    "script_method",
+    "set_fusion_strategy",
+    "strict_fusion",
+    "trace",
+    "trace_module",
+    "unused",
+    "wait",
+]
+
+Final = typing.Final
+_isinstance = isinstance
+
+
+class Error(RuntimeError):
+    """What TorchScript raises in PyTorch; never raised here."""
+
+
+class ScriptWarning(Warning):
+    """What TorchScript warns with in PyTorch; never used here."""
+
+
+class ScriptFunction:
+    """The class of scripted functions in PyTorch; here nothing belongs to it."""
+
+
+class ScriptModule(Module):
+    """A module, for classes that were written for TorchScript; an ordinary one."""
+
+
+class RecursiveScriptModule(ScriptModule):
+    """The class of scripted modules in PyTorch; here nothing belongs to it."""
+
+
+def script(obj=None, optimize=None, _frames_up=0, _rcb=None, example_inputs=None):
+    """The function, module or class itself: Kuai runs its Python.
+
+    Example:
+        >>> @kuai.jit.script
+        ... def double(x):
+        ...     return x * 2
+        >>> double(kuai.ones(1))
+        tensor([2.])
+
+    Differs from PyTorch: nothing is compiled; `kuai.compile` does that.
+    """
+    return script if obj is None else obj
+
+
+def script_method(fn):
+    """The method itself."""
+    return fn
+
+
+def script_if_tracing(fn):
+    """The function itself."""
+    return fn
+
+
+def trace(
+    func,
+    example_inputs=None,
+    optimize=None,
+    check_trace=True,
+    check_inputs=None,
+    check_tolerance=1e-5,
+    strict=True,
+    _force_outplace=False,
+    _module_class=None,
+    _compilation_unit=None,
+    example_kwarg_inputs=None,
+    _store_inputs=True,
+):
+    """The function or module itself, once it has run on the example.
+
+    Differs from PyTorch: branches are taken anew in each call, not as in the example.
+    """
+    inputs = example_inputs if _isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+    func(*(() if example_inputs is None else inputs), **(example_kwarg_inputs or {}))
+    return func
+
+
+def trace_module(mod, inputs, *args, **kwargs):
+    """The module itself, once each named method has run on its example."""
+    for name, example in inputs.items():
+        getattr(mod, name)(*(example if _isinstance(example, tuple) else (example,)))
+    return mod
+
+
+def freeze(mod, preserved_attrs=None, optimize_numerics=True):
+    """The module itself, which has to be in evaluation mode."""
+    if mod.training:
+        raise RuntimeError(
+            "Freezing is currently only implemented for modules in eval mode. Please call .eval() "
+            "on your module before freezing."
+        )
+    return mod
+
+
+def optimize_for_inference(mod, other_methods=None):
+    """The module itself, in evaluation mode."""
+    return mod.eval()
+
+
+def ignore(drop=False, **kwargs):
+    """The function itself; also with brackets, `@ignore()`."""
+    return drop if callable(drop) else lambda fn: fn
+
+
+def unused(fn):
+    """The function itself."""
+    return fn
+
+
+def export(fn):
+    """The function itself."""
+    return fn
+
+
+def interface(obj):
+    """The class itself."""
+    return obj
+
+
+def _overload(func):
+    return func
+
+
+def _overload_method(func):
+    return func
+
+
+def _script_if_tracing(fn):
+    return fn
+
+
+def is_scripting() -> bool:
+    """Whether the code is being turned into TorchScript: never.
+
+    Example:
+        >>> kuai.jit.is_scripting(), kuai.jit.is_tracing()
+        (False, False)
+    """
+    return False
+
+
+def is_tracing() -> bool:
+    """Whether `trace` records this call: never, nothing is recorded by it."""
+    return False
+
+
+def annotate(the_type, the_value):
+    """The value.
+
+    Example:
+        >>> kuai.jit.annotate(list[int], [])
+        []
+    """
+    return the_value
+
+
+def isinstance(obj, target_type) -> bool:
+    """Whether `obj` is of a type such as `List[int]`, looking into lists, tuples and dicts.
+
+    Example:
+        >>> kuai.jit.isinstance([1, 2], list[int]), kuai.jit.isinstance([1, "a"], list[int])
+        (True, False)
+    """
+    if _isinstance(target_type, tuple):
+        return any(isinstance(obj, one) for one in target_type)
+    origin, inner = typing.get_origin(target_type), typing.get_args(target_type)
+    if origin is None:
+        return obj is None if target_type is None else _isinstance(obj, target_type)
+    if not _isinstance(origin, type) or origin.__name__ == "UnionType":
+        return any(isinstance(obj, one) for one in inner)
+    return _isinstance(obj, origin) and _parts_are(obj, origin, inner)
+
+
+def _parts_are(obj, origin, inner):
+    if origin is dict:
+        return all(isinstance(k, inner[0]) and isinstance(v, inner[1]) for k, v in obj.items())
+    if origin is tuple and not (len(inner) == 2 and inner[1] is ...):
+        return len(obj) == len(inner) and all(map(isinstance, obj, inner))
+    return all(isinstance(item, inner[0]) for item in obj)
+
+
+def fork(func, *args, **kwargs):
+    """Run the function now; `wait` gives its result."""
+    return Future(func(*args, **kwargs))
+
+
+def wait(future):
+    """The result of what was forked."""
+    return future.wait()
+
+
+class optimized_execution:
+    """A context that changes nothing."""
+
+    def __init__(self, should_optimize: bool):
+        self.should_optimize = should_optimize
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+class strict_fusion(optimized_execution):
+    """A context that changes nothing: XLA decides what is fused."""
+
+    def __init__(self):
+        super().__init__(True)
+
+
+def set_fusion_strategy(strategy):
+    """Changes nothing: XLA decides what is fused."""
+    return strategy
+
+
+def onednn_fusion_enabled() -> bool:
+    """Whether TorchScript hands graphs to oneDNN: no."""
+    return False
+
+
+def enable_onednn_fusion(enabled: bool) -> None:
+    """Changes nothing."""
+
+
+_NO_SCRIPT = "TorchScript is a language and a file format of PyTorch's own"
+save = refused(
+    "torch.jit.save", _NO_SCRIPT,
+    "kuai.export(model, args, path) writes a program that runs without its source, "
+    "kuai.save(model.state_dict(), path) its weights",
+)  # fmt: skip
+load = refused(
+    "torch.jit.load", _NO_SCRIPT,
+    "Load the weights into the model's class, or an exported program with kuai.load_exported",
+)  # fmt: skip
+
+
+def _drop(fn):
+    return fn
+
+
+def _get_trace_graph(*args, **kwargs):
+    return refused(
+        "torch.jit._get_trace_graph", _NO_SCRIPT, "torch.fx.symbolic_trace gives a graph"
+    )()

@@ -1,0 +1,358 @@
+"""`kuai.library`: operations of a user's own, and `kuai.ops` where they are found.
+
+An operation here is a Python function on tensors; its gradient is that of what it calls, or what
+`register_autograd` says. There is no dispatcher: the function for the device of the tensors is
+chosen, and the one for abstract tensors is not needed.
+"""
+
+import functools
+import importlib.util
+import inspect
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from kuai import ops
+from kuai.engine.autograd.function import Function
+from kuai.engine.op import REGISTRY
+from kuai.engine.tensor import Tensor
+from kuai.standin.refusing import refused
+
+__all__ = [
+    "CustomOpDef",
+    "Library",
+    "custom_op",
+    "define",
+    "fallthrough_kernel",
+    "get_ctx",
+    "impl",
+    "impl_abstract",
+    "infer_schema",
+    "opcheck",
+    "register_autocast",
+    "register_autograd",
+    "register_fake",
+    "register_kernel",
+    "register_torch_dispatch",
+    "register_vmap",
+    "triton_op",
+    "wrap_triton",
+]
+
+#: Dispatch keys and kinds of devices that a function may be registered for.
+_KEYS = {
+    "CPU": "cpu", "CUDA": "cuda", "cpu": "cpu", "cuda": "cuda", "tpu": "tpu",
+    "CompositeImplicitAutograd": None, "CompositeExplicitAutograd": None, "default": None,
+}  # fmt: skip
+_IGNORED = ("Meta", "Autograd", "AutogradCPU", "AutogradCUDA", "Autocast", "AutocastCUDA", "Python")
+_defined: dict[str, "CustomOpDef"] = {}
+
+
+class CustomOpDef:
+    """An operation of a user's own.
+
+    Made by `custom_op` or `Library`; called like the function.
+    """
+
+    def __init__(self, name: str, function: Callable | None = None, kinds: Any = None):
+        if "::" not in name:
+            raise ValueError(f"the name of an operation is 'namespace::name', not {name!r}")
+        self._qualname = name
+        self.__name__ = name.rpartition("::")[2]
+        self._functions: dict[str | None, Callable] = {}
+        self._backward: Callable | None = None
+        self._setup: Callable | None = None
+        self._recorded: Any = None
+        if function is not None:
+            functools.update_wrapper(self, function, updated=())
+            self._add(function, kinds)
+        _defined[name] = self
+
+    @property
+    def default(self) -> "CustomOpDef":
+        """Itself: PyTorch's only overload of such an operation."""
+        return self
+
+    def _add(self, function, kinds):
+        for kind in [kinds] if kinds is None or isinstance(kinds, str) else kinds:
+            if kind not in _IGNORED:
+                self._functions[_KEYS.get(kind, kind) if kind else None] = function
+
+    def __call__(self, *args, **kwargs):
+        if self._backward is None:
+            return self._run(*args, **kwargs)
+        arguments = args
+        if kwargs:
+            bound = inspect.signature(next(iter(self._functions.values()))).bind(*args, **kwargs)
+            bound.apply_defaults()
+            arguments = bound.args
+        return self._recorded.apply(*arguments)
+
+    def _run(self, *args, **kwargs):
+        given = (*args, *kwargs.values())
+        kind = next((a.device.type for a in given if isinstance(a, Tensor)), "cpu")
+        function = self._functions.get(kind, self._functions.get(None))
+        if function is None:
+            raise NotImplementedError(
+                f"Could not run '{self._qualname}' with arguments from the '{kind.upper()}' "
+                "backend: register a function for it with register_kernel"
+            )
+        return function(*args, **kwargs)
+
+    def register_kernel(self, device_types, func=None, /):
+        """The function for some kinds of devices; also a decorator."""
+        return _decorating(func, lambda f: self._add(f, device_types))
+
+    def register_fake(self, fn, /):
+        """The function itself: shapes are found by running the operation."""
+        return fn
+
+    def register_vmap(self, func=None):
+        """Accepted and not needed: `kuai.vmap` looks into the operation."""
+        return _decorating(func, lambda f: None)
+
+    def register_autocast(self, device_type, cast_inputs):
+        """Accepted without effect: what the operation calls has choices of its own."""
+
+    def register_torch_dispatch(self, torch_dispatch_class, fn=None, /):
+        """Accepted without effect: nothing is dispatched on classes here."""
+        return _decorating(fn, lambda f: None)
+
+    def register_autograd(self, backward, /, *, setup_context=None):
+        """The operation's gradient: `backward(ctx, *gradients)`, one result for each argument."""
+        self._backward, self._setup = backward, setup_context
+        operation = self
+
+        class Recorded(Function):
+            @staticmethod
+            def forward(ctx, *args):
+                output = operation._run(*args)
+                if operation._setup is not None:
+                    operation._setup(ctx, args, output)
+                return output
+
+            @staticmethod
+            def backward(ctx, *gradients):
+                return backward(ctx, *gradients)
+
+        Recorded.__name__ = Recorded.__qualname__ = self.__name__
+        self._recorded = Recorded
+
+    def set_kernel_enabled(self, device_type, enabled=True):
+        """Accepted without effect."""
+
+    def __repr__(self):
+        return f"<CustomOpDef({self._qualname})>"
+
+
+def _decorating(function, note):
+    def decorate(function):
+        note(function)
+        return function
+
+    return decorate if function is None else decorate(function)
+
+
+def custom_op(name, fn=None, /, *, mutates_args=(), device_types=None, schema=None, tags=None):
+    """Make an operation of a function.
+
+    Example:
+        >>> @kuai.library.custom_op("mine::double", mutates_args=())
+        ... def double(x: kuai.Tensor) -> kuai.Tensor:
+        ...     return x * 2
+        >>> double(kuai.ones(1)), kuai.ops.mine.double(kuai.ones(1))
+        (tensor([2.]), tensor([2.]))
+
+    Differs from PyTorch: without `register_autograd` its gradient is that of what it calls.
+    """
+    make = lambda function: CustomOpDef(name, function, device_types)  # noqa: E731
+    return make if fn is None else make(fn)
+
+
+def triton_op(name, fn=None, /, *, mutates_args=(), schema=None):
+    """As `custom_op`; a kernel in Triton has to be called through JAX."""
+    return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
+
+
+def _operation(op) -> CustomOpDef:
+    if isinstance(op, CustomOpDef):
+        return op
+    if op not in _defined:
+        raise RuntimeError(f"operator {op} does not exist")
+    return _defined[op]
+
+
+def register_fake(op, func=None, /, *, lib=None, _stacklevel=1, allow_override=False):
+    """The function itself, also as a decorator: shapes are found by running the operation."""
+    return _decorating(func, lambda f: None)
+
+
+impl_abstract = register_fake
+
+
+def register_kernel(op, device_types, func=None, /, *, lib=None):
+    """The function of an operation for some kinds of devices; also a decorator."""
+    return _operation(op).register_kernel(device_types, func)
+
+
+def register_autograd(op, backward, /, *, setup_context=None, lib=None):
+    """The gradient of an operation, see `CustomOpDef.register_autograd`."""
+    _operation(op).register_autograd(backward, setup_context=setup_context)
+
+
+def register_vmap(op, func=None, /, *, lib=None):
+    """Accepted and not needed: `kuai.vmap` looks into the operation."""
+    return _decorating(func, lambda f: None)
+
+
+def register_autocast(op, device_type, cast_inputs, /, *, lib=None):
+    """Accepted without effect."""
+
+
+def register_torch_dispatch(op, torch_dispatch_class, func=None, /, *, lib=None):
+    """Accepted without effect: nothing is dispatched on classes here."""
+    return _decorating(func, lambda f: None)
+
+
+def define(qualname, schema, *, lib=None, tags=()):
+    """Make an operation whose functions come later, through `impl`."""
+    CustomOpDef(qualname)
+
+
+def impl(qualname, types, func=None, *, lib=None):
+    """The function of an operation for dispatch keys or kinds of devices; also a decorator."""
+    return _decorating(func, lambda f: _operation(qualname)._add(f, types))
+
+
+class Library:
+    """Operations of one namespace.
+
+    Example:
+        >>> mine = kuai.library.Library("tripling", "DEF")
+        >>> mine.define("triple(Tensor x) -> Tensor")
+        'triple'
+        >>> mine.impl("triple", lambda x: x * 3, "CompositeImplicitAutograd")
+        >>> kuai.ops.tripling.triple(kuai.ones(1))
+        tensor([3.])
+    """
+
+    def __init__(self, ns, kind, dispatch_key=""):
+        if kind not in ("DEF", "IMPL", "FRAGMENT"):
+            raise ValueError(f"Unsupported kind: {kind}")
+        self.ns, self.kind, self.dispatch_key = ns, kind, dispatch_key
+
+    def define(self, schema, alias_analysis="", *, tags=()) -> str:
+        """Make an operation from a schema such as `f(Tensor x, int n=1) -> Tensor`."""
+        name = schema.partition("(")[0].strip()
+        CustomOpDef(f"{self.ns}::{name}")
+        return name
+
+    def impl(self, op_name, fn, dispatch_key="", *, with_keyset=False, allow_override=False):
+        """The function of an operation for a dispatch key."""
+        name = op_name if isinstance(op_name, str) else op_name._qualname
+        full = name if "::" in name else f"{self.ns}::{name}"
+        operation = _defined.get(full) or CustomOpDef(full)
+        operation._add(fn, dispatch_key or self.dispatch_key or None)
+
+    def _register_fake(self, op_name, fn, _stacklevel=1, *, allow_override=False):
+        """Accepted: shapes are found by running the operation."""
+
+    def _destroy(self):
+        for name in [name for name in _defined if name.startswith(f"{self.ns}::")]:
+            del _defined[name]
+
+
+def fallthrough_kernel(*args, **kwargs):
+    """Nothing to fall through to: it cannot be called."""
+    raise NotImplementedError("fallthrough_kernel() should never be called.")
+
+
+def opcheck(op, args, kwargs=None, **options) -> dict:
+    """Run an operation; an error of its own comes out."""
+    op(*args, **(kwargs or {}))
+    return {"test_schema": "SUCCESS"}
+
+
+def wrap_triton(triton_kernel, /):
+    """The kernel itself."""
+    return triton_kernel
+
+
+_WHY = "no function is run on tensors without values", "Leave it out"
+get_ctx = refused("torch.library.get_ctx", *_WHY)
+infer_schema = refused("torch.library.infer_schema", "there are no schemas", "Leave it out")
+
+
+# Where operations are found ----------------------------------------------------------------------
+
+
+class _Namespace:
+    """`kuai.ops.<name>`: the operations of a library, or PyTorch's own, `aten`."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, operation: str) -> Any:
+        found = _defined.get(f"{self._name}::{operation}")
+        if found is None and self._name in ("aten", "prims"):
+            found = _as_overloads(operation)
+        if found is None:
+            raise AttributeError(
+                f"'_OpNamespace' '{self._name}' object has no attribute '{operation}'"
+            )
+        return found
+
+
+class _Overloads:
+    """One of PyTorch's own operations with its overloads, all of which are the same function."""
+
+    def __init__(self, function: Callable, name: str):
+        self._function, self.__name__ = function, name
+
+    def __call__(self, *args, **kwargs):
+        return self._function(*args, **kwargs)
+
+    def __getattr__(self, overload: str) -> Any:
+        if overload.startswith("__"):
+            raise AttributeError(overload)
+        return self._function
+
+
+@functools.cache
+def _as_overloads(name: str) -> _Overloads | None:
+    scopes = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
+    found = next((scope[name] for scope in scopes if name in scope), None)
+    return None if found is None else _Overloads(found, name)
+
+
+def _namespace(name: str) -> _Namespace:
+    """What `kuai.ops` gives for a name that is none of its files."""
+    if name.startswith("__") or importlib.util.find_spec(f"kuai.ops.{name}") is not None:
+        raise AttributeError(f"module 'kuai.ops' has no attribute {name!r}")
+    return _NAMESPACES.setdefault(name, _Namespace(name))
+
+
+def _load_library(path: str) -> None:
+    """Load a package's compiled operations: those that Kuai has itself are there at once.
+
+    Raises:
+        OSError: they need the real PyTorch.
+    """
+    known = {name.partition("::")[0] for name in _defined}
+    parts = pathlib.Path(path).parts
+    if not known.intersection(parts):
+        raise OSError(
+            f"{path} holds operations that are compiled for the real PyTorch, and cannot be "
+            "loaded: here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
+        )
+    _LOADED.add(path)
+
+
+_NAMESPACES: dict[str, _Namespace] = {}
+_LOADED: set[str] = set()
+for _name, _value in {
+    "__getattr__": _namespace,
+    "load_library": _load_library,
+    "loaded_libraries": _LOADED,
+}.items():
+    setattr(ops, _name, _value)

@@ -1,0 +1,45 @@
+"""`kuai.multiprocessing`: Python's `multiprocessing`, and PyTorch's `spawn`."""
+
+import multiprocessing as _python
+from multiprocessing import *  # noqa: F403 - PyTorch's module has all of its names
+
+from kuai.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessExitedException,
+    ProcessRaisedException,
+    SpawnContext,
+    spawn,
+    start_processes,
+)
+
+__all__ = [
+    *_python.__all__,  # pyright: ignore[reportUnsupportedDunderAll]
+    "ProcessContext",
+    "ProcessExitedException",
+    "ProcessRaisedException",
+    "SpawnContext",
+    "get_all_sharing_strategies",
+    "get_sharing_strategy",
+    "set_sharing_strategy",
+    "spawn",
+    "start_processes",
+]
+
+
+def get_all_sharing_strategies() -> set[str]:
+    """How tensors come to other processes: they are pickled.
+
+    Example:
+        >>> kuai.multiprocessing.get_all_sharing_strategies()
+        {'file_system'}
+    """
+    return {"file_system"}
+
+
+def get_sharing_strategy() -> str:
+    """The same."""
+    return "file_system"
+
+
+def set_sharing_strategy(new_strategy: str) -> None:
+    """Does nothing: tensors are pickled."""

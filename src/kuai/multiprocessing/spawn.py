@@ -1,0 +1,150 @@
+"""Starting several processes that run the same function."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import tempfile
+import traceback
+from typing import Any
+
+__all__ = [
+    "ProcessContext",
+    "ProcessException",
+    "ProcessExitedException",
+    "ProcessRaisedException",
+    "SpawnContext",
+    "spawn",
+    "start_processes",
+]
+
+
+class ProcessException(Exception):
+    """One of the processes failed."""
+
+    def __init__(self, msg: str, error_index: int, pid: int):
+        super().__init__(msg)
+        self.msg, self.error_index, self.pid = msg, error_index, pid
+
+
+class ProcessRaisedException(ProcessException):
+    """One of the processes raised an error."""
+
+
+class ProcessExitedException(ProcessException):
+    """One of the processes ended by a signal or with another status than 0."""
+
+    def __init__(
+        self, msg: str, error_index: int, error_pid: int, exit_code: int,
+        signal_name: str | None = None,
+    ):  # fmt: skip
+        super().__init__(msg, error_index, error_pid)
+        self.exit_code, self.signal_name = exit_code, signal_name
+
+
+def _run(function, number, args, path):
+    try:
+        function(number, *args)
+    except KeyboardInterrupt:
+        pass  # whoever stopped the parent sees its message
+    except BaseException:  # noqa: BLE001 - the parent raises it
+        with open(path, "wb") as file:
+            pickle.dump(traceback.format_exc(), file)
+        raise SystemExit(1) from None
+
+
+class ProcessContext:
+    """Processes that run; `join` waits for them."""
+
+    def __init__(self, processes: list[Any], error_files: list[str]):
+        self.processes, self.error_files = processes, error_files
+
+    def pids(self) -> list[int]:
+        """Their numbers."""
+        return [process.pid for process in self.processes]
+
+    def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
+        """Wait until one of them fails or all are done; whether they are.
+
+        Raises:
+            ProcessRaisedException: one of them raised an error; the others are ended.
+            ProcessExitedException: one of them ended with another status than 0.
+        """
+        waiting = {process.sentinel: process for process in self.processes}
+        multiprocessing.connection.wait(list(waiting), timeout)
+        for number, process in enumerate(self.processes):
+            if process.exitcode not in (None, 0):
+                self._fail(number, process)
+        if all(process.exitcode == 0 for process in self.processes):
+            return True
+        return timeout is None and self.join_rest(grace_period)
+
+    def join_rest(self, grace_period: float | None) -> bool:
+        """Wait for those that still run."""
+        running = [process for process in self.processes if process.exitcode is None]
+        multiprocessing.connection.wait([process.sentinel for process in running])
+        for process in running:
+            process.join(0)
+        return self.join(None, grace_period)
+
+    def _fail(self, number, process):
+        for other in self.processes:
+            if other.is_alive():
+                other.terminate()
+            other.join()
+        path = self.error_files[number]
+        if os.path.getsize(path):
+            with open(path, "rb") as file:
+                text = pickle.load(file)
+            raise ProcessRaisedException(
+                f"\n\n-- Process {number} terminated with the following error:\n{text}",
+                number,
+                process.pid,
+            )
+        raise ProcessExitedException(
+            f"process {number} terminated with exit code {process.exitcode}",
+            number,
+            process.pid,
+            process.exitcode,
+        )
+
+
+SpawnContext = ProcessContext
+
+
+def start_processes(
+    fn: Any, args: tuple = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
+    start_method: str = "spawn",
+) -> ProcessContext | None:  # fmt: skip
+    """Run `fn(i, *args)` in `nprocs` processes.
+
+    Raises:
+        ValueError: for `start_method="fork"`: JAX's threads do not survive a fork.
+    """
+    if start_method == "fork":
+        raise ValueError(
+            "start_method='fork' would copy a process in which JAX runs threads, and the copy may "
+            "wait for them for ever: use 'spawn' or 'forkserver'"
+        )
+    context, processes, files = multiprocessing.get_context(start_method), [], []
+    for number in range(nprocs):
+        handle, path = tempfile.mkstemp(prefix="kuai-spawn-", suffix=".error")
+        os.close(handle)
+        process = context.Process(target=_run, args=(fn, number, args, path), daemon=daemon)
+        process.start()
+        processes.append(process)
+        files.append(path)
+    made = ProcessContext(processes, files)
+    if not join:
+        return made
+    while not made.join():
+        pass
+    return None
+
+
+def spawn(
+    fn: Any, args: tuple = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
+    start_method: str = "spawn",
+) -> ProcessContext | None:  # fmt: skip
+    """Run `fn(i, *args)` in `nprocs` fresh processes."""
+    return start_processes(fn, args, nprocs, join, daemon, start_method)

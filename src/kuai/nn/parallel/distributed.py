@@ -1,0 +1,5 @@
+"""PyTorch's file of `DistributedDataParallel`."""
+
+from kuai.nn.parallel.data_parallel import DistributedDataParallel
+
+__all__ = ["DistributedDataParallel"]

@@ -1,0 +1,92 @@
+"""Import paths: `torch` and `torch.x.y` are the very modules `kuai` and `kuai.x.y`.
+
+Python asks the finders in `sys.meta_path` for a module that it does not know yet. The one here
+answers for `torch` and everything below it, and loads by importing Kuai's module of that path: no
+second module is made, so classes are the same classes under both names.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable
+
+from kuai.standin import refused_paths
+
+__all__ = ["TorchPaths", "ours"]
+
+_THEIRS, _OURS = "torch", "kuai"
+
+
+def ours(name: str) -> str | None:
+    """Kuai's path for one of PyTorch's, or None for any other.
+
+    Example:
+        >>> ours("torch.nn.functional"), ours("torchvision")
+        ('kuai.nn.functional', None)
+    """
+    first, dot, rest = name.partition(".")
+    return _OURS + dot + rest if first == _THEIRS else None
+
+
+class TorchPaths(importlib.abc.MetaPathFinder):
+    """Finds Kuai's modules under PyTorch's names.
+
+    Args:
+        missed: told the name of each module that is asked for and not there.
+    """
+
+    def __init__(self, missed: Callable[[str], None] = lambda name: None):
+        self.missed = missed
+
+    def find_spec(self, fullname, path=None, target=None):
+        """How `torch…` is loaded; None for other modules, and for those that Kuai has not."""
+        name = ours(fullname)
+        if name is None:
+            return None
+        if name not in sys.modules and _is_missing(name):
+            made = refused_paths.module_of(fullname)
+            if made is None:
+                self.missed(fullname)
+                return None
+            return importlib.machinery.ModuleSpec(fullname, _Made(made), is_package=True)
+        return importlib.machinery.ModuleSpec(fullname, _SameModule(name), is_package=True)
+
+
+def _is_missing(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is None
+    except ModuleNotFoundError:  # of what it would be a part of
+        return True
+
+
+class _Made(importlib.abc.Loader):
+    """Loads a module that has been made."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def create_module(self, spec):
+        """The module."""
+        return self.module
+
+    def exec_module(self, module):
+        """Nothing is left to run."""
+
+
+class _SameModule(importlib.abc.Loader):
+    """Loads a module by importing it under its own name."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def create_module(self, spec):
+        """The module itself."""
+        module = importlib.import_module(self.name)
+        self.own_spec = module.__spec__  # which Python overwrites with the one asked for
+        return module
+
+    def exec_module(self, module):
+        """Nothing is left to run; the module stays what it is."""
+        module.__spec__ = self.own_spec

@@ -1,0 +1,130 @@
+"""Import paths that packages mention, and that are about things Kuai does not have.
+
+They can be imported where `torch` is Kuai; what stands in them raises an error at use. A table says
+which names: a package that asks whether a name is there gets the right answer for others.
+"""
+
+import types
+
+from kuai.standin.refusing import refused, refused_class
+
+__all__ = ["module_of"]
+
+_PROCESSES = (
+    "Kuai's processes do not exchange tensors",
+    "Run one process; XLA divides the work of one program between several devices",
+)
+_LAUNCHER = "PyTorch's launcher starts processes of PyTorch's", "Start one process with `kuai run`"
+_GRAPHS = "it belongs to PyTorch's compiler", "kuai.compile needs nothing of it"
+_PIPES = "PyTorch has left data pipes behind, too", "Use kuai.utils.data.IterableDataset"
+_QUANTIZED = "XLA has no quantized tensors as PyTorch has them", "Use bfloat16"
+
+_FSDP_STATE = (
+    "StateDictOptions get_model_state_dict get_optimizer_state_dict get_state_dict "
+    "set_model_state_dict set_optimizer_state_dict set_state_dict"
+)
+_TABLE = {
+    "_dynamo._trace_wrapped_higher_order_op": (_GRAPHS, "TransformGetItemToIndex"),
+    "_inductor": (_GRAPHS, ""),
+    "_inductor.config": (_GRAPHS, ""),
+    "_higher_order_ops": (_GRAPHS, ""),
+    "_higher_order_ops.associative_scan": (_GRAPHS, "associative_scan"),
+    "ao.quantization.fx": (_QUANTIZED, ""),
+    "ao.quantization.fx._decomposed": (_QUANTIZED, ""),
+    "distributed._composable": (_PROCESSES, ""),
+    "distributed._composable.fsdp": (_PROCESSES, "fully_shard"),
+    "distributed._functional_collectives": (
+        _PROCESSES,
+        "all_to_all_single_autograd wait_tensor all_reduce all_gather_tensor",
+    ),
+    "distributed._tensor": (_PROCESSES, "DTensor"),
+    "distributed._tensor.experimental": (_PROCESSES, "implicit_replication"),
+    "distributed.algorithms._checkpoint": (_PROCESSES, ""),
+    "distributed.algorithms._checkpoint.checkpoint_wrapper": (
+        _PROCESSES,
+        "CheckpointImpl apply_activation_checkpointing checkpoint_wrapper offload_wrapper",
+    ),
+    "distributed.algorithms.ddp_comm_hooks": (_PROCESSES, ""),
+    "distributed.algorithms.ddp_comm_hooks.default_hooks": (
+        _PROCESSES,
+        "bf16_compress_hook fp16_compress_hook",
+    ),
+    "distributed.algorithms.ddp_comm_hooks.powerSGD_hook": (
+        _PROCESSES,
+        "PowerSGDState batched_powerSGD_hook powerSGD_hook",
+    ),
+    "distributed.algorithms.join": (_PROCESSES, "Join"),
+    "distributed.checkpoint": (
+        _PROCESSES,
+        "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",
+    ),
+    "distributed.checkpoint._consolidate_hf_safetensors": (
+        _PROCESSES,
+        "consolidate_safetensors_files",
+    ),
+    "distributed.checkpoint.default_planner": (
+        _PROCESSES,
+        "DefaultLoadPlanner DefaultSavePlanner",
+    ),
+    "distributed.checkpoint.format_utils": (_PROCESSES, "dcp_to_torch_save"),
+    "distributed.checkpoint.hf_storage": (
+        _PROCESSES,
+        "HuggingFaceStorageReader HuggingFaceStorageWriter",
+    ),
+    "distributed.checkpoint.state_dict": (_PROCESSES, _FSDP_STATE),
+    "distributed.elastic": (_LAUNCHER, ""),
+    "distributed.elastic.multiprocessing": (_LAUNCHER, ""),
+    "distributed.elastic.multiprocessing.errors": (_LAUNCHER, "ChildFailedError"),
+    "distributed.fsdp.sharded_grad_scaler": (_PROCESSES, "ShardedGradScaler"),
+    "distributed.fsdp.wrap": (
+        _PROCESSES,
+        "_or_policy lambda_auto_wrap_policy size_based_auto_wrap_policy "
+        "transformer_auto_wrap_policy",
+    ),
+    "distributed.launcher": (_LAUNCHER, ""),
+    "distributed.launcher.api": (_LAUNCHER, "LaunchConfig elastic_launch"),
+    "distributed.pipelining": (_PROCESSES, "ScheduleGPipe SplitPoint pipeline"),
+    "distributed.run": (_LAUNCHER, "get_args_parser main run"),
+    "distributed.tensor._utils": (_PROCESSES, "compute_local_shape_and_global_offset"),
+    "distributed.tensor.experimental": (_PROCESSES, "context_parallel implicit_replication"),
+    "distributed.tensor.experimental._attention": (_PROCESSES, "set_rotate_method"),
+    "distributed.tensor.parallel": (
+        _PROCESSES,
+        "ColwiseParallel RowwiseParallel SequenceParallel PrepareModuleInput parallelize_module",
+    ),
+    "export._trace": (_GRAPHS, ""),
+    "export.decomp_utils": (_GRAPHS, "CustomDecompTable"),
+    "fx.passes.infra": (_GRAPHS, ""),
+    "fx.passes.infra.pass_base": (_GRAPHS, "PassBase PassResult"),
+    "numa": (_LAUNCHER, ""),
+    "numa.binding": (_LAUNCHER, "AffinityMode NumaOptions"),
+    "package": (
+        ("PyTorch's packages hold code that is run when they are opened", "Use kuai.save"),
+        "PackageExporter PackageImporter",
+    ),
+    "utils._sympy": (_GRAPHS, ""),
+    "utils._sympy.numbers": (_GRAPHS, "IntInfinity"),
+    "utils._sympy.value_ranges": (_GRAPHS, "ValueRanges"),
+    "utils.data.datapipes": (_PIPES, ""),
+    "utils.data.datapipes.iter": (_PIPES, ""),
+    "utils.data.datapipes.iter.combinatorics": (_PIPES, "ShufflerIterDataPipe"),
+}
+
+
+def module_of(name: str) -> types.ModuleType | None:
+    """The module for one of PyTorch's paths, or None.
+
+    Example:
+        >>> module_of("torch.distributed.algorithms.join").Join.__name__
+        'Join'
+    """
+    found = _TABLE.get(name.removeprefix("torch."))
+    if found is None:
+        return None
+    why, names = found
+    module = types.ModuleType(name, f"`{name}`: {why[0]}.")
+    module.__path__ = []
+    for each in names.split():
+        make = refused_class if each.lstrip("_")[0].isupper() else refused
+        setattr(module, each, make(f"{name}.{each}", *why))
+    return module

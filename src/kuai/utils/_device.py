@@ -1,0 +1,36 @@
+"""`kuai.utils._device`: a default device as a context."""
+
+from typing import Any
+
+from kuai.engine.tensor import devices
+
+__all__ = ["DeviceContext", "set_device"]
+
+
+class DeviceContext:
+    """A context in which tensors are made on a device.
+
+    Example:
+        >>> with kuai.utils._device.DeviceContext("cpu"):
+        ...     x = kuai.ones(1)
+    """
+
+    def __init__(self, device: Any):
+        self.device = devices.device(device)
+
+    def __enter__(self):
+        self.device.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.device.__exit__(*error)
+
+
+def set_device(device: Any, func: Any) -> Any:
+    """A function that makes its tensors on a device."""
+
+    def on_device(*args, **kwargs):
+        with DeviceContext(device):
+            return func(*args, **kwargs)
+
+    return on_device

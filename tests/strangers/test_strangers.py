@@ -1,0 +1,54 @@
+"""A quick part of what `make strangers` runs; a package that is not there is skipped.
+
+Each program is a process of its own, in which `torch` is Kuai. Packages that would install PyTorch
+come with `make strangers`; where they are missing, nothing is tested.
+"""
+
+import importlib.util
+
+import pytest
+
+from tools import strangers
+
+QUICK = {
+    "small_packages": ("einops", "torchmetrics"),
+    "timm_models": ("test_vit", "features_only"),
+    "torchvision_models": ("resnet18", "feature_extraction"),
+    "transformers_models": ("GPT2", "Llama", "from_pretrained"),
+}
+CASES = [(program, case) for program, cases in QUICK.items() for case in cases]
+
+
+@pytest.mark.parametrize(("program", "case"), CASES)
+def test_case(program, case):
+    needed = [case] if program == "small_packages" else strangers.USES[program]
+    missing = [package for package in needed if not importlib.util.find_spec(package)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    assert strangers.run(program, cases=case) == {case: "ok"}
+
+
+def test_all_programs_are_known():
+    programs = {path.stem for path in strangers.PROGRAMS.glob("*_models.py")} | {"small_packages"}
+    assert programs == set(strangers.USES)
+
+
+def test_the_page_says_how_it_went():
+    results = {"good": "ok", "bad": "TypeError: a|b", "pickled": "UnsavableObjectError: no"}
+    text = strangers.page({"small_packages": results, "timm_models": "not installed: timm"})
+    assert "1 of 3 cases run: good." in text and "Not installed: timm." in text
+    assert r"| bad | `TypeError: a\|b` |" in text
+    assert "| pickled | files hold data only" in text
+
+
+def test_a_case_that_fails_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import torch\nprint('ok first')\nprint('failed second: ValueError: no')\n"
+        "raise OSError('end')\n"
+    )
+    monkeypatch.setattr(strangers, "PROGRAMS", tmp_path)
+    assert strangers.run("mine") == {
+        "first": "ok",
+        "second": "ValueError: no",
+        "the program itself": "ended with status 1: OSError: end",
+    }
