@@ -28,6 +28,7 @@ from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.watch import Watch
 from kuai.engine.tensor import Tensor, modes
+from kuai.engine.tensor.overriding import overrides
 
 __all__ = ["Prover"]
 
@@ -80,6 +81,8 @@ class Prover:
             raise Refused("a tensor that is a view or has a history")
         if tensor._hooked is not None:
             raise Refused("a tensor with hooks")
+        if type(tensor) is not Tensor and overrides(type(tensor)):
+            raise Refused(f"a {type(tensor).__name__}, which says for itself what operations do")
         self.watch.tensor(tensor)
 
     # Functions ------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ def signature(roots, args, kwargs):
     state = modes.state
     if state.block is not None or state.level is not None or state.skip_updates is not None:
         return None, []
+    if state.function_modes or state.overriding_off:
+        return None, []
     tensors: list = []
     key = [
         id(roots.now()), state.grad_enabled, state.inference, state.autocast, state.transforms,
