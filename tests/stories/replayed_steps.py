@@ -564,3 +564,100 @@ def number_of_an_argument(t, compiled):
     for number in range(6):
         x = t.tensor(float(number))
         yield run(x, numbers(t, 3)), read(x, numbers(t, 3))
+
+
+@story
+def forward_of_one_layer_replaced(t, compiled):
+    net = mlp(t)
+    run = compiled(lambda x: net(x).detach())
+    x = numbers(t, 4, 3)
+    for _ in range(5):
+        yield run(x)
+    net[1].forward = lambda x: x * 2
+    for _ in range(5):
+        yield run(x)
+    del net[1].forward
+    for _ in range(5):
+        yield run(x)
+    net.forward = lambda x: x
+    yield run(x), run(x), run(x)
+
+
+@story
+def options_in_a_class(t, compiled):
+    class Config:
+        factor, deep = 2.0, {"shift": 1.0}
+
+    class Child(Config):
+        pass
+
+    run = compiled(lambda x: x * Child.factor + Config.deep["shift"])
+    x = numbers(t, 3)
+    for number in range(12):
+        yield run(x)
+        if number == 4:
+            Config.factor = 3.0
+        if number == 7:
+            Child.factor = 4.0
+        if number == 9:
+            Config.deep = {"shift": 2.0}
+
+
+@story
+def list_that_grows_under_two_names(t, compiled):
+    def both(x):
+        row = [x]
+        other = row
+        other += [x * 2]
+        return row[-1] * len(row)
+
+    run = compiled(both)
+    for number in range(6):
+        yield run(numbers(t, 3, seed=number))
+
+
+@story
+def warnings_at_each_call(t, compiled):
+    import warnings
+
+    loss = t.nn.MSELoss()
+    run = compiled(lambda x, y: loss(x, y))
+    for number in range(6):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            value = run(numbers(t, 3, 1, seed=number), numbers(t, 3))
+        yield value, len(caught)
+
+
+@story
+def hook_on_a_result(t, compiled):
+    net, seen = linear(t), []
+
+    @compiled
+    def step(x):
+        loss = net(x).sum()
+        loss.backward()
+        return loss
+
+    for number in range(6):
+        loss = step(numbers(t, 2, 3, seed=number))
+        loss.register_hook(lambda g: seen.append(float(g)))
+        yield loss, len(seen), everything(net)
+
+
+@story
+def optimizer_method_wrapped_by_hand(t, compiled):
+    net, calls = linear(t), []
+    opt = sgd(t, net)
+    step = train_step(t, compiled, net, opt)
+    for number in range(5):
+        yield step(*batch(t, number)), everything(net, opt)
+    inner = opt.step
+
+    def counted(*args):
+        calls.append(1)
+        return inner(*args)
+
+    opt.step = counted
+    for number in range(5):
+        yield step(*batch(t, number)), everything(net, opt), len(calls)

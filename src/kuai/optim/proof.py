@@ -22,6 +22,7 @@ def _watch(prover, optimizer) -> None:
     watch.object(optimizer)
     watch.attribute(kind, "step")
     watch.attribute(kind, "zero_grad")
+    watch.size(state)  # another attribute may hide a method
     watch.entries(state, [name for name in state if "_dict_" not in name])
     hooks = [state[f"_optimizer_step_{when}_hooks"] for when in ("pre", "post")]
     for each in (*_global_hooks.values(), *hooks):

@@ -280,6 +280,8 @@ class Expressions:
         """An attribute of an object, as `object.__getattribute__` finds it."""
         thing = owner.value
         kind = type(thing)
+        if kind is type:
+            return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
         own = getattr(thing, "__dict__", None)
@@ -304,6 +306,14 @@ class Expressions:
             if name in slots:
                 return self.prover.found(slots[name])
         raise Refused(f"{name} of {text_of_value(owner)}")
+
+    def _class_attribute(self, owner, name):
+        """An attribute of a class, such as one that holds options."""
+        self.watch.attribute(owner.value, name)
+        there = [vars(each) for each in owner.value.__mro__ if name in vars(each)]
+        if not there or hasattr(type(there[0][name]), "__get__"):
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        return self.prover.found(there[0][name])
 
     # Calls ----------------------------------------------------------------------------------------
 

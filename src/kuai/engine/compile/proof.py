@@ -35,6 +35,7 @@ __all__ = ["Prover"]
 _DEEPEST = 40  # calls
 _LONGEST = 20_000  # statements
 _GENERATORS = 0x20 | 0x80 | 0x200  # flags of generators, coroutines and both
+_HOOKS = ("hooks", "pre_hooks", "output_hooks", "post_accumulate")
 _MODES = (modes.no_grad, modes.enable_grad)
 
 
@@ -80,10 +81,20 @@ class Prover:
         if tensor._steps is not None or tensor._node is not None or tensor._base is not None:
             raise Refused("a tensor that is a view or has a history")
         if tensor._hooked is not None:
-            raise Refused("a tensor with hooks")
+            self._without_hooks(tensor._hooked)
         if type(tensor) is not Tensor and overrides(type(tensor)):
             raise Refused(f"a {type(tensor).__name__}, which says for itself what operations do")
         self.watch.tensor(tensor)
+
+    def _without_hooks(self, node) -> None:
+        """Watch the node of a leaf that had hooks, or may get some again."""
+        self.watch.entries(vars(node), _HOOKS)
+        for there in filter(None, [getattr(node, name) for name in _HOOKS]):
+            inner = [hooks for hooks in there.values() if isinstance(hooks, dict)]
+            if len(inner) < len(there) or any(inner):
+                raise Refused("a tensor with hooks")
+            for each in (there, *inner):
+                self.watch.whole(each)
 
     # Functions ------------------------------------------------------------------------------------
 
@@ -193,6 +204,8 @@ class _Frame(Expressions):
         if not isinstance(statement.target, ast.Name):
             raise Refused(f"a change of {ast.unparse(statement.target)}")
         old = self.value(ast.Name(statement.target.id, ast.Load()))
+        if isinstance(old, Items) and old.kind is list:
+            raise Refused("a list that grows")  # under all of its names
         new = self.operate(statement.op, [old, self.value(statement.value)])
         self._assign(statement.target, new)
 

@@ -6,6 +6,7 @@ fitting, it is tried again later, each time after twice as many calls.
 """
 
 import linecache
+import warnings
 
 from kuai.engine import settings
 from kuai.engine.compile.knowledge import Refused
@@ -101,11 +102,19 @@ class Candidate:
         self.result = None  # what the call has returned
 
     def __enter__(self):
-        reads.log = []
+        reads.log, self.warned = [], []
+        self.warn, warnings.warn = warnings.warn, self._noted
         return self
+
+    def _noted(self, *args, **kwargs):
+        """Warn, as at each call; such a call is not replayed."""
+        self.warned.append(args)
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+        self.warn(*args, **kwargs)
 
     def __exit__(self, kind, *error) -> None:
         """Make a replay of what was recorded, if that is possible."""
+        warnings.warn = self.warn
         self.before.end()
         self.asked, reads.log = reads.log, None
         if kind is not None:
@@ -121,6 +130,8 @@ class Candidate:
             raise Refused("a value that is asked for in the middle")
         if self.asked is None or len(self.asked) != self.reads:
             raise Refused("a value that is read")
+        if self.warned:
+            raise Refused("a warning")
         if not self.before.watch.holds():
             raise Refused("the call changes what it depends on")
         if not self.before.arguments_are_as_they_were():

@@ -1,5 +1,7 @@
 """Where the results of a recorded call's program go: see `replay`."""
 
+import copy
+
 import numpy as np
 
 from kuai.engine.autograd.running import OpNode
@@ -22,7 +24,8 @@ class New:
         """The tensor, given the program's results as placeholders."""
         tensor = wrap(made[self.number])
         if self.node is not None:
-            tensor._node, tensor._output = self.node, self.output
+            # a node of its own: what is registered there is not the next call's
+            tensor._node, tensor._output = copy.copy(self.node), self.output
         return tensor
 
 

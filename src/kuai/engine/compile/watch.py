@@ -55,6 +55,10 @@ class Watch:
         if ordered and mapping:
             self._ordered[id(mapping)] = mapping
 
+    def size(self, mapping: dict) -> None:
+        """Watch how many entries a dictionary has."""
+        self._whole[id(mapping)] = mapping
+
     def list(self, sequence: list) -> None:
         """Watch all elements of a list."""
         self._lists[id(sequence)] = sequence

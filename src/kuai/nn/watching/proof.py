@@ -19,6 +19,8 @@ __all__ = ["describe_modules"]
 
 _SLOTS = ("_parameters", "_buffers", "_modules")
 _HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
+_OF_A_TREE = ("parameters", "named_parameters", "_named_members", "zero_grad", "modules")
+_OF_A_TREE += ("named_modules",)
 _HARMLESS = frozenset(
     "__module__ __doc__ __init__ __qualname__ __annotations__ __parameters__ __orig_bases__ "
     "__static_attributes__ __firstlineno__ __annotations_cache__ __annotate_func__".split()
@@ -80,7 +82,9 @@ def _watch(prover, module) -> None:
     prover.watch.object(module)
     if kind.__call__ is not Module.__call__ or module._compiled_call_impl is not None:
         raise Refused(f"{text_of_value(module)}, which is called in its own way")
-    prover.watch.entries(state, ["_compiled_call_impl"])
+    if "forward" in state:
+        raise Refused(f"{text_of_value(module)} with a `forward` of its own")
+    prover.watch.entries(state, ["_compiled_call_impl", "forward"])
     for hooks in (global_hooks, *[state[name] for name in _HOOKS]):
         if hooks:
             raise Refused(f"hooks of {text_of_value(module)}")
@@ -107,6 +111,7 @@ def _watch_layer(prover, module) -> None:
     options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
     options.pop("_non_persistent_buffers_set", None)
     prover.watch.entries(vars(module), options)
+    prover.watch.size(vars(module))  # another attribute may hide a method
     for value in options.values():
         _watch_option(prover, value)
     for child in vars(module)["_modules"].values():
@@ -136,20 +141,23 @@ def _watch_parts(prover, container) -> None:
 
 def _watch_tree(prover, module) -> None:
     """All parameters below."""
-    for name in ("parameters", "named_parameters", "_named_members", "zero_grad", "modules"):
-        prover.watch.attribute(type(module), name)
-        if getattr(type(module), name) is not getattr(Module, name):
-            raise Refused(f"{name} of {text_of_value(module)}")
     for each in module.modules():
+        _check_ordinary(prover, each, _OF_A_TREE)
         _watch(prover, each)
+
+
+def _check_ordinary(prover, module, names) -> None:
+    """That a module does not override some methods."""
+    prover.watch.entries(vars(module), names)
+    for name in names:
+        prover.watch.attribute(type(module), name)
+        if getattr(type(module), name) is not getattr(Module, name) or name in vars(module):
+            raise Refused(f"{name} of {text_of_value(module)}")
 
 
 def _watch_training(prover, module) -> None:
     """That the mode is what it is: setting it then changes nothing."""
     _watch_tree(prover, module)
     for each in module.modules():
-        for name in ("train", "eval", "children"):
-            prover.watch.attribute(type(each), name)
-            if getattr(type(each), name) is not getattr(Module, name):
-                raise Refused(f"{name} of {text_of_value(each)}")
+        _check_ordinary(prover, each, ("train", "eval", "children"))
         prover.watch.entries(vars(each), ["training"])
