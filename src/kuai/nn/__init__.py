@@ -18,4 +18,3 @@ from kuai.nn.parameter import (
     UninitializedBuffer as UninitializedBuffer,
     UninitializedParameter as UninitializedParameter,
 )
-from kuai.ops.nn.linear_cross_entropy import LinearCrossEntropyOptions as LinearCrossEntropyOptions
