@@ -112,6 +112,21 @@ def test_dlpack_goes_both_ways():
     assert kuai.from_dlpack(torch.arange(3)).tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: torch.add(torch.ones(2), kuai.ones(2)), "PyTorch's own add: the two do not mix"),
+        (lambda: torch.relu(kuai.ones(2)), "from_dlpack"),
+        (lambda: kuai.add(kuai.ones(2), torch.ones(2)), "not PyTorch's own Tensor"),
+        (lambda: kuai.nn.Linear(2, 1)(torch.ones(1, 2)), "kuai.from_dlpack makes"),
+        (lambda: torch.ones(2) + kuai.ones(2), "unsupported operand"),
+    ],
+)
+def test_where_the_two_meet_an_error_says_how_to_convert(call, text):
+    with pytest.raises(TypeError, match=text):
+        call()
+
+
 def test_random_numbers_have_the_right_distribution():
     kuai.manual_seed(0)
     x = kuai.empty(20000)

@@ -192,9 +192,16 @@ class Op(Operation):
             wanted = "Number"
         raise TypeError(
             f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be "
-            f"{wanted}, "
-            f"not {type(argument).__name__}"
+            f"{wanted}, not {_kind_of(argument)}"
         )
+
+
+def _kind_of(argument) -> str:
+    """What to call an argument of the wrong type."""
+    kind = type(argument)
+    if overriding.is_of_the_real_torch(kind):
+        return f"PyTorch's own {kind.__name__} (kuai.from_dlpack makes a kuai.Tensor of it)"
+    return kind.__name__
 
 
 def _write_out(out, results):

@@ -5,6 +5,7 @@ operation as if all were plain tensors, and makes what comes out a tensor of the
 """
 
 import contextlib
+import sys
 
 from kuai.engine.tensor import Tensor, method, modes, overriding
 
@@ -36,10 +37,24 @@ class DisableTorchFunction(DisableTorchFunctionSubclass):
 
 def _run_plainly(cls, func, types, args=(), kwargs=None):
     """Run the operation, and make the resulting tensors ones of the subclass."""
+    if _is_of_the_real_torch(func):
+        raise TypeError(
+            f"a kuai.Tensor as an argument of PyTorch's own {getattr(func, '__name__', func)}: the "
+            "two do not mix. torch.from_dlpack(x) makes a torch.Tensor of a kuai.Tensor, "
+            "kuai.from_dlpack(x) the other way round."
+        )
     if not all(issubclass(cls, kind) for kind in types):
         return NotImplemented
     with DisableTorchFunctionSubclass():
         return _converted(func(*args, **(kwargs or {})), cls)
+
+
+def _is_of_the_real_torch(func) -> bool:
+    """Whether a function is one of PyTorch's, which is in this process as well."""
+    real = sys.modules.get("torch")
+    if real is None or real.__name__ != "torch":
+        return False
+    return (getattr(func, "__module__", None) or "torch").partition(".")[0] == "torch"
 
 
 def _converted(result, cls):

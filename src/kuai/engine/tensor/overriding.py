@@ -21,6 +21,7 @@ __all__ = [
     "disabled",
     "discover",
     "dispatch",
+    "is_of_the_real_torch",
     "overrides",
     "relevant",
 ]
@@ -45,10 +46,15 @@ def overrides(kind: type) -> bool:
     if kind in PLAIN:
         return False
     method = getattr(kind, "__torch_function__", None)
-    if method is not None and method is not disabled:
+    if method is not None and method is not disabled and not is_of_the_real_torch(kind):
         return True
     PLAIN.add(kind)
     return False
+
+
+def is_of_the_real_torch(kind: type) -> bool:
+    """Whether a type is PyTorch's own, or made of one: it knows nothing of Kuai's operations."""
+    return any(base.__module__.partition(".")[0] == "torch" for base in kind.__mro__)
 
 
 def relevant(arguments) -> list:
