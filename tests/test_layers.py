@@ -45,6 +45,7 @@ LATE_PACKAGES = {
     "sklearn": "slow to import, needed for the digits only, comes with the extra `train`",
     "PIL": "needed for image files only",
     "rich": "needed for progress bars and tables only; `import kuai` stays quick",
+    "cloudpickle": "needed for the workers of a loader only; `import kuai` stays quick",
     "optax": "optional",
     "orbax": "optional",
     "grain": "optional",

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.randomness import Generator, draw
+from kuai.ops.array.creation import as_tensor
 
-__all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "permutation"]
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+    "base_seed",
+    "permutation",
+]
+
+_Index = TypeVar("_Index", covariant=True)
 
 
 def permutation(count: int, generator: Generator | None = None) -> np.ndarray:
@@ -28,15 +41,35 @@ def _source(generator: Generator | None) -> np.random.Generator:
     return np.random.default_rng([*key.tolist(), int(offset)])
 
 
-class Sampler:
-    """Base class for samplers: iterate over one to get indices."""
+def base_seed(generator: Generator | None = None) -> int:
+    """What the seeds of a pass's workers are counted up from."""
+    return int(_source(generator).integers(1 << 63))
 
-    def __iter__(self) -> Iterator[Any]:
+
+class Sampler(Generic[_Index]):
+    """Base class for samplers: iterate over one to get indices, or lists of them.
+
+    Example:
+        >>> class Backwards(kuai.data.Sampler[int]):
+        ...     def __init__(self, count):
+        ...         self.count = count
+        ...     def __iter__(self):
+        ...         return iter(range(self.count - 1, -1, -1))
+        >>> list(kuai.data.DataLoader("abc", batch_size=None, sampler=Backwards(3)))
+        ['c', 'b', 'a']
+    """
+
+    def __init__(self, data_source: Sized | None = None) -> None:
+        """Takes, and ignores, what PyTorch's had to be given until 2.2: subclasses still do."""
+
+    def __iter__(self) -> Iterator[_Index]:
         raise NotImplementedError
 
 
-class SequentialSampler(Sampler):
+class SequentialSampler(Sampler[int]):
     """The indices in order."""
+
+    data_source: Sized
 
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
@@ -48,7 +81,7 @@ class SequentialSampler(Sampler):
         return len(self.data_source)
 
 
-class RandomSampler(Sampler):
+class RandomSampler(Sampler[int]):
     """The indices in an order that is new in every pass.
 
     Args:
@@ -100,7 +133,102 @@ class RandomSampler(Sampler):
         return self.num_samples
 
 
-class BatchSampler(Sampler):
+class SubsetRandomSampler(Sampler[int]):
+    """Given indices in an order that is new in every pass.
+
+    Example:
+        >>> sorted(kuai.data.SubsetRandomSampler([4, 7]))
+        [4, 7]
+    """
+
+    indices: Sequence[int]
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        for index in permutation(len(self.indices), self.generator).tolist():
+            yield self.indices[index]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Indices drawn with probabilities in proportion to their weights.
+
+    Args:
+        weights: one for each index; they need not sum to one.
+        num_samples: how many are drawn in a pass.
+        replacement: whether an index may come twice.
+
+    Without replacement the places of the largest `w / e` are taken, `e` exponentially distributed
+    (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+
+    Example:
+        >>> list(kuai.data.WeightedRandomSampler([0, 1], 3))
+        [1, 1, 1]
+    """
+
+    weights: Tensor
+    num_samples: int
+    replacement: bool
+
+    def __init__(
+        self,
+        weights: Any,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(
+                f"replacement should be a boolean value, but got replacement={replacement}"
+            )
+        self.weights = as_tensor(weights, dtype=dtypes.float64)
+        if len(self.weights.shape) != 1:
+            raise ValueError(
+                "weights should be a 1d sequence but given weights have shape "
+                f"{tuple(self.weights.shape)}"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        weights = np.asarray(self.weights)
+        if not self.replacement and self.num_samples > len(weights):
+            raise RuntimeError(
+                "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        if weights.sum() <= 0:
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+        yield from _drawn(weights, self.num_samples, self.replacement, _source(self.generator))
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+def _drawn(
+    weights: np.ndarray, count: int, replacement: bool, source: np.random.Generator
+) -> list[int]:
+    if replacement:
+        sums = weights.cumsum()
+        places = np.searchsorted(sums, source.random(count) * sums[-1], side="right")
+        last = int(weights.nonzero()[0][-1])  # where rounding leads beyond the end
+        return np.minimum(places, last).tolist()
+    keys = weights / source.standard_exponential(len(weights))
+    return np.argsort(-keys, kind="stable")[:count].tolist()
+
+
+class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` indices of another sampler; the last list may be shorter.
 
     Example:
@@ -120,14 +248,10 @@ class BatchSampler(Sampler):
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
-        batch: list[int] = []
-        for index in self.sampler:
-            batch.append(index)
-            if len(batch) == self.batch_size:
+        indices = iter(self.sampler)
+        while batch := list(itertools.islice(indices, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
-                batch = []
-        if batch and not self.drop_last:
-            yield batch
 
     def __len__(self) -> int:
         order: Any = self.sampler
