@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MultiProcessingIterator"]
 
+_IMPATIENT = 0.5  # seconds that workers have to end after Ctrl-C
+
 
 class MultiProcessingIterator(BaseIterator):
     """Batches are fetched ahead by other processes."""
@@ -158,8 +160,8 @@ class MultiProcessingIterator(BaseIterator):
             return pool.answer(timeout or None)
         except TimeoutError:
             raise RuntimeError(f"DataLoader timed out after {timeout} seconds") from None
-        except BaseException:
-            pool.close()  # perhaps in the middle of a message: nothing that follows would be right
+        except BaseException:  # perhaps in the middle of a message: what follows would be wrong
+            pool.close(patience=_IMPATIENT)
             raise
 
 

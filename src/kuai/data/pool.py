@@ -110,7 +110,7 @@ class WorkerPool:
         self.close()
         raise error
 
-    def close(self) -> None:
+    def close(self, patience: float = _PATIENCE) -> None:
         """End the processes: they finish what they do, and are killed if that takes too long."""
         if self.closed:
             return
@@ -118,7 +118,7 @@ class WorkerPool:
         for connection in self.connections:
             with contextlib.suppress(OSError):
                 send(connection, None)
-        self._let_finish(time.monotonic() + _PATIENCE)
+        self._let_finish(time.monotonic() + patience)
         for end in ("terminate", "kill"):
             for process in self.processes:
                 if process.is_alive():
