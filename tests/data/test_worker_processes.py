@@ -143,8 +143,8 @@ def test_no_process_is_left_over():
         "first [[20], [30]]",
         "left in the middle []",
         "in the training loop",
-        "DataLoader worker (pid PID) is killed by signal: Killed. Linux kills processes when memory "
-        "runs out; fewer workers, a smaller prefetch_factor or smaller batches need less.",
+        "DataLoader worker (pid PID) is killed by signal: Killed. Linux kills processes when "
+        "memory runs out; fewer workers, a smaller prefetch_factor or smaller batches need less.",
         "after a kill []",
         "The workers of this iterator have ended; iterate over it anew",
         "anew 1000",

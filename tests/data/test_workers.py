@@ -11,6 +11,7 @@ import torch.utils.data._utils.worker
 import kuai
 from kuai import data
 from kuai.data import parcels
+from tests.data.samples import Drawn, Heavy, Point
 
 
 @pytest.fixture(autouse=True)
@@ -23,15 +24,6 @@ def two_are_not_many():
 
 def loader(dataset, size=None, **options):
     return data.DataLoader(dataset, size, num_workers=2, **options)
-
-
-class Drawn(data.Dataset):
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, i):
-        numbers = random.random(), np.random.random(), kuai.rand(1).item()
-        return data.get_worker_info().seed, data.get_worker_info().id, numbers
 
 
 def test_random_numbers_of_workers():
@@ -70,33 +62,6 @@ def test_spawned_workers():
     options = dict(num_workers=1, multiprocessing_context="spawn")
     batches = data.DataLoader(Local(), 2, collate_fn=lambda samples: samples, **options)
     assert list(batches) == [[0, 2], [4, 6]]
-
-
-class Heavy(data.Dataset):
-    """Arrays in every shape they may have, large enough for shared memory."""
-
-    def __init__(self):
-        self.numbers = np.arange(60_000, dtype=np.float32).reshape(4, 15_000)
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, i):
-        row = self.numbers[i]
-        self.numbers[i, 0] = -1  # its copy; and a worker may write into it
-        table = row.reshape(50, 300)
-        return {
-            "columns": np.asfortranarray(table),
-            "turned": table.T,
-            "every second": table[:, ::2],
-            "none": table[:0],
-            "number": np.array(i),
-            "days": np.array(["2026-01-01"], "datetime64[D]"),
-            "objects": np.array([i, "a"], object),
-            "half": kuai.tensor(table).bfloat16(),
-            "leaf": kuai.ones(2, requires_grad=True),
-            "parameter": kuai.nn.Parameter(kuai.ones(2)),
-        }
 
 
 def test_arrays_and_tensors_come_back_as_they_are():
@@ -141,11 +106,6 @@ def test_memory_is_copied_where_many_batches_are_kept(monkeypatch):
     kept = list(loader(range(12), 1, collate_fn=lambda i: np.full(5000, i[0])))
     assert [int(each.mean()) for each in kept] == list(range(12))
     assert len(parcels._mapped) == 3
-
-
-class Point:
-    def __init__(self, x):
-        self.x = x
 
 
 def test_classes_of_the_program_keep_their_identity():

@@ -81,10 +81,8 @@ def default_convert(data: Any) -> Any:
     """
     if isinstance(data, Tensor):
         return data
-    if isinstance(data, np.generic) and not isinstance(data, (np.str_, np.bytes_)):
-        return creation.as_tensor(data) if _tensor is from_array else _tensor(np.asarray(data))
-    if isinstance(data, np.ndarray):
-        return data if data.dtype.kind in "SUO" else _tensor(data.copy())
+    if type(data).__module__ == "numpy" and isinstance(data, (np.generic, np.ndarray)):
+        return data if data.dtype.kind in "SUO" else _tensor(_supported(np.array(data)))
     if isinstance(data, Mapping):
         return mapping_like(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, tuple):
@@ -182,9 +180,20 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     if first.dtype.kind in "SUO":
         raise TypeError(_NO_BATCH.format(first.dtype))
     if all(each.shape == first.shape and each.dtype == first.dtype for each in batch):
-        dtypes.from_jax(first.dtype)  # raises where there are no such tensors
-        return _tensor(np.stack(batch))
+        return _tensor(_supported(np.stack(batch)))
     return collate([creation.as_tensor(each) for each in batch], collate_fn_map=collate_fn_map)
+
+
+def _supported(array: np.ndarray) -> np.ndarray:
+    try:
+        dtypes.from_jax(array.dtype)
+    except TypeError:
+        raise TypeError(
+            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only "
+            "supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
+            "int16, int8, uint64, uint32, uint16, uint8, and bool."
+        ) from None
+    return array
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:

@@ -183,7 +183,7 @@ def _of_tensor(tensor: Tensor) -> tuple:
 
 def _of_array(array: np.ndarray) -> tuple:
     columns = array.flags.f_contiguous and not array.flags.c_contiguous
-    flat = (array.T if columns else array).reshape(-1)
+    flat = np.ascontiguousarray(array.T if columns else array).reshape(-1)
     memory = pickle.PickleBuffer(flat.view(np.uint8).data)
     return _array, (memory, array.dtype, array.shape, columns)
 
