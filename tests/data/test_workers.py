@@ -174,3 +174,30 @@ def test_names_that_packages_look_for():
     workers = iterator._workers
     iterator._shutdown_workers()
     assert [worker.exitcode for worker in workers] == [0, 0]
+
+
+def test_what_a_data_set_makes_in_a_worker_are_tensors():
+    """Only the batch itself is left to be made by the process that asked for it."""
+
+    class Inner(data.Dataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            (batch,) = data.DataLoader(range(3), 3)
+            return data.default_collate([i, i]) + batch[:2] + data.default_convert(np.ones(2))
+
+    expected = list(data.DataLoader(Inner(), 2))
+    assert [batch.tolist() for batch in loader(Inner(), 2)] == [b.tolist() for b in expected]
+
+
+def test_workers_have_no_workers():
+    class Inner(data.Dataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, i):
+            return next(iter(loader("ab")))
+
+    with pytest.raises(AssertionError, match="daemonic processes are not allowed to have children"):
+        next(iter(loader(Inner())))

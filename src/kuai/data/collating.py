@@ -4,7 +4,7 @@ What is done with a type stands in `default_collate_fn_map`, which a program may
 
 A worker process has no use for JAX: it stacks with NumPy, and the process that asked for the batch
 makes the tensors. So whatever becomes a tensor goes through `_tensor`, and inside of `on_host` that
-only notes that it is to become one.
+only notes that it is to become one. Nothing of a program's own runs inside of it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from kuai.ops.array import creation, joining
 __all__ = [
     "Pending",
     "collate",
+    "collate_on_host",
     "default_collate",
     "default_collate_fn_map",
     "default_convert",
+    "for_host",
     "on_host",
     "rows",
+    "rows_on_host",
 ]
 
 _NO_BATCH = (
@@ -61,11 +64,14 @@ def on_host() -> Iterator[None]:
 
 def rows(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
     """Rows of tensors, as a batch."""
-    places = np.asarray(indices, np.int64)
-    if _tensor is Pending:
-        return [Pending(np.asarray(tensor)[places]) for tensor in tensors]
-    chosen = from_array(places)
+    chosen = from_array(np.asarray(indices, np.int64))
     return [tensor[chosen] for tensor in tensors]
+
+
+def rows_on_host(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
+    """The same, for a process that sends the batch to another one."""
+    places = np.asarray(indices, np.int64)
+    return [Pending(np.asarray(tensor)[places]) for tensor in tensors]
 
 
 # One sample ---------------------------------------------------------------------------------------
@@ -234,3 +240,30 @@ default_collate_fn_map: dict[Any, Callable] = {
     str: collate_str_fn,
     bytes: collate_str_fn,
 }
+_OWN = dict(default_collate_fn_map)
+
+
+# In a worker --------------------------------------------------------------------------------------
+
+
+def collate_on_host(batch: Any) -> Any:
+    """`default_collate` for a process that sends the batch to another one."""
+    with on_host():
+        return default_collate(batch)
+
+
+def convert_on_host(data: Any) -> Any:
+    """`default_convert` for a process that sends the sample to another one."""
+    with on_host():
+        return default_convert(data)
+
+
+def for_host(collate_fn: Callable) -> Callable:
+    """The same function, for a process that sends what it gives to another one.
+
+    Functions of a program may do with tensors whatever they like, so they are given some.
+    """
+    if default_collate_fn_map != _OWN:
+        return collate_fn
+    known = {default_collate: collate_on_host, default_convert: convert_on_host}
+    return next((ours for own, ours in known.items() if own is collate_fn), collate_fn)

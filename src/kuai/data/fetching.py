@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from kuai.data.collating import default_collate, rows
+from kuai.data.collating import collate_on_host, default_collate, rows, rows_on_host
 from kuai.data.dataset import IterableDataset, TensorDataset
 
 __all__ = ["fetcher"]
@@ -25,6 +25,8 @@ def fetcher(
         return lambda index: collate_fn(dataset[index])
     if type(dataset) is TensorDataset and collate_fn is default_collate:
         return lambda indices: rows(dataset.tensors, indices)  # all at once
+    if type(dataset) is TensorDataset and collate_fn is collate_on_host:
+        return lambda indices: rows_on_host(dataset.tensors, indices)
     many = getattr(dataset, "__getitems__", None)
     if many:
         return lambda indices: collate_fn(many(indices))

@@ -2,9 +2,9 @@
 
 An object is pickled, by value where it is defined in the program itself (`__main__`: a script, a
 notebook) or inside of a function, so the other process need not run the program. The memory of its
-arrays and tensors is not pickled but put into one anonymous file in memory, whose descriptor
-travels along: nothing has a name, so nothing can be left over, however a process ends. Where there
-are no such files, and for small arrays, the bytes travel through the pipe.
+arrays and tensors is put beside that, and all into one anonymous file in memory, whose descriptor
+travels: nothing has a name, so nothing can be left over, however a process ends. Where there
+are no such files, and for small objects, the bytes travel through the pipe.
 
 The receiver maps the file privately: it may write into its arrays, and the tensors it makes of them
 use the same memory. As each mapping keeps a descriptor, of which a process has few, the arrays are
@@ -47,8 +47,7 @@ class Parcel:
     def __init__(self, content: Any) -> None:
         stream, buffers = io.BytesIO(), []
         _pickler()(stream, protocol=5, buffer_callback=buffers.append).dump(content)
-        self.pickled = stream.getvalue()
-        self.parts = [buffer.raw() for buffer in buffers]
+        self.parts = [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
         self.sizes = [part.nbytes for part in self.parts]
         self.shared = None
         if _SHARES and sum(self.sizes) > _SMALL:
@@ -59,7 +58,7 @@ class Parcel:
     def send(self, connection: Connection) -> None:
         """Send it to whoever calls `receive` at the other end."""
         parts = None if self.shared is not None else [bytes(part) for part in self.parts]
-        connection.send_bytes(pickle.dumps((self.pickled, self.sizes, parts), protocol=5))
+        connection.send_bytes(pickle.dumps((self.sizes, parts), protocol=5))
         if self.shared is not None:
             with _as_socket(connection) as way:
                 socket.send_fds(way, [b"f"], [self.shared])
@@ -75,17 +74,17 @@ def receive(connection: Connection) -> Any:
     return unpacked(accept(connection))
 
 
-def accept(connection: Connection) -> tuple[bytes, list]:
+def accept(connection: Connection) -> list:
     """What arrives next, still pickled, so that a fault in it does not spoil what comes after."""
-    pickled, sizes, parts = pickle.loads(connection.recv_bytes())
+    sizes, parts = pickle.loads(connection.recv_bytes())
     if parts is None:
-        parts = _cut(_received_memory(connection, sizes), sizes)
-    return pickled, [bytearray(part) if isinstance(part, bytes) else part for part in parts]
+        return _cut(_received_memory(connection, sizes), sizes)
+    return [bytearray(part) for part in parts]  # arrays that may be written into
 
 
-def unpacked(accepted: tuple[bytes, list]) -> Any:
+def unpacked(accepted: list) -> Any:
     """The object that has been accepted."""
-    pickled, parts = accepted
+    pickled, *parts = accepted
     return pickle.loads(pickled, buffers=parts)
 
 

@@ -42,6 +42,7 @@ class WorkerPool:
     Attributes:
         processes: one for each worker.
         starting: the numbers of those that have not begun yet.
+        heard: the number of the one that was listened to last.
     """
 
     def __init__(self, job: worker.Job, context: Any) -> None:
@@ -49,6 +50,7 @@ class WorkerPool:
         self.connections: list[Any] = []
         self.closed = False
         self.starting = set(range(job.num_workers))
+        self.heard = -1
         setting, parcel = Parcel(worker.Setting()), _packed(job)
         try:
             for number in range(job.num_workers):
@@ -89,11 +91,17 @@ class WorkerPool:
             )
             if not ready:
                 raise TimeoutError
-            number = self.connections.index(ready[0])
+            number = self._next_of(ready)
             answer = self._read(number)
             if answer is not None:
                 return answer
             self.starting.discard(number)
+
+    def _next_of(self, ready: list) -> int:
+        """Whose turn it is: a quick worker must not keep the others from being heard."""
+        numbers = map(self.connections.index, ready)
+        self.heard = min(numbers, key=lambda n: (n - self.heard - 1) % len(self.connections))
+        return self.heard
 
     def _read(self, number: int) -> Any:
         """A worker's answer; None where it only says that it is ready."""

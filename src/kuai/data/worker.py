@@ -221,15 +221,8 @@ def _begin(job: Job, number: int) -> None:
 
 
 def _fetcher(job: Job) -> Callable[[Any], Any]:
-    fetch = fetcher(job.dataset, job.batched, job.collate_fn, job.drop_last)
-    if job.collate_fn not in (collating.default_collate, collating.default_convert):
-        return fetch  # it may do with tensors whatever it likes
-
-    def fetch_on_host(indices: Any) -> Any:
-        with collating.on_host():
-            return fetch(indices)
-
-    return fetch_on_host
+    collate_fn = collating.for_host(job.collate_fn)
+    return fetcher(job.dataset, job.batched, collate_fn, job.drop_last)
 
 
 def _answer(connection: Connection, task: Task, result: Any, where: str) -> None:
