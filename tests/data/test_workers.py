@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import signal
 import warnings
 
 import numpy as np
@@ -201,3 +202,27 @@ def test_workers_have_no_workers():
 
     with pytest.raises(AssertionError, match="daemonic processes are not allowed to have children"):
         next(iter(loader(Inner())))
+
+
+def test_after_an_interrupt_there_are_new_workers(monkeypatch):
+    """As in a notebook, where the loader lives on."""
+    persistent = loader(range(6), 2, persistent_workers=True)
+    iterator = iter(persistent)
+    next(iterator)
+    first = iterator._workers
+    monkeypatch.setattr(
+        iterator._pool, "_next_of", lambda ready: signal.raise_signal(signal.SIGINT)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(iterator)
+    assert not any(worker.is_alive() for worker in first)
+    assert [batch.tolist() for batch in persistent] == [[0, 1], [2, 3], [4, 5]]
+    assert not set(iterator._workers) & set(first)
+
+
+def test_late_answers_belong_to_no_other_pass():
+    """A pass that is left in its middle leaves batches on their way."""
+    persistent = loader(range(40), 1, persistent_workers=True, prefetch_factor=4)
+    for _ in range(3):
+        assert next(iter(persistent)).tolist() == [0]
+    assert [int(batch) for batch in persistent] == list(range(40))

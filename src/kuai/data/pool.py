@@ -138,18 +138,18 @@ class WorkerPool:
 
     def _let_finish(self, until: float) -> None:
         """Read on, so that no worker waits for its last words to be heard."""
-        open_ends = {connection.fileno() for connection in self.connections}
-        while open_ends and (left := until - time.monotonic()) > 0:
-            for end in multiprocessing.connection.wait(list(open_ends), left):
-                if not _something_read(end):
-                    open_ends.discard(end)
+        speaking = list(self.connections)
+        while speaking and (left := until - time.monotonic()) > 0:
+            for connection in multiprocessing.connection.wait(speaking, left):
+                if not _something_read(connection):
+                    speaking.remove(connection)
         for process in self.processes:
             process.join(max(0.0, until - time.monotonic()))
 
 
-def _something_read(end: Any) -> bool:
+def _something_read(connection: Any) -> bool:
     try:
-        return bool(os.read(end, 1 << 16))
+        return bool(os.read(connection.fileno(), 1 << 16))
     except OSError:
         return False
 
