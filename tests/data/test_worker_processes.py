@@ -19,7 +19,7 @@ SOURCE = pathlib.Path(__file__).parent.parent.parent / "src"
 PATIENCE = 120  # seconds; the machine may be busy
 
 START = """
-import os, signal, sys, time
+import os, signal, sys, time, warnings
 import kuai
 from kuai.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
@@ -87,6 +87,15 @@ def test_no_process_is_left_over():
     del iterator
     print("left in the middle", alive(pids))
 
+    warnings.simplefilter("ignore")  # JAX's about the fork
+    iterator, pids = begun(Numbers())
+    child = os.fork()
+    if not child:
+        del iterator
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("after a fork has ended", sum(map(len, iterator)), alive(pids))
+
     def epoch():
         for batch in DataLoader(Numbers(), 2, num_workers=2):
             raise ValueError("in the training loop")
@@ -142,6 +151,7 @@ def test_no_process_is_left_over():
         "program",
         "first [[20], [30]]",
         "left in the middle []",
+        "after a fork has ended 998 []",
         "in the training loop",
         "DataLoader worker (pid PID) is killed by signal: Killed. Linux kills processes when "
         "memory runs out; fewer workers, a smaller prefetch_factor or smaller batches need less.",

@@ -6,15 +6,20 @@ import signal
 import traceback
 from typing import Any, NoReturn
 
+from kuai.engine.tensor.frames import fold
+
 __all__ = ["Failure", "died"]
 
 
 class Failure:
     """An exception with its traceback as text, for tracebacks do not travel."""
 
-    def __init__(self, error: BaseException, where: str) -> None:
+    def __init__(self, error: Exception, where: str) -> None:
         self.kind: type[BaseException] = type(error)
-        self.text = "".join(traceback.format_exception(error))
+        whole = error.__traceback__
+        fold(error)
+        frames = error.__traceback__ or whole  # a line of the program, if it has to do with one
+        self.text = "".join(traceback.format_exception(type(error), error, frames))
         self.where = where
 
     def reraise(self) -> NoReturn:

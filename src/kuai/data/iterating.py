@@ -14,6 +14,7 @@ from kuai.data import loader_state
 from kuai.data.dataset import IterableDataset
 from kuai.data.fetching import fetcher
 from kuai.data.pinning import accelerated, pin_memory, warn_about_pinning
+from kuai.engine.tensor.frames import fold
 
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader
@@ -67,6 +68,9 @@ class BaseIterator:
             batch = self._next_data()
         except StopIteration:
             loader_state.end(self._loader, self._running)
+            raise
+        except Exception as error:
+            fold(error)
             raise
         if self._pins:
             batch = pin_memory(batch)

@@ -15,6 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from kuai.data import loader_state
+from kuai.data.collating import default_collate_fn_map
 from kuai.data.dataset import IterableDataset
 from kuai.data.failures import Failure
 from kuai.data.iterating import BaseIterator
@@ -174,4 +175,5 @@ def _job(loader: DataLoader, seed: int) -> Job:
         seed,
         loader.worker_init_fn,
         loader.num_workers,
+        default_collate_fn_map,
     )

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.connection
-import multiprocessing.forkserver
 import os
 import sys
 import threading
@@ -43,6 +42,7 @@ class WorkerPool:
         processes: one for each worker.
         starting: the numbers of those that have not begun yet.
         heard: the number of the one that was listened to last.
+        owner: the process that has started them.
     """
 
     def __init__(self, job: worker.Job, context: Any) -> None:
@@ -51,6 +51,7 @@ class WorkerPool:
         self.closed = False
         self.starting = set(range(job.num_workers))
         self.heard = -1
+        self.owner = os.getpid()
         setting, parcel = Parcel(worker.Setting()), _packed(job)
         try:
             for number in range(job.num_workers):
@@ -120,8 +121,8 @@ class WorkerPool:
 
     def close(self, patience: float = _PATIENCE) -> None:
         """End the processes: they finish what they do, and are killed if that takes too long."""
-        if self.closed:
-            return
+        if self.closed or os.getpid() != self.owner:
+            return  # a fork of the program has only a copy of this, and the workers are not its own
         self.closed = True
         for connection in self.connections:
             with contextlib.suppress(OSError):
@@ -182,8 +183,9 @@ def _without_program(context: Any) -> Iterator[None]:
 
 def _have_kuai_imported(context: Any) -> None:
     """Have the fork server import Kuai once; it does so when it starts, and not later."""
-    server: Any = multiprocessing.forkserver._forkserver  # pyright: ignore[reportAttributeAccessIssue]
-    wanted = [name for name in server._preload_modules if name != "__main__"]
+    server = sys.modules.get("multiprocessing.forkserver")  # if anybody has asked for anything
+    asked = server._forkserver._preload_modules if server else []
+    wanted = [name for name in asked if name != "__main__"]
     if __name__ not in wanted:
         context.set_forkserver_preload([*wanted, __name__])
 

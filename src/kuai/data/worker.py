@@ -20,9 +20,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -81,15 +81,15 @@ def at_start(function: Callable[[], Any]) -> None:
     _AT_START.append(function)
 
 
-@dataclass
 class Setting:
     """How the process that asks for batches is set up, for a worker to be set up alike."""
 
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    folder: str = field(default_factory=os.getcwd)
-    path: list[str] = field(default_factory=lambda: list(sys.path))
-    default_dtype: Any = field(default_factory=dtypes.get_default_dtype)
-    at_start: list[Callable] = field(default_factory=lambda: list(_AT_START))
+    def __init__(self) -> None:
+        self.environment = dict(os.environ)
+        self.folder = os.getcwd()
+        self.path = list(sys.path)
+        self.default_dtype = dtypes.get_default_dtype()
+        self.at_start = list(_AT_START)
 
     def apply(self) -> None:
         """Set this process up."""
@@ -101,8 +101,7 @@ class Setting:
             function()
 
 
-@dataclass
-class Job:
+class Job(NamedTuple):
     """What all workers of a loader are told."""
 
     dataset: Any
@@ -112,16 +111,14 @@ class Job:
     base_seed: int
     init_fn: Callable[[int], Any] | None
     num_workers: int
-    collate_fn_map: dict = field(default_factory=lambda: collating.default_collate_fn_map)
+    collate_fn_map: dict
 
 
-@dataclass(frozen=True)
 class Begin:
     """A pass begins."""
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """One batch to fetch; `turn` says in which pass, `number` which batch of it."""
 
     turn: int
@@ -129,7 +126,6 @@ class Task:
     indices: Any
 
 
-@dataclass(frozen=True)
 class End:
     """The worker's iterable data set has no more samples."""
 
