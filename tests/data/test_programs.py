@@ -4,7 +4,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import warnings
 
 import pytest
 
@@ -31,8 +30,6 @@ def reference():
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("name", programs.PROGRAMS)
 def test_same_results(reference, name, workers):
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        found = programs.PROGRAMS[name](kuai, workers)
+    found = programs.PROGRAMS[name](kuai, workers)
     expected = reference[1 if workers else 0][name]
     assert json.loads(json.dumps(found)) == expected

@@ -192,6 +192,7 @@ def test_workers_end_with_the_program(end):
     assert all(map(psutil.pid_exists, pids))
     family = [child.pid for child in psutil.Process(program).children(recursive=True)]
     if end == "interrupted":
+        time.sleep(1)  # so that it waits for a batch; elsewhere the end takes longer
         os.killpg(program, signal.SIGINT)  # as a terminal does
     else:
         os.kill(program, ENDS[end])

@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 import signal
-import warnings
 
 import numpy as np
 import pytest
@@ -13,14 +12,6 @@ import kuai
 from kuai import data
 from kuai.data import parcels
 from tests.data.samples import Drawn, Heavy, Point
-
-
-@pytest.fixture(autouse=True)
-def two_are_not_many():
-    """Whatever the number of processors here."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-        yield
 
 
 def loader(dataset, size=None, **options):
@@ -198,7 +189,7 @@ def test_workers_have_no_workers():
             return 1
 
         def __getitem__(self, i):
-            return next(iter(loader("ab")))
+            return next(iter(data.DataLoader("ab", num_workers=1)))
 
     with pytest.raises(AssertionError, match="daemonic processes are not allowed to have children"):
         next(iter(loader(Inner())))
