@@ -133,6 +133,38 @@ def rows_of_tensors(t, workers):
 
 
 @program
+def parts_of_rows_of_tensors(t, workers):
+    data = t.utils.data
+    rows = data.TensorDataset(t.arange(10).reshape(5, 2), t.linspace(0, 1, 5))
+    part = data.Subset(data.Subset(rows, [4, -4, 0, 2]), t.tensor([3, 1, 0]))
+    found = [data.Subset(rows, range(3)), data.Subset(rows, np.array([1, 0])), part]
+    return [batches(t, subset, 2, num_workers=workers) for subset in found]
+
+
+@program
+def indices_that_are_tensors(t, workers):
+    rows = t.utils.data.TensorDataset(t.arange(10))
+    pairs = [t.tensor([1, 2]), np.array([3]), (4, 5)]
+    return [
+        batches(t, rows, 2, num_workers=workers, sampler=t.tensor([3, 1, 4])),
+        batches(t, classes(t).Numbers(), 2, num_workers=workers, sampler=np.array([3, 1, 5])),
+        batches(t, rows, num_workers=workers, batch_sampler=pairs),
+    ]
+
+
+@program
+def an_index_behind_the_end(t, workers):
+    rows = t.utils.data.TensorDataset(t.arange(10))
+    found = []
+    for dataset in (rows, t.utils.data.Subset(rows, [1, 2])):
+        try:
+            batches(t, dataset, 2, num_workers=workers, sampler=[0, 12])
+        except IndexError:
+            found.append("IndexError")
+    return found
+
+
+@program
 def combinations(t, workers):
     data, numbers = t.utils.data, classes(t).Numbers
     joined = numbers(3) + numbers(2)

@@ -161,23 +161,19 @@ def _function_for(first: Any, table: dict[Any, Callable]) -> Callable | None:
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     """Tensors along a new first dimension."""
-    if _is_plain(batch):
-        return _tensor(np.stack([np.asarray(value(each)) for each in batch]))
+    if _on_cpu(batch):  # then no program has to be compiled for the size of the batch
+        arrays = [np.asarray(value(each)) for each in batch]
+        first = arrays[0]
+        if all(each.shape == first.shape and each.dtype == first.dtype for each in arrays):
+            return _tensor(np.stack(arrays))
     return joining.stack(list(batch))  # pyright: ignore[reportArgumentType]
 
 
-def _is_plain(batch: Any) -> bool:
-    """Whether NumPy may stack them: no program has to be compiled for the size of the batch."""
+def _on_cpu(batch: Any) -> bool:
+    """Whether the tensors are plain arrays in this process's memory."""
     if modes.state.capture is not None or recorder() is not None:
         return False
-    first = batch[0]
-    return all(
-        each.shape == first.shape
-        and each.dtype is first.dtype
-        and each.device.type == "cpu"
-        and not each.requires_grad
-        for each in batch
-    )
+    return all(each.device.type == "cpu" and not each.requires_grad for each in batch)
 
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:

@@ -1,4 +1,8 @@
-"""Fetching: from the indices of a batch to the batch; the same with and without workers."""
+"""Fetching: from the indices of a batch to the batch; the same with and without workers.
+
+Rows of tensors are taken all at once, also of a part of a `TensorDataset`, as `random_split` gives
+it: that is one operation, where the samples one by one would be one each.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from kuai.data.collating import collate_on_host, default_collate, rows, rows_on_host
+from kuai.data.combined import Subset
 from kuai.data.dataset import IterableDataset, TensorDataset
 
 __all__ = ["fetcher"]
@@ -23,14 +30,33 @@ def fetcher(
         return _Stream(dataset, batched, collate_fn, drop_last)
     if not batched:
         return lambda index: collate_fn(dataset[index])
-    if type(dataset) is TensorDataset and collate_fn is default_collate:
-        return lambda indices: rows(dataset.tensors, indices)  # all at once
-    if type(dataset) is TensorDataset and collate_fn is collate_on_host:
-        return lambda indices: rows_on_host(dataset.tensors, indices)
+    if collate_fn in (default_collate, collate_on_host):
+        found = _rows_of(dataset)
+        if found is not None:
+            take = rows if collate_fn is default_collate else rows_on_host
+            return lambda indices: take(found[0], _chosen(found[1], indices))
     many = getattr(dataset, "__getitems__", None)
     if many:
         return lambda indices: collate_fn(many(indices))
     return lambda indices: collate_fn([dataset[index] for index in indices])
+
+
+def _rows_of(dataset: Any) -> tuple[Any, np.ndarray | None] | None:
+    """The tensors whose rows are the samples, and which rows (None: all); None where it is not
+    so."""
+    if type(dataset) is TensorDataset:
+        return dataset.tensors, None
+    if type(dataset) is not Subset:
+        return None
+    found, indices = _rows_of(dataset.dataset), np.asarray(dataset.indices)
+    if found is None or indices.dtype.kind != "i" or indices.ndim != 1:
+        return None
+    return found[0], _chosen(found[1], indices)
+
+
+def _chosen(part: np.ndarray | None, indices: Any) -> np.ndarray:
+    indices = np.asarray(indices, np.int64)
+    return indices if part is None else part[indices]
 
 
 class _Stream:
