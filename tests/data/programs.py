@@ -330,6 +330,8 @@ def results(t, workers):
 
 
 if __name__ == "__main__":
-    import torch
+    import torch.utils.data._utils
 
+    torch.set_num_threads(1)  # forks of a process with threads hang at their end now and then;
+    torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5  # then do not wait for them long
     json.dump([results(torch, 0), results(torch, 2)], sys.stdout)
