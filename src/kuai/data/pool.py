@@ -184,7 +184,7 @@ def _without_program(context: Any) -> Iterator[None]:
 def _have_kuai_imported(context: Any) -> None:
     """Have the fork server import Kuai once; it does so when it starts, and not later."""
     server = sys.modules.get("multiprocessing.forkserver")  # if anybody has asked for anything
-    asked = server._forkserver._preload_modules if server else []
+    asked = getattr(server._forkserver, "_preload_modules", []) if server else []
     wanted = [name for name in asked if name != "__main__"]
     if __name__ not in wanted:
         context.set_forkserver_preload([*wanted, __name__])
