@@ -123,6 +123,10 @@ class RandomSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         count, wanted = len(self.data_source), self.num_samples
         if self.replacement:
+            if not count:
+                raise RuntimeError(
+                    "random_ expects 'from' to be less than 'to', but got from=0 >= to=0"
+                )
             drawn = _source(self.generator).integers(count, size=wanted)
             return iter(drawn.tolist())
         # all at once, so that nothing else draws from the generator in between
