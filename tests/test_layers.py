@@ -50,6 +50,7 @@ LATE_PACKAGES = {
     "PIL": "needed for image files only",
     "scipy": "slow to import, needed for LDL factors only",
     "rich": "needed for progress bars and tables only; `import kuai` stays quick",
+    "cloudpickle": "needed for the workers of a loader only; `import kuai` stays quick",
     "optax": "optional",
     "orbax": "optional",
     "grain": "optional",

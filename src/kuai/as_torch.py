@@ -11,6 +11,7 @@ import kuai
 import kuai.export
 import kuai.library
 from kuai import version
+from kuai.data.worker import at_start
 from kuai.errors import StandInError
 from kuai.standin import distribution, extensions, paths
 
@@ -41,6 +42,7 @@ def as_torch() -> None:
     ]
     kuai.__version__ = version.__version__
     sys.modules["torch"] = kuai
+    at_start(as_torch)  # in the processes of a data loader, too
 
 
 def is_on() -> bool:

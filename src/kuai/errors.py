@@ -32,6 +32,7 @@ __all__ = [
     "UnavailableError",
     "UnsafeFileError",
     "UnsavableObjectError",
+    "UnsendableError",
 ]
 
 
@@ -63,6 +64,18 @@ class _FileError(KuaiError):
 
     def __init__(self, message: Any):
         super().__init__(printable(message, _LONGEST_MESSAGE))
+
+
+class UnsendableError(KuaiError, TypeError):
+    """What a loader's workers need cannot be sent to them."""
+
+    def __init__(self, what: str, attribute: str | None, cause: BaseException):
+        place = f", in its attribute {attribute!r}" if attribute else ""
+        super().__init__(
+            f"The {what} cannot be sent to the worker processes{place}: {cause}. Each worker gets "
+            "a copy of it. Open files, locks and connections in the worker when they are first "
+            "needed (in `__getitem__`, `__iter__` or `worker_init_fn`), or use num_workers=0."
+        )
 
 
 class CompileError(KuaiError, RuntimeError):

@@ -130,7 +130,7 @@ def test_refused_options_about_workers(options):
 
 def test_workers_change_no_batch():
     theirs, ours = datasets()
-    options = dict(num_workers=2, pin_memory=True, persistent_workers=True, timeout=5)
+    options = dict(num_workers=2, persistent_workers=True, timeout=600)
     reference = torch.utils.data.DataLoader(theirs, 3, **options)
     loader = data.DataLoader(ours, 3, **options)
     assert [y.tolist() for _, y in loader] == [[0, 1, 2], [3, 4, 5], [6]]
@@ -159,3 +159,51 @@ def test_samples_with_replacement():
     order = list(data.RandomSampler("ab", replacement=True, num_samples=100))
     assert set(order) == {0, 1} and len(order) == 100
     assert len(set(zip(order[::2], order[1::2], strict=True))) == 4
+
+
+class Stream:
+    """What makes a stream of a library."""
+
+    def __new__(cls, d):
+        return type("Stream", (d.IterableDataset,), {"__iter__": lambda self: iter([1])})()
+
+
+REFUSED = {
+    "shuffled stream": lambda d: d.DataLoader(Stream(d), shuffle=True),
+    "sampled stream": lambda d: d.DataLoader(Stream(d), sampler=[0]),
+    "batched stream": lambda d: d.DataLoader(Stream(d), batch_sampler=[[0]]),
+    "length of a stream": lambda d: len(d.DataLoader(Stream(d))),
+    "shuffled nothing": lambda d: d.DataLoader([], shuffle=True),
+    "draws from nothing": lambda d: list(d.RandomSampler([], num_samples=2)),
+    "replaced nothing": lambda d: list(d.RandomSampler([], True, 2)),
+    "new batch size": lambda d: setattr(d.DataLoader("ab"), "batch_size", 3),
+    "new data": lambda d: setattr(d.DataLoader("ab"), "dataset", "c"),
+    "new context": lambda d: setattr(d.DataLoader("ab"), "multiprocessing_context", "spawn"),
+    "broken size": lambda d: d.DataLoader("ab", batch_size=2.0),
+    "nothing ahead": lambda d: iter(d.DataLoader("ab", num_workers=1, prefetch_factor=0)),
+    "time for no worker": lambda d: iter(d.DataLoader("ab", timeout=1)),
+    "by place": lambda d: d.DataLoader(*"ab", *[None] * 12),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name):
+    found = []
+    for d in (torch.utils.data, data):
+        with pytest.raises(
+            (ValueError, TypeError, RuntimeError, ArithmeticError, AssertionError)
+        ) as error:
+            REFUSED[name](d)
+        found.append((error.type, str(error.value).replace("test_loader.Stream", "Stream")))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("batch_size", [1, None])
+@pytest.mark.parametrize("samples", [[], [1], {"a": 1}], ids=str)
+def test_passes_over_few_samples(samples, batch_size):
+    order = dict(sampler=list(samples)) if isinstance(samples, dict) else {}
+    ours = data.DataLoader(samples, batch_size, **order)
+    theirs = torch.utils.data.DataLoader(samples, batch_size, **order)
+    assert [int(b) for b in ours] == [int(b) for b in theirs]
+    assert len(ours) == len(theirs)

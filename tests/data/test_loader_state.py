@@ -1,5 +1,7 @@
 """A loader's state: a restored loader goes on with the next batch, in the same order."""
 
+import itertools
+
 import pytest
 
 import kuai
@@ -88,6 +90,55 @@ def test_batches_left_out_are_not_fetched():
     Counted.fetched.clear()
     assert [batch.tolist() for batch in second] == [[2, 3], [4, 5]]
     assert Counted.fetched == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", ["shuffle", "in order", "with state", "stream"])
+def test_going_on_with_workers(kind):
+    """What has been fetched ahead and not been handed out comes again, and in the same order."""
+
+    def loader(**options):
+        if kind == "with state":
+            options["sampler"] = Counting()
+        generator = kuai.Generator().manual_seed(3)
+        dataset = Countdown() if kind == "stream" else data.TensorDataset(kuai.arange(7))
+        shuffle = True if kind == "shuffle" else None
+        return data.DataLoader(dataset, 2, shuffle, num_workers=2, generator=generator, **options)
+
+    def taken(batches, count=None):
+        return [shown(batch) for batch in itertools.islice(batches, count)]
+
+    whole = loader()
+    expected = taken(whole) + taken(whole)
+    first = loader()
+    batches = iter(first)
+    done = taken(batches, 2)
+    state = first.state_dict()
+    assert state["batches"] == first.in_epoch == 2
+    second = loader(prefetch_factor=3)
+    second.load_state_dict(state)
+    done += taken(second)
+    assert (second.epoch, second.in_epoch) == (1, 0)
+    assert done + taken(second) == expected
+    del batches
+
+
+class Countdown(data.IterableDataset):
+    def __iter__(self):
+        info = data.get_worker_info()
+        return iter(range(9 - info.id, 0, -info.num_workers))
+
+
+def shown(batch):
+    return (batch[0] if isinstance(batch, list) else batch).tolist()
+
+
+def test_the_numbers_drawn_after_a_pass_do_not_depend_on_workers():
+    def drawn(workers):
+        kuai.manual_seed(5)
+        loader = data.DataLoader(range(6), 2, shuffle=True, num_workers=workers)
+        return [batch.tolist() for batch in loader], kuai.rand(1).item()
+
+    assert drawn(0) == drawn(2)
 
 
 def test_at_the_last_batch_the_epoch_has_still_to_end():

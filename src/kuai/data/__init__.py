@@ -1,9 +1,16 @@
 """Data sets, and loaders that cut them into batches."""
 
-from kuai.data.combined import ChainDataset, ConcatDataset, StackDataset, Subset, random_split
-from kuai.data.dataset import Dataset, IterableDataset, TensorDataset
+from kuai.data.collating import default_collate, default_convert
+from kuai.data.combined import StackDataset, Subset, random_split
+from kuai.data.dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    TensorDataset,
+)
 from kuai.data.distributed import DistributedSampler
-from kuai.data.loader import DataLoader, default_collate, default_convert, get_worker_info
+from kuai.data.loader import DataLoader
 from kuai.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -12,6 +19,7 @@ from kuai.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from kuai.data.worker import get_worker_info
 
 __all__ = [
     "BatchSampler",

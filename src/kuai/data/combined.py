@@ -1,68 +1,24 @@
-"""Data sets made of others: joined, side by side, parts of one."""
+"""Data sets made of others: side by side, or a part of one."""
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
-from kuai.data.dataset import Dataset, IterableDataset
+from kuai.data.dataset import Dataset
 from kuai.data.sampler import permutation
-from kuai.engine.tensor.randomness import Generator
+from kuai.engine.tensor.randomness import Generator, default_generator
 
-__all__ = ["ChainDataset", "ConcatDataset", "StackDataset", "Subset", "random_split"]
+__all__ = ["StackDataset", "Subset", "random_split"]
 
-
-class ConcatDataset(Dataset):
-    """The samples of several data sets, one data set after the other.
-
-    Example:
-        >>> data = kuai.data.ConcatDataset(["ab", "c"])
-        >>> len(data), data[2], data[-1]
-        (3, 'c', 'c')
-    """
-
-    def __init__(self, datasets: Iterable[Any]) -> None:
-        self.datasets = list(datasets)
-        if not self.datasets:
-            raise AssertionError("datasets should not be an empty iterable")
-        if any(isinstance(data, IterableDataset) for data in self.datasets):
-            raise AssertionError("ConcatDataset does not support IterableDataset")
-        self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
-
-    def __len__(self) -> int:
-        return self.cumulative_sizes[-1]
-
-    def __getitem__(self, idx: int) -> Any:
-        if idx < 0:
-            if -idx > len(self):
-                raise ValueError("absolute value of index should not exceed dataset length")
-            idx += len(self)
-        number = bisect.bisect_right(self.cumulative_sizes, idx)
-        before = self.cumulative_sizes[number - 1] if number else 0
-        return self.datasets[number][idx - before]
+_Sample = TypeVar("_Sample", covariant=True)
+_Stack = TypeVar("_Stack", tuple, dict)
 
 
-class ChainDataset(IterableDataset):
-    """The samples of several iterable data sets, one data set after the other."""
-
-    def __init__(self, datasets: Iterable[Any]) -> None:
-        self.datasets = datasets
-
-    def __iter__(self) -> Iterator[Any]:
-        for data in self.datasets:
-            if not isinstance(data, IterableDataset):
-                raise AssertionError("ChainDataset only supports IterableDataset")
-            yield from data
-
-    def __len__(self) -> int:
-        return sum(map(len, self.datasets))  # type: ignore[arg-type]
-
-
-class StackDataset(Dataset):
+class StackDataset(Dataset[_Stack], Generic[_Stack]):
     """The i-th samples of several data sets together: a tuple, or a dict by name.
 
     Example:
@@ -72,55 +28,101 @@ class StackDataset(Dataset):
         {'x': 'a', 'y': 1}
     """
 
+    datasets: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if bool(args) == bool(kwargs):
+        if args and kwargs:
             raise ValueError(
                 "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like "
                 "input/output, but both types are given."
-                if args
-                else "At least one dataset should be passed"
             )
-        self.datasets: Any = kwargs or args
-        self._length = len(next(iter(kwargs.values())) if kwargs else args[0])
-        if any(len(data) != self._length for data in (*args, *kwargs.values())):
+        if not args and not kwargs:
+            raise ValueError("At least one dataset should be passed")
+        self.datasets = args or kwargs
+        first, *others = args or kwargs.values()
+        self._length = len(first)
+        if any(len(data) != self._length for data in others):
             raise ValueError("Size mismatch between datasets")
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(self.datasets, dict):
             return {name: data[index] for name, data in self.datasets.items()}
         return tuple(data[index] for data in self.datasets)
+
+    def __getitems__(self, indices: list) -> list[Any]:
+        """The samples of a batch; data sets that get many at once are asked once."""
+        if isinstance(self.datasets, dict):
+            columns = [_many(data, indices) for data in self.datasets.values()]
+            return [
+                dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)
+            ]
+        return list(zip(*(_many(data, indices) for data in self.datasets), strict=True))
 
     def __len__(self) -> int:
         return self._length
 
 
-class Subset(Dataset):
+def _many(dataset: Any, indices: list) -> list[Any]:
+    if not callable(getattr(dataset, "__getitems__", None)):
+        return [dataset[index] for index in indices]
+    found = dataset.__getitems__(indices)
+    if len(found) != len(indices):
+        raise ValueError(
+            f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(found)}"
+        )
+    return found
+
+
+class Subset(Dataset[_Sample]):
     """Some samples of a data set.
+
+    A subclass with its own `__getitem__` needs its own `__getitems__` too: a loader calls that.
 
     Example:
         >>> list(kuai.data.Subset("abcd", [3, 0]))
         ['d', 'a']
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
-        self.dataset, self.indices = dataset, indices
+    dataset: Any
+    indices: Sequence[int]
 
-    def __getitem__(self, idx: Any) -> Any:
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+        own = type(self)
+        if own.__getitem__ is not Subset.__getitem__ and own.__getitems__ is Subset.__getitems__:
+            raise NotImplementedError(
+                f"{own.__name__} overrides __getitem__ but not __getitems__. When subclassing "
+                "Subset and overriding __getitem__, you must also override __getitems__ to ensure "
+                "DataLoader works correctly with your custom logic. A simple implementation:\n\n"
+                "def __getitems__(self, indices):\n"
+                "    return [self.__getitem__(idx) for idx in indices]"
+            )
+
+    def __getitem__(self, idx: Any) -> _Sample:
         if isinstance(idx, list):
             return self.dataset[[self.indices[i] for i in idx]]
         return self.dataset[self.indices[idx]]
 
-    def __getitems__(self, indices: list[int]) -> list[Any]:
-        return [self.dataset[self.indices[i]] for i in indices]
+    def __getitems__(self, indices: list[int]) -> list[_Sample]:
+        """The samples of a batch."""
+        chosen = [self.indices[i] for i in indices]
+        if callable(getattr(self.dataset, "__getitems__", None)):
+            return self.dataset.__getitems__(chosen)
+        return [self.dataset[index] for index in chosen]
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
 def random_split(
-    dataset: Any, lengths: Sequence[int | float], generator: Generator | None = None
+    dataset: Any,
+    lengths: Sequence[int | float],
+    generator: Generator | None = default_generator,
 ) -> list[Subset]:
     """Divide a data set into parts of given sizes, or of given shares, at random.
+
+    Shares are rounded down; what is left over goes to the first parts, one sample each.
 
     Example:
         >>> parts = kuai.data.random_split("abcd", [0.5, 0.5])
@@ -137,14 +139,14 @@ def random_split(
     order = permutation(int(sum(lengths)), generator).tolist()
     ends = itertools.accumulate(map(int, lengths))
     return [
-        Subset(dataset, order[end - int(n) : end]) for end, n in zip(ends, lengths, strict=True)
+        Subset(dataset, order[end - int(size) : end])
+        for end, size in zip(ends, lengths, strict=True)
     ]
 
 
 def _sizes_of(shares: Sequence[float], count: int) -> list[int]:
-    """Sizes for shares; what is left over goes to the first parts, one each in turn."""
     for number, share in enumerate(shares):
-        if not 0 <= share <= 1:
+        if share < 0 or share > 1:
             raise ValueError(f"Fraction at index {number} is not between 0 and 1")
     sizes = [math.floor(count * share) for share in shares]
     for number in range(count - sum(sizes)):

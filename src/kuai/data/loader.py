@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import jax.numpy as jnp
-import numpy as np
-
-from kuai.data import loader_state
-from kuai.data.dataset import IterableDataset, TensorDataset
-from kuai.data.sampler import BatchSampler, RandomSampler, SequentialSampler
-from kuai.data.workers import Workers
-from kuai.engine.tensor import Tensor, dtypes, from_array
+from kuai.data import loader_state, options
+from kuai.data.collating import default_collate, default_convert
+from kuai.data.dataset import Dataset, IterableDataset
+from kuai.data.iterating import BaseIterator, SingleProcessIterator
+from kuai.data.multiprocess import MultiProcessingIterator
+from kuai.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from kuai.engine.tensor.randomness import Generator
-from kuai.engine.tensor.views import value
 
-__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
+__all__ = ["DataLoader"]
+
+_Sample = TypeVar("_Sample", covariant=True)
+_FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
-class DataLoader:
+class _Endless(Sampler[None]):
+    """What stands for a sampler where the data set itself says what comes next."""
+
+    def __iter__(self) -> Iterator[None]:
+        while True:
+            yield None
+
+
+class DataLoader(Generic[_Sample]):
     """Iterate over a data set in batches.
 
     Args:
-        dataset: has `__getitem__` and `__len__`.
+        dataset: has `__getitem__` and `__len__`, or is an `IterableDataset`.
         batch_size: samples in a batch; None gives single samples.
         shuffle: a new order in every pass.
         sampler: the order of the indices, instead of `shuffle`.
         batch_sampler: lists of indices, instead of all of the above.
+        num_workers: how many other processes fetch the batches; 0 is this one.
         collate_fn: makes a batch of a list of samples.
+        pin_memory: call `pin_memory()` of what is in a batch; JAX pins memory for transfers itself.
         drop_last: leave a last, shorter batch away.
-        generator: the source of the orders.
-        num_workers, pin_memory, timeout, worker_init_fn, multiprocessing_context, prefetch_factor,
-            persistent_workers, pin_memory_device, in_order: checked and kept; batches are fetched
-            in this process, one when it is asked for.
+        timeout: how many seconds a batch of a worker may take; 0 is any.
+        worker_init_fn: called in each worker with its number, before it fetches anything.
+        multiprocessing_context: how workers are started, "forkserver" (default) or "spawn".
+        generator: the source of the orders, and of the workers' seeds.
+        prefetch_factor: how many batches each worker fetches ahead (default: 2).
+        persistent_workers: keep the workers for the next pass.
+        pin_memory_device: ignored, as in PyTorch.
+        in_order: hand batches out in the order of their indices, else as workers bring them.
+
+    Worker `i` has the seed of the pass plus `i`, for `random`, NumPy and Kuai; `get_worker_info()`
+    tells it. Its exceptions are raised here, with its traceback. Data set and functions are sent to
+    workers; those defined in a script or a notebook too, which needs no
+    `if __name__ == "__main__":`. Batches come back in shared memory.
 
     `epoch` counts the passes done, `in_epoch` the batches handed out in the present one;
     `state_dict` keeps both, and the order.
@@ -45,13 +63,26 @@ class DataLoader:
         [[0, 1], [2, 3], [4]]
     """
 
+    dataset: Any
+    batch_size: int | None
+    num_workers: int
+    pin_memory: bool
+    drop_last: bool
+    timeout: float
+    sampler: Any
+    batch_sampler: Any
+    pin_memory_device: str
+    prefetch_factor: int | None
+    _iterator: MultiProcessingIterator | None
+    __initialized = False
+
     def __init__(
         self,
-        dataset: Any,
+        dataset: Dataset[_Sample] | Any,
         batch_size: int | None = 1,
         shuffle: bool | None = None,
-        sampler: Iterable | None = None,
-        batch_sampler: Iterable | None = None,
+        sampler: Sampler | Iterable | None = None,
+        batch_sampler: Sampler[list] | Iterable[list] | None = None,
         num_workers: int = 0,
         collate_fn: Callable[[list], Any] | None = None,
         pin_memory: bool = False,
@@ -66,66 +97,102 @@ class DataLoader:
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        workers = Workers(
-            num_workers,
-            pin_memory,
-            timeout,
-            worker_init_fn,
-            multiprocessing_context,
-            prefetch_factor,
-            persistent_workers,
-            pin_memory_device,
-            in_order,
+        self.prefetch_factor = options.check_workers(
+            num_workers, timeout, prefetch_factor, persistent_workers
         )
-        self.__dict__.update(vars(workers))
-        if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
-        if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive "
-                    "with batch_size, shuffle, sampler, and drop_last"
-                )
-            batch_size = None
-        elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching "
-                "and is mutually exclusive with drop_last"
-            )
-        if sampler is None:
-            if isinstance(dataset, IterableDataset):
-                if shuffle:
-                    raise ValueError(
-                        "DataLoader with IterableDataset: expected unspecified shuffle option, but "
-                        f"got shuffle={shuffle}"
-                    )
-                sampler = ()
-            elif shuffle:
-                sampler = RandomSampler(dataset, generator=generator)
-            else:
-                sampler = SequentialSampler(dataset)
-        if batch_size is not None:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.dataset = dataset
+        self.num_workers = num_workers
+        self.pin_memory = pin_memory
+        self.pin_memory_device = pin_memory_device
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.in_order = in_order
+        self.generator = generator
+        self.persistent_workers = persistent_workers
+        options.check_order(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
+        self._order(batch_size, shuffle, sampler, batch_sampler, drop_last)
+        default = default_collate if self._auto_collation else default_convert
+        self.collate_fn = default if collate_fn is None else collate_fn
+        self.epoch = 0
+        self._pass: loader_state.Pass | None = None
+        self._IterableDataset_len_called: int | None = None
+        self._iterator = None
+        self.__initialized = True
+        self.check_worker_number_rationality()
+
+    def _order(
+        self, batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool
+    ) -> None:
+        if sampler is None:
+            if isinstance(self.dataset, IterableDataset):
+                sampler = _Endless()
+            elif shuffle:
+                sampler = RandomSampler(self.dataset, generator=self.generator)
+            else:
+                sampler = SequentialSampler(self.dataset)
+        if batch_sampler is not None:
+            batch_size = None
+        elif batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.sampler = sampler
         self.batch_sampler = batch_sampler
-        self.generator = generator
-        self.collate_fn = collate_fn
-        self.epoch = 0
-        self._pass: loader_state.Pass | None = None
 
-    def __iter__(self) -> Iterator[Any]:
-        if isinstance(self.dataset, IterableDataset):
-            yield from self._stream()
-            return
-        running, order = loader_state.begin(self)
-        for indices in order:
-            batch = self.fetch(indices)
-            running.batches += 1
-            yield batch
-        loader_state.end(self, running)
+    @property
+    def multiprocessing_context(self) -> Any:
+        """How workers are started: a context of `multiprocessing`, or None."""
+        return self.__multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, multiprocessing_context: Any) -> None:
+        self.__multiprocessing_context = options.checked_context(
+            multiprocessing_context, self.num_workers
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__initialized and name in _FIXED:
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is initialized"
+            )
+        super().__setattr__(name, value)
+
+    def __iter__(self) -> BaseIterator:
+        if not (self.persistent_workers and self.num_workers > 0):
+            return self._get_iterator()
+        if self._iterator is None:
+            self._iterator = MultiProcessingIterator(self)
+        else:
+            self._iterator._reset(self)
+        return self._iterator
+
+    def _get_iterator(self) -> BaseIterator:
+        if self.num_workers == 0:
+            return SingleProcessIterator(self)
+        return MultiProcessingIterator(self)
+
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
+
+    @property
+    def _index_sampler(self) -> Any:
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
+
+    def __len__(self) -> int:
+        if not isinstance(self.dataset, IterableDataset):
+            return len(self._index_sampler)
+        count: Any = self.dataset
+        length = self._IterableDataset_len_called = len(count)
+        if self.batch_size is None:
+            return length
+        return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
+
+    def check_worker_number_rationality(self) -> None:
+        """Warn of more workers than this process may use processors."""
+        if self.num_workers:
+            options.warn_about_number(self.num_workers, stacklevel=3)
 
     @property
     def in_epoch(self) -> int:
@@ -134,97 +201,3 @@ class DataLoader:
 
     state_dict = loader_state.state_dict
     load_state_dict = loader_state.load_state_dict
-
-    def __len__(self) -> int:
-        if isinstance(self.dataset, IterableDataset):
-            samples: Any = self.dataset
-            count, size = len(samples), self.batch_size
-            return count if size is None else count // size if self.drop_last else -(-count // size)
-        order: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
-        return len(order)
-
-    def _stream(self) -> Iterator[Any]:
-        """The batches of a data set that gives its samples one after the other."""
-        samples = iter(self.dataset)
-        if self.batch_size is None:
-            yield from samples if self.collate_fn is None else map(self.collate_fn, samples)
-            return
-        collate = self.collate_fn or default_collate
-        while batch := list(itertools.islice(samples, self.batch_size)):
-            if len(batch) == self.batch_size or not self.drop_last:
-                yield collate(batch)
-
-    def fetch(self, indices: Any) -> Any:
-        """The batch of these indices; a single sample where there is no batch size."""
-        if self.batch_sampler is None:
-            sample = self.dataset[indices]
-            return sample if self.collate_fn is None else self.collate_fn(sample)
-        if self.collate_fn is None and type(self.dataset) is TensorDataset:
-            # all rows at once
-            return list(self.dataset[from_array(np.asarray(indices, np.int64))])
-        samples = [self.dataset[index] for index in indices]
-        return default_collate(samples) if self.collate_fn is None else self.collate_fn(samples)
-
-
-def get_worker_info() -> None:
-    """What a worker process is told about itself: None, batches are fetched by this process.
-
-    Example:
-        >>> kuai.data.get_worker_info() is None
-        True
-    """
-
-
-def default_convert(data: Any) -> Any:
-    """Arrays as tensors, in tuples, lists and dicts part by part.
-
-    Example:
-        >>> import numpy
-        >>> kuai.data.default_convert({"x": numpy.arange(2), "name": "a"})
-        {'x': tensor([0, 1]), 'name': 'a'}
-    """
-    if isinstance(data, np.ndarray) and data.dtype.kind not in "SUO":
-        return from_array(data)
-    if isinstance(data, dict):
-        return {key: default_convert(part) for key, part in data.items()}
-    if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*map(default_convert, data))
-    if isinstance(data, (tuple, list)):
-        return [default_convert(part) for part in data]
-    return data
-
-
-def default_collate(batch: list) -> Any:
-    """Stack samples: numbers, arrays and tensors become tensors, in tuples and dicts part by part.
-
-    Example:
-        >>> kuai.data.default_collate([{"x": 1, "y": (2.0, "a")}, {"x": 3, "y": (4.0, "b")}])
-        {'x': tensor([1, 3]), 'y': [tensor([2., 4.], dtype=torch.float64), ('a', 'b')]}
-    """
-    first = batch[0]
-    if isinstance(first, Tensor):
-        return from_array(jnp.stack([value(sample) for sample in batch]))
-    if isinstance(first, (np.ndarray, np.generic)):
-        return from_array(np.stack(batch))
-    if isinstance(first, (bool, int)):
-        return from_array(np.asarray(batch))
-    if isinstance(first, float):
-        return from_array(np.asarray(batch, dtypes.float64.jax))
-    if isinstance(first, (str, bytes)):
-        return tuple(batch)
-    if isinstance(first, dict):
-        return {key: default_collate([sample[key] for sample in batch]) for key in first}
-    if isinstance(first, (tuple, list)):
-        return _collate_parts(batch)
-    raise TypeError(
-        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
-        f"found {type(first)}"
-    )
-
-
-def _collate_parts(batch: list) -> Any:
-    first = batch[0]
-    if any(len(sample) != len(first) for sample in batch):
-        raise RuntimeError("each element in list of batch should be of equal size")
-    parts = [default_collate(list(part)) for part in zip(*batch, strict=True)]
-    return type(first)(*parts) if hasattr(first, "_fields") else parts

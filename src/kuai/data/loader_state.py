@@ -4,7 +4,10 @@ The order of a pass is not written down, it is drawn again: `start` keeps the ra
 before the pass; the order is drawn from them and the batches that were handed out are left away,
 without being fetched. Then the generators get their present states back, so that it makes no
 difference whether anything else draws from them too. A sampler that has `state_dict` and
-`load_state_dict` is asked instead.
+`load_state_dict` is asked instead; as workers fetch ahead, it is asked after each batch it gives,
+and what counts is its answer for the batch that was handed out last.
+
+Of an iterable data set the batches that were handed out are fetched again and thrown away.
 """
 
 from __future__ import annotations
@@ -13,14 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kuai.data.sampler import SequentialSampler
-from kuai.engine.tensor import Tensor
+from kuai.data.dataset import IterableDataset
+from kuai.data.sampler import SequentialSampler, base_seed
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.randomness import Generator, default_generator
 
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader
 
-__all__ = ["Pass", "begin", "end", "load_state_dict", "state_dict"]
+__all__ = ["Pass", "begin", "end", "load_state_dict", "parts_now", "state_dict"]
 
 
 @dataclass
@@ -30,36 +34,52 @@ class Pass:
     Attributes:
         batches: how many have been handed out.
         start: the random states from before the pass.
+        seed: what the seeds of workers are counted up from, drawn before the order.
+        parts: where samplers with a state of their own stood at the last batch; None is now.
         restored: it was begun elsewhere and has to be gone on with.
     """
 
     batches: int = 0
     start: dict[str, Tensor] = field(default_factory=dict)
+    seed: int | None = None
+    parts: dict[str, Any] | None = None
     restored: bool = False
 
 
 def begin(loader: DataLoader) -> tuple[Pass, Iterator[Any]]:
     """A pass, new or restored, and the indices of the batches that are left in it."""
-    source = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
     running = loader._pass
     if running is not None and running.restored:
         running.restored = False
-        left = iter(source) if _stateful(loader) else _draw_again(loader, running, source)
-        return running, left
+        return running, _go_on(loader, running)
+    if running is not None and running.parts is not None:
+        _load_parts(loader, running.parts)  # workers had asked for more than was handed out
     loader._pass = Pass(0, _states(_sources_of_order(loader)))
-    return loader._pass, iter(source)
+    loader._pass.seed = _draw_seed(loader)
+    return loader._pass, iter(loader._index_sampler)
 
 
-def _draw_again(loader: DataLoader, running: Pass, source: Any) -> Iterator[Any]:
+def _go_on(loader: DataLoader, running: Pass) -> Iterator[Any]:
+    if _stateful(loader) or isinstance(loader.dataset, IterableDataset):
+        return iter(loader._index_sampler)
     generators = _sources_of_order(loader)
     present = _states(generators)
     _set_states(generators, running.start)
-    order = iter(source)
+    if generators and running.seed is not None:
+        _draw_seed(loader)  # as the pass did when it began
+    order = iter(loader._index_sampler)
     for _ in range(running.batches):
         next(order, None)
     if running.batches:  # else the order has yet to be drawn
         _set_states(generators, present)
     return order
+
+
+def _draw_seed(loader: DataLoader) -> int | None:
+    """Drawn with and without workers, so that what is drawn afterwards is the same."""
+    if modes.state.capture is not None:
+        return None  # inside a function that is traced a number cannot be known
+    return base_seed(loader.generator)
 
 
 def end(loader: DataLoader, finished: Pass) -> None:
@@ -90,10 +110,11 @@ def state_dict(self: DataLoader) -> dict[str, Any]:
     return {
         "epoch": self.epoch,
         "batches": None if running is None else running.batches,
+        "seed": None if running is None else running.seed,
         "length": _length(self),
         "start": {} if running is None else dict(running.start),
         "generators": _states(_own_generators(self)),
-        "parts": {name: part.state_dict() for name, part in _stateful(self).items()},
+        "parts": parts_now(self) if running is None or running.parts is None else running.parts,
     }
 
 
@@ -113,12 +134,12 @@ def load_state_dict(self: DataLoader, state: dict[str, Any]) -> None:
             "change"
         )
     _set_states(own, state["generators"])
-    for name, part in _stateful(self).items():
-        part.load_state_dict(state["parts"][name])
+    _load_parts(self, state["parts"])
     self.epoch = state["epoch"]
     self._pass = None
     if state["batches"] is not None:
-        self._pass = Pass(state["batches"], dict(state["start"]), restored=True)
+        start, seed = dict(state["start"]), state.get("seed")
+        self._pass = Pass(state["batches"], start, seed, restored=True)
 
 
 def _length(loader: DataLoader) -> int | None:
@@ -147,6 +168,16 @@ def _stateful(loader: DataLoader) -> dict[str, Any]:
     }
 
 
+def parts_now(loader: DataLoader) -> dict[str, Any]:
+    """Where the samplers that know their own state stand."""
+    return {name: part.state_dict() for name, part in _stateful(loader).items()}
+
+
+def _load_parts(loader: DataLoader, states: dict[str, Any]) -> None:
+    for name, part in _stateful(loader).items():
+        part.load_state_dict(states[name])
+
+
 def _own_generators(loader: DataLoader) -> dict[str, Generator]:
     """Generators that were given to the loader or its samplers, each once."""
     found: dict[str, Generator] = {}
@@ -161,7 +192,7 @@ def _own_generators(loader: DataLoader) -> dict[str, Generator]:
 def _sources_of_order(loader: DataLoader) -> dict[str, Generator]:
     """Every generator that an order may be drawn from."""
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
-    if type(sampler) is SequentialSampler:
+    if isinstance(loader.dataset, IterableDataset) or type(sampler) is SequentialSampler:
         return {}
     return {"default": default_generator, **_own_generators(loader)}
 

@@ -8,7 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.randomness import Generator, draw
+from kuai.ops.array.creation import as_tensor
 
 __all__ = [
     "BatchSampler",
@@ -17,6 +19,7 @@ __all__ = [
     "SequentialSampler",
     "SubsetRandomSampler",
     "WeightedRandomSampler",
+    "base_seed",
     "permutation",
 ]
 
@@ -38,18 +41,35 @@ def _source(generator: Generator | None) -> np.random.Generator:
     return np.random.default_rng([*key.tolist(), int(offset)])
 
 
+def base_seed(generator: Generator | None = None) -> int:
+    """What the seeds of a pass's workers are counted up from."""
+    return int(_source(generator).integers(1 << 63))
+
+
 class Sampler(Generic[_Index]):
-    """Base class for samplers: iterate over one to get indices."""
+    """Base class for samplers: iterate over one to get indices, or lists of them.
 
-    def __init__(self, data_source: Any = None) -> None:
-        """Nothing to note; for subclasses that call it."""
+    Example:
+        >>> class Backwards(kuai.data.Sampler[int]):
+        ...     def __init__(self, count):
+        ...         self.count = count
+        ...     def __iter__(self):
+        ...         return iter(range(self.count - 1, -1, -1))
+        >>> list(kuai.data.DataLoader("abc", batch_size=None, sampler=Backwards(3)))
+        ['c', 'b', 'a']
+    """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __init__(self, data_source: Sized | None = None) -> None:
+        """Takes, and ignores, what PyTorch's had to be given until 2.2: subclasses still do."""
+
+    def __iter__(self) -> Iterator[_Index]:
         raise NotImplementedError
 
 
-class SequentialSampler(Sampler):
+class SequentialSampler(Sampler[int]):
     """The indices in order."""
+
+    data_source: Sized
 
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
@@ -61,7 +81,7 @@ class SequentialSampler(Sampler):
         return len(self.data_source)
 
 
-class RandomSampler(Sampler):
+class RandomSampler(Sampler[int]):
     """The indices in an order that is new in every pass.
 
     Args:
@@ -103,6 +123,10 @@ class RandomSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         count, wanted = len(self.data_source), self.num_samples
         if self.replacement:
+            if not count:
+                raise RuntimeError(
+                    "random_ expects 'from' to be less than 'to', but got from=0 >= to=0"
+                )
             drawn = _source(self.generator).integers(count, size=wanted)
             return iter(drawn.tolist())
         # all at once, so that nothing else draws from the generator in between
@@ -113,7 +137,7 @@ class RandomSampler(Sampler):
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler):
+class SubsetRandomSampler(Sampler[int]):
     """Given indices in an order that is new in every pass.
 
     Example:
@@ -121,17 +145,21 @@ class SubsetRandomSampler(Sampler):
         [4, 7]
     """
 
+    indices: Sequence[int]
+
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
-        self.indices, self.generator = indices, generator
+        self.indices = indices
+        self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        return (self.indices[i] for i in permutation(len(self.indices), self.generator).tolist())
+        for index in permutation(len(self.indices), self.generator).tolist():
+            yield self.indices[index]
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
-class WeightedRandomSampler(Sampler):
+class WeightedRandomSampler(Sampler[int]):
     """Indices drawn with probabilities in proportion to their weights.
 
     Args:
@@ -139,10 +167,17 @@ class WeightedRandomSampler(Sampler):
         num_samples: how many are drawn in a pass.
         replacement: whether an index may come twice.
 
+    Without replacement the places of the largest `w / e` are taken, `e` exponentially distributed
+    (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+
     Example:
         >>> list(kuai.data.WeightedRandomSampler([0, 1], 3))
         [1, 1, 1]
     """
+
+    weights: Tensor
+    num_samples: int
+    replacement: bool
 
     def __init__(
         self,
@@ -159,25 +194,45 @@ class WeightedRandomSampler(Sampler):
             raise ValueError(
                 f"replacement should be a boolean value, but got replacement={replacement}"
             )
-        self.weights = np.asarray(weights, np.float64)
-        if self.weights.ndim != 1:
+        self.weights = as_tensor(weights, dtype=dtypes.float64)
+        if len(self.weights.shape) != 1:
             raise ValueError(
-                f"weights should be a 1d sequence but given weights have shape {self.weights.shape}"
+                "weights should be a 1d sequence but given weights have shape "
+                f"{tuple(self.weights.shape)}"
             )
-        self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        shares = self.weights / self.weights.sum()
-        drawn = _source(self.generator).choice(
-            len(shares), self.num_samples, replace=self.replacement, p=shares
-        )
-        return iter(drawn.tolist())
+        weights = np.asarray(self.weights)
+        if not self.replacement and self.num_samples > len(weights):
+            raise RuntimeError(
+                "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        if weights.sum() <= 0:
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+        yield from _drawn(weights, self.num_samples, self.replacement, _source(self.generator))
 
     def __len__(self) -> int:
         return self.num_samples
 
 
-class BatchSampler(Sampler):
+def _drawn(
+    weights: np.ndarray, count: int, replacement: bool, source: np.random.Generator
+) -> list[int]:
+    if replacement:
+        sums = weights.cumsum()
+        places = np.searchsorted(sums, source.random(count) * sums[-1], side="right")
+        last = int(weights.nonzero()[0][-1])  # where rounding leads beyond the end
+        return np.minimum(places, last).tolist()
+    keys = weights / source.standard_exponential(len(weights))
+    return np.argsort(-keys, kind="stable")[:count].tolist()
+
+
+class BatchSampler(Sampler[list[int]]):
     """Lists of `batch_size` indices of another sampler; the last list may be shorter.
 
     Example:
@@ -197,14 +252,10 @@ class BatchSampler(Sampler):
         self.drop_last = drop_last
 
     def __iter__(self) -> Iterator[list[int]]:
-        batch: list[int] = []
-        for index in self.sampler:
-            batch.append(index)
-            if len(batch) == self.batch_size:
+        indices = iter(self.sampler)
+        while batch := list(itertools.islice(indices, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
-                batch = []
-        if batch and not self.drop_last:
-            yield batch
 
     def __len__(self) -> int:
         order: Any = self.sampler

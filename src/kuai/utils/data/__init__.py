@@ -1,4 +1,4 @@
-"""PyTorch's import path for `kuai.data`."""
+"""PyTorch's import path for `kuai.data`, and below it its files for the parts."""
 
 from kuai.data import (
     BatchSampler as BatchSampler,
@@ -20,4 +20,11 @@ from kuai.data import (
     default_convert as default_convert,
     get_worker_info as get_worker_info,
     random_split as random_split,
+)
+from kuai.utils.data import (
+    _utils as _utils,
+    dataloader as dataloader,
+    dataset as dataset,
+    distributed as distributed,
+    sampler as sampler,
 )

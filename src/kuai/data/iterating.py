@@ -1,0 +1,113 @@
+"""Iterating over a loader in the process that asks: what both kinds of iterator share.
+
+An iterator takes indices from the loader's sampler, has them fetched, and counts in `running` what
+it hands out (see `loader_state`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from kuai.data import loader_state
+from kuai.data.dataset import IterableDataset
+from kuai.data.fetching import fetcher
+from kuai.data.pinning import accelerated, pin_memory, warn_about_pinning
+from kuai.engine.tensor.frames import fold
+
+if TYPE_CHECKING:
+    from kuai.data.loader import DataLoader
+
+__all__ = ["BaseIterator", "SingleProcessIterator"]
+
+
+class BaseIterator:
+    """One pass over a loader's batches."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        if loader.pin_memory:
+            warn_about_pinning(loader.pin_memory_device)
+        self._pins = loader.pin_memory and accelerated()
+        self._loader = loader
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start a pass: a new one, or the rest of one that was begun elsewhere."""
+        loader = self._loader
+        self._running, self._indices = loader_state.begin(loader)
+        self._promised = loader._IterableDataset_len_called
+        self._num_yielded = 0
+        self._start()
+        if isinstance(loader.dataset, IterableDataset):
+            self._fast_forward(self._running.batches)
+
+    def _fast_forward(self, batches: int) -> None:
+        """Get behind batches of a stream: there is no other way than to fetch them."""
+        with contextlib.suppress(StopIteration):
+            for _ in range(batches):
+                self._next_data()
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    def _next_data(self) -> Any:
+        raise NotImplementedError
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._loader._index_sampler)
+
+    def __getstate__(self) -> Any:
+        raise NotImplementedError("{} cannot be pickled", self.__class__.__name__)
+
+    def __next__(self) -> Any:
+        try:
+            batch = self._next_data()
+        except StopIteration:
+            loader_state.end(self._loader, self._running)
+            raise
+        except Exception as error:
+            fold(error)
+            raise
+        if self._pins:
+            batch = pin_memory(batch)
+        self._num_yielded += 1
+        self._running.batches += 1
+        if self._promised is not None and self._num_yielded > self._promised:
+            self._warn_about_length()
+        return batch
+
+    def _warn_about_length(self) -> None:
+        hint = (
+            "For multiprocessing data-loading, this could be caused by not properly configuring "
+            "the IterableDataset replica at each worker. Please see "
+            "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
+            "examples."
+        )
+        warnings.warn(
+            f"Length of IterableDataset {self._loader.dataset} was reported to be {self._promised}"
+            f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+            f"{hint if self._loader.num_workers else ''}",
+            stacklevel=3,
+        )
+
+
+class SingleProcessIterator(BaseIterator):
+    """Batches are fetched by the process that asks for them, one when it is asked for."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        if loader.timeout != 0:
+            raise AssertionError("_SingleProcessDataLoaderIter requires timeout == 0")
+        super().__init__(loader)
+
+    def _start(self) -> None:
+        loader = self._loader
+        self._fetch = fetcher(
+            loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
+        )
+
+    def _next_data(self) -> Any:
+        return self._fetch(next(self._indices))

@@ -1,0 +1,3 @@
+"""PyTorch's file of what runs in a worker."""
+
+from kuai.data.worker import WorkerInfo as WorkerInfo, get_worker_info as get_worker_info
