@@ -6,6 +6,7 @@ from jax import lax
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array import indexing
 from kuai.ops.array.indexing import wrapped
 from kuai.ops.array.shaping import shape_of
@@ -56,7 +57,8 @@ def gathered_along(input: Array, dim: int, index: Array):
                 f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
                 f"larger than self {list(input.shape)} apart from dimension {dim}"
             )
-    found = source.at[_spots(places, dim, source.shape[dim])].get(mode="clip")
+    spots = _spots(places, dim, source.shape[dim])
+    found = in_wide(lambda wide: wide.at[spots].get(mode="clip"), source)
     return found.reshape(index.shape)
 
 
@@ -91,11 +93,12 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
         count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
     if not include_self:
         target = target.at[spots].set(_neutral(how, target.dtype), mode="drop")
-    made = getattr(target.at[spots], how)(source, mode="drop")
+    adds = how in ("add", "multiply")
+    made = getattr((widened(target) if adds else target).at[spots], how)(source, mode="drop")
     if mean:
         count = jnp.maximum(count, 1).astype(made.dtype)
         made = made // count if made.dtype.kind in "iu" else made / count
-    return made.reshape(input.shape)
+    return made.astype(input.dtype).reshape(input.shape)
 
 
 def _neutral(how, kind):

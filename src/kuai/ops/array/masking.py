@@ -9,6 +9,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.ops.accumulation import in_wide, spread, widened
 from kuai.ops.array import indexing, selecting, shaping
 from kuai.ops.array.gathering import check_integers, gather, grown, prepared
 from kuai.ops.array.indexing import wrapped
@@ -30,7 +31,8 @@ def slices_at(input: Array, dim: int, index: Array):
     check_integers(index, "index_select")
     places = _vector(index, "index_select")
     source = grown(input)
-    found = jnp.take(source, wrapped(places, source.shape[dim]), axis=dim, mode="clip")
+    places = wrapped(places, source.shape[dim])
+    found = in_wide(lambda wide: jnp.take(wide, places, axis=dim, mode="clip"), source)
     return found if input.ndim else found.reshape(())
 
 
@@ -52,8 +54,9 @@ def index_select(input, dim, index):
 def _at_slices(input, dim, index, how, source):
     source = grown(source)
     spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
-    made = getattr(grown(input).at[spots], how)(source.astype(input.dtype), mode="drop")
-    return made.reshape(input.shape)
+    target = widened(grown(input)) if how == "add" else grown(input)
+    made = getattr(target.at[spots], how)(source.astype(input.dtype), mode="drop")
+    return made.astype(input.dtype).reshape(input.shape)
 
 
 def _slice_op(name, grad, how, autocast=None):
@@ -159,7 +162,7 @@ def masked_fill(input: Array, mask: Array, value: Array | Number):
             f"{value.ndim} dimension(s)."
         )
     shape = broadcast_shapes(input.shape, mask.shape)
-    return jnp.where(mask, cast(value, input.dtype), jnp.broadcast_to(input, shape))
+    return jnp.where(mask, cast(value, input.dtype), spread(input, shape))
 
 
 def _lower(array):
@@ -201,7 +204,7 @@ def masked_scatter(input: Array, mask: Array, source: Array):
     mask = jnp.broadcast_to(mask, shape)
     order = jnp.cumsum(mask.ravel(), dtype=jnp.int64).reshape(shape) - 1
     values = source.ravel().at[jnp.maximum(order, 0)].get(mode="clip")
-    return jnp.where(mask, values, jnp.broadcast_to(input, shape))
+    return jnp.where(mask, values, spread(input, shape))
 
 
 # Flat indices -------------------------------------------------------------------------------------
@@ -219,7 +222,8 @@ def take(input: Array, index: Array):
         raise RuntimeError(
             f"take(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
         )
-    return input.ravel().at[wrapped(index, input.size)].get(mode="clip")
+    places = wrapped(index, input.size)
+    return in_wide(lambda wide: wide.ravel().at[places].get(mode="clip"), input)
 
 
 @composite

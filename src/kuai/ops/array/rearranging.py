@@ -1,10 +1,13 @@
 """Rearranging: repetition, reversed and rolled orders, triangles and diagonals."""
 
+import functools
+
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, result_dtype
+from kuai.ops.accumulation import in_wide
 from kuai.ops.array import selecting, shaping
 from kuai.ops.array.joining import clone
 from kuai.ops.array.shaping import integers, shape_of
@@ -16,7 +19,7 @@ from kuai.ops.dimensions import normalize_dim, normalize_dims
 @op(function=False, method=False, grad="RepeatBackward0")
 def repeated(input: Array, repeats: tuple):
     """The tensor tiled."""
-    return jnp.tile(input, repeats)
+    return in_wide(lambda wide: jnp.tile(wide, repeats), input)
 
 
 @composite(function=False)
@@ -53,13 +56,14 @@ def tile(input, *dims):
 @op(function=False, method=False, grad="RepeatInterleaveBackward0")
 def interleaved(input: Array, repeats: Array, dim: int, total: int):
     """Each element repeated on its own."""
-    return jnp.repeat(input, repeats, dim, total_repeat_length=total)
+    repeat = functools.partial(jnp.repeat, repeats=repeats, axis=dim, total_repeat_length=total)
+    return in_wide(repeat, input)
 
 
 @op(function=False, method=False, grad="RepeatInterleaveBackward0")
 def interleaved_evenly(input: Array, repeats: int, dim: int):
     """Each element repeated equally often."""
-    return jnp.repeat(input, repeats, dim)
+    return in_wide(lambda wide: jnp.repeat(wide, repeats, dim), input)
 
 
 @composite

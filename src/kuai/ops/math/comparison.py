@@ -6,6 +6,7 @@ import numpy as np
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
 
@@ -252,8 +253,8 @@ def select_where(condition: Array, input: Array | Number, other: Array | Number)
             f"{scalar_name(condition.dtype)}"
         )
     input, other = together(input, other)
-    broadcast_shapes(condition.shape, broadcast_shapes(input.shape, other.shape))
-    return jnp.where(condition != 0, input, other)
+    shape = broadcast_shapes(condition.shape, broadcast_shapes(input.shape, other.shape))
+    return jnp.where(condition != 0, spread(input, shape), spread(other, shape))
 
 
 @composite(method=False)

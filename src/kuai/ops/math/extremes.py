@@ -50,6 +50,23 @@ def take_at(input, indices, axis):
     return jnp.sum(chosen, axis, dtype=input.dtype, keepdims=True)
 
 
+def shared_by_equals(choose, input):
+    """One of all elements, chosen by value; equal ones share the gradient, as PyTorch's do."""
+
+    @jax.custom_jvp
+    def chosen(input):
+        return choose(input)
+
+    @chosen.defjvp
+    def _(primals, tangents):
+        value = choose(*primals)
+        equal = (primals[0] == value) | (jnp.isnan(primals[0]) & jnp.isnan(value))
+        share = equal / jnp.maximum(jnp.sum(equal), 1)
+        return value, jnp.sum(tangents[0] * share).astype(value.dtype)
+
+    return chosen(input)
+
+
 def _position(find, input, dim, keepdim, name):
     check_not_empty(name, input, dim)
     if input.ndim == 0:

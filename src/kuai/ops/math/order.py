@@ -9,6 +9,7 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
+from kuai.ops.math.extremes import shared_by_equals
 from kuai.ops.return_types import return_type
 
 MedianResult = return_type("median", "values", "indices")
@@ -59,7 +60,7 @@ def median_all(input: Array, ignore_nan: bool):
     """The lower median of all elements."""
     if input.size == 0:
         return jnp.full((), jnp.nan, input.dtype)
-    return _middle(input.reshape(-1), 0, False, ignore_nan)[0]
+    return shared_by_equals(lambda x: _middle(x, 0, False, ignore_nan)[0], input.reshape(-1))
 
 
 @op(function=False, method=False, name="median", grad="MedianBackward1", result=MedianResult)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
+from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, call, refuse
 
@@ -256,8 +257,8 @@ def _many(first, second):
     if second.ndim == 2:
         return _by_one_matrix(first, second)
     batch = broadcast_shapes(first.shape[:-2], second.shape[:-2])
-    first = jnp.broadcast_to(first, batch + first.shape[-2:])
-    second = jnp.broadcast_to(second, batch + second.shape[-2:])
+    first = spread(first, batch + first.shape[-2:])
+    second = spread(second, batch + second.shape[-2:])
     _check_batches(first, second, math.prod(batch))
     dims, last = tuple(range(len(batch))), len(batch)
     return contract(first, second, ((last + 1,), (last,)), (dims, dims))
@@ -307,7 +308,7 @@ def _expand(input, shape):
                 f"the existing size ({input.shape[-dim]}) at non-singleton dimension {place}.  "
                 f"Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}"
             )
-    return input
+    return spread(input, shape)
 
 
 def _check_added(input, second) -> None:
@@ -376,4 +377,4 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alph
                 [15., 15.]])
     """
     products = batch_product(batch1, batch2)
-    return _add_product(input, jnp.sum(products, 0, dtype=products.dtype), beta, alpha)
+    return _add_product(input, summed(products, 0), beta, alpha)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import summed, widened
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
 from kuai.ops.nn.loss_reduction import check_reduction, legacy_reduction, reduced
@@ -79,8 +80,9 @@ def _weighted(loss, weights, reduction):
     check_reduction(reduction)
     if reduction == "none":
         return loss
-    total = jnp.sum(loss)
-    return total / jnp.sum(weights) if reduction == "mean" else total
+    total = summed(widened(loss))
+    total = total / summed(widened(weights)) if reduction == "mean" else total
+    return total.astype(loss.dtype)
 
 
 def _nll(scores, target, weight, ignore_index, reduction):
@@ -182,7 +184,7 @@ def _smooth(scores, target, weight, ignore_index, reduction, axis):
     _, weights = _picked(scores, target, weight, ignore_index)
     if weight is not None:
         scores = scores * _class_weights(weight, scores, axis)
-    total = -jnp.sum(scores, axis=axis).reshape(target.shape)
+    total = -summed(scores, axis).reshape(target.shape)
     used = target.astype(jnp.int64) != ignore_index
     loss = jnp.where(used, total, jnp.zeros((), scores.dtype))
     return _weighted(loss, weights, reduction)
@@ -196,9 +198,9 @@ def _soft_target(input, target, weight, reduction, label_smoothing, axis):
     products = scores * target.astype(scores.dtype)
     if weight is not None:
         products = products * _class_weights(weight, scores, axis)
-    loss = -jnp.sum(products, axis=axis)
+    loss = -summed(products, axis)
     if reduction == "mean":
-        return jnp.sum(loss) / max(1, loss.size)
+        return (summed(widened(loss)) / max(1, loss.size)).astype(loss.dtype)
     return reduced(loss, reduction)
 
 

@@ -10,6 +10,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import is_tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.nn.normalization import vector_norm
 
 
@@ -29,7 +30,7 @@ def _rows(weight, indices, padding_idx, scale_grad_by_freq):
     """Rows of the table; an index out of range gives nan: a program cannot raise."""
     rows_there = weight.shape[0]
     places = jnp.where(indices < 0, rows_there, indices)
-    rows = jnp.take(weight, places, axis=0, mode="fill")
+    rows = in_wide(lambda wide: jnp.take(wide, places, axis=0, mode="fill"), weight)
     factor = jnp.ones(indices.shape, weight.dtype)
     if scale_grad_by_freq:
         counts = jnp.zeros(rows_there, weight.dtype).at[places.ravel()].add(1, mode="drop")
@@ -171,10 +172,10 @@ def _embedding_bag_op(
         return jnp.where(jnp.isneginf(best), jnp.zeros((), rows.dtype), best)
     factor = counted.astype(rows.dtype)
     weights = factor if per_sample_weights is None else factor * per_sample_weights
-    total = jax.ops.segment_sum(rows * weights[:, None], bag, bags)
-    if mode == "sum":
-        return total
-    return total / jnp.maximum(jax.ops.segment_sum(factor, bag, bags), 1)[:, None]
+    total = jax.ops.segment_sum(widened(rows * weights[:, None]), bag, bags)
+    if mode == "mean":
+        total = total / jnp.maximum(jax.ops.segment_sum(widened(factor), bag, bags), 1)[:, None]
+    return total.astype(rows.dtype)
 
 
 def _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weights):

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import spread
 from kuai.ops.nn.attention import attend, dropped, scores_of
 from kuai.ops.nn.softmax import _softmax
 
@@ -38,7 +39,7 @@ def _linear(input, weight, bias):
             "mat1 and mat2 must have the same dtype, but got {} and {}".format(*names)
         )
     output = jnp.einsum("...i,oi->...o", input, weight)
-    return output if bias is None else output + bias
+    return output if bias is None else output + spread(bias, output.shape)
 
 
 def _projected(given):
