@@ -33,6 +33,18 @@ def _spread(value, array, shape):
     return array if is_number else spread(array, shape)
 
 
+def times_number(function, *values, to_float: bool = False) -> jax.Array:
+    """`function` of two operands; 16-bit numbers meet a Python number in float32, as in PyTorch.
+
+    A loss scale of 65,536 is infinite in float16, and what it scales need not be.
+    """
+    promoted = together(*values, to_float=to_float)
+    kind = promoted[0].dtype
+    if wide_dtype(kind) == kind or not any(getattr(value, "weak_type", False) for value in values):
+        return function(*promoted)
+    return function(*(cast(value, wide_dtype(kind)) for value in values)).astype(kind)
+
+
 def floating(value) -> jax.Array:
     """The value as it is if floating or complex, else as the default floating dtype."""
     return promote(value, to_float=True)

@@ -7,10 +7,10 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
 from kuai.ops.accumulation import in_wide, widened
-from kuai.ops.array import indexing
 from kuai.ops.array.indexing import wrapped
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
+from kuai.ops.known_values import check_fits, check_within
 
 # Along one dimension ------------------------------------------------------------------------------
 
@@ -26,7 +26,7 @@ def check_integers(index, name, also_int=True):
 def _check_places(index, dim, size):
     """PyTorch's error for an index beyond the end."""
     text = "index {} is out of bounds for dimension " + f"{dim} with size {size}"
-    indexing.check_range(index, size, text, RuntimeError)
+    check_within(index, size, text, RuntimeError)
 
 
 def grown(array):
@@ -182,6 +182,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         return scattered_reduced(input, dim, index, source, reduce, True)
     if isinstance(source, Tensor):
         return scattered(input, dim, index, source)
+    check_fits(source, input.dtype.jax)
     return scattered_value(input, dim, index, source)
 
 

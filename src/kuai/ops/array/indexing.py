@@ -35,6 +35,7 @@ from kuai.ops.array.index_plan import (
 )
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
+from kuai.ops.known_values import check_fits
 
 # Reading ------------------------------------------------------------------------------------------
 
@@ -151,6 +152,8 @@ def set_item(self, index, value):
 
 
 def _source(target, value):
+    if isinstance(value, (bool, int, float, complex)):
+        check_fits(value, target.dtype.jax)
     if isinstance(value, (Tensor, bool, int, float, complex)):
         return value
     if isinstance(value, (numbers.Number, np.generic)):
@@ -168,6 +171,8 @@ def _source(target, value):
 
 def fill(target, source):
     """Broadcast, cast and write a tensor or number into a tensor."""
+    if not isinstance(source, Tensor):
+        check_fits(source, target.dtype.jax)
     result = filled(target, source) if not isinstance(source, Tensor) else copied(target, source)
     return inplace.overwrite(target, result)
 

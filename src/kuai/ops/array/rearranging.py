@@ -12,6 +12,7 @@ from kuai.ops.array import selecting, shaping
 from kuai.ops.array.joining import clone
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim, normalize_dims
+from kuai.ops.known_values import check_sizes
 
 # Repetition ---------------------------------------------------------------------------------------
 
@@ -37,6 +38,10 @@ def repeat(self, *repeats):
             "Number of dimensions of repeat dims can not be smaller than number of "
             "dimensions of tensor"
         )
+    if min(repeats, default=0) < 0:
+        new = len(repeats) - len(shape_of(self))
+        sizes = zip((*(1,) * new, *shape_of(self)), repeats, strict=True)
+        check_sizes([size * count for size, count in sizes])
     return repeated(self, repeats)
 
 

@@ -9,6 +9,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
+from kuai.ops.known_values import check_operand
 
 # Relations ----------------------------------------------------------------------------------------
 
@@ -274,6 +275,8 @@ def where(condition, input=None, other=None, *, out=None):
         )
     if input is None or other is None:
         raise TypeError("where() needs both input and other, or neither of them")
+    check_operand(input, other)
+    check_operand(other, input)
     return call(select_where, out, condition, input, other)
 
 

@@ -7,6 +7,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.elementwise import COMPLEX, call, kind_of, together
+from kuai.ops.known_values import check_operand
 
 
 @op(function=False, method=False, name="clamp", grad="ClampBackward1")
@@ -40,6 +41,8 @@ def clamp(input, min=None, max=None, *, out=None):
             "clamp() received an invalid combination of arguments: min and max must both be "
             f"tensors or both be numbers, got {type(min).__name__} and {type(max).__name__}"
         )
+    check_operand(min, input)
+    check_operand(max, input)
     return call(clamp_between, out, input, min, max)
 
 

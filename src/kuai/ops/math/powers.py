@@ -7,6 +7,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, category, result_dtype
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, floating, kind_of, refuse, together
+from kuai.ops.known_values import check_operand
 
 
 @op(inplace=True, grad="PowBackward0")
@@ -95,6 +96,7 @@ def pow(input, exponent, *, out=None):
     if isinstance(exponent, Tensor):
         return call(power_general, out, input, exponent)
     _check_integer_power(input, exponent)
+    check_operand(exponent, input)
     if isinstance(exponent, (int, float)) and exponent in _FIXED_EXPONENTS:
         return call(power_fixed, out, input, exponent)
     return call(power_of_number, out, input, exponent)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.known_values import check_fits
 
 _COMBINATIONS = """Supported combinations for non-constant padding:
   - 2D or 3D input: padding size = 2 (pads last dimension)
@@ -128,6 +129,7 @@ def pad(input, pad, mode="constant", value=None):
     """
     pad = tuple(int(amount) for amount in pad)
     if mode == "constant":
+        check_fits(value or 0, input.dtype.jax)
         return _pad_constant(input, pad, 0.0 if value is None else value)
     if mode not in _BORDERS:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
