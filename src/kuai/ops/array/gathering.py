@@ -8,6 +8,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.scattered_products import multiplied_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.known_values import check_fits, check_within
@@ -91,6 +92,9 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
     if mean:
         start = jnp.ones if include_self else jnp.zeros
         count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
+    if how == "multiply" and target.dtype.kind in "fV":
+        made = multiplied_at(widened(target), widened(source), spots, include_self)
+        return made.astype(input.dtype).reshape(input.shape)
     if not include_self:
         target = target.at[spots].set(_neutral(how, target.dtype), mode="drop")
     adds = how in ("add", "multiply")

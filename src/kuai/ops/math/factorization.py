@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.elementwise import FLOATING, kind_of
+from kuai.ops.math.eigenvectors import eigenpairs
 from kuai.ops.return_types import return_type
 
 _QR = return_type("linalg_qr", "Q", "R")
@@ -369,7 +370,7 @@ def eig(A: Array):
         >>> kuai.linalg.eig(kuai.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
         tensor([2.+0.j, 1.+0.j])
     """
-    return tuple(jnp.linalg.eig(_matrices("linalg.eig", A)))
+    return eigenpairs(_matrices("linalg.eig", A))
 
 
 @op(export="linalg.eigvals", autocast={"cpu": "float32"})

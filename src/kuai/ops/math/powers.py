@@ -8,6 +8,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, category, result_dtype
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, floating, kind_of, refuse, together
 from kuai.ops.known_values import check_operand
+from kuai.ops.math import slopes
 
 
 @op(inplace=True, grad="PowBackward0")
@@ -70,7 +71,7 @@ def to_dtype_of_power(input, exponent):
 def power_of_number(input: Array, exponent: Number):
     """A power whose exponent is a number that travels as an input."""
     input, exponent = together(input, exponent)
-    return jnp.power(input, jax.lax.stop_gradient(exponent))
+    return slopes.power(input, jax.lax.stop_gradient(exponent))
 
 
 @op(function=False, method=False, name="pow", grad="PowBackward1", autocast={"cuda": "float32"})
@@ -78,7 +79,7 @@ def power_general(input: Array | Number, exponent: Array | Number):
     """A power of which both may be tensors."""
     input, exponent = together(input, exponent)
     refuse("pow", input, BOOL)
-    return jnp.power(input, exponent)
+    return slopes.power(input, exponent)
 
 
 @composite(inplace=True)
@@ -125,4 +126,4 @@ def power_in_double(input: Array | Number, exponent: Array | Number):
     """A power of doubles."""
     wide = jnp.dtype("complex128" if COMPLEX in (kind_of(input), kind_of(exponent)) else "float64")
     input, exponent = together(cast(input, wide), cast(exponent, wide))
-    return jnp.power(input, exponent)
+    return slopes.power(input, exponent)

@@ -292,8 +292,21 @@ def logsumexp(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool = F
     """
     input = floating(input)
     axis = normalize_dims(dim, input.ndim)
-    total = functools.partial(jax.scipy.special.logsumexp, axis=axis, keepdims=keepdim)
-    return in_wide(total, input)
+    return in_wide(lambda wide: _log_sum_exp(wide, axis, keepdim), input)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _log_sum_exp(input, axis, keepdim):
+    return jax.scipy.special.logsumexp(input, axis=axis, keepdims=keepdim)
+
+
+@_log_sum_exp.defjvp
+def _log_sum_exp_jvp(axis, keepdim, primals, tangents):
+    """The change is the mean weighted by eˣ / Σ eˣ; of nothing but -inf it is 0, and not nan."""
+    total = _log_sum_exp(*primals, axis, True)
+    weights = jnp.exp(primals[0] - jnp.where(total == -jnp.inf, 0, total))
+    change = jnp.sum(weights * tangents[0], axis, keepdims=keepdim)
+    return total if keepdim else jnp.squeeze(total, axis), change
 
 
 # Truth --------------------------------------------------------------------------------------------

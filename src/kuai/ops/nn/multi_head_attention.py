@@ -17,7 +17,7 @@ from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
-from kuai.ops.nn.attention import attend, dropped, scores_of
+from kuai.ops.nn.attention import attend, dropped, safe_softmax, scores_of
 from kuai.ops.nn.softmax import _softmax
 
 
@@ -141,7 +141,8 @@ def _apply(random_key, arrays, names, options, p):
     mask = _merged_mask(given, options)
     scale = 1 / math.sqrt(query.shape[-1])
     if options.need_weights:
-        weights = _softmax(scores_of(query * jnp.asarray(scale, query.dtype), key, mask), -1)
+        scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
+        weights = _softmax(scores, -1) if mask is None else safe_softmax(scores)
         weights = dropped(random_key, weights, p)  # (N·H, L, S)
         attended = weights @ value
     else:
