@@ -331,7 +331,8 @@ def nonzero(input, *, as_tuple=False):
     if as_tuple:
         found = np.nonzero(array if array.ndim else array[None])
         return tuple(from_array(part.astype(np.int64), input.device) for part in found)
-    return from_array(np.argwhere(array).astype(np.int64).reshape(-1, array.ndim), input.device)
+    found = np.stack(np.nonzero(array), -1) if array.ndim else np.zeros((int(array != 0), 0))
+    return from_array(found.astype(np.int64), input.device)
 
 
 @composite

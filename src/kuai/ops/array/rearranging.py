@@ -177,6 +177,8 @@ def roll(input: Array, shifts: tuple, dims: tuple = ()):
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
         )
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     return jnp.roll(input, shifts, tuple(normalize_dim(d, input.ndim) for d in dims))
 
 
@@ -275,6 +277,12 @@ def block_diag(*tensors):
 @op(function=False, method=False, grad="BlockDiagBackward0")
 def blocks_on_diagonal(tensors: Sequence[Array]):
     """Matrices along the diagonal of a larger one."""
+    for number, tensor in enumerate(tensors):
+        if tensor.ndim > 2:
+            raise RuntimeError(
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                f"{number} has {tensor.ndim} dimensions"
+            )
     kind = result_dtype(*tensors)
     blocks = [cast(jnp.atleast_2d(tensor), kind) for tensor in tensors]
     made = jnp.zeros((sum(b.shape[0] for b in blocks), sum(b.shape[1] for b in blocks)), kind)

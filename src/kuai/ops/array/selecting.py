@@ -92,7 +92,9 @@ def unfold(self, dimension, size, step):
         )
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
-    return windows.unfolded(self if shape else unsqueeze(self, 0), dim, int(size), int(step))
+    if not shape:
+        return unsqueeze(self, 0)[: int(size)]
+    return windows.unfolded(self, dim, int(size), int(step))
 
 
 # Repetition without copying -----------------------------------------------------------------------

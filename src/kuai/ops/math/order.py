@@ -66,7 +66,7 @@ def median_all(input: Array, ignore_nan: bool):
 @op(function=False, method=False, name="median", grad="MedianBackward1", result=MedianResult)
 def median_along(input: Array, dim: int, keepdim: bool):
     """The lower median along a dimension, and where it is."""
-    return _middle(input, normalize_dim(dim, input.ndim), keepdim, False)
+    return _middle(input, _filled_axis("median", input, dim), keepdim, False)
 
 
 @op(
@@ -78,7 +78,7 @@ def median_along(input: Array, dim: int, keepdim: bool):
 )
 def nanmedian_along(input: Array, dim: int, keepdim: bool):
     """The lower median of what is not NaN along a dimension, and where it is."""
-    return _middle(input, normalize_dim(dim, input.ndim), keepdim, True)
+    return _middle(input, _filled_axis("median", input, dim), keepdim, True)
 
 
 @composite
@@ -103,6 +103,14 @@ def nanmedian(input, dim=None, keepdim=False):
     return median_all(input, True) if dim is None else nanmedian_along(input, dim, keepdim)
 
 
+def _filled_axis(name, input, dim):
+    """The dimension counted from the front; PyTorch's error if it has nothing to choose from."""
+    axis = normalize_dim(dim, input.ndim)
+    if input.ndim and input.shape[axis] == 0:
+        raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+    return axis
+
+
 @op(result=KthvalueResult)
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
     """The k-th smallest element along a dimension (k counts from 1), and where it is.
@@ -113,7 +121,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
         values=tensor(2.),
         indices=tensor(2))
     """
-    axis = normalize_dim(dim, input.ndim)
+    axis = _filled_axis("kthvalue", input, dim)
     if not 1 <= k <= (input.shape[axis] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     return _at_rank(input, k - 1, axis, keepdim)
@@ -129,7 +137,7 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False):
         values=tensor(1),
         indices=tensor(3))
     """
-    axis = normalize_dim(dim, input.ndim)
+    axis = _filled_axis("mode", input, dim)
     if input.ndim == 0:
         return input, jnp.zeros((), jnp.int64)
     indices = _mode_index(jnp.moveaxis(jax.lax.stop_gradient(input), axis, -1))
@@ -162,7 +170,11 @@ def quantile_of(
         raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if q.dtype != input.dtype:
         raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
-    axis = None if dim is None else normalize_dim(dim, input.ndim)
+    if input.size == 0:
+        raise RuntimeError("quantile() input tensor must be non-empty")
+    if q.ndim > 1:
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
+    axis = normalize_dim(dim, input.ndim) if dim is not None and input.ndim else None
     find = jnp.nanquantile if ignore_nan else jnp.quantile
     return promote(find(input, q, axis, method=interpolation, keepdims=keepdim))
 

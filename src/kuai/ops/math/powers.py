@@ -6,7 +6,17 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, category, result_dtype
-from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, floating, kind_of, refuse, together
+from kuai.ops.elementwise import (
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    INTEGER,
+    call,
+    floating,
+    kind_of,
+    refuse,
+    together,
+)
 from kuai.ops.known_values import check_operand
 from kuai.ops.math import slopes
 
@@ -79,7 +89,16 @@ def power_general(input: Array | Number, exponent: Array | Number):
     """A power of which both may be tensors."""
     input, exponent = together(input, exponent)
     refuse("pow", input, BOOL)
+    if kind_of(input) == INTEGER:
+        return _whole_power(input, exponent)
     return slopes.power(input, exponent)
+
+
+def _whole_power(input, exponent):
+    """A power of integers: with a negative exponent the integer part of it, 1, -1 or 0."""
+    power = jnp.power(input, jnp.maximum(exponent, 0))
+    odd = jnp.where(exponent % 2 == 0, 1, input)
+    return jnp.where(exponent < 0, jnp.where(abs(input) == 1, odd, 0), power).astype(input.dtype)
 
 
 @composite(inplace=True)

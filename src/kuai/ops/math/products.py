@@ -295,8 +295,13 @@ def _check_batches(first, second, count) -> None:
 def _add_product(input, product, beta, alpha):
     """beta * input + alpha * product, with torch's complaint if `input` does not expand."""
     input = _expand(input, product.shape)
-    kind = product.dtype
-    return cast(beta, kind) * input + cast(alpha, kind) * product
+    return _times(beta, input, product.dtype) + _times(alpha, product, product.dtype)
+
+
+def _times(factor, array, kind):
+    """The product, and 0 of a factor of 0: what stood in its place may have been nan."""
+    factor = cast(factor, kind)
+    return jnp.where(factor == 0, jnp.zeros((), kind), factor * array)
 
 
 def _expand(input, shape):

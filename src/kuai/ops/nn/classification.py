@@ -209,7 +209,7 @@ def _soft_target(input, target, weight, reduction, label_smoothing, axis):
         products = products * _class_weights(weight, scores, axis)
     loss = -summed(products, axis)
     if reduction == "mean":
-        return (summed(widened(loss)) / max(1, loss.size)).astype(loss.dtype)
+        return (summed(widened(loss)) / jnp.float32(loss.size)).astype(loss.dtype)
     return reduced(loss, reduction)
 
 

@@ -151,7 +151,7 @@ def _apply(random_key, arrays, names, options, p):
     output = _linear(joined, given["out_proj_weight"], given.get("out_proj_bias"))
     if not options.need_weights:
         return output
-    weights = weights.reshape(batch, options.heads, length, -1)
+    weights = weights.reshape(batch, options.heads, length, weights.shape[-1])
     return output, jnp.mean(weights, axis=1) if options.average else weights
 
 

@@ -16,7 +16,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, wide_dtype, widened
-from kuai.ops.dimensions import size_of
+from kuai.ops.dimensions import normalize_dims, size_of
 from kuai.ops.native import channels_last
 
 # The common core ----------------------------------------------------------------------------------
@@ -102,12 +102,17 @@ def _batch_norm_training(
     count = size_of(input.shape, axes)
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     statistics = ((running_mean, mean), (running_var, unbiased))
-    moved = [_moved(old, new, momentum) for old, new in statistics if old is not None]
+    moved = [_moved(old, new, momentum, count) for old, new in statistics if old is not None]
     return (output, *moved) if moved else output
 
 
-def _moved(old, new, momentum):
-    """The exponential moving average, one step on; no gradient goes through it."""
+def _moved(old, new, momentum, count):
+    """The exponential moving average, one step on; no gradient goes through it.
+
+    An empty batch has no mean: nothing is moved.
+    """
+    if not count:
+        return jax.lax.stop_gradient(old)
     new = jax.lax.stop_gradient(new.reshape(old.shape)).astype(old.dtype)
     factor = jnp.asarray(momentum).astype(old.dtype)
     return jax.lax.stop_gradient(old * (1 - factor) + new * factor)
@@ -253,8 +258,12 @@ def _instance_norm_op(
     output, mean, variance = standardize(widened(input), axes, eps)
     output = _affine(output, weight, bias, shape, input.dtype)
     count = size_of(input.shape, axes)
-    pairs = ((running_mean, mean), (running_var, variance * (count / (count - 1))))
-    moved = [_moved(old, jnp.mean(new, 0), momentum) for old, new in pairs if old is not None]
+    factor = count / (count - 1) if count > 1 else jnp.nan
+    pairs = ((running_mean, mean), (running_var, variance * factor))
+    there = count * input.shape[0]
+    moved = [
+        _moved(old, jnp.mean(new, 0), momentum, there) for old, new in pairs if old is not None
+    ]
     return (output, *moved) if moved else output
 
 
@@ -353,7 +362,8 @@ def _group_norm_op(
                 f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
             )
     _refuse_integers("GroupNormKernelImpl", input)
-    grouped = widened(input).reshape(sizes[0], num_groups, -1)
+    each = size_of(sizes, range(1, len(sizes))) // num_groups
+    grouped = widened(input).reshape(sizes[0], num_groups, each)
     output = standardize(grouped, (2,), eps)[0].reshape(input.shape)
     shape = (1, -1, *(1 for _ in sizes[2:]))
     return _affine(output, weight, bias, shape, input.dtype)
@@ -419,7 +429,8 @@ def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
 
 
 def vector_norm(x, p, dim, keepdims=False):
-    """The p-norm along dimensions, whose derivative at 0 is 0."""
+    """The p-norm along dimensions, whose derivative at 0 is 0; a 0-d array is a vector of one."""
+    dim = normalize_dims(dim, x.ndim)
     if wide_dtype(x.dtype) != x.dtype:
         return in_wide(lambda wide: vector_norm(wide, p, dim, keepdims), x)
     if p == float("inf"):
