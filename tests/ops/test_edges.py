@@ -105,6 +105,9 @@ CALLS = {
     "MultiheadAttention": lambda t, F: t.nn.MultiheadAttention(2, 1)(*[t.ones(3, 0, 2)] * 3)[1],
     "unfold": lambda t, F: (t.tensor(1.0).unfold(0, 1, 1), t.tensor(1.0).unfold(0, 0, 1)),
     "nonzero": lambda t, F: (t.tensor(1.0).nonzero(), t.tensor(0.0).argwhere()),
+    "where": lambda t, F: (t.where(t.tensor(1.0)), t.where(t.tensor(0.0))),
+    "vecdot": lambda t, F: t.linalg.vecdot(t.tensor(2.0), t.tensor(3.0)),
+    "cat": lambda t, F: t.cat(t.ones(2)),
     "unique_consecutive": lambda t, F: t.unique_consecutive(t.ones(0)),
     "combinations": lambda t, F: t.combinations(t.ones(3), 0),
     "searchsorted": lambda t, F: (

@@ -270,9 +270,8 @@ def where(condition, input=None, other=None, *, out=None):
         tensor([0., 2.])
     """
     if input is None and other is None:
-        return tuple(
-            from_array(i, condition.device) for i in np.nonzero(condition.detach().numpy())
-        )
+        found = np.nonzero(np.atleast_1d(condition.detach().numpy()))
+        return tuple(from_array(i, condition.device) for i in found)
     if input is None or other is None:
         raise TypeError("where() needs both input and other, or neither of them")
     check_operand(input, other)

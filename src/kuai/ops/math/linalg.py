@@ -9,7 +9,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import summed
-from kuai.ops.dimensions import normalize_dim
+from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
 from kuai.ops.math.contraction import vector_cross
 from kuai.ops.math.norms import vector_norm_of, vector_norm_over
@@ -211,7 +211,7 @@ def vecdot(x: Array, y: Array, *, dim: int = -1):
         >>> kuai.linalg.vecdot(kuai.ones(2, 3), kuai.ones(2, 3))
         tensor([3., 3.])
     """
-    return summed(jnp.conj(x) * y, normalize_dim(dim, x.ndim))
+    return summed(jnp.conj(x) * y, normalize_dims(dim, x.ndim))
 
 
 @op(export="linalg.cross")
