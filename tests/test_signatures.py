@@ -41,7 +41,6 @@ REASONS = {
         name: "no out_dtype" for name in ("addmm", "baddbmm", "bmm", "mm")
     },
     "given by place in PyTorch, by name here: one function stands for two of PyTorch's": {
-        "poisson": "generator only by name",
         "rrelu": "no generator",
         "rrelu_": "no generator",
     },
