@@ -23,7 +23,7 @@ def eigh(A: Tensor, UPLO: _str = 'L', *, out: Any = None) -> return_types.linalg
 def eigvals(A: Tensor, *, out: Any = None) -> Tensor: """The complex eigenvalues of square matrices (on the CPU only)."""
 def eigvalsh(A: Tensor, UPLO: _str = 'L', *, out: Any = None) -> Tensor: """The eigenvalues of symmetric or Hermitian matrices, rising."""
 def inv(A: Tensor, *, out: Any = None) -> Tensor: """The inverse of square matrices."""
-def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: Any = None, out: Any = None) -> tuple[Tensor, Tensor, Tensor, Tensor]: """The X for which `A X - B` is smallest in the Frobenius norm."""
+def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: Any = None, out: Any = None) -> return_types.linalg_lstsq: """The X for which `A X - B` is smallest in the Frobenius norm."""
 def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
 def matrix_norm(A: Any, ord: Any = 'fro', dim: Any = ..., keepdim: Any = False, *, dtype: Any = None, out: Any = None) -> Tensor: ...
 def matrix_power(A: Tensor, n: _int, *, out: Any = None) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.known_values import known
@@ -181,7 +180,7 @@ def least_squares(A: Array, B: Array, rcond: float | None, driver: str):
 
 
 @composite(export="linalg.lstsq", autocast={"cpu": "float32"})
-def lstsq(A, B, rcond=None, *, driver=None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def lstsq(A, B, rcond=None, *, driver=None) -> _LSTSQ:
     """The X for which `A X - B` is smallest in the Frobenius norm.
 
     Args:
