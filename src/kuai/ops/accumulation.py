@@ -7,13 +7,15 @@ makes nothing of that forward, and the sum that is its transpose is in float32.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 __all__ = ["averaged", "in_wide", "spread", "summed", "wide_dtype", "widened"]
 
 
 def wide_dtype(kind):
     """The dtype that numbers of a dtype are added in: float32 for 16-bit and 8-bit floats."""
-    return jnp.float32 if jnp.issubdtype(kind, jnp.floating) and kind.itemsize < 4 else kind
+    is_narrow = jnp.issubdtype(kind, jnp.floating) and kind.itemsize < 4
+    return np.dtype(np.float32) if is_narrow else kind
 
 
 def widened(array: jax.Array) -> jax.Array:
