@@ -45,7 +45,6 @@ REASONS = {
         "nn.functional.fractional_max_pool3d": "_random_samples is number 5, not 3",
     },
     "given by place in PyTorch, by name here: one function stands for two of PyTorch's": {
-        "poisson": "generator only by name",
         "rrelu": "no generator",
         "rrelu_": "no generator",
     },

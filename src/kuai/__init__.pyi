@@ -716,7 +716,7 @@ pi: _float
 def pinverse(input: Any, rcond: Any = 1e-15, *, out: Any = None) -> Tensor: """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
 def pixel_shuffle(input: Tensor, upscale_factor: _int, *, out: Any = None) -> Tensor: """Every r² channels become one of r times the height and width."""
 def pixel_unshuffle(input: Tensor, downscale_factor: _int, *, out: Any = None) -> Tensor: """Every r by r pixels become r² channels: the inverse of `pixel_shuffle`."""
-def poisson(input: Tensor, *, generator: Any = None, out: Any = None) -> Tensor: """Poisson distributed numbers with the rates in `input`."""
+def poisson(input: Any, generator: Any = None, *, out: Any = None) -> Tensor: """Poisson distributed numbers with the rates in `input`."""
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor: """Complex numbers with the given absolute values and angles."""
 def polygamma(n: Any, input: Any, *, out: Any = None) -> Tensor: """The n-th derivative of `digamma` at each element."""
 def positive(input: Any, *, out: Any = None) -> Tensor: """`+input`: the input itself."""

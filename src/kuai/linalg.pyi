@@ -32,7 +32,7 @@ def inv_ex(A: Any, *, check_errors: Any = False, out: Any = None) -> return_type
 def ldl_factor(A: Any, *, hermitian: Any = False, out: Any = None) -> return_types.linalg_ldl_factor: """L and D of `A = L D Lᵀ` in one matrix, and the pivots, for a symmetric A; no derivative."""
 def ldl_factor_ex(A: Any, *, hermitian: Any = False, check_errors: Any = False, out: Any = None) -> return_types.linalg_ldl_factor_ex: """`ldl_factor`, and for each matrix 0 or the number of the first zero of D."""
 def ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: Any = False, out: Any = None) -> Tensor: """The X with `A X = B` for a matrix factored by `linalg.ldl_factor`."""
-def lstsq(A: Tensor, B: Tensor, rcond: _float | None = None, *, driver: _str | None = None, out: Any = None) -> return_types.linalg_lstsq: """The X for which `A X - B` is smallest in the Frobenius norm."""
+def lstsq(A: Any, B: Any, rcond: Any = None, *, driver: Any = None, out: Any = None) -> return_types.linalg_lstsq: """The X for which `A X - B` is smallest in the Frobenius norm."""
 def lu(A: Tensor, *, pivot: _bool = True, out: Any = None) -> return_types.linalg_lu: """The permutation P, the lower L and the upper triangular U with `A = P L U`."""
 def lu_factor(A: Any, *, pivot: Any = True, out: Any = None) -> return_types.linalg_lu_factor: """L and U of `A = P L U` in one matrix, and the pivots that P stands for."""
 def lu_factor_ex(A: Any, *, pivot: Any = True, check_errors: Any = False, out: Any = None) -> return_types.linalg_lu_factor_ex: """`lu_factor`, and for each matrix the number of U's first zero, or 0 if there is none."""

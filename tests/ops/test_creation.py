@@ -154,3 +154,12 @@ def test_gradcheck_finds_a_wrong_gradient():
         kuai.autograd.gradcheck(Wrong.apply, x)
     assert not kuai.autograd.gradcheck(Wrong.apply, x, raise_exception=False)
     assert kuai.autograd.gradgradcheck(lambda v: v**3, x)
+
+
+@pytest.mark.parametrize("t", [kuai, torch])
+def test_floats_are_not_rounded_on_their_way_to_another_dtype(t):
+    assert t.tensor([0.1, 1e-300], dtype=t.float64).tolist() == [0.1, 1e-300]
+    assert t.tensor(0.1, dtype=t.float64).item() == 0.1
+    assert t.tensor(16777217.0, dtype=t.int64).item() == 16777217
+    assert t.tensor([0.1 + 0.2j], dtype=t.complex128).tolist() == [0.1 + 0.2j]
+    assert t.tensor([1e300]).item() == float("inf")

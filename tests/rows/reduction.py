@@ -116,6 +116,8 @@ _RUNNING = [
 
 _ORDER = [
     *_over("median", DISTINCT, PLACES),
+    Row("median ties", lambda t, x: (x.median(), x.nanmedian(), t.median(x[0])), TIES),
+    Row("median of NaN", lambda t, x: (x.median(), x.nanmedian()), WITH_NAN),
     *_over("nanmedian", A(values=[[1.0, NAN, 3.0], [2.0, 5.0, 1.0]]), PLACES),
     Row("median NaN", lambda t, x: (x.median(), x.median(1).values), WITH_NAN, grad=False),
     Row("kthvalue", lambda t, x: (*t.kthvalue(x, 2), *x.kthvalue(1, 0, keepdim=True)), DISTINCT),

@@ -7,6 +7,7 @@ connected to the inputs.
 from typing import Any
 
 from kuai import func as transforms
+from kuai.autograd.strictness import as_tensors, check_single, check_strict, check_vectors
 from kuai.engine.tensor import Tensor, modes
 from kuai.ops.array.creation import ones_like
 
@@ -27,6 +28,7 @@ def _run(transform, inputs, create_graph):
     """`transform(*inputs)`, connected to the inputs only if asked for."""
     inputs = _as_tuple(inputs)
     if create_graph:
+        inputs = tuple(x if x.requires_grad else x.detach().requires_grad_() for x in inputs)
         with modes.enable_grad():
             return transform(*inputs)
     return _detached(transform(*_detached(inputs)))
@@ -46,6 +48,51 @@ def _default_v(output):
     )
 
 
+def _default_input_v(inputs):
+    if len(inputs) == 1 and inputs[0].numel() == 1:
+        return ones_like(inputs[0])
+    raise RuntimeError(
+        "The vector v can only be None if the input to the user-provided function is a single "
+        "Tensor with a single element."
+    )
+
+
+def _of_tensors(func, name):
+    """The function, with PyTorch's error if it returns anything but tensors."""
+
+    def checked(*inputs):
+        outputs = func(*inputs)
+        as_tensors(outputs, "outputs of the user-provided function", name)
+        return outputs
+
+    return checked
+
+
+def _check_strategy(create_graph, strict, vectorize, strategy):
+    """PyTorch's errors for combinations that it does not have."""
+    forward = strategy == "forward-mode"
+    for wrong, what, other in (
+        (create_graph and forward, "create_graph=True", '`strategy="forward-mode"`'),
+        (strict and forward, "strict=True", '`strategy="forward-mode"`'),
+    ):
+        if wrong:
+            raise NotImplementedError(
+                f"torch.autograd.functional.jacobian: `{what}` and {other} are not supported "
+                f"together (yet). Please either set `{what.replace('True', 'False')}` or "
+                '`strategy="reverse-mode"`.'
+            )
+    if strict and vectorize:
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not "
+            "supported together. Please either set `strict=False` or `vectorize=False`."
+        )
+    if forward and not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian is"
+            "only implemented for `vectorize=True`."
+        )
+
+
 def vjp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
     """The value of a function, and the product of `v` with its Jacobian.
 
@@ -54,8 +101,14 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
         (tensor([0., 0.]), tensor([1., 1.]))
     """
 
+    given = as_tensors(inputs, "user-provided inputs", "vjp")
+    if strict:
+        check_strict(func, given, create_graph, "vjp")
+
     def transform(*inputs):
-        output, pull_back = transforms.vjp(func, *inputs)
+        output, pull_back = transforms.vjp(_of_tensors(func, "vjp"), *inputs)
+        if v is not None:
+            check_vectors(as_tensors(v, "v", "vjp"), _as_tuple(output))
         return output, pull_back(_default_v(output) if v is None else v)
 
     output, found = _run(transform, inputs, create_graph)
@@ -70,9 +123,15 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
         (tensor([0., 0.]), tensor([1., 1.]))
     """
 
+    given = as_tensors(inputs, "inputs", "jvp")
+    if v is not None:
+        check_vectors(as_tensors(v, "v", "jvp"), given)
+    if strict:
+        check_strict(func, given, create_graph, "jvp")
+
     def transform(*inputs):
-        given = (_default_v(inputs[0]),) if v is None else _as_tuple(v)
-        return transforms.jvp(func, inputs, given)
+        given = (_default_input_v(inputs),) if v is None else _as_tuple(v)
+        return transforms.jvp(_of_tensors(func, "jvp"), inputs, given)
 
     return _run(transform, inputs, create_graph)
 
@@ -83,7 +142,9 @@ def jacobian(
     """The Jacobian of a function: for several outputs and inputs a tuple of tuples.
 
     Args:
-        strategy: "reverse-mode" or "forward-mode"; both are vectorised.
+        strict: refuse a function whose results do not depend on an input.
+        vectorize: all rows at once, which is done in any case; forward mode asks for it.
+        strategy: "reverse-mode" or "forward-mode".
 
     Example:
         >>> kuai.autograd.functional.jacobian(lambda x: x * x, kuai.tensor([1.0, 2.0]))
@@ -96,6 +157,11 @@ def jacobian(
             'function has more outputs than inputs, "forward-mode" tends to be more performant. '
             'Otherwise, prefer to use "reverse-mode".'
         )
+    given = as_tensors(inputs, "inputs", "jacobian")
+    _check_strategy(create_graph, strict, vectorize, strategy)
+    if strict:
+        check_strict(func, given, create_graph, "jacobian")
+    func = _of_tensors(func, "jacobian")
     make = transforms.jacfwd if strategy == "forward-mode" else transforms.jacrev
     chosen = tuple(range(len(inputs))) if isinstance(inputs, tuple) else 0
     return _run(make(func, chosen), inputs, create_graph)
@@ -116,23 +182,39 @@ def hessian(
         tensor([[ 6.,  0.],
                 [ 0., 12.]])
     """
+    given = as_tensors(inputs, "inputs", "hessian")
+    _check_strategy(False, False, vectorize, outer_jacobian_strategy)
+    if strict:
+        check_strict(func, given, create_graph, "hessian")
     chosen = tuple(range(len(inputs))) if isinstance(inputs, tuple) else 0
 
     def scalar(*arguments):
-        return func(*arguments).reshape(())
+        output = func(*arguments)
+        check_single(output, "hessian")
+        return output.reshape(())
 
     return _run(transforms.hessian(scalar, chosen), inputs, create_graph)
 
 
-def _second(func, inputs, v, create_graph):
+def _second(func, inputs, v, create_graph, strict, name):
     """The value, and the product of the (symmetric) Hessian with `v`."""
+    tensors = as_tensors(inputs, "inputs", name)
+    if v is not None:
+        check_vectors(as_tensors(v, "v", name), tensors)
+    if strict:
+        check_strict(func, tensors, create_graph, name)
+
+    def scalar(*arguments):
+        output = func(*arguments)
+        check_single(output, name)
+        return output.reshape(())
 
     def transform(*inputs):
-        given = (_default_v(inputs[0]),) if v is None else _as_tuple(v)
+        given = (_default_input_v(inputs),) if v is None else _as_tuple(v)
 
         def gradient(*arguments):
             numbers = tuple(range(len(arguments)))
-            return transforms.grad_and_value(lambda *a: func(*a).reshape(()), numbers)(*arguments)
+            return transforms.grad_and_value(scalar, numbers)(*arguments)
 
         (_, output), pull_back = transforms.vjp(gradient, *inputs)
         return output, pull_back((given, output.new_zeros(())))
@@ -149,7 +231,7 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
         >>> kuai.autograd.functional.hvp(square, kuai.ones(2), kuai.ones(2))
         (tensor(2.), tensor([2., 2.]))
     """
-    return _second(func, inputs, v, create_graph)
+    return _second(func, inputs, v, create_graph, strict, "hvp")
 
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
@@ -160,4 +242,4 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
         >>> kuai.autograd.functional.vhp(square, kuai.ones(2), kuai.ones(2))
         (tensor(2.), tensor([2., 2.]))
     """
-    return _second(func, inputs, v, create_graph)
+    return _second(func, inputs, v, create_graph, strict, "vhp")

@@ -1,10 +1,13 @@
 """What element-by-element operations share: operands brought together, dtypes refused."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import cast, category, promote, scalar_name
+from kuai.ops.accumulation import spread, wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
 
 BOOL, INTEGER, FLOATING, COMPLEX = range(4)
@@ -17,8 +20,29 @@ def together(*values, to_float: bool = False) -> tuple[jax.Array, ...]:
         >>> [x.dtype.name for x in together(jax.numpy.ones(3, "float32"), 2)]
         ['float32', 'float32']
     """
-    broadcast_shapes(*(getattr(value, "shape", ()) for value in values))
-    return promote(*values, to_float=to_float)
+    shape = broadcast_shapes(*(getattr(value, "shape", ()) for value in values))
+    promoted = promote(*values, to_float=to_float)
+    if len(values) == 1 or wide_dtype(promoted[0].dtype) == promoted[0].dtype:
+        return promoted
+    return tuple(map(functools.partial(_spread, shape=shape), values, promoted))
+
+
+def _spread(value, array, shape):
+    """A tensor is broadcast here, where its gradient is added in float32; a number has none."""
+    is_number = not hasattr(value, "dtype") or getattr(value, "weak_type", False)
+    return array if is_number else spread(array, shape)
+
+
+def times_number(function, *values, to_float: bool = False) -> jax.Array:
+    """`function` of two operands; 16-bit numbers meet a Python number in float32, as in PyTorch.
+
+    A loss scale of 65,536 is infinite in float16, and what it scales need not be.
+    """
+    promoted = together(*values, to_float=to_float)
+    kind = promoted[0].dtype
+    if wide_dtype(kind) == kind or not any(getattr(value, "weak_type", False) for value in values):
+        return function(*promoted)
+    return function(*(cast(value, wide_dtype(kind)) for value in values)).astype(kind)
 
 
 def floating(value) -> jax.Array:

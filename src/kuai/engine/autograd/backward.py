@@ -7,11 +7,13 @@ Gradients are tensors; with `create_graph` the backward operations are recorded 
 
 import contextlib
 import heapq
+import warnings
 
 import jax.numpy as jnp
 
 from kuai.engine.autograd import blocks
 from kuai.engine.autograd.batching import vectorize
+from kuai.engine.autograd.returned import check_hook_result, name_of_hook
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, devices, method, modes, views, wrap
@@ -21,6 +23,12 @@ from kuai.engine.tensor.tensor import set_grad
 __all__ = ["add_gradients", "backward", "grad", "walk"]
 
 _NEAR = 16  # nodes
+_CYCLE = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter "
+    "and its gradient which can cause a memory leak. We recommend using autograd.grad when "
+    "creating the graph to avoid this. If you have to use this function, make sure to reset the "
+    ".grad fields of your parameters to None after use to break the cycle and avoid the leak."
+)
 _add = Operation("add_gradients", "AddBackward0")
 
 
@@ -56,6 +64,8 @@ def run_backward(
             "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
             "transforms."
         )
+    if create_graph:
+        warnings.warn(_CYCLE, stacklevel=3)
     roots = _as_list(tensors)
     arriving = _first_gradients(roots, _as_list(grad_tensors, len(roots)))
     keep = create_graph if retain_graph is None else retain_graph
@@ -102,6 +112,8 @@ def grad(
             "allow_unused=False."
         )
     roots, wanted = _as_list(outputs), _as_list(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     arriving = _first_gradients(roots, _as_list(grad_outputs, len(roots)))
     keep = create_graph if retain_graph is None else retain_graph
     edges = [_input_edge(tensor) for tensor in wanted]
@@ -314,15 +326,31 @@ def _leads_to(wanted, since):
 def _run_pre_hooks(node, cotangents):
     for hook in tuple(node.pre_hooks.values()):
         changed = hook(tuple(cotangents))
-        cotangents = cotangents if changed is None else _as_list(changed)
+        cotangents = cotangents if changed is None else _replaced(hook, cotangents, changed)
     return cotangents
 
 
 def _run_hooks(node, made, cotangents):
     for hook in tuple(node.hooks.values()):
         changed = hook(tuple(made), tuple(cotangents))
-        made = made if changed is None else _as_list(changed)
+        made = made if changed is None else _replaced(hook, made, changed)
     return made
+
+
+def _replaced(hook, gradients, changed):
+    """What a node's hook returned instead of the gradients, after a look at it."""
+    if not isinstance(changed, (Tensor, tuple, list)):
+        raise TypeError(f"expected tuple, but hook returned '{type(changed).__name__}'")
+    changed = _as_list(changed)
+    if len(changed) != len(gradients):
+        raise RuntimeError(
+            f"hook '{name_of_hook(hook)}' has returned an incorrect number of values "
+            f"(got {len(changed)}, but expected {len(gradients)})"
+        )
+    for before, after in zip(gradients, changed, strict=True):
+        if before is not None and after is not None:
+            check_hook_result(hook, before, after)
+    return changed
 
 
 def _run_output_hooks(node, gathered):
@@ -333,6 +361,7 @@ def _run_output_hooks(node, gathered):
         for hook in tuple(hooks.values()):
             changed = hook(gradient)
             if changed is not None:
+                check_hook_result(hook, gradient, changed)
                 gradient = changed
         gathered[output] = gradient
 
@@ -340,7 +369,9 @@ def _run_output_hooks(node, gathered):
 def _retain(node, gathered):
     for output, reference in node.retained.items():
         tensor = reference()
-        if tensor is not None and gathered.get(output) is not None:
+        if tensor is None or edge_of(tensor) != (node, output):
+            continue  # it was changed in place, and stands for another node's output
+        if gathered.get(output) is not None:
             held = tensor.grad
             made = gathered[output]
             tensor.grad = made if held is None else add_gradients(held, made)

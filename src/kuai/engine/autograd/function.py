@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kuai.engine.autograd.returned import fitted
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, modes, wrap
 from kuai.engine.tensor.views import outline
@@ -101,7 +102,7 @@ class Function:
         if not any(ctx.needs_input_grad):
             return outputs
         made = outputs if isinstance(outputs, tuple) else (outputs,)
-        node = FunctionNode(cls, ctx, edges, made)
+        node = FunctionNode(cls, ctx, edges, made, args)
         node.block = modes.state.block
         boxes = tuple(
             _attach(ctx, node, number, output, args) for number, output in enumerate(made)
@@ -143,11 +144,12 @@ def _attach(ctx, node, number, output, args):
 class FunctionNode(Node):
     """The node of a user's `Function`."""
 
-    def __init__(self, cls, ctx, edges, outputs):
+    def __init__(self, cls, ctx, edges, outputs, inputs):
         super().__init__(f"{cls.__name__}Backward", edges)
         self.cls, self.ctx = cls, ctx
         self.count = len(outputs)
         self.avals = [_aval(o) if isinstance(o, Tensor) else None for o in outputs]
+        self.inputs = [_shape_and_dtype(i) if isinstance(i, Tensor) else None for i in inputs]
 
     def apply(self, cotangents, create_graph):
         if self.ctx._saved is None:
@@ -162,7 +164,24 @@ class FunctionNode(Node):
                 f"function {self._name} returned an incorrect number of gradients "
                 f"(expected {len(self.edges)}, got {len(made)})"
             )
-        return made
+        return [self._checked(number, gradient) for number, gradient in enumerate(made)]
+
+    def _checked(self, number, gradient):
+        """A gradient in the shape and dtype of the input it belongs to, or PyTorch's error."""
+        if gradient is None:
+            return None
+        if not isinstance(gradient, Tensor):
+            raise RuntimeError(f"expected Variable or None (got {type(gradient).__name__})")
+        if self.inputs[number] is None:
+            raise RuntimeError(
+                f"function {self._name} returned a gradient different than None at position "
+                f"{number + 1}, but the corresponding forward input was not a Variable"
+            )
+        if self.edges[number] is None:
+            return gradient  # for hooks to see
+        shape, kind = self.inputs[number]
+        what = f"Function {self._name} returned an invalid gradient at index {number}"
+        return fitted(gradient, shape, kind, what)
 
     def _materialized(self, cotangent, aval):
         if cotangent is not None or aval is None or not self.ctx._materialize:
@@ -173,6 +192,11 @@ class FunctionNode(Node):
     def release(self):
         if self.ctx._saved:
             self.ctx._saved = None
+
+
+def _shape_and_dtype(tensor):
+    array = outline(tensor)
+    return array.shape, array.dtype
 
 
 def _aval(tensor):

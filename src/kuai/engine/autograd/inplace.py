@@ -11,6 +11,7 @@ needed here, because what the tape saved cannot be overwritten.
 import jax.numpy as jnp
 
 from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.tape import retain_at_node
 from kuai.engine.tensor import Tensor, method, modes, views
 
 __all__ = ["overwrite", "window"]
@@ -69,6 +70,7 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
                 0,
             )
         target._changes += 1
+        _retain_anew(target)
     elif base.requires_grad or result.requires_grad:
         _write_through(target, base, result)
     else:
@@ -86,6 +88,13 @@ def _write_through(target, base, result):
     views.assign(base, views.held(made))
     base._node, base._output = made._node, made._output
     base._changes += 1
+    _retain_anew(base)
+
+
+def _retain_anew(tensor):
+    """The gradient to be kept is that of what the tensor stands for now."""
+    if tensor._retains_grad and tensor._node is not None:
+        retain_at_node(tensor, tensor._node, tensor._output)
 
 
 def _steps_between(base, view):
@@ -146,4 +155,5 @@ def grad_fn(self: Tensor):
         finally:
             modes.state.grad_enabled = previous
         self._node, self._output = made._node, made._output
+        _retain_anew(self)
     return self._node

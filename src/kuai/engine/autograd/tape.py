@@ -14,7 +14,7 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor, changes, method
 
-__all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error"]
+__all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error", "retain_at_node"]
 
 _counter = itertools.count()
 
@@ -178,8 +178,12 @@ def retain_grad(self: Tensor) -> None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if self.is_leaf or self._retains_grad:
         return
-    node, output = edge_of(self)
+    self._retains_grad = True
+    retain_at_node(self, *edge_of(self))
+
+
+def retain_at_node(tensor: Tensor, node: Node, output: int) -> None:
+    """Have a node put the gradient of one of its outputs into the tensor's `.grad`."""
     if node.retained is None:
         node.retained = {}
-    node.retained[output] = weakref.ref(self)
-    self._retains_grad = True
+    node.retained[output] = weakref.ref(tensor)

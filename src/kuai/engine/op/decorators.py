@@ -113,7 +113,7 @@ class Op(Operation):
         for position, (kind, argument) in enumerate(zip(self.kinds, arguments, strict=True)):
             if kind == STATIC:
                 key.append(freeze(argument))
-            elif isinstance(argument, Tensor):
+            elif isinstance(argument, Tensor) and kind != ARRAYS:
                 values.append(argument)
                 key.append(ARRAY)
             elif argument is None and self.optional[position]:

@@ -179,7 +179,24 @@ def cast(value, kind: np.dtype) -> jax.Array:
     if array.dtype == bool and kind.kind in "fcV":
         # XLA turns x * float(mask) into a choice, which gives 0 for inf, nan and -0
         array = jax.lax.convert_element_type(array, np.int8)
+    if array.dtype.kind in "fV" and kind.kind in "iu":
+        array = _truncated(array, kind)
     return jax.lax.convert_element_type(array, kind)
+
+
+def _truncated(array, kind: np.dtype) -> jax.Array:
+    """Floating point numbers as whole ones that wrap around, where XLA's stop at the limits.
+
+    As PyTorch's on a CPU: what is beyond 32 (or 64) bits, nan and infinities are the smallest
+    number of that size, whose last bits are 0.
+    """
+    signed = np.dtype(np.int64 if kind.itemsize == 8 or kind == np.uint32 else np.int32)
+    smallest = int(np.iinfo(signed).min)
+    array = array if array.dtype.itemsize >= 4 else jax.lax.convert_element_type(array, np.float32)
+    low = np.asarray(smallest, array.dtype)
+    fits = (array >= low) & (array < -low)
+    whole = jax.lax.convert_element_type(jnp.where(fits, array, 0), signed)
+    return jnp.where(fits, whole, np.asarray(smallest, signed))
 
 
 def promote_types(type1: dtype, type2: dtype) -> dtype:

@@ -13,6 +13,8 @@ Invariants
 Most attributes have class-level defaults, so that making a tensor sets only what is particular.
 """
 
+import warnings
+
 import jax
 import numpy as np
 
@@ -22,6 +24,13 @@ from kuai.engine.tensor.storage import Storage, resolve
 
 __all__ = ["Tensor", "from_array", "is_tensor", "method", "set_grad", "wrap"]
 
+_NO_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+    "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
+    "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you "
+    "access the non-leaf Tensor by mistake, make sure you access the leaf Tensor instead. See "
+    "github.com/pytorch/pytorch/pull/30531 for more information."
+)
 _DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
 
 
@@ -139,7 +148,12 @@ class Tensor:
     def grad(self) -> "Tensor | None":
         """The gradient that `backward()` has accumulated here, or None."""
         capture = modes.state.capture
-        return self._grad if capture is None else capture.read_grad(self)
+        if capture is not None:
+            return capture.read_grad(self)
+        held = self._grad
+        if held is None and self._node is not None and not self._retains_grad:
+            warnings.warn(_NO_LEAF, stacklevel=2)
+        return held
 
     @grad.setter
     def grad(self, value: "Tensor | None") -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.ops.array.shaping import integers, shape_of
+from kuai.ops.known_values import check_fits, check_sizes
 
 # From values --------------------------------------------------------------------------------------
 
@@ -21,12 +22,15 @@ def kind_of(dtype, default):
     return default if dtype is None else dtypes.to_jax(dtype)
 
 
-def _values(data):
-    """Nested lists, numbers and arrays as one NumPy array, in PyTorch's dtype for them."""
+def _values(data, dtype=None):
+    """Nested lists, numbers and arrays as one NumPy array, in PyTorch's dtype for them.
+
+    Where another dtype is asked for, Python's floats are not rounded to the default one before.
+    """
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
     if isinstance(data, float):
-        return np.asarray(data, dtypes.default_float_jax())
+        return _as_default(np.asarray(data), dtype)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
         data = _plain(data)
     try:
@@ -38,10 +42,16 @@ def _values(data):
     if array.dtype.kind in "US":
         raise TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'")
     if array.dtype.kind == "f" and not _from_numpy(data):
-        return array.astype(dtypes.default_float_jax())
-    if array.dtype.kind == "c" and not _from_numpy(data):
+        return _as_default(array, dtype)
+    if array.dtype.kind == "c" and dtype is None and not _from_numpy(data):
         return array.astype(dtypes.get_default_dtype().to_complex().jax)
     return array
+
+
+def _as_default(array, dtype):
+    """Python's floats in the default dtype, unless another one is asked for."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtypes.default_float_jax()) if dtype is None else array
 
 
 def _first(data):
@@ -92,7 +102,8 @@ def cast_array(array, kind):
         return array
     if array.dtype.kind == "c" and kind.kind not in "cb":
         array = array.real
-    return array.astype(kind)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(kind)
 
 
 @composite(method=False)
@@ -113,11 +124,23 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     if isinstance(data, jax.Array):
         array = data if dtype is None else data.astype(dtypes.to_jax(dtype))
         return from_array(array, device, requires_grad)
-    array = _values(data)
+    array = _values(data, dtype)
     dtypes.from_jax(array.dtype)
     if array is data:
         array = array.copy()
-    return from_array(cast_array(array, kind_of(dtype, array.dtype)), device, requires_grad)
+    kind = kind_of(dtype, array.dtype)
+    if array.dtype != kind and not isinstance(data, np.ndarray):
+        _check_numbers(array, kind)
+    return from_array(cast_array(array, kind), device, requires_grad)
+
+
+def _check_numbers(array, kind):
+    """PyTorch's errors for Python numbers that do not fit into the dtype asked for."""
+    if array.dtype.kind == "c" and kind.kind not in "cb":
+        raise TypeError("must be real number, not complex")
+    if kind.kind in "iu" and array.size and array.dtype.kind in "iuf":
+        for number in (array.min().item(), array.max().item()):
+            check_fits(number, kind, kind.name)
 
 
 @composite(method=False)
@@ -200,9 +223,7 @@ def scalar_tensor(
 
 
 def _filled(shape, value, kind, device, requires_grad):
-    for size in shape:
-        if size < 0:
-            raise RuntimeError("zeros: Dimension size must be non-negative.")
+    check_sizes(shape)
     if modes.state.capture is not None:
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
     return from_array(np.full(shape, value, kind), device, requires_grad)
@@ -227,7 +248,10 @@ def _constant(name, value, text):
         if "names" in keywords or (not size and "size" not in keywords):
             raise TypeError(f"{name}() received an invalid combination of arguments")
         kind = kind_of(dtype, dtypes.default_float_jax())
-        made = _filled(_sizes(size, keywords), value, kind, device, requires_grad)
+        sizes = _sizes(size, keywords)
+        if name == "zeros" and min(sizes, default=0) < 0:
+            raise RuntimeError("zeros: Dimension size must be non-negative.")
+        made = _filled(sizes, value, kind, device, requires_grad)
         return made if out is None else into(out, made)
 
     shown = f"tensor([{value}., {value}.])"
@@ -276,6 +300,7 @@ def full(
         )
         return made if out is None else into(out, made)
     kind = kind_of(dtype, _values(fill_value).dtype)
+    check_fits(fill_value, kind)
     made = _filled(
         integers((size,) if isinstance(size, (tuple, list)) else (size,)),
         fill_value,

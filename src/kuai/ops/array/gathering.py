@@ -1,18 +1,17 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
-from kuai.ops.array import indexing
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.scattered_products import multiplied_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
-from kuai.ops.elementwise import FLOATING, kind_of
+from kuai.ops.known_values import check_fits, check_within
 
 # Along one dimension ------------------------------------------------------------------------------
 
@@ -28,7 +27,7 @@ def check_integers(index, name, also_int=True):
 def _check_places(index, dim, size):
     """PyTorch's error for an index beyond the end."""
     text = "index {} is out of bounds for dimension " + f"{dim} with size {size}"
-    indexing.check_range(index, size, text, RuntimeError)
+    check_within(index, size, text, RuntimeError)
 
 
 def grown(array):
@@ -59,7 +58,8 @@ def gathered_along(input: Array, dim: int, index: Array):
                 f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
                 f"larger than self {list(input.shape)} apart from dimension {dim}"
             )
-    found = source.at[_spots(places, dim, source.shape[dim])].get(mode="clip")
+    spots = _spots(places, dim, source.shape[dim])
+    found = in_wide(lambda wide: wide.at[spots].get(mode="clip"), source)
     return found.reshape(index.shape)
 
 
@@ -94,42 +94,17 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
     if mean:
         start = jnp.ones if include_self else jnp.zeros
         count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
+    if how == "multiply" and target.dtype.kind in "fV":
+        made = multiplied_at(widened(target), widened(source), spots, include_self)
+        return made.astype(input.dtype).reshape(input.shape)
     if not include_self:
         target = target.at[spots].set(_neutral(how, target.dtype), mode="drop")
-    if how == "multiply" and kind_of(target) >= FLOATING:
-        made = _multiplied(target, spots, source)
-    else:
-        made = getattr(target.at[spots], how)(source, mode="drop")
+    adds = how in ("add", "multiply")
+    made = getattr((widened(target) if adds else target).at[spots], how)(source, mode="drop")
     if mean:
         count = jnp.maximum(count, 1).astype(made.dtype)
         made = made // count if made.dtype.kind in "iu" else made / count
-    return made.reshape(input.shape)
-
-
-@jax.custom_vjp
-def _multiplied(target, spots, source):
-    """Each element of the target multiplied by all elements of the source for its place."""
-    return target.at[spots].multiply(source, mode="drop")
-
-
-def _multiplied_forward(target, spots, source):
-    return _multiplied(target, spots, source), (target, spots, source)
-
-
-def _multiplied_backward(kept, gradient):
-    """The product of all others, without dividing by zero where one of them is the only zero."""
-    target, spots, source = kept
-    is_zero = source == 0
-    zeros = (target == 0).astype(jnp.int64).at[spots].add(is_zero, mode="drop")[spots]
-    others = _multiplied(jnp.where(target == 0, 1, target), spots, jnp.where(is_zero, 1, source))
-    others = others[spots] / jnp.where(is_zero, 1, source)
-    alone = jnp.where(is_zero, zeros == 1, zeros == 0)
-    by_target = gradient * _multiplied(jnp.ones_like(target), spots, source)
-    no_gradient = tuple(np.zeros(spot.shape, jax.dtypes.float0) for spot in spots)
-    return by_target, no_gradient, gradient[spots] * jnp.where(alone, others, 0)
-
-
-_multiplied.defvjp(_multiplied_forward, _multiplied_backward)
+    return made.astype(input.dtype).reshape(input.shape)
 
 
 def _neutral(how, kind):
@@ -213,6 +188,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         return scattered_reduced(input, dim, index, source, reduce, True)
     if isinstance(source, Tensor):
         return scattered(input, dim, index, source)
+    check_fits(source, input.dtype.jax)
     return scattered_value(input, dim, index, source)
 
 

@@ -22,6 +22,7 @@ from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask
 from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.ops.accumulation import in_wide, spread
 from kuai.ops.array import shaping
 from kuai.ops.array.index_plan import (
     FULL,
@@ -35,6 +36,7 @@ from kuai.ops.array.index_plan import (
 )
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
+from kuai.ops.known_values import check_fits
 
 # Reading ------------------------------------------------------------------------------------------
 
@@ -131,7 +133,8 @@ def _spots(shape, places, indices):
 @op(function=False, method=False, grad="IndexBackward0")
 def gathered(input: Array, places: tuple, indices: Sequence[Array]):
     """The elements at integer indices of some dimensions."""
-    return input.at[_spots(input.shape, places, indices)].get(mode="clip")
+    spots = _spots(input.shape, places, indices)
+    return in_wide(lambda wide: wide.at[spots].get(mode="clip"), input)
 
 
 # Writing ------------------------------------------------------------------------------------------
@@ -154,6 +157,8 @@ def set_item(self, index, value):
 
 
 def _source(target, value):
+    if isinstance(value, (bool, int, float, complex)):
+        check_fits(value, target.dtype.jax)
     if isinstance(value, (Tensor, bool, int, float, complex)):
         return value
     if isinstance(value, (numbers.Number, np.generic)):
@@ -171,6 +176,8 @@ def _source(target, value):
 
 def fill(target, source):
     """Broadcast, cast and write a tensor or number into a tensor."""
+    if not isinstance(source, Tensor):
+        check_fits(source, target.dtype.jax)
     result = filled(target, source) if not isinstance(source, Tensor) else copied(target, source)
     return inplace.overwrite(target, result)
 
@@ -224,7 +231,7 @@ def copied(input: Array, source: Array):
     while len(shape) > input.ndim and shape[0] == 1:
         shape = shape[1:]
     _check_expandable(shape, input.shape)
-    return jnp.broadcast_to(cast(source, input.dtype).reshape(shape), input.shape)
+    return spread(cast(source, input.dtype).reshape(shape), input.shape)
 
 
 def _check_expandable(shape, target):
@@ -248,7 +255,9 @@ def _check_expandable(shape, target):
 def filled_where(input: Array, mask: Array, value: Array | Number):
     """One value where the mask is true."""
     value = cast(value, input.dtype).reshape(())
-    return jnp.where(mask.astype(bool), value, input)
+    mask = mask.astype(bool)
+    shape = broadcast_shapes(mask.shape, input.shape)
+    return jnp.where(mask, spread(value, shape), spread(input, shape))
 
 
 @op(function=False, method=False, grad="IndexPutBackward0")
@@ -262,14 +271,15 @@ def replaced(
     while len(shape) > len(wanted) and shape[0] == 1:
         shape = shape[1:]
     try:
-        values = jnp.broadcast_to(cast(values, input.dtype).reshape(shape), wanted)
+        values = spread(cast(values, input.dtype).reshape(shape), wanted)
     except ValueError:
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
             f"result of shape {list(wanted)}"
         ) from None
-    target = input.at[spots]
-    return target.add(values, mode="drop") if add else target.set(values, mode="drop")
+    if not add:
+        return input.at[spots].set(values, mode="drop")
+    return in_wide(lambda wide: wide.at[spots].add(values, mode="drop"), input)
 
 
 def jax_shape(input, spots):

@@ -168,6 +168,10 @@ def combinations(input, r=2, with_replacement=False):
     """
     if len(shape_of(input)) != 1:
         raise RuntimeError("Expect a 1D vector, but got shape " + str(list(shape_of(input))))
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return input[:0]
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(shape_of(input)[0]), r)), np.int64).reshape(-1, r)
     return input[rows]

@@ -1,6 +1,7 @@
 """Whole slices at the places a vector names, masks, and indices that count all elements."""
 
 import functools
+import math
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,11 +10,13 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.ops.accumulation import in_wide, spread, widened
 from kuai.ops.array import indexing, selecting, shaping
-from kuai.ops.array.gathering import check_integers, gather, grown, prepared
+from kuai.ops.array.gathering import check_integers, gather, gathered_along, grown, prepared
 from kuai.ops.array.indexing import wrapped
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
+from kuai.ops.known_values import check_fits, check_within
 
 # Whole slices -------------------------------------------------------------------------------------
 
@@ -30,7 +33,8 @@ def slices_at(input: Array, dim: int, index: Array):
     check_integers(index, "index_select")
     places = _vector(index, "index_select")
     source = grown(input)
-    found = jnp.take(source, wrapped(places, source.shape[dim]), axis=dim, mode="clip")
+    places = wrapped(places, source.shape[dim])
+    found = in_wide(lambda wide: jnp.take(wide, places, axis=dim, mode="clip"), source)
     return found if input.ndim else found.reshape(())
 
 
@@ -45,15 +49,16 @@ def index_select(input, dim, index):
     """
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
-    indexing.check_range(index, shape[dim] if shape else 1, "index out of range in self")
+    check_within(index, shape[dim] if shape else 1, "index out of range in self", IndexError)
     return slices_at(input, dim, index)
 
 
 def _at_slices(input, dim, index, how, source):
     source = grown(source)
     spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
-    made = getattr(grown(input).at[spots], how)(source.astype(input.dtype), mode="drop")
-    return made.reshape(input.shape)
+    target = widened(grown(input)) if how == "add" else grown(input)
+    made = getattr(target.at[spots], how)(source.astype(input.dtype), mode="drop")
+    return made.astype(input.dtype).reshape(input.shape)
 
 
 def _slice_op(name, grad, how, autocast=None):
@@ -85,6 +90,13 @@ _index_copy = _slice_op("index_copy", "IndexCopyBackward0", "set", autocast={"cp
 _index_fill = _slice_op("index_fill", "IndexFillBackward0", "set")
 
 
+def _slices_of(input, dim):
+    """The dimension counted from the front, and its size; a 0-d tensor has one of size 1."""
+    shape = shape_of(input)
+    dim = normalize_dim(dim, len(shape))
+    return dim, shape[dim] if shape else 1
+
+
 @composite(inplace=True)
 def index_add(input, dim, index, source, *, alpha=1):
     """The input with `alpha * source` added to the slices that `index` names.
@@ -105,7 +117,10 @@ def index_copy(input, dim, index, source):
         >>> kuai.zeros(3).index_copy(0, kuai.tensor([2]), kuai.ones(1))
         tensor([0., 0., 1.])
     """
-    return _index_copy(input, prepared(input, dim, index), index, source)
+    dim, size = _slices_of(input, dim)
+    text = f"index_copy_(): index {{}} is out of bounds for dimension {dim} with size {size}"
+    check_within(index, size, text, IndexError)
+    return _index_copy(input, dim, index, source)
 
 
 @composite(inplace=True)
@@ -121,7 +136,13 @@ def index_fill(input, dim, index, value):
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
-    return _index_fill(input, prepared(input, dim, index), index, value)
+    dim, size = _slices_of(input, dim)
+    indexing.check_range(
+        index, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}"
+    )
+    if not isinstance(value, Tensor):
+        check_fits(value, input.dtype.jax)
+    return _index_fill(input, dim, index, value)
 
 
 @composite(inplace=True, autocast={"cuda": "widest"})
@@ -132,6 +153,8 @@ def index_put(input, indices, values, accumulate=False):
         >>> kuai.zeros(3).index_put((kuai.tensor([1]),), kuai.tensor(5.0))
         tensor([0., 5., 0.])
     """
+    if not isinstance(values, Tensor):
+        check_fits(values, input.dtype.jax)
     full = [*indices, *[None] * (len(shape_of(input)) - len(indices))]
     places, found = indexing.integer_indices(input, full)
     indexing.check_same_dtype(input, values)
@@ -159,7 +182,7 @@ def masked_fill(input: Array, mask: Array, value: Array | Number):
             f"{value.ndim} dimension(s)."
         )
     shape = broadcast_shapes(input.shape, mask.shape)
-    return jnp.where(mask, cast(value, input.dtype), jnp.broadcast_to(input, shape))
+    return jnp.where(mask, cast(value, input.dtype), spread(input, shape))
 
 
 def _lower(array):
@@ -201,7 +224,7 @@ def masked_scatter(input: Array, mask: Array, source: Array):
     mask = jnp.broadcast_to(mask, shape)
     order = jnp.cumsum(mask.ravel(), dtype=jnp.int64).reshape(shape) - 1
     values = source.ravel().at[jnp.maximum(order, 0)].get(mode="clip")
-    return jnp.where(mask, values, jnp.broadcast_to(input, shape))
+    return jnp.where(mask, values, spread(input, shape))
 
 
 # Flat indices -------------------------------------------------------------------------------------
@@ -219,7 +242,8 @@ def take(input: Array, index: Array):
         raise RuntimeError(
             f"take(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
         )
-    return input.ravel().at[wrapped(index, input.size)].get(mode="clip")
+    places = wrapped(index, input.size)
+    return in_wide(lambda wide: wide.ravel().at[places].get(mode="clip"), input)
 
 
 @composite
@@ -247,13 +271,25 @@ def take_along_dim(input, indices, dim=None):
             "for indices"
         )
     dim = normalize_dim(dim, len(shape_of(input)))
+    size = shape_of(input)[dim]
+    indexing.check_range(
+        indices, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}"
+    )
     ones = [list(shape_of(tensor)) for tensor in (input, indices)]
     lengths = [shape[dim] for shape in ones]
     for shape in ones:
         shape[dim] = 1
     together = list(broadcast_shapes(*ones))
     sizes = [(*together[:dim], length, *together[dim + 1 :]) for length in lengths]
-    return gather(selecting.expand(input, sizes[0]), dim, selecting.expand(indices, sizes[1]))
+    places = selecting.expand(indices, sizes[1])
+    return gathered_along(selecting.expand(input, sizes[0]), dim, places)
+
+
+def _check_flat(input, index):
+    """PyTorch's error for a place beyond the end; negative ones count from there."""
+    count = math.prod(shape_of(input))
+    text = f"out of range: tried to access index {{}} on a tensor of {count} elements."
+    indexing.check_range(index, count, text)
 
 
 @op(function=False, method=False, grad="PutBackward0")
@@ -278,6 +314,7 @@ def put(self, index, source, accumulate=False):
         tensor([[0., 0.],
                 [0., 1.]])
     """
+    _check_flat(self, index)
     return put_at(self, index, source, bool(accumulate))
 
 
@@ -294,7 +331,8 @@ def nonzero(input, *, as_tuple=False):
     if as_tuple:
         found = np.nonzero(array if array.ndim else array[None])
         return tuple(from_array(part.astype(np.int64), input.device) for part in found)
-    return from_array(np.argwhere(array).astype(np.int64), input.device)
+    found = np.stack(np.nonzero(array), -1) if array.ndim else np.zeros((int(array != 0), 0))
+    return from_array(found.astype(np.int64), input.device)
 
 
 @composite

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, dtypes, modes
-from kuai.engine.tensor.promotion import cast
+from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.array.creation import empty
 from kuai.ops.array.random_values import complex_normal, finish, randn, refuse_integers, work_type
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.drawing import draw_shape
+from kuai.ops.known_values import known, lie_within
 
 # Draws in the shape of a tensor -------------------------------------------------------------------
 
@@ -113,10 +114,17 @@ def normal_(self, mean=0.0, std=1.0, *, generator=None):
         >>> kuai.empty(2).normal_(5, 0)
         tensor([5., 5.])
     """
-    if std < 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    _check_deviation(std)
     refuse_integers("normal_kernel_cpu", self.dtype)
     return _fill(self, normal_like, float(mean), float(std), generator=generator)
+
+
+def _check_deviation(std):
+    if isinstance(std, Tensor):
+        if not lie_within(std, 0, float("inf")):
+            raise RuntimeError("normal expects all elements of std >= 0.0")
+    elif not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
 
 
 @composite(function=False)
@@ -135,13 +143,18 @@ def bernoulli_(self, p=0.5, *, generator=None):
         >>> kuai.empty(2).bernoulli_(1.0)
         tensor([1., 1.])
     """
-    if not isinstance(p, Tensor):
-        _check_probability("bernoulli_", p)
+    _check_probability("bernoulli_", p)
     return _fill(self, bernoulli_like, p, generator=generator)
 
 
 def _check_probability(name, p):
-    if not 0 <= p <= 1:
+    if isinstance(p, Tensor):
+        if not lie_within(p, 0, 1):
+            raise RuntimeError(
+                "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
+                "message be improved?  If so, please report an enhancement request to PyTorch.)"
+            )
+    elif not 0 <= p <= 1:
         raise RuntimeError(f"{name} expects p to be in [0, 1], but got p={p:g}")
 
 
@@ -229,6 +242,7 @@ def normal(
         >>> kuai.normal(kuai.tensor([1.0, 2.0]), 0.0)
         tensor([1., 2.])
     """
+    _check_deviation(std)
     if size is not None:
         made = randn(size, generator=generator, dtype=dtype, device=device)
         made = made * float(std) + float(mean)
@@ -251,19 +265,28 @@ def bernoulli(input, p=None, *, generator=None, out=None):
         tensor([0., 1.])
     """
     refuse_integers("bernoulli_tensor_cpu_p_", input.dtype)
+    _check_probability("bernoulli_", input if p is None else p)
     with modes.no_grad():
         made = bernoulli_like(input, input if p is None else p, generator=generator)
     return made if out is None else finish(made, False, out)
 
 
-@op(random=True, method=False)
-def poisson(key, input: Array):
+@composite(method=False)
+def poisson(input, generator=None):
     """Poisson distributed numbers with the rates in `input`.
 
     Example:
         >>> kuai.poisson(kuai.zeros(2))
         tensor([0., 0.])
     """
+    if not lie_within(input, 0, float("inf")):
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    return poisson_like(input, generator=generator)
+
+
+@op(function=False, method=False, random=True, name="poisson", grad="PoissonBackward0")
+def poisson_like(key, input: Array):
+    """Poisson distributed numbers."""
     return jax.random.poisson(key, input, dtype=jnp.int64).astype(input.dtype)
 
 
@@ -276,6 +299,20 @@ def drawn_places(key, weights: Array, count: int, replacement: bool):
         return jnp.moveaxis(drawn, 0, -1).astype(jnp.int64)
     noise = jax.random.gumbel(key, logits.shape, logits.dtype)
     return jax.lax.top_k(logits + noise, count)[1].astype(jnp.int64)
+
+
+def _check_distribution(input, replacement):
+    """PyTorch's errors for rows that are no probabilities."""
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(
+            "multinomial only supports floating-point dtypes for input, got: "
+            + scalar_name(input.dtype.jax)
+        )
+    if not lie_within(input, 0, float(dtypes.finfo(input.dtype).max)):
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    array = known(input)
+    if array is not None and array.size and not (array.sum(-1, dtype="float64") > 0).all():
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 
 
 @composite
@@ -294,5 +331,6 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         raise RuntimeError(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         )
+    _check_distribution(input, replacement)
     with modes.no_grad():
         return drawn_places(input, int(num_samples), bool(replacement), generator=generator)

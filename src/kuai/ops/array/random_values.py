@@ -17,6 +17,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.randomness import generator_of
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.drawing import draw_shape
+from kuai.ops.known_values import check_sizes
 
 
 def work_type(kind):
@@ -76,6 +77,8 @@ def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
     def draw(shape):
         return operation(shape, kind, *arguments[1:], generator=generator)
 
+    if operation is not permutation_of:
+        check_sizes(arguments[0])
     independent = operation is not permutation_of and kind.kind != "c"
     shape = arguments[0]
     made = draw_shape(draw, shape, generator.device) if independent else draw(shape)

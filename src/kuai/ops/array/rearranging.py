@@ -1,14 +1,18 @@
 """Rearranging: repetition, reversed and rolled orders, triangles and diagonals."""
 
+import functools
+
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, result_dtype
+from kuai.ops.accumulation import in_wide
 from kuai.ops.array import selecting, shaping
 from kuai.ops.array.joining import clone
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim, normalize_dims
+from kuai.ops.known_values import check_sizes
 
 # Repetition ---------------------------------------------------------------------------------------
 
@@ -16,7 +20,7 @@ from kuai.ops.dimensions import normalize_dim, normalize_dims
 @op(function=False, method=False, grad="RepeatBackward0")
 def repeated(input: Array, repeats: tuple):
     """The tensor tiled."""
-    return jnp.tile(input, repeats)
+    return in_wide(lambda wide: jnp.tile(wide, repeats), input)
 
 
 @composite(function=False)
@@ -34,6 +38,10 @@ def repeat(self, *repeats):
             "Number of dimensions of repeat dims can not be smaller than number of "
             "dimensions of tensor"
         )
+    if min(repeats, default=0) < 0:
+        new = len(repeats) - len(shape_of(self))
+        sizes = zip((*(1,) * new, *shape_of(self)), repeats, strict=True)
+        check_sizes([size * count for size, count in sizes])
     return repeated(self, repeats)
 
 
@@ -53,13 +61,14 @@ def tile(input, *dims):
 @op(function=False, method=False, grad="RepeatInterleaveBackward0")
 def interleaved(input: Array, repeats: Array, dim: int, total: int):
     """Each element repeated on its own."""
-    return jnp.repeat(input, repeats, dim, total_repeat_length=total)
+    repeat = functools.partial(jnp.repeat, repeats=repeats, axis=dim, total_repeat_length=total)
+    return in_wide(repeat, input)
 
 
 @op(function=False, method=False, grad="RepeatInterleaveBackward0")
 def interleaved_evenly(input: Array, repeats: int, dim: int):
     """Each element repeated equally often."""
-    return jnp.repeat(input, repeats, dim)
+    return in_wide(lambda wide: jnp.repeat(wide, repeats, dim), input)
 
 
 @composite
@@ -175,6 +184,8 @@ def roll(input: Array, shifts: tuple, dims: tuple = ()):
         raise RuntimeError(
             f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}"
         )
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     return jnp.roll(input, shifts, tuple(normalize_dim(d, input.ndim) for d in dims))
 
 
@@ -273,6 +284,12 @@ def block_diag(*tensors):
 @op(function=False, method=False, grad="BlockDiagBackward0")
 def blocks_on_diagonal(tensors: Sequence[Array]):
     """Matrices along the diagonal of a larger one."""
+    for number, tensor in enumerate(tensors):
+        if tensor.ndim > 2:
+            raise RuntimeError(
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input "
+                f"{number} has {tensor.ndim} dimensions"
+            )
     kind = result_dtype(*tensors)
     blocks = [cast(jnp.atleast_2d(tensor), kind) for tensor in tensors]
     made = jnp.zeros((sum(b.shape[0] for b in blocks), sum(b.shape[1] for b in blocks)), kind)

@@ -13,6 +13,7 @@ from jax import lax
 
 from kuai.engine.op import Array, Number, view_op
 from kuai.engine.tensor.layouts import Layout, contiguous_strides, merged_strides
+from kuai.ops.accumulation import spread
 
 OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
@@ -241,7 +242,7 @@ def _layout_expanded(layout, shape):
 )
 def expanded(input: Array, shape: tuple):
     """Dimensions of size 1 repeated, without a copy in PyTorch's memory."""
-    return jnp.broadcast_to(input, shape)
+    return spread(input, shape)
 
 
 def _window_places(length, size, step):

@@ -19,6 +19,7 @@ from kuai.ops.elementwise import (
     kind_of,
     magnitude,
     refuse,
+    times_number,
     together,
 )
 
@@ -76,8 +77,10 @@ def subtract_scaled(input: Array | Number, other: Array | Number, alpha: Number)
 @op(function=False, method=False, name="mul", grad="MulBackward0")
 def multiply_plain(input: Array | Number, other: Array | Number):
     """`input * other`, the operation behind `mul` and `*`."""
-    input, other = together(input, other)
-    return input & other if kind_of(input) == BOOL else input * other
+    if category(result_dtype(input, other)) == BOOL:
+        input, other = together(input, other)
+        return input & other
+    return times_number(jnp.multiply, input, other)
 
 
 def _check_alpha(input, other, alpha) -> None:

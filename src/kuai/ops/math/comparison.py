@@ -6,8 +6,10 @@ import numpy as np
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
+from kuai.ops.known_values import check_operand
 
 # Relations ----------------------------------------------------------------------------------------
 
@@ -252,8 +254,8 @@ def select_where(condition: Array, input: Array | Number, other: Array | Number)
             f"{scalar_name(condition.dtype)}"
         )
     input, other = together(input, other)
-    broadcast_shapes(condition.shape, broadcast_shapes(input.shape, other.shape))
-    return jnp.where(condition != 0, input, other)
+    shape = broadcast_shapes(condition.shape, broadcast_shapes(input.shape, other.shape))
+    return jnp.where(condition != 0, spread(input, shape), spread(other, shape))
 
 
 @composite(method=False)
@@ -268,11 +270,12 @@ def where(condition, input=None, other=None, *, out=None):
         tensor([0., 2.])
     """
     if input is None and other is None:
-        return tuple(
-            from_array(i, condition.device) for i in np.nonzero(condition.detach().numpy())
-        )
+        found = np.nonzero(np.atleast_1d(condition.detach().numpy()))
+        return tuple(from_array(i, condition.device) for i in found)
     if input is None or other is None:
         raise TypeError("where() needs both input and other, or neither of them")
+    check_operand(input, other)
+    check_operand(other, input)
     return call(select_where, out, condition, input, other)
 
 

@@ -125,6 +125,13 @@ def contract_dims(a: Array, b: Array, dims_a: tuple[int, ...], dims_b: tuple[int
     return contract(a, b, (first, second))
 
 
+def _without_stretched(tensor, other, dims, other_dims):
+    """The tensor summed over the dimensions for which the other one has a single element."""
+    pairs = zip(dims, other_dims, strict=True)
+    summed = [d for d, e in pairs if other.shape[e] == 1 and tensor.shape[d] != 1]
+    return tensor.sum(summed, keepdim=True) if summed else tensor
+
+
 @composite(method=False)
 def tensordot(a, b, dims=2, out=None):
     """The sums of products over the last `dims` of `a` and first of `b`, or over two lists of them.
@@ -140,10 +147,7 @@ def tensordot(a, b, dims=2, out=None):
     dims_a, dims_b = (tuple(d) if isinstance(d, (list, tuple)) else (d,) for d in dims)
     if len(dims_a) != len(dims_b):
         raise RuntimeError("both dimension lists should have same length")
-    for first, second in zip(dims_a, dims_b, strict=True):  # a size of 1 fits every other
-        if a.shape[first] != b.shape[second] and 1 in (a.shape[first], b.shape[second]):
-            a = a.sum(first, keepdim=True) if b.shape[second] == 1 else a
-            b = b.sum(second, keepdim=True) if a.shape[first] == 1 else b
+    a, b = _without_stretched(a, b, dims_a, dims_b), _without_stretched(b, a, dims_b, dims_a)
     result = contract_dims(a, b, dims_a, dims_b)
     return result if out is None else out.copy_(result)
 

@@ -5,14 +5,22 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import category, result_dtype
-from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
+from kuai.ops.elementwise import (
+    BOOL,
+    COMPLEX,
+    INTEGER,
+    call,
+    kind_of,
+    refuse,
+    times_number,
+    together,
+)
 
 
 @op(function=False, method=False, name="div", grad="DivBackward0")
 def divide_plain(input: Array | Number, other: Array | Number):
     """`input / other`, the operation behind `div` and `/`."""
-    input, other = together(input, other, to_float=True)
-    return input / other
+    return times_number(jnp.divide, input, other, to_float=True)
 
 
 @op(function=False, method=False, name="div", grad="DivBackward2")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import normalize_dim, normalize_dims
-from kuai.ops.elementwise import BOOL, COMPLEX, call, kind_of, refuse
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
 from kuai.ops.math.limits import maximum, minimum
 from kuai.ops.return_types import return_type
 
@@ -50,6 +50,23 @@ def take_at(input, indices, axis):
     return jnp.sum(chosen, axis, dtype=input.dtype, keepdims=True)
 
 
+def shared_by_equals(choose, input):
+    """One of all elements, chosen by value; equal ones share the gradient, as PyTorch's do."""
+
+    @jax.custom_jvp
+    def chosen(input):
+        return choose(input)
+
+    @chosen.defjvp
+    def _(primals, tangents):
+        value = choose(*primals)
+        equal = (primals[0] == value) | (jnp.isnan(primals[0]) & jnp.isnan(value))
+        share = equal / jnp.maximum(jnp.sum(equal), 1)
+        return value, jnp.sum(tangents[0] * share).astype(value.dtype)
+
+    return chosen(input)
+
+
 def _position(find, input, dim, keepdim, name):
     check_not_empty(name, input, dim)
     if input.ndim == 0:
@@ -79,7 +96,7 @@ def max_all(input: Array):
     """The largest of all elements; equal ones share the gradient."""
     refuse("max_all", input, COMPLEX)
     check_not_empty("max", input, None)
-    return jnp.max(input)
+    return shared_by_equals(jnp.max, input) if kind_of(input) == FLOATING else jnp.max(input)
 
 
 @op(function=False, method=False, name="min", grad="MinBackward1")
@@ -87,7 +104,7 @@ def min_all(input: Array):
     """The smallest of all elements; equal ones share the gradient."""
     refuse("min_all", input, COMPLEX)
     check_not_empty("min", input, None)
-    return jnp.min(input)
+    return shared_by_equals(jnp.min, input) if kind_of(input) == FLOATING else jnp.min(input)
 
 
 @op(function=False, method=False, name="max", grad="MaxBackward0", result=MaxResult)

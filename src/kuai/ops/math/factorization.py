@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     NOT_CONVERGED,
@@ -184,28 +185,60 @@ def pinverse(input, rcond=1e-15):
     return pinv(input, rtol=rcond)
 
 
-@op(export="linalg.lstsq", result=_LSTSQ, autocast={"cpu": "float32"})
-def lstsq(A: Array, B: Array, rcond: float | None = None, *, driver: str | None = None):
+_DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
+
+
+@op(function=False, method=False, name="linalg.lstsq", grad="LinalgLstsqBackward0")
+def least_squares(A: Array, B: Array, rcond: float | None, driver: str):
+    """Solution, squared distances for each column, rank and singular values."""
+    A = matrices("linalg.lstsq", A, square=False)
+    rows, columns = A.shape[-2:]
+    kind = jnp.finfo(A.dtype).dtype
+    if not A.size:
+        empty = jnp.zeros((*A.shape[:-2], 0), kind)
+        rank = jnp.zeros(A.shape[:-2], jnp.int64)
+        return jnp.zeros((*A.shape[:-2], columns, B.shape[-1]), A.dtype), empty, rank, empty
+    rcond = max(rows, columns) * float(jnp.finfo(kind).eps) if rcond is None else rcond
+    solution = jnp.linalg.pinv(A, rtol=None if driver == "gels" else rcond) @ B
+    residuals = jnp.sum(jnp.square(jnp.abs(A @ solution - B)), -2, dtype=kind)
+    values = _singular_values(lax.stop_gradient(A))
+    rank = jnp.sum(values > rcond * values[..., :1], -1, dtype=jnp.int64)
+    return solution, residuals, rank, values
+
+
+@composite(export="linalg.lstsq", autocast={"cpu": "float32"})
+def lstsq(A, B, rcond=None, *, driver=None) -> _LSTSQ:
     """The X for which `A X - B` is smallest in the Frobenius norm.
+
+    Args:
+        rcond: singular values below this part of the largest count as 0.
+        driver: which of LAPACK's four routines the result looks like. All are computed by the
+            singular values, but `"gels"` knows no rank, `"gelsd"` and `"gelss"` give the singular
+            values, and `"gelsy"` (the default) no residuals.
 
     Example:
         >>> kuai.linalg.lstsq(kuai.eye(2), kuai.ones(2, 1)).solution
         tensor([[1.],
                 [1.]])
+
+    Differs from PyTorch: with a matrix that has not full rank `"gels"` gives a solution, too.
     """
-    A = matrices("linalg.lstsq", A, square=False)
-    solution = jnp.linalg.pinv(A) @ B
+    driver = "gelsy" if driver is None else driver
+    if driver not in _DRIVERS:
+        raise RuntimeError(
+            "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
+        )
+    solution, residuals, rank, values = least_squares(A, B, rcond, driver)
     rows, columns = A.shape[-2:]
-    kind = jnp.finfo(A.dtype).dtype
-    rank, values = jnp.zeros(0, jnp.int64), jnp.zeros(0, kind)
-    if driver != "gels":
-        rank = jnp.linalg.matrix_rank(lax.stop_gradient(A), rtol=rcond).astype(jnp.int64)
-    if driver in ("gelsd", "gelss"):
-        values = _singular_values(A)
-    residuals = jnp.zeros(0, kind)
-    if rows > columns:
-        residuals = jnp.sum(jnp.square(jnp.abs(A @ solution - B)), -2, dtype=kind)
-    return solution, residuals, rank, values
+    ranks = known(rank)
+    full = rows > columns and (ranks is None or bool((ranks == columns).all()))
+    nothing = values.new_empty(0)
+    return _LSTSQ(
+        solution,
+        residuals if full and driver != "gelsy" else nothing,
+        rank if driver != "gels" else rank.new_empty(0),
+        values.detach() if driver in ("gelsd", "gelss") else nothing,
+    )
 
 
 # Determinants and ranks ---------------------------------------------------------------------------

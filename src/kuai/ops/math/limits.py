@@ -6,7 +6,9 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import promote
-from kuai.ops.elementwise import COMPLEX, call, kind_of, together
+from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, together
+from kuai.ops.known_values import check_operand
+from kuai.ops.math import slopes
 
 
 @op(function=False, method=False, name="clamp", grad="ClampBackward1")
@@ -18,10 +20,10 @@ def clamp_between(input: Array, min: Array | Number | None, max: Array | Number 
         raise NotImplementedError("clamp is not supported for complex types")
     if min is not None:
         input, min = promote(input, min)
-        input = jnp.where(input < min, min, input)
+        input = jnp.where((input < min) | (min != min), min, input)
     if max is not None:
         input, max = promote(input, max)
-        input = jnp.where(input > max, max, input)
+        input = jnp.where((input > max) | (max != max), max, input)
     return input
 
 
@@ -40,6 +42,8 @@ def clamp(input, min=None, max=None, *, out=None):
             "clamp() received an invalid combination of arguments: min and max must both be "
             f"tensors or both be numbers, got {type(min).__name__} and {type(max).__name__}"
         )
+    check_operand(min, input)
+    check_operand(max, input)
     return call(clamp_between, out, input, min, max)
 
 
@@ -72,6 +76,11 @@ def _ordered(name: str, input, other):
     return input, other
 
 
+def _chosen_of(with_slope, plain, input, other):
+    """Integers and bools have no derivatives."""
+    return (with_slope if kind_of(input) == FLOATING else plain)(input, other)
+
+
 @op
 def maximum(input: Array, other: Array):
     """The larger of two elements, NaN if one is; equal ones share the gradient.
@@ -80,7 +89,7 @@ def maximum(input: Array, other: Array):
         >>> kuai.maximum(kuai.tensor([1.0, 4.0]), kuai.tensor([3.0, 2.0]))
         tensor([3., 4.])
     """
-    return jnp.maximum(*_ordered("maximum", input, other))
+    return _chosen_of(slopes.larger, jnp.maximum, *_ordered("maximum", input, other))
 
 
 @op
@@ -91,7 +100,7 @@ def minimum(input: Array, other: Array):
         >>> kuai.minimum(kuai.tensor([1.0, 4.0]), kuai.tensor([3.0, 2.0]))
         tensor([1., 2.])
     """
-    return jnp.minimum(*_ordered("minimum", input, other))
+    return _chosen_of(slopes.smaller, jnp.minimum, *_ordered("minimum", input, other))
 
 
 @op

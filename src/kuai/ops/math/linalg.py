@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.dimensions import normalize_dim
+from kuai.ops.accumulation import summed
+from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
 from kuai.ops.math.contraction import vector_cross
 from kuai.ops.math.norms import vector_norm_of, vector_norm_over
@@ -59,13 +60,13 @@ def matrix_norm_over(
 
 def _matrix_norm_function(order):
     if order == "nuc":
-        return lambda A: jnp.sum(_singular_values(A), -1)
+        return lambda A: summed(_singular_values(A), -1)
     if order in (2, -2):
         extreme = jnp.max if order > 0 else jnp.min
         return lambda A: extreme(_singular_values(A), -1)
     if order in (1, -1, math.inf, -math.inf):
         extreme, inner = (jnp.max if order > 0 else jnp.min), (-2 if abs(order) == 1 else -1)
-        return lambda A: extreme(jnp.sum(magnitude(A), inner), -1)
+        return lambda A: extreme(summed(magnitude(A), inner), -1)
     raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
 
 
@@ -210,7 +211,7 @@ def vecdot(x: Array, y: Array, *, dim: int = -1):
         >>> kuai.linalg.vecdot(kuai.ones(2, 3), kuai.ones(2, 3))
         tensor([3., 3.])
     """
-    return jnp.sum(jnp.conj(x) * y, normalize_dim(dim, x.ndim), dtype=x.dtype)
+    return summed(jnp.conj(x) * y, normalize_dims(dim, x.ndim))
 
 
 @op(export="linalg.cross")

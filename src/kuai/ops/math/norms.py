@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import in_wide, wide_dtype
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
 
@@ -19,6 +20,8 @@ def safe_sqrt(squares):
 
 def vector_norm_of(input, order, axis, keepdim):
     """(Σ|x|ᵖ)^(1/p); the largest or smallest |x| for p = ±inf, the count of non-zeros for 0."""
+    if wide_dtype(input.dtype) != input.dtype:
+        return in_wide(lambda wide: vector_norm_of(wide, order, axis, keepdim), input)
     if order == 2:
         squares = jnp.square(magnitude(input)) if kind_of(input) == COMPLEX else input * input
         return safe_sqrt(jnp.sum(squares, axis, dtype=squares.dtype, keepdims=keepdim))

@@ -9,6 +9,7 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
+from kuai.ops.math.extremes import shared_by_equals
 from kuai.ops.return_types import return_type
 
 MedianResult = return_type("median", "values", "indices")
@@ -59,13 +60,13 @@ def median_all(input: Array, ignore_nan: bool):
     """The lower median of all elements."""
     if input.size == 0:
         return jnp.full((), jnp.nan, input.dtype)
-    return _middle(input.reshape(-1), 0, False, ignore_nan)[0]
+    return shared_by_equals(lambda x: _middle(x, 0, False, ignore_nan)[0], input.reshape(-1))
 
 
 @op(function=False, method=False, name="median", grad="MedianBackward1", result=MedianResult)
 def median_along(input: Array, dim: int, keepdim: bool):
     """The lower median along a dimension, and where it is."""
-    return _middle(input, normalize_dim(dim, input.ndim), keepdim, False)
+    return _middle(input, _filled_axis("median", input, dim), keepdim, False)
 
 
 @op(
@@ -77,7 +78,7 @@ def median_along(input: Array, dim: int, keepdim: bool):
 )
 def nanmedian_along(input: Array, dim: int, keepdim: bool):
     """The lower median of what is not NaN along a dimension, and where it is."""
-    return _middle(input, normalize_dim(dim, input.ndim), keepdim, True)
+    return _middle(input, _filled_axis("median", input, dim), keepdim, True)
 
 
 @composite
@@ -102,6 +103,14 @@ def nanmedian(input, dim=None, keepdim=False):
     return median_all(input, True) if dim is None else nanmedian_along(input, dim, keepdim)
 
 
+def _filled_axis(name, input, dim):
+    """The dimension counted from the front; PyTorch's error if it has nothing to choose from."""
+    axis = normalize_dim(dim, input.ndim)
+    if input.ndim and input.shape[axis] == 0:
+        raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+    return axis
+
+
 @op(result=KthvalueResult)
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
     """The k-th smallest element along a dimension (k counts from 1), and where it is.
@@ -112,7 +121,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
         values=tensor(2.),
         indices=tensor(2))
     """
-    axis = normalize_dim(dim, input.ndim)
+    axis = _filled_axis("kthvalue", input, dim)
     if not 1 <= k <= (input.shape[axis] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
     return _at_rank(input, k - 1, axis, keepdim)
@@ -128,7 +137,7 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False):
         values=tensor(1),
         indices=tensor(3))
     """
-    axis = normalize_dim(dim, input.ndim)
+    axis = _filled_axis("mode", input, dim)
     if input.ndim == 0:
         return input, jnp.zeros((), jnp.int64)
     indices = _mode_index(jnp.moveaxis(jax.lax.stop_gradient(input), axis, -1))
@@ -161,6 +170,10 @@ def quantile_of(
         raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if q.dtype != input.dtype:
         raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
+    if input.size == 0:
+        raise RuntimeError("quantile() input tensor must be non-empty")
+    if q.ndim > 1:
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     axis = None if dim is None else normalize_dim(dim, input.ndim)
     axis, keepdim = (axis, keepdim) if input.ndim else (None, False)
     find = jnp.nanquantile if ignore_nan else jnp.quantile

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
+from kuai.ops.math import slopes
 
 # Exponentials and logarithms ----------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ def logit(input: Array, eps: float | None = None):
     """
     input = floating(input)
     if eps is None:
-        return jnp.log(input / (1 - input))
+        return slopes.log_odds(input)
     inside = (input >= eps) & (input <= 1 - eps)
     clamped = jnp.where(inside, input, jnp.clip(jax.lax.stop_gradient(input), eps, 1 - eps))
     return jnp.log(clamped / (1 - clamped))

@@ -6,7 +6,19 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, category, result_dtype
-from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, floating, kind_of, refuse, together
+from kuai.ops.elementwise import (
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    INTEGER,
+    call,
+    floating,
+    kind_of,
+    refuse,
+    together,
+)
+from kuai.ops.known_values import check_operand
+from kuai.ops.math import slopes
 
 
 @op(inplace=True, grad="PowBackward0")
@@ -69,7 +81,7 @@ def to_dtype_of_power(input, exponent):
 def power_of_number(input: Array, exponent: Number):
     """A power whose exponent is a number that travels as an input."""
     input, exponent = together(input, exponent)
-    return jnp.power(input, jax.lax.stop_gradient(exponent))
+    return slopes.power(input, jax.lax.stop_gradient(exponent))
 
 
 @op(function=False, method=False, name="pow", grad="PowBackward1", autocast={"cuda": "float32"})
@@ -77,7 +89,16 @@ def power_general(input: Array | Number, exponent: Array | Number):
     """A power of which both may be tensors."""
     input, exponent = together(input, exponent)
     refuse("pow", input, BOOL)
-    return jnp.power(input, exponent)
+    if kind_of(input) == INTEGER:
+        return _whole_power(input, exponent)
+    return slopes.power(input, exponent)
+
+
+def _whole_power(input, exponent):
+    """A power of integers: with a negative exponent the integer part of it, 1, -1 or 0."""
+    power = jnp.power(input, jnp.maximum(exponent, 0))
+    odd = jnp.where(exponent % 2 == 0, 1, input)
+    return jnp.where(exponent < 0, jnp.where(abs(input) == 1, odd, 0), power).astype(input.dtype)
 
 
 @composite(inplace=True)
@@ -95,6 +116,7 @@ def pow(input, exponent, *, out=None):
     if isinstance(exponent, Tensor):
         return call(power_general, out, input, exponent)
     _check_integer_power(input, exponent)
+    check_operand(exponent, input)
     if isinstance(exponent, (int, float)) and exponent in _FIXED_EXPONENTS:
         return call(power_fixed, out, input, exponent)
     return call(power_of_number, out, input, exponent)
@@ -123,4 +145,4 @@ def power_in_double(input: Array | Number, exponent: Array | Number):
     """A power of doubles."""
     wide = jnp.dtype("complex128" if COMPLEX in (kind_of(input), kind_of(exponent)) else "float64")
     input, exponent = together(cast(input, wide), cast(exponent, wide))
-    return jnp.power(input, exponent)
+    return slopes.power(input, exponent)

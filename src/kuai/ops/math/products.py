@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
+from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, call, refuse
 
@@ -256,8 +257,8 @@ def _many(first, second):
     if second.ndim == 2:
         return _by_one_matrix(first, second)
     batch = broadcast_shapes(first.shape[:-2], second.shape[:-2])
-    first = jnp.broadcast_to(first, batch + first.shape[-2:])
-    second = jnp.broadcast_to(second, batch + second.shape[-2:])
+    first = spread(first, batch + first.shape[-2:])
+    second = spread(second, batch + second.shape[-2:])
     _check_batches(first, second, math.prod(batch))
     dims, last = tuple(range(len(batch))), len(batch)
     return contract(first, second, ((last + 1,), (last,)), (dims, dims))
@@ -294,8 +295,13 @@ def _check_batches(first, second, count) -> None:
 def _add_product(input, product, beta, alpha):
     """beta * input + alpha * product, with torch's complaint if `input` does not expand."""
     input = _expand(input, product.shape)
-    kind = product.dtype
-    return cast(beta, kind) * input + cast(alpha, kind) * product
+    return _times(beta, input, product.dtype) + _times(alpha, product, product.dtype)
+
+
+def _times(factor, array, kind):
+    """The product, and 0 of a factor of 0: what stood in its place may have been nan."""
+    factor = cast(factor, kind)
+    return jnp.where(factor == 0, jnp.zeros((), kind), factor * array)
 
 
 def _expand(input, shape):
@@ -307,7 +313,7 @@ def _expand(input, shape):
                 f"the existing size ({input.shape[-dim]}) at non-singleton dimension {place}.  "
                 f"Target sizes: {list(shape)}.  Tensor sizes: {list(input.shape)}"
             )
-    return input
+    return spread(input, shape)
 
 
 def _check_added(input, second) -> None:
@@ -376,4 +382,4 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alph
                 [15., 15.]])
     """
     products = batch_product(batch1, batch2)
-    return _add_product(input, jnp.sum(products, 0, dtype=products.dtype), beta, alpha)
+    return _add_product(input, summed(products, 0), beta, alpha)

@@ -3,6 +3,8 @@
 `dim` is a dimension, a tuple of them, or None for all. Integers and bools are summed in int64.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -10,6 +12,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import averaged, in_wide, summed, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims, size_of
 from kuai.ops.elementwise import (
     BOOL,
@@ -37,15 +40,14 @@ def summable(input, dtype):
 @op(function=False, method=False, name="sum", grad="SumBackward0", autocast={"cuda": "float32"})
 def sum_all(input: Array, dtype: Dtype | None):
     """The sum of all elements."""
-    input = summable(input, dtype)
-    return jnp.sum(input, dtype=input.dtype)
+    return summed(summable(input, dtype))
 
 
 @op(function=False, method=False, name="sum", grad="SumBackward1", autocast={"cuda": "float32"})
 def sum_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None):
     """The sum over some dimensions."""
     input = summable(input, dtype)
-    return jnp.sum(input, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
+    return summed(input, normalize_dims(dim, input.ndim), keepdim)
 
 
 @composite
@@ -79,7 +81,7 @@ def nansum(
     """
     input = summable(input, dtype)
     kept = jnp.where(jnp.isnan(input), 0, input)
-    return jnp.sum(kept, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
+    return summed(kept, normalize_dims(dim, input.ndim), keepdim)
 
 
 @op(grad="ProdBackward0", autocast="float32")
@@ -93,8 +95,8 @@ def prod(
         tensor([ 2, 12])
     """
     input = summable(input, dtype)
-    axis = normalize_dims(dim, input.ndim)
-    return jnp.prod(input, axis, dtype=input.dtype, keepdims=keepdim)
+    axis, kind = normalize_dims(dim, input.ndim), wide_dtype(input.dtype)
+    return in_wide(lambda wide: jnp.prod(wide, axis, dtype=kind, keepdims=keepdim), input)
 
 
 # Means and variances ------------------------------------------------------------------------------
@@ -118,15 +120,14 @@ def _mean_error(which: str, kind) -> str:
 @op(function=False, method=False, name="mean", grad="MeanBackward0")
 def mean_all(input: Array, dtype: Dtype | None):
     """The mean of all elements."""
-    input = _averageable(input, dtype)
-    return jnp.mean(input, dtype=input.dtype)
+    return averaged(_averageable(input, dtype))
 
 
 @op(function=False, method=False, name="mean", grad="MeanBackward1")
 def mean_over(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None):
     """The mean over some dimensions."""
     input = _averageable(input, dtype)
-    return jnp.mean(input, normalize_dims(dim, input.ndim), dtype=input.dtype, keepdims=keepdim)
+    return averaged(input, normalize_dims(dim, input.ndim), keepdim)
 
 
 @composite
@@ -164,15 +165,16 @@ def nanmean(
         )
     input = to_dtype(input, dtype)
     axis, missing = normalize_dims(dim, input.ndim), jnp.isnan(input)
-    total = jnp.sum(jnp.where(missing, 0, input), axis, dtype=input.dtype, keepdims=keepdim)
-    return total / jnp.sum(~missing, axis, keepdims=keepdim).astype(input.dtype)
+    total = summed(widened(jnp.where(missing, 0, input)), axis, keepdim)
+    count = jnp.sum(~missing, axis, keepdims=keepdim).astype(total.dtype)
+    return (total / count).astype(input.dtype)
 
 
 def variance(input, dim, correction, keepdim):
     """Sum of squared distances from the mean over max(0, count - correction), and the mean."""
     if kind_of(input) < FLOATING:
         raise RuntimeError("std and var only support floating point and complex dtypes")
-    axis = normalize_dims(dim, input.ndim)
+    axis, input = normalize_dims(dim, input.ndim), widened(input)
     center = jnp.mean(input, axis, dtype=input.dtype, keepdims=True)
     distance = input - center
     squares = jnp.square(magnitude(distance)) if kind_of(input) == COMPLEX else distance * distance
@@ -185,13 +187,13 @@ def variance(input, dim, correction, keepdim):
 @op(function=False, method=False, name="var", grad="VarBackward0")
 def var_over(input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool):
     """The variance over some dimensions."""
-    return variance(input, dim, correction, keepdim)[0]
+    return _rounded(variance(input, dim, correction, keepdim)[0], input)
 
 
 @op(function=False, method=False, name="std", grad="StdBackward0")
 def std_over(input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool):
     """The standard deviation over some dimensions."""
-    return safe_sqrt(variance(input, dim, correction, keepdim)[0])
+    return _rounded(safe_sqrt(variance(input, dim, correction, keepdim)[0]), input)
 
 
 @op(function=False, method=False, name="var_mean", grad="VarMeanBackward0")
@@ -199,7 +201,8 @@ def var_mean_over(
     input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
 ):
     """The variance and the mean over some dimensions."""
-    return variance(input, dim, correction, keepdim)
+    squares, center = variance(input, dim, correction, keepdim)
+    return _rounded(squares, input), center.astype(input.dtype)
 
 
 @op(function=False, method=False, name="std_mean", grad="StdMeanBackward0")
@@ -208,7 +211,12 @@ def std_mean_over(
 ):
     """The standard deviation and the mean over some dimensions."""
     squares, center = variance(input, dim, correction, keepdim)
-    return safe_sqrt(squares), center
+    return _rounded(safe_sqrt(squares), input), center.astype(input.dtype)
+
+
+def _rounded(made, input):
+    """A variance has the input's precision, and is real for complex numbers, too."""
+    return made if kind_of(input) == COMPLEX else made.astype(input.dtype)
 
 
 def _spread(operation, input, dim, unbiased, keepdim, correction, out=None):
@@ -284,7 +292,21 @@ def logsumexp(input: Array, dim: int | tuple[int, ...] | None, keepdim: bool = F
     """
     input = floating(input)
     axis = normalize_dims(dim, input.ndim)
+    return in_wide(lambda wide: _log_sum_exp(wide, axis, keepdim), input)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _log_sum_exp(input, axis, keepdim):
     return jax.scipy.special.logsumexp(input, axis=axis, keepdims=keepdim)
+
+
+@_log_sum_exp.defjvp
+def _log_sum_exp_jvp(axis, keepdim, primals, tangents):
+    """The change is the mean weighted by eˣ / Σ eˣ; of nothing but -inf it is 0, and not nan."""
+    total = _log_sum_exp(*primals, axis, True)
+    weights = jnp.exp(primals[0] - jnp.where(total == -jnp.inf, 0, total))
+    change = jnp.sum(weights * tangents[0], axis, keepdims=keepdim)
+    return total if keepdim else jnp.squeeze(total, axis), change
 
 
 # Truth --------------------------------------------------------------------------------------------
@@ -358,4 +380,4 @@ def trace(input: Array):
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     refuse("trace", input, BOOL)
     kind = jnp.int64 if kind_of(input) < FLOATING else input.dtype
-    return jnp.trace(input, dtype=kind)
+    return in_wide(lambda wide: jnp.trace(wide, dtype=wide.dtype), input.astype(kind))

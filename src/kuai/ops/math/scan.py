@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, op
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import in_wide
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
 from kuai.ops.math.reduction import summable
@@ -17,7 +18,7 @@ CumminResult = return_type("cummin", "values", "indices")
 
 def _scan(function, input, dim):
     axis = normalize_dim(dim, input.ndim)
-    return input if input.ndim == 0 else function(input, axis=axis)
+    return input if input.ndim == 0 else in_wide(lambda wide: function(wide, axis=axis), input)
 
 
 @op(inplace=True, autocast={"cuda": "float32"})

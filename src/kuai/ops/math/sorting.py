@@ -4,6 +4,8 @@
 need concrete values: they run eagerly, not inside a compiled step.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -105,6 +107,8 @@ def search(sorted_sequence: Array, values: Array, right: bool, small: bool):
     if sorted_sequence.ndim == 1:
         found = jnp.searchsorted(sorted_sequence, values, side=side)
     else:
+        if not (values.size and sorted_sequence.size):
+            return jnp.zeros(values.shape, jnp.int32 if small else jnp.int64)
         rows = sorted_sequence.reshape(-1, sorted_sequence.shape[-1])
         wanted = values.reshape(rows.shape[0], -1)
         find = jax.vmap(lambda row, value: jnp.searchsorted(row, value, side=side))
@@ -157,6 +161,8 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
         >>> kuai.bucketize(kuai.tensor([0.5, 3.0, 9.0]), kuai.tensor([1.0, 3.0, 5.0]))
         tensor([0, 1, 3])
     """
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return search(boundaries, _as_tensor(input, boundaries), right, out_int32)
 
 
@@ -193,7 +199,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     array = input.detach().numpy()
     axis = 0 if dim is None else normalize_dim(dim, array.ndim)
     rows = array.reshape(-1) if dim is None else np.moveaxis(array, axis, 0)
-    flat = rows.reshape(rows.shape[0], -1)
+    flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
     is_new = np.ones(len(flat), bool)
     is_new[1:] = (flat[1:] != flat[:-1]).any(axis=1)
     inverse = np.cumsum(is_new) - 1

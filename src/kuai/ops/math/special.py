@@ -8,6 +8,7 @@ from jax.scipy import special
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, floating, refuse, together
+from kuai.ops.math import slopes
 from kuai.ops.math.bessel import whole_precision
 from kuai.ops.math.gamma_functions import in_single, log_gamma, polygamma_at
 from kuai.ops.math.reduction import logsumexp
@@ -82,10 +83,7 @@ def xlogy(input: Array | Number, other: Array | Number):
         tensor([0.0000, 2.1972])
     """
     input, other = together(input, other, to_float=True)
-    # only where the logarithm is infinite or undefined: elsewhere it is the derivative at input 0
-    has_no_log = (other <= 0) | jnp.isposinf(other)
-    safe = jnp.where((input == 0) & has_no_log, 1, other)
-    return input * jnp.log(safe)
+    return slopes.x_log_y(input, other)
 
 
 @op
@@ -98,7 +96,7 @@ def logaddexp(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("logaddexp_cpu", input, BOOL, INTEGER)
-    return jnp.logaddexp(input, other)
+    return slopes.log_add_exp(input, other)
 
 
 @op
@@ -111,7 +109,7 @@ def logaddexp2(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("logaddexp2_cpu", input, BOOL, INTEGER)
-    return jnp.logaddexp2(input, other)
+    return slopes.log_add_exp2(input, other)
 
 
 @op(export="special.entr", grad="SpecialEntrBackward0")
@@ -123,8 +121,7 @@ def entr(input: Array):
         tensor([0.0000, 0.3466])
     """
     refuse("entr_cpu", input, COMPLEX)
-    input = floating(input)
-    return jnp.where(input == 0, 0, special.entr(input))
+    return slopes.entropy(floating(input))
 
 
 @op(export="special.ndtr")
@@ -147,7 +144,7 @@ def ndtri(input: Array):
         >>> kuai.special.ndtri(kuai.tensor([0.5, 0.9]))
         tensor([0.0000, 1.2816])
     """
-    return in_single(special.ndtri, floating(input))
+    return in_single(slopes.normal_quantile, floating(input))
 
 
 @op(export="special.log_ndtr", grad="SpecialLogNdtrBackward0")

@@ -1,10 +1,10 @@
 """Trigonometric and hyperbolic functions, element by element, and their inverses."""
 
-import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
 from kuai.ops.elementwise import BOOL, INTEGER, floating, refuse, together
+from kuai.ops.math import slopes
 
 
 @op(inplace=True)
@@ -147,7 +147,7 @@ def atan2(input: Array, other: Array):
         >>> kuai.atan2(kuai.tensor([1.0, -1.0]), kuai.tensor([1.0, -1.0]))
         tensor([ 0.7854, -2.3562])
     """
-    return jax.lax.atan2(*jnp.broadcast_arrays(*together(input, other, to_float=True)))
+    return slopes.angle(*together(input, other, to_float=True))
 
 
 @op(inplace=True)
@@ -160,7 +160,7 @@ def hypot(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("hypot_cpu", input, BOOL, INTEGER)
-    return jnp.hypot(input, other)
+    return slopes.length(input, other)
 
 
 @op(inplace=True, aliases=("special.sinc",))

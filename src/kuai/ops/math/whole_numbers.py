@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, refuse, together
+from kuai.ops.math import slopes
 
 
 @op(inplace=True)
@@ -42,7 +43,7 @@ def nextafter(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("nextafter_cpu", input, BOOL, INTEGER, COMPLEX)
-    return jnp.nextafter(input, other)
+    return slopes.neighbour(input, other)
 
 
 @op(inplace=True, grad="MulBackward0")

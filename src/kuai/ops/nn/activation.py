@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
+from kuai.ops.accumulation import spread
 from kuai.ops.elementwise import BOOL, INTEGER, kind_of, refuse
 from kuai.ops.faces import with_inplace, with_underscore
 
@@ -105,7 +106,7 @@ def prelu(input: Array, weight: Array):
         weight = weight.reshape((1, channels) + (1,) * (input.ndim - 2))
     else:
         weight = weight.reshape(())
-    return jnp.where(input > 0, input, weight * input)
+    return jnp.where(input > 0, input, spread(weight, input.shape) * input)
 
 
 @op(function=False, method=False, random=True, grad="RreluWithNoiseBackward0")

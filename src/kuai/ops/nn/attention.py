@@ -31,7 +31,7 @@ def _causal(length, source):
     return jnp.tri(length, source, dtype=bool)
 
 
-def _safe_softmax(scores):
+def safe_softmax(scores):
     """Softmax over the source; zeros where nothing may be attended to."""
     is_closed = jnp.all(scores == -jnp.inf, axis=-1, keepdims=True)
     weights = _softmax(jnp.where(is_closed, 0, scores), -1)
@@ -53,7 +53,7 @@ def attend(random_key, query, key, value, mask, is_causal, scale, p):
         mask = _causal(query.shape[-2], key.shape[-2])
     scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
     # only a given mask can close a whole row: in the causal one each position sees the first
-    weights = _safe_softmax(scores) if is_given else _softmax(scores, -1)
+    weights = safe_softmax(scores) if is_given else _softmax(scores, -1)
     return jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, p), value)
 
 

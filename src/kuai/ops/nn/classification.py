@@ -10,8 +10,10 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import summed, widened
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
+from kuai.ops.known_values import check_within, lie_within
 from kuai.ops.nn.loss_reduction import check_reduction, legacy_reduction, reduced
 from kuai.ops.nn.softmax import log_softmax_array
 
@@ -79,8 +81,9 @@ def _weighted(loss, weights, reduction):
     check_reduction(reduction)
     if reduction == "none":
         return loss
-    total = jnp.sum(loss)
-    return total / jnp.sum(weights) if reduction == "mean" else total
+    total = summed(widened(loss))
+    total = total / summed(widened(weights)) if reduction == "mean" else total
+    return total.astype(loss.dtype)
 
 
 def _nll(scores, target, weight, ignore_index, reduction):
@@ -130,7 +133,15 @@ def nll_loss(
         tensor(0.6931)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _nll_loss_op(input, target, weight, ignore_index, reduction)
+    loss = _nll_loss_op(input, target, weight, ignore_index, reduction)
+    _check_labels(input, target, ignore_index)
+    return loss
+
+
+def _check_labels(input, target, ignore_index):
+    """PyTorch's error for a class that does not exist."""
+    classes = input.shape[min(1, input.ndim - 1)]
+    check_within(target, classes, "Target {} is out of bounds.", IndexError, ignore_index)
 
 
 @op(function=False, method=False, grad=_nll_name, autocast="float32")
@@ -182,7 +193,7 @@ def _smooth(scores, target, weight, ignore_index, reduction, axis):
     _, weights = _picked(scores, target, weight, ignore_index)
     if weight is not None:
         scores = scores * _class_weights(weight, scores, axis)
-    total = -jnp.sum(scores, axis=axis).reshape(target.shape)
+    total = -summed(scores, axis).reshape(target.shape)
     used = target.astype(jnp.int64) != ignore_index
     loss = jnp.where(used, total, jnp.zeros((), scores.dtype))
     return _weighted(loss, weights, reduction)
@@ -196,9 +207,9 @@ def _soft_target(input, target, weight, reduction, label_smoothing, axis):
     products = scores * target.astype(scores.dtype)
     if weight is not None:
         products = products * _class_weights(weight, scores, axis)
-    loss = -jnp.sum(products, axis=axis)
+    loss = -summed(products, axis)
     if reduction == "mean":
-        return jnp.sum(loss) / max(1, loss.size)
+        return (summed(widened(loss)) / jnp.float32(loss.size)).astype(loss.dtype)
     return reduced(loss, reduction)
 
 
@@ -232,10 +243,15 @@ def cross_entropy(
 
     Reference: label smoothing: Szegedy et al., "Rethinking the inception architecture", CVPR 2016.
 
-    Differs from PyTorch: an index out of range is not noticed; its loss is 0.
+    Differs from PyTorch: on a GPU and in a compiled function an index out of range is not noticed;
+    its loss is 0.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _cross_entropy_op(input, target, weight, ignore_index, reduction, float(label_smoothing))
+    smoothing = float(label_smoothing)
+    loss = _cross_entropy_op(input, target, weight, ignore_index, reduction, smoothing)
+    if not target.dtype.is_floating_point:
+        _check_labels(input, target, ignore_index)
+    return loss
 
 
 # Binary -------------------------------------------------------------------------------------------
@@ -309,10 +325,15 @@ def binary_cross_entropy(
         >>> kuai.nn.functional.binary_cross_entropy(kuai.tensor([0.5]), kuai.tensor([1.0]))
         tensor(0.6931)
 
-    Differs from PyTorch: a probability outside [0, 1] gives nan instead of an error.
+    Differs from PyTorch: on a GPU and in a compiled function a probability outside [0, 1] gives
+    nan instead of an error.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _binary_cross_entropy_op(input, target, weight, reduction)
+    loss = _binary_cross_entropy_op(input, target, weight, reduction)
+    for name, tensor in (("input", input), ("target", target)):
+        if not lie_within(tensor, 0, 1):
+            raise RuntimeError(f"all elements of {name} should be between 0 and 1")
+    return loss
 
 
 @op(function=False, method=False, grad="BinaryCrossEntropyWithLogitsBackward0", autocast="float32")

@@ -32,6 +32,7 @@ from jax import lax
 
 from kuai.engine.tensor.acceleration import is_whole_program
 from kuai.engine.tensor.portable import is_portable
+from kuai.ops.accumulation import widened
 from kuai.ops.native import channels_last
 from kuai.ops.native.xla_convolution import convolve_on_xla
 
@@ -210,12 +211,12 @@ def depthwise(x, weight, window: Window):
     kernel = weight.shape[2:]
     sizes = _padded_output(x.shape[2:], kernel, window)
     factors = weight.reshape(x.shape[1], -1, *kernel)  # (C, O / C, *kernel)
-    total = 0
+    factors, total = widened(factors), 0
     for tap in itertools.product(*map(range, kernel)):
         shifted = _shifted(x, 2, tap, sizes, window)
         factor = factors[(..., *tap)][(None, ..., *(None,) * len(kernel))]
         total = total + shifted[:, :, None] * factor
-    return total.reshape(len(x), -1, *sizes)
+    return total.astype(x.dtype).reshape(len(x), -1, *sizes)
 
 
 def grouped(x, weight, window: Window):

@@ -10,6 +10,8 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import is_tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import in_wide, widened
+from kuai.ops.known_values import check_within, known, lie_within
 from kuai.ops.nn.normalization import vector_norm
 
 
@@ -29,7 +31,7 @@ def _rows(weight, indices, padding_idx, scale_grad_by_freq):
     """Rows of the table; an index out of range gives nan: a program cannot raise."""
     rows_there = weight.shape[0]
     places = jnp.where(indices < 0, rows_there, indices)
-    rows = jnp.take(weight, places, axis=0, mode="fill")
+    rows = in_wide(lambda wide: jnp.take(wide, places, axis=0, mode="fill"), weight)
     factor = jnp.ones(indices.shape, weight.dtype)
     if scale_grad_by_freq:
         counts = jnp.zeros(rows_there, weight.dtype).at[places.ravel()].add(1, mode="drop")
@@ -104,9 +106,11 @@ def embedding(
         >>> kuai.nn.functional.embedding(kuai.tensor([1]), kuai.tensor([[1.0], [2.0]]))
         tensor([[2.]])
 
-    Differs from PyTorch: an index out of range gives nan; `sparse` gradients are dense.
+    Differs from PyTorch: on a GPU and in a compiled function an index out of range gives nan;
+    `sparse` gradients are dense.
     """
     padding_idx = _padding_row(padding_idx, weight.shape[0])
+    check_within(input, weight.shape[0], "index out of range in self", IndexError)
     if max_norm is not None:
         _limit_norm(weight, input, max_norm, norm_type)
     return _embedding_op(weight, input, padding_idx, scale_grad_by_freq)
@@ -130,7 +134,8 @@ def one_hot(tensor, num_classes=-1):
         tensor([[1, 0, 0],
                 [0, 0, 1]])
 
-    Differs from PyTorch: with `num_classes` given, an index out of range gives a row of zeros.
+    Differs from PyTorch: with `num_classes` given, an index out of range gives a row of zeros on a
+    GPU and in a compiled function.
     """
     if str(tensor.dtype) != "torch.int64":
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
@@ -142,6 +147,10 @@ def one_hot(tensor, num_classes=-1):
         num_classes = tensor.max().item() + 1
     if num_classes < 1:
         raise RuntimeError("Class values must be smaller than num_classes.")
+    if not lie_within(tensor, 0, num_classes - 1):
+        negative = not lie_within(tensor, 0, float("inf"))
+        what = "non-negative" if negative else "smaller than num_classes"
+        raise RuntimeError(f"Class values must be {what}.")
     return _one_hot_op(tensor, num_classes)
 
 
@@ -171,10 +180,10 @@ def _embedding_bag_op(
         return jnp.where(jnp.isneginf(best), jnp.zeros((), rows.dtype), best)
     factor = counted.astype(rows.dtype)
     weights = factor if per_sample_weights is None else factor * per_sample_weights
-    total = jax.ops.segment_sum(rows * weights[:, None], bag, bags)
-    if mode == "sum":
-        return total
-    return total / jnp.maximum(jax.ops.segment_sum(factor, bag, bags), 1)[:, None]
+    total = jax.ops.segment_sum(widened(rows * weights[:, None]), bag, bags)
+    if mode == "mean":
+        total = total / jnp.maximum(jax.ops.segment_sum(widened(factor), bag, bags), 1)[:, None]
+    return total.astype(rows.dtype)
 
 
 def _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weights):
@@ -207,6 +216,30 @@ def _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weig
             "embedding_bag: per_sample_weights was not None. "
             "per_sample_weights is only supported for mode='sum' "
             f"(got mode='{mode}'). Please open a feature request on GitHub."
+        )
+
+
+def _check_bag_values(input, offsets, rows):
+    """PyTorch's errors for rows that do not exist and bags that begin nowhere."""
+    if not lie_within(input, 0, rows - 1):
+        array = known(input).ravel()
+        place = int(((array < 0) | (array >= rows)).argmax())
+        raise RuntimeError(
+            f"Index {place} of input takes value {array[place]} which is not in the valid range "
+            f"[0, {rows})"
+        )
+    starts = None if offsets is None else known(offsets)
+    if starts is None or not starts.size:
+        return
+    if starts[0] != 0:
+        raise RuntimeError(
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+            f"position 0. However, got {starts[0]}"
+        )
+    if starts[-1] > input.shape[0]:
+        raise RuntimeError(
+            f"offsets[-1] can not be greater than input's length {input.shape[0]} but got "
+            f"offsets[-1] of {starts[-1]}"
         )
 
 
@@ -245,6 +278,7 @@ def embedding_bag(
         tensor([[5.]])
     """
     _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weights)
+    _check_bag_values(input, offsets, weight.shape[0])
     padding_idx = _padding_row(padding_idx, weight.shape[0])
     if input.ndim == 2:
         offsets = _bag_starts(input)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import size_of
 
 
@@ -38,7 +39,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None):
     _check_linear(input, weight, bias)
     contracted = (((input.ndim - 1,), (weight.ndim - 1,)), ((), ()))
     output = jax.lax.dot_general(input, weight, contracted)
-    return output if bias is None else output + bias
+    return output if bias is None else output + spread(bias, output.shape)
 
 
 def _check_linear(input, weight, bias):
@@ -114,7 +115,7 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     """
     _check_bilinear(input1, input2, weight, bias)
     output = jnp.einsum("...i,kij,...j->...k", input1, weight, input2)
-    return output if bias is None else output + bias
+    return output if bias is None else output + spread(bias, output.shape)
 
 
 def _check_bilinear(input1, input2, weight, bias):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.elementwise import refuse, together
+from kuai.ops.known_values import lie_within
 from kuai.ops.nn.loss_reduction import legacy_reduction, reduced, warn_sizes
 
 # Distances between input and target ---------------------------------------------------------------
@@ -489,7 +490,10 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    return _multi_margin_loss_op(input, target, weight, p, float(margin), reduction)
+    loss = _multi_margin_loss_op(input, target, weight, p, float(margin), reduction)
+    if not lie_within(target, 0, input.shape[-1] - 1):
+        raise RuntimeError("target out of range")
+    return loss
 
 
 @op(function=False, method=False, grad="MultilabelMarginLossBackward0", autocast="float32")

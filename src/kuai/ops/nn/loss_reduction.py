@@ -2,7 +2,7 @@
 
 import warnings
 
-import jax.numpy as jnp
+from kuai.ops.accumulation import averaged, summed
 
 
 def legacy_reduction(size_average, reduce, reduction: str) -> str:
@@ -10,8 +10,8 @@ def legacy_reduction(size_average, reduce, reduction: str) -> str:
     if size_average is None and reduce is None:
         return reduction
     each = reduce is not None and not reduce
-    summed = size_average is not None and not size_average
-    reduction = "none" if each else "sum" if summed else "mean"
+    total = size_average is not None and not size_average
+    reduction = "none" if each else "sum" if total else "mean"
     warnings.warn(
         "size_average and reduce args will be deprecated, "
         f"please use reduction='{reduction}' instead.",
@@ -31,7 +31,7 @@ def reduced(loss, reduction: str):
     check_reduction(reduction)
     if reduction == "none":
         return loss
-    return jnp.mean(loss) if reduction == "mean" else jnp.sum(loss)
+    return averaged(loss) if reduction == "mean" else summed(loss)
 
 
 def warn_sizes(input, target, stacklevel: int = 3) -> None:

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.nn.attention import attend, dropped, scores_of
+from kuai.ops.accumulation import spread
+from kuai.ops.nn.attention import attend, dropped, safe_softmax, scores_of
 from kuai.ops.nn.softmax import _softmax
 
 
@@ -38,7 +39,7 @@ def _linear(input, weight, bias):
             "mat1 and mat2 must have the same dtype, but got {} and {}".format(*names)
         )
     output = jnp.einsum("...i,oi->...o", input, weight)
-    return output if bias is None else output + bias
+    return output if bias is None else output + spread(bias, output.shape)
 
 
 def _projected(given):
@@ -140,7 +141,8 @@ def _apply(random_key, arrays, names, options, p):
     mask = _merged_mask(given, options)
     scale = 1 / math.sqrt(query.shape[-1])
     if options.need_weights:
-        weights = _softmax(scores_of(query * jnp.asarray(scale, query.dtype), key, mask), -1)
+        scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
+        weights = _softmax(scores, -1) if mask is None else safe_softmax(scores)
         weights = dropped(random_key, weights, p)  # (N·H, L, S)
         attended = weights @ value
     else:
@@ -149,7 +151,7 @@ def _apply(random_key, arrays, names, options, p):
     output = _linear(joined, given["out_proj_weight"], given.get("out_proj_bias"))
     if not options.need_weights:
         return output
-    weights = weights.reshape(batch, options.heads, length, -1)
+    weights = weights.reshape(batch, options.heads, length, weights.shape[-1])
     return output, jnp.mean(weights, axis=1) if options.average else weights
 
 

@@ -15,7 +15,8 @@ from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.dimensions import size_of
+from kuai.ops.accumulation import in_wide, wide_dtype, widened
+from kuai.ops.dimensions import normalize_dims, size_of
 from kuai.ops.native import channels_last
 
 # The common core ----------------------------------------------------------------------------------
@@ -39,11 +40,6 @@ def _standardize_jvp(axes, eps, primals, tangents):
     along = jnp.mean(change * output, axes, keepdims=True)
     change_output = scale * (change - shift - output * along)
     return (output, mean, variance), (change_output, shift, 2 * along / scale)
-
-
-def _wide(x):
-    """The dtype statistics are computed in: float32 for 16-bit numbers."""
-    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
 
 
 def _affine(x, weight, bias, shape, dtype):
@@ -100,18 +96,23 @@ def _batch_norm_training(
     last = channels_last.follows(input)
     if last:
         input, axes, shape = jnp.moveaxis(input, 1, -1), tuple(range(input.ndim - 1)), (-1,)
-    output, mean, variance = standardize(_wide(input), axes, eps)
+    output, mean, variance = standardize(widened(input), axes, eps)
     output = _affine(output, weight, bias, shape, input.dtype)
     output = jnp.moveaxis(output, -1, 1) if last else output
     count = size_of(input.shape, axes)
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     statistics = ((running_mean, mean), (running_var, unbiased))
-    moved = [_moved(old, new, momentum) for old, new in statistics if old is not None]
+    moved = [_moved(old, new, momentum, count) for old, new in statistics if old is not None]
     return (output, *moved) if moved else output
 
 
-def _moved(old, new, momentum):
-    """The exponential moving average, one step on; no gradient goes through it."""
+def _moved(old, new, momentum, count):
+    """The exponential moving average, one step on; no gradient goes through it.
+
+    An empty batch has no mean: nothing is moved.
+    """
+    if not count:
+        return jax.lax.stop_gradient(old)
     new = jax.lax.stop_gradient(new.reshape(old.shape)).astype(old.dtype)
     factor = jnp.asarray(momentum).astype(old.dtype)
     return jax.lax.stop_gradient(old * (1 - factor) + new * factor)
@@ -130,8 +131,8 @@ def _batch_norm_evaluation(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
     shape = (1, -1, *(1 for _ in range(2, input.ndim)))
-    scale = jax.lax.rsqrt(running_var + eps).reshape(shape)
-    output = (input - running_mean.reshape(shape)) * scale
+    scale = jax.lax.rsqrt(widened(running_var) + eps).reshape(shape)
+    output = (widened(input) - running_mean.reshape(shape)) * scale
     return _affine(output, weight, bias, shape, input.dtype)
 
 
@@ -254,11 +255,15 @@ def _instance_norm_op(
     )
     axes = tuple(range(2, input.ndim))
     shape = (1, -1, *(1 for _ in axes))
-    output, mean, variance = standardize(_wide(input), axes, eps)
+    output, mean, variance = standardize(widened(input), axes, eps)
     output = _affine(output, weight, bias, shape, input.dtype)
     count = size_of(input.shape, axes)
-    pairs = ((running_mean, mean), (running_var, variance * (count / (count - 1))))
-    moved = [_moved(old, jnp.mean(new, 0), momentum) for old, new in pairs if old is not None]
+    factor = count / (count - 1) if count > 1 else jnp.nan
+    pairs = ((running_mean, mean), (running_var, variance * factor))
+    there = count * input.shape[0]
+    moved = [
+        _moved(old, jnp.mean(new, 0), momentum, there) for old, new in pairs if old is not None
+    ]
     return (output, *moved) if moved else output
 
 
@@ -294,7 +299,7 @@ def _layer_norm_op(
     _refuse_integers("LayerNormKernelImpl", input)
     _refuse_mixed(input, weight, bias)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    output, _, _ = standardize(_wide(input), axes, eps)
+    output, _, _ = standardize(widened(input), axes, eps)
     return _affine(output, weight, bias, normalized_shape, input.dtype)
 
 
@@ -318,7 +323,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, eps: float | None):
     _check_normalized(input, normalized_shape, "", weight=weight)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    wide = _wide(input)
+    wide = widened(input)
     eps = float(jnp.finfo(wide.dtype).eps) if eps is None else eps
     square = jnp.mean(jnp.square(wide), axes, keepdims=True)
     return _affine(wide * jax.lax.rsqrt(square + eps), weight, None, normalized_shape, input.dtype)
@@ -357,7 +362,8 @@ def _group_norm_op(
                 f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
             )
     _refuse_integers("GroupNormKernelImpl", input)
-    grouped = _wide(input).reshape(sizes[0], num_groups, -1)
+    each = size_of(sizes, range(1, len(sizes))) // num_groups
+    grouped = widened(input).reshape(sizes[0], num_groups, each)
     output = standardize(grouped, (2,), eps)[0].reshape(input.shape)
     shape = (1, -1, *(1 for _ in sizes[2:]))
     return _affine(output, weight, bias, shape, input.dtype)
@@ -409,10 +415,11 @@ def local_response_norm(
     before, after = size // 2, (size - 1) // 2
     pads = [(0, 0)] * input.ndim
     pads[1] = (before, after)
-    squares = jnp.pad(jnp.square(input), pads)
+    wide = widened(input)
+    squares = jnp.pad(jnp.square(wide), pads)
     channels = input.shape[1]
     total = sum(jax.lax.slice_in_dim(squares, i, i + channels, axis=1) for i in range(size))
-    return input / (k + alpha * (total / size)) ** beta
+    return (wide / (k + alpha * (total / size)) ** beta).astype(input.dtype)
 
 
 @op(function=False, method=False, grad="DivBackward0", autocast={"cuda": "float32"})
@@ -422,7 +429,10 @@ def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
 
 
 def vector_norm(x, p, dim, keepdims=False):
-    """The p-norm along dimensions, whose derivative at 0 is 0."""
+    """The p-norm along dimensions, whose derivative at 0 is 0; a 0-d array is a vector of one."""
+    dim = normalize_dims(dim, x.ndim)
+    if wide_dtype(x.dtype) != x.dtype:
+        return in_wide(lambda wide: vector_norm(wide, p, dim, keepdims), x)
     if p == float("inf"):
         return jnp.max(jnp.abs(x), axis=dim, keepdims=keepdims)
     if p == 0:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.known_values import check_fits
 
 _COMBINATIONS = """Supported combinations for non-constant padding:
   - 2D or 3D input: padding size = 2 (pads last dimension)
@@ -60,6 +61,16 @@ def _check_border(input, pad):
         )
 
 
+def _check_filled(input, pad):
+    """Only a batch may be empty: a border needs something to be made of."""
+    dims = len(pad) // 2
+    if 0 in input.shape[input.ndim - dims - 1 :]:
+        raise RuntimeError(
+            f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with possibly 0 batch size "
+            f"and other non-zero dimensions for input, but got: {list(input.shape)}"
+        )
+
+
 def _check_reflection(input, amounts):
     for dim, (size, pair) in enumerate(zip(input.shape, amounts, strict=True)):
         if max(pair) >= size and pair != (0, 0):
@@ -74,7 +85,7 @@ def _check_circular(input, amounts):
     for size, pair in zip(input.shape, amounts, strict=True):
         if max(pair) > size:
             raise RuntimeError("Padding value causes wrapping around more than once.")
-        if size + sum(pair) <= 0:
+        if pair != (0, 0) and size + sum(pair) <= 0:
             raise RuntimeError("Negative padding value is resulting in an empty dimension")
 
 
@@ -91,6 +102,7 @@ def _reflection_choice(input, pad):
 )
 def _pad_reflect(input: Array, pad: tuple):
     _check_border(input, pad)
+    _check_filled(input, pad)
     amounts = _amounts(pad, input.ndim)
     _check_reflection(input, amounts)
     return jnp.pad(*_cut(input, amounts), mode="reflect")
@@ -99,6 +111,7 @@ def _pad_reflect(input: Array, pad: tuple):
 @op(function=False, method=False, grad=_border_name("ReplicationPad"), autocast={"cpu": "float32"})
 def _pad_replicate(input: Array, pad: tuple):
     _check_border(input, pad)
+    _check_filled(input, pad)
     return jnp.pad(*_cut(input, _amounts(pad, input.ndim)), mode="edge")
 
 
@@ -128,6 +141,7 @@ def pad(input, pad, mode="constant", value=None):
     """
     pad = tuple(int(amount) for amount in pad)
     if mode == "constant":
+        check_fits(value or 0, input.dtype.jax)
         return _pad_constant(input, pad, 0.0 if value is None else value)
     if mode not in _BORDERS:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")

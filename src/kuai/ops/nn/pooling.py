@@ -329,18 +329,19 @@ def _mean(x, spans, padding, count_include_pad, divisor):
         raise RuntimeError("divisor must be not zero")
     sums = total(x, spans)
     if divisor is not None:
-        return _divide(sums, divisor)
+        return _divide(sums, divisor).astype(x.dtype)
     sizes = x.shape[x.ndim - len(spans) :]
     counts = [
         _window_sizes(span, size, pad if count_include_pad else 0)
         for span, size, pad in zip(spans, sizes, padding, strict=True)
     ]
     if all(len(set(count)) <= 1 for count in counts):
-        return _divide(sums, math.prod(count[0] for count in counts if len(count)))
+        sums = _divide(sums, math.prod(count[0] for count in counts if len(count)))
+        return sums.astype(x.dtype)
     product = np.ones((), np.int64)
     for count in counts:
         product = product[..., None] * np.array(count, np.int64)
-    return _divide(sums, product)
+    return _divide(sums, product).astype(x.dtype)
 
 
 def _divide(sums, divisor):

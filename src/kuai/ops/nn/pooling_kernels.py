@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 
 from kuai.engine.tensor.portable import is_portable
+from kuai.ops.accumulation import widened
 from kuai.ops.native import channels_last
 from kuai.ops.nn.pooling_windows import Span
 
@@ -40,7 +41,8 @@ def maximum(x, spans: tuple[Span, ...]):
 
 
 def total(x, spans: tuple[Span, ...]):
-    """The sum of every window over the last dimensions."""
+    """The sum of every window over the last dimensions, in the dtype that x is added in."""
+    x = widened(x)
     if is_portable() and _is_regular(x, spans):
         return _reduced(x, spans, 0, lax.add)
     for axis, span in _last_first(x, spans):

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import spread
 from kuai.ops.nn.dropout import keep_mask
 from kuai.ops.nn.lstm import lstm_direction
 
@@ -129,12 +130,12 @@ def _run_direction(mode, reverse, input, hidden, cell, weights, mask):
     from_input = _times(input, weights["weight_ih"])  # (T, B, G)
     bias = None
     if "bias_ih" in weights:
-        from_input = from_input + weights["bias_ih"]
+        from_input = from_input + spread(weights["bias_ih"], from_input.shape)
         # In a GRU the reset gate stands between the state's bias and the input's.
         if mode == "GRU":
-            bias = jnp.broadcast_to(weights["bias_hh"], from_input.shape)
+            bias = spread(weights["bias_hh"], from_input.shape)
         else:
-            from_input = from_input + weights["bias_hh"]
+            from_input = from_input + spread(weights["bias_hh"], from_input.shape)
     elif mode == "GRU":
         bias = jnp.zeros_like(from_input)
     return _direction(mode, reverse, from_input, bias, hidden, cell, weight, projection, mask)

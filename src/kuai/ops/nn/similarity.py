@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import together
 from kuai.ops.nn.loss_reduction import check_reduction, legacy_reduction, reduced
 from kuai.ops.nn.normalization import vector_norm
@@ -27,7 +28,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
     x1, x2 = jnp.broadcast_arrays(x1, x2)
     norms = [vector_norm(x, 2, dim, keepdims=True) for x in (x1, x2)]
     one, two = (jnp.where(n < eps, jnp.asarray(eps, n.dtype), n) for n in norms)
-    return jnp.sum(x1 / one * (x2 / two), axis=dim)
+    return jnp.sum(x1 / one * (x2 / two), axis=normalize_dims(dim, x1.ndim))
 
 
 @op(method=False, functional=True, grad="NormBackward1", autocast={"cuda": "float32"})

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import Array, composite, op
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, to_dtype
 from kuai.ops.nn.activation import _averaged_relu, _randomized_relu
@@ -19,26 +20,29 @@ from kuai.ops.nn.activation import _averaged_relu, _randomized_relu
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _softmax(input, dim):
-    return jax.nn.softmax(input, axis=dim)
+    return in_wide(functools.partial(jax.nn.softmax, axis=dim), input)
 
 
 @_softmax.defjvp
 def _softmax_jvp(dim, primals, tangents):
     output, change = _softmax(primals[0], dim), tangents[0]
-    weighted = output * change
-    return output, weighted - output * jnp.sum(weighted, axis=dim, keepdims=True)
+    wide, weighted = widened(output), widened(output) * change
+    along = weighted - wide * jnp.sum(weighted, axis=dim, keepdims=True)
+    return output, along.astype(output.dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def log_softmax_array(input, dim):
     """log softmax of an array; its derivative keeps the output only."""
-    return jax.nn.log_softmax(input, axis=dim)
+    return in_wide(functools.partial(jax.nn.log_softmax, axis=dim), input)
 
 
 @log_softmax_array.defjvp
 def _log_softmax_jvp(dim, primals, tangents):
     output, change = log_softmax_array(primals[0], dim), tangents[0]
-    return output, change - jnp.sum(jnp.exp(output) * change, axis=dim, keepdims=True)
+    weighted = jnp.exp(widened(output)) * change
+    along = change - jnp.sum(weighted, axis=dim, keepdims=True)
+    return output, along.astype(output.dtype)
 
 
 def _prepared(input, dim: int, dtype, name: str):

@@ -1,5 +1,7 @@
 """Rearranging the channels of pictures: pixel shuffle and unshuffle, channel shuffle."""
 
+import math
+
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
@@ -36,7 +38,7 @@ def pixel_shuffle(input: Array, upscale_factor: int):
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
             f"of upscale_factor, but input.size(-3)={channels} is not divisible by {r * r}"
         )
-    split = input.reshape(-1, channels // (r * r), r, r, height, width)
+    split = input.reshape(math.prod(batch), channels // (r * r), r, r, height, width)
     mixed = jnp.transpose(split, (0, 1, 4, 2, 5, 3))  # (B, C, H, r, W, r)
     return mixed.reshape(*batch, channels // (r * r), height * r, width * r)
 
@@ -61,7 +63,7 @@ def pixel_unshuffle(input: Array, downscale_factor: int):
                 f"pixel_unshuffle expects {name} to be divisible by downscale_factor, "
                 f"but input.size({dim})={size} is not divisible by {r}"
             )
-    split = input.reshape(-1, channels, height // r, r, width // r, r)
+    split = input.reshape(math.prod(batch), channels, height // r, r, width // r, r)
     mixed = jnp.transpose(split, (0, 1, 3, 5, 2, 4))  # (B, C, r, r, H, W)
     return mixed.reshape(*batch, channels * r * r, height // r, width // r)
 

@@ -1,0 +1,105 @@
+"""What values a tensor has, where looking costs nothing: checks that PyTorch makes before it works.
+
+A program cannot raise an error. So values are looked at only if they are there: nothing is
+recorded or traced, and they lie in the memory of the CPU, where no device has to be waited for.
+Elsewhere `kuai.debug(checks=True)` finds what is out of range.
+"""
+
+import jax
+import numpy as np
+
+from kuai.engine.tensor import Tensor, modes, views
+
+__all__ = ["check_fits", "check_operand", "check_sizes", "check_within", "known", "lie_within"]
+
+
+def known(tensor):
+    """The values of a tensor as a NumPy array, or None if looking at them costs something."""
+    state = modes.state
+    if state.recorder is not None or state.capture is not None:
+        return None
+    array = views.value(tensor)
+    if isinstance(array, jax.core.Tracer):
+        return None
+    return np.asarray(array) if array.platform() == "cpu" else None
+
+
+def lie_within(tensor, low, high) -> bool:
+    """Whether no known value is NaN or outside [low, high]."""
+    array = known(tensor)
+    if array is None or not array.size:
+        return True
+    return bool(low <= array.min() and array.max() <= high)
+
+
+def check_within(tensor, count: int, text: str, error: type[Exception], ignored=None) -> None:
+    """Raise an error that names the first index outside [0, count), unless it is to be ignored."""
+    if lie_within(tensor, 0, count - 1):
+        return
+    array = known(tensor)
+    wrong = array[(array < 0) | (array >= count)]
+    wrong = wrong if ignored is None else wrong[wrong != ignored]
+    if wrong.size:
+        raise error(text.format(wrong[0]))
+
+
+# Numbers and dtypes -------------------------------------------------------------------------------
+
+#: What PyTorch's errors call the dtypes that a number is converted to.
+_C_NAMES = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float"}
+_C_NAMES |= {"int32": "int"}
+
+
+def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
+    """Raise PyTorch's error for a Python number that a dtype cannot hold.
+
+    Negative numbers may wrap around in an unsigned dtype, and infinity is a number for floats.
+
+    Example:
+        >>> check_fits(300, np.dtype("uint8"))
+        Traceback (most recent call last):
+        RuntimeError: value cannot be converted to type uint8_t without overflow
+    """
+    if isinstance(number, (bool, complex)) or kind.kind not in "iufV":
+        return
+    if _fits(number, kind):
+        return
+    name = name or _C_NAMES.get(kind.name, f"{kind.name}_t")
+    raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
+def check_operand(number, tensor) -> None:
+    """`check_fits` of an operand that does not change an integer tensor's dtype."""
+    if type(number) is int and isinstance(tensor, Tensor):
+        kind = tensor.dtype.jax
+        if kind.kind in "iu":
+            check_fits(number, kind)
+
+
+def _fits(number, kind) -> bool:
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        lowest = limits.min if kind.kind == "i" else -limits.max
+        return lowest <= number <= limits.max  # not so for NaN
+    if kind.itemsize == 8 or not np.isfinite(number):
+        return True
+    with np.errstate(over="ignore"):
+        single = np.float32(number)
+        if kind.itemsize == 4:
+            return bool(np.isfinite(single))
+        return bool(np.isfinite(single.astype(kind))) or not np.isfinite(single)
+
+
+def check_sizes(sizes) -> None:
+    """Raise PyTorch's error for a size below zero.
+
+    Example:
+        >>> check_sizes((2, -3))
+        Traceback (most recent call last):
+        RuntimeError: Trying to create tensor with negative dimension -3: [2, -3]
+    """
+    for size in sizes:
+        if size < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {size}: {list(sizes)}"
+            )

@@ -1,0 +1,149 @@
+"""Functions of single elements with derivatives of their own: PyTorch's at the edges, not JAX's.
+
+JAX differentiates the way a function is computed, which gives nan where that has a seam: `x ** y`
+and `atan2` at 0, `entr` at 0, `logit` at 0 and 1. Here the derivative is a formula beside the
+function; it is a jvp rule, so higher derivatives and forward mode come from it as well.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.scipy import special
+
+from kuai.ops.accumulation import spread
+
+__all__ = ["with_slopes"]
+
+
+def with_slopes(function, *slopes):
+    """The function of arrays of one shape with a derivative for each: `slope(output, *inputs)`.
+
+    Example:
+        >>> half = with_slopes(jnp.abs, lambda output, x: 0.5 * jnp.ones_like(x))
+        >>> float(jax.grad(half)(3.0))
+        0.5
+    """
+
+    def times(slope):
+        return lambda change, output, *inputs: (slope(output, *inputs) * change).astype(
+            output.dtype
+        )
+
+    made = jax.custom_jvp(function)
+    made.defjvps(*map(times, slopes))
+
+    def call(*arrays):
+        shape = jnp.broadcast_shapes(*map(jnp.shape, arrays))
+        return made(*(spread(array, shape) for array in arrays))
+
+    return call
+
+
+# Powers -------------------------------------------------------------------------------------------
+
+
+def _by_base(output, x, y):
+    return jnp.where(y == 0, 0, y * power(x, jnp.where(y == 0, 1, y) - 1))
+
+
+def _by_exponent(output, x, y):
+    at_zero = (x == 0) & (y.real >= 0)
+    return jnp.where(at_zero, 0, output * jnp.log(jnp.where(at_zero, 1, x)))
+
+
+#: xʸ; a power of 0 does not change with a base of 0, nor 0ʸ with y.
+power = with_slopes(jnp.power, _by_base, _by_exponent)
+
+# Of two numbers -----------------------------------------------------------------------------------
+
+
+def _per_square(x, y):
+    square = x * x + y * y
+    return jnp.where(square == 0, 0, 1 / jnp.where(square == 0, 1, square))
+
+
+#: The angle of (x, y) = (second, first), whose derivatives at the origin are 0.
+angle = with_slopes(
+    jax.lax.atan2,
+    lambda output, y, x: x * _per_square(x, y),
+    lambda output, y, x: -y * _per_square(x, y),
+)
+
+
+def _share(output, x):
+    return jnp.where(output == 0, 0, x / jnp.where(output == 0, 1, output))
+
+
+#: √(x² + y²), whose derivatives at the origin are 0, as those of a norm.
+length = with_slopes(
+    jnp.hypot, lambda output, x, y: _share(output, x), lambda output, x, y: _share(output, y)
+)
+
+
+def _x_log_y(x, y):
+    return x * jnp.log(jnp.where((x == 0) & ~jnp.isnan(y), 1, y))
+
+
+def _log_or_nothing(output, x, y):
+    nothing = (x == 0) & (y <= 0)
+    return jnp.where(nothing, 0, jnp.log(jnp.where(nothing, 1, y)))
+
+
+def _ratio(output, x, y):
+    nothing = (x == 0) & ~jnp.isnan(y)
+    return jnp.where(nothing, 0, x / jnp.where(nothing, 1, y))
+
+
+#: x·log y, and 0 where x is 0.
+x_log_y = with_slopes(_x_log_y, _log_or_nothing, _ratio)
+
+#: log(eˣ + eʸ) and log₂(2ˣ + 2ʸ).
+log_add_exp = with_slopes(
+    jnp.logaddexp,
+    lambda output, x, y: 1 / (1 + jnp.exp(y - x)),
+    lambda output, x, y: 1 / (1 + jnp.exp(x - y)),
+)
+log_add_exp2 = with_slopes(
+    jnp.logaddexp2,
+    lambda output, x, y: 1 / (1 + jnp.exp2(y - x)),
+    lambda output, x, y: 1 / (1 + jnp.exp2(x - y)),
+)
+
+
+def _chosen(before):
+    """1 for the chosen one (for NaN: both), ½ for each of two equal ones."""
+    return lambda output, x, y: jnp.where(before(x, y), 0, jnp.where(x == y, 0.5, 1))
+
+
+larger = with_slopes(jnp.maximum, _chosen(jnp.less), _chosen(lambda x, y: y < x))
+smaller = with_slopes(jnp.minimum, _chosen(jnp.greater), _chosen(lambda x, y: y > x))
+
+# Special functions --------------------------------------------------------------------------------
+
+#: -x log x
+entropy = with_slopes(
+    lambda x: jnp.where(x == 0, 0, special.entr(x)), lambda output, x: -jnp.log(x) - 1
+)
+
+
+def _logit_slope(output, x):
+    return jnp.where((x < 0) | (x > 1), jnp.nan, 1 / (x * (1 - x)))
+
+
+log_odds = with_slopes(lambda x: jnp.log(x / (1 - x)), _logit_slope)
+
+#: The inverse of the normal distribution function: 1 / φ at the output.
+normal_quantile = with_slopes(
+    special.ndtri, lambda output, x: math.sqrt(2 * math.pi) * jnp.exp(output * output / 2)
+)
+
+
+# Neighbours ---------------------------------------------------------------------------------------
+
+#: The neighbour moves with the number, unless it is already at its goal.
+neighbour = with_slopes(
+    jnp.nextafter,
+    lambda output, x, y: jnp.where(x == y, 0, 1),
+    lambda output, x, y: jnp.zeros_like(y),
+)
