@@ -4,9 +4,13 @@
 
 import importlib as _importlib
 
-from kuai.engine import settings as _settings
+from kuai.engine import collector as _collector, settings as _settings
 
 _settings.apply()
+
+with _collector.resting():  # what these import is most of the package
+    from kuai import nn, storage
+    from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 from kuai.engine.compile.compiler import compile, fused
 from kuai.engine.compile.shapes import infer_shapes
@@ -41,7 +45,6 @@ from kuai.engine.tensor.randomness import (
 )
 from kuai.engine.tensor.size import Size
 from kuai.ops.array.sequences import TYPED as _TYPED
-from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 __version__ = "0.1.0"
 
@@ -64,7 +67,6 @@ from math import e, inf, nan, pi
 
 newaxis = None
 
-from kuai import nn, storage
 from kuai.engine.late import by_name as _by_name, late as _late
 from kuai.formats import (
     channels_last,
@@ -86,9 +88,9 @@ from kuai.nn.watching.proof import describe_modules as _describe_modules
 
 #: Public modules that are imported when somebody first asks for them: `import kuai` stays quick.
 _FAMILIES = (
-    "amp", "autograd", "backends", "compiler", "cuda", "data", "distributions", "fft", "func", "linalg",
-    "masked", "onnx", "optim", "precision", "profiler", "random", "saving", "signal", "special",
-    "testing", "utils", "vision",
+    "amp", "autograd", "backends", "compiler", "cuda", "data", "distributions", "fft", "func",
+    "linalg", "masked", "onnx", "optim", "precision", "profiler", "random", "saving", "signal",
+    "special", "testing", "utils", "vision",
 )  # fmt: skip
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
