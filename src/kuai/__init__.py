@@ -13,6 +13,7 @@ with _collector.resting():  # what these import is most of the package
     from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 from kuai.engine.compile.compiler import compile, fused
+from kuai.engine.compile.knowledge import later as _later
 from kuai.engine.compile.shapes import infer_shapes
 from kuai.engine.op.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from kuai.engine.tensor import Tensor, dtypes as _dtypes
@@ -84,7 +85,6 @@ from kuai.formats import (
     sparse_csr,
     strided,
 )
-from kuai.nn.watching.proof import describe_modules as _describe_modules
 
 #: Public modules that are imported when somebody first asks for them: `import kuai` stays quick.
 _FAMILIES = (
@@ -148,7 +148,7 @@ __all__ = [
     *_PUBLIC_HOMES,
 ]
 
-_describe_modules()
+_later(lambda: _importlib.import_module("kuai.nn.watching.proof").describe_modules())
 
 _find, __dir__ = _late("kuai", _LATE, {**_HOMES, **_PUBLIC_HOMES})
 

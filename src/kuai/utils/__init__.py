@@ -7,6 +7,8 @@ from kuai.engine.late import late
 if typing.TYPE_CHECKING:
     from kuai.utils import checkpoint as checkpoint, data as data
 
+__all__ = ["checkpoint", "data", "swap_tensors"]
+
 #: Modules that are loaded when they are first asked for.
 _LATE = frozenset(
     {
