@@ -68,6 +68,21 @@ CALLS = {
     "conv_transpose1d": convolved("conv_transpose1d", 1),
     "conv_transpose2d": convolved("conv_transpose2d", 2),
     "conv_transpose3d": convolved("conv_transpose3d", 3),
+    "conv_tbc": lambda t, a, b, index: t.conv_tbc(
+        a.reshape(4, 2, 2), b.reshape(4, 2, 2), b.select(0, 0).narrow(0, 0, 2)
+    ),
+    "ctc_loss": lambda t, a, b, index: t.nn.functional.ctc_loss(
+        a.reshape(4, 1, 4), index.narrow(0, 1, 2).reshape(1, 2), (4,), (2,)
+    ),
+    "stft": lambda t, a, b, index: t.stft(a.reshape(16), 8, return_complex=True),
+    "max_unpool2d": lambda t, a, b, index: t.nn.functional.max_unpool2d(
+        a.reshape(1, 4, 4).narrow(1, 0, 1), index.reshape(1, 1, 4), 2, 2
+    ),
+    "max_unpool3d": lambda t, a, b, index: t.nn.functional.max_unpool3d(
+        a.reshape(1, 1, 4, 4).narrow(2, 0, 1), index.reshape(1, 1, 1, 4), 2, 2
+    ),
+    "fractional_max_pool2d": signals("fractional_max_pool2d", 2, 2, output_size=2),
+    "fractional_max_pool3d": signals("fractional_max_pool3d", 3, 1, output_size=(1, 1, 2)),
     "prelu": lambda t, a, b, index: t.nn.functional.prelu(a, b.select(0, 0).narrow(0, 0, 1)),
     "addmm": lambda t, a, b, index: t.addmm(a, b, b),
     "addmv": lambda t, a, b, index: t.addmv(a.select(0, 0), b, b.select(0, 0)),

@@ -24,7 +24,7 @@ RESULTS = {
 
 def test_a_row_has_ratios_first_step_and_memory():
     row = table(RESULTS, TEXTS["README.md"]).splitlines()[4]
-    assert row == "| one case | 2.50 | – | – | – | – | – | 0.5 s / – | 7 MiB / 9 MiB |"
+    assert row == "| one case | 2.50 | – | – | – | – | – | – | – | 0.5 s / – | 7 MiB / 9 MiB |"
 
 
 @pytest.mark.parametrize("name", TEXTS)

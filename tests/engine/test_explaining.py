@@ -33,7 +33,7 @@ def test_a_training_step():
     assert first.flops > 2 * 5 * 4 * 8 and first.bytes_accessed > 0
     assert first.memory["arguments"] >= 4 * (4 * 8 + 8 + 8 * 2 + 2)
     text = str(explanation)
-    assert "4 calls, recorded, 3 programs" in text and "operations" in text
+    assert "4 calls, 1 replayed, 3 programs" in text and "operations" in text
 
 
 def test_flushes_and_their_lines():

@@ -13,6 +13,7 @@ NAMED = [
     *({"inplace": True}, {"bias": False}, {"affine": False}, {"padding": 1}, {"ceil_mode": True}),
 ]
 NAMES = [name for name in torch.nn.modules.__all__ if hasattr(kuai.nn, name)]
+NAMES.remove("LinearCrossEntropyOptions")  # which is no layer
 
 
 def printed(t, name, args, kwargs):

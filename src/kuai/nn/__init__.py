@@ -17,7 +17,6 @@ from kuai.nn.parameter import (
     UninitializedBuffer as UninitializedBuffer,
     UninitializedParameter as UninitializedParameter,
 )
-from kuai.ops.nn.linear_cross_entropy import LinearCrossEntropyOptions as LinearCrossEntropyOptions
 
 if typing.TYPE_CHECKING:
     from kuai.nn import attention as attention, parallel as parallel, utils as utils

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from kuai.engine.tensor.placeholder import Placeholder
 
-__all__ = ["REFERENCES", "given_away", "is_unshared"]
+__all__ = ["given_away", "is_unshared"]
 
 
 def is_unshared(placeholder, known: int) -> bool:
@@ -39,39 +39,29 @@ _own_holders, _array_holders = _measured()
 # A row at once, for replays -----------------------------------------------------------------------
 
 
-def given_away(row, limits):
+def given_away(row):
     """Of each placeholder in a row its array, if nobody else can use it, or else a copy.
 
-    Args:
-        limits: how many references to each are known: `REFERENCES`, and what the caller knows of
-            beside the row.
-
-    Returns:
-        The placeholders whose arrays are their own (None in the place of others), and the arrays.
+    Each is in the row, in the list of all inputs that the caller has, and nowhere else.
     """
-    ours, arrays = [], []
-    for placeholder, limit in zip(row, limits, strict=True):
-        if (
-            placeholder.exposed
-            or getrefcount(placeholder) > limit
-            or (getrefcount(placeholder.array) > _array_holders)
-        ):
-            ours.append(None)
-            arrays.append(jnp.copy(placeholder.array))
-        else:
-            ours.append(placeholder)
-            arrays.append(placeholder.array)
-    return ours, tuple(arrays)
+    return tuple([_own(each) for each in row])
 
 
-def _references_in_a_row():
-    """How often something is referred to that is in a row alone, as `given_away` sees it."""
-
-    def seen(row, limits):
-        for placeholder, _ in zip(row, limits, strict=True):
-            return getrefcount(placeholder)
-
-    return seen([Placeholder(None, 0, None)], [0])
+def _own(placeholder):
+    shared = placeholder.exposed or getrefcount(placeholder) > _in_a_row
+    if shared or getrefcount(placeholder.array) > _array_holders:
+        return jnp.copy(placeholder.array)
+    return placeholder.array
 
 
-REFERENCES = _references_in_a_row() + 1  # the list of all inputs
+def _references_in_a_row() -> int:
+    """How often something is referred to that is in a row alone, as `_own` sees it."""
+    return [_count(each) for each in [Placeholder(None, 0, None)]][0]
+
+
+def _count(placeholder) -> int:
+    """The number of references in a function that is called as `_own` is."""
+    return getrefcount(placeholder)
+
+
+_in_a_row = _references_in_a_row() + 1  # the list of all inputs

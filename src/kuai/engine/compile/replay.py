@@ -17,7 +17,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from kuai.engine.compile.holders import REFERENCES, given_away
+from kuai.engine.compile.holders import given_away
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage
 from kuai.engine.compile.record import memory_for, one_at_a_time
@@ -107,21 +107,25 @@ class Replay:
         self.kept = [order[n] for n in self.program.kept]
 
     def _arrange_results(self, run, alive, origins, after):
-        """For each result that is alive its place; those that stay in theirs come first."""
+        """For each result that is alive its place; those that stay where an input is come first."""
         position = {n: i for i, n in enumerate(self.program.order)}
-        self.wanted = [(position[n], placeholder.type) for n, placeholder in alive.items()]
         place = {n: i for i, n in enumerate(alive)}
-        self.updated, self.written = [None] * len(self.donated), []
+        self.wanted = [(position[n], placeholder.type) for n, placeholder in alive.items()]
+        self.places = [None] * len(self.donated)  # storages, or tensors whose gradient it is
+        self.updated, self.written, self.changed = [], [], []
         for storage, n, times in after.written:
-            at = position[n]
-            if at < len(self.donated) and self._stays(run, origins, at, storage, alive[n].type):
-                self.updated[at] = storage, times
+            if self._stays(origins, position[n], FromStorage, "storage", storage):
+                self.updated.append((storage, times))
                 self.wanted[place[n]] = None
             else:
                 self.written.append((storage, place[n], times))
+        for tensor, n in after.changed:
+            stays = self._stays(origins, position[n], FromGrad, "tensor", tensor)
+            self.changed.append((tensor, None if stays else place[n]))
+            if stays:
+                self.wanted[place[n]] = None
         self.counted = [each for each in after.counted if each[1]]
         self.grads = [(tensor, place[n]) for tensor, n in after.grads]
-        self.changed = [(tensor, place[n]) for tensor, n in after.changed]
         self.dropped = [*after.dropped, *[tensor for tensor, _ in self.grads]]
         self.result = after.result
         after.renumber(place)
@@ -129,16 +133,15 @@ class Replay:
             raise Refused("a result that is state, too")
         self.wants = list(run.memory.values())
 
-    def _stays(self, run, origins, at, storage, kind) -> bool:
-        """Whether a result takes the place of the input whose memory it takes."""
-        number = self.program.donated[at]
-        origin, held = origins.get(number), run.inputs[number]
-        return (
-            type(origin) is FromStorage
-            and origin.storage is storage
-            and type(held) is Placeholder
-            and held.type is kind
-        )
+    def _stays(self, origins, at, kind, attribute, thing) -> bool:
+        """Whether a result takes the place of the input whose memory it takes; it is noted."""
+        if at >= len(self.donated):
+            return False
+        origin = origins.get(self.program.donated[at])
+        if type(origin) is not kind or getattr(origin, attribute) is not thing:
+            return False
+        self.places[at] = thing
+        return True
 
     def _arrange_grads(self, before, origins):
         """Which tensors have to have a gradient, and of which it is read or changed."""
@@ -151,14 +154,11 @@ class Replay:
             raise Refused("a gradient that somebody has set")
         self.read = [(tensor, grad._storage.held.type) for tensor, grad in self.read]
         self.ids = before.ids
-        # how often a placeholder that is given away is referred to, if nobody else has it: by those
-        # who ask, and by the place it stands in
         gone = {id(tensor) for tensor in self.dropped}
-        standing = [
-            type(o) is FromStorage or type(o) is FromGrad and id(o.tensor) not in gone
-            for o in map(origins.get, self.program.donated)
-        ]
-        self.limits = [REFERENCES + each for each in standing]
+        for place, origin in zip(self.places, map(origins.get, self.program.donated), strict=True):
+            let_go = origin is None or type(origin) is FromGrad and id(origin.tensor) in gone
+            if place is None and not let_go:
+                raise Refused("memory that is to be written, and stands somewhere")
 
     # Running --------------------------------------------------------------------------------------
 
@@ -214,30 +214,33 @@ class Replay:
         for tensor in self.dropped:
             grad, tensor._grad = tensor._grad, None
             if self.wants and type(grad) is Tensor and grad._steps is None:
-                spares.append(grad._storage.held)
-        grad = None  # would be one more who holds it
+                held = grad._storage.held
+                if type(held) is Placeholder and held.record is None:
+                    spares.append(held)
+        grad = held = None  # would be others who hold it
         return [memory_for(_Wanted(kind), spares, self.sharding) for kind in self.wants]
 
     def _run(self, inputs):
+        """Run the program. Whoever asks for what it writes has to wait until it has run."""
         self.program.calls += 1
         self.calls += 1
-        ours, donated = given_away([inputs[i] for i in self.donated], self.limits)
-        kept = [inputs[i] for i in self.kept]
-        kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
-        written, others = self.program.function(donated, kept)
-        self._update(ours, written)
+        row = [inputs[i] for i in self.donated]
+        places = [_storage(place) for place in self.places]
+        waiting = _put_waiting(places, row)
+        try:
+            donated = given_away(row)
+            kept = [inputs[i] for i in self.kept]
+            kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
+            written, others = self.program.function(donated, kept)
+        except BaseException:
+            for storage, placeholder, old in zip(places, waiting, row, strict=True):
+                if storage is not None:
+                    storage.held, placeholder.array, placeholder.record = old, old.array, None
+            raise
+        for placeholder, array in zip(waiting, written, strict=True):
+            if placeholder is not None:
+                placeholder.array, placeholder.record = array, None
         return self._finish(written + others)
-
-    def _update(self, ours, written):
-        """Put new values into storages; a placeholder that nobody else has stays where it is."""
-        for update, placeholder, array in zip(self.updated, ours, written, strict=True):
-            if update is None:
-                continue
-            storage, times = update
-            if placeholder is None:
-                placeholder = storage.held = Placeholder(None, 0, storage.held.type)
-            placeholder.array = array
-            storage.version += times
 
     def _finish(self, results):
         """Put all other results into their places, and make what is returned."""
@@ -249,6 +252,8 @@ class Replay:
                 made.append(placeholder)
             else:
                 made.append(None)
+        for storage, times in self.updated:
+            storage.version += times
         for storage, number, times in self.written:
             storage.held = made[number]
             storage.version += times
@@ -259,9 +264,44 @@ class Replay:
             tensor._grad = wrap(made[number])
         for tensor, number in self.changed:
             storage = tensor._grad._storage
-            storage.held = made[number]
+            if number is not None:
+                storage.held = made[number]
             storage.version += 1
         return self.result.build(made)
+
+
+class _Running:
+    """The record of placeholders while the program runs that computes them."""
+
+    def flush(self, what):
+        """Wait for it: it holds the lock."""
+        with one_at_a_time:
+            pass
+
+    def put(self, placeholder, storage):
+        """Note nothing: nobody records."""
+
+    def keep(self, placeholder):
+        """Keep nothing: it will have its array."""
+
+
+_running = _Running()
+
+
+def _storage(place):
+    """The storage that a tensor's gradient has now; a storage itself."""
+    return place._grad._storage if isinstance(place, Tensor) else place
+
+
+def _put_waiting(places, row):
+    """Put placeholders into storages whose arrays are about to be given away."""
+    waiting = []
+    for storage, old in zip(places, row, strict=True):
+        placeholder = None
+        if storage is not None:
+            placeholder = storage.held = Placeholder(_running, 0, old.type)
+        waiting.append(placeholder)
+    return waiting
 
 
 class _Array:

@@ -213,6 +213,7 @@ from kuai.nn.modules.upsampling import (
     UpsamplingBilinear2d as UpsamplingBilinear2d,
     UpsamplingNearest2d as UpsamplingNearest2d,
 )
+from kuai.ops.nn.linear_cross_entropy import LinearCrossEntropyOptions as LinearCrossEntropyOptions
 
 #: The classes; `kuai.nn` has them, too.
 __all__ = [name for name, thing in globals().items() if isinstance(thing, type)]

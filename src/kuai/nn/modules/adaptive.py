@@ -218,7 +218,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         self.options = options
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """The loss."""
+        """The cross entropy of the scores of `input`, of which chunks are made one at a time."""
         layer, shape = self.linear, (self.num_classes, *self.out_features)
         return F.linear_cross_entropy(
             input,

@@ -12,10 +12,11 @@ from itertools import chain
 from typing import Any
 
 from kuai.nn.base.module import Module, indented
+from kuai.nn.modules.deprecated import Container
 from kuai.nn.modules.entries import checked_index, key_value_pairs
 from kuai.nn.modules.parameter_containers import ParameterDict, ParameterList
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class _Numbered(Module):

@@ -10,6 +10,8 @@ __all__ = ["CTCLoss"]
 class CTCLoss(_Loss):
     """Connectionist temporal classification: -log p(labels | x) over all alignments.
 
+        −log Σ_π ∏_t p_t(π_t)        over all π that give the labels without blanks and repetitions
+
     Args:
         blank: the class that stands for no label.
         reduction: `'mean'` divides each loss by the number of its labels first, `'sum'`, `'none'`.
@@ -33,7 +35,7 @@ class CTCLoss(_Loss):
         self.zero_infinity = zero_infinity
 
     def forward(self, log_probs: Tensor, targets: Tensor, input_lengths, target_lengths) -> Tensor:
-        """The loss."""
+        """The loss of all alignments, reduced over the batch."""
         lengths = input_lengths, target_lengths
         options = self.blank, self.reduction, self.zero_infinity
         return F.ctc_loss(log_probs, targets, *lengths, *options)

@@ -34,6 +34,11 @@ class Container(Module):
 class NLLLoss2d(NLLLoss):
     """The old name of `NLLLoss` for pictures.
 
+        −w_y·x_y,   x the logarithms of the probabilities
+
+    Shape:
+        input `(N, C, H, W)`, target `(N, H, W)`.
+
     Example:
         >>> with warnings.catch_warnings(action="ignore"):
         ...     loss = kuai.nn.NLLLoss2d()

@@ -2,6 +2,7 @@
 
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F
+from kuai.nn.modules.adaptive import LinearCrossEntropyLoss
 from kuai.nn.modules.classification_loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -36,6 +37,7 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",

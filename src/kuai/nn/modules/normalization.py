@@ -3,9 +3,10 @@
 from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.base.module import Module
+from kuai.nn.modules.deprecated import CrossMapLRN2d
 from kuai.nn.modules.factory import parameter
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 def _as_shape(normalized_shape):
