@@ -91,7 +91,8 @@ def names_of_operations():
 
 
 def classes_of(module, kind):
-    return {n for n, c in vars(module).items() if isinstance(c, type) and issubclass(c, kind)}
+    things = {name: getattr(module, name) for name in dir(module)}  # loaded late or not
+    return {n for n, c in things.items() if isinstance(c, type) and issubclass(c, kind)}
 
 
 def test_every_operation_is_called_by_a_row():

@@ -65,6 +65,13 @@ REASONS = {
         "save": "no pickle_module; no _disable_byteorder_record; "
         "pickle_protocol is number 2, not 3; _use_new_zipfile_serialization is number 3, not 4",
     },
+    "nothing is one of these here, so nobody makes one": {
+        name: "no node" for name in ("SymBool", "SymFloat", "SymInt")
+    },
+    "a storage is made by a tensor, and its bytes are counted by their own name": {
+        "TypedStorage": "no *args; no wrap_storage; no dtype; no device; no _internal",
+        "TypedStorage.from_file": "no size",
+    },
     "a device is the class itself here": {"cuda.device": "no device"},
     "about graphs of its own kind": {
         "compile": "no model; no name; no recompile_limit; no isolate_recompiles; no shapes_spec",

@@ -67,7 +67,7 @@ def pairs() -> Iterator[tuple[str, Any, Any]]:
     """Every public callable that both have: its path below the package, PyTorch's, and Kuai's."""
     for path in MODULES:
         theirs, ours = (importlib.import_module(_join(name, path)) for name in ("torch", "kuai"))
-        for name in sorted(vars(ours)):
+        for name in dir(ours):
             public = getattr(theirs, name, None)
             is_callable = callable(public) and not isinstance(public, types.ModuleType)
             if not name.startswith("_") and is_callable:

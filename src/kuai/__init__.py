@@ -4,11 +4,16 @@
 
 import importlib as _importlib
 
-from kuai.engine import settings as _settings
+from kuai.engine import collector as _collector, settings as _settings
 
 _settings.apply()
 
+with _collector.resting():  # what these import is most of the package
+    from kuai import nn, storage
+    from kuai.ops.table import FUNCTIONS as _FUNCTIONS
+
 from kuai.engine.compile.compiler import compile, fused
+from kuai.engine.compile.knowledge import later as _later
 from kuai.engine.compile.shapes import infer_shapes
 from kuai.engine.op.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from kuai.engine.tensor import Tensor, dtypes as _dtypes
@@ -41,7 +46,6 @@ from kuai.engine.tensor.randomness import (
 )
 from kuai.engine.tensor.size import Size
 from kuai.ops.array.sequences import TYPED as _TYPED
-from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
 __version__ = "0.1.0"
 
@@ -64,25 +68,7 @@ from math import e, inf, nan, pi
 
 newaxis = None
 
-from kuai import (
-    amp,
-    autograd,
-    backends,
-    compiler,
-    cuda,
-    fft,
-    func,
-    linalg,
-    nn,
-    onnx,
-    optim,
-    profiler,
-    random,
-    special,
-    storage,
-    utils,
-    vision,
-)
+from kuai.engine.late import by_name as _by_name, late as _late
 from kuai.formats import (
     channels_last,
     channels_last_3d,
@@ -99,24 +85,13 @@ from kuai.formats import (
     sparse_csr,
     strided,
 )
-from kuai.func import vmap
-from kuai.nn.watching.debugging import debug, is_anomaly_enabled
-from kuai.nn.watching.profiling import profile
-from kuai.nn.watching.proof import describe_modules as _describe_modules
-from kuai.optim.proof import describe_optimizers as _describe_optimizers
-from kuai.saving import (
-    Checkpointer,
-    export,
-    load,
-    load_exported,
-    load_file,
-    safe_open,
-    save,
-    save_file,
-)
 
-#: Families that are imported when somebody first asks for them: `import kuai` stays quick.
-_FAMILIES = ("distributions", "masked", "signal", "testing")
+#: Public modules that are imported when somebody first asks for them: `import kuai` stays quick.
+_FAMILIES = (
+    "amp", "autograd", "backends", "compiler", "cuda", "data", "distributions", "fft", "func",
+    "linalg", "masked", "onnx", "optim", "precision", "profiler", "random", "saving", "signal",
+    "special", "testing", "utils", "vision",
+)  # fmt: skip
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
@@ -154,26 +129,32 @@ _LATE_NAMES = {
         "sym_not", "sym_sqrt", "sym_sum",
     ),
 }  # fmt: skip
-_HOMES = {_name: _home for _home, _late in _LATE_NAMES.items() for _name in _late}
+#: Names of the same kind that `from kuai import *` gives, too.
+_LATE_PUBLIC = {
+    "func": ("vmap",),
+    "nn.watching.debugging": ("debug", "is_anomaly_enabled"),
+    "nn.watching.profiling": ("profile",),
+    "saving": (
+        "Checkpointer", "export", "load", "load_exported", "load_file", "safe_open", "save",
+        "save_file",
+    ),
+}  # fmt: skip
+_HOMES = _by_name(_LATE_NAMES)
+_PUBLIC_HOMES = _by_name(_LATE_PUBLIC)
 
-__all__ = [_name for _name in _names if not _name.startswith("_")] + [*_FAMILIES]
+__all__ = [
+    *(_name for _name in _names if not _name.startswith("_")),
+    *_FAMILIES,
+    *_PUBLIC_HOMES,
+]
 
-_describe_modules()
-_describe_optimizers()
+_later(lambda: _importlib.import_module("kuai.nn.watching.proof").describe_modules())
+
+_find, __dir__ = _late("kuai", _LATE, {**_HOMES, **_PUBLIC_HOMES})
 
 
 def __getattr__(name):
-    if name in _LATE:
-        return _importlib.import_module(f"kuai.{name}")
-    if name in _HOMES:
-        found = getattr(_importlib.import_module(f"kuai.{_HOMES[name]}"), name)
-    elif name.startswith("_foreach_"):
-        found = _importlib.import_module("kuai.foreach").foreach(name)
-    else:
-        raise AttributeError(f"module 'kuai' has no attribute {name!r}")
-    _names[name] = found
-    return found
-
-
-def __dir__():
-    return sorted({*_names, *_LATE, *_HOMES})
+    if not name.startswith("_foreach_"):
+        return _find(name)
+    _names[name] = _importlib.import_module("kuai.foreach").foreach(name)
+    return _names[name]

@@ -132,9 +132,7 @@ from kuai import saving as saving
 from kuai.engine.tensor.modes import set_grad_enabled as set_grad_enabled
 from kuai import signal as signal
 from kuai import special as special
-from kuai import standin as standin
 from kuai import storage as storage
-from kuai import streams as streams
 from kuai import testing as testing
 from kuai import utils as utils
 from kuai import vision as vision

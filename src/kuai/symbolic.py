@@ -5,6 +5,7 @@ and `isinstance`, and the functions are those of numbers.
 """
 
 import math
+from collections.abc import Iterable
 
 __all__ = [
     "SymBool",
@@ -63,9 +64,15 @@ def sym_min(a, b):
     return type(a + b)(min(a, b))
 
 
-def sym_sum(args):
-    """The sum of numbers."""
-    return sum(args)
+def sym_sum(*args):
+    """The sum of numbers, or of one list of them.
+
+    Example:
+        >>> kuai.sym_sum(1, 2, 3), kuai.sym_sum([1, 2.5])
+        (6, 3.5)
+    """
+    numbers = args[0] if len(args) == 1 and isinstance(args[0], Iterable) else args
+    return sum(numbers)
 
 
 def sym_ite(b, t, f):

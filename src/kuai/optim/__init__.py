@@ -13,6 +13,7 @@ from kuai.optim.lbfgs import LBFGS
 from kuai.optim.muon import Muon
 from kuai.optim.nadam import NAdam
 from kuai.optim.optimizer import Optimizer
+from kuai.optim.proof import describe_optimizers as _describe_optimizers
 from kuai.optim.radam import RAdam
 from kuai.optim.rmsprop import RMSprop
 from kuai.optim.rprop import Rprop
@@ -42,3 +43,5 @@ __all__ = [
     "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]
+
+_describe_optimizers(each for each in list(globals().values()) if isinstance(each, type))

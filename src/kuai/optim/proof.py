@@ -1,6 +1,7 @@
 """What can be proven of optimizers: what a step of Kuai's own depends on."""
 
-from kuai import optim
+from collections.abc import Iterable
+
 from kuai.engine.compile.abstract_values import is_plain, text_of_value
 from kuai.engine.compile.knowledge import Description, Refused, describes
 from kuai.engine.tensor import Tensor
@@ -10,14 +11,18 @@ from kuai.optim.optimizer import _global_hooks
 __all__ = ["describe_optimizers"]
 
 
-def describe_optimizers() -> None:
+_OWN: set[type] = set()  # not somebody's class that inherits from one of Kuai's
+
+
+def describe_optimizers(kinds: Iterable[type]) -> None:
     """Make Kuai's own optimizers known to the prover."""
+    _OWN.update(kinds)
     describes(FunctionalOptimizer, Description({"step": _watch, "zero_grad": _watch}))
 
 
 def _watch(prover, optimizer) -> None:
     kind, state, watch = type(optimizer), vars(optimizer), prover.watch
-    if getattr(optim, kind.__name__, None) is not kind or "step" in state or "zero_grad" in state:
+    if kind not in _OWN or "step" in state or "zero_grad" in state:
         raise Refused(f"{text_of_value(optimizer)}, which is not one of Kuai's own")
     watch.object(optimizer)
     watch.attribute(kind, "step")

@@ -1,22 +1,22 @@
 """PyTorch's import paths for what stands around a network: `kuai.utils.data`, `.checkpoint`, …"""
 
-import importlib
+import typing
 
-from kuai.utils import checkpoint as checkpoint, data as data
+from kuai.engine.late import late
+
+if typing.TYPE_CHECKING:
+    from kuai.utils import checkpoint as checkpoint, data as data
+
+__all__ = ["checkpoint", "data", "swap_tensors"]
 
 #: Modules that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_device", "_python_dispatch", "_pytree", "collect_env", "cpp_extension", "dlpack", "hooks",
-        "model_zoo", "tensorboard",
+        "_device", "_python_dispatch", "_pytree", "checkpoint", "collect_env", "cpp_extension",
+        "data", "dlpack", "hooks", "model_zoo", "tensorboard",
     }
 )  # fmt: skip
-
-
-def __getattr__(name):
-    if name in _LATE:
-        return importlib.import_module(f"kuai.utils.{name}")
-    raise AttributeError(f"module 'kuai.utils' has no attribute {name!r}")
+__getattr__, __dir__ = late("kuai.utils", _LATE, {})
 
 
 def swap_tensors(t1, t2) -> None:

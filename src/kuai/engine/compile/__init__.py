@@ -1,1 +1,5 @@
 """Compilation: whole steps as one XLA program."""
+
+from kuai.engine.late import late
+
+__getattr__, __dir__ = late("kuai.engine.compile", ("proof",), {})

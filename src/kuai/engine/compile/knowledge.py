@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from kuai.engine.op.registry import REGISTRY
 
-__all__ = ["Description", "Refused", "description_of", "describes", "is_pure", "pure"]
+__all__ = [
+    "Description", "Refused", "complete", "description_of", "describes", "is_pure", "later", "pure",
+]  # fmt: skip
 
 
 class Refused(Exception):
@@ -37,6 +39,18 @@ class Description:
 
 _descriptions: dict[type, Description] = {}
 _pure: set = set()
+_later: list[Callable[[], None]] = []
+
+
+def later(describe: Callable[[], None]) -> None:
+    """Have `describe()` called before the first proof; what it needs may be loaded there."""
+    _later.append(describe)
+
+
+def complete() -> None:
+    """Call what was to be called later."""
+    while _later:
+        _later.pop()()
 
 
 def describes(kind: type, description: Description) -> None:

@@ -24,7 +24,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.expressions import Expressions
-from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.knowledge import Refused, complete
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.watch import Watch
 from kuai.engine.tensor import Tensor, modes
@@ -43,6 +43,7 @@ class Prover:
     """Goes through a function; what it depends on is in `watch` afterwards."""
 
     def __init__(self):
+        complete()
         self.watch = Watch()
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST

@@ -8,10 +8,9 @@ fitting, it is tried again later, each time after twice as many calls.
 import linecache
 import warnings
 
-from kuai.engine import settings
+from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
-from kuai.engine.compile.proof import Prover, abstract
 from kuai.engine.compile.replay import MISS, Replay
 from kuai.engine.compile.signatures import signature
 from kuai.engine.tensor.placeholder import reads
@@ -68,7 +67,8 @@ class Replays:
         seen, self._last = self._last == key, key
         if key is None or not (seen or at_once) or len(self.known) >= _MOST:
             return None
-        prover = Prover()
+        proof = compiling.proof  # loaded for the first candidate of a program
+        prover, abstract = proof.Prover(), proof.abstract
         try:
             function, row = self.function, [abstract(each) for each in args]
             named = {name: abstract(each) for name, each in kwargs.items()}

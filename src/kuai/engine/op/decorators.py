@@ -27,6 +27,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
+from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
@@ -63,20 +64,22 @@ class Op(Operation):
         self.public = self  # what is exported, and what `__torch_function__` is told
         self.random = random
         self.result = result
-        parameters = list(inspect.signature(pure).parameters.values())[1 if random else 0 :]
-        hints = typing.get_type_hints(pure)
-        self.kinds = tuple(_kind(hints.get(p.name)) for p in parameters)
-        self.names = tuple(p.name for p in parameters)
+        code, skipped = pure.__code__, int(random)
+        hints = _hints(pure)
+        self.names = code.co_varnames[skipped : code.co_argcount + code.co_kwonlyargcount]
+        self.kinds = tuple([_kind(hints.get(name)) for name in self.names])
         self.spellings = spellings(self.names)
-        self.keyword_only = tuple(p.kind is p.KEYWORD_ONLY for p in parameters)
-        self.signature = inspect.Signature(parameters)
-        self.arity = sum(not only for only in self.keyword_only)
-        self.defaults = tuple(p.default for p in parameters)
+        self.arity = code.co_argcount - skipped
+        self.keyword_only = (False,) * self.arity + (True,) * code.co_kwonlyargcount
+        self.signature = LateSignature.of(pure, skipped)
+        self.defaults = _defaults(pure, self.names, self.arity)
         self.optional = tuple(
-            p.default is None or type(None) in typing.get_args(hints.get(p.name))
-            for p in parameters
+            [
+                default is None or type(None) in typing.get_args(hints.get(name))
+                for name, default in zip(self.names, self.defaults, strict=True)
+            ]
         )
-        self.only_positional = self.arity == len(parameters)
+        self.only_positional = not code.co_kwonlyargcount
         self.only_arrays = all(kind in (ARRAY, NUMBER) for kind in self.kinds)
         self.arrays_key = (ARRAY,) * len(self.kinds)
 
@@ -218,11 +221,28 @@ def _write_out(out, results):
     return overwrite(out, results)
 
 
+def _hints(pure):
+    """The annotations; `typing.get_type_hints` takes ten times as long, and all operations pay."""
+    hints = pure.__annotations__
+    if any([type(hint) is str for hint in hints.values()]):
+        return typing.get_type_hints(pure)
+    return hints
+
+
+def _defaults(pure, names, arity):
+    """The default of each parameter, or `_MISSING`."""
+    given, keywords = pure.__defaults__ or (), pure.__kwdefaults__ or {}
+    missing = (_MISSING,) * (arity - len(given))
+    return (*missing, *given, *[keywords.get(name, _MISSING) for name in names[arity:]])
+
+
 def _kind(hint):
     if hint is Number:
         return NUMBER
     if hint is Array:
         return ARRAY
+    if type(hint) is type:
+        return STATIC
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         kinds = {_kind(part) for part in typing.get_args(hint)}
         return NUMBER if NUMBER in kinds else max(kinds)

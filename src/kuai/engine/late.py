@@ -1,0 +1,46 @@
+"""Modules and names that are loaded when they are first asked for: `import kuai` stays quick.
+
+A package says what it has late, for Python and, under `TYPE_CHECKING`, for type checkers. Whoever
+reads `kuai.optim` or writes `from kuai import optim` does not notice. A name that is also a file's
+beside it cannot be late: Python puts the file there when somebody imports it.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+__all__ = ["by_name", "late"]
+
+
+def by_name(homes: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Where each name comes from, of the names of each module.
+
+    Example:
+        >>> by_name({"saving": ("load", "save")})
+        {'load': 'saving', 'save': 'saving'}
+    """
+    return {name: home for home, names in homes.items() for name in names}
+
+
+def late(
+    package: str, modules: Iterable[str], homes: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A package's `__getattr__` and `__dir__`.
+
+    Args:
+        package: its name.
+        modules: the modules in it that are loaded late.
+        homes: names, and the modules in it that they are taken from; a taken name stays.
+    """
+    modules, names = frozenset(modules), vars(sys.modules[package])
+
+    def find(name: str) -> Any:
+        if name in modules:
+            return importlib.import_module(f"{package}.{name}")
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        names[name] = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        return names[name]
+
+    return find, lambda: sorted({*names, *modules, *homes})
