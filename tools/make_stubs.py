@@ -12,6 +12,7 @@ import types
 import typing
 
 import kuai
+from kuai import saving
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.ops import return_types
@@ -181,6 +182,8 @@ def package_stub() -> str:
     lines = []
     for name in sorted(["__version__", *kuai.__all__]):  # not what was imported since
         thing = getattr(kuai, name)  # some modules are loaded only when they are asked for
+        if name == "export":  # which is a module as well, once somebody imports that
+            thing = saving.export
         if isinstance(thing, types.ModuleType):
             parent, _, module = thing.__name__.rpartition(".")
             imports.append(f"from {parent} import {module} as {name}")

@@ -167,7 +167,7 @@ def areas(y: Array, x: Array | None, dx: Number | None, dim: int, whole: bool):
     else:
         pieces = _over(x, y, heights, dim)
     if not whole:
-        return jnp.cumsum(pieces, dim, dtype=pieces.dtype)
+        return jnp.cumsum(pieces, axis=dim, dtype=pieces.dtype)
     return jnp.sum(pieces, dim, dtype=pieces.dtype)
 
 

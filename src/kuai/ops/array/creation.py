@@ -249,7 +249,7 @@ def _constant(name, value, text):
             raise TypeError(f"{name}() received an invalid combination of arguments")
         kind = kind_of(dtype, dtypes.default_float_jax())
         sizes = _sizes(size, keywords)
-        if name == "zeros" and min(sizes, default=0) < 0:
+        if name == "zeros" and any(type(size) is int and size < 0 for size in sizes):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
         made = _filled(sizes, value, kind, device, requires_grad)
         return made if out is None else into(out, made)

@@ -38,7 +38,7 @@ def repeat(self, *repeats):
             "Number of dimensions of repeat dims can not be smaller than number of "
             "dimensions of tensor"
         )
-    if min(repeats, default=0) < 0:
+    if any(type(count) is int and count < 0 for count in repeats):
         new = len(repeats) - len(shape_of(self))
         sizes = zip((*(1,) * new, *shape_of(self)), repeats, strict=True)
         check_sizes([size * count for size, count in sizes])
