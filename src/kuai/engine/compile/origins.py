@@ -18,22 +18,22 @@ class FromStorage:
     """What a storage holds."""
 
     def __init__(self, storage):
-        self.storage = storage
+        self.place = storage
 
     def fetch(self, arguments):
         """The input for a call with these arguments, which are tensors."""
-        return self.storage.held
+        return self.place.held
 
 
 class FromGrad:
     """The gradient that a tensor has."""
 
     def __init__(self, tensor):
-        self.tensor = tensor
+        self.place = tensor
 
     def fetch(self, arguments):
         """The input for a call with these arguments."""
-        return self.tensor._grad._storage.held
+        return self.place._grad._storage.held
 
 
 class FromArgument:

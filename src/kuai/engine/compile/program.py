@@ -44,7 +44,8 @@ class Program:
         self.order = [n for n, _ in pairs] + [
             n for n, taken in zip(outputs, takes, strict=True) if taken is None
         ]
-        self.donated = tuple(-1 - taken for _, taken in pairs)
+        self.taken = {n: -1 - taken for n, taken in pairs}  # number of a result -> of an input
+        self.donated = tuple(self.taken.values())
         self.kept = tuple(i for i in range(len(inputs)) if i not in set(self.donated))
         steps = _needed(steps, self.order)
         self.operations = len(steps)
@@ -71,17 +72,13 @@ class Program:
         return dict(zip(self.order, written + made, strict=True))
 
 
-def own_or_copy(inputs, number, known=2):
-    """An input's array, if nobody else can use it, or else a copy.
-
-    Args:
-        known: how many references to the placeholder the caller knows of; `inputs` is one, the
-            variable here another one.
-    """
+def own_or_copy(inputs, number):
+    """An input's array, if nobody else can use it, or else a copy."""
     placeholder = inputs[number]
     if type(placeholder) is not Placeholder:
         return jnp.copy(placeholder)
-    return placeholder.array if is_unshared(placeholder, known) else jnp.copy(placeholder.array)
+    # `inputs` and the variable here
+    return placeholder.array if is_unshared(placeholder, 2) else jnp.copy(placeholder.array)
 
 
 # Choosing -----------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from operator import attrgetter
 
 import numpy as np
 
-from kuai.engine.compile.holders import given_away
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage
 from kuai.engine.compile.record import memory_for, one_at_a_time
@@ -98,66 +97,51 @@ class Replay:
         ours = [n for n in held if type(run.inputs[n]) is Placeholder]
         theirs = [n for n in held if type(run.inputs[n]) is not Placeholder]
         others = [n for n in origins if type(origins[n]) is not FromStorage]
-        self.storages = [origins[n].storage for n in ours]
+        self.storages = [origins[n].place for n in ours]
         self.states = [(run.inputs[n].type, None) for n in ours]
-        self.arrays = [_Array(origins[n].storage, run.inputs[n]) for n in theirs]
+        self.arrays = [_Array(origins[n].place, run.inputs[n]) for n in theirs]
         self.others = [origins[n] for n in others]
-        order = {n: i for i, n in enumerate((*ours, *theirs, *others, *memory))}
-        self.donated = [order[n] for n in self.program.donated]
-        self.kept = [order[n] for n in self.program.kept]
+        fetched = {n: i for i, n in enumerate((*ours, *theirs, *others, *memory))}
+        self.order = [fetched[n] for n in range(len(run.inputs))]
 
     def _arrange_results(self, run, alive, origins, after):
-        """For each result that is alive its place; those that stay where an input is come first."""
-        position = {n: i for i, n in enumerate(self.program.order)}
-        place = {n: i for i, n in enumerate(alive)}
-        self.wanted = [(position[n], placeholder.type) for n, placeholder in alive.items()]
-        self.places = [None] * len(self.donated)  # storages, or tensors whose gradient it is
-        self.updated, self.written, self.changed = [], [], []
-        for storage, n, times in after.written:
-            if self._stays(origins, position[n], FromStorage, "storage", storage):
-                self.updated.append((storage, times))
-                self.wanted[place[n]] = None
-            else:
-                self.written.append((storage, place[n], times))
-        for tensor, n in after.changed:
-            stays = self._stays(origins, position[n], FromGrad, "tensor", tensor)
-            self.changed.append((tensor, None if stays else place[n]))
-            if stays:
-                self.wanted[place[n]] = None
+        """Where each result that is alive goes; some stay in the place of an input."""
+        self.places = {}  # number of a result that stays -> a storage, or a tensor: its gradient
+        self.written = [(s, self._stays(origins, n, s), n, times) for s, n, times in after.written]
+        self.changed = [(t, self._stays(origins, n, t), n) for t, n in after.changed]
         self.counted = [each for each in after.counted if each[1]]
-        self.grads = [(tensor, place[n]) for tensor, n in after.grads]
+        self.grads = after.grads
         self.dropped = [*after.dropped, *[tensor for tensor, _ in self.grads]]
         self.result = after.result
-        after.renumber(place)
-        if any(self.wanted[each.number] is None for each in after.made):
+        self.kinds = {n: p.type for n, p in alive.items() if n not in self.places}
+        if any(each.number in self.places for each in after.made):
             raise Refused("a result that is state, too")
         self.wants = list(run.memory.values())
 
-    def _stays(self, origins, at, kind, attribute, thing) -> bool:
+    def _stays(self, origins, number, thing) -> bool:
         """Whether a result takes the place of the input whose memory it takes; it is noted."""
-        if at >= len(self.donated):
+        taken = self.program.taken.get(number)
+        origin = None if taken is None else origins.get(taken)
+        if not isinstance(origin, (FromStorage, FromGrad)) or origin.place is not thing:
             return False
-        origin = origins.get(self.program.donated[at])
-        if type(origin) is not kind or getattr(origin, attribute) is not thing:
-            return False
-        self.places[at] = thing
+        self.places[number] = thing
         return True
 
     def _arrange_grads(self, before, origins):
         """Which tensors have to have a gradient, and of which it is read or changed."""
         self.tensors = before.tensors
         self.had_grads = before.had_grads
-        read = [origin.tensor for origin in origins.values() if type(origin) is FromGrad]
-        read += [tensor for tensor, _ in self.changed]
+        read = [origin.place for origin in origins.values() if type(origin) is FromGrad]
+        read += [tensor for tensor, _, _ in self.changed]
         self.read = [(t, t._grad) for t in {id(t): t for t in read}.values()]
         if any(g is None or type(g._storage.held) is not Placeholder for _, g in self.read):
             raise Refused("a gradient that somebody has set")
         self.read = [(tensor, grad._storage.held.type) for tensor, grad in self.read]
         self.ids = before.ids
         gone = {id(tensor) for tensor in self.dropped}
-        for place, origin in zip(self.places, map(origins.get, self.program.donated), strict=True):
-            let_go = origin is None or type(origin) is FromGrad and id(origin.tensor) in gone
-            if place is None and not let_go:
+        for number, origin in ((n, origins.get(i)) for n, i in self.program.taken.items()):
+            let_go = origin is None or type(origin) is FromGrad and id(origin.place) in gone
+            if number not in self.places and not let_go:
                 raise Refused("memory that is to be written, and stands somewhere")
 
     # Running --------------------------------------------------------------------------------------
@@ -190,6 +174,7 @@ class Replay:
             inputs += [origin.fetch(arguments) for origin in self.others]
             if self.dropped:
                 inputs += self._memory()
+            inputs = [inputs[i] for i in self.order]  # and no other list has them
             return self._run(inputs)
 
     def _grads_fit(self) -> bool:
@@ -222,49 +207,42 @@ class Replay:
 
     def _run(self, inputs):
         """Run the program. Whoever asks for what it writes has to wait until it has run."""
-        self.program.calls += 1
         self.calls += 1
-        row = [inputs[i] for i in self.donated]
-        places = [_storage(place) for place in self.places]
-        waiting = _put_waiting(places, row)
+        places = {n: _storage(place) for n, place in self.places.items()}
+        waiting = {}
+        for number, storage in places.items():
+            kind = inputs[self.program.taken[number]].type
+            waiting[number] = storage.held = Placeholder(_running, 0, kind)
         try:
-            donated = given_away(row)
-            kept = [inputs[i] for i in self.kept]
-            kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
-            written, others = self.program.function(donated, kept)
+            results = self.program(inputs)
         except BaseException:
-            for storage, placeholder, old in zip(places, waiting, row, strict=True):
-                if storage is not None:
-                    storage.held, placeholder.array, placeholder.record = old, old.array, None
+            for number, storage in places.items():
+                old = inputs[self.program.taken[number]]
+                storage.held, waiting[number].array = old, old.array
+                waiting[number].record = None
             raise
-        for placeholder, array in zip(waiting, written, strict=True):
-            if placeholder is not None:
-                placeholder.array, placeholder.record = array, None
-        return self._finish(written + others)
+        for number, placeholder in waiting.items():
+            placeholder.array, placeholder.record = results[number], None
+        return self._finish(results)
 
     def _finish(self, results):
         """Put all other results into their places, and make what is returned."""
-        made = []
-        for wanted in self.wanted:
-            if wanted is not None:
-                placeholder = Placeholder(None, 0, wanted[1])
-                placeholder.array = results[wanted[0]]
-                made.append(placeholder)
-            else:
-                made.append(None)
-        for storage, times in self.updated:
-            storage.version += times
-        for storage, number, times in self.written:
-            storage.held = made[number]
+        made = {}
+        for number, kind in self.kinds.items():
+            placeholder = made[number] = Placeholder(None, 0, kind)
+            placeholder.array = results[number]
+        for storage, stays, number, times in self.written:
+            if not stays:
+                storage.held = made[number]
             storage.version += times
         for storage, count, times in self.counted:
             storage.held += count
             storage.version += times
         for tensor, number in self.grads:
             tensor._grad = wrap(made[number])
-        for tensor, number in self.changed:
+        for tensor, stays, number in self.changed:
             storage = tensor._grad._storage
-            if number is not None:
+            if not stays:
                 storage.held = made[number]
             storage.version += 1
         return self.result.build(made)
@@ -291,17 +269,6 @@ _running = _Running()
 def _storage(place):
     """The storage that a tensor's gradient has now; a storage itself."""
     return place._grad._storage if isinstance(place, Tensor) else place
-
-
-def _put_waiting(places, row):
-    """Put placeholders into storages whose arrays are about to be given away."""
-    waiting = []
-    for storage, old in zip(places, row, strict=True):
-        placeholder = None
-        if storage is not None:
-            placeholder = storage.held = Placeholder(_running, 0, old.type)
-        waiting.append(placeholder)
-    return waiting
 
 
 class _Array:

@@ -163,11 +163,6 @@ class After:
         self.made.append(made)
         return made
 
-    def renumber(self, places) -> None:
-        """Count the results of the program that are alive, instead of all in the record."""
-        for made in self.made:
-            made.number = places[made.number]
-
 
 def _is_spent(root) -> bool:
     """Whether a graph holds no arrays any more, so that any number of results can share it."""
