@@ -11,13 +11,13 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from torch.testing._internal.common_modules import module_db
 
 import kuai
 from tests.rowkit import is_inexact, is_tensor, leaves, to_numpy
 from tests.test_rows import to_kuai
-from tests.torch_testing import common_modules
 
-INFOS = {info.name: info for info in common_modules().module_db}
+INFOS = {info.name: info for info in module_db}
 WHOLE = os.environ.get("KUAI_CONFORMANCE") == "1"
 SAMPLES = 10_000 if WHOLE else 1
 

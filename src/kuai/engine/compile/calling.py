@@ -1,17 +1,11 @@
 """Where in the user's code something happened."""
 
 import linecache
-import pathlib
 import traceback
 
-import jax
-
-import kuai.errors
+from kuai.engine.tensor.frames import is_own_file
 
 __all__ = ["line_of_caller", "line_of_error"]
-
-_OWN = str(pathlib.Path(kuai.errors.__file__).parent)
-_JAX = str(pathlib.Path(jax.__file__).parent)
 
 
 def line_of_caller(frame) -> str:
@@ -29,7 +23,8 @@ def line_of_error(error) -> str:
 
 
 def _is_own(frame) -> bool:
-    return frame.f_code.co_filename.startswith((_OWN, _JAX, "<"))
+    name = frame.f_code.co_filename
+    return name.startswith("<") or is_own_file(name)
 
 
 def _line(frame, number) -> str:

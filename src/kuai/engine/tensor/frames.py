@@ -23,7 +23,7 @@ import jax
 import kuai.errors
 from kuai.errors import drop_jax_note
 
-__all__ = ["fold", "folding"]
+__all__ = ["fold", "folding", "is_own_file"]
 
 _OWN = str(pathlib.Path(kuai.errors.__file__).parent) + os.sep
 _JAX = str(pathlib.Path(jax.__file__).parent) + os.sep
@@ -49,7 +49,7 @@ def fold(error: Exception) -> None:
     drop_jax_note(error)
     kept = None
     for step in reversed(steps):
-        if not _file(step).startswith((_OWN, _JAX)):
+        if not is_own_file(_file(step)):
             kept = types.TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
     error.__traceback__ = kept
 
@@ -66,6 +66,11 @@ def folding(function: Callable[_P, _Result]) -> Callable[_P, _Result]:
             raise
 
     return called
+
+
+def is_own_file(name: str) -> bool:
+    """Whether a file is one of Kuai's or JAX's."""
+    return name.startswith((_OWN, _JAX))
 
 
 def _is_told(origin: types.TracebackType) -> bool:
