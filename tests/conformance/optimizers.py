@@ -25,10 +25,21 @@ DTYPES = ("float32", "float64", "complex64", "complex128", "bfloat16", "float16"
 STEPS = 10
 SHAPES = [(3, 4), (5,), (), (1,), (0, 3)]
 #: Muon is for matrices; of empty parameters PyTorch's Adafactor divides by zero.
-SHAPES_OF = {"Muon": [(3, 4), (4, 3), (5, 5)], "Adafactor": [(3, 4), (5,), (), (1, 4), (2, 3, 2)]}
+SHAPES_OF = {
+    "Adafactor": [(3, 4), (5,), (), (1, 4), (2, 3, 2)],
+    "LBFGS": [(2, 3), (2,)],
+    "Muon": [(3, 4), (4, 3), (5, 5)],
+}
+#: A step of LBFGS is up to twenty evaluations.
+STEPS_OF = {"LBFGS": 3}
 FLAGS = ("maximize", "foreach", "fused", "differentiable")
 #: Muon rounds to bfloat16 inside; LBFGS's steps depend on differences of nearly equal numbers.
-LOOSER = {"Muon": 200, "LBFGS": 10}
+LOOSER = {
+    ("Muon", "float32"): 2e3,
+    ("Muon", "float64"): 2e6,
+    ("LBFGS", "float32"): 100,
+    ("LBFGS", "complex64"): 100,
+}
 
 
 def faults(entry: Any, inputs: int | None = None, dtypes=DTYPES) -> dict[str, str]:
@@ -147,7 +158,9 @@ class Pair:
 
     def compare(self) -> str | None:
         """What differs among the parameters."""
-        looser = LOOSER.get(self.entry.name, 1) * (1 if self.dtype.endswith("16") else 0.1)
+        looser = LOOSER.get((self.entry.name, self.dtype), 1) * (
+            1 if self.dtype.endswith("16") else 0.1
+        )
         pairs = zip(self.sides[1][0], self.sides[0][0], strict=True)
         found = (difference(ours, theirs, looser=looser) for ours, theirs in pairs)
         return next((each for each in found if each), None)
@@ -170,7 +183,7 @@ def _closure(t, params, optimizer, dtype):
         loss = t.tensor(0.0, dtype=t.float64)
         for index, param in enumerate(params):
             away = param.to(getattr(t, wide)) - (index + 1)
-            loss = loss + (away.abs() ** 2 * (index + 0.5)).sum() + (away.abs() ** 4).sum() * 0.1
+            loss = loss + (away.abs() ** 2).sum() * (index + 0.5) + (away.abs() ** 4).sum() * 0.1
         loss.backward()
         return loss
 
@@ -217,7 +230,7 @@ def _trajectory(entry, options, dtype, groups=None) -> str | None:
     if any(isinstance(each, Exception) for each in pair.optimizers):
         return _same_outcome(pair)
     try:
-        return _run(pair, STEPS) or _same_text(pair) or _same_state(pair)
+        return _run(pair, STEPS_OF.get(entry.name, STEPS)) or _same_text(pair) or _same_state(pair)
     except _BothRefuse:
         return None
 
@@ -246,25 +259,25 @@ def _same_state(pair: Pair) -> str | None:
     for mine, yours in zip(ours["param_groups"], theirs["param_groups"], strict=True):
         if list(mine) != list(yours):
             return f"group of {list(mine)} instead of {list(yours)}"
-    return _same_states(pair.entry.name, ours["state"], theirs["state"])
+    return _same_states((pair.entry.name, pair.dtype), ours["state"], theirs["state"])
 
 
-def _same_states(name, ours, theirs) -> str | None:
+def _same_states(which, ours, theirs) -> str | None:
     if sorted(ours) != sorted(theirs):
         return f"state of {sorted(ours)} instead of {sorted(theirs)}"
     for number, state in theirs.items():
-        if list(ours[number]) != list(state):
-            return f"state {list(ours[number])} instead of {list(state)}"
+        if sorted(ours[number]) != sorted(state):
+            return f"state {sorted(ours[number])} instead of {sorted(state)}"
         for key, value in state.items():
-            fault = _same_value(ours[number][key], value, LOOSER.get(name, 1))
+            fault = _same_value(ours[number][key], value, LOOSER.get(which, 1))
             if fault:
                 return f"{key} of {number}: {fault}"
     return None
 
 
 def _same_value(ours, theirs, looser) -> str | None:
-    if hasattr(ours, "dtype") and not hasattr(theirs, "dtype"):
-        ours = ours.item()  # a count that PyTorch keeps as a plain number
+    if hasattr(ours, "dtype") != hasattr(theirs, "dtype"):  # one keeps a plain number
+        ours, theirs = (float(each) for each in (ours, theirs))
     return difference(ours, theirs, looser=looser)
 
 
