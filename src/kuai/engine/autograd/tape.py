@@ -14,7 +14,15 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor, changes, method
 
-__all__ = ["AccumulateGrad", "HookHandle", "Node", "counter", "edge_of", "freed_error", "retain_at_node"]
+__all__ = [
+    "AccumulateGrad",
+    "HookHandle",
+    "Node",
+    "counter",
+    "edge_of",
+    "freed_error",
+    "retain_at_node",
+]
 
 counter = itertools.count()  # of nodes and hooks
 
