@@ -72,6 +72,7 @@ signatures: $(VENV)/.installed-test
 	$(BIN)/python -m tools.torch_signatures
 
 conformance: $(VENV)/.installed-test
+	$(BIN)/python -m tools.optimizer_conformance
 	$(BIN)/python -m tools.conformance
 
 bench: $(VENV)/.installed-test,bench

@@ -17,6 +17,7 @@ from typing import Any
 from torch.testing._internal.common_methods_invocations import op_db
 
 from tests.conformance import left_out, running
+from tools import optimizer_conformance
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / "tests" / "conformance" / "results.json"
@@ -86,6 +87,7 @@ def page(results: dict[str, Any]) -> str:
         lines.append(f"| `{area}` | {sum(agrees(results, n) for n in members)} | {len(members)} |")
     for area, members in sorted(areas.items()):
         lines += ["", f"## {area}", "", *_area(results, sorted(members))]
+    lines += ["", *optimizer_conformance.section()]
     lines += ["", "## What is left out", "", *_left_out()]
     return "\n".join(lines) + "\n"
 

@@ -158,10 +158,11 @@ def destroy_process_group(group: Any = None) -> None:
         GroupMember.WORLD = globals()["group"].WORLD = None
 
 
-def check(group: Any = None) -> None:
-    """Raise unless there is a group."""
-    if not is_initialized():
+def check(group: Any = None) -> ProcessGroup:
+    """The group of all processes; raises if there is none."""
+    if GroupMember.WORLD is None:
         raise ValueError(_NOT_INITIALIZED)
+    return GroupMember.WORLD
 
 
 def get_rank(group: Any = None) -> int:
@@ -178,8 +179,8 @@ def get_world_size(group: Any = None) -> int:
 
 def get_backend(group: Any = None) -> str:
     """The backend that was asked for."""
-    check()
-    return Backend((group or GroupMember.WORLD).name())
+    world = check()
+    return Backend((group or world).name())
 
 
 def get_global_rank(group: Any, group_rank: int) -> int:

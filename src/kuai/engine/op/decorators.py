@@ -327,7 +327,7 @@ def op(
         if materializes:
             REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
-        _export(public, places_of(pure.__name__, export, aliases, **scopes), inplace)
+        _export(public, places_of(pure, export, aliases, **scopes), inplace)
         return public
 
     return decorate if pure is None else decorate(pure)
@@ -348,7 +348,7 @@ def view_op(
     def decorate(pure):
         operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0", layout)
         public = _public(operation, pure, autocast)
-        _export(public, places_of(pure.__name__, None, aliases, **scopes))
+        _export(public, places_of(pure, None, aliases, **scopes))
         return public
 
     return decorate
@@ -369,13 +369,14 @@ def composite(
     scopes = dict(function=function, method=method, functional=functional)
 
     def decorate(public):
+        places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
             public = spelled(public, _write_out)
         if autocast is not None:
             inner = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))
             inner.public = public
-        _export(public, places_of(public.__name__, export, aliases, **scopes), inplace)
+        _export(public, places, inplace)
         return public
 
     return decorate if public is None else decorate(public)

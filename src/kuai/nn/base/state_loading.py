@@ -106,7 +106,7 @@ class _Before:
     """What a module held before it was loaded into, to be put back after an error."""
 
     def __init__(self, root: Module):
-        self._members = [
+        self._members: list[tuple[dict[str, Any], dict[str, Any]]] = [
             (slots, dict(slots))
             for module in root.modules()
             for slots in (module._parameters, module._buffers)
@@ -200,7 +200,7 @@ def _load_from_state_dict(
 
 
 def _local_state(module: Module) -> dict[str, Tensor]:
-    members = dict(module._parameters)
+    members: dict[str, Tensor | None] = dict(module._parameters)
     for name, buffer in module._buffers.items():
         if name not in module._non_persistent_buffers_set:
             members[name] = buffer

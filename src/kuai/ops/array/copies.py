@@ -51,4 +51,5 @@ _METHODS = ("narrow",)
 for _name, _copy in _COPIES.items():
     _copy.__name__ = _copy.__qualname__ = f"{_name}_copy"
     _copy.__doc__ = f"What `kuai.{_name}` gives, as a copy with memory of its own."
-    composite(method=_name in _METHODS)(_copy)
+    _places = ("", "Tensor.") if _name in _METHODS else ("",)
+    composite(export=[f"{place}{_name}_copy" for place in _places])(_copy)
