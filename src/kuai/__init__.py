@@ -132,6 +132,7 @@ _LATE_NAMES = {
 #: Names of the same kind that `from kuai import *` gives, too.
 _LATE_PUBLIC = {
     "func": ("vmap",),
+    "interop": ("from_torch", "to_torch"),
     "nn.watching.debugging": ("debug", "is_anomaly_enabled"),
     "nn.watching.profiling": ("profile",),
     "saving": (

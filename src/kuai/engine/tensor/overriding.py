@@ -22,6 +22,7 @@ __all__ = [
     "discover",
     "dispatch",
     "is_of_the_real_torch",
+    "named",
     "overrides",
     "relevant",
 ]
@@ -55,6 +56,13 @@ def overrides(kind: type) -> bool:
 def is_of_the_real_torch(kind: type) -> bool:
     """Whether a type is PyTorch's own, or made of one: it knows nothing of Kuai's operations."""
     return any(base.__module__.partition(".")[0] == "torch" for base in kind.__mro__)
+
+
+def named(kind: type) -> str:
+    """What an error calls a type; one of PyTorch's own with the way to Kuai's."""
+    if is_of_the_real_torch(kind):
+        return f"PyTorch's own {kind.__name__} (kuai.from_torch makes Kuai's of it)"
+    return kind.__name__
 
 
 def relevant(arguments) -> list:

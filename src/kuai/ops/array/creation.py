@@ -198,9 +198,17 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         >>> kuai.from_dlpack(numpy.ones(2))
         tensor([1., 1.], dtype=torch.float64)
 
-    Differs from PyTorch: the values are copied, whatever `copy` says.
+    Args:
+        copy: with True the values are copied; with None they are where they have to be, with False
+            that is an error. Without a copy both see one memory, until Kuai writes.
     """
-    made = from_array(jnp.from_dlpack(ext_tensor, copy=True))
+    try:
+        array = jnp.from_dlpack(ext_tensor, copy=False if copy is False else None)
+    except jax.errors.JaxRuntimeError:  # strides that XLA has not
+        if copy is False:
+            raise
+        array = jnp.asarray(np.from_dlpack(ext_tensor))
+    made = from_array(jnp.array(array, copy=True) if copy else array)
     return made if device is None else made.to(device)
 
 
