@@ -54,7 +54,7 @@ class Graph:
         >>> print(graph)
         graph():
             %x : [num_users=1] = placeholder[target=x]
-            %relu : [num_users=1] = call_function[target=relu](args = (%x,), kwargs = {})
+            %relu : [num_users=1] = call_function[target=torch.relu](args = (%x,), kwargs = {})
             return relu
     """
 

@@ -83,7 +83,7 @@ def as_subclass(self, cls) -> Tensor:
         raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {cls!r}")
     if self.requires_grad and self.is_leaf:
         self = self.view_as(self)  # gradients arrive at the leaf itself
-    made = cls.__new__(cls)
+    made = object.__new__(cls)
     made.__dict__.update(self.__dict__)
     return made
 

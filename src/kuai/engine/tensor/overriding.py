@@ -132,11 +132,15 @@ def dispatch(public, found, args, kwargs):
     raise _nobody(public, found)
 
 
+def _listed(kinds):
+    return f"subclass {kinds[0]}" if len(kinds) == 1 else f"subclasses {kinds}"
+
+
 def _nobody(public, asked):
     name = getattr(public, "__name__", repr(public))
     kinds = [type(argument) for argument in asked]
     return TypeError(
         f"Multiple dispatch failed for 'torch.{name}'; all __torch_function__ handlers returned "
-        f"NotImplemented:\n\n  - tensor subclasses {kinds}\n\nFor more information, try re-running "
+        f"NotImplemented:\n\n  - tensor {_listed(kinds)}\n\nFor more information, try re-running "
         "with TORCH_LOGS=not_implemented"
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
+from kuai.engine.tensor.size import Size
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.known_values import check_fits, check_sizes
 
@@ -412,6 +413,22 @@ new_zeros = _new("new_zeros", zeros)
 new_ones = _new("new_ones", ones)
 new_empty = _new("new_empty", empty)
 new_full = _new("new_full", full)
+
+
+@composite(function=False)
+def new(self, *args, device=None):
+    """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`.
+
+    Example:
+        >>> kuai.ones(1).new([1, 2]), kuai.ones(1).new(2, 3).shape
+        (tensor([1., 2.]), torch.Size([2, 3]))
+    """
+    where = self.device if device is None else device
+    if len(args) == 1 and not isinstance(args[0], (int, Size)):
+        return new_tensor(self, args[0], device=where)
+    size = args[0] if len(args) == 1 and isinstance(args[0], Size) else args or (0,)
+    return from_array(np.zeros(size, self.dtype.jax), where)
+
 
 
 @composite(function=False)
