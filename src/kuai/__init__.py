@@ -110,6 +110,7 @@ _LATE_NAMES = {
         "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",
     ),
     "errors": ("OutOfMemoryError",),
+    "library": ("Tag",),
     "precision": (
         "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
         "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",

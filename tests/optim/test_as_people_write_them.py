@@ -22,7 +22,7 @@ def trained(t, name, mode):
     net.to(getattr(t, kind))
     start = {key: draw.randn(*shape).astype(kind) for key, shape in SHAPES.items()}
     net.load_state_dict({key: t.tensor(value) for key, value in start.items()})
-    x, y = (t.tensor(draw.randn(16, n).astype("float32")) for n in (4, 3))
+    x, y = (t.tensor(draw.randn(16, n).astype(kind)) for n in (4, 3))
     optimizer = optimizers_of(t)[name](net.parameters())
     schedule = t.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.9**epoch)
 

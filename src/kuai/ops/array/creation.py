@@ -430,7 +430,6 @@ def new(self, *args, device=None):
     return from_array(np.zeros(size, self.dtype.jax), where)
 
 
-
 @composite(function=False)
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A tensor with a copy of `data`, in this tensor's dtype and on its device.
