@@ -15,7 +15,13 @@ with _collector.resting():  # what these import is most of the package
 from kuai.engine.compile.compiler import compile, fused
 from kuai.engine.compile.knowledge import later as _later
 from kuai.engine.compile.shapes import infer_shapes
-from kuai.engine.op.autocast import autocast, get_autocast_dtype, is_autocast_enabled
+from kuai.engine.op.autocast import (
+    autocast,
+    get_autocast_dtype,
+    is_autocast_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+)
 from kuai.engine.tensor import Tensor, dtypes as _dtypes
 from kuai.engine.tensor.devices import device, get_default_device, set_default_device
 from kuai.engine.tensor.dtypes import (
@@ -119,9 +125,11 @@ _LATE_NAMES = {
         "set_num_threads", "use_deterministic_algorithms",
     ),
     "queries": (
-        "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype",
+        "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+        "compiled_with_cxx11_abi", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype",
         "get_device_module", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_storage",
-        "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled", "typename",
+        "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled",
+        "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype", "set_warn_always", "typename",
     ),
     "storage": ("TypedStorage", "UntypedStorage"),
     "streams": ("Event", "Stream"),

@@ -1,8 +1,8 @@
 """`kuai.library`: operations of a user's own, and `kuai.ops` where they are found.
 
 An operation here is a Python function on tensors. One made by `custom_op` has the gradient that
-`register_autograd` says; the gradient of one of a `Library` is that of what it calls. There is no dispatcher: the function for the device of the tensors is
-chosen, and the one for abstract tensors is not needed.
+`register_autograd` says, one of a `Library` that of what it calls. There is no dispatcher: the
+function for the device of the tensors is chosen, and the one for abstract tensors is not needed.
 """
 
 import contextlib

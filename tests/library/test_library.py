@@ -98,7 +98,7 @@ def everything(t):
     def plain(
         x: t.Tensor, y: int, z: float = 1.0, w: Optional[t.Tensor] = None, b: bool = True,
         d: Optional[t.dtype] = None, s: str = "hi", k: List[int] = None,
-        place: t.device = t.device("cpu"),
+        place: Optional[t.device] = None,
     ) -> t.Tensor: ...  # fmt: skip
 
     def nested(

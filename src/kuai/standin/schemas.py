@@ -41,7 +41,9 @@ def infer_schema(prototype_function, /, *, mutates_args, op_name: str | None = N
     hints = typing.get_type_hints(prototype_function, {"Tensor": Tensor, "typing": typing})
 
     def fail(what: str):
-        text = str(signature).replace("kuai.engine.tensor.tensor.Tensor", "torch.Tensor")
+        text = str(signature)
+        for kind in (Tensor, dtype, device):
+            text = text.replace(f"{kind.__module__}.{kind.__name__}", f"torch.{kind.__name__}")
         raise ValueError(f"infer_schema(func): {what} Got func with signature {text})")
 
     parts: list[str] = []
@@ -130,6 +132,5 @@ def _result(kind: Any, fail) -> str:
     for part, name in zip(inner, names, strict=True):
         if name not in _RETURNED:
             fail(f"Return has unsupported type {part}.")
-    return (
-        str(names[0]) if len(inner) == 1 and kind is inner[0] else f"({', '.join(map(str, names))})"
-    )
+    single = len(inner) == 1 and kind is inner[0]
+    return str(names[0]) if single else f"({', '.join(map(str, names))})"
