@@ -222,7 +222,7 @@ class _Converter:
 
     def module(self, module: Any, path: str) -> Any:
         """A layer becomes the layer of its name, anything else a graph."""
-        kind = self.layer(type(module))
+        kind: Any = self.layer(type(module))
         if kind is None:
             return self.graph(module, path)
         _refuse_hooks(module, path, self.name)

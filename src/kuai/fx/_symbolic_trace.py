@@ -15,7 +15,7 @@ from typing import Any
 
 from kuai.checking import _assert
 from kuai.engine.tensor import Tensor, overriding
-from kuai.fx.code import PyTreeCodeGen, PyTreeInfo
+from kuai.fx.codegen import PyTreeCodeGen, PyTreeInfo
 from kuai.fx.graph import Graph
 from kuai.fx.graph_module import GraphModule
 from kuai.fx.node import Argument

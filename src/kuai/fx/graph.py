@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kuai.fx.code import NAMES, CodeGen, PythonCode, PyTreeCodeGen as _PyTreeCodeGen
+from kuai.fx.codegen import NAMES, CodeGen, PythonCode, PyTreeCodeGen as _PyTreeCodeGen
 from kuai.fx.naming import qualified_name
 from kuai.fx.node import Argument, Node, Target, map_arg
 

@@ -595,7 +595,7 @@ class Tensor:
     def real(self) -> Tensor: """The real parts, as a view; a real tensor stays itself."""
     def reciprocal(self) -> Tensor: """1 / x of each element."""
     def reciprocal_(self) -> Tensor: """In-place version of `reciprocal`."""
-    def record_stream(self, stream: Any) -> None: """Does nothing: XLA knows how long the work of a device needs a tensor."""
+    def record_stream(self, s: Any) -> None: """Does nothing: XLA knows how long the work of a device needs a tensor."""
     def register_hook(self, hook: Any) -> _HookHandle: """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another."""
     def register_post_accumulate_grad_hook(self, hook: Any) -> _HookHandle: """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     def relu(self) -> Tensor: """The rectified linear unit: max(0, x); its derivative at 0 is 0."""

@@ -163,12 +163,12 @@ def is_inference(input) -> bool:
 
 
 @composite(function=False)
-def record_stream(self, stream) -> None:
+def record_stream(self, s) -> None:
     """Does nothing: XLA knows how long the work of a device needs a tensor."""
 
 
 @composite(function=False)
-def module_load(self, other, assign=False):
+def module_load(self, other, assign=False) -> Tensor:
     """What `load_state_dict` puts in the place of this tensor: values of `other`.
 
     Example:

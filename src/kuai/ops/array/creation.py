@@ -416,7 +416,7 @@ new_full = _new("new_full", full)
 
 
 @composite(function=False)
-def new(self, *args, device=None):
+def new(self, *args, device=None) -> Tensor:
     """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`.
 
     Example:
