@@ -38,7 +38,9 @@ def infer_schema(prototype_function, /, *, mutates_args, op_name: str | None = N
         '(Tensor x, float by=2.0) -> Tensor'
     """
     signature = inspect.signature(prototype_function)
-    hints = typing.get_type_hints(prototype_function, {"Tensor": Tensor, "typing": typing})
+    theirs = getattr(prototype_function, "__globals__", {})
+    names = {"Tensor": Tensor, "typing": typing, **theirs}
+    hints = typing.get_type_hints(prototype_function, names)
 
     def fail(what: str):
         text = str(signature)
