@@ -51,6 +51,7 @@ from kuai.checking import _check_type as _check_type
 from kuai.checking import _check_value as _check_value
 from kuai.checking import _check_with as _check_with
 from kuai.errors import OutOfMemoryError as OutOfMemoryError
+from kuai.library import Tag as Tag
 from kuai.precision import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from kuai.precision import get_deterministic_debug_mode as get_deterministic_debug_mode
 from kuai.precision import get_float32_matmul_precision as get_float32_matmul_precision
@@ -63,7 +64,10 @@ from kuai.precision import set_flush_denormal as set_flush_denormal
 from kuai.precision import set_num_interop_threads as set_num_interop_threads
 from kuai.precision import set_num_threads as set_num_threads
 from kuai.precision import use_deterministic_algorithms as use_deterministic_algorithms
+from kuai.queries import autocast_decrement_nesting as autocast_decrement_nesting
+from kuai.queries import autocast_increment_nesting as autocast_increment_nesting
 from kuai.queries import clear_autocast_cache as clear_autocast_cache
+from kuai.queries import compiled_with_cxx11_abi as compiled_with_cxx11_abi
 from kuai.queries import get_autocast_cpu_dtype as get_autocast_cpu_dtype
 from kuai.queries import get_autocast_gpu_dtype as get_autocast_gpu_dtype
 from kuai.queries import get_device_module as get_device_module
@@ -73,6 +77,10 @@ from kuai.queries import is_storage as is_storage
 from kuai.queries import is_vulkan_available as is_vulkan_available
 from kuai.queries import is_warn_always_enabled as is_warn_always_enabled
 from kuai.queries import set_autocast_cache_enabled as set_autocast_cache_enabled
+from kuai.queries import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from kuai.queries import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from kuai.queries import set_autocast_gpu_dtype as set_autocast_gpu_dtype
+from kuai.queries import set_warn_always as set_warn_always
 from kuai.queries import typename as typename
 from kuai.storage import TypedStorage as TypedStorage
 from kuai.storage import UntypedStorage as UntypedStorage
@@ -469,6 +477,7 @@ def frexp(input: Tensor, *, out: Any = None) -> return_types.frexp: """Mantissa 
 def frobenius_norm(input: Any, dim: Any, keepdim: Any = False, *, out: Any = None) -> Tensor: """The square root of the sum of squares; `linalg.vector_norm` is newer."""
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None, out: Any = None) -> Tensor: """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...)."""
 def from_numpy(ndarray: Any, *, out: Any = None) -> Tensor: """A tensor with the values of a NumPy array."""
+def from_torch(obj: Any) -> Any: """Kuai's tensor, module or state dict for one of the real PyTorch's; values are not copied."""
 def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False) -> Tensor: """A tensor of the given size, filled with one value."""
 def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, memory_format: Any = None, pin_memory: Any = False, out: Any = None) -> Tensor: """One value in the size, dtype and device of another tensor."""
 def gather(input: Any, dim: Any, index: Any, *, sparse_grad: Any = False, out: Any = None) -> Tensor: """The elements at `index` along `dim`: `out[i][j] = input[index[i][j]][j]` for `dim=0`."""
@@ -540,6 +549,7 @@ def is_complex(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is
 def is_conj(input: Any, *, out: Any = None) -> Tensor: """False: conjugation is never put off here."""
 def is_floating_point(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a floating one."""
 def is_grad_enabled() -> _bool: """Whether operations are recorded for `backward()` in this thread."""
+def is_inference(input: Any, *, out: Any = None) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
 def is_inference_mode_enabled() -> _bool: """Whether `inference_mode` is on in this thread."""
 def is_neg(input: Any, *, out: Any = None) -> Tensor: """False: negation is never put off here."""
 def is_nonzero(input: Any, *, out: Any = None) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
@@ -791,6 +801,8 @@ def select_copy(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor:
 def select_scatter(input: Any, src: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """A copy of the input with `src` at one index of a dimension."""
 def selu(input: Tensor, *, out: Any = None) -> Tensor: """The self-normalizing unit: scale·(max(0, x) + min(0, alpha·(eˣ - 1)))."""
 def selu_(input: Tensor) -> Tensor: """In-place version of `selu`."""
+def set_autocast_dtype(device_type: Any, dtype: Any) -> None: """Choose the lower precision that autocast uses on a kind of device."""
+def set_autocast_enabled(device_type: Any, enabled: Any = None) -> None: """Switch autocast on or off for good; without a device for GPUs."""
 def set_default_device(device: Any) -> None: """Set the device on which tensors are made when none is named; `None` means the CPU."""
 def set_default_dtype(d: _dtype) -> None: """Set the dtype of floating tensors made from Python numbers."""
 def set_printoptions(precision: _int | None = None, threshold: _float | None = None, edgeitems: _int | None = None, linewidth: _int | None = None, profile: _str | None = None, sci_mode: _bool | None = None) -> None: """Sets how tensors are printed, from now on and everywhere."""
@@ -866,6 +878,7 @@ def threshold_(input: Tensor, threshold: _float | _int | _bool | _complex, value
 def tile(input: Any, *dims: Any, out: Any = None) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
 @overload
 def tile(input: Any, dims: Any, *, out: Any = None) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
+def to_torch(obj: Any) -> Any: """The real PyTorch's tensor, module or state dict for one of Kuai's; values are not copied."""
 def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
 def trace(input: Tensor, *, out: Any = None) -> Tensor: """The sum of a matrix's diagonal."""
 def transpose(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """Two dimensions swapped."""

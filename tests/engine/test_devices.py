@@ -90,3 +90,7 @@ def test_an_unwritable_cache_folder_is_no_error(tmp_path):
 def test_importing_does_not_start_jax():
     code = "import kuai; from jax._src import xla_bridge as b; print(b.backends_are_initialized())"
     assert run(code).strip() == "False"
+
+
+def test_a_stream_has_nothing_to_record():
+    assert kuai.ones(1).record_stream(None) is None

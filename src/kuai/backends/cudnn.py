@@ -1,6 +1,7 @@
 """`kuai.backends.cudnn`: switches that programs set; XLA chooses kernels and tunes them itself."""
 
 import contextlib
+import types
 
 from kuai.engine.tensor import devices
 
@@ -20,6 +21,8 @@ benchmark_limit = 10
 deterministic = False
 allow_tf32 = True
 fp32_precision = "none"
+conv = types.SimpleNamespace(fp32_precision="tf32")
+rnn = types.SimpleNamespace(fp32_precision="tf32")
 
 
 def is_available() -> bool:

@@ -206,6 +206,11 @@ def get_process_group_ranks(group: Any = None) -> list[int]:
 def new_group(ranks: Any = None, timeout: Any = None, backend: Any = None, **options: Any) -> Any:
     """A group of the same one process."""
     check()
+    if ranks is not None and len(ranks) > 1:
+        raise ValueError(
+            "the new group's world size should be less or equal to the world size set by "
+            "init_process_group"
+        )
     if ranks is not None and 0 not in ranks:
         return GroupMember.NON_GROUP_MEMBER
     return ProcessGroup(Backend(backend or get_backend()))

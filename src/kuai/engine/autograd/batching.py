@@ -166,7 +166,7 @@ class Level(Capture):
             made._node, made._output = source[2]
             return made
         if kind == "storage":
-            made = Tensor.__new__(Tensor)
+            made = object.__new__(Tensor)
             made._storage = source[1]
             return made
         return drawn[source[2]][kind == "offset"]

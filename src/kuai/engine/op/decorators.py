@@ -187,7 +187,7 @@ class Op(Operation):
             if not isinstance(item, Tensor):
                 raise TypeError(
                     f"expected Tensor as element {number} in argument {position}, but got "
-                    f"{type(item).__name__}"
+                    f"{overriding.named(type(item))}"
                 )
 
     def _wrong_type(self, position, argument, wanted="Tensor"):
@@ -195,16 +195,8 @@ class Op(Operation):
             wanted = "Number"
         raise TypeError(
             f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be "
-            f"{wanted}, not {_kind_of(argument)}"
+            f"{wanted}, not {overriding.named(type(argument))}"
         )
-
-
-def _kind_of(argument) -> str:
-    """What to call an argument of the wrong type."""
-    kind = type(argument)
-    if overriding.is_of_the_real_torch(kind):
-        return f"PyTorch's own {kind.__name__} (kuai.from_dlpack makes a kuai.Tensor of it)"
-    return kind.__name__
 
 
 def _write_out(out, results):

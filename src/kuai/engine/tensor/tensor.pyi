@@ -388,12 +388,15 @@ class Tensor:
     @property
     def is_cuda(self) -> Tensor: """Whether it lies on a GPU."""
     def is_floating_point(self) -> _bool: """Whether the dtype is a floating one."""
+    def is_inference(self) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
     @property
     def is_leaf(self) -> _bool: """Whether it was made by the user rather than by a recorded operation."""
     def is_neg(self) -> Tensor: """False: negation is never put off here."""
     def is_nonzero(self) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
+    def is_pinned(self, device: Any = None) -> _bool: """Whether the values lie in pinned memory: no, JAX pins the memory it transfers from."""
     def is_same_size(self, other: Any) -> _bool: """Whether two tensors have the same shape."""
     def is_set_to(self, tensor: Any) -> Tensor: """Whether the other tensor has the same storage, size and strides."""
+    def is_shared(self) -> _bool: """Whether other processes see the values: never, they are given copies."""
     def is_signed(self) -> _bool: """Whether the dtype has negative numbers."""
     def isclose(self, other: Tensor, rtol: _float | _int | _bool | _complex = 1e-05, atol: _float | _int | _bool | _complex = 1e-08, equal_nan: _bool = False) -> Tensor: """Where `|input - other| <= atol + rtol * |other|`."""
     def isfinite(self) -> Tensor: """Where elements are neither infinite nor NaN."""
@@ -487,6 +490,7 @@ class Tensor:
     def minimum(self, other: Tensor) -> Tensor: """The smaller of two elements, NaN if one is; equal ones share the gradient."""
     def mm(self, mat2: Tensor) -> Tensor: """The product of two matrices, (n, k) · (k, m) → (n, m)."""
     def mode(self, dim: _int = -1, keepdim: _bool = False) -> return_types.mode: """The most frequent element along a dimension (the smallest of several), and its last place."""
+    def module_load(self, other: Any, assign: Any = False) -> Tensor: """What `load_state_dict` puts in the place of this tensor: values of `other`."""
     def moveaxis(self, source: Any, destination: Any) -> Tensor: """Dimensions moved to other places; the others keep their order."""
     def movedim(self, source: Any, destination: Any) -> Tensor: """Dimensions moved to other places; the others keep their order."""
     def msort(self) -> Tensor: """The elements in order along the first dimension."""
@@ -521,6 +525,10 @@ class Tensor:
     def negative(self) -> Tensor: """`-input`."""
     def negative_(self) -> Tensor: """In-place version of `neg`."""
     def nelement(self) -> _int: """The number of elements."""
+    @overload
+    def new(self, *args: Any, device: Any = None) -> Tensor: """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`."""
+    @overload
+    def new(self, args: Any, *, device: Any = None) -> Tensor: """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`."""
     @overload
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
     @overload
@@ -587,6 +595,7 @@ class Tensor:
     def real(self) -> Tensor: """The real parts, as a view; a real tensor stays itself."""
     def reciprocal(self) -> Tensor: """1 / x of each element."""
     def reciprocal_(self) -> Tensor: """In-place version of `reciprocal`."""
+    def record_stream(self, s: Any) -> None: """Does nothing: XLA knows how long the work of a device needs a tensor."""
     def register_hook(self, hook: Any) -> _HookHandle: """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another."""
     def register_post_accumulate_grad_hook(self, hook: Any) -> _HookHandle: """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     def relu(self) -> Tensor: """The rectified linear unit: max(0, x); its derivative at 0 is 0."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
+from kuai.engine.tensor.size import Size
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.known_values import check_fits, check_sizes
 
@@ -198,9 +199,17 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         >>> kuai.from_dlpack(numpy.ones(2))
         tensor([1., 1.], dtype=torch.float64)
 
-    Differs from PyTorch: the values are copied, whatever `copy` says.
+    Args:
+        copy: with True the values are copied; with None they are where they have to be, with False
+            that is an error. Without a copy both see one memory, until Kuai writes.
     """
-    made = from_array(jnp.from_dlpack(ext_tensor, copy=True))
+    try:
+        array = jnp.from_dlpack(ext_tensor, copy=False if copy is False else None)
+    except jax.errors.JaxRuntimeError:  # strides that XLA has not
+        if copy is False:
+            raise
+        array = jnp.asarray(np.from_dlpack(ext_tensor))
+    made = from_array(jnp.array(array, copy=True) if copy else array)
     return made if device is None else made.to(device)
 
 
@@ -404,6 +413,21 @@ new_zeros = _new("new_zeros", zeros)
 new_ones = _new("new_ones", ones)
 new_empty = _new("new_empty", empty)
 new_full = _new("new_full", full)
+
+
+@composite(function=False)
+def new(self, *args, device=None) -> Tensor:
+    """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`.
+
+    Example:
+        >>> kuai.ones(1).new([1, 2]), kuai.ones(1).new(2, 3).shape
+        (tensor([1., 2.]), torch.Size([2, 3]))
+    """
+    where = self.device if device is None else device
+    if len(args) == 1 and not isinstance(args[0], (int, Size)):
+        return new_tensor(self, args[0], device=where)
+    size = args[0] if len(args) == 1 and isinstance(args[0], Size) else args or (0,)
+    return from_array(np.zeros(size, self.dtype.jax), where)
 
 
 @composite(function=False)

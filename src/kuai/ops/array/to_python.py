@@ -148,7 +148,13 @@ def _represent(self):
         device_text=None if place.type == "cpu" and not place.index else str(place),
         requires_grad=self.requires_grad,
         grad_fn_name=None if node is None else node.name().rpartition("::")[2],
+        class_name=_class_name(self.__class__),
     )
+
+
+def _class_name(kind):
+    """The word before the bracket: `tensor`, or the name of a subclass of the user's."""
+    return "tensor" if kind.__module__.startswith("kuai.") else kind.__name__
 
 
 def _deepcopy(self, memo):
@@ -169,7 +175,7 @@ def _deepcopy(self, memo):
 
 
 def _copy(self):
-    made = self.__class__.__new__(self.__class__)
+    made = object.__new__(self.__class__)
     made.__dict__.update(self.__dict__)
     return made
 
