@@ -95,9 +95,9 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
+        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
         "as_torch", "cpu", "distributed",
-        "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
+        "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
         "quantization", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }

@@ -42,6 +42,7 @@ def as_torch() -> None:
     ]
     kuai.__version__ = version.__version__
     sys.modules["torch"] = kuai
+    vars(kuai)["torch"] = kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor
     at_start(as_torch)  # in the processes of a data loader, too
 
 

@@ -15,6 +15,7 @@ from kuai import ops
 from kuai.engine.autograd.function import Function
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
+from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
 
 __all__ = [
@@ -144,6 +145,16 @@ class CustomOpDef:
         return f"<CustomOpDef({self._qualname})>"
 
 
+class _Own(CustomOpDef):
+    """What packages have compiled, in JAX: nothing that they register for theirs replaces it."""
+
+    def _add(self, function, kinds):
+        self._functions.setdefault(None, function)
+
+    def register_autograd(self, backward, /, *, setup_context=None):
+        """Not needed: it has a gradient."""
+
+
 def _decorating(function, note):
     def decorate(function):
         note(function)
@@ -197,6 +208,116 @@ def register_kernel(op, device_types, func=None, /, *, lib=None):
 def register_autograd(op, backward, /, *, setup_context=None, lib=None):
     """The gradient of an operation, see `CustomOpDef.register_autograd`."""
     _operation(op).register_autograd(backward, setup_context=setup_context)
+
+
+def register_vmap(self, func=None):
+        """Accepted and not needed: `kuai.vmap` looks into the operation."""
+        return _decorating(func, lambda f: None)
+
+    def register_autocast(self, device_type, cast_inputs):
+        """Accepted without effect: what the operation calls has choices of its own."""
+
+    def register_torch_dispatch(self, torch_dispatch_class, fn=None, /):
+        """Accepted without effect: nothing is dispatched on classes here."""
+        return _decorating(fn, lambda f: None)
+
+    def register_autograd(self, backward, /, *, setup_context=None):
+        """The operation's gradient: `backward(ctx, *gradients)`, one result for each argument."""
+        self._backward, self._setup = backward, setup_context
+        operation = self
+
+        class Recorded(Function):
+            @staticmethod
+            def forward(ctx, *args):
+                output = operation._run(*args)
+                if operation._setup is not None:
+                    operation._setup(ctx, args, output)
+                return output
+
+            @staticmethod
+            def backward(ctx, *gradients):
+                return backward(ctx, *gradients)
+
+        Recorded.__name__ = Recorded.__qualname__ = self.__name__
+        self._recorded = Recorded
+
+    def set_kernel_enabled(self, device_type, enabled=True):
+        """Accepted without effect."""
+
+    def __repr__(self):
+        return f"<CustomOpDef({self._qualname})>"
+
+
+class _Own(CustomOpDef):
+    """What packages have compiled, in JAX: nothing that they register for theirs replaces it."""
+
+    def _add(self, function, kinds):
+        self._functions.setdefault(None, function)
+
+    def register_autograd(self, backward, /, *, setup_context=None):
+        """Not needed: it has a gradient."""
+
+
+def _decorating(function, note):
+    def decorate(function):
+        note(function)
+        return function
+
+    return decorate if function is None else decorate(function)
+
+
+def custom_op(name, fn=None, /, *, mutates_args=(), device_types=None, schema=None, tags=None):
+    """Make an operation of a function.
+
+    Example:
+        >>> @kuai.library.custom_op("mine::double", mutates_args=())
+        ... def double(x: kuai.Tensor) -> kuai.Tensor:
+        ...     return x * 2
+        >>> double(kuai.ones(1)), kuai.ops.mine.double(kuai.ones(1))
+        (tensor([2.]), tensor([2.]))
+
+    Differs from PyTorch: without `register_autograd` its gradient is that of what it calls.
+    """
+    make = lambda function: CustomOpDef(name, function, device_types)  # noqa: E731
+    return make if fn is None else make(fn)
+
+
+def triton_op(name, fn=None, /, *, mutates_args=(), schema=None):
+    """As `custom_op`; a kernel in Triton has to be called through JAX."""
+    return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
+
+
+def _operation(op) -> CustomOpDef:
+    if isinstance(op, CustomOpDef):
+        return op
+    if op not in _defined:
+        raise RuntimeError(f"operator {op} does not exist")
+    return _defined[op]
+
+
+def register_fake(op, func=None, /, *, lib=None, _stacklevel=1, allow_override=False):
+    """The function itself, also as a decorator: shapes are found by running the operation."""
+    return _decorating(func, lambda f: None)
+
+
+impl_abstract = register_fake
+
+
+def register_kernel(op, device_types, func=None, /, *, lib=None):
+    """The function of an operation for some kinds of devices; also a decorator."""
+    return _operation(op).register_kernel(device_types, func)
+
+
+def register_autograd(op, backward, /, *, setup_context=None, lib=None):
+    """The gradient of an operation, see `CustomOpDef.register_autograd`."""
+    _operation(op).register_autograd(backward, setup_context=setup_context)
+
+
+def _is_only_a_gradient(name: str) -> bool:
+    """Whether it is that of an operation of `OPERATIONS`, which has its own."""
+    library, _, operation = name.partition("::")
+    whose = operation.removeprefix("_").removesuffix("_backward")
+    return f"_{whose}_backward" == operation and whose in OPERATIONS.get(library, {})
 
 
 def register_vmap(op, func=None, /, *, lib=None):
@@ -343,8 +464,7 @@ def _load_library(path: str) -> None:
         OSError: they need the real PyTorch.
     """
     known = {name.partition("::")[0] for name in _defined}
-    parts = pathlib.Path(path).parts
-    if not known.intersection(parts):
+    if not known.intersection(pathlib.Path(path).parts):
         raise OSError(
             f"{path} holds operations that are compiled for the real PyTorch, and cannot be "
             "loaded: here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
@@ -352,6 +472,9 @@ def _load_library(path: str) -> None:
     _LOADED.add(path)
 
 
+for _library, _operations in OPERATIONS.items():
+    for _name, _function in _operations.items():
+        _Own(f"{_library}::{_name}", _function)
 _NAMESPACES: dict[str, _Namespace] = {}
 _LOADED: set[str] = set()
 for _name, _value in {
