@@ -104,6 +104,7 @@ _LATE = frozenset(
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
 _LATE_NAMES = {
+    "_C": ("TensorType",),
     "buffers": ("frombuffer",),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",

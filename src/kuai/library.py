@@ -15,6 +15,7 @@ from kuai import ops
 from kuai.engine.autograd.function import Function
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
+from kuai.standin import aten
 from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
 
@@ -305,7 +306,7 @@ class _Namespace:
     def __getattr__(self, operation: str) -> Any:
         found = _defined.get(f"{self._name}::{operation}")
         if found is None and self._name in ("aten", "prims"):
-            found = _as_overloads(operation)
+            found = _as_overloads(operation) or _only_in_aten(operation)
         if found is None:
             raise AttributeError(
                 f"'_OpNamespace' '{self._name}' object has no attribute '{operation}'"
@@ -333,6 +334,10 @@ def _as_overloads(name: str) -> _Overloads | None:
     scopes = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
     found = next((scope[name] for scope in scopes if name in scope), None)
     return None if found is None else _Overloads(found, name)
+
+
+def _only_in_aten(name: str) -> _Overloads | None:
+    return _Overloads(aten.OPERATIONS[name], name) if name in aten.OPERATIONS else None
 
 
 def _namespace(name: str) -> _Namespace:

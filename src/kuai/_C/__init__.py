@@ -43,6 +43,10 @@ class Node:
     """A node of TorchScript's graphs; nothing is one."""
 
 
+class TensorType:
+    """A type of TorchScript's: that of tensors."""
+
+
 class Value:
     """A value in TorchScript's graphs; nothing is one."""
 

@@ -25,6 +25,8 @@ _FSDP_STATE = (
 )
 _TABLE = {
     "_dynamo._trace_wrapped_higher_order_op": (_GRAPHS, "TransformGetItemToIndex"),
+    "_subclasses": (_GRAPHS, ""),
+    "_subclasses.fake_tensor": (_GRAPHS, "FakeTensor FakeTensorMode"),
     "_inductor": (_GRAPHS, ""),
     "_inductor.config": (_GRAPHS, ""),
     "_higher_order_ops": (_GRAPHS, ""),
@@ -111,6 +113,15 @@ _TABLE = {
 }
 
 
+def _is_fake(x) -> bool:
+    """Whether a tensor has a shape and no values: none is of that kind."""
+    return False
+
+
+#: Functions in these modules that have an answer.
+_ANSWERS = {"_subclasses.fake_tensor": {"is_fake": _is_fake}}
+
+
 def module_of(name: str) -> types.ModuleType | None:
     """The module for one of PyTorch's paths, or None.
 
@@ -124,6 +135,7 @@ def module_of(name: str) -> types.ModuleType | None:
     why, names = found
     module = types.ModuleType(name, f"`{name}`: {why[0]}.")
     module.__path__ = []
+    vars(module).update(_ANSWERS.get(name.removeprefix("torch."), {}))
     for each in names.split():
         make = refused_class if each.lstrip("_")[0].isupper() else refused
         setattr(module, each, make(f"{name}.{each}", *why))
