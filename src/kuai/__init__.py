@@ -104,7 +104,7 @@ _LATE = frozenset(
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
 _LATE_NAMES = {
-    "_C": ("TensorType",),
+    "_C": ("PyTorchFileReader", "TensorType"),
     "buffers": ("frombuffer",),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
@@ -123,6 +123,7 @@ _LATE_NAMES = {
         "get_device_module", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_storage",
         "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled", "typename",
     ),
+    "jit": ("ScriptModule",),
     "storage": ("TypedStorage", "UntypedStorage"),
     "streams": ("Event", "Stream"),
     "symbolic": (

@@ -13,6 +13,7 @@ from kuai.engine.tensor.randomness import Generator
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import Tensor as TensorBase
 from kuai.jit import Future, ScriptFunction
+from kuai.standin.refusing import refused_class
 
 __all__ = [
     "DisableTorchFunction",
@@ -33,6 +34,12 @@ _TensorBase = TensorBase
 has_lapack, has_cuda, has_mps, has_mkl, has_spectral = True, False, False, False, True
 _GLIBCXX_USE_CXX11_ABI = True
 _disabled_torch_function_impl = _disabled_torch_function_impl
+
+
+_TensorMeta = type(TensorBase)
+PyTorchFileReader = refused_class(
+    "torch._C.PyTorchFileReader", "files are read in Python here", "Use kuai.load"
+)
 
 
 class Graph:

@@ -1,5 +1,11 @@
 """`kuai.autograd.profiler`: the older path of `kuai.profiler`."""
 
 from kuai.nn.watching.profiling import profile, record_function
+from kuai.standin.refusing import refused_class
 
-__all__ = ["profile", "record_function"]
+__all__ = ["EventList", "profile", "record_function"]
+
+EventList = refused_class(
+    "torch.autograd.profiler.EventList", "events are in the folder that a profile writes",
+    "Open it with TensorBoard",
+)  # fmt: skip

@@ -86,6 +86,10 @@ _TABLE = {
     "distributed.launcher": (_LAUNCHER, ""),
     "distributed.launcher.api": (_LAUNCHER, "LaunchConfig elastic_launch"),
     "distributed.pipelining": (_PROCESSES, "ScheduleGPipe SplitPoint pipeline"),
+    "distributed.rpc": (
+        _PROCESSES,
+        "TensorPipeRpcBackendOptions WorkerInfo init_rpc remote rpc_async rpc_sync shutdown",
+    ),
     "distributed.run": (_LAUNCHER, "get_args_parser main run"),
     "distributed.tensor._utils": (_PROCESSES, "compute_local_shape_and_global_offset"),
     "distributed.tensor.experimental": (_PROCESSES, "context_parallel implicit_replication"),
@@ -103,6 +107,10 @@ _TABLE = {
     "package": (
         ("PyTorch's packages hold code that is run when they are opened", "Use kuai.save"),
         "PackageExporter PackageImporter",
+    ),
+    "utils.flop_counter": (
+        ("operations are not counted one by one", "Use kuai.profile"),
+        "FlopCounterMode",
     ),
     "utils._sympy": (_GRAPHS, ""),
     "utils._sympy.numbers": (_GRAPHS, "IntInfinity"),
