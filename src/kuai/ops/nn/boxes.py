@@ -43,6 +43,8 @@ def _suppress(boxes: Array, scores: Array, iou_threshold: Number):
         overlaps = shared / (areas[number] + areas - shared) > iou_threshold
         return stays & ~(stays[number] & overlaps & (places > number))
 
+    if len(order) == 0:
+        return order.astype(jnp.int64), jnp.ones(0, bool)
     stays = lax.fori_loop(0, len(order), look, jnp.ones(len(order), bool))
     return order.astype(jnp.int64), stays
 
