@@ -15,7 +15,9 @@ def show() -> str:
         >>> kuai.__config__.show().splitlines()[0]
         'PyTorch built with:'
     """
-    return f"PyTorch built with:\n  - JAX {jax.__version__}\n  - XLA of jaxlib {jaxlib.__version__}\n"
+    return (
+        f"PyTorch built with:\n  - JAX {jax.__version__}\n  - XLA of jaxlib {jaxlib.__version__}\n"
+    )
 
 
 def parallel_info() -> str:

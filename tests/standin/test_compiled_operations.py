@@ -73,9 +73,7 @@ def test_roi_align(picture, ratio, aligned, scale):
     ).numpy()
     assert out.shape == (5, 4, 2, 3) and out.dtype == np.float64
     for k, c, *place in itertools.product(range(5), range(4), range(2), range(3)):
-        wanted = averaged(
-            picture[int(ROIS[k, 0]), c], ROIS[k], scale, bins, ratio, aligned, place
-        )
+        wanted = averaged(picture[int(ROIS[k, 0]), c], ROIS[k], scale, bins, ratio, aligned, place)
         assert out[k, c, place[0], place[1]] == pytest.approx(wanted, abs=1e-10)
 
 

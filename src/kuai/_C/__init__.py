@@ -1,5 +1,6 @@
 """`kuai._C`: the few names of PyTorch's compiled core that pure Python packages ask for."""
 
+from kuai._C import _nn as _nn
 from kuai._C.dispatch import (
     DispatchKey,
     DispatchKeySet,

@@ -84,8 +84,5 @@ OPERATIONS: dict[str, dict[str, Callable]] = {
         "roi_align": regions.roi_align,
         "roi_pool": region_pooling.roi_pool,
     },
-    "image": {
-        name: getattr(picture_files, name)
-        for name in picture_files.__all__
-    },
+    "image": {name: getattr(picture_files, name) for name in picture_files.__all__},
 }

@@ -95,9 +95,7 @@ def _encoded(data, kind, **options):
     if data.ndim != 3:
         raise RuntimeError("Input data should be a 3-dimensional tensor")
     if data.shape[0] not in (1, 3):
-        raise RuntimeError(
-            f"The number of channels should be 1 or 3, got: {data.shape[0]}"
-        )
+        raise RuntimeError(f"The number of channels should be 1 or 3, got: {data.shape[0]}")
     pixels = data.numpy()
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1).copy())
     file = io.BytesIO()

@@ -127,7 +127,7 @@ def pytorch_optimizers():
             return optimizer
 
         try:
-            minimizes(make, 15)
+            minimizes(make, 40)
         except Exception as error:  # noqa: BLE001 - named below
             failed[name] = f"{type(error).__name__}: {error}"
     assert not failed, failed

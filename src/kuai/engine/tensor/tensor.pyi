@@ -522,6 +522,10 @@ class Tensor:
     def negative_(self) -> Tensor: """In-place version of `neg`."""
     def nelement(self) -> _int: """The number of elements."""
     @overload
+    def new(self, *args: Any, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
+    @overload
+    def new(self, args: Any, *, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
+    @overload
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
     @overload
     def new_empty(self, size: Any, *, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
@@ -718,6 +722,7 @@ class Tensor:
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
     @overload
     def to(self, args: Any, *, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
+    def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor: """The tensor with all its elements: itself, of another type if asked, as none is sparse."""
     def tolist(self) -> Any: """The values as nested lists of Python numbers."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
     def trace(self) -> Tensor: """The sum of a matrix's diagonal."""

@@ -15,9 +15,7 @@ def _check_boxes(boxes, scores):
     if boxes.ndim != 2:
         raise RuntimeError(f"boxes should be a 2d tensor, got {boxes.ndim}D")
     if boxes.shape[1] != 4:
-        raise RuntimeError(
-            f"boxes should have 4 elements in dimension 1, got {boxes.shape[1]}"
-        )
+        raise RuntimeError(f"boxes should have 4 elements in dimension 1, got {boxes.shape[1]}")
     if scores.ndim != 1:
         raise RuntimeError(f"scores should be a 1d tensor, got {scores.ndim}D")
     if boxes.shape[0] != scores.shape[0]:

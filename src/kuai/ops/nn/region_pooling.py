@@ -4,8 +4,6 @@ The edges of rectangles and bins are rounded to whole pixels; a bin says its lar
 mean. A bin without pixels says 0.
 """
 
-import math
-
 import jax.numpy as jnp
 from jax import lax
 

@@ -6,7 +6,6 @@ point say is averaged. Rectangles are looked at a few at a time, so memory holds
 
 import math
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -31,7 +30,7 @@ def check_regions(input, rois):
 
 
 def _side(start, length, bins, grid, most, size):
-    """For the points of a side: the pixels on either hand and their weights, `(bins, most)` each."""
+    """The pixels on either hand of the points of a side, with weights: `(bins, most)` each."""
     step, point = length / bins, jnp.arange(most)
     at = start + jnp.arange(bins)[:, None] * step + (point + 0.5) * step / grid
     used = (point < grid) & (at >= -1) & (at <= size)
