@@ -95,10 +95,10 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor",
-        "_tensor_str", "accelerator", "ao",
-        "as_torch", "cpu", "distributed",
-        "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
+        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str",
+        "accelerator", "ao", "as_torch", "cpu", "distributed",
+        "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
+        "overrides",
         "quantization", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }

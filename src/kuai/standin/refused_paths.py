@@ -108,10 +108,6 @@ _TABLE = {
         ("PyTorch's packages hold code that is run when they are opened", "Use kuai.save"),
         "PackageExporter PackageImporter",
     ),
-    "utils.flop_counter": (
-        ("operations are not counted one by one", "Use kuai.profile"),
-        "FlopCounterMode",
-    ),
     "utils._sympy": (_GRAPHS, ""),
     "utils._sympy.numbers": (_GRAPHS, "IntInfinity"),
     "utils._sympy.value_ranges": (_GRAPHS, "ValueRanges"),
