@@ -47,7 +47,7 @@ class FlopCounterMode(TorchFunctionMode):
     Args:
         mods, depth: accepted; all modules are told apart.
         display: print a table at the end.
-        custom_mapping: for names of operations, functions of result and arguments that give a number.
+        custom_mapping: functions of result and arguments, by the name of an operation.
 
     Example:
         >>> from kuai.utils.flop_counter import FlopCounterMode
