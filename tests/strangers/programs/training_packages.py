@@ -106,7 +106,7 @@ def torch_optimizers():
 PYTORCH_OPTIMIZERS = (
     "adabelief", "adabound", "adai", "adalite", "adamp", "adan", "adapnm", "ademamix", "apollo",
     "came", "diffgrad", "fadam", "grams", "lamb", "lars", "lion", "madgrad", "mars", "nero",
-    "novograd", "pnm", "prodigy", "radam", "ranger21", "ranger", "schedulefreeadamw",
+    "novograd", "pnm", "prodigy", "radam", "ranger21", "schedulefreeadamw",
     "sgdp", "shampoo", "sm3", "soap", "sophiah", "stableadamw", "tiger", "yogi",
 )  # fmt: skip
 
