@@ -75,8 +75,9 @@ def test_the_configuration_is_text():
 
 
 def test_tensors_as_text():
-    from kuai import _tensor_str as ours
     from torch import _tensor_str as theirs
+
+    from kuai import _tensor_str as ours
 
     values = [[1.0, 2.5], [3.0, 4.0]]
     assert ours._tensor_str(kuai.tensor(values), 3) == theirs._tensor_str(torch.tensor(values), 3)
