@@ -28,9 +28,11 @@ REASONS = {
     "a name that only the stub file has": {
         "Tensor.random_": "no from_",
         "Tensor.requires_grad_": "no mode",
+        "ScriptModule.apply": "no arg0",
     },
     "how it may be called depends on the types of what is given, so it looks at `*args`": {
         "arange": "end only by name",
+        "Tensor.new": "no cls; no storage; no other; no size",
         "Tensor.to": "no other; non_blocking only by name; copy only by name",
     },
     "an empty tuple and None mean the same": {
