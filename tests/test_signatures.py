@@ -28,6 +28,7 @@ REASONS = {
     "a name that only the stub file has": {
         "Tensor.random_": "no from_",
         "Tensor.requires_grad_": "no mode",
+        "ScriptModule.apply": "no arg0",
     },
     "how it may be called depends on the types of what is given, so it looks at `*args`": {
         "arange": "end only by name",

@@ -101,15 +101,17 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
-        "as_torch", "cpu", "distributed",
-        "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
+        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str",
+        "accelerator", "ao", "as_torch", "cpu", "distributed",
+        "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
+        "overrides",
         "quantization", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
 _LATE_NAMES = {
+    "_C": ("PyTorchFileReader", "TensorType"),
     "buffers": ("frombuffer",),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
@@ -132,6 +134,7 @@ _LATE_NAMES = {
         "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype",
         "set_warn_always", "typename",
     ),
+    "jit": ("ScriptModule",),
     "storage": ("TypedStorage", "UntypedStorage"),
     "streams": ("Event", "Stream"),
     "symbolic": (

@@ -15,16 +15,19 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 from kuai.engine.compile.compiler import Compiled as _AnyCompiled
 from kuai.ops import return_types
 from kuai import _C as _C
+from kuai import __config__ as __config__
 from kuai import _custom_ops as _custom_ops
 from kuai import _dynamo as _dynamo
 from kuai import _prims_common as _prims_common
 from kuai import _tensor as _tensor
+from kuai import _tensor_str as _tensor_str
 from kuai import accelerator as accelerator
 from kuai import ao as ao
 from kuai import as_torch as as_torch
 from kuai import cpu as cpu
 from kuai import distributed as distributed
 from kuai import functional as functional
+from kuai import futures as futures
 from kuai import fx as fx
 from kuai import hub as hub
 from kuai import jit as jit
@@ -39,6 +42,8 @@ from kuai import torch_version as torch_version
 from kuai import types as types
 from kuai import version as version
 from kuai import xpu as xpu
+from kuai._C import PyTorchFileReader as PyTorchFileReader
+from kuai._C import TensorType as TensorType
 from kuai.buffers import frombuffer as frombuffer
 from kuai.checking import _assert as _assert
 from kuai.checking import _assert_async as _assert_async
@@ -82,6 +87,7 @@ from kuai.queries import set_autocast_cpu_enabled as set_autocast_cpu_enabled
 from kuai.queries import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from kuai.queries import set_warn_always as set_warn_always
 from kuai.queries import typename as typename
+from kuai.jit import ScriptModule as ScriptModule
 from kuai.storage import TypedStorage as TypedStorage
 from kuai.storage import UntypedStorage as UntypedStorage
 from kuai.streams import Event as Event

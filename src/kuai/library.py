@@ -18,6 +18,8 @@ from kuai.engine.autograd.function import Function
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
+from kuai.standin import aten
+from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
 from kuai.standin.schemas import infer_schema
 from kuai.utils import _pytree as pytree
@@ -226,6 +228,14 @@ def _refuse_aliases(operation, inputs, output) -> None:
                 "clone of the offending output tensor(s) (e.g. return x.clone()) or refactor the "
                 "custom operator to not return y."
             )
+class _Own(CustomOpDef):
+    """What packages have compiled, in JAX: nothing that they register for theirs replaces it."""
+
+    def _add(self, function, kinds):
+        self._functions.setdefault(None, function)
+
+    def register_autograd(self, backward, /, *, setup_context=None):
+        """Not needed: it has a gradient."""
 
 
 def _decorating(function, note):
@@ -406,7 +416,7 @@ class _Namespace:
     def __getattr__(self, operation: str) -> Any:
         found = _defined.get(f"{self._name}::{operation}")
         if found is None and self._name in ("aten", "prims"):
-            found = _as_overloads(operation)
+            found = _as_overloads(operation) or _only_in_aten(operation)
         if found is None:
             raise AttributeError(
                 f"'_OpNamespace' '{self._name}' object has no attribute '{operation}'"
@@ -459,6 +469,10 @@ def _as_overloads(name: str) -> _Overloads | None:
     return None if found is None else _Overloads(found, name)
 
 
+def _only_in_aten(name: str) -> _Overloads | None:
+    return _Overloads(aten.OPERATIONS[name], name) if name in aten.OPERATIONS else None
+
+
 def _namespace(name: str) -> _Namespace:
     """The operations of a library that has defined some, or PyTorch's own.
 
@@ -478,8 +492,7 @@ def _load_library(path: str) -> None:
         OSError: they need the real PyTorch.
     """
     known = {name.partition("::")[0] for name in _defined}
-    parts = pathlib.Path(path).parts
-    if not known.intersection(parts):
+    if not known.intersection(pathlib.Path(path).parts):
         raise OSError(
             f"{path} holds operations that are compiled for the real PyTorch, and cannot be "
             "loaded: here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
@@ -487,6 +500,9 @@ def _load_library(path: str) -> None:
     _LOADED.add(path)
 
 
+for _library, _operations in OPERATIONS.items():
+    for _name, _function in _operations.items():
+        _Own(f"{_library}::{_name}", _function)
 _NAMESPACES: dict[str, _Namespace] = {}
 _LOADED: set[str] = set()
 for _name, _value in {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kuai.engine.op import REGISTRY
-from kuai.engine.tensor import Tensor, devices, dtypes
+from kuai.engine.tensor import Tensor, devices, dtypes, overriding
 from kuai.fx.graph import Graph
 from kuai.fx.node import Argument, Node, Target, map_aggregate
 
@@ -157,6 +157,8 @@ class Proxy:
     def __init__(self, node: Node, tracer: TracerBase | None = None):
         self.tracer = GraphAppendingTracer(node.graph) if tracer is None else tracer
         self.node = node
+        if not overriding.ACTIVE:  # operations ask from now on, as for a subclass of Tensor
+            overriding.ACTIVE.append("Proxy")
 
     def __repr__(self) -> str:
         return f"Proxy({self.node.name})"

@@ -1,9 +1,16 @@
 """`kuai.utils.checkpoint`: trade computation for memory."""
 
+import kuai
 from kuai.engine.autograd.checkpointing import checkpoint
 from kuai.errors import RecomputationError as CheckpointError
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
+__all__ = [
+    "CheckpointError",
+    "checkpoint",
+    "checkpoint_sequential",
+    "get_device_states",
+    "set_device_states",
+]
 
 
 def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
@@ -28,6 +35,29 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
         part = _chain(functions[start : end + 1])
         input = checkpoint(part, input, use_reentrant=use_reentrant, **kwargs)
     return _chain(functions[end + 1 :])(input)
+
+
+def get_device_states(*args):
+    """The devices, other than the CPU, of tensors, and the states of their random numbers.
+
+    Example:
+        >>> kuai.utils.checkpoint.get_device_states(kuai.ones(1))
+        ([], [])
+    """
+    places = sorted(
+        {
+            each.get_device()
+            for each in args
+            if isinstance(each, kuai.Tensor) and each.device.type != "cpu"
+        }
+    )
+    return places, [kuai.cuda.get_rng_state(f"cuda:{place}") for place in places]
+
+
+def set_device_states(devices, states, *, device_type=None):
+    """Put back what `get_device_states` gave."""
+    for place, state in zip(devices, states, strict=True):
+        kuai.cuda.set_rng_state(state, f"cuda:{place}")
 
 
 def _chain(functions):

@@ -28,6 +28,7 @@ from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.op.late_signature import LateSignature
+from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
@@ -87,6 +88,8 @@ class Op(Operation):
         """All arguments in the order of the parameters, with defaults filled in."""
         if not self.spellings.keys().isdisjoint(kwargs):
             kwargs = respelled(kwargs, self.spellings)
+        if len(args) > self.arity and (today := reordered(self.name, args, kwargs)):
+            args, kwargs = today
         if len(args) > self.arity or any(name not in self.names for name in kwargs):
             self._complain(args, kwargs)
         bound = list(args)

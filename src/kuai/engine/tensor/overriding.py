@@ -124,6 +124,8 @@ def _ask_mode(public, args, kwargs):
 
 def dispatch(public, found, args, kwargs):
     """Ask each of the arguments that override; the first answer counts."""
+    if (as_told := getattr(public, "as_told", None)) is not None:
+        args = as_told(args)
     types = tuple(map(type, found))
     for argument in found:
         result = argument.__torch_function__(public, types, tuple(args), kwargs)

@@ -727,6 +727,7 @@ class Tensor:
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
     @overload
     def to(self, args: Any, *, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
+    def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor: """The tensor with all its elements: itself, of another type if asked, as none is sparse."""
     def tolist(self) -> Any: """The values as nested lists of Python numbers."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
     def trace(self) -> Tensor: """The sum of a matrix's diagonal."""

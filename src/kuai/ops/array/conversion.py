@@ -264,6 +264,17 @@ def contiguous(self, memory_format=None):
 
 
 @composite(function=False)
+def to_dense(self, dtype=None, *, masked_grad=None):
+    """The tensor with all its elements: itself, of another type if asked, as none is sparse.
+
+    Example:
+        >>> kuai.ones(2).to_dense()
+        tensor([1., 1.])
+    """
+    return self if dtype is None else self.to(dtype)
+
+
+@composite(function=False)
 def is_contiguous(self, memory_format=None) -> bool:
     """Whether PyTorch would call the tensor contiguous.
 

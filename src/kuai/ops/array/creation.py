@@ -415,19 +415,24 @@ new_empty = _new("new_empty", empty)
 new_full = _new("new_full", full)
 
 
-@composite(function=False)
-def new(self, *args, device=None) -> Tensor:
-    """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`.
+@composite(export="Tensor.new")
+def new(self, *args, device=None):
+    """A tensor of this one's dtype, as PyTorch's first versions made them.
+
+    Args:
+        args: sizes, for a tensor without values; or data; or a tensor, which is shared.
 
     Example:
-        >>> kuai.ones(1).new([1, 2]), kuai.ones(1).new(2, 3).shape
-        (tensor([1., 2.]), torch.Size([2, 3]))
+        >>> x = kuai.ones(2, dtype=kuai.int64)
+        >>> x.new().shape, x.new(3, 2).shape, x.new([5, 6])
+        (torch.Size([0]), torch.Size([3, 2]), tensor([5, 6]))
     """
     where = self.device if device is None else device
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        return args[0].detach().view(args[0].shape)
     if len(args) == 1 and not isinstance(args[0], (int, Size)):
         return new_tensor(self, args[0], device=where)
-    size = args[0] if len(args) == 1 and isinstance(args[0], Size) else args or (0,)
-    return from_array(np.zeros(size, self.dtype.jax), where)
+    return empty(*(args or (0,)), dtype=self.dtype, device=where)
 
 
 @composite(function=False)

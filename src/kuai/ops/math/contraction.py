@@ -39,12 +39,20 @@ def einsum(*args):
                          "or at least one operand and its subscripts list")  # fmt: skip
     if not isinstance(args[0], str):
         args = _from_sublists(args)
-    equation, operands = args[0], args[1:]
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = tuple(operands[0])
+    equation, *operands = _one_by_one(args)
     equation = equation.replace(" ", "")
     _check_equation(equation, operands)
     return sum_of_products(equation, operands)
+
+
+def _one_by_one(args):
+    """The arguments of `einsum` where the operands may have come as one list."""
+    if len(args) == 2 and isinstance(args[1], (list, tuple)):
+        return (args[0], *args[1])
+    return args
+
+
+einsum.as_told = _one_by_one  # that is how `__torch_function__` sees them
 
 
 def _from_sublists(args):
