@@ -50,5 +50,7 @@ def test_entries_that_are_said_to_agree_do():
     for count, name in enumerate(order):
         if count and time.monotonic() > deadline:
             break
+        if isinstance(ENTRIES[name], conformance.ModuleInfo):
+            continue  # tests/nn/test_module_db.py has a sample of its own
         found = running.faults(ENTRIES[name], 1, ("float32",), variants=False)
         assert not found, f"{name}: {found}"

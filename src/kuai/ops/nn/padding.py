@@ -112,7 +112,13 @@ def _pad_reflect(input: Array, pad: tuple):
 def _pad_replicate(input: Array, pad: tuple):
     _check_border(input, pad)
     _check_filled(input, pad)
-    return jnp.pad(*_cut(input, _amounts(pad, input.ndim)), mode="edge")
+    amounts = _amounts(pad, input.ndim)
+    for dim, (size, pair) in enumerate(zip(input.shape, amounts, strict=True)):
+        if size + min(pair) <= 0 < size + sum(pair):  # nothing but copies of one end is left
+            end = jax.lax.slice_in_dim(input, size - 1, None, axis=dim)
+            input = end if pair[0] < 0 else jax.lax.slice_in_dim(input, 0, 1, axis=dim)
+            amounts[dim] = (0, size + sum(pair) - 1)
+    return jnp.pad(*_cut(input, amounts), mode="edge")
 
 
 @op(function=False, method=False, grad="CopySlices")
