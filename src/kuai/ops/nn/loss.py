@@ -327,7 +327,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
-    input, target = together(input, target)
+    target, input = together(target, input)
     zero = jnp.zeros((), input.dtype)
     apart = jnp.where(target == 1, zero, hinge(margin - input))
     return reduced(apart + jnp.where(target == -1, zero, input), reduction)
@@ -420,9 +420,11 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 def _multilabel_soft_margin_loss_op(
     input: Array, target: Array, weight: Array | None, reduction: str
 ):
+    target, input = together(target, input)
     scores, others = jax.nn.log_sigmoid(input), jax.nn.log_sigmoid(-input)
     loss = -(target * scores + (1 - target) * others)
-    loss = loss if weight is None else loss * weight
+    if weight is not None:
+        loss = jnp.multiply(*together(loss, weight))
     return reduced(jnp.mean(loss, axis=-1), reduction)
 
 
@@ -533,6 +535,8 @@ def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
+    if target.dtype != jnp.int64:
+        raise RuntimeError(f"expected scalar type Long but found {scalar_name(target.dtype)}")
     rows, index = jnp.atleast_2d(input), jnp.atleast_2d(target)
     used = jnp.cumsum(index < 0, axis=1) == 0  # a row's labels end at the first negative one
     one_hot = (index[:, :, None] == jnp.arange(rows.shape[1], dtype=index.dtype)) & used[:, :, None]

@@ -131,7 +131,7 @@ def _batch_norm_evaluation(
     _check_batch_norm(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
-    shape = (1, -1, *(1 for _ in range(2, input.ndim)))
+    shape = (1, -1, *(1 for _ in range(2, input.ndim))) if input.ndim > 1 else (-1,)
     scale = jax.lax.rsqrt(widened(running_var) + eps).reshape(shape)
     output = (widened(input) - running_mean.reshape(shape)) * scale
     return _affine(output, weight, bias, shape, input.dtype)

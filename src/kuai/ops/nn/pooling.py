@@ -12,7 +12,7 @@ from jax import lax
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import each_expanded
-from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, refuse
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, magnitude, refuse
 from kuai.ops.nn.pooling_kernels import maximum, positions, total
 from kuai.ops.nn.pooling_windows import adaptive_spans, pool_spans
 
@@ -437,6 +437,10 @@ def lp_pool3d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False
 
 
 def _norm(name, x, power, kernel, stride, ceil_mode):
+    if math.isinf(power):
+        spans = pool_spans(name.replace("avg", "max"), x.shape, kernel, stride, 0, 1, ceil_mode)
+        size = magnitude(x)
+        return maximum(size, spans) if power > 0 else -maximum(-size, spans)
     spans = pool_spans(name, x.shape, kernel, stride, 0, 1, ceil_mode)
     size = math.prod(span.kernel for span in spans)
     powers = _mean(_power(x, power), spans, (0,) * len(spans), True, None) * size
