@@ -167,8 +167,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 def _x_log_x(x):
-    positive = x > 0
-    return jnp.where(positive, x * jnp.log(jnp.where(positive, x, 1)), jnp.zeros((), x.dtype))
+    return x * jnp.log(jnp.where(x == 0, 1, x))  # 0·log 0 is 0, below 0 there is no logarithm
 
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
@@ -454,6 +453,7 @@ def multilabel_soft_margin_loss(
 def _multi_margin_loss_op(
     input: Array, target: Array, weight: Array | None, p: int, margin: float, reduction: str
 ):
+    check_reduction(reduction)
     _check_filled(input)
     rows, index = jnp.atleast_2d(input), jnp.atleast_1d(target)
     if index.shape != rows.shape[:1]:
@@ -529,6 +529,7 @@ def multi_margin_loss(
 
 @op(function=False, method=False, grad="MultilabelMarginLossBackward0", autocast="float32")
 def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
+    check_reduction(reduction)
     _check_filled(input)
     is_one = input.ndim < 2 and target.ndim < 2 and input.size == target.size
     if input.shape != target.shape and not is_one:
@@ -566,4 +567,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         tensor(0.5000)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _multilabel_margin_loss_op(input, target, reduction)
+    loss = _multilabel_margin_loss_op(input, target, reduction)
+    if not lie_within(target, -1, (input.shape[-1] if input.ndim else 1) - 1):
+        raise RuntimeError("argument #2 'target' is out of range")
+    return loss

@@ -317,6 +317,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
     Reference: Ba et al., Layer normalization, 2016.
     """
+    if not isinstance(normalized_shape, (tuple, list)):
+        raise TypeError(
+            "layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, "
+            f"not {type(normalized_shape).__name__}"
+        )
     return _layer_norm_op(input, tuple(normalized_shape), weight, bias, float(eps))
 
 
