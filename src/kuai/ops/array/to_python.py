@@ -167,11 +167,22 @@ def _deepcopy(self, memo):
         )
     if id(self) in memo:
         return memo[id(self)]
-    made = Tensor._share(self.detach().clone(), self.requires_grad)
+    made = Tensor._share(_copied_storage(self, memo), self.requires_grad)
+    made._steps = self._steps
     memo[id(self)] = made
     if self.grad is not None:
         made.grad = copy.deepcopy(self.grad, memo)
     return made
+
+
+def _copied_storage(tensor, memo):
+    """A copy of all that a tensor lies in: what shares memory shares it in the copies, too."""
+    key = ("storage", id(tensor._storage))
+    if key not in memo:
+        whole = Tensor._share(tensor)
+        whole._steps = None
+        memo[key] = whole.clone(), whole  # the original lives until all is copied
+    return memo[key][0]
 
 
 def _copy(self):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
+from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
 from kuai.ops.math import slopes
 
@@ -102,7 +103,7 @@ def sigmoid(input: Array):
         >>> kuai.sigmoid(kuai.tensor([0.0, 2.0]))
         tensor([0.5000, 0.8808])
     """
-    return jax.nn.sigmoid(floating(input))
+    return in_wide(jax.nn.sigmoid, floating(input))
 
 
 @op(inplace=True, aliases=("special.logit",))
