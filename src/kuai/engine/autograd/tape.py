@@ -10,11 +10,12 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 
 import itertools
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
-from kuai.engine.tensor import Tensor, changes, method
+from kuai.engine.tensor import Tensor, changes, devices, method, views
 
-__all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error", "retain_at_node"]
+__all__ = ["AccumulateGrad", "GradientEdge", "HookHandle", "Node", "edge_of", "freed_error"]
+__all__ += ["place_of", "retain_at_node"]
 
 _counter = itertools.count()
 
@@ -68,6 +69,10 @@ class Node:
         """Gradients of the inputs, given those of the outputs (None where there is none)."""
         raise NotImplementedError
 
+    def output_type(self, number: int) -> tuple:
+        """Shape and dtype of an output, and where it lies."""
+        raise NotImplementedError
+
     def release(self) -> None:
         """Forget what was saved for the backward pass."""
 
@@ -83,6 +88,14 @@ class Node:
         if self.pre_hooks is None:
             self.pre_hooks = {}
         return HookHandle(self.pre_hooks, hook)
+
+
+class GradientEdge(NamedTuple):
+    """A place in the graph: an output of a node. It stands for a tensor in `autograd.grad`."""
+
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
 
 
 class HookHandle:
@@ -114,6 +127,10 @@ class AccumulateGrad(Node):
         self.sequence -= 1 << 62  # last, when all that is to be added has arrived
         self.variable = variable
 
+    def output_type(self, number: int) -> tuple:
+        array = views.outline(self.variable)
+        return array.shape, array.dtype, devices.placement(array)
+
     def __repr__(self):
         return f"<AccumulateGrad object at {id(self):#x}>"
 
@@ -137,6 +154,11 @@ def edge_of(tensor: Tensor) -> Any:
     if node is not None:
         return (node, tensor._output)
     return (accumulator_of(tensor), 0) if tensor._requires_grad else None
+
+
+def place_of(root) -> Any:
+    """As `edge_of`, for a tensor or a `GradientEdge`."""
+    return tuple(root[:2]) if type(root) is GradientEdge else edge_of(root)
 
 
 @method

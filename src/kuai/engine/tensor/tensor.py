@@ -58,6 +58,7 @@ class Tensor:
     _accumulator = None
     _retains_grad = False
     _hooked = None  # the node of a leaf that has or had hooks
+    _tangents: dict | None = None  # in forward mode: level -> tangent
 
     def __init__(self, *args, device=None):
         if len(args) == 1 and isinstance(args[0], Tensor):
