@@ -14,11 +14,11 @@ from kuai.engine.tensor import Tensor, modes
 
 __all__ = [
     "UnpackedDualTensor",
-    "dual_level",
     "enter_dual_level",
     "exit_dual_level",
     "make_dual",
     "unpack_dual",
+    "dual_level",
 ]
 
 
@@ -105,8 +105,9 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     """The value of a dual tensor and its tangent, which is None if it has none."""
     if not modes.state.levels:
         return UnpackedDualTensor(tensor, None)
-    tangent = tangent_of(tensor, modes.state.levels[-1])
-    return UnpackedDualTensor(plain(tensor), tangent)
+    current = modes.state.levels[-1]
+    tangent = tangent_of(tensor, current)
+    return UnpackedDualTensor(plain(tensor, current), tangent)
 
 
 class _set_fwd_grad_enabled:

@@ -9,6 +9,7 @@ from typing import Any
 from kuai import func as transforms
 from kuai.autograd.strictness import as_tensors, check_single, check_strict, check_vectors
 from kuai.engine.tensor import Tensor, modes
+from kuai.func.differentiating import jvp_backward
 from kuai.ops.array.creation import ones_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -27,11 +28,15 @@ def _detached(nested):
 def _run(transform, inputs, create_graph):
     """`transform(*inputs)`, connected to the inputs only if asked for."""
     inputs = _as_tuple(inputs)
-    if create_graph:
-        inputs = tuple(x if x.requires_grad else x.detach().requires_grad_() for x in inputs)
-        with modes.enable_grad():
-            return transform(*inputs)
-    return _detached(transform(*_detached(inputs)))
+    modes.state.old_functions += 1
+    try:
+        if create_graph:
+            inputs = tuple(x if x.requires_grad else x.detach().requires_grad_() for x in inputs)
+            with modes.enable_grad():
+                return transform(*inputs)
+        return _detached(transform(*_detached(inputs)))
+    finally:
+        modes.state.old_functions -= 1
 
 
 def _like(inputs, results):
@@ -131,7 +136,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
 
     def transform(*inputs):
         given = (_default_input_v(inputs),) if v is None else _as_tuple(v)
-        return transforms.jvp(_of_tensors(func, "jvp"), inputs, given)
+        return jvp_backward(_of_tensors(func, "jvp"), inputs, given)
 
     return _run(transform, inputs, create_graph)
 

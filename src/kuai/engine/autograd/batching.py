@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
+from kuai.engine.autograd.duals import has_tangent
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import Node, edge_of
 from kuai.engine.autograd.tracing import Capture, placeholder
@@ -52,11 +53,12 @@ class Level(Capture):
 
     def read(self, tensor):
         """The traced double of an outside tensor with a history; None for one without."""
-        if not self.records or tensor._storage in self.written or not tensor.requires_grad:
+        has_history = self.records and modes.state.grad_enabled and tensor.requires_grad
+        if tensor._storage in self.written or not (has_history or _is_dual(tensor)):
             return None
         if tensor._base is not None and _depends_on_slice(tensor):
             return self._window(tensor)
-        edge = edge_of(tensor)
+        edge = id(tensor) if _is_dual(tensor) else edge_of(tensor)
         key = (edge, tensor._storage.version)
         if key not in self.followed:
             aval = jax.eval_shape(*_reading(tensor, self._array(tensor._storage)))
@@ -170,6 +172,11 @@ class Level(Capture):
             made._storage = source[1]
             return made
         return drawn[source[2]][kind == "offset"]
+
+
+def _is_dual(tensor) -> bool:
+    """Whether a tensor has a tangent, so that it is more than its values."""
+    return modes.state.around is not None and has_tangent((tensor,))
 
 
 def is_batched(array) -> bool:

@@ -255,19 +255,23 @@ def check_tangent(primal: Tensor, tangent: Tensor) -> None:
 
 def dual(primal: Tensor, tangent: Tensor, level: Level) -> Tensor:
     """A tensor on the same storage, and at the same place of the graph, that has a tangent."""
-    made = plain(primal)
+    made = plain(primal, level)
     level.give(made, tangent)
     return made
 
 
-def plain(tensor: Tensor) -> Tensor:
-    """A tensor on the same storage and with the same history, without tangents of its own."""
+def plain(tensor: Tensor, level: Level) -> Tensor:
+    """A tensor on the same storage and with the same history, without the tangent of a level."""
     made = Tensor._share(tensor)
-    if modes.state.grad_enabled and tensor.requires_grad:
-        around, modes.state.around = modes.state.around, None
-        try:
+    state = modes.state
+    around, state.around = state.around, None
+    try:
+        if state.grad_enabled and tensor.requires_grad:
             history = run(_alias, None, lambda: lambda array: array, [tensor])
-        finally:
-            modes.state.around = around
-        made._node, made._output = history._node, history._output
+            made._node, made._output = history._node, history._output
+        for other in state.levels:
+            if other is not level and _has(tensor, other):
+                other.give(made, tangent_of(tensor, other))
+    finally:
+        state.around = around
     return made

@@ -9,8 +9,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from kuai.engine.autograd.duals import tangent_of
 from kuai.engine.op import composite
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, printing, views
+from kuai.engine.tensor import (
+    Tensor,
+    devices,
+    dtypes,
+    from_array,
+    method,
+    modes,
+    printing,
+    views,
+)
 from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.array.conversion import numel
@@ -148,7 +158,14 @@ def _represent(self):
         device_text=None if place.type == "cpu" and not place.index else str(place),
         requires_grad=self.requires_grad,
         grad_fn_name=None if node is None else node.name().rpartition("::")[2],
+        tangent=_tangent_text(self),
     )
+
+
+def _tangent_text(tensor):
+    levels = modes.state.levels
+    tangent = tangent_of(tensor, levels[-1]) if levels else None
+    return None if tangent is None else repr(tangent)
 
 
 def _deepcopy(self, memo):
