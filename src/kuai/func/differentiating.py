@@ -15,7 +15,7 @@ import jax
 
 from kuai.engine.autograd import around
 from kuai.engine.autograd.backward import grad as gradients_of
-from kuai.engine.autograd.duals import dual, plain, tangent_of
+from kuai.engine.autograd.duals import dual, plain, share_tangents, tangent_of
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, modes, wrap
@@ -60,6 +60,7 @@ class Tracked:
         if self.records and tensor.requires_grad:
             return run(_alias, None, lambda: lambda array: array, [tensor])
         made = wrap(held(tensor))
+        share_tangents(tensor, made)
         if not (made.dtype.is_floating_point or made.dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         made._requires_grad = True

@@ -12,12 +12,13 @@ from kuai.engine.autograd.duals import Dual, Level
 from kuai.engine.autograd.packing import Packing
 from kuai.engine.tensor import modes
 
-__all__ = ["add_hooks", "new_level", "no_forward_mode", "remove_hooks", "remove_level"]
+__all__ = ["add_hooks", "add_keeper", "kept", "new_level", "no_forward_mode", "remove_hooks"]
+__all__ += ["remove_level"]
 
 
 def _rebuild():
     state = modes.state
-    chain = Packing(*state.saved_hooks[-1]) if state.saved_hooks else None
+    chain = state.saved_hooks[-1] if state.saved_hooks else None
     for level in state.levels:
         chain = Dual(level, chain)
     state.around = chain
@@ -54,11 +55,22 @@ def add_hooks(pack, unpack) -> None:
     """Have what the tape saves from now on packed, and unpacked when it is used."""
     if modes.state.no_saved_hooks is not None:
         raise RuntimeError(modes.state.no_saved_hooks)
-    modes.state.saved_hooks = (*modes.state.saved_hooks, (pack, unpack))
+    add_keeper(Packing(pack, unpack))
+
+
+def add_keeper(keeper) -> None:
+    """Have operations run, and what they save kept, by somebody else."""
+    modes.state.saved_hooks = (*modes.state.saved_hooks, keeper)
     _rebuild()
 
 
+def kept(tensors):
+    """Tensors that are to be saved, as the innermost keeper keeps them; None if there is none."""
+    hooks = modes.state.saved_hooks
+    return hooks[-1].keep(tensors) if hooks else None
+
+
 def remove_hooks() -> None:
-    """Remove the hooks that were added last."""
+    """Remove the hooks, or the keeper, added last."""
     modes.state.saved_hooks = modes.state.saved_hooks[:-1]
     _rebuild()

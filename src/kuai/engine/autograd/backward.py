@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from kuai.engine.autograd import blocks
 from kuai.engine.autograd.batching import vectorize
 from kuai.engine.autograd.returned import check_hook_result, name_of_hook
-from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.running import Operation, OpNode, run
 from kuai.engine.autograd.tape import AccumulateGrad, GradientEdge, edge_of, place_of
 from kuai.engine.tensor import Tensor, devices, dtypes, method, modes, views, wrap
 from kuai.engine.tensor.frames import folding
@@ -384,6 +384,8 @@ class _Walk:
         cotangents = [gathered.get(i) for i in range(node.count)]
         if node.pre_hooks:
             cotangents = _run_pre_hooks(node, cotangents)
+            if isinstance(node, OpNode) and not any(c is not None for c in cotangents):
+                return
         if self.checks is None and node.block is None:
             made = node.apply(cotangents, self.create_graph)
         else:

@@ -71,15 +71,18 @@ class Level(Capture):
         chain, numbers = split(view._steps[len(base._steps or ()) :])
         return read_chain(chain, self.read(base), numbers)
 
-    def follow(self, arrays, positions, edges):
-        """Arrays that an outer node has saved; at `positions` as doubles of the places they come
-        from."""
+    def follow(self, arrays, edges, tangents):
+        """Arrays that an outer node has saved, as doubles of the places they come from.
+
+        Args:
+            edges, tangents: of those that have one, by their positions.
+        """
         made = list(arrays)
-        for position, edge in zip(positions, edges, strict=True):
-            array = made[position]
+        for position in {**edges, **tangents}:
+            array, edge = made[position], edges.get(position)
             key = (edge, id(array))
             if key not in self.followed:
-                source = ("saved", array, edge)
+                source = ("saved", array, edge, tangents.get(position))
                 self.followed[key] = self.new_input(source, array.shape, array.dtype)
             made[position] = self.followed[key]
         return made
@@ -165,7 +168,9 @@ class Level(Capture):
             return wrap(source[1])
         if kind == "saved":
             made = wrap(source[1])
-            made._node, made._output = source[2]
+            if source[2] is not None:
+                made._node, made._output = source[2]
+            made._tangents = source[3]
             return made
         if kind == "storage":
             made = Tensor.__new__(Tensor)

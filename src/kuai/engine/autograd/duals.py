@@ -22,7 +22,8 @@ import numpy as np
 from kuai.engine.autograd.running import Entry, OpNode, Operation, run
 from kuai.engine.tensor import Tensor, devices, modes, views, wrap
 
-__all__ = ["Dual", "Level", "carry", "check_tangent", "dual", "pass_on", "plain", "tangent_of"]
+__all__ = ["Dual", "Level", "carry", "check_tangent", "dual", "has_tangent", "pass_on"]
+__all__ += ["plain", "share_tangents", "tangent_of"]
 
 _alias = Operation("alias", "AliasBackward0")
 _read = Operation("read_view", "AsStridedBackward0")
@@ -269,9 +270,14 @@ def plain(tensor: Tensor, level: Level) -> Tensor:
         if state.grad_enabled and tensor.requires_grad:
             history = run(_alias, None, lambda: lambda array: array, [tensor])
             made._node, made._output = history._node, history._output
-        for other in state.levels:
-            if other is not level and _has(tensor, other):
-                other.give(made, tangent_of(tensor, other))
+        share_tangents(tensor, made, but=level)
     finally:
         state.around = around
     return made
+
+
+def share_tangents(tensor: Tensor, made: Tensor, but: Level | None = None) -> None:
+    """Give a tensor the tangents that another one has at the levels that are on."""
+    for level in modes.state.levels:
+        if level is not but and _has(tensor, level):
+            level.give(made, tangent_of(tensor, level))

@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kuai.engine.autograd.around import kept
 from kuai.engine.autograd.duals import has_tangent, pass_on
 from kuai.engine.autograd.function_batching import vectorized
 from kuai.engine.autograd.inplace import overwrite
-from kuai.engine.autograd.packing import Packed, packed_by_hooks
 from kuai.engine.autograd.returned import fitted
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, modes, wrap
@@ -24,7 +24,7 @@ class FunctionContext:
 
     needs_input_grad: tuple = ()
     _materialize = True
-    _saved: tuple | None = ()
+    _saved: Any = ()
     _forward_saved: tuple | None = None  # for `jvp`, until that has run
     _not_differentiable: tuple = ()
     _dirty: tuple = ()
@@ -56,7 +56,7 @@ class FunctionContext:
             return tuple(self._forward_saved)
         if self._saved is None:
             raise freed_error()
-        return tuple([s.unpack() if isinstance(s, Packed) else s for s in self._saved])
+        return tuple(self._saved if isinstance(self._saved, tuple) else self._saved.tensors())
 
     @property
     def saved_variables(self) -> tuple:
@@ -255,15 +255,9 @@ def _on_tape(cls, args, kwargs):
     node = cls._node_class(cls, ctx, edges, made, args)
     node.block = modes.state.block
     boxes = tuple([_attach(ctx, node, number, output, args) for number, output in enumerate(made)])
-    ctx._saved = _packed(ctx._saved, args, boxes)
+    if modes.state.saved_hooks and ctx._saved:
+        ctx._saved = kept(ctx._saved)
     return (boxes if isinstance(outputs, tuple) else boxes[0]), ctx
-
-
-def _packed(saved, args, outputs):
-    """What was saved, as hooks for saved tensors have packed it."""
-    if not modes.state.saved_hooks:
-        return saved
-    return tuple([s if s is None else packed_by_hooks(s, edge_of(s)) for s in saved])
 
 
 def _edges(args):

@@ -18,11 +18,11 @@ from kuai.engine.autograd.running import (
     run,
     second_derivative,
 )
-from kuai.engine.autograd.tape import freed_error
+from kuai.engine.autograd.tape import edge_of, freed_error
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.views import held, outline
 
-__all__ = ["Packed", "Packing", "packed_by_hooks"]
+__all__ = ["Packed", "Packing"]
 
 _IN_PLACE = (
     "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
@@ -68,12 +68,6 @@ class Packed:
         return made
 
 
-def packed_by_hooks(tensor: Tensor, edge) -> Packed | Tensor:
-    """A tensor that is to be saved, packed if there are hooks."""
-    hooks = modes.state.saved_hooks
-    return Packed(tensor, *hooks[-1], edge) if hooks else tensor
-
-
 class Packing:
     """Runs operations, and has what they save packed."""
 
@@ -93,6 +87,12 @@ class Packing:
             state.around = self
         return results
 
+    def keep(self, tensors):
+        """Tensors that a user's function saves."""
+        return _KeptTensors(
+            [t if t is None else Packed(t, self.pack, self.unpack, edge_of(t)) for t in tensors]
+        )
+
     def _pack(self, values, made, keys):
         """Pack what is saved but the first `keys` values, which are random numbers' seeds."""
         node = next((t._node for t in made if t._node is not None), None)
@@ -107,10 +107,21 @@ class Packing:
                 tensor._node, tensor._output = packed, number
 
 
+class _KeptTensors:
+    """Tensors that a user's function has saved, packed."""
+
+    def __init__(self, packed):
+        self.packed = packed
+
+    def tensors(self):
+        """The tensors again."""
+        return tuple([p if p is None else p.unpack() for p in self.packed])
+
+
 class _PackedNode(OpNode):
     """An operation of which packed tensors are saved instead of arrays."""
 
-    def __init__(self, node, values, made, hooks, keys):
+    def __init__(self, node, values, made, hooks=None, keys=0):
         self.__dict__.update(node.__dict__)
         self.layout, self.single = node.residuals.layout, len(made) == 1
         self.edge_at = dict(zip(self.entry.differentiable, self.edges, strict=True))
@@ -139,8 +150,9 @@ class ResidualsNode(_PackedNode):
                 value, edge = values[source], self.edge_at.get(source)
             else:
                 value, edge = made[repeat].detach(), (self, repeat)
-            is_tensor = isinstance(value, Tensor)
-            saved.append(Packed(value, hooks.pack, hooks.unpack, edge) if is_tensor else value)
+            if isinstance(value, Tensor):
+                value = Packed(value, hooks.pack, hooks.unpack, edge)
+            saved.append(value)
         return saved
 
     def apply(self, cotangents, create_graph):

@@ -371,7 +371,8 @@ class OpNode(Node):
         """The inputs as tensors, each in its old place in the graph."""
         arrays, level = self.arrays, modes.state.level
         if level is not None and self.sequence < level.first_sequence:
-            arrays = level.follow(arrays, self.entry.differentiable, self.edges)
+            places = dict(zip(self.entry.differentiable, self.edges, strict=True))
+            arrays = level.follow(arrays, places, self.tangents or {})
         made = [wrap(a) if hasattr(a, "shape") else a for a in arrays]
         for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
             made[position]._node, made[position]._output = node, output
