@@ -66,7 +66,7 @@ def run_backward(
     inputs=None,
 ) -> None:
     """Compute and add up in `.grad` the gradients of several tensors; `kuai.autograd.backward`."""
-    if modes.state.transforms:
+    if modes.state.transforms and not modes.state.old_functions:
         raise RuntimeError(
             "backward() called inside a functorch transform. This is not supported, please use "
             "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
