@@ -171,12 +171,20 @@ class _Filling:
 
     def __init__(self, frame, walk):
         self.frame, self.walk, self.described = frame, walk, []
+        self.is_done = False
 
     def run(self, operation, key, make_function, values):
-        """The operation's results."""
+        """The operation's results; nothing more is computed once all that is needed has been.
+
+        Where the caller still writes some of the results into buffers, it may do so.
+        """
+        if self.is_done and modes.state.grad_enabled:
+            raise _StopRecomputationError
         results, node = _run_alone(self, operation, key, make_function, values)
         if node is not None and (arrays := _arrays(node)):
             self._fill(arrays, (node.residuals, node.arrays))
+            if self.is_done and not operation.updates_buffers:
+                raise _StopRecomputationError
         return results
 
     def keep(self, tensors):
@@ -184,6 +192,8 @@ class _Filling:
         there = [held(t) for t in tensors if t is not None]
         if there:
             self._fill(there, tuple(tensors))
+            if self.is_done:
+                raise _StopRecomputationError
         return _Plain(tensors)
 
     def _fill(self, arrays, content):
@@ -200,8 +210,7 @@ class _Filling:
         slot = frame.slots[number]()
         if slot is not None:
             slot.filled[self.walk] = content
-        if frame.early_stop and number + 1 == len(frame.slots):
-            raise _StopRecomputationError
+        self.is_done = frame.early_stop and number + 1 == len(frame.slots)
 
 
 def _run_alone(keeper, operation, key, make_function, values):
