@@ -2,7 +2,6 @@
 
 import typing
 
-from kuai.autograd import functional as functional
 from kuai.engine.autograd.backward import grad, run_backward as backward
 from kuai.engine.autograd.function import Function, FunctionContext, once_differentiable
 from kuai.engine.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
@@ -44,6 +43,7 @@ if typing.TYPE_CHECKING:
         anomaly_mode as anomaly_mode,
         forward_ad as forward_ad,
         function as function,
+        functional as functional,
         grad_mode as grad_mode,
         graph as graph,
         profiler as profiler,
@@ -52,6 +52,9 @@ if typing.TYPE_CHECKING:
 
 #: Modules that are loaded when they are first asked for.
 _LATE = frozenset(
-    {"anomaly_mode", "forward_ad", "function", "grad_mode", "graph", "profiler", "variable"}
-)
+    {
+        "anomaly_mode", "forward_ad", "function", "functional", "grad_mode", "graph", "profiler",
+        "variable",
+    }
+)  # fmt: skip
 __getattr__, __dir__ = late("kuai.autograd", _LATE, {})

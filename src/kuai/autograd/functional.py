@@ -195,9 +195,7 @@ def hessian(
     """
     given = as_tensors(inputs, "inputs", "hessian")
     if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode".'
-        )
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
     _check_strategy(False, False, vectorize, outer_jacobian_strategy)
     if strict:
         check_strict(func, given, create_graph, "hessian")

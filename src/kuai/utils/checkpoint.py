@@ -1,6 +1,7 @@
 """`kuai.utils.checkpoint`: trade computation for memory."""
 
 import warnings
+from typing import Any
 
 from kuai.engine.autograd.checkpointing import (
     CheckpointFunction,
@@ -46,7 +47,7 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
-    options = dict(use_reentrant=use_reentrant, preserve_rng_state=preserve)
+    options: dict[str, Any] = dict(use_reentrant=use_reentrant, preserve_rng_state=preserve)
     functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
     size = len(functions) // segments
     end = -1

@@ -1,9 +1,10 @@
 """checkpoint: save the arguments of a function instead of everything computed in it.
 
 Where operations run at once, see `recomputing`. Where they are recorded or traced: forward, the
-function runs as usual; then the graph it made is thrown away but for the edges that lead out of it, which become those of one node. Backward, that node runs the function again on the
-saved arguments, with the same random numbers and modes, and walks the new graph down to the same
-edges. So tensors that the function closes over get their gradients too.
+function runs as usual; then the graph it made is thrown away but for the edges that lead out of it,
+which become those of one node. Backward, that node runs the function again on the saved arguments,
+with the same random numbers and modes, and walks the new graph down to the same edges. So tensors
+that the function closes over get their gradients too.
 
 Inside a compiled step XLA would notice that the second run computes what the first did, and keep
 the first one's results after all. Hence the arguments go through an optimization barrier together
@@ -84,8 +85,7 @@ def checkpoint(
             )
     if determinism_check not in ("default", "none"):
         raise ValueError(
-            "determinism_check should be one of ['default', 'none'], but got "
-            f"{determinism_check}"
+            f"determinism_check should be one of ['default', 'none'], but got {determinism_check}"
         )
     state = modes.state
     at_once = state.recorder is None and state.capture is None

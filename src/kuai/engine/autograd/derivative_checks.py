@@ -1,7 +1,7 @@
 """What `gradcheck` asks of derivatives besides their values: batches, zeros, gradients missing."""
 
-import numpy as np
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.autograd import around
 from kuai.engine.autograd.backward import grad

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.autograd.running import Entry, OpNode, Operation, run
+from kuai.engine.autograd.running import Entry, Operation, OpNode, run
 from kuai.engine.tensor import Tensor, devices, modes, views, wrap
 
 __all__ = ["Dual", "Level", "carry", "check_tangent", "dual", "has_tangent", "pass_on"]

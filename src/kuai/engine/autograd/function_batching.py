@@ -11,9 +11,7 @@ from kuai.engine.tensor.views import held, value
 
 __all__ = ["VmapInfo", "vectorized"]
 
-_MORE = (
-    "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
-)
+_MORE = "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
 
 
 class VmapInfo(NamedTuple):
@@ -34,8 +32,8 @@ def vectorized(cls, args) -> Any:
         if has_rule:
             raise RuntimeError(
                 f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True "
-                "and an overridden vmap staticmethod. Please set generate_vmap_rule=False or delete "
-                f"the overridden vmap staticmethod to avoid ambiguity. {_MORE}"
+                "and an overridden vmap staticmethod. Please set generate_vmap_rule=False or "
+                f"delete the overridden vmap staticmethod to avoid ambiguity. {_MORE}"
             )
         return cls.forward(*args)
     if not has_rule:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax.extend.core import Literal
 
 from kuai.engine.autograd.running import (
-    OpNode,
     Operation,
+    OpNode,
     Residuals,
     perform_row,
     run,
@@ -22,7 +22,7 @@ from kuai.engine.autograd.tape import edge_of, freed_error
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.views import held, outline
 
-__all__ = ["Packed", "Packing"]
+__all__ = ["InputsNode", "Packed", "Packing", "needed_by"]
 
 _IN_PLACE = (
     "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack "
@@ -125,6 +125,7 @@ class _PackedNode(OpNode):
         self.__dict__.update(node.__dict__)
         self.layout, self.single = node.residuals.layout, len(made) == 1
         self.edge_at = dict(zip(self.entry.differentiable, self.edges, strict=True))
+        self.needed = needed_by(self, self.layout) if type(self) is InputsNode else frozenset()
         self.residuals = Residuals([], self.layout)
         self.saved = self.save(values, made, hooks, keys)
         self.arrays = self.saved
@@ -176,14 +177,13 @@ class InputsNode(_PackedNode):
 
     def save(self, values, made, hooks, keys):
         """The inputs; those that nothing depends on by shape and dtype only."""
-        needed = _needed(self)
         saved = []
         for position, value in enumerate(values):
             if isinstance(value, Tensor) and position >= keys:
                 edge = self.edge_at.get(position)
                 value = (
                     Packed(value, hooks.pack, hooks.unpack, edge)
-                    if position in needed
+                    if position in self.needed
                     else _Outline(value)
                 )
             saved.append(value)
@@ -215,9 +215,8 @@ class _Outline:
         return wrap(jnp.zeros(self.shape, self.dtype))
 
 
-def _needed(node) -> frozenset:
+def needed_by(node, layout) -> frozenset:
     """The positions of the inputs that the backward pass of an operation depends on."""
-    layout = node.layout
     found = layout.second.get("needed")
     if found is None:
         given = tuple(kind.kind in "fcV" for _, kind in layout.outputs)

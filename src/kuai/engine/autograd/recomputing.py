@@ -10,7 +10,7 @@ without a checkpoint. Inside a compiled step, where XLA would join both runs, se
 import weakref
 
 from kuai.engine.autograd import around
-from kuai.engine.autograd.packing import ResidualsNode
+from kuai.engine.autograd.packing import InputsNode, needed_by
 from kuai.engine.autograd.running import OpNode, Residuals, run
 from kuai.engine.autograd.tape import edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, randomness, wrap
@@ -150,11 +150,11 @@ class _Emptying:
         results, node = _run_alone(self, operation, key, make_function, values)
         if node is not None:
             made = results if isinstance(results, tuple) else (results,)
-            arrays = _arrays(node)
+            arrays = _arrays(node, values)
             if arrays:
                 empty = EmptyNode(node, self.frame.new_slot(arrays))
             else:
-                empty = ResidualsNode(node, values, made)
+                empty = InputsNode(node, values, made)
             for tensor in made:
                 if tensor._node is node:
                     tensor._node = empty
@@ -180,8 +180,9 @@ class _Filling:
         """
         if self.is_done and modes.state.grad_enabled:
             raise _StopRecomputationError
+        values = list(values)
         results, node = _run_alone(self, operation, key, make_function, values)
-        if node is not None and (arrays := _arrays(node)):
+        if node is not None and (arrays := _arrays(node, values)):
             self._fill(arrays, (node.residuals, node.arrays))
             if self.is_done and not operation.updates_buffers:
                 raise _StopRecomputationError
@@ -227,8 +228,13 @@ def _run_alone(keeper, operation, key, make_function, values):
     return results, node if saves else None
 
 
-def _arrays(node):
-    return [leaf for leaf in node.residuals.leaves if hasattr(leaf, "shape")]
+def _arrays(node, values):
+    """The arrays a node has saved; none if its backward pass depends on Python numbers only."""
+    found = [leaf for leaf in node.residuals.leaves if hasattr(leaf, "shape")]
+    if any(leaf.ndim for leaf in found):
+        return found
+    needed = needed_by(node, node.residuals.layout)
+    return found if any(isinstance(values[i], Tensor) for i in needed) else []
 
 
 class EmptyNode(OpNode):

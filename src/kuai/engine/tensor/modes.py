@@ -143,7 +143,7 @@ def _wrapped_generator(new_mode, func):
                     with new_mode():
                         generator.close()
                     raise
-                except BaseException as error:  # the caller's: the generator may handle it
+                except BaseException as error:  # noqa: BLE001 (the caller's, for the generator)
                     step = functools.partial(generator.throw, error)
         except StopIteration as end:
             return end.value
