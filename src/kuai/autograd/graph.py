@@ -221,7 +221,9 @@ class _Every:
 
     def __init__(self, function, nodes):
         self.function, self.nodes = function, nodes
-        self.walk = None
+        self.walk: Any = None
+        self.gradients: list = []
+        self.waiting = 0
 
     def hook(self, number):
         def arrived(gradient):
