@@ -60,7 +60,6 @@ REASONS = {
         "meshgrid": "indexing='ij', not None",
     },
     "deprecated for years": {
-        "autograd.backward": "no grad_variables; inputs is number 4, not 5",
     },
     "nothing in a file is ever executed, so nobody brings a pickle of his own": {
         "load": "no pickle_module; weights_only=True, not None",

@@ -21,7 +21,7 @@ from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
 from kuai.errors import LeakedTensorError, drop_jax_note
 
-__all__ = ["Operation", "run"]
+__all__ = ["Operation", "run", "second_derivative"]
 
 _INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are bfloat16 and float8
 
@@ -31,6 +31,8 @@ class Operation:
 
     One that is used once, such as a traced function, is not worth compiling: `compiled=False`.
     """
+
+    updates_buffers = False  # whether its caller writes some of the results into buffers
 
     def __init__(self, name: str, grad_name: str, compiled: bool = True):
         self.name = name
@@ -67,12 +69,13 @@ class Layout:
     """
 
     __slots__ = (
-        "backward", "compiled", "name", "outputs", "returned", "second", "single", "sources",
-        "tree",
+        "backward", "compiled", "name", "outputs", "repeats", "returned", "second", "single",
+        "sources", "tree",
     )  # fmt: skip
 
-    def __init__(self, name, tree, sources, results, compiled):
+    def __init__(self, name, tree, sources, results, compiled, repeats):
         self.tree = tree
+        self.repeats = repeats  # per leaf: the number of the result that it is, or -1
         self.sources = (
             sources  # per leaf: the number of an input, or -1 for one the program returned
         )
@@ -183,7 +186,9 @@ class Entry:
         numbers = {id(v): i for i, v in enumerate(values)}
         sources = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
         returned = [leaf for leaf, source in zip(leaves, sources, strict=True) if source < 0]
-        layout = Layout(self.name, tree, sources, results, self.compiled)
+        numbers = {id(result): i for i, result in enumerate(_as_tuple(results))}
+        repeats = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
+        layout = Layout(self.name, tree, sources, results, self.compiled, repeats)
         return results, Residuals(returned, layout)
 
 
@@ -210,8 +215,10 @@ def run(operation, key, make_function, values):
     `key` stands for the constants; `make_function()` gives the function of the flat values when
     there is no entry for them yet.
     """
-    arrays, edges, positions = [], [], []
     state = modes.state
+    if state.around is not None:
+        return state.around.run(operation, key, make_function, values)
+    arrays, edges, positions = [], [], []
     recording, capture = state.grad_enabled, state.capture
     if capture is not None:
         values = capture.enter(values)
@@ -327,6 +334,8 @@ class OpNode(Node):
     An operation whose pullback needs no residuals is linear: its inputs are not kept.
     """
 
+    tangents = None  # of the inputs in forward mode: position -> {level: tangent}
+
     def __init__(self, name, edges, entry, residuals, arrays):
         # as `Node.__init__`; one is made for each operation
         self._name, self.edges, self.sequence = name, edges, next(counter)
@@ -338,12 +347,17 @@ class OpNode(Node):
     def apply(self, cotangents, create_graph):
         if self.residuals is None:
             raise freed_error()
-        if create_graph:
+        if create_graph or modes.state.around is not None:
             return self._apply_recorded(cotangents)
         residuals = self.residuals
         given = [held(c) for c in cotangents if c is not None]
         call = residuals.layout.backward_for(tuple([c is not None for c in cotangents]))
         return [wrap(array) for array in perform_row(call, [*residuals.leaves, *given])]
+
+    def output_type(self, number):
+        shape, kind = self.residuals.layout.outputs[number]
+        leaves = self.residuals.leaves
+        return shape, kind, devices.placement(leaves[0]) if leaves else None
 
     def release(self):
         if self.residuals is not None and self.residuals.leaves:
@@ -360,17 +374,20 @@ class OpNode(Node):
         arriving = [c for c in cotangents if c is not None]
         if self.arrays is None:
             return list(run(operation, None, lambda: _linear_second(layout, given), arriving))
-        make = lambda: _second(self.entry, layout, given, len(self.arrays))  # noqa: E731
+        make = lambda: second_derivative(self.entry, layout, given, len(self.arrays))  # noqa: E731
         return list(run(operation, None, make, [*self._inputs(), *arriving]))
 
     def _inputs(self):
         """The inputs as tensors, each in its old place in the graph."""
         arrays, level = self.arrays, modes.state.level
         if level is not None and self.sequence < level.first_sequence:
-            arrays = level.follow(arrays, self.entry.differentiable, self.edges)
+            places = dict(zip(self.entry.differentiable, self.edges, strict=True))
+            arrays = level.follow(arrays, places, self.tangents or {})
         made = [wrap(a) if hasattr(a, "shape") else a for a in arrays]
         for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
             made[position]._node, made[position]._output = node, output
+        for position, tangents in (self.tangents or {}).items():
+            made[position]._tangents = tangents
         return made
 
 
@@ -394,7 +411,7 @@ def _linear_second(layout, given):
     return lambda *cotangents: _gradients(pullback(layout.complete(_spread(cotangents, given))))
 
 
-def _second(entry, layout, given, count):
+def second_derivative(entry, layout, given, count):
     def backward(*values):
         _, pullback = entry.pull_back(values[:count])
         return _gradients(pullback(layout.complete(_spread(values[count:], given))))

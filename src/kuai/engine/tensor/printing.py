@@ -84,6 +84,7 @@ def format_tensor(
     requires_grad: bool = False,
     grad_fn_name: str | None = None,
     class_name: str = "tensor",
+    tangent: str | None = None,
 ) -> str:
     """The text of ``repr(tensor)``.
 
@@ -95,6 +96,7 @@ def format_tensor(
         requires_grad: whether a leaf asks for a gradient.
         grad_fn_name: e.g. ``"AddmmBackward0"``; it is printed instead of `requires_grad`.
         class_name: the word before the bracket, for subclasses of Tensor.
+        tangent: the text of its tangent in forward mode.
 
     Example:
         >>> import numpy as np
@@ -110,6 +112,8 @@ def format_tensor(
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
     return with_suffixes(text, suffixes, indent)
 
 

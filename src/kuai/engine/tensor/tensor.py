@@ -58,6 +58,7 @@ class Tensor:
     _accumulator = None
     _retains_grad = False
     _hooked = None  # the node of a leaf that has or had hooks
+    _tangents: dict | None = None  # in forward mode: level -> tangent
 
     def __new__(cls, *args, **kwargs):
         """A tensor of a user's subclass has its values from here: `__init__` may do without."""

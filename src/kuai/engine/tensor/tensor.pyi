@@ -39,6 +39,7 @@ class Tensor:
     _seen: Any
     _steps: Any
     _storage: Any
+    _tangents: Any
     _version: Any
     @classmethod
     def _share(cls, tensor: Tensor, requires_grad: _bool = False) -> Tensor: ...

@@ -9,8 +9,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from kuai.engine.autograd.duals import tangent_of
 from kuai.engine.op import composite
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, printing, views
+from kuai.engine.tensor import (
+    Tensor,
+    devices,
+    dtypes,
+    from_array,
+    method,
+    modes,
+    printing,
+    views,
+)
 from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.array.conversion import numel
@@ -149,12 +159,19 @@ def _represent(self):
         requires_grad=self.requires_grad,
         grad_fn_name=None if node is None else node.name().rpartition("::")[2],
         class_name=_class_name(self.__class__),
+        tangent=_tangent_text(self),
     )
 
 
 def _class_name(kind):
     """The word before the bracket: `tensor`, or the name of a subclass of the user's."""
     return "tensor" if kind.__module__.startswith("kuai.") else kind.__name__
+
+
+def _tangent_text(tensor):
+    levels = modes.state.levels
+    tangent = tangent_of(tensor, levels[-1]) if levels else None
+    return None if tangent is None else repr(tangent)
 
 
 def _deepcopy(self, memo):

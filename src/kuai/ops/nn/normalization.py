@@ -137,6 +137,9 @@ def _batch_norm_evaluation(
     return _affine(output, weight, bias, shape, input.dtype)
 
 
+_batch_norm_training.operation.updates_buffers = True
+
+
 def _train(input, weight, bias, running_mean, running_var, momentum, eps):
     """Normalize by the batch, and move the running statistics on, in place."""
     buffers = [buffer for buffer in (running_mean, running_var) if buffer is not None]
