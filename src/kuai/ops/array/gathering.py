@@ -1,5 +1,7 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
+import math
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -16,11 +18,9 @@ from kuai.ops.known_values import check_fits, check_within
 # Along one dimension ------------------------------------------------------------------------------
 
 
-def check_integers(index, name, also_int=True):
+def check_integers(index, name, wanted="int32/int64"):
     """PyTorch's error for an index that is no integer."""
-    allowed = ("int64", "int32") if also_int else ("int64",)
-    if index.dtype.name not in allowed:
-        wanted = "int32/int64" if also_int else "int64"
+    if index.dtype.name not in ("int64", "int32"):
         raise RuntimeError(f"{name}(): Expected dtype {wanted} for index")
 
 
@@ -45,19 +45,24 @@ def _spots(index, dim, length):
     return tuple(grid)
 
 
+def check_gather(input, dim, index):
+    """PyTorch's errors for sizes and dtypes that do not fit together."""
+    check_integers(index, "gather")
+    shape, wanted = shape_of(input), shape_of(index)
+    if max(len(shape), 1) != max(len(wanted), 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    for d, (size, count) in enumerate(zip(shape or (1,), wanted or (1,), strict=True)):
+        if d != dim and count > size:
+            raise RuntimeError(
+                f"Size does not match at dimension {d} expected index {list(wanted)} to be no "
+                f"larger than self {list(shape)} apart from dimension {dim}"
+            )
+
+
 @op(function=False, method=False, grad="GatherBackward0")
 def gathered_along(input: Array, dim: int, index: Array):
     """`gather` on arrays."""
-    check_integers(index, "gather")
-    if max(input.ndim, 1) != max(index.ndim, 1):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     source, places = grown(input), grown(index)
-    for d, (size, wanted) in enumerate(zip(source.shape, places.shape, strict=True)):
-        if d != dim and wanted > size:
-            raise RuntimeError(
-                f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
-                f"larger than self {list(input.shape)} apart from dimension {dim}"
-            )
     spots = _spots(places, dim, source.shape[dim])
     found = in_wide(lambda wide: wide.at[spots].get(mode="clip"), source)
     return found.reshape(index.shape)
@@ -74,6 +79,7 @@ def gather(input, dim, index, *, sparse_grad=False):
     """
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
+    check_gather(input, dim, index)
     _check_places(index, dim, shape[dim] if shape else 1)
     return gathered_along(input, dim, index)
 
@@ -121,8 +127,6 @@ def _check_scatter(input, dim, index, source):
     if input.dtype != source.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     check_integers(index, "scatter")
-    if not input.ndim == index.ndim == source.ndim:
-        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     for d, wanted in enumerate(index.shape):
         if wanted > source.shape[d] or (d != dim and wanted > input.shape[d]):
             raise RuntimeError(
@@ -130,6 +134,16 @@ def _check_scatter(input, dim, index, source):
                 f"{list(input.shape)} apart "
                 f"from dimension {dim} and to be no larger size than src {list(source.shape)}"
             )
+
+
+def _check_ranks(shape, wanted, source):
+    """PyTorch's errors for an index with another number of dimensions than the tensors."""
+    if not math.prod(wanted):
+        return
+    if max(len(wanted), 1) != max(len(shape), 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
+    if isinstance(source, Tensor) and max(len(wanted), 1) != max(source.ndim, 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
 
 
 def _full(index, value, like):
@@ -164,10 +178,12 @@ def scattered_sum(input: Array, dim: int, index: Array, source: Array):
     return _scatter(input, dim, index, source, "add")
 
 
-def prepared(input, dim, index):
-    """The dimension counted from the front, after a look at the indices."""
+def prepared(input, dim, index, source=None):
+    """The dimension counted from the front, after a look at sizes and indices."""
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
+    if source is not None:
+        _check_ranks(shape, shape_of(index), source)
     _check_places(index, dim, shape[dim] if shape else 1)
     return dim
 
@@ -180,8 +196,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         >>> kuai.zeros(3).scatter(0, kuai.tensor([2, 0]), kuai.tensor([1.0, 5.0]))
         tensor([5., 0., 1.])
     """
-    dim = prepared(input, dim, index)
     source = value if src is None else src
+    dim = prepared(input, dim, index, source)
     if reduce is not None:
         if reduce not in ("add", "multiply"):
             raise RuntimeError("reduce argument must be either add or multiply.")
@@ -200,7 +216,7 @@ def scatter_add(input, dim, index, src):
         >>> kuai.zeros(2).scatter_add(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]))
         tensor([0., 6.])
     """
-    return scattered_sum(input, prepared(input, dim, index), index, src)
+    return scattered_sum(input, prepared(input, dim, index, src), index, src)
 
 
 @composite(inplace=True)
@@ -215,4 +231,5 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
         )
-    return scattered_reduced(input, prepared(input, dim, index), index, src, reduce, include_self)
+    dim = prepared(input, dim, index, src)
+    return scattered_reduced(input, dim, index, src, reduce, include_self)

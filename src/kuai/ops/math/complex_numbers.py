@@ -7,20 +7,23 @@ from jax import lax
 
 from kuai.engine.op import Array, op
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
+from kuai.ops.accumulation import wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
 
 
 def _pair(first, second) -> tuple:
+    names = scalar_name(first.dtype), scalar_name(second.dtype)
+    if not {first.dtype.name, second.dtype.name} <= {"float16", "float32", "float64"}:
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {names[0]} and "
+            f"{names[1]}"
+        )
     if first.dtype != second.dtype:
         raise RuntimeError(
-            f"Expected object of scalar type {scalar_name(first.dtype)} but got scalar type "
-            f"{scalar_name(second.dtype)} for second argument"
+            f"Expected object of scalar type {names[0]} but got scalar type {names[1]} for second "
+            "argument"
         )
-    if first.dtype not in (jnp.float32, jnp.float64):
-        raise RuntimeError(
-            "Expected both inputs to be Half, Float or Double tensors but got "
-            f"{scalar_name(first.dtype)} and {scalar_name(second.dtype)}"
-        )
+    first, second = (x.astype(wide_dtype(x.dtype)) for x in (first, second))
     shape = broadcast_shapes(first.shape, second.shape)
     return jnp.broadcast_to(first, shape), jnp.broadcast_to(second, shape)
 

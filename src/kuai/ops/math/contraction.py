@@ -183,6 +183,8 @@ def cross(input: Array, other: Array, dim: int | None = None):
 
 def vector_cross(input, other, dim: int):
     """The cross product along a dimension of size 3."""
+    if input.ndim != other.ndim:
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     broadcast_shapes(input.shape, other.shape)
     axis = normalize_dim(dim, input.ndim)
     sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]

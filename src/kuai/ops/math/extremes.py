@@ -202,7 +202,13 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
         min=tensor(1.),
         max=tensor(3.))
     """
-    check_not_empty("aminmax", input, dim)
+    if dim is None and not input.size:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+            "identity."
+        )
+    if dim is not None and input.ndim and not input.shape[normalize_dim(dim, input.ndim)]:
+        raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
     axis = normalize_dims(dim, input.ndim)
     return jnp.min(input, axis, keepdims=keepdim), jnp.max(input, axis, keepdims=keepdim)
 

@@ -372,7 +372,7 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alp
     return _add_product(input, batch_product(batch1, batch2), beta, alpha)
 
 
-@op(inplace=True, autocast="lower")
+@op(autocast="lower")
 def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input` + alpha times the sum of the products of two batches of matrices.
 

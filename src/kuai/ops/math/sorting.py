@@ -15,6 +15,7 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
+from kuai.ops.known_values import check_within
 from kuai.ops.math.order import sort_with_indices
 from kuai.ops.return_types import return_type
 
@@ -127,6 +128,42 @@ def _same_kind(sequence, values):
     return sequence.astype(kind), values.astype(kind)
 
 
+def _check_search(sequence, values, right, side, sorter):
+    """PyTorch's errors for arguments that contradict each other."""
+    name, shape = "torch.searchsorted(): ", list(sequence.shape)
+    if side not in (None, "left", "right"):
+        raise RuntimeError(f"{name}side can only be 'left' or 'right' but got {side}")
+    if side == "left" and right:
+        raise RuntimeError(
+            f"{name}side and right can't be set to opposites, got side of left while right was True"
+        )
+    if not shape:
+        raise RuntimeError(
+            f"{name}boundaries tensor should have positive dimension, but got 0 dimension"
+        )
+    if len(shape) > 1 and not (isinstance(values, Tensor) and values.ndim):
+        raise RuntimeError(
+            f"{name}input value can be a scalar only when boundaries tensor dimension is 1, but we "
+            f"got boundaries tensor dim({len(shape)}) and input value's dim(0) numel(1)"
+        )
+    if sorter is not None:
+        _check_sorter(name, shape, sorter)
+
+
+def _check_sorter(name, shape, sorter):
+    if list(sorter.shape) != shape:
+        raise RuntimeError(
+            f"{name}boundary and sorter must have the same size, but got boundary tensor {shape}"
+            f"and got sorter tensor {list(sorter.shape)}"
+        )
+    if sorter.dtype.name != "int64":
+        raise RuntimeError(
+            f"{name}sorter must be a tensor of long dtype but got dtype "
+            + scalar_name(sorter.dtype.jax)
+        )
+    check_within(sorter, shape[-1], f"{name}sorter index out of range", RuntimeError)
+
+
 @composite(method=False)
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
     """Where values would be inserted into a sorted tensor (or its last dimension).
@@ -135,6 +172,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         >>> kuai.searchsorted(kuai.tensor([1, 3, 5]), kuai.tensor([3, 4]))
         tensor([1, 2])
     """
+    _check_search(sorted_sequence, input, right, side, sorter)
     if sorter is not None:
         sorted_sequence = _taken(sorted_sequence, sorter)
     values = _as_tensor(input, sorted_sequence)
