@@ -5,7 +5,7 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import promote_pair, scalar_name
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of
@@ -37,7 +37,8 @@ def covariance(input: Array, correction: int, fweights: Array | None, aweights: 
     else:
         freedom = total - correction * square
     matrix = (centered * weights) @ jnp.conj(centered).T / jnp.maximum(freedom, 0)
-    return jnp.squeeze(matrix).astype(rows.dtype) if rows.shape[0] == 1 else matrix
+    kind = rows.dtype if aweights is None else promote_pair(rows.dtype, aweights.dtype)
+    return (jnp.squeeze(matrix) if rows.shape[0] == 1 else matrix).astype(kind)
 
 
 def _weights(name, weights, count, category, text):

@@ -314,14 +314,24 @@ def masked_scatter(input: Array, mask: Array, source: Array):
 # Flat indices -------------------------------------------------------------------------------------
 
 
-@op
-def take(input: Array, index: Array):
+@composite
+def take(input, index):
     """The elements at places counted as if the input had one dimension.
 
     Example:
         >>> kuai.tensor([[1, 2], [3, 4]]).take(kuai.tensor([0, 3]))
         tensor([1, 4])
     """
+    if not math.prod(shape_of(input)) and math.prod(shape_of(index)):
+        raise IndexError("take(): tried to take from an empty tensor")
+    if index.dtype.name == "int64":
+        _check_flat(input, index)
+    return taken(input, index)
+
+
+@op(function=False, method=False, grad="TakeBackward0")
+def taken(input: Array, index: Array):
+    """`take` on arrays."""
     if index.dtype.name != "int64":
         raise RuntimeError(
             f"take(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
@@ -398,6 +408,12 @@ def put(self, index, source, accumulate=False):
         tensor([[0., 0.],
                 [0., 1.]])
     """
+    counts = math.prod(shape_of(source)), math.prod(shape_of(index))
+    if counts[0] != counts[1]:
+        raise IndexError(
+            "put_(): Expected source and index to have the same number of elements, but got "
+            f"source.numel() = {counts[0]}, index.numel() = {counts[1]}"
+        )
     _check_flat(self, index)
     return put_at(self, index, source, bool(accumulate))
 

@@ -255,8 +255,13 @@ def _triangle(name, places):
         requires_grad=False,
         pin_memory=False,
     ):
-        indices = np.stack(places(row, offset, col))
+        for label, size in (("row", row), ("col", col)):
+            if size < 0:
+                raise RuntimeError(f"{label} must be non-negative, got{size}")
         kind = kind_of(dtype, np.dtype(np.int64))
+        if kind.kind not in "iu":
+            raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(kind)}'")
+        indices = np.stack(places(row, offset, col))
         return from_array(indices.astype(kind), device, requires_grad)
 
     make.__name__ = make.__qualname__ = name

@@ -235,7 +235,7 @@ def _sign(input):
     if kind_of(input) == COMPLEX:
         size = magnitude(input)
         return input / jnp.where(size == 0, 1, size)
-    return jnp.where(jnp.isnan(input), 0, jnp.sign(input)).astype(input.dtype)
+    return jnp.where(jnp.isnan(input) | (input == 0), 0, jnp.sign(input)).astype(input.dtype)
 
 
 @op(inplace=True, autocast={"cuda": "widest"})

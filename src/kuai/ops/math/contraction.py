@@ -143,6 +143,8 @@ def tensordot(a, b, dims=2, out=None):
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(len(a.shape), len(b.shape)):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = (tuple(range(-dims, 0)), tuple(range(dims)))
     dims_a, dims_b = (tuple(d) if isinstance(d, (list, tuple)) else (d,) for d in dims)
     if len(dims_a) != len(dims_b):
@@ -226,6 +228,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         >>> kuai.cdist(kuai.tensor([[0.0, 0.0]]), kuai.tensor([[3.0, 4.0], [0.0, 1.0]]))
         tensor([[5., 1.]])
     """
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
     many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")
     if p == 2 and (many or compute_mode == "use_mm_for_euclid_dist"):
         return pair_distances_by_product(x1, x2)

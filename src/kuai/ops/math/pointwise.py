@@ -6,6 +6,7 @@ which leave integers as they are.
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from kuai.engine.op import Array, op
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
@@ -176,7 +177,7 @@ def frac(input: Array):
         >>> kuai.frac(kuai.tensor([1.5, -1.25]))
         tensor([ 0.5000, -0.2500])
     """
-    refuse("frac_cpu", input, BOOL, INTEGER)
+    refuse("frac_cpu", input, BOOL, INTEGER, COMPLEX)
     return input - jnp.trunc(input)
 
 
@@ -210,6 +211,8 @@ def deg2rad(input: Array):
         >>> kuai.deg2rad(kuai.tensor([180.0, 90.0]))
         tensor([3.1416, 1.5708])
     """
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("deg2rad is not supported for complex tensors.")
     return floating(input) * (jnp.pi / 180)
 
 
@@ -221,6 +224,8 @@ def rad2deg(input: Array):
         >>> kuai.rad2deg(kuai.tensor([1.0]))
         tensor([57.2958])
     """
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("rad2deg is not supported for complex tensors.")
     return floating(input) * (180 / jnp.pi)
 
 
@@ -239,6 +244,9 @@ def nan_to_num(input: Array, nan: float | None = None, posinf: float = None, neg
     """
     if kind_of(input) < FLOATING:
         return input
+    if kind_of(input) == COMPLEX:
+        parts = (nan_to_num.pure(part, nan, posinf, neginf) for part in (input.real, input.imag))
+        return lax.complex(*parts)
     limits = jnp.finfo(input.dtype)
     largest = limits.max if posinf is None else posinf
     smallest = limits.min if neginf is None else neginf

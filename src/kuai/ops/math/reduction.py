@@ -79,6 +79,8 @@ def nansum(
         >>> kuai.nansum(kuai.tensor([1.0, float("nan"), 2.0]))
         tensor(3.)
     """
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     input = summable(input, dtype)
     kept = jnp.where(jnp.isnan(input), 0, input)
     return summed(kept, normalize_dims(dim, input.ndim), keepdim)

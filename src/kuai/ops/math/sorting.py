@@ -15,7 +15,7 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
-from kuai.ops.known_values import check_within
+from kuai.ops.known_values import check_within, known
 from kuai.ops.math.order import sort_with_indices
 from kuai.ops.return_types import return_type
 
@@ -221,9 +221,23 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     """
     axis = None if dim is None else normalize_dim(dim, len(input.shape))
     array = input.detach().numpy()
-    values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=axis)
+    if axis is not None:
+        _check_slices(array.shape, axis)
+    values, inverse, counts = np.unique(
+        array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
     inverse = inverse.reshape(array.shape if axis is None else -1)
     return _unique_results(input, values, inverse, counts, return_inverse, return_counts)
+
+
+def _check_slices(shape, axis):
+    """PyTorch's errors for slices that are empty."""
+    if all(shape[:axis] + shape[axis + 1 :]) or not shape:
+        return
+    if shape[axis]:
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
 
 
 @composite
@@ -271,6 +285,10 @@ def bincount(input, weights=None, minlength=0):
     array = input.detach().numpy()
     if array.ndim != 1 or (array < 0).any():
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if weights is not None and tuple(weights.shape) != array.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
     given = None if weights is None else weights.detach().numpy()
     counts = np.bincount(array, given, minlength)
     return from_array(counts.astype(_kind_of_counts(given)), input.device)
@@ -298,6 +316,22 @@ def histogram_counts(input: Array, bins: int, low: float, high: float):
     return jnp.zeros(bins, input.dtype).at[place].add(inside.astype(input.dtype))
 
 
+def _check_range(input, low, high):
+    """PyTorch's errors for ranges that are no range."""
+    if low == high:
+        array = known(input)
+        if array is None or not array.size or array.dtype.kind not in "fV":
+            return
+        low, high = float(array.min()), float(array.max())
+        if low != low:
+            low = high = -math.nan
+    shown = [f"{edge:g}" if edge == edge else "-nan" for edge in (low, high)]
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"torch.histc: range of [{', '.join(shown)}] is not finite")
+    if low > high:
+        raise RuntimeError("torch.histc: max must be larger than min")
+
+
 @composite
 def histc(input, bins=100, min=0, max=0, *, out=None):
     """The number of elements in each of `bins` equal intervals of `[min, max]`.
@@ -310,4 +344,5 @@ def histc(input, bins=100, min=0, max=0, *, out=None):
     """
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
+    _check_range(input, min, max)
     return call(histogram_counts, out, input, bins, min, max)

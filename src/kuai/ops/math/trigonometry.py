@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
+from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, INTEGER, floating, refuse, together
 from kuai.ops.math import slopes
 
@@ -171,4 +172,4 @@ def sinc(input: Array):
         >>> kuai.sinc(kuai.tensor([0.0, 0.5]))
         tensor([1.0000, 0.6366])
     """
-    return jnp.sinc(floating(input))
+    return in_wide(jnp.sinc, floating(input))
