@@ -35,19 +35,23 @@ with one difference in one sample counts as different, and the difference stands
 def main() -> None:
     """Run what was asked for, and write the page."""
     options = _options()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name, entry in entries():
         if options.pages_only or not re.search(options.pattern, name):
             continue
         found = running.faults(entry, options.samples or None, options.dtypes)
-        results[name] = {
-            "samples": options.samples,
-            "dtypes": list(options.dtypes),
-            "faults": found,
-        }
         print(name, found or "agrees", flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    PAGE.write_text(page(results))
+        _keep(name, {"samples": options.samples, "dtypes": list(options.dtypes), "faults": found})
+    PAGE.write_text(page(_kept()))
+
+
+def _kept() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def _keep(name: str, result: dict[str, Any]) -> None:
+    """Write one entry's result among those that are there by now: runs may go on side by side."""
+    results = {**_kept(), name: result}
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 def _options() -> argparse.Namespace:
@@ -86,6 +90,7 @@ def page(results: dict[str, Any]) -> str:
         lines.append(f"| `{area}` | {sum(agrees(results, n) for n in members)} | {len(members)} |")
     for area, members in sorted(areas.items()):
         lines += ["", f"## {area}", "", *_area(results, sorted(members))]
+    lines += ["", "## What differs on purpose", "", *_meant()]
     lines += ["", "## What is left out", "", *_left_out()]
     return "\n".join(lines) + "\n"
 
@@ -119,6 +124,13 @@ def _area(results, names) -> list[str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:140]
+
+
+def _meant() -> list[str]:
+    return [
+        f"- `{names}`, {checks}: {text} ([differences.md](differences.md))".replace("|", "`, `")
+        for text, (names, checks) in left_out.MEANT.items()
+    ]
 
 
 def _left_out() -> list[str]:

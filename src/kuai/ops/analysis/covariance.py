@@ -5,7 +5,7 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.promotion import promote_pair, scalar_name
+from kuai.engine.tensor.promotion import cast, promote_pair, scalar_name
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of
@@ -23,6 +23,8 @@ _HISTOGRAMDD = return_type("histogramdd", "hist", "bin_edges")
 def covariance(input: Array, correction: int, fweights: Array | None, aweights: Array | None):
     """The matrix of covariances of rows, weighted."""
     rows = jnp.atleast_2d(floating(input))
+    if aweights is not None and kind_of(aweights) == FLOATING:
+        rows = cast(rows, promote_pair(rows.dtype, aweights.dtype))
     counts = _weights("fweights", fweights, rows.shape[1], INTEGER, "integral")
     aims = _weights("aweights", aweights, rows.shape[1], FLOATING, "floating point")
     real = jnp.finfo(rows.dtype).dtype
@@ -37,8 +39,7 @@ def covariance(input: Array, correction: int, fweights: Array | None, aweights: 
     else:
         freedom = total - correction * square
     matrix = (centered * weights) @ jnp.conj(centered).T / jnp.maximum(freedom, 0)
-    kind = rows.dtype if aweights is None else promote_pair(rows.dtype, aweights.dtype)
-    return (jnp.squeeze(matrix) if rows.shape[0] == 1 else matrix).astype(kind)
+    return jnp.squeeze(matrix).astype(rows.dtype) if rows.shape[0] == 1 else matrix
 
 
 def _weights(name, weights, count, category, text):

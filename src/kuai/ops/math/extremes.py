@@ -187,8 +187,9 @@ def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
 
 
 def _amount(find, name, input, dim, keepdim):
-    refuse(f"{name}_cpu", input, COMPLEX)
     check_not_empty(name, input, None if dim in ((), None) else dim)
+    if input.size:
+        refuse({"amax": "max_values_cpu", "amin": "min_values_cpu"}[name], input, COMPLEX)
     return find(input, normalize_dims(dim, input.ndim), keepdims=keepdim)
 
 
@@ -239,7 +240,9 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False):
 
 
 def _index(find, input, dim, keepdim, name):
-    if kind_of(input) == BOOL:
-        raise RuntimeError(f"{name}(): does not support bool input")
-    refuse(f"{name}_cpu", input, COMPLEX)
+    if not (dim is None or isinstance(dim, int)):
+        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
+    for kind, text in ((BOOL, "bool"), (COMPLEX, "complex")):
+        if kind_of(input) == kind:
+            raise RuntimeError(f"{name}(): does not support {text} input")
     return _position(find, input, dim, keepdim, name)

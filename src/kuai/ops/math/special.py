@@ -83,6 +83,7 @@ def xlogy(input: Array | Number, other: Array | Number):
         tensor([0.0000, 2.1972])
     """
     input, other = together(input, other, to_float=True)
+    refuse("xlogy_cpu", input, COMPLEX)
     return slopes.x_log_y(input, other)
 
 
@@ -179,7 +180,9 @@ def xlog1py(input: Array | Number, other: Array | Number):
         >>> kuai.special.xlog1py(kuai.tensor([0.0, 2.0]), kuai.tensor([-1.0, 3.0]))
         tensor([0.0000, 2.7726])
     """
-    return special.xlog1py(*together(input, other, to_float=True))
+    input, other = together(input, other, to_float=True)
+    refuse("xlog1py_cpu", input, COMPLEX)
+    return special.xlog1py(input, other)
 
 
 @jax.custom_jvp
