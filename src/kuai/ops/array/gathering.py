@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
 from kuai.ops.accumulation import in_wide, widened
@@ -68,7 +69,7 @@ def gathered_along(input: Array, dim: int, index: Array):
     return found.reshape(index.shape)
 
 
-@composite
+@composite(exact_out=SAME)
 def gather(input, dim, index, *, sparse_grad=False):
     """The elements at `index` along `dim`: `out[i][j] = input[index[i][j]][j]` for `dim=0`.
 
@@ -188,7 +189,7 @@ def prepared(input, dim, index, source=None):
     return dim
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     """The input with `src` (a tensor or a number) at the places `index` along `dim`.
 
@@ -208,7 +209,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     return scattered_value(input, dim, index, source)
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def scatter_add(input, dim, index, src):
     """The input with `src` added at the places `index` along `dim`.
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, scalar_name
@@ -166,7 +167,7 @@ def _slices_of(input, dim):
     return dim, shape[dim] if shape else 1
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def index_add(input, dim, index, source, *, alpha=1):
     """The input with `alpha * source` added to the slices that `index` names.
 
@@ -178,7 +179,7 @@ def index_add(input, dim, index, source, *, alpha=1):
     return _index_add(input, dim, index, source if alpha == 1 else source * alpha)
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def index_copy(input, dim, index, source):
     """The input with the slices that `index` names replaced by those of `source`.
 
@@ -474,7 +475,7 @@ def select_scatter(input, src, dim, index):
     return _with_part(input, src, functools.partial(selecting.select, dim=dim, index=index))
 
 
-@composite
+@composite(exact_out=SAME)
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """A copy of the input with `src` in a slice of a dimension.
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, op
+from kuai.engine.op.exact_out import SCALAR
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
 from kuai.ops.accumulation import wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
@@ -28,7 +29,7 @@ def _pair(first, second) -> tuple:
     return jnp.broadcast_to(first, shape), jnp.broadcast_to(second, shape)
 
 
-@op(method=False)
+@op(method=False, exact_out=SCALAR)
 def complex(real: Array, imag: Array):
     """Complex numbers with the given real and imaginary parts.
 
@@ -39,7 +40,7 @@ def complex(real: Array, imag: Array):
     return lax.complex(*_pair(real, imag))
 
 
-@op(method=False, autocast={"cpu": "float32"})
+@op(method=False, autocast={"cpu": "float32"}, exact_out=SCALAR)
 def polar(abs: Array, angle: Array):
     """Complex numbers with the given absolute values and angles.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import together
@@ -165,7 +166,7 @@ def kron(input: Array, other: Array):
     return jnp.kron(*promote(input, other))
 
 
-@op(autocast={"cuda": "widest"})
+@op(autocast={"cuda": "widest"}, exact_out=SAME)
 def cross(input: Array, other: Array, dim: int | None = None):
     """The cross product of vectors of three elements.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import MATCHING, SAME
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
@@ -107,13 +108,13 @@ def min_all(input: Array):
     return shared_by_equals(jnp.min, input) if kind_of(input) == FLOATING else jnp.min(input)
 
 
-@op(function=False, method=False, name="max", grad="MaxBackward0", result=MaxResult)
+@op(function=False, method=False, name="max", grad="MaxBackward0", result=MaxResult, exact_out=SAME)
 def max_along(input: Array, dim: int, keepdim: bool):
     """The largest along a dimension, and where it is first."""
     return _with_indices(jnp.argmax, input, dim, keepdim, "max")
 
 
-@op(function=False, method=False, name="min", grad="MinBackward0", result=MinResult)
+@op(function=False, method=False, name="min", grad="MinBackward0", result=MinResult, exact_out=SAME)
 def min_along(input: Array, dim: int, keepdim: bool):
     """The smallest along a dimension, and where it is first."""
     return _with_indices(jnp.argmin, input, dim, keepdim, "min")
@@ -164,7 +165,7 @@ def min(input, dim=None, keepdim=False, *, other=None, out=None):
 # Values alone -------------------------------------------------------------------------------------
 
 
-@op
+@op(exact_out=MATCHING)
 def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
     """The largest over some dimensions; equal ones share the gradient.
 
@@ -175,7 +176,7 @@ def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
     return _amount(jnp.max, "amax", input, dim, keepdim)
 
 
-@op
+@op(exact_out=MATCHING)
 def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
     """The smallest over some dimensions; equal ones share the gradient.
 
@@ -193,7 +194,7 @@ def _amount(find, name, input, dim, keepdim):
     return find(input, normalize_dims(dim, input.ndim), keepdims=keepdim)
 
 
-@op(result=AminmaxResult)
+@op(result=AminmaxResult, exact_out=SAME)
 def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
     """The smallest and the largest, `(min, max)`.
 

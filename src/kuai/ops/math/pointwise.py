@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, op
+from kuai.engine.op.exact_out import FOUND
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
 from kuai.ops.math import slopes
 
@@ -136,7 +137,7 @@ def _round_with(function, name: str, input):
     return input if kind_of(input) == INTEGER else function(input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def ceil(input: Array):
     """The smallest integer that is not below each element.
 
@@ -147,7 +148,7 @@ def ceil(input: Array):
     return _round_with(jnp.ceil, "ceil", input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def floor(input: Array):
     """The largest integer that is not above each element.
 
@@ -158,7 +159,7 @@ def floor(input: Array):
     return _round_with(jnp.floor, "floor", input)
 
 
-@op(inplace=True, aliases=("fix",))
+@op(inplace=True, aliases=("fix",), exact_out=FOUND)
 def trunc(input: Array):
     """Each element without its fraction.
 
@@ -169,7 +170,7 @@ def trunc(input: Array):
     return _round_with(jnp.trunc, "trunc", input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def frac(input: Array):
     """The fraction of each element: `x - trunc(x)`.
 
@@ -181,7 +182,7 @@ def frac(input: Array):
     return input - jnp.trunc(input)
 
 
-@op(inplace=True, aliases=("special.round",))
+@op(inplace=True, aliases=("special.round",), exact_out=FOUND)
 def round(input: Array, *, decimals: int = 0):
     """Each element rounded to the nearest value with so many decimals; halves go to the even one.
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
@@ -33,7 +34,7 @@ def _sorted(input, dim, descending):
     return sort_with_indices(input, axis, descending)
 
 
-@op(result=SortResult)
+@op(result=SortResult, exact_out=SAME)
 def sort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False):
     """The elements in order along a dimension, and where they were.
 
@@ -68,7 +69,7 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
     return _sorted(jax.lax.stop_gradient(input), dim, descending)[1]
 
 
-@op(result=TopkResult)
+@op(result=TopkResult, exact_out=SAME)
 def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """The `k` largest (or smallest) elements along a dimension in order, and where they are.
 
