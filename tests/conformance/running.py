@@ -134,9 +134,11 @@ def _values(function, sample, theirs, is_random=False, **more):
 
 def _chosen(result, input, arguments, keywords):
     """Elements instead of their places where PyTorch leaves open which of equal ones it names."""
-    if type(result).__name__.rpartition(".")[2] not in ("topk", "kthvalue"):
+    name = type(result).__name__.rpartition(".")[2]
+    if name not in ("topk", "kthvalue", "sort") or keywords.get("stable"):
         return result
-    dim = keywords.get("dim", arguments[1] if len(arguments) > 1 else -1)
+    given = arguments if name == "sort" else arguments[1:]
+    dim = keywords.get("dim", given[0] if given else -1)
     values, places = result
     if places.ndim < input.ndim:
         return values, input.gather(dim, places.unsqueeze(dim)).squeeze(dim)

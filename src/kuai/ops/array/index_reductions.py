@@ -65,6 +65,7 @@ def unravel_index(indices, shape):
     kind = indices.dtype
     if kind.is_floating_point or kind.is_complex or kind is dtypes.bool_:
         raise TypeError(f"expected 'indices' to be integer dtype, but got {kind}")
+    indices = indices.long()
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")

@@ -62,6 +62,7 @@ def _at_slices(input, dim, index, how, source):
     source = grown(source)
     spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
     target = widened(grown(input)) if how == "add" else grown(input)
+    how = "max" if how == "add" and input.dtype == jnp.bool_ else how
     made = getattr(target.at[spots], how)(source.astype(input.dtype), mode="drop")
     return made.astype(input.dtype).reshape(input.shape)
 
@@ -396,7 +397,8 @@ def put_at(input: Array, index: Array, source: Array, accumulate: bool):
             f"{scalar_name(input.dtype)} and source.dtype = {scalar_name(source.dtype)}"
         )
     target = input.ravel().at[wrapped(index.ravel(), input.size)]
-    change = target.add if accumulate else target.set
+    add = target.max if input.dtype == jnp.bool_ else target.add
+    change = add if accumulate else target.set
     return change(source.ravel(), mode="drop").reshape(input.shape)
 
 

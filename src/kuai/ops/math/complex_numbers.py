@@ -10,6 +10,7 @@ from kuai.engine.op.exact_out import SCALAR
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
 from kuai.ops.accumulation import wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
+from kuai.ops.math import slopes
 
 
 def _pair(first, second) -> tuple:
@@ -61,7 +62,7 @@ def angle(input: Array):
         tensor([3.1416, 0.0000])
     """
     if input.dtype.kind == "c":
-        return jnp.angle(input)
+        return slopes.angle(input.imag, input.real)
     real = lax.stop_gradient(promote(input, to_float=True))
     found = jnp.where(real < 0, cast(math.pi, real.dtype), jnp.zeros((), real.dtype))
     return jnp.where(jnp.isnan(real), real, found)

@@ -45,7 +45,16 @@ def einsum(*args):
         operands = tuple(operands[0])
     equation = equation.replace(" ", "")
     _check_equation(equation, operands)
+    if len(operands) == 1 and _sums(equation) and operands[0].dtype.jax.kind in "iub":
+        operands = (operands[0].long(),)  # as a sum does
     return sum_of_products(equation, operands)
+
+
+def _sums(equation: str) -> bool:
+    """Whether a letter of the only operand is missing in the result."""
+    left, arrow, right = equation.partition("->")
+    kept = right if arrow else [letter for letter in left if left.count(letter) == 1]
+    return any(letter not in kept for letter in left.replace(".", ""))
 
 
 def _from_sublists(args):

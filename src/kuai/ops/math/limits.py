@@ -18,6 +18,8 @@ def clamp_between(input: Array, min: Array | Number | None, max: Array | Number 
     input, *_ = together(input, *present)
     if kind_of(input) == COMPLEX:
         raise NotImplementedError("clamp is not supported for complex types")
+    if kind_of(input) == FLOATING:  # nan is neither inside nor outside: it has no gradient
+        input = jnp.where(jnp.isnan(input), jax.lax.stop_gradient(input), input)
     if min is not None:
         input, min = promote(input, min)
         input = jnp.where((input < min) | (min != min), min, input)

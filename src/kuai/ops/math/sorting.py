@@ -346,4 +346,4 @@ def histc(input, bins=100, min=0, max=0, *, out=None):
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     _check_range(input, min, max)
-    return call(histogram_counts, out, input, bins, min, max)
+    return call(histogram_counts, out, input.detach(), bins, min, max)

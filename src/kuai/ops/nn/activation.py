@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
 from kuai.ops.accumulation import spread
-from kuai.ops.elementwise import BOOL, INTEGER, kind_of, refuse
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
 from kuai.ops.faces import with_inplace, with_underscore
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -25,7 +25,7 @@ def _like(input, *numbers):
 
 def _below_zero(input):
     """The input where it is negative, zero elsewhere: keeps exponentials from overflowing."""
-    return jnp.where(input > 0, jnp.zeros((), input.dtype), input)
+    return jnp.where(input <= 0, input, jnp.zeros((), input.dtype))
 
 
 # Rectifiers ---------------------------------------------------------------------------------------
@@ -45,7 +45,9 @@ def relu(input: Array):
     """
     if kind_of(input) == BOOL:
         raise RuntimeError("Boolean inputs not supported for relu")
-    return jax.nn.relu(input)
+    if kind_of(input) == COMPLEX:
+        raise NotImplementedError("clamp is not supported for complex types")
+    return jnp.where(input <= 0, jnp.zeros((), input.dtype), input)  # nan has a gradient
 
 
 @with_inplace
@@ -146,7 +148,7 @@ def elu(input: Array, alpha: Number = 1.0):
     """
     refuse("elu_cpu", input, BOOL, INTEGER)
     (alpha,) = _like(input, alpha)
-    return jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input)))
+    return jnp.where(input <= 0, alpha * jnp.expm1(_below_zero(input)), input)
 
 
 @with_underscore
@@ -163,7 +165,7 @@ def selu(input: Array):
     """
     refuse("elu_cpu", input, BOOL, INTEGER)
     alpha, scale = _like(input, _SELU_ALPHA, _SELU_SCALE)
-    return scale * jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input)))
+    return scale * jnp.where(input <= 0, alpha * jnp.expm1(_below_zero(input)), input)
 
 
 @with_underscore
@@ -185,7 +187,7 @@ def celu(input: Array, alpha: float = 1.0):
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     refuse("elu_cpu", input, BOOL, INTEGER)
     (alpha,) = _like(input, alpha)
-    return jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input) / alpha))
+    return jnp.where(input <= 0, alpha * jnp.expm1(_below_zero(input) / alpha), input)
 
 
 # Smooth units -------------------------------------------------------------------------------------
