@@ -127,19 +127,19 @@ def _values(function, sample, theirs, is_random=False, **more):
     with kuai.no_grad():
         result = ours(first, *rest, **keywords, **more)
     finish = sample.output_process_fn_grad
-    mine = _chosen(translating.function(finish)(result), first, rest, keywords)
-    yours = _chosen(finish(theirs), sample.input, sample.args, sample.kwargs)
+    name = getattr(function, "__name__", "")
+    mine = _chosen(name, translating.function(finish)(result), first, rest, keywords)
+    yours = _chosen(name, finish(theirs), sample.input, sample.args, sample.kwargs)
     return difference(mine, yours, is_random)
 
 
-def _chosen(result, input, arguments, keywords):
+def _chosen(name, result, input, arguments, keywords):
     """Elements instead of their places where PyTorch leaves open which of equal ones it names."""
-    name = type(result).__name__.rpartition(".")[2]
-    if name not in ("topk", "kthvalue", "sort") or keywords.get("stable"):
+    if name not in ("topk", "kthvalue", "sort", "argsort") or keywords.get("stable"):
         return result
-    given = arguments if name == "sort" else arguments[1:]
+    given = arguments if "sort" in name else arguments[1:]
     dim = keywords.get("dim", given[0] if given else -1)
-    values, places = result
+    values, places = (None, result) if name == "argsort" else result
     if places.ndim < input.ndim:
         return values, input.gather(dim, places.unsqueeze(dim)).squeeze(dim)
     return values, input.gather(dim, places)

@@ -9,7 +9,7 @@ from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
-from kuai.ops.elementwise import together
+from kuai.ops.elementwise import BOOL, kind_of, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
 from kuai.ops.math.products import contract
 
@@ -139,7 +139,7 @@ def _without_stretched(tensor, other, dims, other_dims):
     """The tensor summed over the dimensions for which the other one has a single element."""
     pairs = zip(dims, other_dims, strict=True)
     summed = [d for d, e in pairs if other.shape[e] == 1 and tensor.shape[d] != 1]
-    return tensor.sum(summed, keepdim=True) if summed else tensor
+    return tensor.sum(summed, keepdim=True, dtype=tensor.dtype) if summed else tensor
 
 
 @composite(method=False)
@@ -172,7 +172,10 @@ def kron(input: Array, other: Array):
         >>> kuai.kron(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 10.0]))
         tensor([ 1., 10.,  2., 20.])
     """
-    return jnp.kron(*promote(input, other))
+    first, second = promote(input, other)
+    if kind_of(first) == BOOL:
+        return jnp.kron(first.astype(jnp.uint8), second.astype(jnp.uint8)) != 0
+    return jnp.kron(first, second)
 
 
 @op(autocast={"cuda": "widest"}, exact_out=SAME)

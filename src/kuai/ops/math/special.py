@@ -87,17 +87,6 @@ def xlogy(input: Array | Number, other: Array | Number):
     return slopes.x_log_y(input, other)
 
 
-def _log_add_exp_complex(x, y):
-    """The one with the larger real part, and log(1 + e^d) of the other's difference d to it."""
-    less = x.real < y.real
-    smaller, larger = jnp.where(less, x, y), jnp.where(less, y, x)
-    same = smaller.real == larger.real
-    difference = jnp.where(same & ~jnp.isfinite(larger.real), 0, smaller - larger)
-    made = larger + jnp.log1p(jnp.exp(difference))
-    nowhere = same & (larger.real == -jnp.inf)
-    return jnp.where(nowhere, smaller, made)
-
-
 @op
 def logaddexp(input: Array, other: Array):
     """log(eˣ + eʸ) without overflow on the way.
@@ -109,7 +98,7 @@ def logaddexp(input: Array, other: Array):
     input, other = together(input, other)
     refuse("logaddexp_cpu", input, BOOL, INTEGER)
     if kind_of(input) == COMPLEX:
-        return _log_add_exp_complex(input, other)
+        return slopes.log_add_exp_complex(input, other)
     return slopes.log_add_exp(input, other)
 
 
