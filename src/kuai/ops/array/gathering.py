@@ -117,6 +117,8 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
 def _neutral(how, kind):
     if how in ("add", "multiply"):
         return jnp.asarray(int(how == "multiply"), kind)
+    if kind == jnp.bool_:
+        return jnp.asarray(how == "min")
     limits = jnp.finfo(kind) if jnp.issubdtype(kind, jnp.floating) else jnp.iinfo(kind)
     edge = limits.min if how == "max" else limits.max
     if jnp.issubdtype(kind, jnp.floating):
