@@ -61,7 +61,7 @@ def matrix_norm_over(
 def _matrix_norm_function(order):
     if order == "nuc":
         return lambda A: summed(_singular_values(A), -1)
-    extreme = _largest if order > 0 else _smallest
+    extreme = _largest if isinstance(order, str) or order > 0 else _smallest
     if order in (2, -2):
         return lambda A: extreme(_singular_values(A))
     if order in (1, -1, math.inf, -math.inf):
