@@ -108,6 +108,7 @@ def page(results: dict[str, Any]) -> str:
     for area, members in sorted(areas.items()):
         lines += ["", f"## {area}", "", *_area(results, sorted(members))]
     lines += ["", *optimizer_conformance.section()]
+    lines += ["", "## What differs on purpose", "", *_meant()]
     lines += ["", "## What is left out", "", *_left_out()]
     return "\n".join(lines) + "\n"
 
@@ -141,6 +142,13 @@ def _area(results, names) -> list[str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:140]
+
+
+def _meant() -> list[str]:
+    return [
+        f"- `{names}`, {checks}: {text} ([differences.md](differences.md))".replace("|", "`, `")
+        for text, (names, checks) in left_out.MEANT.items()
+    ]
 
 
 def _left_out() -> list[str]:

@@ -27,6 +27,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
+from kuai.engine.op.exact_out import check_exact
 from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
@@ -65,6 +66,7 @@ class Op(Operation):
         self.public = self  # what is exported, and what `__torch_function__` is told
         self.random = random
         self.result = result
+        self.exact_out = None
         code, skipped = pure.__code__, int(random)
         hints = _hints(pure)
         self.names = code.co_varnames[skipped : code.co_argcount + code.co_kwonlyargcount]
@@ -181,7 +183,7 @@ class Op(Operation):
         results = run(self, key, lambda: self.unflatten(key), values)
         if self.result is not None:
             results = self.result(*results)
-        return results if out is None else _write_out(out, results)
+        return results if out is None else _write_out(out, results, self.exact_out)
 
     def _check_sequence(self, position, argument):
         if not isinstance(argument, (list, tuple)):
@@ -202,10 +204,12 @@ class Op(Operation):
         )
 
 
-def _write_out(out, results):
+def _write_out(out, results, exact=None):
     if isinstance(results, tuple):
-        written = [_write_out(o, r) for o, r in zip(out, results, strict=True)]
+        written = [_write_out(o, r, exact) for o, r in zip(out, results, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
+    if exact is not None:
+        check_exact(exact, out.dtype, results.dtype)
     if out.requires_grad and modes.state.grad_enabled:
         raise RuntimeError(
             "out=... arguments don't support automatic differentiation, but one of the arguments "
@@ -294,6 +298,7 @@ def op(
     result=None,
     autocast=None,
     materializes=False,
+    exact_out=None,
     name=None,
 ) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
@@ -312,6 +317,7 @@ def op(
             dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
         materializes: its first argument is written to memory for it in any case; a compiled program
             then reads that instead of computing it anew (see `ops.native.memory`).
+        exact_out: the error's text if `out=` must have the dtype of the result: see `exact_out`.
         name: what error messages call it; by default the function's name.
     """
     scopes = dict(function=function, method=method, functional=functional)
@@ -319,6 +325,7 @@ def op(
     def decorate(pure):
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
+        operation.exact_out = exact_out
         if materializes:
             REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
@@ -359,6 +366,7 @@ def composite(
     functional=False,
     aliases=(),
     autocast=None,
+    exact_out=None,
 ) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     scopes = dict(function=function, method=method, functional=functional)
@@ -366,7 +374,7 @@ def composite(
     def decorate(public):
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
-            public = spelled(public, _write_out)
+            public = spelled(public, functools.partial(_write_out, exact=exact_out))
         if autocast is not None:
             inner = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))

@@ -235,6 +235,8 @@ def _filled(shape, value, kind, device, requires_grad):
     check_sizes(shape)
     if modes.state.capture is not None:
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
+    if kind.kind == "u" and value < 0:
+        value = np.asarray(value).astype(kind)  # it wraps around
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 

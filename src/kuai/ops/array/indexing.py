@@ -283,6 +283,8 @@ def replaced(
         ) from None
     if not add:
         return input.at[spots].set(values, mode="drop")
+    if input.dtype == jnp.bool_:
+        return input.at[spots].max(values, mode="drop")
     return in_wide(lambda wide: wide.at[spots].add(values, mode="drop"), input)
 
 

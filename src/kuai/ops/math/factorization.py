@@ -22,6 +22,7 @@ from kuai.ops.math.matrix_factors import (
     cholesky_and_info,
     one_triangle,
 )
+from kuai.ops.math.singular_values import whole_svd
 from kuai.ops.return_types import return_type
 
 _QR = return_type("linalg_qr", "Q", "R")
@@ -88,7 +89,10 @@ def linalg_qr(A: Array, mode: str = "reduced"):
 @op(function=False, method=False, name="linalg.svd", grad="LinalgSvdBackward0")
 def svd_of(A: Array, full_matrices: bool):
     """The three factors."""
-    return tuple(jnp.linalg.svd(matrices("linalg.svd", A, square=False), full_matrices))
+    A = matrices("linalg.svd", A, square=False)
+    if full_matrices and A.shape[-1] != A.shape[-2]:
+        return whole_svd(A)
+    return tuple(jnp.linalg.svd(A, full_matrices))
 
 
 @composite(export="linalg.svd", autocast={"cpu": "float32"})

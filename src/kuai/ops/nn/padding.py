@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
 _COMBINATIONS = """Supported combinations for non-constant padding:
@@ -155,6 +156,26 @@ def _pad_circular(input: Array, pad: tuple):
 
 
 _BORDERS = {"reflect": _pad_reflect, "replicate": _pad_replicate, "circular": _pad_circular}
+
+
+@composite(method=False)
+def constant_pad_nd(input, pad, value=0):
+    """The input with a constant around it: `(left, right, top, bottom, …)`, cut off if negative.
+
+    Example:
+        >>> kuai.constant_pad_nd(kuai.tensor([1.0, 2.0]), (1, -1), 5)
+        tensor([5., 1.])
+    """
+    ndim, pad = len(shape_of(input)), tuple(int(amount) for amount in pad)
+    if len(pad) % 2:
+        raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
+    if len(pad) > 2 * ndim:
+        raise RuntimeError(
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad "
+            f"length is {len(pad)}while the input has {ndim}dimensions."
+        )
+    check_fits(value, input.dtype.jax)
+    return _pad_constant(input, pad, value)
 
 
 @composite(function=False, method=False, functional=True)
