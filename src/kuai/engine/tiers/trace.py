@@ -1,0 +1,33 @@
+"""Traces: what a function does, as a closed jaxpr."""
+
+import jax
+
+from kuai.engine.tiers.rules import Type
+
+__all__ = ["Trace"]
+
+
+class Trace:
+    """A traced function.
+
+    Attributes:
+        closed: the jaxpr; its results are in one row.
+        tree: how they are nested.
+        inputs: the types of what goes in.
+        pattern: the shapes with symbols (see `sizes`), or None.
+    """
+
+    pattern = None
+
+    def __init__(self, function, examples, plainly):
+        trees = []
+
+        def flat(*values):
+            leaves, tree = jax.tree.flatten(function(*values))
+            trees.append(tree)
+            return leaves
+
+        with plainly():
+            self.closed = jax.make_jaxpr(flat)(*examples)
+        self.tree = trees[-1]
+        self.inputs = [Type(v.aval.shape, v.aval.dtype) for v in self.closed.jaxpr.invars]
