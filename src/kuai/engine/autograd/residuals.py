@@ -146,7 +146,7 @@ def backward_plan(layout, given, sizes):
         examples += [jax.ShapeDtypeStruct(*kind) for kind in outputs]
         traces[given] = Trace(layout.backward_of(given), examples, plainly)
     trace = traces[given]
-    return Plan(trace.closed, sizes)
+    return Plan(trace.recipe, sizes)
 
 
 class TieredForward(Tiered):

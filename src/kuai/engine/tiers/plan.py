@@ -1,8 +1,9 @@
 """Plans: a traced program as a row of NumPy calls, for one set of sizes.
 
-A plan is made of a closed jaxpr once for each set of sizes: programs held by the jaxpr are written
-out where they only run, symbolic sizes in parameters become numbers, and every equation becomes a
-function of NumPy arrays by its rule (see `rules`). Running it is one loop over a row of slots.
+A *recipe* is made of a closed jaxpr once: programs held by the jaxpr are written out where they
+only run. A *plan* is made of the recipe for each set of sizes: symbolic sizes in parameters become
+numbers, and every equation becomes a function of NumPy arrays by its rule (see `rules`). Running it
+is one loop over a row of slots.
 
 What it costs is estimated while it is made, so that nobody interprets what takes long.
 """
@@ -14,9 +15,9 @@ from jax.extend import core
 from kuai.engine.tiers import control, elementwise, indexing, reducing, shaping  # noqa: F401
 from kuai.engine.tiers.costs import cost_of
 from kuai.engine.tiers.rules import RULES, Equation, NotInterpretable, Type
-from kuai.engine.tiers.sizes import concrete
+from kuai.engine.tiers.sizes import concrete, has_symbols
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "Recipe"]
 
 _OF_KEYS = frozenset(("slice", "squeeze", "reshape"))
 _KINDS = frozenset("biuf")
@@ -27,27 +28,134 @@ def _takes_keys(name):
     return name is not None and (name.startswith("random_") or name in _OF_KEYS)
 
 
-class Plan:
-    """Runs a traced program on NumPy arrays.
+class Recipe:
+    """A traced program as a row of equations, with symbols for sizes wherever it has some.
 
-    Attributes:
-        outputs: the types of the results.
-        cost: an estimate of what a run takes, in seconds.
+    It is made once for each trace; a plan of it for each set of sizes.
     """
 
-    def __init__(self, closed, sizes):
-        self.sizes = sizes  # name of a symbolic size -> number
-        self.slots, self.numbers, self.steps, self.cost = [], {}, [], 0.0
+    def __init__(self, closed):
+        self.slots, self.numbers, self.steps = [], {}, []
         jaxpr = closed.jaxpr
         if closed.effects:
             raise NotInterpretable("effects")
-        self.kinds = [self._type(v.aval).dtype for v in jaxpr.invars]
+        self.types = [type_of(v.aval) for v in jaxpr.invars]
         self.inputs = [self._new_slot(v) for v in jaxpr.invars]
         self._constants(jaxpr.constvars, closed.consts)
         self._write_out(jaxpr)
         self.results = [self._slot(v) for v in jaxpr.outvars]
-        self.outputs = [self._type(v.aval) for v in jaxpr.outvars]
+        self.outputs = [type_of(v.aval) for v in jaxpr.outvars]
         self.numbers = None
+
+    def _new_slot(self, variable):
+        self.slots.append(None)
+        self.numbers[variable] = len(self.slots) - 1
+        return len(self.slots) - 1
+
+    def _slot(self, atom):
+        if isinstance(atom, core.Literal):
+            return self._constant(np.asarray(atom.val, atom.aval.dtype))
+        return self.numbers[atom]
+
+    def _constant(self, value):
+        value.flags.writeable = False
+        self.slots.append(value)
+        return len(self.slots) - 1
+
+    def _constants(self, variables, values):
+        for variable, value in zip(variables, values, strict=True):
+            if isinstance(value, jax.core.Tracer) or not hasattr(value, "dtype"):
+                raise NotInterpretable("a constant")
+            if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+                raise NotInterpretable("a key")
+            self.numbers[variable] = self._constant(np.array(value))
+
+    def _write_out(self, jaxpr):
+        for equation in jaxpr.eqns:
+            name = equation.primitive.name
+            if name in control.INLINED:
+                held = equation.params[control.INLINED[name]]
+                self._inline(held, equation.invars, equation.outvars)
+            elif name == "cond" and isinstance(equation.invars[0], core.Literal):
+                held = equation.params["branches"][int(equation.invars[0].val)]
+                self._inline(held, equation.invars[1:], equation.outvars)
+            else:
+                self._add(name, equation)
+
+    def _inline(self, held, inputs, outputs):
+        """Write a held program out in place."""
+        jaxpr, before = getattr(held, "jaxpr", held), self.numbers
+        self.numbers = {v: self._slot(a) for v, a in zip(jaxpr.invars, inputs, strict=True)}
+        self._constants(jaxpr.constvars, getattr(held, "consts", ()))
+        self._write_out(jaxpr)
+        found = [self._slot(v) for v in jaxpr.outvars]
+        self.numbers = before
+        before.update(zip(outputs, found, strict=True))
+
+    def _add(self, name, equation):
+        if name not in RULES:
+            raise NotInterpretable(name)
+        inputs = [type_of(v.aval, name) for v in equation.invars]
+        outputs = [type_of(v.aval, name) for v in equation.outvars]
+        arguments = [self._slot(v) for v in equation.invars]
+        results = [self._new_slot(v) for v in equation.outvars]
+        results = results if equation.primitive.multiple_results else results[0]
+        step = _Step(name, dict(equation.params), inputs, outputs, arguments, results)
+        self.steps.append(step)
+
+
+class _Step:
+    """One equation of a recipe; without symbols in it, its function is made once."""
+
+    def __init__(self, name, params, inputs, outputs, arguments, results):
+        self.name, self.params, self.inputs, self.outputs = name, params, inputs, outputs
+        self.arguments, self.results = arguments, results
+        shapes = [each.shape for each in (*inputs, *outputs)]
+        holds_programs = name in ("cond", "scan")
+        self.fixed = not (holds_programs or has_symbols(shapes) or has_symbols(params))
+        self.made = None
+
+    def made_for(self, sizes):
+        """Its function for some sizes, and what it costs."""
+        if self.made is not None:
+            return self.made
+        costs = []
+
+        def lower(closed):
+            held = Plan(Recipe(closed), sizes)
+            costs.append(held.cost)
+            return held
+
+        inputs = [each.with_numbers(sizes) for each in self.inputs]
+        outputs = [each.with_numbers(sizes) for each in self.outputs]
+        equation = Equation(self.name, concrete(self.params, sizes), inputs, outputs, lower)
+        function = RULES[self.name](equation)
+        times = self.params.get("length", 1) if self.name == "scan" else 1
+        made = function, cost_of(equation) + times * sum(costs)
+        if self.fixed:
+            self.made = made
+        return made
+
+
+class Plan:
+    """Runs a recipe on NumPy arrays, for one set of sizes.
+
+    Attributes:
+        sizes: the numbers for symbols.
+        outputs: the types of the results.
+        cost: an estimate of what a run takes, in seconds.
+    """
+
+    def __init__(self, recipe, sizes):
+        self.sizes, self.slots = sizes, recipe.slots
+        self.inputs, self.results = recipe.inputs, recipe.results
+        self.kinds = [each.dtype for each in recipe.types]
+        self.outputs = [each.with_numbers(sizes) for each in recipe.outputs]
+        self.steps, self.cost = [], 0.0
+        for step in recipe.steps:
+            function, cost = step.made_for(sizes)
+            self.steps.append((function, step.arguments, step.results))
+            self.cost += cost
 
     def __call__(self, *arrays):
         slots = self.slots.copy()
@@ -76,88 +184,21 @@ class Plan:
                 raise NotInterpretable("a result")
         return made
 
-    # Making it --------------------------------------------------------------------------------
 
-    def _new_slot(self, variable, value=None):
-        self.slots.append(value)
-        self.numbers[variable] = len(self.slots) - 1
-        return len(self.slots) - 1
+def type_of(aval, name=None):
+    """The type of a value; a key is a pair of words.
 
-    def _slot(self, atom):
-        if isinstance(atom, core.Literal):
-            return self._constant(np.asarray(atom.val, atom.aval.dtype))
-        return self.numbers[atom]
+    Args:
+        name: the primitive that takes or gives it, or None for the inputs and results of all.
 
-    def _constant(self, value):
-        value.flags.writeable = False
-        self.slots.append(value)
-        return len(self.slots) - 1
-
-    def _constants(self, variables, values):
-        for variable, value in zip(variables, values, strict=True):
-            if isinstance(value, jax.core.Tracer) or not hasattr(value, "dtype"):
-                raise NotInterpretable("a constant")
-            if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
-                raise NotInterpretable("a key")
-            self.numbers[variable] = self._constant(np.array(value))
-
-    def _write_out(self, jaxpr):
-        for equation in jaxpr.eqns:
-            name, held = equation.primitive.name, None
-            if name in control.INLINED:
-                held = equation.params[control.INLINED[name]]
-            elif name == "cond" and isinstance(equation.invars[0], core.Literal):
-                held = equation.params["branches"][int(equation.invars[0].val)]
-                self._inline(held, equation.invars[1:], equation.outvars)
-                continue
-            if held is not None:
-                self._inline(held, equation.invars, equation.outvars)
-            else:
-                self._add(name, equation)
-
-    def _inline(self, held, inputs, outputs):
-        """Write a held program out in place."""
-        jaxpr = getattr(held, "jaxpr", held)
-        before = self.numbers
-        inner = {v: self._slot(a) for v, a in zip(jaxpr.invars, inputs, strict=True)}
-        self.numbers = inner
-        self._constants(jaxpr.constvars, getattr(held, "consts", ()))
-        self._write_out(jaxpr)
-        found = [self._slot(v) for v in jaxpr.outvars]
-        self.numbers = before
-        before.update(zip(outputs, found, strict=True))
-
-    def _add(self, name, equation):
-        make = RULES.get(name)
-        if make is None and name != "dim_as_value":
-            raise NotInterpretable(name)
-        inputs = [self._type(v.aval, name) for v in equation.invars]
-        outputs = [self._type(v.aval, name) for v in equation.outvars]
-        if name == "dim_as_value":
-            value = np.array(concrete(equation.params["dim"], self.sizes), outputs[0].dtype)
-            self.numbers[equation.outvars[0]] = self._constant(value)
-            return
-        params = concrete(dict(equation.params), self.sizes)
-        made = Equation(name, params, inputs, outputs, self._lower)
-        function = make(made)
-        self.cost += cost_of(made)
-        arguments = [self._slot(v) for v in equation.invars]
-        results = [self._new_slot(v) for v in equation.outvars]
-        single = not equation.primitive.multiple_results
-        self.steps.append((function, arguments, results[0] if single else results))
-
-    def _lower(self, closed):
-        held = Plan(closed, self.sizes)
-        self.cost += held.cost
-        return held
-
-    def _type(self, aval, name=None):
-        shape = tuple([concrete(size, self.sizes) for size in getattr(aval, "shape", ())])
-        dtype = getattr(aval, "dtype", None)
-        if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-            if str(dtype) != "key<fry>" or not _takes_keys(name):
-                raise NotInterpretable("a key")
-            return Type((*shape, 2), np.dtype(np.uint32))
-        if dtype is None or (dtype.kind not in _KINDS and dtype.name != "bfloat16"):
-            raise NotInterpretable("a dtype")
-        return Type(shape, np.dtype(dtype))
+    Raises:
+        NotInterpretable: no primitive, or not this one, is done on such values.
+    """
+    shape, dtype = getattr(aval, "shape", ()), getattr(aval, "dtype", None)
+    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        if str(dtype) != "key<fry>" or not _takes_keys(name):
+            raise NotInterpretable("a key")
+        return Type((*shape, 2), np.dtype(np.uint32))
+    if dtype is None or (dtype.kind not in _KINDS and dtype.name != "bfloat16"):
+        raise NotInterpretable("a dtype")
+    return Type(shape, np.dtype(dtype))

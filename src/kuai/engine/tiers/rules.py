@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kuai.engine.tiers.sizes import concrete
+
 __all__ = ["RULES", "Equation", "NotInterpretable", "Type", "in_float32", "rule"]
 
 RULES: dict = {}
@@ -29,6 +31,10 @@ class Type(NamedTuple):
 
     shape: tuple
     dtype: np.dtype
+
+    def with_numbers(self, sizes):
+        """The type with numbers for symbols."""
+        return Type(concrete(self.shape, sizes), self.dtype) if sizes else self
 
     @property
     def size(self) -> int:

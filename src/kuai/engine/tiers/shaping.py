@@ -73,6 +73,12 @@ def _rev(equation):
     return lambda x: np.flip(x, axes)
 
 
+@rule("dim_as_value")
+def _dim_as_value(equation):
+    value = np.array(equation.params["dim"], equation.outputs[0].dtype)
+    return lambda: value
+
+
 @rule("iota")
 def _iota(equation):
     if equation.inputs:

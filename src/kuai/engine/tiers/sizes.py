@@ -11,10 +11,9 @@ traced one by one.
 import functools
 import itertools
 
-import jax
 from jax import export
 
-__all__ = ["Pattern", "concrete", "opened"]
+__all__ = ["Pattern", "concrete", "has_symbols", "opened"]
 
 _MOST_SYMBOLS = 4
 _names = itertools.count()
@@ -89,11 +88,21 @@ def concrete(value, sizes):
         return {key: concrete(each, sizes) for key, each in value.items()}
     if not sizes:
         return value
-    if kind in (tuple, list):
-        return kind([concrete(each, sizes) for each in value])
-    if jax.export.is_symbolic_dim(value):
+    if isinstance(value, (tuple, list)):
+        made = [concrete(each, sizes) for each in value]
+        return kind(*made) if hasattr(value, "_fields") else kind(made)
+    if export.is_symbolic_dim(value):
         return _expression(str(value))(sizes)
     return value
+
+
+def has_symbols(value) -> bool:
+    """Whether there is a symbol in a parameter of an equation."""
+    if type(value) is dict:
+        return any(map(has_symbols, value.values()))
+    if isinstance(value, (tuple, list)):
+        return any(map(has_symbols, value))
+    return export.is_symbolic_dim(value)
 
 
 def _floordiv(one, other):

@@ -194,7 +194,7 @@ class Tiered:
         slot.trace, sizes = family.find(shapes)
         if slot.trace is None:
             slot.trace, sizes = family.trace(self, shapes, values)
-        slot.plan = Plan(slot.trace.closed, sizes)
+        slot.plan = Plan(slot.trace.recipe, sizes)
         if slot.plan.cost > _TOO_LONG:
             slot.plan = None
             return

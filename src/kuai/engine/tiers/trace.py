@@ -2,7 +2,7 @@
 
 import jax
 
-from kuai.engine.tiers.rules import Type
+from kuai.engine.tiers.plan import Recipe
 
 __all__ = ["Trace"]
 
@@ -10,10 +10,13 @@ __all__ = ["Trace"]
 class Trace:
     """A traced function.
 
+    Raises:
+        NotInterpretable: it has to be compiled.
+
     Attributes:
         closed: the jaxpr; its results are in one row.
         tree: how they are nested.
-        inputs: the types of what goes in.
+        recipe: what plans are made of.
         pattern: the shapes with symbols (see `sizes`), or None.
     """
 
@@ -30,4 +33,4 @@ class Trace:
         with plainly():
             self.closed = jax.make_jaxpr(flat)(*examples)
         self.tree = trees[-1]
-        self.inputs = [Type(v.aval.shape, v.aval.dtype) for v in self.closed.jaxpr.invars]
+        self.recipe = Recipe(self.closed)
