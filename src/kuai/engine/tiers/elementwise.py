@@ -264,10 +264,13 @@ def _saturating(target):
 
 @rule("bitcast_convert_type")
 def _bitcast_convert_type(equation):
-    source, target = equation.inputs[0], equation.outputs[0]
-    if source.shape != target.shape or source.dtype.kind == "b" or target.dtype.kind == "b":
+    source, (shape, kind) = equation.inputs[0], equation.outputs[0]
+    if source.dtype.kind == "b" or kind.kind == "b":
         raise NotInterpretable
-    return lambda x: np.ascontiguousarray(x).reshape(source.shape).view(target.dtype)
+    # parts of one element, the lowest first, are along a last dimension
+    parts = (*source.shape, 1) if source.dtype.itemsize > kind.itemsize else source.shape
+    parts = parts or (1,)
+    return lambda x: np.ascontiguousarray(x).reshape(parts).view(kind).reshape(shape)
 
 
 @rule("reduce_precision")

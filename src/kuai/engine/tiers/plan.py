@@ -20,6 +20,7 @@ from kuai.engine.tiers.sizes import concrete, has_symbols
 __all__ = ["Plan", "Recipe"]
 
 _OF_KEYS = frozenset(("slice", "squeeze", "reshape"))
+_ROWS = frozenset(("cond", "scan", "split", "unstack"))  # whose rules always give tuples
 _KINDS = frozenset("biuf")
 
 
@@ -99,7 +100,7 @@ class Recipe:
         outputs = [type_of(v.aval, name) for v in equation.outvars]
         arguments = [self._slot(v) for v in equation.invars]
         results = [self._new_slot(v) for v in equation.outvars]
-        results = results if equation.primitive.multiple_results else results[0]
+        results = results if len(results) != 1 else results[0]
         step = _Step(name, dict(equation.params), inputs, outputs, arguments, results)
         self.steps.append(step)
 
@@ -131,10 +132,22 @@ class _Step:
         equation = Equation(self.name, concrete(self.params, sizes), inputs, outputs, lower)
         function = RULES[self.name](equation)
         times = self.params.get("length", 1) if self.name == "scan" else 1
+        if type(self.results) is int and self.name in _ROWS:
+            function = _only(function)
         made = function, cost_of(equation) + times * sum(costs)
         if self.fixed:
             self.made = made
         return made
+
+
+def _only(function):
+    """The function, with the only result out of its tuple if it gives one."""
+
+    def only(*arrays):
+        made = function(*arrays)
+        return made[0] if type(made) is tuple else made
+
+    return only
 
 
 class Plan:

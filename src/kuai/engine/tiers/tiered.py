@@ -12,7 +12,8 @@ chosen by a mask. So a function of arrays is run in one of three ways.
    takes long to interpret, is not known to the interpreter, or lies on an accelerator is compiled
    the first time.
 3. *Directly.* When for a while all calls have been of compiled shapes, nobody looks at shapes any
-   more: calls go to JAX at once. A new shape is then noticed when JAX wants to trace it.
+   more: calls go to JAX at once. A new shape is then noticed when JAX wants to trace it, which is
+   slow, so it happens once: from then on shapes are looked at for good.
 
 Invariants
 * Which way is taken depends on nothing but the calls made before, never on time or on another
@@ -65,10 +66,11 @@ class Cold(Exception):
 class _Slot:
     """What is known of one set of shapes."""
 
-    __slots__ = ("allowed", "calls", "compiled", "known", "layout", "plan", "trace")
+    __slots__ = ("allowed", "calls", "compiled", "jitted", "known", "layout", "plan", "trace")
 
-    def __init__(self):
+    def __init__(self, jitted):
         self.calls, self.allowed, self.compiled, self.known = 0, 0, False, False
+        self.jitted = jitted
         self.plan = self.trace = self.layout = None
 
 
@@ -87,25 +89,31 @@ class Tiered:
         self.function, self.plainly = function, plainly
         self._sealed = False
 
+        self.keep_unused = keep_unused
+        self.jitted = self._new_jitted()
+        self.slots, self.families = collections.OrderedDict(), {}
+        self.streak, self.mixed = 0, False
+        self.run = self._keyed if enabled else self.jitted
+
+    def __call__(self, *values):
+        return self._keyed(*values) if enabled else self.jitted(*values)
+
+    def _new_jitted(self):
+        function = self.function
+
         def traced(*values):
             if self._sealed:
                 raise Cold
             return function(*values)
 
         traced.__name__ = traced.__qualname__ = function.__name__
-        self.jitted = jax.jit(traced, keep_unused=keep_unused)
-        self.slots, self.families = collections.OrderedDict(), {}
-        self.streak, self.wanted = 0, _STEADY
-        self.run = self._keyed if enabled else self.jitted
+        return jax.jit(traced, keep_unused=self.keep_unused)
 
-    def __call__(self, *values):
-        return self._keyed(*values) if enabled else self.jitted(*values)
-
-    def compiled(self, *values):
-        """The compiled function, or, for traced values, a part of what they are traced for."""
+    def compiled(self, values, jitted=None):
+        """Call the compiled function; for traced values it becomes a part of their program."""
         sealed, self._sealed = self._sealed, False
         try:
-            return self.jitted(*values)
+            return (jitted or self.jitted)(*values)
         finally:
             self._sealed = sealed
 
@@ -114,13 +122,13 @@ class Tiered:
     def _keyed(self, *values):
         key = _key(values)
         if key is None:
-            return self.compiled(*values)
+            return self.compiled(values)
         slot = self.slots.get(key)
         if slot is None:
             slot = self._new_slot(key, values)
         if slot.compiled:
             self._note_compiled()
-            return self.compiled(*values)
+            return self.compiled(values, slot.jitted)
         self.streak = 0
         slot.calls += 1
         if slot.plan is None or slot.calls > slot.allowed or placement(values) is None:
@@ -130,7 +138,7 @@ class Tiered:
     def _interpret(self, slot, values):
         for value in values:
             if type(value) is int and not -_LARGEST <= value < _LARGEST:
-                return self.compiled(*values)  # JAX says what is wrong with it
+                return self.compiled(values)  # JAX says what is wrong with it
         try:
             made = slot.plan.run(values)
         except NotInterpretable:  # a rule that was not exact after all: never again here
@@ -139,7 +147,7 @@ class Tiered:
         return self.finish(slot, made, placement(values))
 
     def _compile(self, slot, values):
-        made = self.compiled(*values)
+        made = self.compiled(values, slot.jitted)
         slot.compiled = True
         if not slot.known:
             slot.known = True
@@ -148,18 +156,23 @@ class Tiered:
 
     def _note_compiled(self):
         self.streak += 1
-        if self.streak >= self.wanted:
+        if self.streak >= _STEADY and not self.mixed:
             self._sealed, self.run = True, self.jitted
             _direct.add(self)
 
-    def reopen(self, wanted=_STEADY):
+    def reopen(self):
         """Look at shapes again."""
-        self._sealed, self.run, self.streak, self.wanted = False, self._keyed, 0, wanted
+        if not enabled:
+            return
+        self._sealed, self.run, self.streak = False, self._keyed, 0
         _direct.discard(self)
 
     def forget(self):
         """Forget all programs."""
         self.reopen()
+        self.mixed = False
+        for slot in self.slots.values():
+            slot.jitted.clear_cache()
         self.slots.clear()
         self.jitted.clear_cache()
 
@@ -167,9 +180,12 @@ class Tiered:
 
     def _new_slot(self, key, values):
         _all.add(self)
+        jitted = self.jitted
         if self._sealed:
-            self.reopen(min(2 * self.wanted, 1 << 20))
-        slot = self.slots[key] = _Slot()
+            # for arguments at which tracing has failed, JAX never takes its short way again
+            jitted, self.mixed = self._new_jitted(), True
+            self.reopen()
+        slot = self.slots[key] = _Slot(jitted)
         if len(self.slots) > _MOST_SLOTS:
             self._drop_oldest()
         if placement(values) is None:
