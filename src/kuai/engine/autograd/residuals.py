@@ -17,7 +17,7 @@ from kuai.engine.tensor.placeholder import known
 from kuai.engine.tiers.plan import Plan
 from kuai.engine.tiers.rules import NotInterpretable
 from kuai.engine.tiers.tiered import Tiered, placement, put
-from kuai.engine.tiers.trace import Trace
+from kuai.engine.tiers.traced import Trace
 
 __all__ = [
     "ForwardCall", "Layout", "OpenLayout", "Residuals", "RowCall", "TieredForward", "as_tuple",

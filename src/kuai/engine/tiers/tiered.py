@@ -32,17 +32,17 @@ provably independent, and a program still has to be compiled once for each size 
 
 import collections
 import contextlib
-import os
 import weakref
 
 import jax
 import numpy as np
 
+from kuai.engine import settings
 from kuai.engine.tiers import store
 from kuai.engine.tiers.plan import Plan
 from kuai.engine.tiers.rules import NotInterpretable
 from kuai.engine.tiers.sizes import opened
-from kuai.engine.tiers.trace import Trace
+from kuai.engine.tiers.traced import Trace
 
 __all__ = ["Cold", "Tiered", "placement", "put", "start_anew"]
 
@@ -56,7 +56,7 @@ _STEADY = 64  # calls
 _LARGEST = 2**63  # integers from here on do not fit into 64 bits
 _SIMPLE = frozenset((int, float, bool, complex))
 
-enabled = os.environ.get("KUAI_TIERS", "1") != "0"
+enabled = settings.tiers_enabled()
 
 
 class Cold(Exception):
