@@ -123,7 +123,7 @@ class OpenLayout:
     def _plan(self, given):
         try:
             return backward_plan(self.layout, given, self.sizes)
-        except Exception:  # computed from the inputs, and what is wrong is said there
+        except Exception:  # noqa: BLE001 - computed from the inputs, what is wrong is said there
             return None
 
 
@@ -234,5 +234,3 @@ def named(function, name):
 
 def as_tuple(results):
     return results if isinstance(results, tuple) else (results,)
-
-

@@ -9,7 +9,6 @@ implementation.
 """
 
 import jax
-import jax.numpy as jnp
 
 from kuai.engine.autograd.residuals import (
     ForwardCall,
@@ -18,7 +17,6 @@ from kuai.engine.autograd.residuals import (
     Residuals,
     RowCall,
     TieredForward,
-    as_tuple,
     gradients,
     named,
     spread,
@@ -35,6 +33,7 @@ from kuai.errors import LeakedTensorError, drop_jax_note
 
 __all__ = ["Operation", "run"]
 
+_MOST_ENTRIES = 4096  # sets of constants of one operation, such as the ends of slices
 _INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are bfloat16 and float8
 
 
@@ -131,6 +130,8 @@ def run(operation, key, make_function, values):
     entry = operation.entries.get(full_key)
     if entry is None:
         entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
+        if len(operation.entries) >= _MOST_ENTRIES:
+            operation.entries.pop(next(iter(operation.entries)), None)
         operation.entries[full_key] = entry
     try:
         if state.recorder is not None and capture is None:

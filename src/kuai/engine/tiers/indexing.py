@@ -7,8 +7,8 @@ where its window begins and its place in the window.
 
 import numpy as np
 
-from kuai.engine.tiers.rules import NotInterpretable, is_half, rule
 from kuai.engine.tiers.reducing import extreme
+from kuai.engine.tiers.rules import NotInterpretable, is_half, rule
 
 __all__ = []
 
@@ -87,7 +87,9 @@ def _filling(given, kind):
         return np.array(given).astype(kind)[()]
     if kind.kind in "fV":
         return np.array(np.nan).astype(kind)[()]
-    return kind.type(True) if kind == np.bool_ else extreme("max" if kind.kind == "i" else "min", kind)
+    return (
+        kind.type(True) if kind == np.bool_ else extreme("max" if kind.kind == "i" else "min", kind)
+    )
 
 
 _SCATTERS = {

@@ -1,4 +1,8 @@
-"""The bounded store of compiled programs: functions that were compiled, the least used forgotten."""
+"""The bounded store of compiled programs.
+
+It knows functions and how many programs each has. Where there are too many, those functions forget
+theirs that have not got a new one for longest.
+"""
 
 import collections
 import weakref
@@ -10,7 +14,7 @@ _kept: collections.OrderedDict[int, tuple] = collections.OrderedDict()
 
 
 def used(tiered) -> None:
-    """Note that a function has one more program, and have others forget theirs if there are many."""
+    """Note that a function has one more program, and have others forget theirs."""
     key = id(tiered)
     known = _kept.pop(key, None)
     count = 1 if known is None else known[1] + 1

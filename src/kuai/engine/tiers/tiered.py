@@ -1,12 +1,12 @@
 """Functions in tiers: what is used once is interpreted, what is used again and again is compiled.
 
 Compiling an operation takes as long as running it ten thousand times, and most shapes of most
-programs come once or twice: another batch size, one token more, another number of elements that are
-chosen by a mask. So a function of arrays is run in one of three ways.
+programs come once or twice: another batch size, one token more, another number of elements that a
+mask chooses. So a function of arrays is run in one of three ways.
 
-1. *Interpreted.* It is traced, and its equations are run one by one by NumPy (see `plan`). The first
-   time, it is traced for the shapes at hand. When another set of shapes comes it is traced once
-   more with symbols for the sizes that differ (see `sizes`), and that trace serves all of them.
+1. *Interpreted.* It is traced, and its equations are run one by one by NumPy (see `plan`). At first
+   it is traced for the shapes at hand. When another set of shapes comes it is traced once more with
+   symbols for the sizes that differ (see `sizes`), and that trace serves all of them.
 2. *Compiled*, when the same shapes have come `_ENOUGH` times (where many different shapes come,
    `_PLENTY` times), or so often that interpreting has taken about as long as compiling would. What
    takes long to interpret, is not known to the interpreter, or lies on an accelerator is compiled
@@ -19,7 +19,7 @@ Invariants
 * Which way is taken depends on nothing but the calls made before, never on time or on another
   thread: a program does the same whenever it is run. As the ways differ in the last bits,
   `start_anew` (from `kuai.manual_seed`) has all shapes begin at the first way again, so that two
-  runs from one seed in one process are equal to the bit. Programs are kept, nothing is compiled anew.
+  runs from one seed in one process are equal to the bit. Programs are kept for that.
 * The interpreter is exact or does not take part: a primitive, a dtype or a parameter that it does
   not know means compiling. Errors come from the compiled way, which then traces and raises.
 * Results of interpreting are copies that share memory with nothing.
@@ -192,7 +192,7 @@ class Tiered:
             return slot
         try:
             self._plan(slot, values)
-        except Exception:  # whatever is wrong with it, the compiled way says it, or gets it done
+        except Exception:  # noqa: BLE001 - the compiled way says what is wrong, or does it
             slot.plan = slot.trace = None
         return slot
 
@@ -264,7 +264,7 @@ class _Family:
                 made.pattern = pattern
                 sizes = pattern.match(shapes)
                 tiered.check(made, sizes)
-            except Exception:  # JAX cannot tell something about sizes, in one of many ways
+            except Exception:  # noqa: BLE001 - JAX has many ways to say it cannot tell
                 self.refused += 1
             else:
                 if len(self.traces) >= _MOST_TRACES:
