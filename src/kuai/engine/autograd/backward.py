@@ -7,6 +7,7 @@ Gradients are tensors; with `create_graph` the backward operations are recorded 
 
 import contextlib
 import heapq
+import math
 import warnings
 
 import jax.numpy as jnp
@@ -175,7 +176,7 @@ def _first_gradients(roots, given):
             )
         shape = views.outline(root).shape
         if gradient is None:
-            if root.shape.numel() != 1:
+            if math.prod(shape) != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             gradient = _filled_like(root, 1)
         elif gradient.shape != shape:
@@ -230,16 +231,40 @@ class _Walk:
         self.wanted = wanted
         self.found = {} if wanted is None else {edge: None for edge in wanted}
         self.leads_to_wanted = None if wanted is None else _leads_to(wanted, since)
+        self.visits = None  # where they are noted, to know this pass the next time
 
     def run(self, roots, gradients):
+        if self._may_be_known(roots):
+            edge, array = edge_of(roots[0]), views.held(gradients[0])
+            known = modes.state.recorder.known_pass(edge, array)
+            if known is not None:
+                self._follow(*known)
+                return None
+            self.visits = modes.state.recorder.visits(edge, array)
         for root, gradient in zip(roots, gradients, strict=True):
             self.send(edge_of(root), gradient)
         while self.queue:
             node = heapq.heappop(self.queue)[1]
             self.visit(node, self.arriving.pop(node))
+        if self.visits is not None:
+            self.visits.learn()
         if self.wanted is not None:
             return [self.found[edge] for edge in self.wanted]
         return None
+
+    def _may_be_known(self, roots) -> bool:
+        state = modes.state
+        recorded = state.recorder is not None and state.capture is None and state.block is None
+        return recorded and self.wanted is None and not self.create_graph and len(roots) == 1
+
+    def _follow(self, nodes, gradients):
+        """What is left to do where the steps of a pass were known."""
+        inner = len(nodes) - len(gradients)
+        for node, array in zip(nodes[inner:], gradients, strict=True):
+            set_grad(node.variable, wrap(array))
+        if not self.retain_graph:
+            for node in nodes[:inner]:
+                node.release()
 
     def send(self, edge, gradient):
         """Have a gradient arrive at an edge's node."""
@@ -252,8 +277,12 @@ class _Walk:
             gathered[output] = gradient
         else:
             gathered[output] = add_gradients(gathered[output], gradient)
+            if self.visits is not None:
+                self.visits.sums += 1
 
     def visit(self, node, gathered):
+        if self.visits is not None and not self.visits.note(node, gathered):
+            self.visits = None
         if node.output_hooks is not None and (
             self.outside_hooks or not self._is_wanted(node, gathered)
         ):

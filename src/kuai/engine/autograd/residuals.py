@@ -47,8 +47,8 @@ class Layout:
     """
 
     __slots__ = (
-        "backward", "compiled", "name", "outputs", "second", "single", "sources", "tree", "types",
-        "__weakref__",
+        "backward", "compiled", "name", "outputs", "returned", "second", "single", "sources",
+        "tree", "types", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name, tree, types, sources, results, compiled):
@@ -56,6 +56,7 @@ class Layout:
         self.sources = (
             sources  # per leaf: the number of an input, or -1 for one the program returned
         )
+        self.returned = min(sources, default=0) < 0  # whether the program returned any
         self.single = not isinstance(results, tuple)
         self.outputs = tuple((r.shape, r.dtype) for r in as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
@@ -96,12 +97,14 @@ class OpenLayout:
     the inputs, whose number and shapes are those of the forward program.
     """
 
-    __slots__ = ("calls", "layout", "outputs", "plans", "second", "single", "sizes", "sources")
+    __slots__ = (
+        "calls", "layout", "outputs", "plans", "returned", "second", "single", "sizes", "sources",
+    )  # fmt: skip
 
     def __init__(self, layout, sizes, outputs):
         self.layout, self.sizes = layout, sizes
         self.outputs = tuple((each.shape, each.dtype) for each in outputs)
-        self.single, self.sources = layout.single, layout.sources
+        self.single, self.sources, self.returned = layout.single, layout.sources, layout.returned
         self.second, self.calls = {}, {}
         self.plans = {}  # by which cotangents are given; None where it cannot be interpreted
 

@@ -21,7 +21,7 @@ from kuai.engine.autograd.residuals import (
     named,
     spread,
 )
-from kuai.engine.autograd.tape import Node, edge_of, freed_error
+from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import in_tiers, plainly
 from kuai.engine.tensor.placeholder import Placeholder, resolved
@@ -185,10 +185,16 @@ def _recorded(recorder, operation, entry, arrays, edges):
 
 
 def _make_node(operation, entry, residuals, arrays, edges):
-    returned = iter(residuals.leaves)
-    residuals.leaves = [next(returned) if i < 0 else arrays[i] for i in residuals.layout.sources]
+    layout, leaves = residuals.layout, residuals.leaves
+    if layout.returned:
+        returned = iter(leaves)
+        leaves = [next(returned) if i < 0 else arrays[i] for i in layout.sources]
+    else:
+        leaves = [arrays[i] for i in layout.sources]
+    residuals.leaves = leaves
     name = operation.grad_name
-    name = name(*arrays) if callable(name) else name
+    if type(name) is not str:
+        name = name(*arrays)
     return OpNode(name, tuple(edges), entry, residuals, arrays)
 
 
@@ -225,7 +231,8 @@ class OpNode(Node):
     """
 
     def __init__(self, name, edges, entry, residuals, arrays):
-        super().__init__(name, edges)
+        # as `Node.__init__`; one is made for each operation
+        self._name, self.edges, self.sequence = name, edges, next(counter)
         self.entry = entry
         self.residuals = residuals
         kept = residuals.leaves or type(residuals.layout) is OpenLayout

@@ -16,6 +16,7 @@ import threading
 import types
 
 from kuai.engine import settings
+from kuai.engine.compile import replays as replaying
 from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
 from kuai.engine.compile.recorder import Recorder, is_recordable
@@ -27,6 +28,8 @@ from kuai.engine.tensor import modes
 __all__ = ["Compiled", "compile", "fused"]
 
 _LONGEST_WAIT = 30  # seconds
+_FEWEST = 4  # operations of a beginning that is worth a program of its own
+_TRIES = 64  # calls in which it has to be replayed
 
 
 def compile(
@@ -83,13 +86,14 @@ def compile(
 class Compiled:
     """A compiled function: call it as the function it was made of."""
 
-    def __init__(self, function, fullgraph: bool = False):
+    def __init__(self, function, fullgraph: bool = False, splits: bool = True):
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
         self.records = Records(name)
-        self.replays = Replays(function, self.records.roots)
+        self.replays = Replays(function, self.records.roots, splits and not fullgraph)
+        self.parts: Parts | None = None
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -112,6 +116,9 @@ class Compiled:
                 self.lock.release()
 
     def _recorded(self, args, kwargs):
+        parts = self._parts()
+        if parts is not None:
+            return parts(args, kwargs)
         candidate = self.replays.candidate(args, kwargs)
         if candidate is None:
             with Recorder(self.records, self.fullgraph):
@@ -121,10 +128,24 @@ class Compiled:
             candidate.result = self.function(*args, **kwargs)
         return candidate.result
 
+    def _parts(self) -> "Parts | None":
+        """The function in two, if only its beginning can be replayed, and that is worth it."""
+        split = self.replays.split
+        if split is None or self.records.undoes:
+            return None
+        if self.parts is None:
+            self.parts = Parts(split)
+        if split.fits() and self.parts.are_worth_it():
+            return self.parts
+        self.parts = None
+        self.replays.join()
+        return None
+
     @property
     def programs(self) -> list:
         """The programs that have been made, see `explain`."""
-        return self.records.programs
+        inner = () if self.parts is None else (self.parts.beginning, self.parts.rest)
+        return [*self.records.programs, *[p for part in inner for p in part.programs]]
 
     def explain(self) -> Explanation:
         """What a call consists of: programs, what ended them, what they cost.
@@ -137,6 +158,32 @@ class Compiled:
             ['float32[3]']
         """
         return Explanation(self)
+
+
+class Parts:
+    """A function in two: the beginning, which is replayed, and the rest, which runs each time.
+
+    Attributes:
+        calls: how often the function was called.
+    """
+
+    def __init__(self, split):
+        self.split, self.calls = split, 0
+        self.beginning = Compiled(split.beginning, splits=False)
+        self.rest = Compiled(split.rest, splits=False)
+
+    def __call__(self, args, kwargs):
+        self.calls += 1
+        values = self.beginning(*args, **kwargs)
+        return self.rest(*args, **kwargs, **self.split.keywords(values))
+
+    def are_worth_it(self) -> bool:
+        """Whether the beginning is replayed, and much enough for a program of its own."""
+        replays = self.beginning.replays
+        found = [replay.program.operations for replay in list(replays.known.values())]
+        if found and min(found) < _FEWEST and not replaying.at_once:
+            return False
+        return self.calls < _TRIES or replays.calls > self.calls // _TRIES
 
 
 # Without a decorator ------------------------------------------------------------------------------

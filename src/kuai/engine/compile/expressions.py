@@ -320,14 +320,31 @@ class Expressions:
     def _value_Call(self, node):
         function = self.value(node.func)
         arguments = self._row(node.args)
-        if any(each.arg is None for each in node.keywords):
-            raise Refused("arguments in a dict")
-        keywords = {each.arg: self.value(each.value) for each in node.keywords}
+        keywords = self._keywords(node.keywords)
         if isinstance(function, Bound):
             return self._call_method(function, arguments, keywords)
         if not isinstance(function, Known):
             raise Refused(f"a call of {text_of_value(function)}")
         return self._call(function.value, arguments, keywords)
+
+    def _keywords(self, nodes):
+        """Arguments by keyword, among which may be `**expression`."""
+        found = {}
+        for node in nodes:
+            given = {node.arg: self.value(node.value)} if node.arg else self._dict_of(node.value)
+            if not found.keys().isdisjoint(given) or not all(type(n) is str for n in given):
+                raise Refused("arguments in a dict that do not fit")
+            found |= given
+        return found
+
+    def _dict_of(self, node):
+        """The entries of an expression that is a dict."""
+        value = self.value(node)
+        if isinstance(value, Known) and is_dict(value.value):
+            value = self._dict(value.value)
+        if not isinstance(value, Items) or value.kind is not dict:
+            raise Refused(f"{text_of_value(value)} as arguments by keyword")
+        return value.values
 
     def _call(self, function, arguments, keywords):
         if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):

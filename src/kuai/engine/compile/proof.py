@@ -24,7 +24,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.expressions import Expressions
-from kuai.engine.compile.knowledge import Refused, complete
+from kuai.engine.compile.knowledge import Refused, complete, is_pure
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.watch import Watch
 from kuai.engine.tensor import Tensor, modes
@@ -48,6 +48,7 @@ class Prover:
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
         self.reads = 0  # numbers that are read from tensors
+        self.reached = None  # the outermost function's tree, and the number of a statement
 
     def prove(self, function, arguments, keywords):
         """Prove that calls with such arguments do the same again as long as the watch holds.
@@ -170,8 +171,10 @@ class _Frame(Expressions):
 
     def run(self, statements) -> None:
         """Go through statements."""
-        for statement in statements:
+        for number, statement in enumerate(statements):
             self._note_line(statement)
+            if self.depth == 0 and statements is self.tree.body:
+                self.prover.reached = self.tree, number
             handler = getattr(self, f"_run_{type(statement).__name__}", None)
             if handler is None or self.prover.left < 0:
                 raise Refused(f"a statement ({type(statement).__name__.lower()})")
@@ -269,7 +272,7 @@ def _only_raises(statement) -> bool:
     return not statement.orelse and all(isinstance(s, ast.Raise) for s in statement.body)
 
 
-def abstract(value):
+def abstract(value, watch):
     """What the prover knows of an argument.
 
     Raises:
@@ -278,9 +281,12 @@ def abstract(value):
     if type(value) is Tensor:
         return TENSOR
     if type(value) in (tuple, list):
-        return Items(type(value), list(map(abstract, value)))
+        return Items(type(value), [abstract(each, watch) for each in value])
     if type(value) is dict and all(map(is_plain, value)):
-        return Items(dict, {key: abstract(each) for key, each in value.items()})
-    if is_plain(value):
+        return Items(dict, {key: abstract(each, watch) for key, each in value.items()})
+    if is_plain(value) or is_pure(value):
         return Known(value)
-    raise Refused(f"an argument that is {text_of_value(value)}")
+    if isinstance(value, (Tensor, types.FunctionType, types.MethodType)):
+        raise Refused(f"an argument that is {text_of_value(value)}")
+    watch.argument(value)
+    return Known(value)

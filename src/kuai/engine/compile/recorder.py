@@ -14,6 +14,7 @@ import sys
 
 from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
+from kuai.engine.compile.passes import Visits
 from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
 from kuai.engine.compile.replay import Run
@@ -103,6 +104,24 @@ class Recorder:
             except Elsewhere:
                 return None
 
+    def known_pass(self, edge, gradient):
+        """The nodes below an edge and the gradients of the leaves, if that pass is known.
+
+        None if it is not: its nodes have to be visited.
+        """
+        with one_at_a_time:
+            record = self.current
+            for known in record.node.passes if self.ended is None else ():
+                if record.length + len(known.steps) <= _LONGEST:
+                    nodes = known.nodes(record, edge, gradient)
+                    if nodes is not None:
+                        return nodes, known.write(record, gradient)
+        return None
+
+    def visits(self, edge, gradient):
+        """What notes the visits of a backward pass, so that it is known the next time, or None."""
+        return Visits.of(self.current, edge, gradient)
+
     def replace_grad(self, tensor, gradient) -> None:
         """Note that a tensor gets another gradient, or None."""
         before = tensor._grad
@@ -163,6 +182,7 @@ class Recorder:
         if self._is_new(node):
             found = run_step_by_step(record.steps, inputs, [p.index for p in alive])
         else:
+            self.names_blocks = False  # these steps have their names; asking for them takes long
             program, is_new = program_for(self.records.name, record, alive)
             if is_new:
                 self.new_programs += 1

@@ -58,11 +58,12 @@ class Node:
         last: the key and the child that were taken last.
         numbers: the positions of arguments that are numbers and inputs.
         loose: positions in keys at which numbers have changed.
+        passes: the backward passes that have begun here (see `passes`).
     """
 
     __slots__ = (
         "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "parent",
-        "programs", "scope", "structure", "types", "visits", "__weakref__",
+        "passes", "programs", "scope", "structure", "types", "visits", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, parent, key, call, arguments, numbers, first, types, structure, scope):
@@ -72,10 +73,11 @@ class Node:
         self.arguments, self.numbers = arguments, numbers
         self.first, self.types, self.structure, self.scope = first, types, structure, scope
         self.children, self.last, self.loose = {}, (None, None), ()
-        self.programs, self.visits = {}, 0
+        self.programs, self.passes, self.visits = {}, (), 0
 
     def prune(self) -> None:
         """Take away this node and those before it, as far as nothing is kept in them."""
+        self._forget_passes()
         node = self
         while node.parent is not None and not node.children and not node.programs:
             parent = node.parent()
@@ -84,6 +86,13 @@ class Node:
             parent.children.pop(node.key, None)
             parent.last = (None, None)
             node = parent
+
+    def _forget_passes(self) -> None:
+        """Forget the passes that may lead to nodes which are taken away."""
+        node = self
+        while node is not None:
+            node.passes = ()
+            node = None if node.parent is None else node.parent()
 
 
 def new_root() -> Node:

@@ -8,7 +8,8 @@ A rule is called once for each equation of a plan and returns a function of NumP
 `equation` knows the parameters and the types of what comes in and what goes out, all with concrete
 sizes. The function returns one array, or a tuple if the primitive has several results. Results have
 exactly the dtypes and shapes of the equation's outputs; they may share memory with the inputs,
-which nobody writes into. A rule raises `NotInterpretable` for what it does not do exactly as XLA does.
+which nobody writes into. A rule raises `NotInterpretable` for what it does not do exactly as XLA
+does.
 """
 
 from typing import Any, NamedTuple
