@@ -4,7 +4,7 @@ In all of them something in the function keeps it from being replayed, so its ba
 recorded each time: a list that grows, a counter.
 """
 
-import threading
+import concurrent.futures
 
 from tests.stories.storykit import attempt, batch, everything, linear, mlp, numbers, story
 
@@ -390,10 +390,7 @@ def other_thread_has_its_own_gradients(t, compiled):
     for number in range(6):
         net.zero_grad()
         if number % 2:
-            found = []
-            thread = threading.Thread(target=lambda: found.append(step(*batch(t))))
-            thread.start()
-            thread.join()
-            yield found[0], everything(net)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                yield pool.submit(step, *batch(t)).result(), everything(net)
         else:
             yield step(*batch(t)), everything(net)

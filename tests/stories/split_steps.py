@@ -1,4 +1,4 @@
-"""Steps of which only the beginning can be proven, and what stands around the line where it ends."""
+"""Steps of which only the beginning can be proven, and what stands around the line it ends at."""
 
 import collections
 
@@ -295,3 +295,75 @@ def hands_an_argument_back(t, compiled):
         given = (one, one) if number in (2, 3, 6) else (other, one)
         y, double, x = step(*given)
         yield double, x is given[0], y is given[1]
+
+
+@story
+def autocast_by_a_device(t, compiled):
+    (net, opt), device = parts(t), t.device("cpu")
+    options = {"dtype": t.bfloat16, "enabled": True}
+
+    @compiled
+    def step(x, y):
+        opt.zero_grad()
+        with t.autocast(device_type=device.type, **options):
+            out = net(x)
+        loss = t.nn.functional.mse_loss(out.float(), y)
+        loss.backward()
+        opt.step()
+        return out.dtype, x.dim() == 2 < x.shape[0]
+
+    for number in range(10):
+        if number == 4:
+            options["enabled"] = False
+        if number == 7:
+            options = {"dtype": t.float16, "enabled": True}
+        yield step(*batch(t)), [p.grad is None for p in net.parameters()]
+
+
+@story
+def kinds_are_asked_for(t, compiled):
+    nn, net = t.nn, mlp(t)
+    seen: dict = {}
+
+    class Odd(nn.Tanh):
+        @property
+        def __class__(self):
+            seen["asked"] = seen.get("asked", 0) + 1
+            return nn.ReLU
+
+    layers = [net[0], net[1], net[2]]
+
+    @compiled
+    def step(x):
+        for layer in layers:
+            x = layer(x)
+            if isinstance(layer, (nn.Linear, nn.ReLU)) and isinstance(x, t.Tensor):
+                x = x * 2
+        return x
+
+    for number in range(10):
+        if number == 4:
+            layers[1] = nn.ReLU()
+        if number == 6:
+            layers[1] = Odd()
+        if number == 8:
+            layers[1].__class__  # noqa: B018
+            layers.pop()
+        yield step(numbers(t, 4, 3)), "asked" in seen
+
+
+@story
+def gradients_on_and_off(t, compiled):
+    net, options = mlp(t), {"on": True}
+
+    @compiled
+    def step(x):
+        with t.set_grad_enabled(options["on"]):
+            out = net(x)
+        with t.no_grad():
+            total = out.sum()
+        return total
+
+    for number in range(10):
+        options["on"] = number not in (4, 5, 8)
+        yield step(numbers(t, 4, 3))

@@ -174,8 +174,8 @@ class Parts:
 
     def __call__(self, args, kwargs):
         self.calls += 1
-        values = self.beginning(*args, **kwargs)
-        return self.rest(*args, **kwargs, **self.split.keywords(values))
+        handed_on = self.split.keywords(self.beginning(*args, **kwargs))
+        return self.rest(*args, **kwargs, **handed_on)
 
     def are_worth_it(self) -> bool:
         """Whether the beginning is replayed, and much enough for a program of its own."""

@@ -27,6 +27,7 @@ from kuai.engine.compile.expressions import Expressions
 from kuai.engine.compile.knowledge import Refused, complete, is_pure
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.watch import Watch
+from kuai.engine.op.autocast import autocast
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.overriding import overrides
 
@@ -36,7 +37,7 @@ _DEEPEST = 40  # calls
 _LONGEST = 20_000  # statements
 _GENERATORS = 0x20 | 0x80 | 0x200  # flags of generators, coroutines and both
 _HOOKS = ("hooks", "pre_hooks", "output_hooks", "post_accumulate")
-_MODES = (modes.no_grad, modes.enable_grad)
+_MODES = (modes.no_grad, modes.enable_grad, modes.set_grad_enabled)
 
 
 class Prover:
@@ -239,10 +240,15 @@ class _Frame(Expressions):
 
     def _is_mode(self, node) -> bool:
         """Whether an expression makes one of the context managers that are known."""
-        if not isinstance(node, ast.Call) or node.keywords or node.args:
+        made = self.value(node.func) if isinstance(node, ast.Call) else None
+        if not isinstance(made, Known):
             return False
-        made = self.value(node.func)
-        return isinstance(made, Known) and any(made.value is mode for mode in _MODES)
+        row = [self.plain(each) for each in self._row(node.args)]
+        named = {name: self.plain(each) for name, each in self._keywords(node.keywords).items()}
+        if made.value is autocast:  # without a dtype, what is set elsewhere decides
+            return len(row) > 1 or named.get("dtype") is not None
+        wanted = 1 if made.value is modes.set_grad_enabled else 0
+        return len(row) + len(named) == wanted and any(made.value is mode for mode in _MODES)
 
     # Assignments ----------------------------------------------------------------------------------
 

@@ -34,7 +34,8 @@ _STATEMENTS = (
 _SCOPES = (
     ast.DictComp, ast.GeneratorExp, ast.Lambda, ast.ListComp, ast.NamedExpr, ast.SetComp,
 )  # fmt: skip
-_SURE = (ast.Assign, ast.AugAssign)  # statements after which a variable has a value
+_SURE = (ast.Assign, ast.AnnAssign, ast.AugAssign)  # statements after which a variable has a value
+_HANDED_ON = "handed on"  # a variable with a name that no program can have
 _FUTURE = 0x1FE0000  # flags of `from __future__ import …` in a code object
 _VARIABLE = 0x04 | 0x08  # flags of `*args` and `**kwargs`
 
@@ -49,7 +50,7 @@ class Split:
 
     Attributes:
         beginning: takes what the function takes, and returns the values of `names` in a tuple.
-        rest: takes the same, and those values by keyword.
+        rest: takes the same, and those values by a keyword (see `keywords`).
 
     Raises:
         Refused: somebody would notice.
@@ -66,30 +67,26 @@ class Split:
         handed_on = ast.Tuple([ast.Name(name, ast.Load()) for name in self.names], ast.Load())
         body = [*tree.body[:count], ast.copy_location(ast.Return(handed_on), tree.body[count - 1])]
         self.beginning = self._made(tree, body, ())
-        arriving = [
-            statement
-            for name in self.names
-            for statement in (
-                ast.Assign([ast.Name(name, ast.Store())], ast.Name(_private(name), ast.Load())),
-                ast.Delete([ast.Name(_private(name), ast.Del())]),
-            )
-        ]
+        arriving = [ast.Assign([ast.Name(name, ast.Store())], _popped()) for name in self.names]
         for statement in arriving:
             ast.copy_location(statement, tree.body[count])
-        self.rest = self._made(tree, [*arriving, *tree.body[count:]], self.names)
+        self.rest = self._made(tree, [*arriving, *tree.body[count:]], (_HANDED_ON,))
 
     def fits(self) -> bool:
         """Whether the function still is what was split."""
         return all(map(operator.is_, _signs(self.plain), self.signs))
 
     def keywords(self, values) -> dict:
-        """What the beginning has returned, as keywords for the rest."""
-        return dict(zip(map(_private, self.names), values, strict=True))
+        """What the beginning has returned, as a keyword for the rest.
+
+        The rest empties the list, so that nobody else holds what its variables held.
+        """
+        return {_HANDED_ON: list(values[::-1])}
 
     def _made(self, tree, body, extra):
         """A function of the tree's arguments, and others by keyword, with another body."""
         function = self.plain
-        code = _compiled(function.__code__, tree, body, [_private(name) for name in extra])
+        code = _compiled(function.__code__, tree, body, extra)
         contents = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         closure = tuple(contents[name] for name in code.co_freevars)
         made = types.FunctionType(
@@ -105,9 +102,10 @@ def _signs(function):
     return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
-def _private(name):
-    """A name that no program can have, for what is handed on."""
-    return f"{name}'"
+def _popped():
+    """The expression that takes one value out of what was handed on."""
+    pop = ast.Attribute(ast.Name(_HANDED_ON, ast.Load()), "pop", ast.Load())
+    return ast.Call(pop, [], [])
 
 
 def _handed_on(code, beginning, rest):
@@ -129,7 +127,11 @@ def _handed_on(code, beginning, rest):
     if not unknown.isdisjoint(code.co_varnames):
         raise Refused("a variable that may have no value")
     wanted = stored & {n.id for n in then if isinstance(n, ast.Name)}
-    always = [each for each in _always_run(beginning) if isinstance(each, _SURE)]
+    always = [
+        each
+        for each in _always_run(beginning)
+        if isinstance(each, _SURE) and getattr(each, "value", None) is not None
+    ]
     sure = {n.id for n in _nodes(always) if _is_stored(n)}
     if not wanted <= sure | given:
         raise Refused("a variable that has a value on some ways only")
