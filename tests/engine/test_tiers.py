@@ -255,7 +255,8 @@ def test_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(found[number] == found[0] for number in range(4))
+    for number in range(4):
+        np.testing.assert_allclose(found[number], 1.0, 1e-5)
 
 
 def test_the_switch():

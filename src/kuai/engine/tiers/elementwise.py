@@ -85,34 +85,6 @@ def _erf(equation):
     return in_float32(_one_by_one(getattr(math, equation.name)), equation)
 
 
-_NEAR = (
-    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
-    -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
-)  # fmt: skip
-_FAR = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
-    -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
-)  # fmt: skip
-
-
-@rule("erf_inv")
-def _erf_inv(equation):
-    """Giles (2010), "Approximating the erfinv function", the single precision version, as XLA."""
-    if equation.inputs[0].dtype == np.float64:
-        raise NotInterpretable
-
-    def erf_inv(x):
-        w = -np.log1p(x * -x)
-        near = w < 5
-        w = np.where(near, w - np.float32(2.5), np.sqrt(w) - np.float32(3))
-        found = np.where(near, np.float32(_NEAR[0]), np.float32(_FAR[0]))
-        for one, other in zip(_NEAR[1:], _FAR[1:], strict=True):
-            found = np.where(near, np.float32(one), np.float32(other)) + found * w
-        return np.where(np.abs(x) == 1, x * np.float32(np.inf), found * x)
-
-    return in_float32(erf_inv, equation)
-
-
 # Powers, quotients, remainders --------------------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ Invariants
   thread: a program does the same whenever it is run. As the ways differ in the last bits,
   `start_anew` (from `kuai.manual_seed`) has all shapes begin at the first way again, so that two
   runs from one seed in one process are equal to the bit. Programs are kept for that.
+* Random numbers are the same in all ways, to the bit: bits, and what is made of them by exact
+  operations, are interpreted; normal numbers need `erf_inv`, which is left to XLA for that reason.
 * The interpreter is exact or does not take part: a primitive, a dtype or a parameter that it does
   not know means compiling. Errors come from the compiled way, which then traces and raises.
 * Results of interpreting are copies that share memory with nothing.
