@@ -65,7 +65,42 @@ def test_a_beginning_that_is_hardly_anything_stays_where_it_was():
 
     called(step, kuai.ones(3), times=80)
     assert step.parts is None and step.explain().begun == 0
-    assert step.explain().programs[-1].operations == 3
+    whole = step.explain().programs[0]
+    assert whole.operations == 3 and whole.calls > 60
+
+
+def test_no_other_program_where_the_record_ends_there_in_any_case():
+    (net, opt), losses = parts(), []
+
+    @kuai.compile
+    def step(x):
+        opt.zero_grad()
+        loss = net(x).square().mean()
+        loss.backward()
+        opt.step()
+        losses.append(loss.item())
+        return loss
+
+    called(step, kuai.ones(4, 3))
+    assert step.explain().begun > 20 and len(step.explain().programs) == 1
+
+
+def test_what_compiles_slowly_is_not_compiled_again(monkeypatch):
+    monkeypatch.setattr("kuai.engine.compile.parts._FAST", 0.0)
+    (net, opt), seen = parts(), []
+
+    @kuai.compile
+    def step(x):
+        opt.zero_grad()
+        out = net(x)
+        out.square().mean().backward()
+        opt.step()
+        seen.append(len(seen))
+        return (out > 0).sum()
+
+    called(step, kuai.ones(4, 3))
+    assert seen == list(range(30)) and step.parts is None
+    assert len(step.explain().programs) == 1 and step.explain().calls == 30
 
 
 def test_a_split_that_does_not_help_is_undone(monkeypatch):

@@ -16,9 +16,9 @@ import threading
 import types
 
 from kuai.engine import settings
-from kuai.engine.compile import replays as replaying
 from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
+from kuai.engine.compile.parts import Parts
 from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
 from kuai.engine.compile.replay import MISS
@@ -28,8 +28,6 @@ from kuai.engine.tensor import modes
 __all__ = ["Compiled", "compile", "fused"]
 
 _LONGEST_WAIT = 30  # seconds
-_FEWEST = 4  # operations of a beginning that is worth a program of its own
-_TRIES = 64  # calls in which it has to be replayed
 
 
 def compile(
@@ -93,7 +91,7 @@ class Compiled:
         name = getattr(function, "__qualname__", type(function).__name__)
         self.records = Records(name)
         self.replays = Replays(function, self.records.roots, splits and not fullgraph)
-        self.parts: Parts | None = None
+        self.parts: Parts | None = None  # where only its beginning is replayed
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -118,8 +116,10 @@ class Compiled:
     def _recorded(self, args, kwargs):
         parts = self._parts()
         if parts is not None:
-            return parts(args, kwargs)
-        candidate = self.replays.candidate(args, kwargs)
+            result = parts(args, kwargs)
+            if result is not MISS:
+                return result
+        candidate = None if parts is not None else self.replays.candidate(args, kwargs)
         if candidate is None:
             with Recorder(self.records, self.fullgraph):
                 return self.function(*args, **kwargs)
@@ -134,7 +134,7 @@ class Compiled:
         if split is None or self.records.undoes:
             return None
         if self.parts is None:
-            self.parts = Parts(split)
+            self.parts = Parts(split, self.records)
         if split.fits() and self.parts.are_worth_it():
             return self.parts
         self.parts = None
@@ -144,8 +144,7 @@ class Compiled:
     @property
     def programs(self) -> list:
         """The programs that have been made, see `explain`."""
-        inner = () if self.parts is None else (self.parts.beginning, self.parts.rest)
-        return [*self.records.programs, *[p for part in inner for p in part.programs]]
+        return self.records.programs
 
     def explain(self) -> Explanation:
         """What a call consists of: programs, what ended them, what they cost.
@@ -158,32 +157,6 @@ class Compiled:
             ['float32[3]']
         """
         return Explanation(self)
-
-
-class Parts:
-    """A function in two: the beginning, which is replayed, and the rest, which runs each time.
-
-    Attributes:
-        calls: how often the function was called.
-    """
-
-    def __init__(self, split):
-        self.split, self.calls = split, 0
-        self.beginning = Compiled(split.beginning, splits=False)
-        self.rest = Compiled(split.rest, splits=False)
-
-    def __call__(self, args, kwargs):
-        self.calls += 1
-        handed_on = self.split.keywords(self.beginning(*args, **kwargs))
-        return self.rest(*args, **kwargs, **handed_on)
-
-    def are_worth_it(self) -> bool:
-        """Whether the beginning is replayed, and much enough for a program of its own."""
-        replays = self.beginning.replays
-        found = [replay.program.operations for replay in list(replays.known.values())]
-        if found and min(found) < _FEWEST and not replaying.at_once:
-            return False
-        return self.calls < _TRIES or replays.calls > self.calls // _TRIES
 
 
 # Without a decorator ------------------------------------------------------------------------------

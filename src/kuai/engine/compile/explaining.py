@@ -68,15 +68,12 @@ class Explanation:
     def __init__(self, compiled):
         records, parts = compiled.records, compiled.parts
         self.replayed, self.reason = compiled.replays.calls, compiled.replays.reason
-        self.begun = 0 if parts is None else parts.beginning.replays.calls
-        self.name, self.calls = records.name, records.calls + self.replayed
-        flushes, self.rests = records.flushes, bool(records.rest.left)
-        if parts is not None:
-            self.calls += parts.calls
-            for each in (parts.beginning.records, parts.rest.records):
-                flushes, self.rests = flushes + each.flushes, self.rests or bool(each.rest.left)
+        self.begun = 0 if parts is None else parts.replays.calls
+        twice = 0 if parts is None else parts.twice
+        self.name, self.calls = records.name, records.calls + self.replayed - twice
         self.programs = [ProgramExplanation(program) for program in compiled.programs]
-        self.flushes = [(what, line, n) for (what, line), n in flushes.most_common()]
+        self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
+        self.rests = bool(records.rest.left)
 
     def __str__(self):
         count = len(self.programs)
