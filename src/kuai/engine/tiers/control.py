@@ -4,14 +4,7 @@ import numpy as np
 
 from kuai.engine.tiers.rules import NotInterpretable, rule
 
-__all__ = ["INLINED"]
-
-#: Primitives that only run the program they hold, and the parameter that it is.
-INLINED = {
-    "jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "remat": "jaxpr",
-    "checkpoint": "jaxpr", "remat2": "jaxpr",
-}  # fmt: skip
+__all__ = []
 
 
 @rule("platform_index")

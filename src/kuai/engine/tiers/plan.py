@@ -8,11 +8,13 @@ is one loop over a row of slots.
 What it costs is estimated while it is made, so that nobody interprets what takes long.
 """
 
+import functools
+import importlib
+
 import jax
 import numpy as np
 from jax.extend import core
 
-from kuai.engine.tiers import control, elementwise, indexing, reducing, shaping  # noqa: F401
 from kuai.engine.tiers.costs import cost_of
 from kuai.engine.tiers.rules import RULES, Equation, NotInterpretable, Type
 from kuai.engine.tiers.sizes import concrete, has_symbols
@@ -27,6 +29,22 @@ _KINDS = frozenset("biuf")
 def _takes_keys(name):
     """Whether a rule does the same to keys, which are pairs of words, as to numbers."""
     return name is not None and (name.startswith("random_") or name in _OF_KEYS)
+
+
+#: Primitives that only run the program they hold, and the parameter that it is.
+INLINED = {
+    "jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "remat": "jaxpr",
+    "checkpoint": "jaxpr", "remat2": "jaxpr",
+}  # fmt: skip
+
+
+@functools.cache
+def table():
+    """The rules; they are read when the first plan is made, `import kuai` stays quick."""
+    for file in ("control", "elementwise", "indexing", "reducing", "shaping"):
+        importlib.import_module(f"kuai.engine.tiers.{file}")
+    return RULES
 
 
 class Recipe:
@@ -74,8 +92,8 @@ class Recipe:
     def _write_out(self, jaxpr):
         for equation in jaxpr.eqns:
             name = equation.primitive.name
-            if name in control.INLINED:
-                held = equation.params[control.INLINED[name]]
+            if name in INLINED:
+                held = equation.params[INLINED[name]]
                 self._inline(held, equation.invars, equation.outvars)
             elif name == "cond" and isinstance(equation.invars[0], core.Literal):
                 held = equation.params["branches"][int(equation.invars[0].val)]
@@ -94,7 +112,7 @@ class Recipe:
         before.update(zip(outputs, found, strict=True))
 
     def _add(self, name, equation):
-        if name not in RULES:
+        if name not in table():
             raise NotInterpretable(name)
         inputs = [type_of(v.aval, name) for v in equation.invars]
         outputs = [type_of(v.aval, name) for v in equation.outvars]
@@ -130,7 +148,7 @@ class _Step:
         inputs = [each.with_numbers(sizes) for each in self.inputs]
         outputs = [each.with_numbers(sizes) for each in self.outputs]
         equation = Equation(self.name, concrete(self.params, sizes), inputs, outputs, lower)
-        function = RULES[self.name](equation)
+        function = table()[self.name](equation)
         times = self.params.get("length", 1) if self.name == "scan" else 1
         if type(self.results) is int and self.name in _ROWS:
             function = _only(function)
