@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
 
+from kuai.engine.autograd.residuals import OpenLayout
 from kuai.engine.autograd.running import (
     Operation,
     OpNode,
@@ -99,12 +100,18 @@ class Packing:
         if not isinstance(node, OpNode) or not node.residuals.leaves:
             return
         layout = node.residuals.layout
-        between = [s < 0 and r < 0 for s, r in zip(layout.sources, layout.repeats, strict=True)]
-        kind = InputsNode if any(between) or modes.state.levels else ResidualsNode
+        kind = InputsNode if modes.state.levels or _is_between(layout) else ResidualsNode
         packed = kind(node, values, made, self, keys)
         for number, tensor in enumerate(made):
             if tensor._node is node:
                 tensor._node, tensor._output = packed, number
+
+
+def _is_between(layout) -> bool:
+    """Whether something is saved that is neither an input nor a result, or of any size."""
+    if type(layout) is OpenLayout:
+        return True
+    return any(s < 0 and r < 0 for s, r in zip(layout.sources, layout.repeats, strict=True))
 
 
 class _KeptTensors:
