@@ -59,8 +59,7 @@ REASONS = {
     "None is 'ij' with a warning that another default will come": {
         "meshgrid": "indexing='ij', not None",
     },
-    "deprecated for years": {
-    },
+    "deprecated for years": {},
     "nothing in a file is ever executed, so nobody brings a pickle of his own": {
         "load": "no pickle_module; weights_only=True, not None",
         "save": "no pickle_module; no _disable_byteorder_record; "

@@ -1,7 +1,8 @@
 """`kuai.__config__`: what this build is made of, as text; packages look for words in it."""
 
+import importlib.metadata
+
 import jax
-import jaxlib
 
 from kuai import precision
 
@@ -15,9 +16,8 @@ def show() -> str:
         >>> kuai.__config__.show().splitlines()[0]
         'PyTorch built with:'
     """
-    return (
-        f"PyTorch built with:\n  - JAX {jax.__version__}\n  - XLA of jaxlib {jaxlib.__version__}\n"
-    )
+    jaxlib = importlib.metadata.version("jaxlib")
+    return f"PyTorch built with:\n  - JAX {jax.__version__}\n  - XLA of jaxlib {jaxlib}\n"
 
 
 def parallel_info() -> str:

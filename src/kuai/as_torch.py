@@ -45,7 +45,9 @@ def as_torch() -> None:
     sys.meta_path.append(paths.RefusedPaths())
     kuai.__version__ = version.__version__
     sys.modules["torch"] = kuai
-    vars(kuai)["torch"] = kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor
+    kuai.__dict__["torch"] = (
+        kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor
+    )
     at_start(as_torch)  # in the processes of a data loader, too
     _have_processes_follow()
 

@@ -228,6 +228,8 @@ def _refuse_aliases(operation, inputs, output) -> None:
                 "clone of the offending output tensor(s) (e.g. return x.clone()) or refactor the "
                 "custom operator to not return y."
             )
+
+
 class _Own(CustomOpDef):
     """What packages have compiled, in JAX: nothing that they register for theirs replaces it."""
 

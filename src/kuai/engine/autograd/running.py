@@ -17,6 +17,7 @@ from kuai.engine.autograd.residuals import (
     Residuals,
     RowCall,
     TieredForward,
+    as_tuple,
     gradients,
     named,
     spread,

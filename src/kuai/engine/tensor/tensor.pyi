@@ -527,9 +527,9 @@ class Tensor:
     def negative_(self) -> Tensor: """In-place version of `neg`."""
     def nelement(self) -> _int: """The number of elements."""
     @overload
-    def new(self, *args: Any, device: Any = None) -> Tensor: """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`."""
+    def new(self, *args: Any, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
     @overload
-    def new(self, args: Any, *, device: Any = None) -> Tensor: """A tensor of this one's dtype and device, of a size or of values; the old `new_tensor`."""
+    def new(self, args: Any, *, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
     @overload
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
     @overload
