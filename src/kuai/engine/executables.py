@@ -17,6 +17,8 @@ import time
 
 import jax
 
+from kuai.engine import collector
+
 __all__ = ["compiling", "watch"]
 
 _MAPS = pathlib.Path("/proc/self/maps")
@@ -55,9 +57,14 @@ def watch() -> None:
 
 @contextlib.contextmanager
 def compiling():
-    """Around what makes a program and runs it for the first time."""
+    """Around what makes a program and runs it for the first time.
+
+    The garbage collector rests: a large program is made of millions of objects that all stay until
+    it is compiled, and looking through them again and again takes a tenth of the time.
+    """
     start = time.perf_counter()
-    yield
+    with collector.resting():
+        yield
     if time.perf_counter() - start > _LONG:
         _give_back()(0)
 

@@ -47,22 +47,28 @@ class Structure(NamedTuple):
 def program(update: Callable, structure: Structure) -> Callable:
     """A function of the arrays of parameters, their states, gradients and numbers, in one row.
 
-    It returns the new parameters and the new states.
+    It returns the new parameters and the new states. The formula is traced once for all parameters
+    of one shape and dtype.
     """
     count, names = structure.count, structure.state.names
+
+    @jax.jit
+    def update_one(param, grad, state, numbers):
+        options = _options(structure, iter(numbers))
+        arguments = _prepared(param, grad, state, structure.state, options)
+        new_param, new_state = update(*arguments, options)
+        return _closed(new_param, param), [_closed(new_state[n], state[n]) for n in names]
 
     def flat(*arrays):
         rest = iter(arrays)
         params = _take(rest, count)
         states = [dict(zip(names, _take(rest, len(names)), strict=True)) for _ in range(count)]
-        grads = _take(rest, count)
-        options = _options(structure, rest)
+        grads, numbers = _take(rest, count), list(rest)
         new_params, new_states = [], []
         for param, grad, state in zip(params, grads, states, strict=True):
-            arguments = _prepared(param, grad, state, structure.state, options)
-            new_param, new_state = update(*arguments, options)
-            new_params.append(_closed(new_param, param))
-            new_states += [_closed(new_state[name], state[name]) for name in names]
+            new_param, new_state = update_one(param, grad, state, numbers)
+            new_params.append(new_param)
+            new_states += new_state
         return (*new_params, *new_states)
 
     return flat

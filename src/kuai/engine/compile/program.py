@@ -15,11 +15,11 @@ import itertools
 import time
 
 import jax
-import jax.numpy as jnp
 
-from kuai.engine import executables
+from kuai.engine import collector, executables
 from kuai.engine.compile.equations import executable
 from kuai.engine.compile.holders import is_unshared
+from kuai.engine.compile.record import copied
 from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, used
 from kuai.engine.tensor.placeholder import Placeholder
 
@@ -52,12 +52,13 @@ class Program:
         self.kept = tuple(i for i in range(len(inputs)) if i not in set(self.donated))
         steps = _needed(steps, self.order)
         self.operations = len(steps)
-        self.function, self.avals = _compiled(name, steps, inputs, self)
+        with collector.resting():  # as in `executables.compiling`
+            self.function, self.avals = _compiled(name, steps, inputs, self)
 
     def rehearse(self, inputs):
         """The results for other inputs, by their numbers; no input is given away."""
         arrays = [a.array if type(a) is Placeholder else a for a in inputs]
-        donated = tuple([jnp.copy(arrays[i]) for i in self.donated])
+        donated = tuple([copied(arrays[i]) for i in self.donated])
         written, made = self.function(donated, tuple([arrays[i] for i in self.kept]))
         return dict(zip(self.order, (*written, *made), strict=True))
 
@@ -81,9 +82,9 @@ def own_or_copy(inputs, number):
     """An input's array, if nobody else can use it, or else a copy."""
     placeholder = inputs[number]
     if type(placeholder) is not Placeholder:
-        return jnp.copy(placeholder)
+        return copied(placeholder)
     # `inputs` and the variable here
-    return placeholder.array if is_unshared(placeholder, 2) else jnp.copy(placeholder.array)
+    return placeholder.array if is_unshared(placeholder, 2) else copied(placeholder.array)
 
 
 # Choosing -----------------------------------------------------------------------------------------

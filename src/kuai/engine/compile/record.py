@@ -26,7 +26,7 @@ from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
 
-__all__ = ["Elsewhere", "Record", "one_at_a_time"]
+__all__ = ["Elsewhere", "Record", "copied", "one_at_a_time"]
 
 # One thread records or runs at a time: another may ask for a value that this one has recorded, and
 # none may give away an array that another one is about to use.
@@ -260,8 +260,16 @@ def memory_for(placeholder, spares, sharding):
             if is_unshared(spare, 1):  # the variable here
                 return spare
     made = Placeholder(None, 0, placeholder.type)
-    made.array = jnp.zeros(shape, dtype, device=sharding)
+    # NumPy's memory is not ours to write into, that of its copy is
+    made.array = copied(jax.device_put(np.zeros(shape, dtype), sharding))
     return made
+
+
+def copied(array):
+    """A copy that takes no program, of which there would be one for each shape."""
+    if not isinstance(array, jax.Array):
+        return jnp.array(array)
+    return jax.device_put(array, may_alias=False)
 
 
 def example(array):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kuai.engine.tiers.rules import NotInterpretable, rule
+from kuai.engine.tiers.pieces import HASHED_FROM, erf_inv, hashed, threefry
+from kuai.engine.tiers.rules import NotInterpretable, in_float32, rule
 
 __all__ = []
 
@@ -56,21 +57,6 @@ def _scan(equation):
 
 # Random numbers -----------------------------------------------------------------------------------
 
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-
-
-def threefry(key1, key2, x1, x2):
-    """The threefry-2x32 hash (Salmon et al., 2011), bit for bit as JAX has it."""
-    keys = (key1, key2, key1 ^ key2 ^ np.uint32(0x1BD11BDA))
-    x1, x2 = x1 + keys[0], x2 + keys[1]
-    for group in range(5):
-        for turn in _ROTATIONS[group % 2]:
-            x1 = x1 + x2
-            x2 = x1 ^ ((x2 << np.uint32(turn)) | (x2 >> np.uint32(32 - turn)))
-        x1 = x1 + keys[(group + 1) % 3]
-        x2 = x2 + keys[(group + 2) % 3] + np.uint32(group + 1)
-    return x1, x2
-
 
 @rule("threefry2x32")
 def _threefry2x32(equation):
@@ -99,11 +85,16 @@ def _random_bits(equation):
     shape, kind = equation.outputs[0]
     if len(equation.inputs[0].shape) != 1:
         raise NotInterpretable
-    flat = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64).reshape(shape)
-    high, low = (flat >> np.uint64(32)).astype(np.uint32), flat.astype(np.uint32)
+    count = equation.outputs[0].size
+    if count < HASHED_FROM:
+        flat = np.arange(count, dtype=np.uint64).reshape(shape)
+        high, low = (flat >> np.uint64(32)).astype(np.uint32), flat.astype(np.uint32)
 
     def random_bits(words):
-        one, other = threefry(words[0], words[1], high, low)
+        if count < HASHED_FROM:
+            one, other = threefry(words[0], words[1], high, low)
+        else:
+            one, other = hashed(words, count).reshape(2, *shape)
         if kind.itemsize == 8:
             return (one.astype(np.uint64) << np.uint64(32)) | other.astype(np.uint64)
         return (one ^ other).astype(kind, copy=False)
@@ -119,3 +110,8 @@ def _random_split(equation):
     flat = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.uint64).reshape(shape)
     high, low = (flat >> np.uint64(32)).astype(np.uint32), flat.astype(np.uint32)
     return lambda words: np.stack(threefry(words[0], words[1], high, low), axis=-1)
+
+
+@rule("erf_inv")
+def _erf_inv(equation):
+    return in_float32(erf_inv, equation)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kuai.engine.tiers.pieces import HASHED_FROM
+
 __all__ = ["cost_of"]
 
 _CALL = 3e-6  # seconds for each equation
@@ -14,8 +16,9 @@ _SLOW = {
     "gather": 12, "scatter": 16, "scatter-add": 40, "scatter_add": 40, "scatter-mul": 40,
     "scatter_mul": 40, "scatter-min": 40, "scatter_min": 40, "scatter-max": 40, "scatter_max": 40,
     "sort": 100, "top_k": 100, "argmax": 3, "argmin": 3, "cumsum": 4, "cumprod": 4, "cummax": 4,
-    "cummin": 4, "cumlogsumexp": 30, "round": 4, "reduce_precision": 0,
+    "cummin": 4, "cumlogsumexp": 30, "round": 4, "reduce_precision": 0, "erf_inv": 12,
 }  # fmt: skip
+_HASHED = 6  # for each random number where there are many (see `pieces`)
 _FREE = {"reshape", "transpose", "squeeze", "expand_dims", "broadcast_in_dim", "slice", "rev"}
 _PRODUCT = 1e-10  # seconds for each multiplication and addition of a product
 _WIDENED = 4
@@ -29,6 +32,8 @@ def cost_of(equation) -> float:
         return _CALL + _product(equation)
     size = max((each.size for each in (*equation.inputs, *equation.outputs)), default=1)
     factor = _SLOW.get(equation.name, 1)
+    if equation.name == "random_bits" and size >= HASHED_FROM:
+        factor = _HASHED
     if any(each.dtype.itemsize == 2 for each in equation.inputs):
         factor *= _WIDENED
     return _CALL + _ELEMENT * size * factor

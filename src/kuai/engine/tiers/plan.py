@@ -65,6 +65,7 @@ class Recipe:
         self.results = [self._slot(v) for v in jaxpr.outvars]
         self.outputs = [type_of(v.aval) for v in jaxpr.outvars]
         self.numbers = None
+        self.is_random = any(step.name == "random_bits" for step in self.steps)
 
     def _new_slot(self, variable):
         self.slots.append(None)
@@ -175,10 +176,11 @@ class Plan:
         sizes: the numbers for symbols.
         outputs: the types of the results.
         cost: an estimate of what a run takes, in seconds.
+        is_random: whether it draws random numbers, which takes long to compile.
     """
 
     def __init__(self, recipe, sizes):
-        self.sizes, self.slots = sizes, recipe.slots
+        self.sizes, self.slots, self.is_random = sizes, recipe.slots, recipe.is_random
         self.inputs, self.results = recipe.inputs, recipe.results
         self.kinds = [each.dtype for each in recipe.types]
         self.outputs = [each.with_numbers(sizes) for each in recipe.outputs]

@@ -20,8 +20,8 @@ Invariants
   thread: a program does the same whenever it is run. As the ways differ in the last bits,
   `start_anew` (from `kuai.manual_seed`) has all shapes begin at the first way again, so that two
   runs from one seed in one process are equal to the bit. Programs are kept for that.
-* Random numbers are the same in all ways, to the bit: bits, and what is made of them by exact
-  operations, are interpreted; normal numbers need `erf_inv`, which is left to XLA for that reason.
+* Random bits, uniform numbers in [0, 1) and standard normal numbers are the same in all ways, to
+  the bit: what is made of bits is exact, but for `erf_inv`, which is left to XLA (see `pieces`).
 * The interpreter is exact or does not take part: a primitive, a dtype or a parameter that it does
   not know means compiling. Errors come from the compiled way, which then traces and raises.
 * Results of interpreting are copies that share memory with nothing.
@@ -52,6 +52,7 @@ _ENOUGH, _PLENTY = 12, 48  # calls
 _MANY = 3  # shapes
 _COMPILING = 0.04  # seconds
 _TOO_LONG = 0.01  # seconds
+_RANDOM = 5  # times as long takes the compiling of what draws random numbers
 _MOST_SLOTS = 256  # shapes whose counts and plans are kept, for each function
 _MOST_TRACES = 16  # patterns, for each function
 _STEADY = 64  # calls
@@ -213,11 +214,12 @@ class Tiered:
         if slot.trace is None:
             slot.trace, sizes = family.trace(self, shapes, values)
         slot.plan = Plan(slot.trace.recipe, sizes)
-        if slot.plan.cost > _TOO_LONG:
+        longer = _RANDOM if slot.plan.is_random else 1
+        if slot.plan.cost > longer * _TOO_LONG:
             slot.plan = None
             return
         often = _ENOUGH if len(family.seen) <= _MANY else _PLENTY
-        slot.allowed = min(often, int(_COMPILING / max(slot.plan.cost, 1e-6)))
+        slot.allowed = min(longer * often, int(longer * _COMPILING / max(slot.plan.cost, 1e-6)))
 
     def _family(self, values):
         """What is known of values of these dtypes and numbers of dimensions."""
