@@ -24,6 +24,7 @@ enabled = True
 benchmark = False
 benchmark_limit = 10
 deterministic = False
+allow_tf32: bool  # a property of this module, see below
 fp32_precision = "none"
 
 

@@ -6,8 +6,9 @@
   program of its own and would pay for both;
 * whether a GPU may convolve float32 in TensorFloat32.
 
-The first two switches belong to the thread. JAX keeps traces apart by them: what was traced while one was on
-is not used while it is off. Records are kept apart by them, too (see `compile.tree`).
+The first two switches belong to the thread. JAX keeps traces apart by all of them: what was traced
+while one was on is not used while it is off. Records are kept apart by them, too (see
+`compile.tree`).
 """
 
 import jax

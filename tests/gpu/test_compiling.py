@@ -1,0 +1,85 @@
+"""A compiled step does what the eager one does, whatever Python does around it."""
+
+import importlib
+import pkgutil
+import zlib
+
+import kuai
+from kuai import nn
+from tests.gpu.card import DEVICE, close
+
+
+def _trained(compiled, steps=4):
+    kuai.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2))
+    net = net.append(nn.Linear(8, 3)).to(DEVICE)
+    optimizer = kuai.optim.AdamW(net.parameters(), lr=0.01)
+    scheduler = kuai.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+    x, y = kuai.randn(6, 4, device=DEVICE), kuai.arange(6, device=DEVICE) % 3
+
+    def step():
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        return loss.detach()
+
+    step = kuai.compile(step) if compiled else step
+    losses = []
+    for _ in range(steps):
+        losses.append(step())
+        scheduler.step()
+    return [*losses, *net.state_dict().values()]
+
+
+def test_a_training_step():
+    for ours, wanted in zip(_trained(True), _trained(False), strict=True):
+        close(ours, wanted, 1e-4)
+
+
+def test_changes_between_calls_are_seen():
+    net = nn.Linear(2, 2).to(DEVICE)
+    run = kuai.compile(lambda x: net(x))
+    x = kuai.ones(1, 2, device=DEVICE)
+    for _ in range(3):
+        close(run(x), net(x))
+        net.weight.data[0, 0] = 100
+        net.bias.data *= 2
+
+
+def test_arguments_on_another_device_are_computed_there():
+    double = kuai.compile(lambda x: x * 2 + 1)
+    for place in ("cpu", DEVICE, "cpu", DEVICE):
+        out = double(kuai.ones(3, device=place))
+        assert out.device == kuai.ones(1, device=place).device
+        close(out, kuai.full((3,), 3.0))
+
+
+def test_a_move_within_a_step():
+    net = nn.Linear(3, 2).to(DEVICE)
+    step = kuai.compile(lambda x: net(x.to(DEVICE)).sum().cpu() + 1)
+    for factor in (1.0, 2.0, 3.0):
+        x = kuai.full((2, 3), factor)
+        close(step(x), net(x.to(DEVICE)).sum().cpu() + 1, 1e-4)
+
+
+def test_a_sample_of_the_stories():
+    """Programs that change what a compiled step relies on; those that torch is not needed for."""
+    try:
+        from tests import stories
+        from tests.stories.storykit import STORIES, compare, transcript
+    except ModuleNotFoundError as error:  # where there is no torch, or another one
+        assert error.name in ("torch", "pytest", "hypothesis"), error
+        return
+    for module in pkgutil.iter_modules(stories.__path__):
+        if not module.name.startswith("test_"):
+            importlib.import_module(f"{stories.__name__}.{module.name}")
+    names = [name for name in STORIES if zlib.crc32(name.encode()) % 24 == 5]
+    assert len(names) > 8
+    kuai.set_default_device(DEVICE)
+    try:
+        for name in names:
+            compare(name, transcript(name, "compiled"), transcript(name, "eager"))
+    finally:
+        kuai.set_default_device("cpu")
