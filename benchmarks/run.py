@@ -6,7 +6,8 @@ is the median of its rounds; a ratio is the median, over the rounds, of its time
 same round, with the quartiles as its spread. A contender that fails or takes too long is left out,
 with the reason in the results.
 
-    python -m benchmarks [--cases mlp lenet] [--skip torch.compile] [--rounds 20]
+    python -m benchmarks [--cases mlp lenet layers] [--skip torch.compile] [--rounds 20]
+    python -m benchmarks --list
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.case import Case
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, GROUPS
 from benchmarks.comparing import agree, compare
 from benchmarks.contenders import CONTENDERS, ENVIRONMENT, MODULES, why_not
 from benchmarks.machine import machine
@@ -164,6 +165,11 @@ def show(case: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
+def chosen(names: list[str]) -> list[str]:
+    """The cases that names of cases and groups stand for, each once."""
+    return list(dict.fromkeys(case for name in names for case in GROUPS.get(name, [name])))
+
+
 def _warn_if_busy(console: Console) -> None:
     # threads that wait for each other by spinning, as OpenMP's do, suffer a hundredfold
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -175,7 +181,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument(
+        "--cases", nargs="+", choices=[*CASES, *GROUPS], default=list(CASES), metavar="CASE"
+    )
+    parser.add_argument("--list", action="store_true", help="only say which cases there are")
     parser.add_argument("--skip", nargs="+", choices=CONTENDERS, default=[], metavar="CONTENDER")
     parser.add_argument("--rounds", type=int, default=20, help="at most so many for a case")
     parser.add_argument("--seconds", type=float, default=12, help="for the rounds of a case")
@@ -183,9 +192,13 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=FOLDER / "results.json")
     options = parser.parse_args()
     console = Console()
+    if options.list:
+        for group, names in GROUPS.items():
+            console.print(f"[bold]{group}[/bold]: {' '.join(names)}")
+        return
     _warn_if_busy(console)
     results = {"machine": machine(), "rounds": options.rounds, "cases": {}}
-    for case in options.cases:
+    for case in chosen(options.cases):
         results["cases"][case] = run_case(case, options, console)
         show(results["cases"][case], console)
         options.out.write_text(json.dumps(results, indent=1) + "\n")

@@ -25,7 +25,7 @@ def environment(cpu: bool) -> dict[str, str]:
 def describe(cpu: bool) -> bool:
     """Print what is there; whether that is enough."""
     code = "import jax; print('jax', jax.__version__, [d.device_kind for d in jax.devices()])"
-    code += "; import sys; sys.exit(not (%r or jax.default_backend() == 'gpu'))" % cpu
+    code += f"; import sys; sys.exit(not ({cpu} or jax.default_backend() == 'gpu'))"
     found = run([sys.executable, "-c", code], 60, environment(cpu))
     if found:
         print("JAX sees no GPU here: install it for CUDA, or try the script with --cpu.")

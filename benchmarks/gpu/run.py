@@ -37,16 +37,15 @@ def run_case(name: str, small: bool, deadline: float) -> dict[str, Any]:
     """The results of all contenders on one case."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        limit = max(deadline - time.monotonic() - SHORTEST / 2, SHORTEST / 2)
         options = ["--cpu"] if small else []
         workers = {
             contender: Worker(
-                "benchmarks.gpu.worker", [name, contender, *options], scratch, limit, ENVIRONMENT
+                "benchmarks.gpu.worker", [name, contender, *options], scratch, SHORTEST, ENVIRONMENT
             )
             for contender in CONTENDERS
         }
         try:
-            _first_steps(workers, results)
+            _first_steps(workers, results, deadline)
             for contender in agree(results, cases(small)[name].tolerance):
                 workers.pop(contender).close()
             _take_turns(workers, results, deadline)
@@ -58,10 +57,12 @@ def run_case(name: str, small: bool, deadline: float) -> dict[str, Any]:
     return {"name": cases(small)[name].name, "contenders": results}
 
 
-def _attempt(action, contender, workers, results) -> Any:
+def _attempt(action, contender, workers, results, deadline) -> Any:
     """Have a contender do something; if it fails it is out, with the reason in the results."""
+    worker = workers[contender]
+    worker.limit = max(deadline - time.monotonic(), 1)
     try:
-        return action(workers[contender])
+        return action(worker)
     except RuntimeError as error:
         results[contender] = {"missing": str(error)}
         print(f"  {contender}: {error}", flush=True)
@@ -69,12 +70,14 @@ def _attempt(action, contender, workers, results) -> Any:
         return None
 
 
-def _first_steps(workers, results) -> None:
+def _first_steps(workers, results, deadline) -> None:
     """All together; nobody's time counts here but that of the first step, compiling included."""
     for name in list(workers):
-        _attempt(lambda worker: worker.tell("make", "first", "run 1"), name, workers, results)
+        _attempt(
+            lambda worker: worker.tell("make", "first", "run 1"), name, workers, results, deadline
+        )
     for name in list(workers):
-        answers = _attempt(lambda worker: worker.answers(3), name, workers, results)
+        answers = _attempt(lambda worker: worker.answers(3), name, workers, results, deadline)
         if answers is not None:
             made, first, second = answers
             results[name] = {
@@ -88,19 +91,25 @@ def _first_steps(workers, results) -> None:
 def _take_turns(workers, results, deadline) -> None:
     counts, start = {}, time.monotonic()
     for name in list(workers):
-        counts[name] = _attempt(_calibrate, name, workers, results)
+        counts[name] = _attempt(_calibrate, name, workers, results, deadline)
     for number in range(ROUNDS):
         now = time.monotonic()
         if number >= FEWEST_ROUNDS and (now - start > LONGEST_ROUNDS or now > deadline):
             break
         for name in list(workers):
             elapsed = _attempt(
-                lambda worker, name=name: worker.ask(f"run {counts[name]}"), name, workers, results
+                lambda worker, name=name: worker.ask(f"run {counts[name]}"),
+                name,
+                workers,
+                results,
+                deadline,
             )
             if elapsed is not None:
                 results[name]["step_seconds"].append(elapsed["seconds"] / counts[name])
     for name in list(workers):
-        results[name] |= _attempt(lambda worker: worker.ask("end"), name, workers, results) or {}
+        results[name] |= (
+            _attempt(lambda worker: worker.ask("end"), name, workers, results, deadline) or {}
+        )
 
 
 def _calibrate(worker) -> int:
