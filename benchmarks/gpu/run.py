@@ -31,6 +31,8 @@ ROUNDS, FEWEST_ROUNDS = 10, 4
 SHORTEST, LONGEST_ROUNDS = 25, 20
 # JAX would take three quarters of the card's memory for itself.
 ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "3"}
+# Five processes on the few cores of a CPU must not wait for each other by spinning.
+ON_CPU = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
 def run_case(name: str, small: bool, deadline: float) -> dict[str, Any]:
@@ -38,9 +40,10 @@ def run_case(name: str, small: bool, deadline: float) -> dict[str, Any]:
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         options = ["--cpu"] if small else []
+        environment = {**ENVIRONMENT, **(ON_CPU if small else {})}
         workers = {
             contender: Worker(
-                "benchmarks.gpu.worker", [name, contender, *options], scratch, SHORTEST, ENVIRONMENT
+                "benchmarks.gpu.worker", [name, contender, *options], scratch, SHORTEST, environment
             )
             for contender in CONTENDERS
         }

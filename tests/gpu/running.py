@@ -1,6 +1,6 @@
 """Runs this folder's tests without pytest, which a machine with a GPU may lack.
 
-    python -m tests.gpu.running [--seconds 150]
+    python -m tests.gpu.running [--seconds 150] [--only test_places]
 
 Prints a line for each; the exit status is how many failed.
 """
@@ -15,9 +15,9 @@ import traceback
 FOLDER = pathlib.Path(__file__).parent
 
 
-def tests():
-    """All test functions of the folder, with their names."""
-    for path in sorted(FOLDER.glob("test_*.py")):
+def tests(pattern):
+    """The test functions of the folder's files, with their names."""
+    for path in sorted(FOLDER.glob(f"{pattern}.py")):
         module = importlib.import_module(f"tests.gpu.{path.stem}")
         for name, function in list(vars(module).items()):
             if name.startswith("test_"):
@@ -39,9 +39,10 @@ def run(function) -> str | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=150, help="for all of them")
+    parser.add_argument("--only", default="test_*", help="files, as a pattern")
     options = parser.parse_args()
     start, failed, left = time.monotonic(), 0, 0
-    for name, function in tests():
+    for name, function in tests(options.only):
         if time.monotonic() - start > options.seconds:
             left += 1
             continue
