@@ -1,6 +1,6 @@
 """Times Kuai, PyTorch and hand-written JAX on a GPU, in turns, within so many seconds.
 
-    python -m benchmarks.gpu [--cases mlp gpt] [--seconds 330] [--cpu]
+    python -m benchmarks.gpu [--cases mlp gpt] [--skip torch.compile] [--seconds 330] [--cpu]
 
 The contenders of a case are processes of their own; they take their first steps side by side,
 since that is mostly compiling, and are timed in turns: nobody else computes meanwhile. A case that
@@ -35,7 +35,7 @@ ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL":
 ON_CPU = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
-def run_case(name: str, small: bool, deadline: float) -> dict[str, Any]:
+def run_case(name: str, small: bool, deadline: float, skipped: list[str]) -> dict[str, Any]:
     """The results of all contenders on one case."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -46,6 +46,7 @@ def run_case(name: str, small: bool, deadline: float) -> dict[str, Any]:
                 "benchmarks.gpu.worker", [name, contender, *options], scratch, SHORTEST, environment
             )
             for contender in CONTENDERS
+            if contender not in skipped
         }
         try:
             _first_steps(workers, results, deadline)
@@ -134,6 +135,7 @@ def main() -> None:
         prog="python -m benchmarks.gpu", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--cases", nargs="+", choices=cases(True))
+    parser.add_argument("--skip", nargs="+", choices=CONTENDERS, default=[], metavar="CONTENDER")
     parser.add_argument("--seconds", type=float, default=330, help="for everything")
     parser.add_argument("--cpu", action="store_true", help="small sizes, on the CPU")
     parser.add_argument("--out", type=pathlib.Path, default=OUT)
@@ -147,7 +149,7 @@ def main() -> None:
             results["left_out"].append(name)
             continue
         print(f"{name} ({left:.0f} s left)", flush=True)
-        found = run_case(name, options.cpu, deadline)
+        found = run_case(name, options.cpu, deadline, options.skip)
         results["cases"][name] = found
         devices = {each["device"] for each in found["contenders"].values() if "device" in each}
         results["machine"].setdefault("devices", []).extend(devices)
