@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ def torch_like(case: Case, t: Any) -> Callable[[], Any]:
     model = model.to(case.device, getattr(t, case.dtype))
     inputs = _placed(case, t, case.inputs())
     if not case.training:
-        return _forward(case, model.eval(), inputs, t)
+        return _forward(model.eval(), inputs, t)
     labels = _placed(case, t, case.labels())
     kind = {"sgd": t.optim.SGD, "adam": t.optim.Adam, "adamw": t.optim.AdamW}[case.optimizer]
     optimizer = kind(model.parameters(), lr=case.lr)
@@ -51,14 +50,15 @@ def _placed(case: Case, t: Any, array: Any) -> Any:
 def _training(case, model, optimizer, inputs, labels, t):
     """In the order of PyTorch's own quickstart: gradients are dropped at the end, so nobody has to
     bring them out of the step, as plain JAX, Flax and Equinox do not either."""
+    loss_of = _loss_of(case, model, inputs, labels, t)
+    clip, parameters = case.clip, list(model.parameters())
     scheduler = t.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10_000) if case.schedule else None
 
     def step():
-        with _autocast(case, t):
-            loss = _loss(case, t, model(inputs), labels)
+        loss = loss_of()
         loss.backward()
-        if case.clip is not None:
-            t.nn.utils.clip_grad_norm_(model.parameters(), case.clip)
+        if clip is not None:
+            t.nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
@@ -68,21 +68,23 @@ def _training(case, model, optimizer, inputs, labels, t):
     return step
 
 
-def _loss(case, t, outputs, labels):
-    if case.loss == "mse":
-        return t.nn.functional.mse_loss(outputs, labels)
-    return t.nn.functional.cross_entropy(outputs, labels)
-
-
-def _autocast(case, t):
+def _loss_of(case, model, inputs, labels, t):
+    functional = t.nn.functional
+    criterion = functional.mse_loss if case.loss == "mse" else functional.cross_entropy
     if case.autocast is None:
-        return contextlib.nullcontext()
-    return t.autocast(case.device, dtype=getattr(t, case.autocast))
+        return lambda: criterion(model(inputs), labels)
+    device, dtype = case.device, getattr(t, case.autocast)
+
+    def loss_of():
+        with t.autocast(device, dtype=dtype):
+            return criterion(model(inputs), labels)
+
+    return loss_of
 
 
-def _forward(case, model, inputs, t):
+def _forward(model, inputs, t):
     def step():
-        with t.no_grad(), _autocast(case, t):
+        with t.no_grad():
             return model(inputs)
 
     return step
