@@ -28,7 +28,8 @@ AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1
 
 @pytest.mark.parametrize(("mode", "name"), RUNS)
 def test_story(mode, name, monkeypatch):
-    monkeypatch.setattr(replays, "at_once", name in AT_ONCE or name.startswith("replayed_steps"))
+    at_once = name in AT_ONCE or name.startswith(("replayed_steps", "split_steps"))
+    monkeypatch.setattr(replays, "at_once", at_once)
     steps = transcript(name, mode)
     assert len(steps) >= 3, "a story calls what it is about at least three times"
     compare(name, steps, transcript(name, "torch"), values=not STORIES[name].draws)

@@ -7,6 +7,7 @@ Gradients are tensors; with `create_graph` the backward operations are recorded 
 
 import contextlib
 import heapq
+import math
 import warnings
 
 import jax.numpy as jnp
@@ -175,7 +176,7 @@ def _first_gradients(roots, given):
             )
         shape = views.outline(root).shape
         if gradient is None:
-            if root.shape.numel() != 1:
+            if math.prod(shape) != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             gradient = _filled_like(root, 1)
         elif gradient.shape != shape:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.autograd.tape import Node, edge_of, freed_error
+from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import Call
 from kuai.engine.tensor.placeholder import Placeholder, known, resolved
@@ -67,7 +67,8 @@ class Layout:
     """
 
     __slots__ = (
-        "backward", "compiled", "name", "outputs", "second", "single", "sources", "tree",
+        "backward", "compiled", "name", "outputs", "returned", "second", "single", "sources",
+        "tree",
     )  # fmt: skip
 
     def __init__(self, name, tree, sources, results, compiled):
@@ -75,6 +76,7 @@ class Layout:
         self.sources = (
             sources  # per leaf: the number of an input, or -1 for one the program returned
         )
+        self.returned = min(sources, default=0) < 0  # whether the program returned any
         self.single = not isinstance(results, tuple)
         self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
@@ -282,10 +284,16 @@ def _recorded(recorder, operation, entry, arrays, edges):
 
 
 def _make_node(operation, entry, residuals, arrays, edges):
-    returned = iter(residuals.leaves)
-    residuals.leaves = [next(returned) if i < 0 else arrays[i] for i in residuals.layout.sources]
+    layout, leaves = residuals.layout, residuals.leaves
+    if layout.returned:
+        returned = iter(leaves)
+        leaves = [next(returned) if i < 0 else arrays[i] for i in layout.sources]
+    else:
+        leaves = [arrays[i] for i in layout.sources]
+    residuals.leaves = leaves
     name = operation.grad_name
-    name = name(*arrays) if callable(name) else name
+    if type(name) is not str:
+        name = name(*arrays)
     return OpNode(name, tuple(edges), entry, residuals, arrays)
 
 
@@ -352,7 +360,8 @@ class OpNode(Node):
     """
 
     def __init__(self, name, edges, entry, residuals, arrays):
-        super().__init__(name, edges)
+        # as `Node.__init__`; one is made for each operation
+        self._name, self.edges, self.sequence = name, edges, next(counter)
         self.entry = entry
         self.residuals = residuals
         self.arrays = arrays if residuals.leaves else None

@@ -14,9 +14,17 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor, changes, method
 
-__all__ = ["AccumulateGrad", "HookHandle", "Node", "edge_of", "freed_error", "retain_at_node"]
+__all__ = [
+    "AccumulateGrad",
+    "HookHandle",
+    "Node",
+    "counter",
+    "edge_of",
+    "freed_error",
+    "retain_at_node",
+]
 
-_counter = itertools.count()
+counter = itertools.count()  # of nodes and hooks
 
 
 def freed_error() -> RuntimeError:
@@ -45,7 +53,7 @@ class Node:
     def __init__(self, name: str, edges: tuple):
         self._name = name
         self.edges = edges
-        self.sequence = next(_counter)
+        self.sequence = next(counter)
 
     @property
     def metadata(self) -> dict:
@@ -90,7 +98,7 @@ class HookHandle:
 
     def __init__(self, hooks: dict, hook):
         self.hooks = hooks
-        self.id = next(_counter)
+        self.id = next(counter)
         hooks[self.id] = hook
 
     def remove(self) -> None:
@@ -104,14 +112,18 @@ class HookHandle:
         self.remove()
 
 
+_LAST = 1 << 62  # nodes of leaves come last, when all that is to be added has arrived
+
+
 class AccumulateGrad(Node):
     """The end of the tape: adds what arrives to a leaf's `.grad`."""
 
     post_accumulate: dict | None = None
+    _name = "torch::autograd::AccumulateGrad"
+    edges = ()
 
-    def __init__(self, variable: Tensor):
-        super().__init__("torch::autograd::AccumulateGrad", ())
-        self.sequence -= 1 << 62  # last, when all that is to be added has arrived
+    def __init__(self, variable: Tensor):  # in a step there is one for each parameter
+        self.sequence = next(counter) - _LAST
         self.variable = variable
 
     def __repr__(self):
@@ -130,10 +142,7 @@ def accumulator_of(tensor: Tensor) -> AccumulateGrad:
 
 def edge_of(tensor: Tensor) -> Any:
     """Where a gradient with respect to `tensor` goes, or None if it does not require one."""
-    node = tensor._node
-    if node is not None and tensor._base is None:
-        return (node, tensor._output)
-    node = tensor.grad_fn
+    node = tensor._node if tensor._base is None else tensor.grad_fn
     if node is not None:
         return (node, tensor._output)
     return (accumulator_of(tensor), 0) if tensor._requires_grad else None

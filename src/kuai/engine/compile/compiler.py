@@ -18,6 +18,7 @@ import types
 from kuai.engine import settings
 from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
+from kuai.engine.compile.parts import Parts
 from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
 from kuai.engine.compile.replay import MISS
@@ -83,13 +84,14 @@ def compile(
 class Compiled:
     """A compiled function: call it as the function it was made of."""
 
-    def __init__(self, function, fullgraph: bool = False):
+    def __init__(self, function, fullgraph: bool = False, splits: bool = True):
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
         self.records = Records(name)
-        self.replays = Replays(function, self.records.roots)
+        self.replays = Replays(function, self.records.roots, splits and not fullgraph)
+        self.parts: Parts | None = None  # where only its beginning is replayed
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -112,7 +114,12 @@ class Compiled:
                 self.lock.release()
 
     def _recorded(self, args, kwargs):
-        candidate = self.replays.candidate(args, kwargs)
+        parts = self._parts()
+        if parts is not None:
+            result = parts(args, kwargs)
+            if result is not MISS:
+                return result
+        candidate = None if parts is not None else self.replays.candidate(args, kwargs)
         if candidate is None:
             with Recorder(self.records, self.fullgraph):
                 return self.function(*args, **kwargs)
@@ -120,6 +127,19 @@ class Compiled:
             recorder.runs = candidate.runs
             candidate.result = self.function(*args, **kwargs)
         return candidate.result
+
+    def _parts(self) -> "Parts | None":
+        """The function in two, if only its beginning can be replayed, and that is worth it."""
+        split = self.replays.split
+        if split is None or self.records.undoes:
+            return None
+        if self.parts is None:
+            self.parts = Parts(split, self.records)
+        if split.fits() and self.parts.are_worth_it():
+            return self.parts
+        self.parts = None
+        self.replays.join()
+        return None
 
     @property
     def programs(self) -> list:

@@ -58,6 +58,7 @@ class Explanation:
         programs: a `ProgramExplanation` each.
         calls: how many calls there were.
         replayed: how many of them skipped Python, because it was proven that it may be.
+        begun: how many skipped it up to the line that `reason` names.
         reason: what prevented that last, and the line, or None.
         flushes: `(what was asked for, line, how often)` for each place where a record was run in
             the middle of a call.
@@ -65,22 +66,27 @@ class Explanation:
     """
 
     def __init__(self, compiled):
-        records = compiled.records
+        records, parts = compiled.records, compiled.parts
         self.replayed, self.reason = compiled.replays.calls, compiled.replays.reason
-        self.name, self.calls = records.name, records.calls + self.replayed
-        self.programs = [ProgramExplanation(program) for program in records.programs]
+        self.begun = 0 if parts is None else parts.replays.calls
+        twice = 0 if parts is None else parts.twice
+        self.name, self.calls = records.name, records.calls + self.replayed - twice
+        self.programs = [ProgramExplanation(program) for program in compiled.programs]
         self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
         self.rests = bool(records.rest.left)
 
     def __str__(self):
         count = len(self.programs)
         way = f"{self.replayed} replayed" if self.replayed else "recorded"
+        if self.begun:
+            way += f", the beginning of {self.begun} replayed"
         lines = [
             f"{self.name}: {self.calls} call{'s' * (self.calls != 1)}, {way}, "
             f"{count} program{'s' * (count != 1)}"
         ]
         if self.reason is not None:
-            lines.append(f"  Python runs at each call because of {self.reason}")
+            where = "from there on" if self.begun else "at each call"
+            lines.append(f"  Python runs {where} because of {self.reason}")
         if self.rests:
             lines.append("  runs operation by operation for a while: its records kept changing")
         if self.programs:

@@ -129,17 +129,24 @@ class Expressions:
         return self.operate(node.op, [self.value(node.left), self.value(node.right)])
 
     def _value_Compare(self, node):
-        if len(node.ops) > 1:
-            raise Refused("a chain of comparisons")
-        one, other = self.value(node.left), self.value(node.comparators[0])
-        kind = type(node.ops[0])
+        one = self.value(node.left)
+        for kind, each in zip(node.ops, node.comparators, strict=True):
+            other = self.value(each)
+            found = self._compared(kind, one, other)
+            if len(node.ops) > 1 and not self.is_true(found):
+                break
+            one = other
+        return found
+
+    def _compared(self, operator_node, one, other):
+        kind = type(operator_node)
         if kind in (ast.Is, ast.IsNot):
             return Known(_is_same(one, other) is (kind is ast.Is))
         if kind in (ast.In, ast.NotIn):
             keys = isinstance(other, Items) and other.kind is dict
             there = other.values if keys else self.plain(other)
             return Known((self.plain(one) in there) is (kind is ast.In))
-        return self.operate(node.ops[0], [one, other])
+        return self.operate(operator_node, [one, other])
 
     def operate(self, kind, operands):
         """An operator's result."""
@@ -264,11 +271,20 @@ class Expressions:
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
         if isinstance(owner, Items) or isinstance(owner, Known) and is_dict(owner.value):
             return Bound(owner, name)
-        if not isinstance(owner, Known) or is_plain(owner.value):
+        if not isinstance(owner, Known):
             raise Refused(f"{name} of {text_of_value(owner)}")
+        if is_plain(owner.value):
+            return self._attribute_of_plain(owner, name)
         if type(owner.value) is types.ModuleType:
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
+
+    def _attribute_of_plain(self, owner, name):
+        """What an immutable value says of itself, such as the type of a device."""
+        found = getattr(owner.value, name, _MISSING)
+        if not is_plain(found):
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        return Known(found)
 
     def _own(self, owner, there, name):
         self.watch.entries(there, [name])
@@ -320,16 +336,35 @@ class Expressions:
     def _value_Call(self, node):
         function = self.value(node.func)
         arguments = self._row(node.args)
-        if any(each.arg is None for each in node.keywords):
-            raise Refused("arguments in a dict")
-        keywords = {each.arg: self.value(each.value) for each in node.keywords}
+        keywords = self._keywords(node.keywords)
         if isinstance(function, Bound):
             return self._call_method(function, arguments, keywords)
         if not isinstance(function, Known):
             raise Refused(f"a call of {text_of_value(function)}")
         return self._call(function.value, arguments, keywords)
 
+    def _keywords(self, nodes):
+        """Arguments by keyword, among which may be `**expression`."""
+        found = {}
+        for node in nodes:
+            given = {node.arg: self.value(node.value)} if node.arg else self._dict_of(node.value)
+            if not found.keys().isdisjoint(given) or not all(type(n) is str for n in given):
+                raise Refused("arguments in a dict that do not fit")
+            found |= given
+        return found
+
+    def _dict_of(self, node):
+        """The entries of an expression that is a dict."""
+        value = self.value(node)
+        if isinstance(value, Known) and is_dict(value.value):
+            value = self._dict(value.value)
+        if not isinstance(value, Items) or value.kind is not dict:
+            raise Refused(f"{text_of_value(value)} as arguments by keyword")
+        return value.values
+
     def _call(self, function, arguments, keywords):
+        if function is isinstance and len(arguments) == 2 and not keywords:
+            return self._is_instance(*arguments)
         if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
             return self._call_builtin(function, arguments, keywords)
         if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
@@ -352,6 +387,24 @@ class Expressions:
         for value in (*arguments, *keywords.values()):
             self.argument(value)
         return NEST
+
+    def _is_instance(self, value, kinds):
+        """`isinstance`, of classes that say nothing of their own about it."""
+        row = kinds.values if isinstance(kinds, Items) else [kinds]
+        if not all(isinstance(each, Known) and type(each.value) is type for each in row):
+            raise Refused("isinstance with classes that decide for themselves")
+        classes = tuple([each.value for each in row])
+        if value is TENSOR:
+            return Known(issubclass(Tensor, classes))
+        if isinstance(value, Items):
+            return Known(issubclass(value.kind, classes))
+        if not isinstance(value, Known):
+            raise Refused(f"isinstance of {text_of_value(value)}")
+        if not is_plain(value.value):
+            if any("__class__" in vars(kind) for kind in type(value.value).__mro__[:-1]):
+                raise Refused(f"{text_of_value(value)}, which says for itself what class it has")
+            self.watch.object(value.value)
+        return Known(isinstance(value.value, classes))
 
     def _call_builtin(self, function, arguments, keywords):
         if keywords or not arguments:

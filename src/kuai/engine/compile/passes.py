@@ -173,7 +173,7 @@ def is_plain(node) -> bool:
     return not (
         node.hooks
         or node.pre_hooks
-        or node.output_hooks
+        or (node.output_hooks and any(node.output_hooks.values()))
         or node.retained
         or node.block is not None
         or (type(node) is AccumulateGrad and node.post_accumulate)

@@ -12,6 +12,7 @@ any of them gave.
 
 import contextlib
 import itertools
+import time
 
 import jax
 import jax.numpy as jnp
@@ -34,11 +35,13 @@ class Program:
     Attributes:
         key: the numbers of the results it gives, and for each the input whose memory it takes.
         calls: how often it has been run.
+        seconds: what its first run took, in which it was compiled.
         operations: how many operations it runs.
     """
 
     def __init__(self, name, steps, inputs, key):
         self.key, self.calls, self.number = key, 0, next(_numbers)
+        self.seconds = 0.0
         outputs, takes = key
         pairs = [(n, taken) for n, taken in zip(outputs, takes, strict=True) if taken is not None]
         self.order = [n for n, _ in pairs] + [
@@ -67,8 +70,10 @@ class Program:
         if self.calls > 1:
             written, made = self.function(donated, kept)
         else:
+            begin = time.perf_counter()
             with executables.compiling():
                 written, made = self.function(donated, kept)
+            self.seconds = time.perf_counter() - begin
         return dict(zip(self.order, written + made, strict=True))
 
 

@@ -24,9 +24,10 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.expressions import Expressions
-from kuai.engine.compile.knowledge import Refused, complete
+from kuai.engine.compile.knowledge import Refused, complete, is_pure
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.watch import Watch
+from kuai.engine.op.autocast import autocast
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.overriding import overrides
 
@@ -36,7 +37,7 @@ _DEEPEST = 40  # calls
 _LONGEST = 20_000  # statements
 _GENERATORS = 0x20 | 0x80 | 0x200  # flags of generators, coroutines and both
 _HOOKS = ("hooks", "pre_hooks", "output_hooks", "post_accumulate")
-_MODES = (modes.no_grad, modes.enable_grad)
+_MODES = (modes.no_grad, modes.enable_grad, modes.set_grad_enabled)
 
 
 class Prover:
@@ -48,6 +49,7 @@ class Prover:
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
         self.reads = 0  # numbers that are read from tensors
+        self.reached = None  # the outermost function's tree, and the number of a statement
 
     def prove(self, function, arguments, keywords):
         """Prove that calls with such arguments do the same again as long as the watch holds.
@@ -170,8 +172,10 @@ class _Frame(Expressions):
 
     def run(self, statements) -> None:
         """Go through statements."""
-        for statement in statements:
+        for number, statement in enumerate(statements):
             self._note_line(statement)
+            if self.depth == 0 and statements is self.tree.body:
+                self.prover.reached = self.tree, number
             handler = getattr(self, f"_run_{type(statement).__name__}", None)
             if handler is None or self.prover.left < 0:
                 raise Refused(f"a statement ({type(statement).__name__.lower()})")
@@ -236,10 +240,15 @@ class _Frame(Expressions):
 
     def _is_mode(self, node) -> bool:
         """Whether an expression makes one of the context managers that are known."""
-        if not isinstance(node, ast.Call) or node.keywords or node.args:
+        made = self.value(node.func) if isinstance(node, ast.Call) else None
+        if not isinstance(made, Known):
             return False
-        made = self.value(node.func)
-        return isinstance(made, Known) and any(made.value is mode for mode in _MODES)
+        row = [self.plain(each) for each in self._row(node.args)]
+        named = {name: self.plain(each) for name, each in self._keywords(node.keywords).items()}
+        if made.value is autocast:  # without a dtype, what is set elsewhere decides
+            return len(row) > 1 or named.get("dtype") is not None
+        wanted = 1 if made.value is modes.set_grad_enabled else 0
+        return len(row) + len(named) == wanted and any(made.value is mode for mode in _MODES)
 
     # Assignments ----------------------------------------------------------------------------------
 
@@ -269,7 +278,7 @@ def _only_raises(statement) -> bool:
     return not statement.orelse and all(isinstance(s, ast.Raise) for s in statement.body)
 
 
-def abstract(value):
+def abstract(value, watch):
     """What the prover knows of an argument.
 
     Raises:
@@ -278,9 +287,12 @@ def abstract(value):
     if type(value) is Tensor:
         return TENSOR
     if type(value) in (tuple, list):
-        return Items(type(value), list(map(abstract, value)))
+        return Items(type(value), [abstract(each, watch) for each in value])
     if type(value) is dict and all(map(is_plain, value)):
-        return Items(dict, {key: abstract(each) for key, each in value.items()})
-    if is_plain(value):
+        return Items(dict, {key: abstract(each, watch) for key, each in value.items()})
+    if is_plain(value) or is_pure(value):
         return Known(value)
-    raise Refused(f"an argument that is {text_of_value(value)}")
+    if isinstance(value, (Tensor, types.FunctionType, types.MethodType)):
+        raise Refused(f"an argument that is {text_of_value(value)}")
+    watch.argument(value)
+    return Known(value)

@@ -138,15 +138,20 @@ class Record:
             return None
         else:
             found = array_type(array)
-        if found.device is not None and found.device != self.device:
-            if self.device is not None:
-                raise Elsewhere
-            self.device = found.device
-            alone = isinstance(found.sharding, jax.sharding.SingleDeviceSharding)
-            self.sharding = found.sharding if alone else None
+        device = found.device
+        if device is not self.device and device is not None and device != self.device:
+            self._lie_on(found)
         self.inputs.append(array)
         self.numbers[id(array)] = -len(self.inputs)
         return found
+
+    def _lie_on(self, found):
+        """Note, with the first input that lies somewhere, where all of them have to lie."""
+        if self.device is not None:
+            raise Elsewhere
+        self.device = found.device
+        alone = isinstance(found.sharding, jax.sharding.SingleDeviceSharding)
+        self.sharding = found.sharding if alone else None
 
     def _forget_inputs(self, known):
         for array in self.inputs[known:]:

@@ -175,7 +175,7 @@ class Replay:
             if self.dropped:
                 inputs += self._memory()
             inputs = [inputs[i] for i in self.order]  # and no other list has them
-            return self._run(inputs)
+            return self._run(inputs, arguments)
 
     def _grads_fit(self) -> bool:
         """Whether tensors have gradients where they had, which can be read where they are read."""
@@ -205,7 +205,7 @@ class Replay:
         grad = held = None  # would be others who hold it
         return [memory_for(_Wanted(kind), spares, self.sharding) for kind in self.wants]
 
-    def _run(self, inputs):
+    def _run(self, inputs, arguments):
         """Run the program. Whoever asks for what it writes has to wait until it has run."""
         self.calls += 1
         places = {n: _storage(place) for n, place in self.places.items()}
@@ -223,9 +223,9 @@ class Replay:
             raise
         for number, placeholder in waiting.items():
             placeholder.array, placeholder.record = results[number], None
-        return self._finish(results)
+        return self._finish(results, arguments)
 
-    def _finish(self, results):
+    def _finish(self, results, arguments):
         """Put all other results into their places, and make what is returned."""
         made = {}
         for number, kind in self.kinds.items():
@@ -245,7 +245,7 @@ class Replay:
             if not stays:
                 storage.held = made[number]
             storage.version += 1
-        return self.result.build(made)
+        return self.result.build(made, arguments)
 
 
 class _Running:

@@ -7,12 +7,14 @@ fitting, it is tried again later, each time after twice as many calls.
 
 import linecache
 import warnings
+import weakref
 
 from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
 from kuai.engine.compile.replay import MISS, Replay
 from kuai.engine.compile.signatures import signature
+from kuai.engine.compile.split import Split
 from kuai.engine.tensor.placeholder import reads
 
 __all__ = ["Candidate", "Replays"]
@@ -29,12 +31,14 @@ class Replays:
     Attributes:
         calls: how many calls have been replayed.
         reason: why the last candidate was refused, and the line, or None.
+        split: the function in two, where its beginning could be proven, or None.
     """
 
-    def __init__(self, function, roots):
+    def __init__(self, function, roots, splits: bool = True):
         self.function, self.roots = function, roots
+        self._splits = splits  # whether the beginning may be replayed alone
         self.known: dict = {}
-        self.calls, self.reason = 0, None
+        self.calls, self.reason, self.split = 0, None, None
         self._pause, self._next_pause = _SHORTEST_PAUSE, _SHORTEST_PAUSE
         self._last = None  # the signature of the last call that was recorded
         if not settings.replay_enabled():
@@ -50,7 +54,7 @@ class Replays:
             return MISS
         result = replay(tensors)
         if result is MISS:
-            del self.known[key]
+            self.known.pop(key, None)
             self._wait()
         else:
             self.calls += 1
@@ -65,19 +69,49 @@ class Replays:
             return None
         key, tensors = signature(self.roots, args, kwargs)
         seen, self._last = self._last == key, key
-        if key is None or not (seen or at_once) or len(self.known) >= _MOST:
+        if key is None or not (seen or at_once):
             return None
         proof = compiling.proof  # loaded for the first candidate of a program
         prover, abstract = proof.Prover(), proof.abstract
         try:
-            function, row = self.function, [abstract(each) for each in args]
-            named = {name: abstract(each) for name, each in kwargs.items()}
+            function, row = self.function, [abstract(each, prover.watch) for each in args]
+            named = {name: abstract(each, prover.watch) for name, each in kwargs.items()}
             expected = prover.prove(function, row, named)
             prover.watch.freeze()
             return Candidate(self, key, Before(prover.watch, tensors), expected, prover.reads)
         except Refused as reason:
             self._refuse(reason, prover.line)
+            self._split(prover)
             return None
+
+    def keep(self, key, replay):
+        """Keep a replay, as long as the objects live that it was called with."""
+        while len(self.known) >= _MOST:
+            del self.known[next(iter(self.known))]
+        known, reference = self.known, weakref.ref(self)
+
+        def forget(_):
+            gone, replays = known.pop(key, None), reference()
+            if gone is not None and not gone.calls and replays is not None:
+                replays._wait()  # objects that are made anew for each call
+
+        watch = replay.watch
+        replay.objects = [weakref.ref(each(), forget) for each in watch.arguments.values()]
+        self.known[key] = replay
+        self.reason = None
+
+    def _split(self, prover):
+        """Have the statements before the one that was refused replayed, if there are any."""
+        tree, number = prover.reached or (None, 0)
+        if self._splits and self.split is None and number > 0:
+            try:
+                self.split = Split(self.function, tree, number)
+            except Refused:
+                return  # the reason there is says what it takes to replay all of it
+
+    def join(self):
+        """Leave the function whole from now on."""
+        self.split, self._splits = None, False
 
     def _refuse(self, reason, line=None):
         text = str(reason)
@@ -120,8 +154,7 @@ class Candidate:
         if kind is not None:
             return
         try:
-            self.replays.known[self.key] = self._made()
-            self.replays.reason = None
+            self.replays.keep(self.key, self._made())
         except Refused as reason:
             self.replays._refuse(reason)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from kuai.engine.autograd.running import OpNode
 from kuai.engine.autograd.tape import AccumulateGrad
-from kuai.engine.compile.abstract_values import Items, Read, is_plain
+from kuai.engine.compile.abstract_values import Items, Known, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.placeholder import Placeholder
@@ -20,8 +20,8 @@ class New:
     def __init__(self, number, tensor):
         self.number, self.node, self.output = number, tensor._node, tensor._output
 
-    def build(self, made):
-        """The tensor, given the program's results as placeholders."""
+    def build(self, made, arguments):
+        """The tensor, given the program's results as placeholders, and the call's tensors."""
         tensor = wrap(made[self.number])
         if self.node is not None:
             # a node of its own: what is registered there is not the next call's
@@ -35,7 +35,7 @@ class Number:
     def __init__(self, number, convert):
         self.number, self.convert = number, convert
 
-    def build(self, made):
+    def build(self, made, arguments):
         """The number, given the program's results as placeholders."""
         value = made[self.number].array.item()
         return value if self.convert is None else self.convert(value)
@@ -47,9 +47,20 @@ class Same:
     def __init__(self, thing):
         self.thing = thing
 
-    def build(self, made):
+    def build(self, made, arguments):
         """The thing."""
         return self.thing
+
+
+class Given:
+    """One of the tensors among the arguments."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def build(self, made, arguments):
+        """The tensor."""
+        return arguments[self.number]
 
 
 class Share:
@@ -58,7 +69,7 @@ class Share:
     def __init__(self, storage):
         self.storage = storage
 
-    def build(self, made):
+    def build(self, made, arguments):
         """The tensor, given the program's results as placeholders."""
         tensor = Tensor.__new__(Tensor)
         tensor._storage = self.storage
@@ -71,11 +82,11 @@ class Nest:
     def __init__(self, kind, parts):
         self.kind, self.parts = kind, parts
 
-    def build(self, made):
+    def build(self, made, arguments):
         """The nest, given the program's results as placeholders."""
         if self.kind is dict:
-            return {key: part.build(made) for key, part in self.parts.items()}
-        return self.kind([part.build(made) for part in self.parts])
+            return {key: part.build(made, arguments) for key, part in self.parts.items()}
+        return self.kind([part.build(made, arguments) for part in self.parts])
 
 
 class After:
@@ -145,12 +156,19 @@ class After:
         known = isinstance(expected, Items)
         if is_plain(result) or id(result) in self.before.watch.tensors:
             return Same(result)
+        if isinstance(expected, Known) and result is expected.value:
+            return self._same(result)
         if kind is tuple or kind is list:
             parts = expected.values if known else [None] * len(result)
             return Nest(kind, list(map(self._found, result, parts)))
         if kind is dict:
             parts = expected.values if known else {}
             return Nest(kind, {k: self._found(part, parts.get(k)) for k, part in result.items()})
+        given = [n for n, each in enumerate(self.before.arguments) if each is result]
+        if len(given) > 1:
+            raise Refused("an argument that is given twice")
+        if given:
+            return Given(given[0])
         if kind is not Tensor or result._steps is not None or result._base is not None:
             raise Refused("a result of another kind")
         if id(result._storage) in self.before.ids and result._node is None:
@@ -162,6 +180,12 @@ class After:
         made = New(self._place(result._storage.held), result)
         self.made.append(made)
         return made
+
+    def _same(self, thing):
+        """An object that was found in a place that is watched."""
+        if id(thing) in self.before.watch.arguments:
+            raise Refused("an argument that is returned")
+        return Same(thing)
 
 
 def _is_spent(root) -> bool:

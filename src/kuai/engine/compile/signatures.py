@@ -1,7 +1,8 @@
 """Signatures: what calls have to have in common to be the same call.
 
-The modes of the thread, the types of the tensors among the arguments, all other arguments by value,
-and how they are nested. A call with anything else among its arguments has no signature.
+The modes of the thread, the types of the tensors among the arguments, plain arguments by value,
+objects by identity, and how they are nested. Whoever keeps a signature has to forget it when one of
+the objects goes (see `replays`): another may get its number.
 """
 
 import jax
@@ -59,8 +60,10 @@ def _part(argument, tensors):
         if len(names) < len(argument):
             raise _None
         return kind, names, *[_part(each, tensors) for each in argument.values()]
-    if not is_plain(argument):
+    if isinstance(argument, Tensor):
         raise _None
+    if not is_plain(argument):
+        return kind, id(argument)
     return kind, repr(argument)  # which tells 1 from 1.0 and True, and 0.0 from -0.0, inside too
 
 

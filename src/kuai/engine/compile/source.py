@@ -9,13 +9,26 @@ import ast
 import functools
 import linecache
 import types
+import weakref
 
-__all__ = ["tree_of"]
+__all__ = ["remember", "tree_of"]
+
+_made: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def remember(code: types.CodeType, tree) -> None:
+    """Note the tree of a function that has been made of one, and stands in no file."""
+    _made[code] = tree
+
+
+def tree_of(code: types.CodeType):
+    """The `ast.FunctionDef` or `ast.Lambda` that a function's code was made of, or None."""
+    made = _made.get(code)
+    return _tree_in_file(code) if made is None else made
 
 
 @functools.lru_cache(maxsize=1024)
-def tree_of(code: types.CodeType):
-    """The `ast.FunctionDef` or `ast.Lambda` that a function's code was made of, or None."""
+def _tree_in_file(code):
     text = "".join(linecache.getlines(code.co_filename))
     trees, codes = _compiled(code.co_filename, text) if text else ({}, set())
     found = trees.get((code.co_firstlineno, code.co_name), [])

@@ -6,9 +6,12 @@ one kind are fetched and compared in one row, without Python code for each: this
 replayed call costs.
 """
 
+import weakref
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
 
+from kuai.engine.compile.abstract_values import text_of_value
+from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor
 
 __all__ = ["Watch"]
@@ -36,6 +39,7 @@ class Watch:
         self._lists: dict[int, list] = {}
         self._cells: dict[int, object] = {}
         self._objects: dict[int, object] = {}
+        self.arguments: dict[int, weakref.ref] = {}  # objects that a call was given
 
     # What is watched ----------------------------------------------------------------------------
 
@@ -74,7 +78,19 @@ class Watch:
 
     def object(self, thing) -> None:
         """Watch the class of an object."""
-        self._objects[id(thing)] = thing
+        if id(thing) not in self.arguments:
+            self._objects[id(thing)] = thing
+
+    def argument(self, thing) -> None:
+        """Note an object among the arguments. It is not held, and looked at by whoever is called.
+
+        Raises:
+            Refused: there can be no weak reference to it.
+        """
+        try:
+            self.arguments[id(thing)] = weakref.ref(thing)
+        except TypeError:
+            raise Refused(f"an argument that is {text_of_value(thing)}") from None
 
     def number(self, mapping: dict, key) -> None:
         """Watch that an entry is a float, whichever."""

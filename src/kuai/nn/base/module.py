@@ -184,11 +184,11 @@ class Module:
     # Attributes -----------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        state = self.__dict__
         for slots in _SLOTS:
-            members = state.get(slots)
-            if members is not None and name in members:
-                return members[name]
+            try:
+                return self.__dict__[slots][name]
+            except KeyError:
+                continue
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,0 +1,81 @@
+"""Parts: a function whose beginning is replayed, and whose rest runs at each call (see `split`).
+
+Where the beginning cannot be replayed, the function is recorded as a whole. Only now and then, when
+a call may become a replay, the record is run between the two. That costs no other program where
+the record ends there in any case, because a value is asked for next; otherwise only a function that
+compiles fast gets one more.
+"""
+
+from kuai.engine.compile import replays as replaying
+from kuai.engine.compile.recorder import Recorder
+from kuai.engine.compile.replay import MISS
+from kuai.engine.compile.replays import Replays
+
+__all__ = ["Parts"]
+
+_FEWEST = 4  # operations of a beginning that is worth a program of its own
+_TRIES = 64  # calls in which it has to be replayed
+_FAST = 2.0  # seconds that a program may take to compile, if another one is made for the beginning
+
+
+class Parts:
+    """A function in two: the beginning, which is replayed, and the rest, which runs each time.
+
+    Attributes:
+        replays: of the beginning.
+        calls: how often the function was called.
+        twice: how many of these calls were recorded in two.
+    """
+
+    def __init__(self, split, records):
+        self.split, self.records = split, records
+        self.replays = Replays(split.beginning, records.roots, splits=False)
+        self.calls = self.twice = 0
+        self._given_up = False
+
+    def __call__(self, args, kwargs):
+        """The function's result; `MISS` if it is to be recorded as a whole."""
+        self.calls += 1
+        values = self.replays.run(args, kwargs)
+        if values is not MISS:
+            return self._rest(args, kwargs, self.split.keywords(values))
+        candidate = self.replays.candidate(args, kwargs)
+        if candidate is None:
+            return MISS
+        with Recorder(self.records) as recorder:
+            with candidate:
+                handed_on = self._begin(candidate, recorder, args, kwargs)
+            del candidate  # which holds what the rest alone is to hold
+            if self._given_up:
+                return self.split.rest(*args, **kwargs, **handed_on)
+        self.twice += 1
+        return self._rest(args, kwargs, handed_on)
+
+    def _begin(self, candidate, recorder, args, kwargs):
+        """Record the beginning and run the record, if that is worth it; what is handed on."""
+        recorder.runs = candidate.runs
+        candidate.result = self.split.beginning(*args, **kwargs)
+        record = recorder.current
+        if record.length and not record.node.programs and not self._compiles_fast():
+            self._given_up = True
+        else:
+            recorder.flush()
+        recorder.runs = None
+        return self.split.keywords(candidate.result)
+
+    def _rest(self, args, kwargs, handed_on):
+        with Recorder(self.records):
+            return self.split.rest(*args, **kwargs, **handed_on)
+
+    def _compiles_fast(self) -> bool:
+        slowest = max([program.seconds for program in self.records.programs], default=0)
+        return slowest < _FAST or replaying.at_once
+
+    def are_worth_it(self) -> bool:
+        """Whether the beginning is replayed, and much enough for a program of its own."""
+        known = list(self.replays.known.values())
+        if self._given_up:
+            return False
+        if known and min([r.program.operations for r in known]) < _FEWEST and not replaying.at_once:
+            return False
+        return self.calls < _TRIES or self.replays.calls > self.calls // _TRIES

@@ -1,0 +1,206 @@
+"""Splits: a function of which only the beginning can be proven, in two.
+
+Steps as people write them count, log and keep values after the arithmetic: `self.steps += 1`,
+`losses.append(loss.item())`. There a proof ends (see `proof`), but what stands before may be
+replayed all the same. So the statements before the one that was refused become a function of their
+own, which is replayed, and the others a second one, which runs at each call as it always has. Both
+are compiled from the function's own syntax tree, with its globals, its closure and its line
+numbers; the first hands on the variables that the second one uses.
+
+Invariants
+* Together the two do what the function does, in the same order. The only difference is that the
+  record is run in between.
+* What would notice that a function has become two is refused: variables that inner functions share,
+  `global`, `super()`, `locals()`, private names that a class changes.
+"""
+
+import ast
+import operator
+import types
+
+from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.source import remember
+
+__all__ = ["Split"]
+
+_LOOKS_AT_FRAMES = frozenset(
+    ["locals", "vars", "eval", "exec", "dir", "super", "_getframe", "currentframe", "stack"]
+)
+# what the beginning may consist of; no return, and nothing that takes a variable away
+_STATEMENTS = (
+    ast.Assert, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.For, ast.If, ast.Pass,
+    ast.Raise, ast.With,
+)  # fmt: skip
+_SCOPES = (
+    ast.DictComp, ast.GeneratorExp, ast.Lambda, ast.ListComp, ast.NamedExpr, ast.SetComp,
+)  # fmt: skip
+_SURE = (ast.Assign, ast.AnnAssign, ast.AugAssign)  # statements after which a variable has a value
+_HANDED_ON = "handed on"  # a variable with a name that no program can have
+_FUTURE = 0x1FE0000  # flags of `from __future__ import …` in a code object
+_VARIABLE = 0x04 | 0x08  # flags of `*args` and `**kwargs`
+
+
+class Split:
+    """A function in two.
+
+    Args:
+        function: a function of the user's, or a bound method.
+        tree: its syntax tree.
+        count: how many of its statements are the beginning.
+
+    Attributes:
+        beginning: takes what the function takes, and returns the values of `names` in a tuple.
+        rest: takes the same, and those values by a keyword (see `keywords`).
+
+    Raises:
+        Refused: somebody would notice.
+    """
+
+    def __init__(self, function, tree, count):
+        self.function, self.owner = function, None
+        if type(function) is types.MethodType:
+            function, self.owner = function.__func__, function.__self__
+        self.plain = function
+        self.signs = _signs(function)
+        _check(function, tree)
+        self.names = _handed_on(function.__code__, tree.body[:count], tree.body[count:])
+        handed_on = ast.Tuple([ast.Name(name, ast.Load()) for name in self.names], ast.Load())
+        body = [*tree.body[:count], ast.copy_location(ast.Return(handed_on), tree.body[count - 1])]
+        self.beginning = self._made(tree, body, ())
+        arriving = [ast.Assign([ast.Name(name, ast.Store())], _popped()) for name in self.names]
+        for statement in arriving:
+            ast.copy_location(statement, tree.body[count])
+        self.rest = self._made(tree, [*arriving, *tree.body[count:]], (_HANDED_ON,))
+
+    def fits(self) -> bool:
+        """Whether the function still is what was split."""
+        return all(map(operator.is_, _signs(self.plain), self.signs))
+
+    def keywords(self, values) -> dict:
+        """What the beginning has returned, as a keyword for the rest.
+
+        The rest empties the list, so that nobody else holds what its variables held.
+        """
+        return {_HANDED_ON: list(values[::-1])}
+
+    def _made(self, tree, body, extra):
+        """A function of the tree's arguments, and others by keyword, with another body."""
+        function = self.plain
+        code = _compiled(function.__code__, tree, body, extra)
+        contents = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        closure = tuple(contents[name] for name in code.co_freevars)
+        made = types.FunctionType(
+            code, function.__globals__, function.__name__, function.__defaults__, closure
+        )
+        made.__kwdefaults__ = function.__kwdefaults__
+        made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+        return made if self.owner is None else types.MethodType(made, self.owner)
+
+
+def _signs(function):
+    """What the parts have been made of, to be compared."""
+    return function.__code__, function.__defaults__, function.__kwdefaults__
+
+
+def _popped():
+    """The expression that takes one value out of what was handed on."""
+    pop = ast.Attribute(ast.Name(_HANDED_ON, ast.Load()), "pop", ast.Load())
+    return ast.Call(pop, [], [])
+
+
+def _handed_on(code, beginning, rest):
+    """The variables that the rest uses and the beginning gives a value, whichever way it takes."""
+    first, then = _nodes(beginning), _nodes(rest)
+    if not all(isinstance(n, _STATEMENTS) for n in first if isinstance(n, ast.stmt)):
+        raise Refused("a statement that a beginning may not have")
+    if any(isinstance(n, _SCOPES) for n in first):
+        raise Refused("variables of inner expressions")
+    given = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    stored = {n.id for n in first if _is_stored(n)}
+    unknown = {n.id for n in first if isinstance(n, ast.Name)} - stored - given
+    unknown |= (
+        {n.id for n in then if isinstance(n, ast.Name)}
+        - stored
+        - given
+        - {n.id for n in then if _is_stored(n)}
+    )
+    if not unknown.isdisjoint(code.co_varnames):
+        raise Refused("a variable that may have no value")
+    wanted = stored & {n.id for n in then if isinstance(n, ast.Name)}
+    always = [
+        each
+        for each in _always_run(beginning)
+        if isinstance(each, _SURE) and getattr(each, "value", None) is not None
+    ]
+    sure = {n.id for n in _nodes(always) if _is_stored(n)}
+    if not wanted <= sure | given:
+        raise Refused("a variable that has a value on some ways only")
+    return sorted(wanted)
+
+
+def _always_run(statements):
+    for statement in statements:
+        if isinstance(statement, ast.With):
+            yield from _always_run(statement.body)
+        yield statement
+
+
+def _nodes(statements):
+    return [node for statement in statements for node in ast.walk(statement)]
+
+
+def _is_stored(node) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _check(function, tree):
+    """Refuse what would notice that the function has become two."""
+    code = function.__code__
+    if code.co_cellvars or code.co_flags & _VARIABLE or "__class__" in code.co_freevars:
+        raise Refused("variables that other functions see")
+    if not _LOOKS_AT_FRAMES.isdisjoint(code.co_names):
+        raise Refused("code that looks at its frame")
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            raise Refused("variables that are not its own")
+        names = [getattr(node, field, None) for field in ("id", "attr", "arg", "name")]
+        if any(isinstance(n, str) and n[:2] == "__" and n[-2:] != "__" for n in names):
+            raise Refused("a name that is private to a class")
+
+
+def _compiled(code, tree, body, extra):
+    """The code of a function with the tree's arguments, and others by keyword, and that body."""
+    given = tree.args
+    bare = [[ast.arg(each.arg) for each in row] for row in (given.posonlyargs, given.args)]
+    by_keyword = [ast.arg(name) for name in (*[a.arg for a in given.kwonlyargs], *extra)]
+    arguments = ast.arguments(
+        posonlyargs=bare[0], args=bare[1], kwonlyargs=by_keyword,
+        kw_defaults=[None] * len(by_keyword), defaults=[],
+    )  # fmt: skip
+    inner = _definition(tree.name, arguments, body)
+    ast.copy_location(inner, tree)
+    # inside of a function that has them, names from outside become parts of the closure
+    outside = ast.arguments(
+        posonlyargs=[], args=[ast.arg(name) for name in code.co_freevars], kwonlyargs=[],
+        kw_defaults=[], defaults=[],
+    )  # fmt: skip
+    outer = ast.copy_location(_definition("outside", outside, [inner]), tree)
+    module = ast.fix_missing_locations(ast.Module([outer], []))
+    flags = code.co_flags & _FUTURE
+    made = compile(module, code.co_filename, "exec", flags, dont_inherit=True)
+    made = _code_in(_code_in(made, "outside"), tree.name)
+    made = made.replace(co_qualname=code.co_qualname)
+    remember(made, inner)
+    return made
+
+
+def _definition(name, arguments, body):
+    return ast.FunctionDef(
+        name=name, args=arguments, body=body, decorator_list=[], returns=None, type_params=[]
+    )
+
+
+def _code_in(code, name):
+    """The code of the function that another one defines."""
+    found = [c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == name]
+    return found[-1]
