@@ -661,3 +661,77 @@ def optimizer_method_wrapped_by_hand(t, compiled):
     opt.step = counted
     for number in range(5):
         yield step(*batch(t, number)), everything(net, opt), len(calls)
+
+
+@story
+def module_compiled_in_place(t, compiled):
+    nn = t.nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head, self.scale = mlp(t), fill(t, nn.Linear(2, 2)), 1.0
+
+        def forward(self, x, twice=False):
+            x = self.body(x)
+            return self.head(x) * self.scale if twice else x * self.scale
+
+    net = Net()
+    run, log = compiled(net), []
+    for number in range(18):
+        if number == 3:
+            handle = net.register_forward_hook(lambda module, args, out: out + 1)
+        if number == 5:
+            handle.remove()
+        if number == 7:
+            net.scale = 2.0
+        if number == 9:
+            net.body[1] = nn.ReLU()
+        if number == 11:
+            net.forward = lambda x, twice=False: log.append(1) or x.sum()
+        if number == 13:
+            del net.forward
+        if number == 15:
+            net.body.register_forward_pre_hook(lambda module, args: log.append(2))
+        with t.no_grad():
+            yield run(numbers(t, 2, 3), twice=number % 4 == 3), list(log)
+            net.head.weight.mul_(1.5)
+
+
+@story
+def module_compiled_in_place_and_trained(t, compiled):
+    net = compiled(mlp(t))
+    opt = t.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(8):
+        x, y = batch(t)
+        opt.zero_grad()
+        loss = t.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        opt.step()
+        yield loss, everything(net, opt)
+
+
+@story
+def any_number_of_arguments(t, compiled):
+    net, options = linear(t), {"scale": 2.0}
+
+    def wrapped(function):
+        def call(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return call
+
+    @compiled
+    @wrapped
+    def run(x, *others, scale, **rest):
+        out = net(x) * scale
+        for other in others:
+            out = out + other
+        return out, len(others), sorted(rest)
+
+    for number in range(10):
+        extra = [t.ones(2)] * (number // 4)
+        if number == 6:
+            options["bias"] = True
+        with t.no_grad():
+            yield run(numbers(t, 4, 3), *extra, **options)

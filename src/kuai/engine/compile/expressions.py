@@ -376,11 +376,14 @@ class Expressions:
         description = description_of(function)
         if description is None or description.call is None:
             raise Refused(f"a call of {text_of_value(function)}")
-        inner = description.call(self.prover, function)
+        return self._call_thing(function, description.call, arguments, keywords)
+
+    def _call_thing(self, thing, call, arguments, keywords):
+        """A call of something that a layer above knows: its own code, or a function of the user's."""
+        inner = call(self.prover, thing)
         if inner is None:
             return self._result(arguments, keywords)
-        row = [Known(function), *arguments]
-        return self.prover.call(inner, row, keywords, self.depth + 1)
+        return self.prover.call(inner, [Known(thing), *arguments], keywords, self.depth + 1)
 
     def _result(self, arguments, keywords):
         """What an operation gives for some arguments."""
@@ -447,6 +450,9 @@ class Expressions:
         if description is not None and name in description.methods:
             self._describe(owner, name)
             return self._result(arguments, keywords)
+        if description is not None and name in description.calls:
+            call = description.calls[name]
+            return self._call_thing(owner.value, call, arguments, keywords)
         return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
 
     def _describe(self, owner, name) -> None:

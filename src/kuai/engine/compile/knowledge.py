@@ -29,11 +29,13 @@ class Description:
             depends on, or raises `Refused`. Such a method changes tensors only.
         call: `call(prover, thing)` does the same for a call of the thing; it returns the function
             of the user's that the call runs, or None.
+        calls: name -> what `call` is for a call of the thing, for a method that calls it.
         slots: `slots(prover, thing)` gives the dictionaries in which attributes are found at last.
     """
 
     methods: dict[str, Callable]
     call: Callable | None = None
+    calls: dict[str, Callable] = dataclasses.field(default_factory=dict)
     slots: Callable = lambda prover, thing: ()
 
 

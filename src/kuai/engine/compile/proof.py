@@ -126,13 +126,23 @@ class Prover:
     def _bound(self, function, wanted, arguments, keywords):
         """The variables that hold a call's arguments."""
         name = function.__qualname__
-        if wanted.kwarg or wanted.vararg:
-            raise Refused(f"{name}, which takes any number of arguments")
-        ordered = [a.arg for a in (*wanted.posonlyargs, *wanted.args)]
+        only = [a.arg for a in wanted.posonlyargs]
+        ordered = [*only, *[a.arg for a in wanted.args]]
         named = [a.arg for a in wanted.kwonlyargs]
-        if len(arguments) > len(ordered) or not set(keywords) <= {*ordered, *named}:
+        surplus = {n: keywords[n] for n in keywords if n in only or n not in (*ordered, *named)}
+        given = dict(zip(ordered, arguments, strict=False))
+        by_name = {n: each for n, each in keywords.items() if n not in surplus}
+        if (
+            surplus and not wanted.kwarg
+            or len(arguments) > len(ordered) and not wanted.vararg
+            or not given.keys().isdisjoint(by_name)
+        ):  # fmt: skip
             raise Refused(f"a call of {name} with other arguments than it takes")
-        given = dict(zip(ordered, arguments, strict=False)) | keywords
+        given |= by_name
+        if wanted.vararg:
+            given[wanted.vararg.arg] = Items(tuple, list(arguments[len(ordered) :]))
+        if wanted.kwarg:
+            given[wanted.kwarg.arg] = Items(dict, surplus)
         defaults = function.__defaults__ or ()
         known = dict(zip(ordered[len(ordered) - len(defaults) :], defaults, strict=True))
         known |= function.__kwdefaults__ or {}

@@ -31,10 +31,11 @@ def describe_modules() -> None:
     """Make modules, and functions of modules' parameters, known to the prover."""
     tree = {"parameters": _watch_tree, "zero_grad": _watch_tree}
     tree |= {"train": _watch_training, "eval": _watch_training}
-    describes(Module, Description(tree, call=_call, slots=_slots))
+    calls = {"_call_impl": _call_without_compiling}
+    describes(Module, Description(tree, _call, calls, _slots))
     parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
     for container in (Sequential, ModuleList, ModuleDict):
-        describes(container, Description(tree | parts, call=_call, slots=_slots))
+        describes(container, Description(tree | parts, _call, calls, _slots))
     for function in (clip_grad_norm_, clip_grad_value_):
         pure(function)
 
@@ -56,10 +57,19 @@ def _code(module):
     return None
 
 
-def _call(prover, module):
+def _call_without_compiling(prover, module):
+    """What the call of a module is that has been compiled itself."""
+    prover.watch.attribute(type(module), "_call_impl")
+    if type(module)._call_impl is not Module._call_impl or "_call_impl" in vars(module):
+        raise Refused(f"{text_of_value(module)}, which is called in its own way")
+    prover.watch.entries(vars(module), ["_call_impl"])
+    return _call(prover, module, compiled=True)
+
+
+def _call(prover, module, compiled=False):
     if "parametrizations" in module._modules:
         raise Refused("a parametrized module, whose tensors are computed when they are read")
-    _watch(prover, module)
+    _watch(prover, module, compiled)
     code = _code(module)
     if code is None:
         _watch_layer(prover, module)
@@ -74,13 +84,14 @@ def _slots(prover, module):
     return [vars(module)[name] for name in _SLOTS]
 
 
-def _watch(prover, module) -> None:
+def _watch(prover, module, compiled=False) -> None:
     """What every call depends on: how it is called, hooks, parameters, children."""
     kind, state = type(module), vars(module)
     for name in ("__call__", "forward"):
         prover.watch.attribute(kind, name)
     prover.watch.object(module)
-    if kind.__call__ is not Module.__call__ or module._compiled_call_impl is not None:
+    is_compiled = module._compiled_call_impl is not None and not compiled
+    if kind.__call__ is not Module.__call__ or is_compiled:
         raise Refused(f"{text_of_value(module)}, which is called in its own way")
     if "forward" in state:
         raise Refused(f"{text_of_value(module)} with a `forward` of its own")
@@ -109,7 +120,8 @@ def _watch_layer(prover, module) -> None:
         if not vars(kind).keys() <= _HARMLESS:
             raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
     options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
-    options.pop("_non_persistent_buffers_set", None)
+    for name in ("_non_persistent_buffers_set", "_compiled_call_impl"):  # `_watch` has seen to it
+        options.pop(name, None)
     prover.watch.entries(vars(module), options)
     prover.watch.size(vars(module))  # another attribute may hide a method
     for value in options.values():
