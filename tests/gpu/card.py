@@ -12,10 +12,15 @@ import numpy as np
 
 import kuai
 
-__all__ = ["DEVICE", "IS_GPU", "close", "raises"]
+__all__ = ["DEVICE", "IS_GPU", "close", "place", "raises"]
 
 DEVICE = os.environ.get("KUAI_GPU_TESTS", "cuda")
 IS_GPU = DEVICE.startswith("cuda")
+
+
+def place() -> kuai.device:
+    """The device as a tensor on it names it."""
+    return kuai.ones(1, device=DEVICE).device
 
 
 @contextlib.contextmanager

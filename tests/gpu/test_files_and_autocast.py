@@ -7,9 +7,7 @@ import numpy as np
 
 import kuai
 from kuai import nn
-from tests.gpu.card import DEVICE, IS_GPU, close
-
-PLACE = kuai.ones(1, device=DEVICE).device
+from tests.gpu.card import DEVICE, IS_GPU, close, place
 
 
 def test_files_are_read_to_where_they_are_mapped():
@@ -23,8 +21,8 @@ def test_files_are_read_to_where_they_are_mapped():
         }
         mapped = kuai.load(path, map_location=lambda storage, location: storage.cpu())
     assert found["cpu"].device.type == "cpu"
-    assert found[DEVICE].device == PLACE
-    assert not IS_GPU or found[None].device == PLACE
+    assert found[DEVICE].device == place()
+    assert not IS_GPU or found[None].device == place()
     assert mapped["net"]["bias"].device == kuai.device("cpu")
     for each in found.values():
         close(each, net.weight)
@@ -56,7 +54,7 @@ def test_a_checkpoint_goes_on_where_it_was():
 
 
 def test_autocast_lowers_and_keeps_what_pytorch_does():
-    kind = PLACE.type
+    kind = place().type
     x, weight = kuai.randn(4, 4, device=DEVICE), kuai.randn(4, 4, device=DEVICE)
     with kuai.autocast(kind, dtype=kuai.bfloat16):
         product = x @ weight
@@ -90,7 +88,7 @@ def test_dlpack_shares_with_jax_and_comes_back():
     array = jnp.from_dlpack(x) if IS_GPU else jnp.asarray(x)
     np.testing.assert_array_equal(np.asarray(array), x.cpu().numpy())
     back = kuai.from_dlpack(array) if IS_GPU else kuai.as_tensor(array, device=DEVICE)
-    assert back.device == PLACE
+    assert back.device == place()
     close(back, x, 0)
 
 

@@ -4,9 +4,7 @@ import copy
 
 import kuai
 from kuai import nn
-from tests.gpu.card import DEVICE, IS_GPU, close, raises
-
-PLACE = kuai.ones(1, device=DEVICE).device
+from tests.gpu.card import DEVICE, IS_GPU, close, place, raises
 
 
 def test_makers_put_tensors_where_they_are_told():
@@ -15,28 +13,28 @@ def test_makers_put_tensors_where_they_are_told():
         kuai.tensor([1, 2], device=DEVICE),
         kuai.arange(3, device=DEVICE),
         kuai.rand(2, device=DEVICE),
-        kuai.eye(2, device=PLACE),
+        kuai.eye(2, device=place()),
         kuai.empty(0, device=DEVICE),
         kuai.ones_like(kuai.zeros(2, device=DEVICE)),
         kuai.zeros(2, device=DEVICE).new_full((2,), 3.0),
         nn.Linear(2, 3, device=DEVICE).weight,
     ]
-    assert {tensor.device for tensor in made} == {PLACE}
+    assert {tensor.device for tensor in made} == {place()}
 
 
 def test_a_device_is_a_context_and_a_default():
     with kuai.device(DEVICE):
-        assert kuai.zeros(2).device == PLACE
+        assert kuai.zeros(2).device == place()
     kuai.set_default_device(DEVICE)
     try:
-        assert nn.Linear(2, 2).weight.device == PLACE
+        assert nn.Linear(2, 2).weight.device == place()
     finally:
         kuai.set_default_device("cpu")
     assert kuai.zeros(2).device.type == "cpu"
 
 
 def test_printing_names_the_device():
-    assert f"device='{PLACE}'" in repr(kuai.ones(2, device=DEVICE))
+    assert f"device='{place()}'" in repr(kuai.ones(2, device=DEVICE))
 
 
 def test_copies_between_host_and_device():
@@ -44,7 +42,7 @@ def test_copies_between_host_and_device():
     y = x.to(DEVICE)
     close(y, x, 0)
     close(y.cpu(), x, 0)
-    assert (y.device, y.cpu().device) == (PLACE, x.device)
+    assert (y.device, y.cpu().device) == (place(), x.device)
     assert y.to(DEVICE) is y
     assert y.to(DEVICE, copy=True) is not y
     y.zero_()
@@ -75,7 +73,7 @@ def test_numbers_and_indices_may_come_from_the_host():
     y = x * number
     y.sum().backward()
     close(y, kuai.tensor([0.0, 2.0, 4.0, 6.0]))
-    assert (y.device, number.grad.device, number.grad.item()) == (PLACE, number.device, 6.0)
+    assert (y.device, number.grad.device, number.grad.item()) == (place(), number.device, 6.0)
     close(x[kuai.tensor([3, 0])], kuai.tensor([3.0, 0.0]))
     close(x[kuai.tensor([True, False, True, False])], kuai.tensor([0.0, 2.0]))
     x[kuai.tensor([1, 2])] = 7.0
@@ -104,7 +102,7 @@ def test_views_share_memory():
     rows[2].data.sub_(1)
     wanted = [[10.0, 2.0, 1.0, 1.0], [0.0, 20.0, 0.0, 0.0], [-1.0, 1.0, -1.0, 2.0]]
     close(x, kuai.tensor(wanted))
-    assert rows[2].device == PLACE
+    assert rows[2].device == place()
     assert rows[0].untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
 
 
@@ -113,7 +111,7 @@ def test_modules_move_with_buffers_and_tied_weights():
     net[2].weight = net[0].weight
     twin = copy.deepcopy(net)
     assert net.to(DEVICE) is net
-    assert {t.device for t in (*net.parameters(), *net.buffers())} == {PLACE}
+    assert {t.device for t in (*net.parameters(), *net.buffers())} == {place()}
     assert net[2].weight is net[0].weight
     x = kuai.randn(5, 3)
     close(net(x.to(DEVICE)), twin(x), 1e-4)
@@ -126,11 +124,11 @@ def test_optimizer_keeps_its_state_where_the_parameter_is():
     optimizer = kuai.optim.AdamW([weight], lr=0.1)
     (weight**2).sum().backward()
     optimizer.step()
-    assert optimizer.state[weight]["exp_avg"].device == PLACE
-    assert weight.grad.device == PLACE
+    assert optimizer.state[weight]["exp_avg"].device == place()
+    assert weight.grad.device == place()
     again = kuai.optim.AdamW([weight], lr=0.1)
     again.load_state_dict(optimizer.state_dict())
-    assert again.state[weight]["exp_avg_sq"].device == PLACE
+    assert again.state[weight]["exp_avg_sq"].device == place()
 
 
 def test_what_cuda_is_asked_for():
