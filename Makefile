@@ -57,7 +57,10 @@ strangers:
 	$(PYTHON) -m venv $(STRANGERS)
 	$(STRANGERS)/bin/python -m pip install --quiet --editable '.[strangers]'
 	$(STRANGERS)/bin/python -m pip install --quiet --no-deps \
-		torchvision timm accelerate peft torchmetrics torchdiffeq
+		torchvision timm accelerate peft torchmetrics torchdiffeq \
+		lightning pytorch-lightning lion-pytorch prodigyopt torch-optimizer pytorch-optimizer \
+		pytorch-ranger ema-pytorch skorch segmentation-models-pytorch torch-geometric \
+		e3nn opt-einsum-fx d2l sentence-transformers
 	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test
@@ -73,6 +76,7 @@ signatures: $(VENV)/.installed-test
 	$(BIN)/python -m tools.torch_signatures
 
 conformance: $(VENV)/.installed-test
+	$(BIN)/python -m tools.optimizer_conformance
 	$(BIN)/python -m tools.conformance
 
 bench: $(VENV)/.installed-test,bench

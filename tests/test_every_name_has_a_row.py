@@ -26,6 +26,7 @@ ELSEWHERE = {
     "while_loop": "ops/test_control_flow.py",
     "LinAlgError": "ops/test_matrix_checks.py",
     "from_dlpack": "ops/test_creation.py",
+    "record_stream": "engine/test_devices.py",
     "from_numpy": "ops/test_creation.py",
     "numpy": "ops/test_creation.py",
     "cuda": "engine/test_devices.py",

@@ -37,7 +37,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ROOMS = {
     "nn": ["base", "modules", "attention", "parallel", "utils", "watching"],
     "ops": ["native", "math", "array", "analysis", "nn", "control"],
-    "engine": ["tensor", "autograd", "op", "compile"],
+    "engine": ["tiers", "tensor", "autograd", "op", "compile"],
 }
 
 #: The files beside the rooms that lie above them, because they bring them together.

@@ -28,9 +28,11 @@ REASONS = {
     "a name that only the stub file has": {
         "Tensor.random_": "no from_",
         "Tensor.requires_grad_": "no mode",
+        "ScriptModule.apply": "no arg0",
     },
     "how it may be called depends on the types of what is given, so it looks at `*args`": {
         "arange": "end only by name",
+        "Tensor.new": "no cls; no storage; no other; no size",
         "Tensor.to": "no other; non_blocking only by name; copy only by name",
     },
     "an empty tuple and None mean the same": {
@@ -57,9 +59,7 @@ REASONS = {
     "None is 'ij' with a warning that another default will come": {
         "meshgrid": "indexing='ij', not None",
     },
-    "deprecated for years": {
-        "autograd.backward": "no grad_variables; inputs is number 4, not 5",
-    },
+    "deprecated for years": {},
     "nothing in a file is ever executed, so nobody brings a pickle of his own": {
         "load": "no pickle_module; weights_only=True, not None",
         "save": "no pickle_module; no _disable_byteorder_record; "

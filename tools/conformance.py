@@ -4,19 +4,24 @@
     python -m tools.conformance --samples 4 fft   what matches a pattern, 4 samples of a dtype
 
 What is found is kept in tests/conformance/results.json, one entry after the other, so that a part
-can be run anew; the page is written from it.
+can be run anew, also several parts at once: an entry is put among what stands there by then. The
+page is written from it.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import re
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.common_modules import ModuleInfo, module_db
 
-from tests.conformance import left_out, running
+from tests.conformance import left_out, modules, running
+from tools import optimizer_conformance
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / "tests" / "conformance" / "results.json"
@@ -24,10 +29,12 @@ PAGE = ROOT / "docs" / "coverage.md"
 HEAD = """\
 # What is there
 
-PyTorch has a table of its operations with samples for its own tests (`op_db`). `make conformance`
-runs the samples through PyTorch and Kuai, and this page says where they agree: values, shapes and
-dtypes, gradients, methods, in-place and `out=` variants, the types and texts of errors. An entry
-with one difference in one sample counts as different, and the difference stands here.
+PyTorch has tables of its operations and modules with samples for its own tests (`op_db`,
+`module_db`). `make conformance` runs the samples through PyTorch and Kuai, and this page says where
+they agree: values, shapes and dtypes, gradients, methods, in-place and `out=` variants, the types
+and texts of errors; of modules also parameters, buffers, `state_dict`, printed text, copies and
+pickles, in training and evaluation. An entry with one difference in one sample counts as different,
+and the difference stands here.
 
 """
 
@@ -35,19 +42,31 @@ with one difference in one sample counts as different, and the difference stands
 def main() -> None:
     """Run what was asked for, and write the page."""
     options = _options()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name, entry in entries():
         if options.pages_only or not re.search(options.pattern, name):
             continue
-        found = running.faults(entry, options.samples or None, options.dtypes)
-        results[name] = {
-            "samples": options.samples,
-            "dtypes": list(options.dtypes),
-            "faults": found,
-        }
+        found = faults(entry, options.samples or None, options.dtypes)
+        ran = {"samples": options.samples, "dtypes": list(options.dtypes), "faults": found}
         print(name, found or "agrees", flush=True)
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    PAGE.write_text(page(results))
+        _keep(name, ran)
+    PAGE.write_text(page(json.loads(RESULTS.read_text())))
+
+
+def faults(entry: Any, samples: int | None, dtypes) -> dict[str, str]:
+    """The first fault of each check of an operation or module."""
+    if isinstance(entry, ModuleInfo):
+        return modules.faults(entry, samples, dtypes)
+    return running.faults(entry, samples, dtypes)
+
+
+def _keep(name: str, ran: dict[str, Any]) -> None:
+    """Put an entry among those that stand in the file now."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results[name] = ran
+    text = json.dumps(results, indent=1, sort_keys=True) + "\n"
+    with tempfile.NamedTemporaryFile("w", dir=RESULTS.parent, delete=False) as file:
+        file.write(text)
+    os.replace(file.name, RESULTS)
 
 
 def _options() -> argparse.Namespace:
@@ -65,10 +84,12 @@ def entries() -> Iterator[tuple[str, Any]]:
         name = running.name_of(entry)
         if left_out.reason(name) is None:
             yield name, entry
+    for info in module_db:
+        yield info.name, info
 
 
 def area_of(name: str) -> str:
-    """The module that a name is in."""
+    """The module that a name is in; `torch.nn` has the table of modules."""
     module, _, _ = name.partition(" ")[0].rpartition(".")
     return f"torch.{module}" if module else "torch"
 
@@ -86,6 +107,8 @@ def page(results: dict[str, Any]) -> str:
         lines.append(f"| `{area}` | {sum(agrees(results, n) for n in members)} | {len(members)} |")
     for area, members in sorted(areas.items()):
         lines += ["", f"## {area}", "", *_area(results, sorted(members))]
+    lines += ["", *optimizer_conformance.section()]
+    lines += ["", "## What differs on purpose", "", *_meant()]
     lines += ["", "## What is left out", "", *_left_out()]
     return "\n".join(lines) + "\n"
 
@@ -119,6 +142,13 @@ def _area(results, names) -> list[str]:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:140]
+
+
+def _meant() -> list[str]:
+    return [
+        f"- `{names}`, {checks}: {text} ([differences.md](differences.md))".replace("|", "`, `")
+        for text, (names, checks) in left_out.MEANT.items()
+    ]
 
 
 def _left_out() -> list[str]:

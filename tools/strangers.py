@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import importlib.util
 import os
 import pathlib
 import re
@@ -28,11 +27,27 @@ USES = {
     "timm_models": ["timm", "torchvision"],
     "transformers_models": ["transformers", "accelerate"],
     "small_packages": ["einops", "torchmetrics", "torchdiffeq", "accelerate", "peft", "diffusers"],
+    "training_packages": [
+        "lightning",
+        "pytorch-lightning",
+        "lion-pytorch",
+        "prodigyopt",
+        "torch-optimizer",
+        "pytorch-optimizer",
+        "ema-pytorch",
+        "skorch",
+        "segmentation-models-pytorch",
+        "torch-geometric",
+        "e3nn",
+        "d2l",
+        "sentence-transformers",
+    ],
 }
+#: Programs whose cases need one package each: they run with those that are there.
+INDEPENDENT = {"small_packages", "training_packages"}
 #: Why a case fails, by what its error says, for those that stay as they are.
 REASONS = {
-    "UnsavableObjectError": "files hold data only: Kuai writes no pickles of other objects",
-    "Couldn't load custom C++ ops": "the operation is compiled for the real PyTorch",
+    "compiled for the real PyTorch": "it needs a part that is compiled for the real PyTorch",
 }
 HEAD = """# Packages that know nothing of Kuai
 
@@ -54,9 +69,11 @@ def main() -> None:
     options = parser.parse_args()
     found = {}
     for name in options.programs or USES:
-        missing = [package for package in USES[name] if not importlib.util.find_spec(package)]
+        missing = [package for package in USES[name] if _version(package) == package]
         found[name] = (
-            f"not installed: {', '.join(missing)}" if missing else run(name, options.seconds)
+            f"not installed: {', '.join(missing)}"
+            if missing and name not in INDEPENDENT
+            else run(name, options.seconds)
         )
     PAGE.write_text(page(found), encoding="utf-8")
 

@@ -15,7 +15,13 @@ with _collector.resting():  # what these import is most of the package
 from kuai.engine.compile.compiler import compile, fused
 from kuai.engine.compile.knowledge import later as _later
 from kuai.engine.compile.shapes import infer_shapes
-from kuai.engine.op.autocast import autocast, get_autocast_dtype, is_autocast_enabled
+from kuai.engine.op.autocast import (
+    autocast,
+    get_autocast_dtype,
+    is_autocast_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+)
 from kuai.engine.tensor import Tensor, dtypes as _dtypes
 from kuai.engine.tensor.devices import device, get_default_device, set_default_device
 from kuai.engine.tensor.dtypes import (
@@ -95,21 +101,24 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "accelerator", "ao",
-        "as_torch", "cpu", "distributed",
-        "functional", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing", "overrides",
+        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str",
+        "accelerator", "ao", "as_torch", "cpu", "distributed",
+        "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
+        "overrides",
         "quantization", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
 _LATE_NAMES = {
+    "_C": ("PyTorchFileReader", "TensorType"),
     "buffers": ("frombuffer",),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
         "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",
     ),
     "errors": ("OutOfMemoryError",),
+    "library": ("Tag",),
     "precision": (
         "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
         "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
@@ -118,10 +127,14 @@ _LATE_NAMES = {
         "set_num_threads", "use_deterministic_algorithms",
     ),
     "queries": (
-        "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype",
+        "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+        "compiled_with_cxx11_abi", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype",
         "get_device_module", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_storage",
-        "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled", "typename",
+        "is_vulkan_available", "is_warn_always_enabled", "set_autocast_cache_enabled",
+        "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype",
+        "set_warn_always", "typename",
     ),
+    "jit": ("ScriptModule",),
     "storage": ("TypedStorage", "UntypedStorage"),
     "streams": ("Event", "Stream"),
     "symbolic": (
@@ -132,6 +145,7 @@ _LATE_NAMES = {
 #: Names of the same kind that `from kuai import *` gives, too.
 _LATE_PUBLIC = {
     "func": ("vmap",),
+    "interop": ("from_torch", "to_torch"),
     "nn.watching.debugging": ("debug", "is_anomaly_enabled"),
     "nn.watching.profiling": ("profile",),
     "saving": (

@@ -15,16 +15,19 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 from kuai.engine.compile.compiler import Compiled as _AnyCompiled
 from kuai.ops import return_types
 from kuai import _C as _C
+from kuai import __config__ as __config__
 from kuai import _custom_ops as _custom_ops
 from kuai import _dynamo as _dynamo
 from kuai import _prims_common as _prims_common
 from kuai import _tensor as _tensor
+from kuai import _tensor_str as _tensor_str
 from kuai import accelerator as accelerator
 from kuai import ao as ao
 from kuai import as_torch as as_torch
 from kuai import cpu as cpu
 from kuai import distributed as distributed
 from kuai import functional as functional
+from kuai import futures as futures
 from kuai import fx as fx
 from kuai import hub as hub
 from kuai import jit as jit
@@ -39,6 +42,8 @@ from kuai import torch_version as torch_version
 from kuai import types as types
 from kuai import version as version
 from kuai import xpu as xpu
+from kuai._C import PyTorchFileReader as PyTorchFileReader
+from kuai._C import TensorType as TensorType
 from kuai.buffers import frombuffer as frombuffer
 from kuai.checking import _assert as _assert
 from kuai.checking import _assert_async as _assert_async
@@ -51,6 +56,7 @@ from kuai.checking import _check_type as _check_type
 from kuai.checking import _check_value as _check_value
 from kuai.checking import _check_with as _check_with
 from kuai.errors import OutOfMemoryError as OutOfMemoryError
+from kuai.library import Tag as Tag
 from kuai.precision import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from kuai.precision import get_deterministic_debug_mode as get_deterministic_debug_mode
 from kuai.precision import get_float32_matmul_precision as get_float32_matmul_precision
@@ -63,7 +69,10 @@ from kuai.precision import set_flush_denormal as set_flush_denormal
 from kuai.precision import set_num_interop_threads as set_num_interop_threads
 from kuai.precision import set_num_threads as set_num_threads
 from kuai.precision import use_deterministic_algorithms as use_deterministic_algorithms
+from kuai.queries import autocast_decrement_nesting as autocast_decrement_nesting
+from kuai.queries import autocast_increment_nesting as autocast_increment_nesting
 from kuai.queries import clear_autocast_cache as clear_autocast_cache
+from kuai.queries import compiled_with_cxx11_abi as compiled_with_cxx11_abi
 from kuai.queries import get_autocast_cpu_dtype as get_autocast_cpu_dtype
 from kuai.queries import get_autocast_gpu_dtype as get_autocast_gpu_dtype
 from kuai.queries import get_device_module as get_device_module
@@ -73,7 +82,12 @@ from kuai.queries import is_storage as is_storage
 from kuai.queries import is_vulkan_available as is_vulkan_available
 from kuai.queries import is_warn_always_enabled as is_warn_always_enabled
 from kuai.queries import set_autocast_cache_enabled as set_autocast_cache_enabled
+from kuai.queries import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from kuai.queries import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from kuai.queries import set_autocast_gpu_dtype as set_autocast_gpu_dtype
+from kuai.queries import set_warn_always as set_warn_always
 from kuai.queries import typename as typename
+from kuai.jit import ScriptModule as ScriptModule
 from kuai.storage import TypedStorage as TypedStorage
 from kuai.storage import UntypedStorage as UntypedStorage
 from kuai.streams import Event as Event
@@ -178,7 +192,7 @@ def adaptive_max_pool1d(input: Any, output_size: Any, *, out: Any = None) -> tup
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input + alpha * other`."""
 def add_(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `add`."""
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1, out: Any = None) -> Tensor: """`beta * input` + alpha times the sum of the products of two batches of matrices."""
-def addbmm_(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `addbmm`."""
+def addbmm_(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor: """In-place version of `addbmm`; a smaller input grows to the size of the products."""
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _float | _int | _bool | _complex = 1, out: Any = None) -> Tensor: """`input + value * tensor1 / tensor2`."""
 def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `addcdiv`."""
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: _float | _int | _bool | _complex = 1, out: Any = None) -> Tensor: """`input + value * tensor1 * tensor2`."""
@@ -346,6 +360,7 @@ def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Any = ..., *, out: An
 def conj(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical(input: Any, *, out: Any = None) -> Tensor: """The complex conjugate; a real tensor stays itself."""
 def conj_physical_(input: Any) -> Tensor: """Replace the elements by their complex conjugates."""
+def constant_pad_nd(input: Any, pad: Any, value: Any = 0, *, out: Any = None) -> Tensor: """The input with a constant around it: `(left, right, top, bottom, …)`, cut off if negative."""
 contiguous_format: _memory_format
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate a signal with each of O kernels; see `conv2d`."""
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1, *, out: Any = None) -> Tensor: """Cross-correlate an image with each of O kernels."""
@@ -469,6 +484,7 @@ def frexp(input: Tensor, *, out: Any = None) -> return_types.frexp: """Mantissa 
 def frobenius_norm(input: Any, dim: Any, keepdim: Any = False, *, out: Any = None) -> Tensor: """The square root of the sum of squares; `linalg.vector_norm` is newer."""
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None, out: Any = None) -> Tensor: """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...)."""
 def from_numpy(ndarray: Any, *, out: Any = None) -> Tensor: """A tensor with the values of a NumPy array."""
+def from_torch(obj: Any) -> Any: """Kuai's tensor, module or state dict for one of the real PyTorch's; values are not copied."""
 def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False) -> Tensor: """A tensor of the given size, filled with one value."""
 def full_like(input: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, memory_format: Any = None, pin_memory: Any = False, out: Any = None) -> Tensor: """One value in the size, dtype and device of another tensor."""
 def gather(input: Any, dim: Any, index: Any, *, sparse_grad: Any = False, out: Any = None) -> Tensor: """The elements at `index` along `dim`: `out[i][j] = input[index[i][j]][j]` for `dim=0`."""
@@ -540,13 +556,14 @@ def is_complex(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is
 def is_conj(input: Any, *, out: Any = None) -> Tensor: """False: conjugation is never put off here."""
 def is_floating_point(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a floating one."""
 def is_grad_enabled() -> _bool: """Whether operations are recorded for `backward()` in this thread."""
+def is_inference(input: Any, *, out: Any = None) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
 def is_inference_mode_enabled() -> _bool: """Whether `inference_mode` is on in this thread."""
 def is_neg(input: Any, *, out: Any = None) -> Tensor: """False: negation is never put off here."""
 def is_nonzero(input: Any, *, out: Any = None) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
 def is_same_size(input: Any, other: Any, *, out: Any = None) -> _bool: """Whether two tensors have the same shape."""
 def is_signed(input: Any, *, out: Any = None) -> _bool: """Whether the dtype has negative numbers."""
 def is_tensor(obj: Any, *, out: Any = None) -> _bool: """Whether `obj` is a `kuai.Tensor`."""
-def isclose(input: Tensor, other: Tensor, rtol: _float | _int | _bool | _complex = 1e-05, atol: _float | _int | _bool | _complex = 1e-08, equal_nan: _bool = False, *, out: Any = None) -> Tensor: """Where `|input - other| <= atol + rtol * |other|`."""
+def isclose(input: Any, other: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False, *, out: Any = None) -> Tensor: """Where `|input - other| <= atol + rtol * |other|`."""
 def isfinite(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are neither infinite nor NaN."""
 def isin(elements: Any, test_elements: Any, *, assume_unique: Any = False, invert: Any = False, out: Any = None) -> Tensor: """Where elements are among `test_elements`."""
 def isinf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are infinite."""
@@ -602,7 +619,7 @@ def logical_xor(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """
 def logical_xor_(input: Tensor, other: Tensor) -> Tensor: """In-place version of `logical_xor`."""
 def logit(input: Tensor, eps: _float | None = None, *, out: Any = None) -> Tensor: """log(x / (1 - x)) of each element, the inverse of `sigmoid`."""
 def logit_(input: Tensor, eps: _float | None = None) -> Tensor: """In-place version of `logit`."""
-def logspace(start: Any, end: Any, steps: Any, base: Any = 10.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """`base` to the power of `steps` evenly spaced numbers from `start` to `end`."""
+def logspace(start: Any, end: Any, steps: Any, base: Any = 10.0, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False) -> Tensor: """`base` to the power of `steps` evenly spaced numbers from `start` to `end`."""
 def logsumexp(input: Tensor, dim: _int | Sequence[_int] | None, keepdim: _bool = False, *, out: Any = None) -> Tensor: """log Σ eˣ over some dimensions, without overflow on the way."""
 long: _dtype
 def lt(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Where `input < other`."""
@@ -611,8 +628,8 @@ def lu(A: Any, pivot: Any = True, get_infos: Any = False, out: Any = None) -> Te
 def lu_solve(input: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Tensor: """`linalg.lu_solve` with the right side first."""
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True, *, out: Any = None) -> return_types.lu_unpack: """P, L and U of what `linalg.lu_factor` gives; empty tensors for what is not asked for."""
 def manual_seed(seed: _int) -> _Generator: """Start the default generator anew from `seed`, and return it."""
-def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The input with one value where the mask is true."""
-def masked_fill_(input: Tensor, mask: Tensor, value: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `masked_fill`."""
+def masked_fill(input: Any, mask: Any, value: Any, *, out: Any = None) -> Tensor: """The input with one value where the mask is true."""
+def masked_fill_(input: Any, mask: Any, value: Any) -> Tensor: """In-place version of `masked_fill`."""
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor, *, out: Any = None) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
 def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor: """In-place version of `masked_scatter`."""
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Tensor: """The elements where the mask is true, as a vector."""
@@ -754,7 +771,7 @@ def remainder(input: Any, other: Any, *, out: Any = None) -> Tensor: """The rema
 def remainder_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place version of `remainder`."""
 def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Each slice along a dimension scaled down to a norm of `maxnorm`, if its p-norm is larger."""
 def renorm_(input: Tensor, p: _float, dim: _int, maxnorm: _float | _int | _bool | _complex) -> Tensor: """In-place version of `renorm`."""
-def repeat_interleave(input: Any, repeats: Any, dim: Any = None, *, output_size: Any = None, out: Any = None) -> Tensor: """Each element repeated before the next one."""
+def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None, out: Any = None) -> Tensor: """Each element repeated before the next one."""
 @overload
 def reshape(input: Any, *shape: Any, out: Any = None) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
 @overload
@@ -791,6 +808,8 @@ def select_copy(input: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor:
 def select_scatter(input: Any, src: Any, dim: Any, index: Any, *, out: Any = None) -> Tensor: """A copy of the input with `src` at one index of a dimension."""
 def selu(input: Tensor, *, out: Any = None) -> Tensor: """The self-normalizing unit: scale·(max(0, x) + min(0, alpha·(eˣ - 1)))."""
 def selu_(input: Tensor) -> Tensor: """In-place version of `selu`."""
+def set_autocast_dtype(device_type: Any, dtype: Any) -> None: """Choose the lower precision that autocast uses on a kind of device."""
+def set_autocast_enabled(device_type: Any, enabled: Any = None) -> None: """Switch autocast on or off for good; without a device for GPUs."""
 def set_default_device(device: Any) -> None: """Set the device on which tensors are made when none is named; `None` means the CPU."""
 def set_default_dtype(d: _dtype) -> None: """Set the dtype of floating tensors made from Python numbers."""
 def set_printoptions(precision: _int | None = None, threshold: _float | None = None, edgeitems: _int | None = None, linewidth: _int | None = None, profile: _str | None = None, sci_mode: _bool | None = None) -> None: """Sets how tensors are printed, from now on and everywhere."""
@@ -851,7 +870,7 @@ def swapaxes(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: ""
 def swapdims(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """Two dimensions swapped."""
 def t(input: Any, *, out: Any = None) -> Tensor: """The transpose of a matrix; vectors and scalars stay as they are."""
 def t_copy(input: Any, *, out: Any = None) -> Tensor: """What `kuai.t` gives, as a copy with memory of its own."""
-def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor: """The elements at places counted as if the input had one dimension."""
+def take(input: Any, index: Any, *, out: Any = None) -> Tensor: """The elements at places counted as if the input had one dimension."""
 def take_along_dim(input: Any, indices: Any, dim: Any = None, *, out: Any = None) -> Tensor: """`gather` that broadcasts; without `dim`, `take`."""
 def tan(input: Tensor, *, out: Any = None) -> Tensor: """The tangent of each element, in radians."""
 def tan_(input: Tensor) -> Tensor: """In-place version of `tan`."""
@@ -866,6 +885,7 @@ def threshold_(input: Tensor, threshold: _float | _int | _bool | _complex, value
 def tile(input: Any, *dims: Any, out: Any = None) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
 @overload
 def tile(input: Any, dims: Any, *, out: Any = None) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
+def to_torch(obj: Any) -> Any: """The real PyTorch's tensor, module or state dict for one of Kuai's; values are not copied."""
 def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
 def trace(input: Tensor, *, out: Any = None) -> Tensor: """The sum of a matrix's diagonal."""
 def transpose(input: Any, dim0: Any, dim1: Any, *, out: Any = None) -> Tensor: """Two dimensions swapped."""

@@ -4,6 +4,8 @@ From then on `import torch` and every `torch.x.y` mean Kuai: the same module obj
 names. It never happens by itself. `kuai run` does it for a script.
 """
 
+import functools
+import multiprocessing.spawn
 import sys
 import types
 
@@ -40,9 +42,14 @@ def as_torch() -> None:
         distribution.DistributionFinder(),
         extensions.ExtensionFinder(),
     ]
+    sys.meta_path.append(paths.RefusedPaths())
     kuai.__version__ = version.__version__
     sys.modules["torch"] = kuai
+    kuai.__dict__["torch"] = (
+        kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor
+    )
     at_start(as_torch)  # in the processes of a data loader, too
+    _have_processes_follow()
 
 
 def is_on() -> bool:
@@ -53,6 +60,28 @@ def is_on() -> bool:
         False
     """
     return sys.modules.get("torch") is kuai
+
+
+def _have_processes_follow() -> None:
+    """Have processes that this one starts, by spawn or from a fork server, do the same first."""
+    prepared = multiprocessing.spawn.get_preparation_data
+
+    @functools.wraps(prepared)
+    def with_kuai(name):
+        return {**prepared(name), "kuai": _Following()}
+
+    multiprocessing.spawn.get_preparation_data = with_kuai
+
+
+class _Following:
+    """What is sent to a process before anything else: reading it calls `as_torch`."""
+
+    def __reduce__(self):
+        return _follow, ()
+
+
+def _follow() -> None:
+    as_torch()
 
 
 def _refuse_two() -> None:

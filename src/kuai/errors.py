@@ -138,12 +138,10 @@ class LeakedTensorError(KuaiError, RuntimeError):
 class RecomputationError(KuaiError, RuntimeError):
     """A checkpointed function gave something else when it was run again in the backward pass."""
 
-    def __init__(self, before, now):
+    def __init__(self, what):
         super().__init__(
-            "torch.utils.checkpoint: Recomputed values for the following tensors have different "
-            f"metadata than during the forward pass. First (shape, dtype): {before}; now: {now}. "
-            "The function has to compute the same every time: look for a counter, a changed "
-            "attribute, or a random choice in Python."
+            f"torch.utils.checkpoint: {what}\n\nThe function has to compute the same every time: "
+            "look for a counter, a changed attribute, or a random choice in Python."
         )
 
 

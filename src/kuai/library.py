@@ -1,10 +1,12 @@
 """`kuai.library`: operations of a user's own, and `kuai.ops` where they are found.
 
-An operation here is a Python function on tensors; its gradient is that of what it calls, or what
-`register_autograd` says. There is no dispatcher: the function for the device of the tensors is
-chosen, and the one for abstract tensors is not needed.
+An operation here is a Python function on tensors. One made by `custom_op` has the gradient that
+`register_autograd` says, one of a `Library` that of what it calls. There is no dispatcher: the
+function for the device of the tensors is chosen, and the one for abstract tensors is not needed.
 """
 
+import contextlib
+import enum
 import functools
 import inspect
 import pathlib
@@ -15,11 +17,17 @@ from kuai import ops
 from kuai.engine.autograd.function import Function
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.modes import no_grad
+from kuai.standin import aten
+from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
+from kuai.standin.schemas import infer_schema
+from kuai.utils import _pytree as pytree
 
 __all__ = [
     "CustomOpDef",
     "Library",
+    "Tag",
     "custom_op",
     "define",
     "fallthrough_kernel",
@@ -38,6 +46,16 @@ __all__ = [
     "wrap_triton",
 ]
 
+Tag = enum.Enum(
+    "Tag",
+    "core cudagraph_unsafe data_dependent_output dynamic_output_shape flexible_layout generated "
+    "inplace inplace_view maybe_aliasing_or_mutating needs_contiguous_strides needs_exact_strides "
+    "needs_fixed_stride_order nondeterministic_bitwise nondeterministic_seeded out out_variant "
+    "pointwise pt2_compliant_tag reduction view_copy",
+    module=__name__,
+)
+Tag.__doc__ = "What may be said about an operation; nothing here asks for it."
+
 #: Dispatch keys and kinds of devices that a function may be registered for.
 _KEYS = {
     "CPU": "cpu", "CUDA": "cuda", "cpu": "cpu", "cuda": "cuda", "tpu": "tpu",
@@ -53,7 +71,9 @@ class CustomOpDef:
     Made by `custom_op` or `Library`; called like the function.
     """
 
-    def __init__(self, name: str, function: Callable | None = None, kinds: Any = None):
+    def __init__(
+        self, name: str, function: Callable | None = None, kinds: Any = None, schema: Any = None
+    ):
         if "::" not in name:
             raise ValueError(f"the name of an operation is 'namespace::name', not {name!r}")
         self._qualname = name
@@ -61,11 +81,22 @@ class CustomOpDef:
         self._functions: dict[str | None, Callable] = {}
         self._backward: Callable | None = None
         self._setup: Callable | None = None
-        self._recorded: Any = None
+        #: Of an operation that is one to the tape, whatever it calls.
+        self._schema: str | None = schema
+        self._init_fn = function
         if function is not None:
             functools.update_wrapper(self, function, updated=())
             self._add(function, kinds)
         _defined[name] = self
+
+    @property
+    def _opoverload(self) -> "CustomOpDef":
+        """Itself."""
+        return self
+
+    def overloads(self) -> list[str]:
+        """The names of its overloads."""
+        return ["default"]
 
     @property
     def default(self) -> "CustomOpDef":
@@ -78,14 +109,25 @@ class CustomOpDef:
                 self._functions[_KEYS.get(kind, kind) if kind else None] = function
 
     def __call__(self, *args, **kwargs):
-        if self._backward is None:
+        if self._backward is None and self._schema is None:
             return self._run(*args, **kwargs)
-        arguments = args
-        if kwargs:
-            bound = inspect.signature(next(iter(self._functions.values()))).bind(*args, **kwargs)
-            bound.apply_defaults()
-            arguments = bound.args
-        return self._recorded.apply(*arguments)
+        if self._schema is not None and not self._schema.partition("->")[2].strip(" ()"):
+            with no_grad():
+                return self._run(*args, **kwargs)
+        inputs, by_name = self._bound(args, kwargs)
+        leaves, spec = pytree.tree_flatten(inputs)
+        return _Recorded.apply(self, spec, by_name, *leaves)
+
+    def _bound(self, args, kwargs) -> tuple[tuple, dict]:
+        """All arguments, with defaults: those by place, and those by name only."""
+        signature = inspect.signature(next(iter(self._functions.values())))
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            text = f"{self._qualname}() {error}. Declaration: {self._schema or signature}"
+            raise RuntimeError(text) from None
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
 
     def _run(self, *args, **kwargs):
         given = (*args, *kwargs.values())
@@ -119,29 +161,83 @@ class CustomOpDef:
 
     def register_autograd(self, backward, /, *, setup_context=None):
         """The operation's gradient: `backward(ctx, *gradients)`, one result for each argument."""
+        if not callable(backward):
+            raise TypeError(f"the backward of {self._qualname} has to be a function")
         self._backward, self._setup = backward, setup_context
-        operation = self
-
-        class Recorded(Function):
-            @staticmethod
-            def forward(ctx, *args):
-                output = operation._run(*args)
-                if operation._setup is not None:
-                    operation._setup(ctx, args, output)
-                return output
-
-            @staticmethod
-            def backward(ctx, *gradients):
-                return backward(ctx, *gradients)
-
-        Recorded.__name__ = Recorded.__qualname__ = self.__name__
-        self._recorded = Recorded
 
     def set_kernel_enabled(self, device_type, enabled=True):
         """Accepted without effect."""
 
     def __repr__(self):
         return f"<CustomOpDef({self._qualname})>"
+
+
+class _Recorded(Function):
+    """One call of an operation: to the tape it is one, and what it calls is not looked at."""
+
+    @staticmethod
+    def forward(ctx, operation, spec, by_name, *leaves):
+        plain = [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        output = operation._run(*pytree.tree_unflatten(plain, spec), **by_name)
+        _refuse_aliases(operation, plain, output)
+        ctx.operation, ctx.spec = operation, spec
+        if operation._setup is not None:
+            inputs = pytree.tree_unflatten(list(leaves), spec)
+            rest = (by_name, output) if by_name else (output,)
+            operation._setup(ctx, inputs, *rest)
+        return output
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        operation = ctx.operation
+        if operation._backward is None:
+            name = operation._qualname.replace("::", ".")
+            raise RuntimeError(
+                f"Trying to backward through {name}.default but no autograd formula was "
+                "registered. Please use register_autograd to add one."
+            )
+        given = operation._backward(ctx, *gradients)
+        given = given if isinstance(given, tuple) else (given,)
+        wanted = ctx.spec.children()
+        if len(given) != len(wanted):
+            raise RuntimeError(
+                f"The backward of {operation._qualname} gave {len(given)} gradients for "
+                f"{len(wanted)} inputs"
+            )
+        leaves = [_leaves(g, s) for g, s in zip(given, wanted, strict=True)]
+        return None, None, None, *(leaf for part in leaves for leaf in part)
+
+
+def _leaves(gradient, spec) -> list:
+    """The gradients of the leaves of an argument."""
+    if spec.is_leaf():
+        return [gradient]
+    return [None] * spec.num_leaves if gradient is None else spec.flatten_up_to(gradient)
+
+
+def _refuse_aliases(operation, inputs, output) -> None:
+    tensors = [each for each in pytree.tree_leaves(output) if isinstance(each, Tensor)]
+    held = [each._storage for each in inputs if isinstance(each, Tensor)]
+    for each in tensors:
+        if any(each._storage is other for other in held):
+            raise RuntimeError(
+                f"{operation.__name__}: The output of this custom operator (1) must not also be an "
+                "input to this custom operator and (2) may not alias any inputs to this custom "
+                "operator or other returns. The most common way to trigger this error is if we "
+                "have y = custom_op(x) and y and x are the same Tensor. Please instead return a "
+                "clone of the offending output tensor(s) (e.g. return x.clone()) or refactor the "
+                "custom operator to not return y."
+            )
+
+
+class _Own(CustomOpDef):
+    """What packages have compiled, in JAX: nothing that they register for theirs replaces it."""
+
+    def _add(self, function, kinds):
+        self._functions.setdefault(None, function)
+
+    def register_autograd(self, backward, /, *, setup_context=None):
+        """Not needed: it has a gradient."""
 
 
 def _decorating(function, note):
@@ -162,9 +258,16 @@ def custom_op(name, fn=None, /, *, mutates_args=(), device_types=None, schema=No
         >>> double(kuai.ones(1)), kuai.ops.mine.double(kuai.ones(1))
         (tensor([2.]), tensor([2.]))
 
-    Differs from PyTorch: without `register_autograd` its gradient is that of what it calls.
+    Raises:
+        ValueError: an annotation is missing that the schema needs.
     """
-    make = lambda function: CustomOpDef(name, function, device_types)  # noqa: E731
+
+    def make(function):
+        short = name.rpartition("::")[2]
+        given = schema and f"{short}{schema}"
+        found = given or infer_schema(function, mutates_args=mutates_args, op_name=short)
+        return CustomOpDef(name, function, device_types, found)
+
     return make if fn is None else make(fn)
 
 
@@ -219,7 +322,13 @@ def define(qualname, schema, *, lib=None, tags=()):
 
 
 def impl(qualname, types, func=None, *, lib=None):
-    """The function of an operation for dispatch keys or kinds of devices; also a decorator."""
+    """The function of an operation for dispatch keys or kinds of devices; also a decorator.
+
+    In the older form the arguments are a library, a name and a dispatch key.
+    """
+    if isinstance(qualname, Library):
+        library, key = qualname, func or ""
+        return _decorating(None, lambda f: library.impl(types, f, key))
     return _decorating(func, lambda f: _operation(qualname)._add(f, types))
 
 
@@ -243,6 +352,12 @@ class Library:
     def define(self, schema, alias_analysis="", *, tags=()) -> str:
         """Make an operation from a schema such as `f(Tensor x, int n=1) -> Tensor`."""
         name = schema.partition("(")[0].strip()
+        if f"{self.ns}::{name}" in _defined:
+            raise RuntimeError(
+                f"Tried to register an operator ({self.ns}::{schema}) with the same name and "
+                "overload name multiple times. Each overload's schema should only be registered "
+                "with a single call to def()."
+            )
         CustomOpDef(f"{self.ns}::{name}")
         return name
 
@@ -259,6 +374,16 @@ class Library:
     def _destroy(self):
         for name in [name for name in _defined if name.startswith(f"{self.ns}::")]:
             del _defined[name]
+
+
+@contextlib.contextmanager
+def _scoped_library(*args, **kwargs):
+    """A library whose operations are gone after the context."""
+    library = Library(*args, **kwargs)
+    try:
+        yield library
+    finally:
+        library._destroy()
 
 
 def fallthrough_kernel(*args, **kwargs):
@@ -279,7 +404,6 @@ def wrap_triton(triton_kernel, /):
 
 _WHY = "no function is run on tensors without values", "Leave it out"
 get_ctx = refused("torch.library.get_ctx", *_WHY)
-infer_schema = refused("torch.library.infer_schema", "there are no schemas", "Leave it out")
 
 
 # Where operations are found ----------------------------------------------------------------------
@@ -294,7 +418,7 @@ class _Namespace:
     def __getattr__(self, operation: str) -> Any:
         found = _defined.get(f"{self._name}::{operation}")
         if found is None and self._name in ("aten", "prims"):
-            found = _as_overloads(operation)
+            found = _as_overloads(operation) or _only_in_aten(operation)
         if found is None:
             raise AttributeError(
                 f"'_OpNamespace' '{self._name}' object has no attribute '{operation}'"
@@ -314,7 +438,30 @@ class _Overloads:
     def __getattr__(self, overload: str) -> Any:
         if overload.startswith("__"):
             raise AttributeError(overload)
-        return self._function
+        made = _Overload(self._function, self.__name__, overload)
+        setattr(self, overload, made)
+        return made
+
+    def __repr__(self):
+        return f"aten.{self.__name__}"
+
+
+class _Overload:
+    """One overload: the same function."""
+
+    def __init__(self, function: Callable, name: str, overload: str):
+        self._function, self.__name__, self._overload = function, f"{name}.{overload}", overload
+        self._packet = name
+
+    def __call__(self, *args, **kwargs):
+        return self._function(*args, **kwargs)
+
+    def name(self) -> str:
+        """The name with the namespace."""
+        return f"aten::{self._packet if self._overload == 'default' else self.__name__}"
+
+    def __repr__(self):
+        return f"aten.{self.__name__}"
 
 
 @functools.cache
@@ -322,6 +469,10 @@ def _as_overloads(name: str) -> _Overloads | None:
     scopes = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
     found = next((scope[name] for scope in scopes if name in scope), None)
     return None if found is None else _Overloads(found, name)
+
+
+def _only_in_aten(name: str) -> _Overloads | None:
+    return _Overloads(aten.OPERATIONS[name], name) if name in aten.OPERATIONS else None
 
 
 def _namespace(name: str) -> _Namespace:
@@ -343,8 +494,7 @@ def _load_library(path: str) -> None:
         OSError: they need the real PyTorch.
     """
     known = {name.partition("::")[0] for name in _defined}
-    parts = pathlib.Path(path).parts
-    if not known.intersection(parts):
+    if not known.intersection(pathlib.Path(path).parts):
         raise OSError(
             f"{path} holds operations that are compiled for the real PyTorch, and cannot be "
             "loaded: here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
@@ -352,6 +502,9 @@ def _load_library(path: str) -> None:
     _LOADED.add(path)
 
 
+for _library, _operations in OPERATIONS.items():
+    for _name, _function in _operations.items():
+        _Own(f"{_library}::{_name}", _function)
 _NAMESPACES: dict[str, _Namespace] = {}
 _LOADED: set[str] = set()
 for _name, _value in {

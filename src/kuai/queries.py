@@ -3,11 +3,19 @@
 import importlib
 from typing import Any
 
-from kuai.engine.op.autocast import get_autocast_dtype, is_autocast_enabled
+from kuai.engine.op.autocast import (
+    get_autocast_dtype,
+    is_autocast_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+)
 from kuai.engine.tensor import Tensor, devices
 from kuai.storage import TypedStorage, UntypedStorage
 
 __all__ = [
+    "autocast_decrement_nesting",
+    "autocast_increment_nesting",
+    "compiled_with_cxx11_abi",
     "get_autocast_cpu_dtype",
     "get_autocast_gpu_dtype",
     "get_device_module",
@@ -16,6 +24,10 @@ __all__ = [
     "is_storage",
     "is_vulkan_available",
     "is_warn_always_enabled",
+    "set_autocast_cpu_dtype",
+    "set_autocast_cpu_enabled",
+    "set_autocast_gpu_dtype",
+    "set_warn_always",
     "typename",
 ]
 
@@ -44,6 +56,45 @@ def get_autocast_cpu_dtype():
 def is_autocast_cache_enabled() -> bool:
     """Whether autocast keeps cast weights: XLA does it inside of a program."""
     return True
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """Switch autocast on or off for the CPU."""
+    set_autocast_enabled("cpu", enabled)
+
+
+def set_autocast_cpu_dtype(dtype: Any) -> None:
+    """Choose the lower precision that autocast uses on the CPU."""
+    set_autocast_dtype("cpu", dtype)
+
+
+def set_autocast_gpu_dtype(dtype: Any) -> None:
+    """Choose the lower precision that autocast uses on GPUs."""
+    set_autocast_dtype("cuda", dtype)
+
+
+_nesting = [0]
+
+
+def autocast_increment_nesting() -> int:
+    """Count one more autocast inside of others; for code that has a context of its own."""
+    _nesting[0] += 1
+    return _nesting[0]
+
+
+def autocast_decrement_nesting() -> int:
+    """Count one less."""
+    _nesting[0] -= 1
+    return _nesting[0]
+
+
+def compiled_with_cxx11_abi() -> bool:
+    """Whether PyTorch's libraries have the newer names of C++: there are none; as on Linux."""
+    return True
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Does nothing: Python's filters say how often a warning comes."""
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:

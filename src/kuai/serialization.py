@@ -15,6 +15,7 @@ __all__ = [
     "save",
 ]
 
+DEFAULT_PROTOCOL = 2
 _noted: list[Any] = []
 
 

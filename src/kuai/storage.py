@@ -31,7 +31,7 @@ class UntypedStorage:
         self._cell = self._tensor._storage
 
     def _whole(self) -> Tensor:
-        made = Tensor.__new__(Tensor)
+        made = object.__new__(Tensor)
         made._storage = self._cell
         return made
 

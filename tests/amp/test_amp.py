@@ -182,3 +182,18 @@ def test_scaler_errors_and_settings():
     assert other.state_dict() == scaler.state_dict()
     off = kuai.amp.GradScaler("cpu", enabled=False)
     assert off.scale(w) is w and off.get_scale() == 1.0 and off.state_dict() == {}
+
+
+def test_autocast_is_switched_on_for_good():
+    said = []
+    for t in (torch, kuai):
+        x = t.ones(2, 2)
+        t.set_autocast_enabled("cpu", True)
+        on = [t.is_autocast_enabled("cpu"), str((x @ x).dtype)]
+        t.set_autocast_dtype("cpu", t.float16)
+        on += [str(t.get_autocast_dtype("cpu")), t.autocast_increment_nesting()]
+        t.set_autocast_dtype("cpu", t.bfloat16)
+        t.set_autocast_enabled("cpu", False)
+        off = [t.autocast_decrement_nesting(), t.is_autocast_enabled("cpu"), str((x @ x).dtype)]
+        said.append((*on, *off))
+    assert said[1] == said[0]

@@ -131,3 +131,29 @@ def test_never_by_default_and_not_beside_the_real_one(tmp_path):
     )
     done = python("-c", program, cwd=tmp_path, PYTHONPATH=f"{ROOT / 'src'}{os.pathsep}{tmp_path}")
     assert done.stdout.startswith("The real PyTorch has been imported already"), done.stderr
+
+
+PROCESSES = """
+import torch, torch.multiprocessing as mp
+
+def work(rank, queue):
+    queue.put((rank, torch.ones(2) * rank, torch.__name__))
+
+def fail(rank):
+    raise ValueError("boom")
+
+if __name__ == "__main__":
+    queue = mp.get_context("spawn").SimpleQueue()
+    running = mp.spawn(work, args=(queue,), nprocs=1, join=False)
+    print(queue.get(), running.join())
+    try:
+        mp.spawn(fail)
+    except mp.ProcessRaisedException as error:
+        print("boom" in str(error))
+"""
+
+
+def test_processes_that_it_starts_are_kuai_too(tmp_path):
+    (tmp_path / "program.py").write_text(PROCESSES)
+    done = run("program.py", cwd=tmp_path)
+    assert done.stdout == "(0, tensor([0., 0.]), 'kuai') True\nTrue\n", done.stderr

@@ -32,3 +32,21 @@ def reason(name: str) -> str | None:
         if any(re.match(pattern, name) for pattern in patterns):
             return text
     return None
+
+
+#: What differs on purpose, by patterns of names and of checks: see docs/differences.md.
+MEANT = {
+    "the gradient of what stays, not of what is replaced": ("as_strided_scatter", "gradients"),
+    "half precision is computed in float32; PyTorch's overflows": (
+        "matrix_exp|linalg.matrix_exp",
+        "bfloat16|float16",
+    ),
+}
+
+
+def meant(name: str, check: str) -> str | None:
+    """Why a check of an entry differs on purpose, or None if it should not."""
+    for text, (names, checks) in MEANT.items():
+        if re.fullmatch(names, name) and re.match(checks, check):
+            return text
+    return None

@@ -15,7 +15,7 @@ RESULTS = json.loads(conformance.RESULTS.read_text())
 ENTRIES = dict(conformance.entries())
 RIGHT = sorted(name for name in ENTRIES if conformance.agrees(RESULTS, name))
 #: How many entries may differ: this number only falls.
-DIFFERENT = 100
+DIFFERENT = 0
 #: The time that the sample may take; the first entry is run in any case.
 SECONDS = 20
 #: What is in a module of PyTorch's for its own use.
@@ -50,5 +50,7 @@ def test_entries_that_are_said_to_agree_do():
     for count, name in enumerate(order):
         if count and time.monotonic() > deadline:
             break
+        if isinstance(ENTRIES[name], conformance.ModuleInfo):
+            continue  # tests/nn/test_module_db.py has a sample of its own
         found = running.faults(ENTRIES[name], 1, ("float32",), variants=False)
         assert not found, f"{name}: {found}"

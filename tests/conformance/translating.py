@@ -4,6 +4,7 @@ Many entries call a small Python function around torch's. Such a function is mad
 replaced by `kuai` in what it can see, so the same lines run on both.
 """
 
+import dataclasses
 import functools
 import types
 from typing import Any
@@ -53,10 +54,43 @@ def _constant(value: Any) -> Any:
     if isinstance(value, torch.memory_format):
         return named(kuai, next(n for n in _MEMORY_FORMATS if getattr(torch, n) is value))
     if isinstance(value, torch.nn.Module):
-        return getattr(kuai.nn, type(value).__name__)()
+        return module(value)
+    if isinstance(value, torch.nn.LinearCrossEntropyOptions):
+        return kuai.nn.LinearCrossEntropyOptions(**dataclasses.asdict(value))
     if callable(value):
         return function(value)
     return value
+
+
+def module(theirs: torch.nn.Module) -> Any:
+    """A module that is an argument, with the same parameters."""
+    made = getattr(kuai.nn, type(theirs).__name__)(**_settings(theirs))
+    load(made, theirs)
+    return made
+
+
+def _settings(theirs: torch.nn.Module) -> dict[str, Any]:
+    """The arguments of the few modules that are arguments themselves."""
+    if isinstance(theirs, torch.nn.LayerNorm):
+        return {"normalized_shape": theirs.normalized_shape, "eps": theirs.eps}
+    if isinstance(theirs, torch.nn.TransformerEncoderLayer):
+        return {
+            "d_model": theirs.self_attn.embed_dim,
+            "nhead": theirs.self_attn.num_heads,
+            "dim_feedforward": theirs.linear1.out_features,
+            "dropout": theirs.dropout.p,
+            "activation": function(theirs.activation),
+            "layer_norm_eps": theirs.norm1.eps,
+            "bias": theirs.linear1.bias is not None,
+            "batch_first": theirs.self_attn.batch_first,
+            "norm_first": theirs.norm_first,
+        }
+    return {}
+
+
+def load(ours: Any, theirs: torch.nn.Module) -> None:
+    """Give a module of Kuai's the parameters and buffers of one of torch's."""
+    ours.load_state_dict({name: tensor(value) for name, value in theirs.state_dict().items()})
 
 
 def tensor(value: torch.Tensor) -> Any:

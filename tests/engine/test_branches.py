@@ -21,11 +21,12 @@ def halve(x):
 def test_loops_of_any_length_share_programs():
     compiled = kuai.compile(halve)
     inputs = [kuai.tensor([0.1 * n, 0.3]) for n in (1, 9, 1, 9, 40, 3, 1, 9, 40, 3, 1, 9, 40, 3)]
-    for x in inputs[:10]:
-        assert compiled(x).tolist() == halve(x).tolist()
+    expected = [halve(x).tolist() for x in inputs]
+    for x, wanted in zip(inputs[:10], expected[:10], strict=True):
+        assert compiled(x).tolist() == wanted
     with compilations() as recorded:
-        for x in inputs[10:]:
-            assert compiled(x).tolist() == halve(x).tolist()
+        for x, wanted in zip(inputs[10:], expected[10:], strict=True):
+            assert compiled(x).tolist() == wanted
     assert recorded == []
 
 

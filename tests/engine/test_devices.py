@@ -114,3 +114,7 @@ devices._devices.cache_clear()
 print(devices.device_count("cuda"), jax.config.jax_default_matmul_precision)
 """
     assert run(program).splitlines() == ["None 1 highest", "1 tensorfloat32"]
+
+
+def test_a_stream_has_nothing_to_record():
+    assert kuai.ones(1).record_stream(None) is None

@@ -46,4 +46,19 @@ def test_places():
     ],
 )
 def test_where_an_operation_is_exported(export, aliases, expected):
-    assert places_of("square", export, aliases, **DEFAULTS) == expected
+    def square(input):
+        return input * input
+
+    assert places_of(square, export, aliases, **DEFAULTS) == expected
+
+
+def test_a_name_given_at_run_time_has_to_be_said():
+    def pure(input):
+        return input
+
+    pure.__name__ = pure.__qualname__ = "a_new_name"
+    for decorate in (op, composite):
+        with pytest.raises(TypeError, match="not defined under that name: say with export="):
+            decorate(pure)
+    assert not hasattr(kuai, "a_new_name")
+    assert op(pure, function=False, method=False).operation.name == "a_new_name"

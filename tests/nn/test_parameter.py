@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+import torch
 
 import kuai
 from tests.nn.blocks import blocks
@@ -106,3 +107,41 @@ def test_a_copied_network_learns_alone():
     with kuai.no_grad():
         other.one.weight.zero_()
     assert net.one.weight.tolist() == [2.0, 2.0]
+
+
+def subclasses_of(t):
+    class Named(t.Tensor):
+        @staticmethod
+        def __new__(cls, values, name, *args):
+            return super().__new__(cls, values, *args)
+
+        def __init__(self, values, name):
+            self.label = name
+
+    class Tagged(t.nn.Parameter):
+        def __new__(cls, data, requires_grad=True, tag=None):
+            return super().__new__(cls, data, requires_grad)
+
+        def __init__(self, data, requires_grad=True, tag=None):
+            self.tag = tag
+
+    class Made(t.nn.Parameter):
+        def __new__(cls, data):
+            return t.Tensor._make_subclass(cls, data, True)
+
+    return Named, Tagged, Made
+
+
+def test_subclasses_with_a_new_of_their_own():
+    said = []
+    for t in (torch, kuai):
+        Named, Tagged, Made = subclasses_of(t)
+        named, tagged, made = Named([1.0, 2.0], "x"), Tagged(t.ones(2), tag=3), Made(t.zeros(1))
+        block = t.nn.Module()
+        block.weight = tagged
+        t.optim.SGD(block.parameters(), 1.0).zero_grad()
+        (block.weight.sum() + made.sum()).backward()
+        said.append((repr(named), named.label, repr(named + 1), repr(tagged), tagged.tag))
+        said[-1] += (repr(made), repr(made.grad), type(block.double().weight).__name__)
+        said[-1] += (t.ones(1).new(2, 3).shape, t.ones(1).new([1, 2]).tolist())
+    assert said[1] == said[0]

@@ -38,6 +38,12 @@ _BINARY = [
     Row("fmod", lambda t, x, y: t.fmod(x, y), PARTS, DIVISORS),
     Row("fmod int", lambda t, x, y: t.fmod(x, y), I64, COUNTING),
     Row("addcmul", lambda t, x, y, z: t.addcmul(x, y, z, value=0.5), X, Y, ROW_VECTOR),
+    Row(
+        "numbers first, as of old",
+        lambda t, x, y: (x.add(2, y), t.sub(x, 3, y), x.addcmul(2, y, y), t.addcdiv(x, 2, y, y)),
+        X,
+        Y,
+    ),
     Row("addcdiv", lambda t, x, y, z: t.addcdiv(x, y, z, value=0.5), X, Y, NONZERO),
     Row("lerp", lambda t, x, y: t.lerp(x, y, 0.3), X, Y, gradcheck=True),
     Row("lerp tensor", lambda t, x, y, w: t.lerp(x, y, w), X, Y, A(3, 4, low=0, high=1)),

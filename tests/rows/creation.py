@@ -30,6 +30,12 @@ ROWS = [
         dtypes=("float32", "int64"),
     ),
     same("new_empty", lambda t, x: x.new_empty(2, 3).shape, A(2)),
+    same(
+        "as of old",
+        lambda t, x: (x.new().shape, x.new(2, 3).shape, x.new(x.size()).shape, x.new([1, 2])),
+        A(2),
+    ),
+    Row("to_dense", lambda t, x: (x.to_dense() * 2, x.to_dense(t.float64)), A(2)),
     same("arange", lambda t: (t.arange(5), t.arange(1, 2, 0.3), t.arange(5, 0, -2), t.arange(3.0))),
     same(
         "linspace",

@@ -22,6 +22,7 @@ def _copies(t, x):
         t.diagonal_copy(x, 1),
         t.expand_copy(x, (2, 3, 4)),
         t.narrow_copy(x, 1, 1, 2),
+        t.constant_pad_nd(x, (1, 2), 5.0),
         t.permute_copy(x, (1, 0)),
         t.select_copy(x, 0, 1),
         t.slice_copy(x, 1, 1, 4, 2),

@@ -1,4 +1,4 @@
-"""Rows of `kuai.ops.math.products`, `contraction`, `linalg` and `factorization`."""
+"""Rows of `kuai.ops.math`: `products`, `contraction`, `linalg`, `factorization`, `solutions`."""
 
 import numpy as np
 

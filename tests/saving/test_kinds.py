@@ -149,8 +149,6 @@ FOREIGN = {
     r"view\(torch\.uint8 ": lambda: BYTES.view(torch.bits8),
     "to_padded_tensor": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
     "a tensor with values": lambda: torch.ones(2, device="meta"),
-    r"value\.item\(\)": lambda: np.float64(3),
-    "torch.from_numpy": lambda: np.ones(3),
 }
 
 

@@ -29,16 +29,20 @@ def test_case(program, case):
 
 
 def test_all_programs_are_known():
-    programs = {path.stem for path in strangers.PROGRAMS.glob("*_models.py")} | {"small_packages"}
+    programs = {path.stem for path in strangers.PROGRAMS.glob("*_*.py")}
     assert programs == set(strangers.USES)
 
 
 def test_the_page_says_how_it_went():
-    results = {"good": "ok", "bad": "TypeError: a|b", "pickled": "UnsavableObjectError: no"}
+    results = {
+        "good": "ok",
+        "bad": "TypeError: a|b",
+        "built": "OSError: compiled for the real PyTorch",
+    }
     text = strangers.page({"small_packages": results, "timm_models": "not installed: timm"})
     assert "1 of 3 cases run: good." in text and "Not installed: timm." in text
     assert r"| bad | `TypeError: a\|b` |" in text
-    assert "| pickled | files hold data only" in text
+    assert "| built | it needs a part that is compiled" in text
 
 
 def test_a_case_that_fails_is_reported(tmp_path, monkeypatch):

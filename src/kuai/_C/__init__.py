@@ -1,5 +1,6 @@
 """`kuai._C`: the few names of PyTorch's compiled core that pure Python packages ask for."""
 
+from kuai._C import _nn as _nn
 from kuai._C.dispatch import (
     DispatchKey,
     DispatchKeySet,
@@ -13,6 +14,7 @@ from kuai.engine.tensor.randomness import Generator
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import Tensor as TensorBase
 from kuai.jit import Future, ScriptFunction
+from kuai.standin.refusing import refused_class
 
 __all__ = [
     "DisableTorchFunction",
@@ -35,12 +37,22 @@ _GLIBCXX_USE_CXX11_ABI = True
 _disabled_torch_function_impl = _disabled_torch_function_impl
 
 
+_TensorMeta = type(TensorBase)
+PyTorchFileReader = refused_class(
+    "torch._C.PyTorchFileReader", "files are read in Python here", "Use kuai.load"
+)
+
+
 class Graph:
     """A graph of TorchScript; nothing is one."""
 
 
 class Node:
     """A node of TorchScript's graphs; nothing is one."""
+
+
+class TensorType:
+    """A type of TorchScript's: that of tensors."""
 
 
 class Value:

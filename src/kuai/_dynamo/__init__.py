@@ -4,6 +4,8 @@
 reset; what changes a program's behaviour is in `kuai.compiler`.
 """
 
+from typing import Any
+
 from kuai._dynamo import config as config, eval_frame as eval_frame, utils as utils
 from kuai._dynamo.eval_frame import OptimizedModule
 from kuai.compiler import (
@@ -81,7 +83,7 @@ def explain(f, *args, **kwargs):
     """A function that runs `f` compiled, and says what became of it; see `kuai.compile`."""
 
     def explained(*args, **kwargs) -> Explanation:
-        compiled = _compile(f)
+        compiled: Any = _compile(f)
         compiled(*args, **kwargs)
         return compiled.explain()
 

@@ -9,6 +9,7 @@ from typing import Any
 from kuai import func as transforms
 from kuai.autograd.strictness import as_tensors, check_single, check_strict, check_vectors
 from kuai.engine.tensor import Tensor, modes
+from kuai.func.differentiating import jvp_backward
 from kuai.ops.array.creation import ones_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -27,11 +28,15 @@ def _detached(nested):
 def _run(transform, inputs, create_graph):
     """`transform(*inputs)`, connected to the inputs only if asked for."""
     inputs = _as_tuple(inputs)
-    if create_graph:
-        inputs = tuple(x if x.requires_grad else x.detach().requires_grad_() for x in inputs)
-        with modes.enable_grad():
-            return transform(*inputs)
-    return _detached(transform(*_detached(inputs)))
+    modes.state.old_functions += 1
+    try:
+        if create_graph:
+            inputs = tuple(x if x.requires_grad else x.detach().requires_grad_() for x in inputs)
+            with modes.enable_grad():
+                return transform(*inputs)
+        return _detached(transform(*_detached(inputs)))
+    finally:
+        modes.state.old_functions -= 1
 
 
 def _like(inputs, results):
@@ -71,15 +76,15 @@ def _of_tensors(func, name):
 def _check_strategy(create_graph, strict, vectorize, strategy):
     """PyTorch's errors for combinations that it does not have."""
     forward = strategy == "forward-mode"
-    for wrong, what, other in (
-        (create_graph and forward, "create_graph=True", '`strategy="forward-mode"`'),
-        (strict and forward, "strict=True", '`strategy="forward-mode"`'),
+    for wrong, what, kind in (
+        (create_graph and forward, "create_graph=True", NotImplementedError),
+        (strict and forward, "strict=True", RuntimeError),
     ):
         if wrong:
-            raise NotImplementedError(
-                f"torch.autograd.functional.jacobian: `{what}` and {other} are not supported "
-                f"together (yet). Please either set `{what.replace('True', 'False')}` or "
-                '`strategy="reverse-mode"`.'
+            raise kind(
+                f'torch.autograd.functional.jacobian: `{what}` and `strategy="forward-mode"` are '
+                f"not supported together (yet). Please either set `{what.replace('True', 'False')}`"
+                ' or `strategy="reverse-mode"`.'
             )
     if strict and vectorize:
         raise RuntimeError(
@@ -101,7 +106,7 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
         (tensor([0., 0.]), tensor([1., 1.]))
     """
 
-    given = as_tensors(inputs, "user-provided inputs", "vjp")
+    given = as_tensors(inputs, "inputs", "vjp")
     if strict:
         check_strict(func, given, create_graph, "vjp")
 
@@ -131,7 +136,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False) -> Any:
 
     def transform(*inputs):
         given = (_default_input_v(inputs),) if v is None else _as_tuple(v)
-        return transforms.jvp(_of_tensors(func, "jvp"), inputs, given)
+        return jvp_backward(_of_tensors(func, "jvp"), inputs, given)
 
     return _run(transform, inputs, create_graph)
 
@@ -162,9 +167,15 @@ def jacobian(
     if strict:
         check_strict(func, given, create_graph, "jacobian")
     func = _of_tensors(func, "jacobian")
-    make = transforms.jacfwd if strategy == "forward-mode" else transforms.jacrev
     chosen = tuple(range(len(inputs))) if isinstance(inputs, tuple) else 0
-    return _run(make(func, chosen), inputs, create_graph)
+    if strategy == "forward-mode":
+        return _as_lists(_run(transforms.jacfwd(func, chosen), inputs, create_graph))
+    return _run(transforms.jacrev(func, chosen), inputs, create_graph)
+
+
+def _as_lists(blocks):
+    """Nested tuples as nested lists, which PyTorch's forward mode gives."""
+    return list(map(_as_lists, blocks)) if isinstance(blocks, tuple) else blocks
 
 
 def hessian(
@@ -183,6 +194,8 @@ def hessian(
                 [ 0., 12.]])
     """
     given = as_tensors(inputs, "inputs", "hessian")
+    if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
     _check_strategy(False, False, vectorize, outer_jacobian_strategy)
     if strict:
         check_strict(func, given, create_graph, "hessian")
@@ -193,7 +206,8 @@ def hessian(
         check_single(output, "hessian")
         return output.reshape(())
 
-    return _run(transforms.hessian(scalar, chosen), inputs, create_graph)
+    found = _run(transforms.hessian(scalar, chosen), inputs, create_graph)
+    return _as_lists(found) if outer_jacobian_strategy == "forward-mode" else found
 
 
 def _second(func, inputs, v, create_graph, strict, name):

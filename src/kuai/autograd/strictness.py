@@ -10,12 +10,12 @@ __all__ = ["as_tensors", "check_single", "check_strict", "check_vectors"]
 
 def as_tensors(given, what: str, function: str) -> tuple:
     """One tensor or several as a tuple, or PyTorch's error."""
-    several = given if isinstance(given, (tuple, list)) else (given,)
+    several = given if isinstance(given, tuple) else (given,)
     for number, tensor in enumerate(several):
         if isinstance(tensor, Tensor):
             continue
         start = f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but "
-        if isinstance(given, (tuple, list)):
+        if isinstance(given, tuple):
             raise TypeError(f"{start}the value at index {number} has type {type(tensor)}.")
         raise TypeError(f"{start}the given {what} has type {type(given)}.")
     return tuple(several)
@@ -94,6 +94,8 @@ def _gradients(number, output, inputs, function):
     found = grad(output, inputs, ones_like(output), retain_graph=True, allow_unused=True)
     what = f"Output {number}" if function == "jacobian" else "The output"
     for place, gradient in enumerate(found):
+        if gradient is None and function == "hessian":
+            raise RuntimeError(_FLAT.format(place))
         if gradient is None:
             raise RuntimeError(
                 f"{what} of the user-provided function is independent of input {place}. This is "

@@ -26,6 +26,8 @@ benchmark_limit = 10
 deterministic = False
 allow_tf32: bool  # a property of this module, see below
 fp32_precision = "none"
+conv = types.SimpleNamespace(fp32_precision="tf32")
+rnn = types.SimpleNamespace(fp32_precision="tf32")
 
 
 def is_available() -> bool:

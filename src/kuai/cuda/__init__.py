@@ -125,6 +125,8 @@ def max_memory_allocated(device=None) -> int:
 
 
 def _memory(device, what) -> int:
+    if not is_available():
+        return 0
     found = devices.jax_device("cuda" if device is None else device).memory_stats()
     return (found or {}).get(what, 0)
 
@@ -235,7 +237,9 @@ class Event(_Event):
 
 def memory_stats(device: Any = None) -> dict[str, int]:
     """What JAX knows about a GPU's memory, under PyTorch's names where it has them."""
-    found = devices.jax_device("cuda" if device is None else device).memory_stats() or {}
+    found = {}
+    if is_available():
+        found = devices.jax_device("cuda" if device is None else device).memory_stats() or {}
     names = {
         "allocated_bytes.all.current": "bytes_in_use",
         "allocated_bytes.all.peak": "peak_bytes_in_use",

@@ -38,6 +38,7 @@ class ReduceOp:
     SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR = (
         "sum", "avg", "product", "min", "max", "band", "bor", "bxor",
     )  # fmt: skip
+    RedOpType = str
 
 
 class Work:

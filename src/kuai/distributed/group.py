@@ -158,10 +158,11 @@ def destroy_process_group(group: Any = None) -> None:
         GroupMember.WORLD = globals()["group"].WORLD = None
 
 
-def check(group: Any = None) -> None:
-    """Raise unless there is a group."""
-    if not is_initialized():
+def check(group: Any = None) -> ProcessGroup:
+    """The group of all processes; raises if there is none."""
+    if GroupMember.WORLD is None:
         raise ValueError(_NOT_INITIALIZED)
+    return GroupMember.WORLD
 
 
 def get_rank(group: Any = None) -> int:
@@ -178,8 +179,8 @@ def get_world_size(group: Any = None) -> int:
 
 def get_backend(group: Any = None) -> str:
     """The backend that was asked for."""
-    check()
-    return Backend((group or GroupMember.WORLD).name())
+    world = check()
+    return Backend((group or world).name())
 
 
 def get_global_rank(group: Any, group_rank: int) -> int:
@@ -205,6 +206,11 @@ def get_process_group_ranks(group: Any = None) -> list[int]:
 def new_group(ranks: Any = None, timeout: Any = None, backend: Any = None, **options: Any) -> Any:
     """A group of the same one process."""
     check()
+    if ranks is not None and len(ranks) > 1:
+        raise ValueError(
+            "the new group's world size should be less or equal to the world size set by "
+            "init_process_group"
+        )
     if ranks is not None and 0 not in ranks:
         return GroupMember.NON_GROUP_MEMBER
     return ProcessGroup(Backend(backend or get_backend()))

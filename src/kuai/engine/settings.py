@@ -11,7 +11,7 @@
 `KUAI_CACHE=0` leaves the cache off; `KUAI_CACHE_DIR` moves it; a folder that was already given to
 JAX (`JAX_COMPILATION_CACHE_DIR`) is left as it is. `KUAI_COMPILE=0` makes `kuai.compile` do
 nothing, `KUAI_REPLAY=0` has it run Python at every call; `KUAI_FUSED=1` puts the whole program into
-`kuai.fused`.
+`kuai.fused`; `KUAI_TIERS=0` has every operation compiled the first time.
 """
 
 import functools
@@ -30,7 +30,7 @@ try:
 except ImportError:  # JAX promises nothing about it
     compilation_cache = None
 
-__all__ = ["apply", "compile_enabled", "fused", "replay_enabled"]
+__all__ = ["apply", "compile_enabled", "fused", "replay_enabled", "tiers_enabled"]
 
 
 def compile_enabled() -> bool:
@@ -46,6 +46,11 @@ def fused() -> bool:
 def replay_enabled() -> bool:
     """Whether proven calls skip their Python; `KUAI_REPLAY=0` in the environment turns it off."""
     return os.environ.get("KUAI_REPLAY", "1") != "0"
+
+
+def tiers_enabled() -> bool:
+    """Whether operations are interpreted at first; `KUAI_TIERS=0` in the environment says no."""
+    return os.environ.get("KUAI_TIERS", "1") != "0"
 
 
 def apply() -> None:

@@ -2,8 +2,8 @@
 
 They run on the tape, as `backward()` does: the function is called with fresh leaves (or, where the
 caller's own tape has to follow, with copies that stay connected to it), and the graph is walked
-back. A derivative forward, `jvp`, is the derivative of a backward pass with respect to the
-gradient that arrives there, in which the backward pass is linear.
+back. A derivative forward, `jvp`, runs the function on dual tensors. `linearize` keeps the graph
+and differentiates the backward pass with respect to what arrives there, in which it is linear.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ from typing import Any
 
 import jax
 
+from kuai.engine.autograd import around
 from kuai.engine.autograd.backward import grad as gradients_of
+from kuai.engine.autograd.duals import dual, plain, share_tangents, tangent_of
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import AccumulateGrad, edge_of
 from kuai.engine.tensor import Tensor, modes, wrap
@@ -58,6 +60,7 @@ class Tracked:
         if self.records and tensor.requires_grad:
             return run(_alias, None, lambda: lambda array: array, [tensor])
         made = wrap(held(tensor))
+        share_tangents(tensor, made)
         if not (made.dtype.is_floating_point or made.dtype.is_complex):
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         made._requires_grad = True
@@ -244,26 +247,35 @@ def vjp(func, *primals, has_aux=False) -> Any:
 
 def _run_tracked(name, func, primals, has_aux):
     """Call a function with stand-ins: what is tracked, stand-ins, outputs, aux, structures."""
-    aux = None
     with Tracked() as tracked:
         primals = tree_map(tracked.track, primals)
         result = func(*primals)
-    if has_aux:
-        if not (isinstance(result, tuple) and len(result) == 2):
-            raise RuntimeError(
-                f"{name}(f, *primals): output of function f should be a tuple: (output, aux) if "
-                "has_aux is True"
-            )
-        result, aux = result
+    result, aux = _apart(name, result, has_aux)
     outputs, output_tree = flatten(result)
+    _check_tensors(name, outputs)
+    inputs, primal_tree = flatten(primals)
+    return tracked, inputs, outputs, aux, (primal_tree, output_tree)
+
+
+def _apart(name, result, has_aux):
+    """A function's result and, with `has_aux`, what came beside it."""
+    if not has_aux:
+        return result, None
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise RuntimeError(
+            f"{name}(f, *primals): output of function f should be a tuple: (output, aux) if "
+            "has_aux is True"
+        )
+    return result
+
+
+def _check_tensors(name, outputs):
     for output in outputs:
         if not isinstance(output, Tensor):
             raise RuntimeError(
                 f"{name}(f, *primals): expected f(*primals) to return only tensors, got "
                 f"unsupported type {type(output)}"
             )
-    inputs, primal_tree = flatten(primals)
-    return tracked, inputs, outputs, aux, (primal_tree, output_tree)
 
 
 # jvp ----------------------------------------------------------------------------------------------
@@ -280,14 +292,51 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False) -> Any:
         (tensor([0., 0.]), tensor([1., 1.]))
     """
     _check_tangents(primals, tangents)
-    tracked, inputs, outputs, aux, (_, output_tree) = _run_tracked("jvp", func, primals, has_aux)
-    moved = _push_forward(tracked, inputs, outputs, leaves_of(tangents), strict)
+    with forward_level() as level:
+        duals = tree_map(lambda primal, tangent: dual(primal, tangent, level), primals, tangents)
+        result = func(*duals)
+        result, aux = _apart("jvp", result, has_aux)
+        outputs, output_tree = flatten(result)
+        _check_tensors("jvp", outputs)
+        moved = [tangent_of(output, level) for output in outputs]
+        plain_outputs = [plain(output, level) for output in outputs]
+    if strict and any(tangent is None for tangent in moved):
+        raise RuntimeError(_INDEPENDENT)
+    moved = jax.tree.unflatten(output_tree, _zeros_for(moved, outputs))
+    result = jax.tree.unflatten(output_tree, plain_outputs)
+    return (result, moved, aux) if has_aux else (result, moved)
+
+
+_INDEPENDENT = (
+    "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is "
+    "not allowed with strict=True."
+)
+
+
+@contextlib.contextmanager
+def forward_level():
+    """A level of forward mode, inside which a transform runs a function."""
+    level = around.new_level()
+    try:
+        with inside_transform():
+            yield level
+    finally:
+        around.remove_level(level)
+
+
+def jvp_backward(func, primals, tangents) -> Any:
+    """As `jvp`, by the derivative of the backward pass with respect to what arrives there.
+
+    The backward pass is linear in that, so its transpose is the derivative forward.
+    """
+    _check_tangents(primals, tangents)
+    tracked, inputs, outputs, _, (_, output_tree) = _run_tracked("jvp", func, primals, False)
+    moved = _push_forward(tracked, inputs, outputs, leaves_of(tangents))
     result = tracked.released(jax.tree.unflatten(output_tree, outputs))
-    moved = jax.tree.unflatten(output_tree, moved)
-    return (result, moved, tracked.released(aux)) if has_aux else (result, moved)
+    return result, jax.tree.unflatten(output_tree, moved)
 
 
-def _push_forward(tracked, inputs, outputs, tangents, strict=False):
+def _push_forward(tracked, inputs, outputs, tangents):
     """Differentiate the backward pass with respect to what arrives there."""
     used = [o for o in outputs if o.requires_grad and o.dtype.is_floating_point]
     with Tracked() as own:
@@ -310,11 +359,6 @@ def _push_forward(tracked, inputs, outputs, tangents, strict=False):
                 create_graph=follow, allow_unused=True,
             )  # fmt: skip
     by_output = {id(o): m for o, m in zip(used, moved, strict=True)}
-    if strict and len([m for m in moved if m is not None]) < len(outputs):
-        raise RuntimeError(
-            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. "
-            "This is not allowed with strict=True."
-        )
     made = [by_output.get(id(o)) for o in outputs]
     return own.released(_zeros_for(made, outputs))
 
@@ -360,7 +404,14 @@ def linearize(func, *primals):
                 "Expected the tangents to have the same structure as the primals: "
                 f"{structure(tangents)} and {primal_tree}"
             )
-        moved = _push_forward(tracked, inputs, outputs, leaves_of(tangents))
+        given = leaves_of(tangents)
+        for number, (tangent, x) in enumerate(zip(given, inputs, strict=True)):
+            if tangent.shape != x.shape:
+                raise RuntimeError(
+                    f"tangent:{number} with shape {tangent.shape} in flattened pytree doesn't "
+                    f"match the shape {x.shape} of the corresponding primal."
+                )
+        moved = _push_forward(tracked, inputs, outputs, given)
         return jax.tree.unflatten(output_tree, moved)
 
     return tracked.released(jax.tree.unflatten(output_tree, outputs)), push_forward

@@ -4,12 +4,13 @@
 The notes are a `Graph`; a `GraphModule` runs a graph as the Python code that it is equal to.
 """
 
-from kuai.fx._symbolic_trace import Tracer, is_fx_tracing, symbolic_trace, wrap
+from kuai.fx._symbolic_trace import PH, Tracer, is_fx_tracing, symbolic_trace, wrap
 from kuai.fx.graph import CodeGen, Graph
 from kuai.fx.graph_module import GraphModule
 from kuai.fx.interpreter import Interpreter, Transformer
 from kuai.fx.node import Node, has_side_effect, map_arg
 from kuai.fx.proxy import Proxy
+from kuai.fx.subgraph_rewriter import replace_pattern
 
 __all__ = [
     "CodeGen",
@@ -17,12 +18,14 @@ __all__ = [
     "GraphModule",
     "Interpreter",
     "Node",
+    "PH",
     "Proxy",
     "Tracer",
     "Transformer",
     "has_side_effect",
     "is_fx_tracing",
     "map_arg",
+    "replace_pattern",
     "symbolic_trace",
     "wrap",
 ]

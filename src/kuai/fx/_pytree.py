@@ -14,4 +14,4 @@ _register_pytree_node = register_pytree_node
 
 def tree_flatten_spec(pytree, spec: TreeSpec):
     """The leaves of a tree as a spec says."""
-    return spec.flatten_up_to(pytree)
+    return spec.flatten_up_to(tuple(pytree) if spec.type is tuple else pytree)

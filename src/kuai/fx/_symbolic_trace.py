@@ -5,11 +5,17 @@ from __future__ import annotations
 import builtins
 import functools
 import inspect
+import itertools
 import math
+import types
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from kuai.checking import _assert
 from kuai.engine.tensor import Tensor, overriding
+from kuai.fx.codegen import PyTreeCodeGen, PyTreeInfo
 from kuai.fx.graph import Graph
 from kuai.fx.graph_module import GraphModule
 from kuai.fx.node import Argument
@@ -17,6 +23,7 @@ from kuai.fx.proxy import ParameterProxy, Proxy, TracerBase
 from kuai.nn.base.module import Module
 from kuai.nn.modules.container import Sequential
 from kuai.nn.parameter import Parameter
+from kuai.utils import _pytree as pytree
 
 __all__ = ["PH", "Tracer", "is_fx_tracing", "symbolic_trace", "wrap"]
 
@@ -50,11 +57,8 @@ def wrap(fn_or_name: str | Callable) -> Any:
         >>> @kuai.fx.wrap
         ... def f(x):
         ...     return x + len(x)
-        >>> print(kuai.fx.symbolic_trace(lambda x: f(x)).graph)
-        graph():
-            %x : [num_users=1] = placeholder[target=x]
-            %f : [num_users=1] = call_function[target=f](args = (%x,), kwargs = {})
-            return f
+        >>> [n.name for n in kuai.fx.symbolic_trace(lambda x: f(x)).graph.nodes]
+        ['x', 'f', 'output']
     """
     if not callable(fn_or_name) and not isinstance(fn_or_name, str):
         raise RuntimeError(
@@ -91,6 +95,7 @@ class Tracer(TracerBase):
         self.submodule_paths: dict[Module, str] | None = None
         self.root: Module = Module()
         self.num_calls: dict[str, int] = {}
+        self.module_stack = OrderedDict()
 
     # What a subclass may override -------------------------------------------------------------
 
@@ -113,9 +118,14 @@ class Tracer(TracerBase):
     def call_module(self, m: Module, forward: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
         """What the call of a module gives while tracing."""
         path = self.path_of_module(m)
-        if self.is_leaf_module(m, path):
-            return self.create_proxy("call_module", path, args, kwargs)
-        return forward(*args, **kwargs)
+        calls = self.num_calls[path] = self.num_calls.get(path, -1) + 1
+        self.module_stack[f"{path}@{calls}" if calls else path] = (path, type(m))
+        try:
+            if self.is_leaf_module(m, path):
+                return self.create_proxy("call_module", path, args, kwargs)
+            return forward(*args, **kwargs)
+        finally:
+            self.module_stack.popitem()
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """What reading an attribute of a module gives: nodes for its parameters and buffers."""
@@ -155,13 +165,17 @@ class Tracer(TracerBase):
                 return name
         if id(tensor) in self.tensor_attrs:
             return self.tensor_attrs[id(tensor)]
-        number = 0
-        while hasattr(self.root, f"_tensor_constant{number}"):
-            number += 1
-        name = f"_tensor_constant{number}"
+        name = self.get_fresh_qualname("_tensor_constant")
         self.tensor_attrs[id(tensor)] = name
         setattr(self.root, name, tensor)
         return name
+
+    def get_fresh_qualname(self, prefix: str) -> str:
+        """A name that the root has not, a prefix with a number."""
+        number = 0
+        while hasattr(self.root, f"{prefix}{number}"):
+            number += 1
+        return f"{prefix}{number}"
 
     # Tracing ----------------------------------------------------------------------------------
 
@@ -192,43 +206,122 @@ class Tracer(TracerBase):
             for module in self._autowrap_search:
                 patches.wrap_functions(vars(module))
             result = function(*args)
-        self.create_node("output", "output", (self.create_arg(result),), {})
+            kind = _annotations(inspect.unwrap(function)).get("return")
+            self.create_node("output", "output", (self.create_arg(result),), {}, type_expr=kind)
         self.submodule_paths = None
         return self.graph
 
     def create_args_for_root(
-        self, root_fn: Callable, is_module: bool, concrete_args: dict | None = None
+        self, root_fn: Callable, is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable, list[Any]]:
-        """Stand-ins for the parameters of a function."""
+        """The function with a fixed number of parameters, and stand-ins for them."""
         function = inspect.unwrap(root_fn)
-        parameters = list(inspect.signature(function).parameters.values())
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if is_module and not names:
+            raise RuntimeError("``self`` argument cannot be part of *args expansion!")
+        given, described = list(names[is_module:]), inspect.signature(function).parameters
+        concrete = _by_name(concrete_args, given)
         args: list[Any] = [self.root] if is_module else []
-        named, concrete = {}, dict(concrete_args or {})
-        for parameter in parameters[1 if is_module else 0 :]:
-            given = self._parameter(parameter, concrete)
-            if parameter.kind is parameter.VAR_POSITIONAL:
-                args += given
-            elif parameter.kind in (parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-                named |= (
-                    given if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: given}
-                )
-            else:
-                args.append(given)
-        return functools.partial(function, **named) if named else root_fn, args
+        args += [self._parameter(described[name], function, concrete) for name in given]
+        rest = code.co_varnames[len(names) :]
+        if code.co_flags & inspect.CO_VARARGS:
+            args.append(self.create_proxy("placeholder", f"*{rest[0]}", (), {}))
+            rest = rest[1:]
+        if code.co_flags & inspect.CO_VARKEYWORDS:
+            args.append(self.create_proxy("placeholder", f"**{rest[0]}", (), {}))
+        fixed = _with_parameters(root_fn, len(args)) if len(args) > len(names) else root_fn
+        if code.co_kwonlyargcount:
+            fixed = _with_parameters(root_fn, len(args))
+        if concrete_args is None:
+            return fixed, args
+        return self._taking_leaves(fixed, args, list(names))
 
-    def _parameter(self, parameter: inspect.Parameter, concrete: dict) -> Any:
+    def _parameter(self, parameter: inspect.Parameter, function: Any, concrete: dict) -> Any:
         name = parameter.name
-        if name in concrete and concrete[name] is not PH:
-            # it may still be given, and is not looked at
-            self.create_proxy("placeholder", name, (concrete[name],), {})
-            return concrete[name]
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            return [self.create_proxy("placeholder", f"*{name}", (), {})]
-        if parameter.kind is parameter.VAR_KEYWORD:
-            return {}
-        has_default = parameter.default is not parameter.empty
-        default = (parameter.default,) if has_default else ()
-        return self.create_proxy("placeholder", name, default, {})
+        default = () if parameter.default is parameter.empty else (parameter.default,)
+        if name not in concrete:
+            kind = _annotations(function).get(name)
+            return self.create_proxy("placeholder", name, default, {}, type_expr=kind)
+        count = itertools.count(1)
+        return pytree.tree_map(
+            lambda leaf: self._concrete(f"{name}_{next(count)}", default, leaf, name),
+            concrete[name],
+        )
+
+    def _concrete(self, numbered: str, default: tuple, value: Any, name: str) -> Any:
+        """A leaf of a concrete argument: it may still be given, if it is the same."""
+        given = self.create_proxy("placeholder", numbered, default, {})
+        if value is PH:
+            return given
+        text = f"{name} has been specialized to have value {value} but got another value"
+        if type(value) in (bool, int, float, str, complex):
+            _assert(given == value, text)
+        elif value is None:
+            self.create_proxy("call_function", _assert_is_none, (given, text), {})
+        else:
+            warnings.warn(
+                f"Was not able to add assertion to guarantee correct input {name} to specialized "
+                "function. It is up to the user to make sure that your inputs match the inputs you "
+                "specialized the function with.",
+                stacklevel=2,
+            )
+        return value
+
+    def _taking_leaves(self, function: Callable, args: list, names: list[str]) -> tuple:
+        """A function of the leaves of nested arguments, where there are such."""
+        leaves, spec = pytree.tree_flatten(tuple(args))
+        if all(child.is_leaf() for child in spec.children()):
+            return function, args
+        codegen = self.graph._codegen = PyTreeCodeGen(PyTreeInfo(names, spec, None))
+
+        def of_leaves(*flat):
+            result = function(*pytree.tree_unflatten(list(flat), spec))
+            flat_result, codegen.pytree_info = (
+                pytree.tree_flatten(result)[0],
+                codegen.pytree_info._replace(out_spec=pytree.tree_structure(result)),
+            )
+            return flat_result
+
+        return of_leaves, leaves
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    """The types that a function of the user's says; those of Kuai's layers are not PyTorch's."""
+    if (getattr(function, "__module__", None) or "").startswith("kuai."):
+        return {}
+    return getattr(function, "__annotations__", {})
+
+
+def _by_name(concrete_args: Any, names: list[str]) -> dict[str, Any]:
+    if isinstance(concrete_args, tuple):
+        if len(concrete_args) != len(names):
+            raise RuntimeError(
+                f"Tracing expected {len(names)} arguments but got {len(concrete_args)} concrete "
+                "arguments"
+            )
+        return dict(zip(names, concrete_args, strict=True))
+    return dict(concrete_args or {})
+
+
+def _with_parameters(function: Callable, count: int) -> Callable:
+    """The function with `*args`, `**kwargs` and what is by name only as plain parameters."""
+    code = function.__code__
+    flags = code.co_flags & ~(inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    fixed = code.replace(
+        co_flags=flags, co_argcount=count, co_kwonlyargcount=0, co_posonlyargcount=0
+    )
+    made = types.FunctionType(
+        fixed, function.__globals__, function.__name__, None, function.__closure__
+    )
+    made.__annotations__ = {}
+    return made
+
+
+def _assert_is_none(value: Any, message: str) -> None:
+    """Raise unless a value is None."""
+    if value is not None:
+        raise AssertionError(message)
 
 
 class _Patches:

@@ -6,43 +6,17 @@ import builtins
 import contextlib
 import copy
 import keyword
-import math
-import operator
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import kuai
-from kuai.engine.tensor import devices, dtypes
-from kuai.engine.tensor.size import Size
+from kuai.fx.codegen import NAMES, CodeGen, PythonCode, PyTreeCodeGen as _PyTreeCodeGen
+from kuai.fx.naming import qualified_name
 from kuai.fx.node import Argument, Node, Target, map_arg
-from kuai.overrides import resolve_name
 
 __all__ = ["CodeGen", "Graph", "PythonCode"]
 
-
-class PythonCode(NamedTuple):
-    """The text of a function `forward`, and the names that it uses."""
-
-    src: str
-    globals: dict[str, Any]
-
-
-#: How operators are written.
-_OPERATORS = {
-    "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}",
-    "floordiv": "{} // {}", "mod": "{} % {}", "pow": "{} ** {}", "matmul": "{} @ {}",
-    "lshift": "{} << {}", "rshift": "{} >> {}", "and_": "{} & {}", "or_": "{} | {}",
-    "xor": "{} ^ {}", "eq": "{} == {}", "ne": "{} != {}", "lt": "{} < {}", "gt": "{} > {}",
-    "le": "{} <= {}", "ge": "{} >= {}", "pos": "+{}", "neg": "-{}", "invert": "~{}",
-    "getitem": "{}[{}]",
-}  # fmt: skip
-
-
-def _of_module(function: Any) -> str | None:
-    """A function's name in `operator`, or None."""
-    name = getattr(function, "__name__", "")
-    return name if getattr(operator, name, None) is function else None
+_PyTreeCodeGen = _PyTreeCodeGen
 
 
 class _Nodes:
@@ -80,7 +54,7 @@ class Graph:
         >>> print(graph)
         graph():
             %x : [num_users=1] = placeholder[target=x]
-            %relu : [num_users=1] = call_function[target=relu](args = (%x,), kwargs = {})
+            %relu : [num_users=1] = call_function[target=torch.relu](args = (%x,), kwargs = {})
             return relu
     """
 
@@ -104,6 +78,13 @@ class Graph:
         """The nodes of a kind (and with a target)."""
         return [n for n in self.nodes if n.op == op and (target is None or n.target == target)]
 
+    def output_node(self) -> Node:
+        """The node of the result."""
+        node = self._root._prev
+        if node.op != "output":
+            raise AssertionError("Graph does not have an output node!")
+        return node
+
     # Making nodes -----------------------------------------------------------------------------
 
     def create_node(
@@ -117,15 +98,7 @@ class Graph:
         return node
 
     def _target_to_str(self, target: Any) -> str:
-        if callable(target):
-            known = resolve_name(target)
-            name = (
-                known.rpartition(".")[2]
-                if known
-                else getattr(target, "__name__", type(target).__name__)
-            )
-        else:
-            name = str(target)
+        name = qualified_name(target).rpartition(".")[2] if callable(target) else str(target)
         name = name[2:-2] if name.startswith("__") and name.endswith("__") else name
         name = re.sub("[^0-9a-zA-Z_]+", "_", name)
         name = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
@@ -134,7 +107,7 @@ class Graph:
     def _unique(self, name: str) -> str:
         name = re.sub("[^0-9a-zA-Z_]+", "_", name)
         name = f"_{name}" if name[:1].isdigit() else name
-        taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in ("self", "torch")
+        taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in NAMES
         found = re.fullmatch(r"(.*)_(\d+)", name)
         base, number = (found[1], int(found[2])) if found else (name, 0)
         while taken or name in self._names:
@@ -203,6 +176,7 @@ class Graph:
 
     def __deepcopy__(self, memo: Any = None) -> Graph:
         made = Graph(tracer_cls=self._tracer_cls)
+        made._codegen = copy.copy(self._codegen)
         values: dict[Node, Node] = {}
         copied = made.graph_copy(self, values, return_output_node=True)
         if copied is not None:
@@ -275,24 +249,54 @@ class Graph:
             for used in node.all_input_nodes:
                 if used not in seen:
                     raise RuntimeError(
-                        f"Argument '{used}' of Node '{node}' was used before it has been defined!"
+                        f"Argument '{used}' of Node '{node}' was used before it has been defined! "
+                        f"Please check that Nodes in the graph are topologically ordered\n{self}"
                     )
             seen.add(node)
             names.add(node.name)
 
     # Showing ----------------------------------------------------------------------------------
 
-    def python_code(self, root_module: str = "self", *, verbose: bool = False, **options: Any):
-        """The code of a function `forward(self, …)` that does the same."""
-        return self._codegen.code_of(self, root_module)
+    def python_code(
+        self, root_module: str = "self", *, verbose: bool = False, **options: Any
+    ) -> PythonCode:
+        """The code of a function `forward(self, …)` that does the same.
+
+        Args:
+            verbose: with comments about where nodes come from.
+        """
+        return self._codegen.code_of(self, root_module, verbose)
 
     def set_codegen(self, codegen: CodeGen) -> None:
         """Choose what writes the code."""
         self._codegen = codegen
 
-    def on_generate_code(self, make_transformer: Any) -> Any:
-        """Accepted for PyTorch's sake; the code is written as the graph says."""
-        return contextlib.nullcontext()
+    def process_inputs(self, *args: Any) -> Any:
+        """What the placeholders are given, of what the function is given."""
+        return self._codegen.process_inputs(*args)
+
+    def process_outputs(self, out: Any) -> Any:
+        """What the function returns, of what the graph returns."""
+        return self._codegen.process_outputs(out)
+
+    def on_generate_code(self, make_transformer: Callable) -> Any:
+        """Have a function change the lines of the code, from now on or as long as a context lasts.
+
+        Args:
+            make_transformer: is given the function before it, or None, and gives the next one; that
+                one is given the lines of the body, and gives others.
+        """
+        before = self._codegen._body_transformer
+        self._codegen._body_transformer = make_transformer(before)
+
+        @contextlib.contextmanager
+        def until_the_end():
+            try:
+                yield
+            finally:
+                self._codegen._body_transformer = before
+
+        return until_the_end()
 
     def print_tabular(self) -> None:
         """Print a line for each node."""
@@ -303,156 +307,4 @@ class Graph:
         print("\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]]))
 
     def __str__(self) -> str:
-        lines = []
-        for node in self.nodes:
-            text = node.format_node()
-            lines.append(text.replace("%", "") if node.op == "output" else text)
-        return "\n    ".join(["graph():", *lines])
-
-
-class CodeGen:
-    """Writes the code of a graph."""
-
-    def code_of(self, graph: Graph, root_module: str) -> PythonCode:
-        """The code of a function `forward(self, …)`."""
-        names: dict[str, Any] = {"torch": kuai, "device": devices.device, "inf": math.inf}
-        names["nan"] = math.nan
-        writer = _Writer(graph, root_module, names)
-        body = writer.lines() or ["pass"]
-        parameters = ", ".join([root_module, *writer.parameters])
-        src = f"\n\n\ndef forward({parameters}):\n" + "\n".join(f"    {line}" for line in body)
-        return PythonCode(src + "\n    ", names)
-
-
-class _Writer:
-    """Writes nodes as lines, and collects the names they use."""
-
-    def __init__(self, graph: Graph, root: str, names: dict[str, Any]):
-        self.graph, self.root, self.names = graph, root, names
-        self.parameters: list[str] = []
-        self.last_uses = self._last_uses()
-
-    def _last_uses(self) -> dict[Node, list[Node]]:
-        """For each node, those that nobody needs after it."""
-        found: dict[Node, list[Node]] = {}
-        seen: set[Node] = set()
-        for node in reversed(self.graph.nodes):
-            for used in node.all_input_nodes:
-                if used not in seen:
-                    seen.add(used)
-                    found.setdefault(node, []).append(used)
-        return found
-
-    def lines(self) -> list[str]:
-        written = ((node, self.line(node)) for node in self.graph.nodes)
-        return [line + self._forget(node) for node, line in written if line]
-
-    def _forget(self, node: Node) -> str:
-        if node.op in ("placeholder", "output"):
-            return ""
-        used = [n.name for n in self.last_uses.get(node, [])]
-        used += [] if node.users else [node.name]
-        return f";  {' = '.join(used)} = None" if used else ""
-
-    def line(self, node: Node) -> str:
-        """The line of one node; parameters go to the function's head."""
-        if node.op == "placeholder":
-            return self._parameter(node)
-        if node.op == "output":
-            return f"return {self.text(node.args[0])}"
-        return f"{node.name} = {self._right_side(node)}"
-
-    def _parameter(self, node: Node) -> str:
-        stars = re.match(r"\*{0,2}", str(node.target))[0]  # type: ignore[index]
-        plain = str(node.target).lstrip("*")
-        default = f" = {self.text(node.args[0])}" if node.args else ""
-        self.parameters.append(f"{stars}{plain}{default}")
-        return "" if plain == node.name else f"{node.name} = {plain}"
-
-    def _right_side(self, node: Node) -> str:
-        if node.op == "get_attr":
-            return self._path(str(node.target))
-        if node.op == "call_module":
-            return f"{self._path(str(node.target))}({self._arguments(node.args, node.kwargs)})"
-        if node.op == "call_method":
-            first, *rest = node.args
-            return f"{self.text(first)}.{node.target}({self._arguments(rest, node.kwargs)})"
-        return self._call(node)
-
-    def _call(self, node: Node) -> str:
-        target: Any = node.target
-        name = _of_module(target)
-        if name in _OPERATORS and not node.kwargs:
-            return _OPERATORS[name].format(*map(self.text, node.args))
-        if name is not None:
-            module = self._use("operator", operator)
-            return f"{module}.{name}({self._arguments(node.args, node.kwargs)})"
-        simple = target is getattr and len(node.args) == 2 and str(node.args[1]).isidentifier()
-        if simple:
-            return f"{self.text(node.args[0])}.{node.args[1]}"
-        return f"{self._function(target)}({self._arguments(node.args, node.kwargs)})"
-
-    def _use(self, name: str, value: Any) -> str:
-        """The name under which the code finds something."""
-        unique, number = name, 0
-        while unique in self.names and self.names[unique] is not value:
-            number += 1
-            unique = f"{name}_{number}"
-        self.names[unique] = value
-        return unique
-
-    def _function(self, target: Any) -> str:
-        if getattr(builtins, getattr(target, "__name__", ""), None) is target:
-            return target.__name__
-        known = resolve_name(target)
-        if known is not None and not known.startswith("torch.Tensor"):
-            return known
-        module = getattr(target, "__module__", "") or ""
-        name = getattr(target, "__qualname__", type(target).__name__)
-        return self._use(re.sub(r"\W+", "_", f"{module}.{name}".strip(".")), target)
-
-    def _path(self, target: str) -> str:
-        text = self.root
-        for part in target.split("."):
-            text = f"{text}.{part}" if part.isidentifier() else f'getattr({text}, "{part}")'
-        return text
-
-    def _arguments(self, args, kwargs) -> str:
-        given = [self.text(argument) for argument in args]
-        return ", ".join(given + [f"{name} = {self.text(v)}" for name, v in kwargs.items()])
-
-    def text(self, argument: Argument) -> str:
-        """An argument as code."""
-        if isinstance(argument, Node):
-            return argument.name
-        if isinstance(argument, Size):
-            return f"torch.Size([{', '.join(map(self.text, argument))}])"
-        if isinstance(argument, tuple) and hasattr(argument, "_fields"):
-            kind = self._use(type(argument).__name__, type(argument))
-            return f"{kind}({', '.join(map(self.text, argument))})"
-        if isinstance(argument, tuple):
-            return f"({', '.join(map(self.text, argument))}{',' if len(argument) == 1 else ''})"
-        if isinstance(argument, list):
-            return f"[{', '.join(map(self.text, argument))}]"
-        if isinstance(argument, dict):
-            pairs = (f"{self.text(k)}: {self.text(v)}" for k, v in argument.items())
-            return "{" + ", ".join(pairs) + "}"
-        if isinstance(argument, slice):
-            ends = map(self.text, (argument.start, argument.stop, argument.step))
-            return f"slice({', '.join(ends)})"
-        plain = (
-            int,
-            float,
-            complex,
-            str,
-            bytes,
-            type(None),
-            type(...),
-            dtypes.dtype,
-            devices.device,
-        )
-        if type(argument) in (bool, *plain):
-            return "..." if argument is ... else repr(argument)
-        if callable(argument):
-            return self._function(argument)
-        return self._use("_constant", argument)
+        return "\n    ".join(["graph():", *(node.format_node() for node in self.nodes)])

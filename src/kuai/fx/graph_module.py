@@ -8,9 +8,11 @@ import linecache
 import os
 from typing import Any
 
+from kuai.engine.tensor import Tensor
 from kuai.fx.graph import Graph, PythonCode
 from kuai.fx.node import map_aggregate, map_arg
 from kuai.nn.base.module import Module
+from kuai.nn.parameter import Parameter
 
 __all__ = ["GraphModule", "reduce_graph_module"]
 
@@ -51,7 +53,16 @@ def _copy_attr(from_module: Module, to_module: Module, target: str) -> None:
             field, value, field not in from_module._non_persistent_buffers_set
         )
     else:
-        setattr(to_module, field, value)
+        _set(to_module, field, value)
+
+
+def _set(module: Module, field: str, value: Any) -> None:
+    """Let a module have something; a tensor becomes a buffer."""
+    if isinstance(value, Tensor) and not isinstance(value, Parameter):
+        module.__dict__.pop(field, None)
+        module.register_buffer(field, value)
+    else:
+        setattr(module, field, value)
 
 
 def _assign_attr(value: Any, to_module: Module, target: str) -> None:
@@ -60,7 +71,7 @@ def _assign_attr(value: Any, to_module: Module, target: str) -> None:
         if not hasattr(to_module, name):
             setattr(to_module, name, Module())
         to_module = getattr(to_module, name)
-    setattr(to_module, field, value)
+    _set(to_module, field, value)
 
 
 class GraphModule(Module):
@@ -123,6 +134,9 @@ class GraphModule(Module):
 
     def recompile(self) -> PythonCode:
         """Write the code of the graph, and run that from now on."""
+        nested = getattr(self._graph._codegen, "pytree_info", None)
+        if nested is not None:
+            self._in_spec, self._out_spec = nested.in_spec, nested.out_spec
         code = self._graph.python_code("self")
         self._code = code.src
         type(self).forward = _compiled(code)
@@ -135,11 +149,16 @@ class GraphModule(Module):
 
     def print_readable(self, print_output: bool = True, **options: Any) -> str:
         """The code with the class around it."""
-        body = "\n".join(f"    {line}" for line in self._code.strip().splitlines())
-        text = f"class {type(self).__name__}(torch.nn.Module):\n{body}\n"
+        code = self._graph.python_code("self", verbose=True).src
+        body = "\n".join(f"    {line}".rstrip() for line in code.strip("\n").splitlines())
+        text = f"class {type(self).__name__}(torch.nn.Module):\n{body}"
         if print_output:
             print(text)
         return text
+
+    def __str__(self) -> str:
+        hint = "# To see more debug info, please use `graph_module.print_readable()`"
+        return "\n".join([super().__str__(), self._code, hint])
 
     def add_submodule(self, target: str, m: Module) -> bool:
         """Put a module under a dotted name; whether there was room."""
@@ -192,7 +211,7 @@ class GraphModule(Module):
         memo[id(self)] = made
         body = copy.deepcopy({k: v for k, v in self.__dict__.items() if k != "_graph"}, memo)
         graph = copy.deepcopy(self._graph, memo)
-        GraphModule.__init__(made, _CodeOnlyModule(body), graph, type(self).__name__)
+        GraphModule.__init__(made, _CodeOnlyModule(body), graph)
         for name in ("_state_dict_hooks", "_load_state_dict_pre_hooks", "_forward_hooks"):
             if name in body:
                 made.__dict__[name] = body[name]
@@ -200,11 +219,11 @@ class GraphModule(Module):
         return made
 
     def __copy__(self) -> Any:
-        return GraphModule(self, copy.deepcopy(self._graph), type(self).__name__)
+        return GraphModule(self, copy.deepcopy(self._graph))
 
     def __reduce__(self) -> Any:
         body = {k: v for k, v in self.__dict__.items() if k not in ("_graph", "_code")}
-        return reduce_graph_module, (body, _as_rows(self._graph), type(self).__name__)
+        return reduce_graph_module, (body, _as_rows(self._graph))
 
 
 def _as_rows(graph: Graph) -> list[tuple]:
@@ -213,22 +232,22 @@ def _as_rows(graph: Graph) -> list[tuple]:
     def named(argument):
         return map_arg(argument, lambda node: _Reference(node.name))
 
-    return [(n.op, n.target, named(n.args), named(n.kwargs), n.name) for n in graph.nodes]
+    return [(n.op, n.target, named(n.args), named(n.kwargs), n.name, n.type) for n in graph.nodes]
 
 
 class _Reference(str):
     """The name of a node, in a row."""
 
 
-def reduce_graph_module(body: dict, rows: list[tuple], name: str) -> GraphModule:
+def reduce_graph_module(body: dict, rows: list[tuple]) -> GraphModule:
     """A pickled GraphModule."""
     graph, made = Graph(), {}
 
     def node_of(leaf):
         return made[leaf] if isinstance(leaf, _Reference) else leaf
 
-    for op, target, args, kwargs, node in rows:
+    for op, target, args, kwargs, node, kind in rows:
         made[node] = graph.create_node(
-            op, target, map_aggregate(args, node_of), map_aggregate(kwargs, node_of), node
+            op, target, map_aggregate(args, node_of), map_aggregate(kwargs, node_of), node, kind
         )
-    return GraphModule(_CodeOnlyModule(body), graph, name)
+    return GraphModule(_CodeOnlyModule(body), graph)

@@ -50,16 +50,27 @@ class Interpreter:
     ) -> Any:  # fmt: skip
         """Run all nodes; gives the graph's result."""
         self.env = {} if initial_env is None else initial_env
-        self.args_iter = iter(args)
+        self.args_iter = iter(self.graph.process_inputs(*args) if enable_io_processing else args)
         remaining = {node: len(node.users) for node in self.graph.nodes}
         for node in self.graph.nodes:
             if node not in self.env:
-                self.env[node] = self.run_node(node)
+                self.env[node] = self._run_and_explain(node)
             if node.op == "output":
-                return self.env[node]
+                result = self.env[node]
+                return self.graph.process_outputs(result) if enable_io_processing else result
             if self.garbage_collect_values:
                 self._forget(node, remaining)
         return None
+
+    def _run_and_explain(self, node: Node) -> Any:
+        try:
+            return self.run_node(node)
+        except Exception as error:
+            if self.extra_traceback and error.args and "While executing" not in str(error.args[0]):
+                text = f"While executing {node.format_node()}\nOriginal traceback:\n"
+                text = f"{error.args[0]}\n\n{text}{node.stack_trace}"
+                error.args = (text, *error.args[1:])
+            raise
 
     def _forget(self, node: Node, remaining: dict[Node, int]) -> None:
         for used in node.all_input_nodes:
@@ -173,9 +184,10 @@ class Transformer(Interpreter):
 
     def transform(self) -> GraphModule:
         """The new module."""
-        result = super().run()
+        result = super().run(enable_io_processing=False)
         if result is not None:
-            self.new_graph.output(_without_proxies(result))
+            self.new_graph.output(_without_proxies(result), self.graph.output_node().type)
+        self.new_graph._codegen = self.graph._codegen
         return GraphModule(self.module, self.new_graph)
 
 

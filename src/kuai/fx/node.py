@@ -11,10 +11,11 @@ output          "output"                     the result, args[0]
 
 from __future__ import annotations
 
-import builtins
-import types
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from kuai.fx.immutable_collections import immutable_dict, immutable_list
+from kuai.fx.naming import printed_name, type_name
 
 if TYPE_CHECKING:
     from kuai.fx.graph import Graph
@@ -43,9 +44,9 @@ def map_aggregate(a: Argument, fn: Callable[[Argument], Argument]) -> Argument:
         parts = [map_aggregate(part, fn) for part in a]
         return type(a)(*parts) if hasattr(a, "_fields") else tuple(parts)
     if isinstance(a, list):
-        return [map_aggregate(part, fn) for part in a]
+        return immutable_list(map_aggregate(part, fn) for part in a)
     if isinstance(a, dict):
-        return {key: map_aggregate(part, fn) for key, part in a.items()}
+        return immutable_dict((key, map_aggregate(part, fn)) for key, part in a.items())
     if isinstance(a, slice):
         return slice(*(map_aggregate(part, fn) for part in (a.start, a.stop, a.step)))
     return fn(a)
@@ -70,7 +71,7 @@ class Node:
         return_type: Any = None,
     ):  # fmt: skip
         if op not in _OPS:
-            raise AssertionError(f"Unknown op: {op}")
+            raise AssertionError(f"op '{op}' is not in _legal_ops")
         self.graph, self.name, self.op, self.target = graph, name, op, target
         self.type = return_type
         self.users: dict[Node, None] = {}
@@ -78,7 +79,8 @@ class Node:
         self._input_nodes: dict[Node, None] = {}
         self._prev = self._next = self
         self._erased = False
-        self._args, self._kwargs = (), {}
+        self._args: tuple = ()
+        self._kwargs: dict = immutable_dict()
         self._update(tuple(args), dict(kwargs))
 
     # Arguments --------------------------------------------------------------------------------
@@ -104,8 +106,9 @@ class Node:
     def _update(self, args, kwargs):
         for node in self._input_nodes:
             node.users.pop(self, None)
-        self._args, self._kwargs, self._input_nodes = args, kwargs, {}
-        map_arg((args, kwargs), lambda node: self._input_nodes.setdefault(node))
+        self._input_nodes = {}
+        note = lambda node: self._input_nodes.setdefault(node) or node  # noqa: E731
+        self._args, self._kwargs = map_arg(args, note), map_arg(kwargs, note)
         for node in self._input_nodes:
             node.users.setdefault(self)
 
@@ -162,6 +165,8 @@ class Node:
 
     def prepend(self, x: Node) -> None:
         """Put another node before it."""
+        if x.graph is not self.graph:
+            raise AssertionError("Attempting to move a Node into a different Graph")
         if x is self:
             return
         x._remove_from_list()
@@ -181,27 +186,40 @@ class Node:
         if self.op in ("placeholder", "output"):
             return True
         if self.op == "call_function":
-            return self.target in _impure or _name_of(self.target).endswith("_")
+            return self.target in _impure or _writes(self.target)
         return self.op == "call_method" and str(self.target).endswith("_")
 
     def __lt__(self, other: Node) -> bool:
         order = {node: place for place, node in enumerate(self.graph.nodes)}
         return order[self] < order[other]
 
-    def _pretty_print_target(self, target: Any) -> str:
-        return _name_of(target) if callable(target) else str(target)
+    @property
+    def stack_trace(self) -> str | None:
+        """The lines of the program that made it, if they were noted."""
+        return self.meta.get("stack_trace")
 
-    def format_node(self, placeholder_names: Any = None, maybe_return_typename: Any = None) -> str:
+    @stack_trace.setter
+    def stack_trace(self, trace: str | None) -> None:
+        self.meta["stack_trace"] = trace
+
+    def _pretty_print_target(self, target: Any) -> str:
+        return printed_name(target)
+
+    def format_node(
+        self, placeholder_names: Any = None, maybe_return_typename: Any = None, **options: Any
+    ) -> str:
         """The node in one line."""
+        kind = "" if self.type is None else f"{type_name(self.type)} "
+        start = f"%{self.name} : {kind}[num_users={len(self.users)}] = {self.op}"
         if self.op == "placeholder":
             default = "" if not self._args else f"(default={self._args[0]})"
-            users = f"[num_users={len(self.users)}]"
-            return f"%{self.name} : {users} = placeholder[target={self.target}]{default}"
+            return f"{start}[target={self.target}]{default}"
+        if self.op == "get_attr":
+            return f"{start}[target={self.target}]"
         if self.op == "output":
-            return f"return {_format(self._args[0])}"
+            return f"return {self._args[0]}"
         return (
-            f"%{self.name} : [num_users={len(self.users)}] = {self.op}"
-            f"[target={self._pretty_print_target(self.target)}]"
+            f"{start}[target={printed_name(self.target)}]"
             f"(args = {_format(self._args)}, kwargs = {_format(self._kwargs)})"
         )
 
@@ -222,10 +240,7 @@ def _format(argument: Argument) -> str:
     return str(argument)
 
 
-def _name_of(target: Any) -> str:
-    """What a function is called; `operator.add` and built-ins with their module."""
-    name = getattr(target, "__name__", str(target))
-    if isinstance(target, types.BuiltinFunctionType):
-        module = getattr(target, "__module__", None)
-        return name if module in (None, builtins.__name__) else f"{module.lstrip('_')}.{name}"
-    return name
+def _writes(function: Any) -> bool:
+    """Whether a function says by its name that it writes into its argument."""
+    name = getattr(function, "__name__", "")
+    return name.endswith("_") and not name.endswith("__")

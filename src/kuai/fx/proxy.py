@@ -5,11 +5,12 @@ from __future__ import annotations
 import dis
 import inspect
 import operator
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
 from kuai.engine.op import REGISTRY
-from kuai.engine.tensor import Tensor, devices, dtypes
+from kuai.engine.tensor import Tensor, devices, dtypes, overriding
 from kuai.fx.graph import Graph
 from kuai.fx.node import Argument, Node, Target, map_aggregate
 
@@ -48,14 +49,18 @@ class TracerBase:
     check_mutable_operations = False
     trace_asserts = False
     proxy_buffer_attributes = False
+    module_stack: OrderedDict[str, tuple[str, Any]] = OrderedDict()
     traced_func_name = "forward"
 
     def create_node(
         self, kind: str, target: Target, args: tuple, kwargs: dict, name: str | None = None,
         type_expr: Any = None,
     ) -> Node:  # fmt: skip
-        """A node in the graph."""
-        return self.graph.create_node(kind, target, args, kwargs, name, type_expr)
+        """A node in the graph; it notes inside of which modules it was made."""
+        node = self.graph.create_node(kind, target, args, kwargs, name, type_expr)
+        if self.module_stack:
+            node.meta["nn_module_stack"] = self.module_stack.copy()
+        return node
 
     def proxy(self, node: Node) -> Proxy:
         """The stand-in for a node's result."""
@@ -109,6 +114,10 @@ class TracerBase:
             )
         return (obj[number] for number in range(count))
 
+    def attribute(self, obj: Proxy, name: str) -> Any:
+        """An attribute of a stand-in."""
+        return Attribute(obj, name)
+
     def keys(self, obj: Proxy) -> Any:
         """The keys of a stand-in for a dict, for `**`."""
         return Attribute(obj, "keys")()
@@ -148,6 +157,8 @@ class Proxy:
     def __init__(self, node: Node, tracer: TracerBase | None = None):
         self.tracer = GraphAppendingTracer(node.graph) if tracer is None else tracer
         self.node = node
+        if not overriding.ACTIVE:  # operations ask from now on, as for a subclass of Tensor
+            overriding.ACTIVE.append("Proxy")
 
     def __repr__(self) -> str:
         return f"Proxy({self.node.name})"
@@ -155,7 +166,7 @@ class Proxy:
     def __getattr__(self, k: str) -> Any:
         if k in ("node", "tracer"):  # while a copy is being made
             raise AttributeError(k)
-        return Attribute(self, k)
+        return self.tracer.attribute(self, k)
 
     def __deepcopy__(self, memo: Any) -> Proxy:
         return self
@@ -176,10 +187,7 @@ class Proxy:
         )
 
     def __abs__(self) -> Any:
-        return self.tracer.create_proxy("call_function", abs, (self,), {})
-
-    def __contains__(self, item: Any) -> bool:
-        return self.tracer.to_bool(self)
+        return self.tracer.create_proxy("call_function", operator.abs, (self,), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})

@@ -1,7 +1,7 @@
-"""`kuai.multiprocessing`: Python's `multiprocessing`, and PyTorch's `spawn`."""
+"""`kuai.multiprocessing`: all names of Python's `multiprocessing`, and PyTorch's `spawn`."""
 
 import multiprocessing as _python
-from multiprocessing import *  # noqa: F403 - PyTorch's module has all of its names
+from multiprocessing import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
 
 from kuai.multiprocessing.spawn import (
     ProcessContext,

@@ -126,7 +126,8 @@ def start_processes(
             "start_method='fork' would copy a process in which JAX runs threads, and the copy may "
             "wait for them for ever: use 'spawn' or 'forkserver'"
         )
-    context, processes, files = multiprocessing.get_context(start_method), [], []
+    context: Any = multiprocessing.get_context(start_method)
+    processes, files = [], []
     for number in range(nprocs):
         handle, path = tempfile.mkstemp(prefix="kuai-spawn-", suffix=".error")
         os.close(handle)

@@ -60,6 +60,8 @@ class Parameter(Tensor):
         return memo[id(self)]
 
     def __repr__(self) -> str:
+        if type(self) is not Parameter and not type(self).__module__.startswith("kuai."):
+            return f"Parameter containing:\nParameter({super().__repr__()})"
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, protocol: Any):

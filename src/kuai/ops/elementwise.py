@@ -57,7 +57,7 @@ def kind_of(array: jax.Array) -> int:
 
 @jax.custom_jvp
 def magnitude(array: jax.Array) -> jax.Array:
-    """|x|, whose derivative at 0 is 0 as PyTorch's; JAX's is 1."""
+    """|x|, whose derivative at 0 and nan is 0 as PyTorch's; JAX's is 1 and nan."""
     return jnp.abs(array)
 
 
@@ -65,7 +65,8 @@ def magnitude(array: jax.Array) -> jax.Array:
 def _magnitude_derivative(primals, tangents):
     (array,), (tangent,) = primals, tangents
     if kind_of(array) != COMPLEX:
-        return jnp.abs(array), tangent * jnp.sign(array)
+        slope = jnp.where(jnp.isnan(array), 0, jnp.sign(array)).astype(array.dtype)
+        return jnp.abs(array), tangent * slope
     size = jnp.abs(array)
     direction = jnp.conj(array) / jnp.where(size == 0, 1, size)
     return size, (tangent * direction).real

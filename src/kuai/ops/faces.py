@@ -32,7 +32,7 @@ def with_inplace(public):
     )
     face.__signature__ = inspect.Signature([*parameters, last])
     face.pure, face.operation = public.pure, public.operation
-    return composite(function=False, method=False, functional=True)(face)
+    return composite(export=f"nn.functional.{public.pure.__name__}")(face)
 
 
 def with_underscore(face):
@@ -46,5 +46,5 @@ def with_underscore(face):
     change.__doc__ = f"In-place version of `{face.__name__}`."
     parameters = inspect.signature(face).parameters.values()
     change.__signature__ = inspect.Signature([p for p in parameters if p.name != "inplace"])
-    composite(function=False, method=False, functional=True)(change)
+    composite(export=f"nn.functional.{face.__name__}_")(change)
     return face

@@ -10,7 +10,15 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, modes, views
 
-__all__ = ["check_fits", "check_operand", "check_sizes", "check_within", "known", "lie_within"]
+__all__ = [
+    "check_fits",
+    "check_operand",
+    "check_value",
+    "check_sizes",
+    "check_within",
+    "known",
+    "lie_within",
+]
 
 
 def known(tensor):
@@ -60,12 +68,30 @@ def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
         Traceback (most recent call last):
         RuntimeError: value cannot be converted to type uint8_t without overflow
     """
-    if isinstance(number, (bool, complex)) or kind.kind not in "iufV":
+    if isinstance(number, bool) or kind.kind not in "iufV":
         return
+    if isinstance(number, complex) and not number.imag:
+        number = number.real
     if _fits(number, kind):
         return
     name = name or _C_NAMES.get(kind.name, f"{kind.name}_t")
     raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
+def check_value(value, kind: np.dtype) -> None:
+    """`check_fits` of a number, or of a tensor of one number that is known.
+
+    Example:
+        >>> check_value(kuai.tensor(300), np.dtype("uint8"))
+        Traceback (most recent call last):
+        RuntimeError: value cannot be converted to type uint8_t without overflow
+    """
+    if isinstance(value, Tensor):
+        array = known(value)
+        if array is None or array.dtype == kind or array.size != 1:
+            return
+        value = array.item()
+    check_fits(value, kind)
 
 
 def check_operand(number, tensor) -> None:
@@ -77,6 +103,8 @@ def check_operand(number, tensor) -> None:
 
 
 def _fits(number, kind) -> bool:
+    if isinstance(number, complex):
+        return False
     if kind.kind in "iu":
         limits = np.iinfo(kind)
         lowest = limits.min if kind.kind == "i" else -limits.max

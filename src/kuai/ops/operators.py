@@ -11,7 +11,7 @@ import numpy as np
 from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.frames import fold, folding
-from kuai.engine.tensor.overriding import overrides
+from kuai.engine.tensor.overriding import is_of_the_real_torch, named, overrides
 from kuai.ops.math import arithmetic, comparison, division, logic, powers
 from kuai.ops.math.products import matmul
 
@@ -26,6 +26,8 @@ def _operand(other):
         return other.item() if isinstance(other, (numbers.Number, np.bool_)) else None
     if isinstance(other, np.ndarray):
         return from_array(other)
+    if is_of_the_real_torch(type(other)):
+        raise TypeError(f"a kuai.Tensor does not mix with {named(type(other))}")
     return None
 
 
@@ -54,9 +56,9 @@ def _named(method, name, text):
 def _only_tensors(name, operation, swapped=False):
     @folding
     def method(self, other):
+        operand = _operand(other)
         if not isinstance(other, (Tensor, np.ndarray)) and not overrides(type(other)):
             return NotImplemented
-        operand = _operand(other)
         other = other if operand is None else operand
         return operation(other, self) if swapped else operation(self, other)
 

@@ -66,6 +66,7 @@ from kuai.ops.math import (
     products as products,
     reduction as reduction,
     scan as scan,
+    solutions as solutions,
     sorting as sorting,
     special as special,
     triangular as triangular,

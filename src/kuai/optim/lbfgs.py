@@ -180,12 +180,13 @@ class _Step:
         """−H·g from the pairs, newest first and then oldest first."""
         state = self.state
         pairs = list(zip(state["old_dirs"], state["old_stps"], state["ro"], strict=True))
-        direction, weights = -self.gradient, []
-        for change, moved, inverse in reversed(pairs):
-            weights.append(moved.dot(direction) * inverse)
-            direction = direction - change * weights[-1]
+        weights = state.setdefault("al", [None] * self.options["history_size"])
+        direction = -self.gradient
+        for place, (change, moved, inverse) in reversed(list(enumerate(pairs))):
+            weights[place] = moved.dot(direction) * inverse
+            direction = direction - change * weights[place]
         direction = direction * state["H_diag"]
-        for (change, moved, inverse), weight in zip(pairs, reversed(weights), strict=True):
+        for weight, (change, moved, inverse) in zip(weights, pairs, strict=False):
             direction = direction + moved * (weight - change.dot(direction) * inverse)
         return direction
 

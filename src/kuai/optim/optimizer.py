@@ -72,6 +72,7 @@ class Optimizer:
     _optimizer_load_state_dict_pre_hooks: OrderedDict
     _optimizer_load_state_dict_post_hooks: OrderedDict
     _opt_called = False  # a learning rate scheduler asks whether `step` has been called
+    _scheduled_step: Callable | None = None  # the optimizer's own `step` when it last was made
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

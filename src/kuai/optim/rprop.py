@@ -86,4 +86,5 @@ class Rprop(FunctionalOptimizer):
         size = jnp.clip(state["step_size"] * factor, least, most)
         gradient = jnp.where(agreement < 0, 0.0, gradient)
         new = {"step": state["step"] + 1, "prev": gradient, "step_size": size}
-        return parameter - jnp.sign(gradient) * size, new
+        down = jnp.where(gradient < 0, -size, 0.0)  # nan has no sign, and moves nothing
+        return parameter - jnp.where(gradient > 0, size, down), new

@@ -29,6 +29,7 @@ def save(
     Args:
         obj: tensors, numbers, strings, bytes, None, dtypes, devices, sizes, and lists, tuples,
             dicts and sets of them: a `state_dict`, say. Tensors that share storage go on doing so.
+            NumPy values, and other objects that Python can pickle; those `load` refuses.
         f: a path, or a binary file object. A path that ends in `.safetensors` chooses that format
             for a dict of tensors. A file at a path is replaced as a whole or not at all.
         pickle_protocol: 2 to 5 are accepted; what is written is protocol 2, which all can read.
@@ -41,7 +42,7 @@ def save(
         >>> kuai.load(file)
         {'w': tensor([1., 1.]), 'epoch': 3}
 
-    Differs from PyTorch: modules and other objects are refused; save their `state_dict()`.
+    Differs from PyTorch: what has a `state_dict()` is refused, save that.
     """
     _check_format(pickle_protocol, _use_new_zipfile_serialization)
     if not isinstance(f, (str, os.PathLike)):

@@ -37,10 +37,6 @@ _TENSORS = {
     "torch._utils _rebuild_meta_tensor_no_storage": Foreign(
         "without values (on the device 'meta')", "a tensor with values"
     ),
-    "numpy._core.multiarray scalar": Foreign("a NumPy value", "value.item()"),
-    "numpy.core.multiarray scalar": Foreign("a NumPy value", "value.item()"),
-    "numpy._core.multiarray _reconstruct": Foreign("a NumPy array", "torch.from_numpy(array)"),
-    "numpy.core.multiarray _reconstruct": Foreign("a NumPy array", "torch.from_numpy(array)"),
 }
 
 

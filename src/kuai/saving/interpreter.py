@@ -15,9 +15,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.size import Size
 from kuai.errors import printable
+from kuai.saving import numpy_values
 from kuai.saving.budget import CONTAINER, HASHES, MEMORY, TENSOR, Budget, price
 from kuai.saving.foreign import foreign_tensor
 from kuai.saving.keys import Hashes, keys_budget
@@ -145,6 +148,12 @@ class _Machine:
         if not self._stack:
             raise Damaged("an instruction misses its arguments")
         return self._stack[-1]
+
+    def _second(self) -> Any:
+        """What stands under the top of the stack."""
+        if len(self._stack) < 2:
+            raise Damaged("an instruction misses its arguments")
+        return self._stack[-2]
 
     def _mark(self, _) -> None:
         self._budget.take(price(self._stack[:0]))
@@ -276,7 +285,12 @@ class _Machine:
             raise Refused("its objects are copied too often")
 
     def _build(self, _) -> None:
-        """Give a state dict its `_metadata`; no other object has a state of its own."""
+        """Give a state dict its `_metadata`, a NumPy array its values; nothing else has a state."""
+        if isinstance(self._second(), (np.ndarray, np.dtype)):
+            state = self._pop()
+            numpy_values.give_state(self._top(), state)
+            self._budget.take(getattr(self._top(), "nbytes", 0))
+            return
         state = exactly(self._pop(), dict, "the state of an object")
         target = exactly(self._top(), OrderedDict, "an object that is given a state")
         if list(state) != ["_metadata"]:

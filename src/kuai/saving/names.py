@@ -20,6 +20,7 @@ from kuai.engine.tensor.layouts import Layout
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.size import Size
 from kuai.nn.parameter import Buffer, Parameter
+from kuai.saving import numpy_values
 from kuai.saving.budget import Budget
 from kuai.saving.element_types import DTYPE_OF_STORAGE, UNTYPED
 from kuai.saving.interpreter import Builder
@@ -46,7 +47,8 @@ def known_names(tensors: Tensors) -> dict[str, Any]:
     }
     names[f"torch.storage {UNTYPED}"] = StorageType(UNTYPED, None)
     names["torch Tensor"] = _TENSOR_TYPE
-    builders = {**_PYTHON, **tensors.builders()}
+    names |= numpy_values.names(Builder)
+    builders = {**_PYTHON, **numpy_values.builders(), **tensors.builders()}
     make_set = functools.partial(_set, keys_budget())
     builders |= {f"{module} set": make_set for module in _BUILTINS}
     return names | {name: Builder(name.replace(" ", "."), f) for name, f in builders.items()}

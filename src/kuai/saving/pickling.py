@@ -1,8 +1,8 @@
 """Plain values as pickle instructions of protocol 2, the ones PyTorch reads with `weights_only`.
 
-The instructions are those Python's own pickler would write, but no class is ever looked up: what is
-not a value listed here is described by the caller as a `Call` of a global name, or refused with the
-place where it stands. Equal strings are written once, so equal objects give equal bytes.
+The instructions are those Python's own pickler would write. What is not a value listed here is
+described by the caller as a `Call` of a global name, taken apart as its class says, or refused with
+the place where it stands. Equal strings are written once, so equal objects give equal bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from kuai.saving.limits import (
     MAX_VALUES,
 )
 from kuai.saving.refusals import Refused
+from kuai.saving.taking_apart import Name, Parts, taken_apart
 from kuai.saving.trees import CONTAINERS
 
 __all__ = ["Call", "Global", "Persistent", "pickled"]
@@ -250,7 +251,39 @@ class _Writer:
         elif isinstance(described, Call):
             self._write_call(described, value)
         else:
+            self._write_object(value)
+
+    def _write_object(self, value: Any) -> None:
+        parts = taken_apart(value)
+        if isinstance(parts, Name):
+            self._write_global(Global(*parts))
+        elif parts is None:
             self._refuse(f"a {type(value).__module__}.{type(value).__qualname__}")
+        else:
+            self._write_parts(value, parts)
+
+    def _write_parts(self, value: Any, parts: Parts) -> None:
+        """What makes it; then, once it can be referred to, what it is given."""
+        self._open.append((id(value), ""))
+        self.write(parts.function)
+        self.write(parts.arguments)
+        self._open.pop()
+        self.code += b"\x81" if parts.is_new else b"R"
+        self._remember(id(value), value)
+        for batch in _batches(parts.items or ()):
+            self.code += b"("
+            for item in batch:
+                self._write_at(value, "[...]", item)
+            self.code += b"e"
+        for batch in _batches(parts.pairs or ()):
+            self.code += b"("
+            for key, item in batch:
+                self.write(key)
+                self._write_at(value, f"[{key!r}]", item)
+            self.code += b"u"
+        if parts.state is not None:
+            self._write_at(value, ".__dict__", parts.state)
+            self.code += b"b"
 
     def _write_global(self, value: Global) -> None:
         if not self._recall(("global", value)):
@@ -273,9 +306,9 @@ class _Writer:
         place = "".join(place for _, place in self._open)
         raise UnsavableObjectError(
             f"cannot save {what}, which stands at obj{place}. Files hold tensors, numbers, "
-            "strings, bytes, None, dtypes, devices, sizes, and lists, tuples, dicts and sets of "
-            "them. Of a module or an optimizer save its state_dict(), of a NumPy value "
-            "kuai.from_numpy(value) or value.item()."
+            "strings, bytes, None, dtypes, devices, sizes, NumPy values, lists, tuples, dicts and "
+            "sets of them, and other objects that Python can pickle. Of a module or an optimizer "
+            "save its state_dict()."
         )
 
 

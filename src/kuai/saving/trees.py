@@ -11,13 +11,14 @@ from kuai.engine.tensor.dtypes import dtype
 from kuai.engine.tensor.size import Size
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.saving.limits import MAX_DEPTH, MAX_VALUES
+from kuai.saving.numpy_values import TYPES
 from kuai.saving.refusals import Refused
 
 __all__ = ["CONTAINERS", "check_tree"]
 
 _DICTS = (dict, OrderedDict, Counter)
 CONTAINERS = (list, tuple, set, Size, *_DICTS)
-_VALUES = (bool, bytearray, bytes, complex, float, int, str, type(None), device, dtype)
+_VALUES = (bool, bytearray, bytes, complex, float, int, str, type(None), device, dtype, *TYPES)
 _TENSORS = (Buffer, Parameter, Tensor)
 
 

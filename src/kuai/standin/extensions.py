@@ -44,9 +44,9 @@ class ExtensionFinder(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         """The spec of a compiled module, with a loader that explains."""
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        loader = None if spec is None else spec.loader
-        if type(loader) is not importlib.machinery.ExtensionFileLoader:
+        if spec is None or type(spec.loader) is not importlib.machinery.ExtensionFileLoader:
             return None
+        loader = spec.loader
         spec.loader = _ExplainingLoader(loader.name, loader.path)
         return spec
 

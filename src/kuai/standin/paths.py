@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from kuai.standin import refused_paths
 
-__all__ = ["TorchPaths", "ours"]
+__all__ = ["RefusedPaths", "TorchPaths", "ours"]
 
 _THEIRS, _OURS = "torch", "kuai"
 
@@ -52,6 +52,21 @@ class TorchPaths(importlib.abc.MetaPathFinder):
                 return None
             return importlib.machinery.ModuleSpec(fullname, _Made(made), is_package=True)
         return importlib.machinery.ModuleSpec(fullname, _SameModule(name), is_package=True)
+
+
+class RefusedPaths(importlib.abc.MetaPathFinder):
+    """Finds what `from torch.x import y` asks for where `y` is such a module: it asks under `kuai`.
+
+    It stands behind all other finders, so it is asked for what is nowhere.
+    """
+
+    def find_spec(self, fullname, path=None, target=None):
+        """The module that says at use why it does nothing."""
+        first, _, rest = fullname.partition(".")
+        made = refused_paths.module_of(f"{_THEIRS}.{rest}") if first == _OURS else None
+        if made is None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, _Made(made), is_package=True)
 
 
 def _is_missing(name: str) -> bool:

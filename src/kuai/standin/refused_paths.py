@@ -25,6 +25,8 @@ _FSDP_STATE = (
 )
 _TABLE = {
     "_dynamo._trace_wrapped_higher_order_op": (_GRAPHS, "TransformGetItemToIndex"),
+    "_subclasses": (_GRAPHS, ""),
+    "_subclasses.fake_tensor": (_GRAPHS, "FakeTensor FakeTensorMode"),
     "_inductor": (_GRAPHS, ""),
     "_inductor.config": (_GRAPHS, ""),
     "_higher_order_ops": (_GRAPHS, ""),
@@ -84,6 +86,10 @@ _TABLE = {
     "distributed.launcher": (_LAUNCHER, ""),
     "distributed.launcher.api": (_LAUNCHER, "LaunchConfig elastic_launch"),
     "distributed.pipelining": (_PROCESSES, "ScheduleGPipe SplitPoint pipeline"),
+    "distributed.rpc": (
+        _PROCESSES,
+        "TensorPipeRpcBackendOptions WorkerInfo init_rpc remote rpc_async rpc_sync shutdown",
+    ),
     "distributed.run": (_LAUNCHER, "get_args_parser main run"),
     "distributed.tensor._utils": (_PROCESSES, "compute_local_shape_and_global_offset"),
     "distributed.tensor.experimental": (_PROCESSES, "context_parallel implicit_replication"),
@@ -111,6 +117,15 @@ _TABLE = {
 }
 
 
+def _is_fake(x) -> bool:
+    """Whether a tensor has a shape and no values: none is of that kind."""
+    return False
+
+
+#: Functions in these modules that have an answer.
+_ANSWERS = {"_subclasses.fake_tensor": {"is_fake": _is_fake}}
+
+
 def module_of(name: str) -> types.ModuleType | None:
     """The module for one of PyTorch's paths, or None.
 
@@ -124,6 +139,7 @@ def module_of(name: str) -> types.ModuleType | None:
     why, names = found
     module = types.ModuleType(name, f"`{name}`: {why[0]}.")
     module.__path__ = []
+    vars(module).update(_ANSWERS.get(name.removeprefix("torch."), {}))
     for each in names.split():
         make = refused_class if each.lstrip("_")[0].isupper() else refused
         setattr(module, each, make(f"{name}.{each}", *why))

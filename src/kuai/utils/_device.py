@@ -1,10 +1,11 @@
 """`kuai.utils._device`: a default device as a context."""
 
+import functools
 from typing import Any
 
 from kuai.engine.tensor import devices
 
-__all__ = ["DeviceContext", "set_device"]
+__all__ = ["DeviceContext", "device_decorator", "set_device"]
 
 
 class DeviceContext:
@@ -26,11 +27,22 @@ class DeviceContext:
         self.device.__exit__(*error)
 
 
-def set_device(device: Any, func: Any) -> Any:
+def device_decorator(device: Any, func: Any) -> Any:
     """A function that makes its tensors on a device."""
 
+    @functools.wraps(func)
     def on_device(*args, **kwargs):
         with DeviceContext(device):
             return func(*args, **kwargs)
 
     return on_device
+
+
+def set_device(device: Any) -> Any:
+    """A decorator of functions that are to make their tensors on a device.
+
+    Example:
+        >>> kuai.utils._device.set_device("cpu")(lambda: kuai.ones(1).device)()
+        device(type='cpu')
+    """
+    return functools.partial(device_decorator, device)

@@ -93,6 +93,16 @@ class _Kind(NamedTuple):
     unflatten: Callable
     keys: Callable
 
+    @property
+    def flatten_fn(self) -> Callable:
+        """PyTorch's name for how they are taken apart."""
+        return self.flatten
+
+    @property
+    def unflatten_fn(self) -> Callable:
+        """PyTorch's name for how they are put together."""
+        return self.unflatten
+
 
 _KINDS: dict[type, _Kind] = {}
 #: PyTorch's name of the table, by which packages ask whether a class is known.
@@ -200,6 +210,11 @@ def _kind_of(tree: Any) -> Any:
     if kind in _KINDS:
         return kind
     return namedtuple if _is_named_tuple(kind) else None
+
+
+def _get_node_type(tree: Any) -> Any:
+    """The class under which `SUPPORTED_NODES` has it, if it is not a leaf."""
+    return _kind_of(tree) or type(tree)
 
 
 class TreeSpec:

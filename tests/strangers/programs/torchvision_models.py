@@ -5,7 +5,7 @@ import torchvision
 from casekit import case, train
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-SIZES = {"inception_v3": 140, "vit_b_32": 224, "maxvit_t": 224, "alexnet": 64}
+SIZES = {"inception_v3": 299, "vit_b_32": 224, "maxvit_t": 224, "alexnet": 64}
 CLASSIFIERS = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet",
     "inception_v3", "maxvit_t", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small",

@@ -130,8 +130,13 @@ def trainer(saves):
         assert result.global_step == 3
         if not saves:
             return
-        again = transformers.Trainer(model, options, train_dataset=rows)
-        assert again.train(resume_from_checkpoint=True).global_step == 3
+        wanted = {name: p.detach().clone() for name, p in model.named_parameters()}
+        again = transformers.Trainer(
+            transformers.LlamaForCausalLM(config), options, train_dataset=rows
+        )
+        assert again.train(resume_from_checkpoint=f"{folder}/checkpoint-2").global_step == 3
+        for name, p in again.model.named_parameters():
+            assert torch.allclose(p, wanted[name], atol=1e-6), name
 
 
 case("GPT2", gpt2)

@@ -9,16 +9,18 @@ import contextlib
 import heapq
 import math
 import warnings
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 
 from kuai.engine.autograd import blocks
 from kuai.engine.autograd.batching import vectorize
 from kuai.engine.autograd.returned import check_hook_result, name_of_hook
-from kuai.engine.autograd.running import Operation, run
-from kuai.engine.autograd.tape import AccumulateGrad, edge_of
-from kuai.engine.tensor import Tensor, devices, method, modes, views, wrap
+from kuai.engine.autograd.running import Operation, OpNode, run
+from kuai.engine.autograd.tape import AccumulateGrad, GradientEdge, edge_of, place_of
+from kuai.engine.tensor import Tensor, devices, dtypes, method, modes, views, wrap
 from kuai.engine.tensor.frames import folding
+from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import set_grad
 
 __all__ = ["add_gradients", "backward", "grad", "walk"]
@@ -56,30 +58,62 @@ def backward(
 
 
 def run_backward(
-    tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
 ) -> None:
     """Compute and add up in `.grad` the gradients of several tensors; `kuai.autograd.backward`."""
-    if modes.state.transforms:
+    if modes.state.transforms and not modes.state.old_functions:
         raise RuntimeError(
             "backward() called inside a functorch transform. This is not supported, please use "
             "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
             "transforms."
         )
-    if create_graph:
-        warnings.warn(_CYCLE, stacklevel=3)
+    if grad_variables is not None:
+        grad_tensors = _renamed(grad_tensors, grad_variables)
+    wanted = None if inputs is None else _inputs_of("backward", inputs)
     roots = _as_list(tensors)
     arriving = _first_gradients(roots, _as_list(grad_tensors, len(roots)))
+    if create_graph:
+        warnings.warn(_CYCLE, stacklevel=3)
     keep = create_graph if retain_graph is None else retain_graph
-    if inputs is None:
+    if wanted is None:
         walk(roots, arriving, keep, create_graph)
         return
-    wanted = _as_list(inputs)
     if not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     edges = [_input_edge(tensor) for tensor in wanted]
     for tensor, made in zip(wanted, walk(roots, arriving, keep, create_graph, edges), strict=True):
-        if made is not None:
+        if type(tensor) is GradientEdge:
+            tensor = getattr(tensor.node, "variable", None)
+        if made is not None and tensor is not None:
             accumulate(tensor, made, create_graph)
+
+
+def _renamed(grad_tensors, grad_variables):
+    warnings.warn(
+        "`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=3
+    )
+    if grad_tensors is not None:
+        raise RuntimeError(
+            "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to "
+            "`backward()`. Please only use `grad_tensors`."
+        )
+    return grad_variables
+
+
+def _inputs_of(name, inputs):
+    if isinstance(inputs, Mapping):
+        if type(inputs) is not dict:
+            raise TypeError(
+                f"`inputs` argument to `{name}()` must be a dict, not {type(inputs).__name__}. "
+                "Other Mapping types are not supported."
+            )
+        return list(inputs.values())
+    return _as_list(inputs)
 
 
 @folding
@@ -103,37 +137,57 @@ def grad(
         >>> kuai.autograd.grad(g, x)
         (tensor(18.),)
     """
-    if is_grads_batched:
-        options = dict(retain_graph=retain_graph, create_graph=create_graph)
-        options |= dict(allow_unused=allow_unused, materialize_grads=materialize_grads)
-        return _batched_grad(outputs, inputs, _as_list(grad_outputs), options)
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
             "allow_unused=False."
         )
-    roots, wanted = _as_list(outputs), _as_list(inputs)
+    roots, wanted = _as_list(outputs), _inputs_of("grad", inputs)
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    arriving = _first_gradients(roots, _as_list(grad_outputs, len(roots)))
-    keep = create_graph if retain_graph is None else retain_graph
-    edges = [_input_edge(tensor) for tensor in wanted]
-    found = walk(roots, arriving, keep, create_graph, edges)
+    if not only_inputs:
+        warnings.warn(_ONLY_INPUTS, FutureWarning, stacklevel=3)
+    if is_grads_batched:
+        options = dict(retain_graph=retain_graph, create_graph=create_graph)
+        options |= dict(allow_unused=allow_unused, materialize_grads=materialize_grads)
+        found = _batched_grad(roots, wanted, _as_list(grad_outputs, len(roots)), options)
+    else:
+        arriving = _first_gradients(roots, _as_list(grad_outputs, len(roots)))
+        keep = create_graph if retain_graph is None else retain_graph
+        edges = [_input_edge(tensor) for tensor in wanted]
+        found = walk(roots, arriving, keep, create_graph, edges)
+        _fill_up(found, wanted, materialize_grads, allow_unused, create_graph)
+    return dict(zip(inputs, found, strict=True)) if type(inputs) is dict else tuple(found)
+
+
+_ONLY_INPUTS = (
+    "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+    "gradient for other parts of the graph, please use torch.autograd.backward."
+)
+
+
+def _fill_up(found, wanted, materialize_grads, allow_unused, create_graph):
+    """Zeros for gradients that have not arrived, or PyTorch's error."""
     for number, (tensor, made) in enumerate(zip(wanted, found, strict=True)):
         if made is not None:
             continue
         if materialize_grads:
+            if type(tensor) is GradientEdge:
+                raise RuntimeError(
+                    "materialize_grads cannot be used when the given input is a GradientEdge"
+                )
             found[number] = _filled_like(tensor, 0)
+            found[number].requires_grad = create_graph
         elif not allow_unused:
             raise RuntimeError(
                 f"The differentiated Tensor at index {number} appears to not have been used in the "
                 "graph. Set allow_unused=True if this is the desired behavior."
             )
-    return tuple(found)
 
 
 def _batched_grad(outputs, inputs, grad_outputs, options):
     """Gradients for every slice of `grad_outputs` along their first dimension."""
+    _check_batches(outputs, grad_outputs)
     given = [g for g in grad_outputs if g is not None]
     unused = []
 
@@ -149,8 +203,36 @@ def _batched_grad(outputs, inputs, grad_outputs, options):
     return tuple(None if missing else next(arriving) for missing in unused)
 
 
+def _check_batches(outputs, grad_outputs):
+    """PyTorch's errors for gradients that are no batches of the outputs' shapes."""
+    for number, (output, gradient) in enumerate(zip(outputs, grad_outputs, strict=True)):
+        if gradient is None:
+            raise ValueError(
+                "vmap(vjp, in_dims=0, ...)(<inputs>): Got in_dim=0 for some input, but that input "
+                "is a Tensor of dimensionality 0 so expected in_dim to satisfy 0 <= in_dim < 0."
+            )
+        shape = _type_of(output)[0]
+        if tuple(gradient.shape[1:]) != tuple(shape):
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output "
+                "as the batch dimension. The sizes of the remaining dimensions are expected to "
+                "match the shape of corresponding output, but a mismatch was detected: "
+                f"grad_output[{number}] has a shape of {gradient[0].shape} and output[{number}] "
+                f"has a shape of {Size(shape)}. If you only want some tensors in `grad_output` to "
+                "be considered batched, consider using vmap."
+            )
+
+
+def _type_of(root):
+    """Shape and dtype of a tensor, or of what a `GradientEdge` stands for, and where it lies."""
+    if type(root) is GradientEdge:
+        return root.node.output_type(root.output_nr)
+    array = views.outline(root)
+    return array.shape, array.dtype, devices.placement(array)
+
+
 def _input_edge(tensor):
-    edge = edge_of(tensor)
+    edge = place_of(tensor)
     if edge is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     return edge
@@ -159,7 +241,7 @@ def _input_edge(tensor):
 def _as_list(given, count=0):
     if given is None:
         return [None] * count
-    return [given] if isinstance(given, Tensor) else list(given)
+    return [given] if isinstance(given, (Tensor, GradientEdge)) else list(given)
 
 
 def _filled_like(tensor, number):
@@ -168,24 +250,44 @@ def _filled_like(tensor, number):
 
 
 def _first_gradients(roots, given):
-    made = []
-    for number, (root, gradient) in enumerate(zip(roots, given, strict=True)):
-        if not root.requires_grad:
+    if len(roots) != len(given):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
+    for number, root in enumerate(roots):
+        if isinstance(root, Tensor) and not root.requires_grad:
             raise RuntimeError(
                 f"element {number} of tensors does not require grad and does not have a grad_fn"
             )
-        shape = views.outline(root).shape
-        if gradient is None:
-            if math.prod(shape) != 1:
-                raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            gradient = _filled_like(root, 1)
-        elif gradient.shape != shape:
+    return [_first(*of) for of in zip(range(len(roots)), roots, given, strict=True)]
+
+
+def _first(number, root, gradient):
+    """The gradient to begin with at a root: the one that is given, or 1 for a scalar."""
+    shape, kind, where = _type_of(root)
+    if gradient is None:
+        if math.prod(shape) != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if kind.kind == "c":
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
-                f"output[{number}] has a shape of {root.shape}."
+                "grad can be implicitly created only for real scalar outputs but got "
+                f"{dtypes.from_jax(kind)}"
             )
-        made.append(gradient)
-    return made
+        return wrap(devices.filled(shape, kind, 1, where))
+    if not isinstance(gradient, Tensor):
+        raise TypeError(
+            f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+        )
+    if gradient.shape != shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{number}] has a shape of {gradient.shape} and "
+            f"output[{number}] has a shape of {Size(shape)}."
+        )
+    if gradient.dtype.is_complex != (kind.kind == "c"):
+        raise RuntimeError(
+            "For complex Tensors, both grad_output and output are required to have the same dtype. "
+            f"Mismatch in dtype: grad_output[{number}] has a dtype of {gradient.dtype} and "
+            f"output[{number}] has a dtype of {dtypes.from_jax(kind)}."
+        )
+    return gradient
 
 
 def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True, since=None):
@@ -198,18 +300,20 @@ def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hook
         since: do not go through nodes with a lower number, which belong to another walk.
     """
     recorder = None if modes.state.recorder is not None else _recorder_of(roots)
-    previous, modes.state.grad_enabled = modes.state.grad_enabled, create_graph
+    state = modes.state
+    previous = state.grad_enabled, state.walk
+    state.grad_enabled = create_graph
     try:
         with recorder.again() if recorder is not None else contextlib.nullcontext():
-            one = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
-            return one.run(roots, gradients)
+            state.walk = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
+            return state.walk.run(roots, gradients)
     finally:
-        modes.state.grad_enabled = previous
+        state.grad_enabled, state.walk = previous
 
 
 def _recorder_of(roots):
     """What has recorded the graph below some roots, if that can be seen near them."""
-    waiting = [edge_of(root) for root in roots]
+    waiting = [place_of(root) for root in roots]
     for _ in range(_NEAR):
         edge = waiting.pop() if waiting else None
         if edge is not None:
@@ -229,20 +333,22 @@ class _Walk:
         self.arriving = {}  # node -> {output number: gradient}
         self.queue = []
         self.wanted = wanted
+        self.roots, self.reached = (), None
         self.found = {} if wanted is None else {edge: None for edge in wanted}
         self.leads_to_wanted = None if wanted is None else _leads_to(wanted, since)
         self.visits = None  # where they are noted, to know this pass the next time
 
     def run(self, roots, gradients):
+        self.roots = [place_of(root) for root in roots]
         if self._may_be_known(roots):
-            edge, array = edge_of(roots[0]), views.held(gradients[0])
+            edge, array = self.roots[0], views.held(gradients[0])
             known = modes.state.recorder.known_pass(edge, array)
             if known is not None:
                 self._follow(*known)
                 return None
             self.visits = modes.state.recorder.visits(edge, array)
-        for root, gradient in zip(roots, gradients, strict=True):
-            self.send(edge_of(root), gradient)
+        for edge, gradient in zip(self.roots, gradients, strict=True):
+            self.send(edge, gradient)
         while self.queue:
             node = heapq.heappop(self.queue)[1]
             self.visit(node, self.arriving.pop(node))
@@ -255,7 +361,8 @@ class _Walk:
     def _may_be_known(self, roots) -> bool:
         state = modes.state
         recorded = state.recorder is not None and state.capture is None and state.block is None
-        return recorded and self.wanted is None and not self.create_graph and len(roots) == 1
+        plain = state.around is None and self.wanted is None and not self.create_graph
+        return recorded and plain and len(roots) == 1
 
     def _follow(self, nodes, gradients):
         """What is left to do where the steps of a pass were known."""
@@ -281,6 +388,13 @@ class _Walk:
                 self.visits.sums += 1
 
     def visit(self, node, gathered):
+        goes_on = True
+        if self.wanted is not None:
+            goes_on, is_wanted = self.leads_to_wanted(node), self._is_wanted(node, gathered)
+            if goes_on and is_wanted:  # as in PyTorch: what is wanted on the way has no hooks yet
+                self._find(node, gathered)
+            elif not goes_on and not is_wanted:
+                return
         if self.visits is not None and not self.visits.note(node, gathered):
             self.visits = None
         if node.output_hooks is not None and (
@@ -289,18 +403,18 @@ class _Walk:
             _run_output_hooks(node, gathered)
         if node.retained is not None:
             _retain(node, gathered)
-        for output, gradient in gathered.items() if self.found else ():
-            if (node, output) in self.found:
-                self.found[node, output] = gradient
-        if isinstance(node, AccumulateGrad):
-            if self.wanted is None and gathered[0] is not None:
-                self.accumulate(node, gathered[0])
+        if not goes_on:
+            self._find(node, gathered)
             return
-        if self.wanted is not None and not self.leads_to_wanted(node):
+        if isinstance(node, AccumulateGrad):
+            if gathered[0] is not None:
+                self.accumulate(node, gathered[0])
             return
         cotangents = [gathered.get(i) for i in range(node.count)]
         if node.pre_hooks:
             cotangents = _run_pre_hooks(node, cotangents)
+            if isinstance(node, OpNode) and not any(c is not None for c in cotangents):
+                return
         if self.checks is None and node.block is None:
             made = node.apply(cotangents, self.create_graph)
         else:
@@ -313,14 +427,40 @@ class _Walk:
             if edge is not None and gradient is not None:
                 self.send(edge, gradient)
 
+    def _find(self, node, gathered):
+        for output, gradient in gathered.items():
+            if (node, output) in self.found:
+                self.found[node, output] = gradient
+
+    def will_visit(self, node) -> bool:
+        """Whether gradients go through a node on this walk."""
+        if self.reached is None:
+            self.reached, stack = set(), [edge[0] for edge in self.roots]
+            while stack:
+                one = stack.pop()
+                if one not in self.reached:
+                    self.reached.add(one)
+                    stack += [edge[0] for edge in one.edges if edge is not None]
+        if node not in self.reached:
+            return False
+        if self.wanted is None or any(node is edge[0] for edge in self.wanted):
+            return True
+        return self.leads_to_wanted(node)
+
     def _is_wanted(self, node, gathered):
         return any((node, output) in self.found for output in gathered)
 
     def accumulate(self, node, gradient):
+        if node.pre_hooks:
+            (gradient,) = _run_pre_hooks(node, [gradient])
         accumulate(node.variable, gradient, self.create_graph)
         if node.post_accumulate:
             for hook in tuple(node.post_accumulate.values()):
-                hook(node.variable)
+                if (made := hook(node.variable)) is not None:
+                    name = type(made).__name__
+                    raise TypeError(f"expected Variable, but hook returned '{name}'")
+        if node.hooks:
+            _run_hooks(node, [], [gradient])
 
 
 def _leads_to(wanted, since):
@@ -368,9 +508,9 @@ def _run_hooks(node, made, cotangents):
 
 def _replaced(hook, gradients, changed):
     """What a node's hook returned instead of the gradients, after a look at it."""
-    if not isinstance(changed, (Tensor, tuple, list)):
+    if not isinstance(changed, tuple):
         raise TypeError(f"expected tuple, but hook returned '{type(changed).__name__}'")
-    changed = _as_list(changed)
+    changed = list(changed)
     if len(changed) != len(gradients):
         raise RuntimeError(
             f"hook '{name_of_hook(hook)}' has returned an incorrect number of values "

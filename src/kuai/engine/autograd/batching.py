@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
+from kuai.engine.autograd.duals import has_tangent
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import Node, edge_of
 from kuai.engine.autograd.tracing import Capture, placeholder
@@ -52,11 +53,12 @@ class Level(Capture):
 
     def read(self, tensor):
         """The traced double of an outside tensor with a history; None for one without."""
-        if not self.records or tensor._storage in self.written or not tensor.requires_grad:
+        has_history = self.records and modes.state.grad_enabled and tensor.requires_grad
+        if tensor._storage in self.written or not (has_history or _is_dual(tensor)):
             return None
         if tensor._base is not None and _depends_on_slice(tensor):
             return self._window(tensor)
-        edge = edge_of(tensor)
+        edge = id(tensor) if _is_dual(tensor) else edge_of(tensor)
         key = (edge, tensor._storage.version)
         if key not in self.followed:
             aval = jax.eval_shape(*_reading(tensor, self._array(tensor._storage)))
@@ -69,15 +71,18 @@ class Level(Capture):
         chain, numbers = split(view._steps[len(base._steps or ()) :])
         return read_chain(chain, self.read(base), numbers)
 
-    def follow(self, arrays, positions, edges):
-        """Arrays that an outer node has saved; at `positions` as doubles of the places they come
-        from."""
+    def follow(self, arrays, edges, tangents):
+        """Arrays that an outer node has saved, as doubles of the places they come from.
+
+        Args:
+            edges, tangents: of those that have one, by their positions.
+        """
         made = list(arrays)
-        for position, edge in zip(positions, edges, strict=True):
-            array = made[position]
+        for position in {**edges, **tangents}:
+            array, edge = made[position], edges.get(position)
             key = (edge, id(array))
             if key not in self.followed:
-                source = ("saved", array, edge)
+                source = ("saved", array, edge, tangents.get(position))
                 self.followed[key] = self.new_input(source, array.shape, array.dtype)
             made[position] = self.followed[key]
         return made
@@ -163,13 +168,20 @@ class Level(Capture):
             return wrap(source[1])
         if kind == "saved":
             made = wrap(source[1])
-            made._node, made._output = source[2]
+            if source[2] is not None:
+                made._node, made._output = source[2]
+            made._tangents = source[3]
             return made
         if kind == "storage":
-            made = Tensor.__new__(Tensor)
+            made = object.__new__(Tensor)
             made._storage = source[1]
             return made
         return drawn[source[2]][kind == "offset"]
+
+
+def _is_dual(tensor) -> bool:
+    """Whether a tensor has a tangent, so that it is more than its values."""
+    return modes.state.around is not None and has_tangent((tensor,))
 
 
 def is_batched(array) -> bool:

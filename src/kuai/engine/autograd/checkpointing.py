@@ -1,9 +1,10 @@
 """checkpoint: save the arguments of a function instead of everything computed in it.
 
-Forward, the function runs as usual; then the graph it made is thrown away but for the edges that
-lead out of it, which become those of one node. Backward, that node runs the function again on the
-saved arguments, with the same random numbers and modes, and walks the new graph down to the same
-edges. So tensors that the function closes over get their gradients too.
+Where operations run at once, see `recomputing`. Where they are recorded or traced: forward, the
+function runs as usual; then the graph it made is thrown away but for the edges that lead out of it,
+which become those of one node. Backward, that node runs the function again on the saved arguments,
+with the same random numbers and modes, and walks the new graph down to the same edges. So tensors
+that the function closes over get their gradients too.
 
 Inside a compiled step XLA would notice that the second run computes what the first did, and keep
 the first one's results after all. Hence the arguments go through an optimization barrier together
@@ -12,11 +13,15 @@ with the arriving gradients, as `jax.checkpoint` has it: the second run cannot b
 
 import contextlib
 import functools
+import threading
+import warnings
 
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.autograd.backward import walk
+from kuai.engine.autograd.backward import run_backward, walk
+from kuai.engine.autograd.function import Function
+from kuai.engine.autograd.recomputing import Frame
 from kuai.engine.autograd.tape import AccumulateGrad, Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, modes, randomness, wrap
 from kuai.engine.tensor.calls import Call, is_pending, perform
@@ -25,18 +30,23 @@ from kuai.engine.tensor.devices import device_of
 from kuai.engine.tensor.views import held, outline
 from kuai.errors import RecomputationError
 
-__all__ = ["checkpoint"]
+__all__ = ["CheckpointFunction", "check_backward_validity", "checkpoint", "detach_variable"]
+__all__ += ["noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop"]
+
+
+def noop_context_fn():
+    """Two contexts that change nothing, for the first and the second run."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
 
 
 def checkpoint(
     function,
     *args,
     use_reentrant=None,
-    context_fn=None,
+    context_fn=noop_context_fn,
     determinism_check="default",
     debug=False,
     early_stop=True,
-    preserve_rng_state=True,
     **kwargs,
 ):
     """Run a function without keeping what its backward pass needs: it is computed again there.
@@ -44,12 +54,16 @@ def checkpoint(
     Args:
         function: takes `args` and `kwargs`; it is run a second time during the backward pass.
             Inside a compiled step large tensors save memory only if they are passed as arguments.
-        use_reentrant, debug, early_stop: accepted for PyTorch's sake; there is one implementation.
+        use_reentrant: False has the graph made in the first run, and its memory filled in the
+            second; True has it made in the second run only, which works in `backward()` alone.
         context_fn: returns two context managers, for the first and the second run.
         determinism_check: "default" compares shapes and dtypes of both runs, "none" does not.
-        preserve_rng_state: draw the same random numbers in the second run.
+        debug: accepted for PyTorch's sake.
+        early_stop: end the second run when everything has been computed that is needed.
+        preserve_rng_state: draw the same random numbers in the second run (default: True).
 
-    As in PyTorch, a batch norm inside updates its running statistics in both runs.
+    As in PyTorch, a batch norm inside updates its running statistics in both runs. Inside a
+    compiled step both runs go to the end, and there is one implementation.
 
     Example:
         >>> x = kuai.ones(3, requires_grad=True)
@@ -58,21 +72,160 @@ def checkpoint(
         >>> x.grad.shape
         torch.Size([3])
     """
+    if use_reentrant is None:
+        warnings.warn(_EXPLICITLY, stacklevel=2)
+        use_reentrant = True
+    preserve_rng_state = kwargs.pop("preserve_rng_state", True)
+    if use_reentrant:
+        if kwargs:
+            raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+        if context_fn is not noop_context_fn or debug is not False:
+            raise ValueError(
+                "Passing `context_fn` or `debug` is only supported when use_reentrant=False."
+            )
     if determinism_check not in ("default", "none"):
         raise ValueError(
             f"determinism_check should be one of ['default', 'none'], but got {determinism_check}"
         )
-    contexts = (contextlib.nullcontext(), contextlib.nullcontext())
-    first, second = contexts if context_fn is None else context_fn()
-    if not modes.state.grad_enabled:
+    state = modes.state
+    at_once = state.recorder is None and state.capture is None
+    if at_once and use_reentrant:
+        return CheckpointFunction.apply(function, preserve_rng_state, *args)
+    first, second = context_fn()
+    if not state.grad_enabled:
         with first:
             return function(*args, **kwargs)
     states = randomness.current_states() if preserve_rng_state else []
+    checks = determinism_check == "default"
+    if at_once:
+        stops = early_stop if _stops_early.enabled is None else _stops_early.enabled
+        return Frame(function, args, kwargs, states, second, checks, stops).run(first, args)
     start = Node("checkpoint", ()).sequence
     with first:
         result = function(*args, **kwargs)
-    again = _Again(function, (args, kwargs), states, second, determinism_check == "default")
-    return _with_node(result, start, again)
+    return _with_node(result, start, _Again(function, (args, kwargs), states, second, checks))
+
+
+_EXPLICITLY = (
+    "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. Starting in "
+    "PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception. "
+    "use_reentrant=False is recommended, but if you need to preserve the current default behavior, "
+    "you can pass use_reentrant=True. Refer to docs for more details on the differences between "
+    "the two variants."
+)
+
+
+class _StopsEarly(threading.local):
+    enabled: bool | None = None
+
+
+_stops_early = _StopsEarly()
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool):
+    """Whether checkpoints made inside end the second run of their function early.
+
+    Example:
+        >>> with kuai.utils.checkpoint.set_checkpoint_early_stop(False):
+        ...     x = kuai.ones(2, requires_grad=True)
+        ...     y = kuai.utils.checkpoint.checkpoint(kuai.exp, x, use_reentrant=False)
+    """
+    before, _stops_early.enabled = _stops_early.enabled, enable
+    try:
+        yield
+    finally:
+        _stops_early.enabled = before
+
+
+@contextlib.contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None):
+    """Accepted for PyTorch's sake: errors of checkpoints always say what they know."""
+    yield
+
+
+# The graph of the second run ----------------------------------------------------------------------
+
+
+def check_backward_validity(inputs) -> None:
+    """Warn if none of the inputs requires a gradient."""
+    if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+        warnings.warn(
+            "None of the inputs have requires_grad=True. Gradients will be None", stacklevel=3
+        )
+
+
+def detach_variable(inputs: tuple) -> tuple:
+    """The same things, with leaves that require gradients as before in the place of tensors."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(
+            "Only tuple of tensors is supported. Got Unsupported input type: ",
+            type(inputs).__name__,
+        )
+    return tuple([_detached(x) if isinstance(x, Tensor) else x for x in inputs])
+
+
+def _detached(tensor):
+    made = tensor.detach()
+    made.requires_grad = tensor.requires_grad
+    return made
+
+
+class CheckpointFunction(Function):
+    """A checkpoint that makes its graph in the second run, and walks it there."""
+
+    @staticmethod
+    def forward(ctx, run_function, preserve_rng_state, *args):
+        check_backward_validity(args)
+        ctx.run_function, ctx.autocast = run_function, modes.state.autocast
+        ctx.states = randomness.current_states() if preserve_rng_state else []
+        ctx.positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        ctx.inputs = [None if isinstance(a, Tensor) else a for a in args]
+        ctx.save_for_backward(*[args[i] for i in ctx.positions])
+        return run_function(*args)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        if modes.state.walk is not None and modes.state.walk.wanted is not None:
+            raise RuntimeError(_ONLY_BACKWARD)
+        inputs = list(ctx.inputs)
+        for position, tensor in zip(ctx.positions, ctx.saved_tensors, strict=True):
+            inputs[position] = tensor
+        inputs = detach_variable(tuple(inputs))
+        outputs = _run_again(ctx, inputs)
+        pairs = [
+            (output, gradient)
+            for output, gradient in zip(outputs, grads, strict=True)
+            if isinstance(output, Tensor) and output.requires_grad
+        ]
+        if not pairs:
+            raise RuntimeError(
+                "none of output has requires_grad=True, this checkpoint() is not necessary"
+            )
+        run_backward([o for o, _ in pairs], [g for _, g in pairs])
+        return (None, None, *[x.grad if isinstance(x, Tensor) else None for x in inputs])
+
+
+def _run_again(ctx, inputs):
+    state = modes.state
+    before = state.grad_enabled, state.autocast
+    state.grad_enabled, state.autocast = True, ctx.autocast
+    try:
+        with randomness.replay(ctx.states):
+            outputs = ctx.run_function(*inputs)
+    finally:
+        state.grad_enabled, state.autocast = before
+    return (outputs,) if isinstance(outputs, Tensor) else outputs
+
+
+_ONLY_BACKWARD = (
+    "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an "
+    "`inputs` parameter to .backward(). To resolve this error, you can either set "
+    "use_reentrant=False, or call .backward() without passing the `inputs` argument."
+)
+
+
+# One node for both, in a recorded step ------------------------------------------------------------
 
 
 def _with_node(result, start, again):
@@ -150,7 +303,10 @@ class _Again:
     def _check(self, outputs):
         found = [(outline(o).shape, outline(o).dtype) for o in outputs]
         if found != self.avals:
-            raise RecomputationError(self.avals, found)
+            raise RecomputationError(
+                "Recomputed values for the following tensors have different metadata than during "
+                f"the forward pass. First (shape, dtype): {self.avals}; now: {found}."
+            )
 
 
 def _together(gradients):

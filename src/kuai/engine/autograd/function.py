@@ -1,9 +1,15 @@
 """autograd.Function: operations whose backward pass the user writes."""
 
 import functools
+import inspect
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kuai.engine.autograd.around import kept
+from kuai.engine.autograd.duals import has_tangent, pass_on
+from kuai.engine.autograd.function_batching import vectorized
+from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.autograd.returned import fitted
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, modes, wrap
@@ -16,23 +22,49 @@ class FunctionContext:
     """What `forward` leaves for `backward`: `saved_tensors`, `needs_input_grad`, and own
     attributes."""
 
+    needs_input_grad: tuple = ()
     _materialize = True
-    _saved = ()
-    _not_differentiable = ()
-    _dirty = ()
+    _saved: Any = ()
+    _forward_saved: tuple | None = None  # for `jvp`, until that has run
+    _not_differentiable: tuple = ()
+    _dirty: tuple = ()
 
     def save_for_backward(self, *tensors):
         """Keep tensors (or None) for `backward`, where they are `ctx.saved_tensors`."""
+        for number, tensor in enumerate(tensors):
+            if tensor is not None and not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument {number} is of type "
+                    f"{type(tensor).__name__}"
+                )
         self._saved = tensors
 
-    save_for_forward = save_for_backward
+    def save_for_forward(self, *tensors):
+        """Keep tensors (or None) for `jvp`, where they are `ctx.saved_tensors`."""
+        for tensor in tensors:
+            if tensor is not None and not isinstance(tensor, Tensor):
+                raise AssertionError(
+                    "save_for_forward expects all arguments to be tensors; you should save "
+                    "non-tensors as attributes on ctx."
+                )
+        self._forward_saved = tensors
 
     @property
     def saved_tensors(self) -> tuple:
-        """What was given to `save_for_backward`."""
+        """What was given to `save_for_backward`; in `jvp`, to `save_for_forward`."""
+        if self._forward_saved is not None:
+            return tuple(self._forward_saved)
         if self._saved is None:
             raise freed_error()
-        return tuple(self._saved)
+        return tuple(self._saved if isinstance(self._saved, tuple) else self._saved.tensors())
+
+    @property
+    def saved_variables(self) -> tuple:
+        """The older name of `saved_tensors`."""
+        warnings.warn(
+            "'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning, stacklevel=2
+        )
+        return self.saved_tensors
 
     def mark_non_differentiable(self, *tensors):
         """Say that these outputs have no gradient."""
@@ -45,6 +77,10 @@ class FunctionContext:
     def set_materialize_grads(self, value: bool):
         """Whether outputs that got no gradient get zeros (the default) or None in `backward`."""
         self._materialize = value
+
+    def name(self) -> str:
+        """The name of the step in the graph, such as `SquareBackward`."""
+        return type(self).__name__
 
 
 class Function:
@@ -69,9 +105,39 @@ class Function:
         tensor(6.)
     """
 
+    generate_vmap_rule = False
+
+    def __init__(self, *args, **kwargs):
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use "
+            "new-style autograd function with static forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
+        )
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        name = f"{cls.__name__}Backward"
+        cls._context_class = type(name, (FunctionContext,), {})
+        cls._node_class = type(name, (FunctionNode,), {})
+
     if TYPE_CHECKING:  # a subclass may give them any parameters
         forward: Callable[..., Any]
         backward: Callable[..., Any]
+        vjp: Callable[..., Any]
+        jvp: Callable[..., Any]
+        setup_context: Callable[..., Any]
+        vmap: Callable[..., Any]
+        _context_class: Any
+        _node_class: Any
     else:
 
         @staticmethod
@@ -82,6 +148,11 @@ class Function:
             )
 
         @staticmethod
+        def setup_context(ctx, inputs, output):
+            """Note what `backward` needs; with it, `forward` gets no `ctx`."""
+            raise NotImplementedError("setup_context is not implemented.")
+
+        @staticmethod
         def backward(ctx, *grad_outputs):
             """Compute a gradient for each argument of `forward` (None for those without)."""
             raise NotImplementedError(
@@ -90,40 +161,140 @@ class Function:
                 "use it with backward mode AD."
             )
 
+        vjp = backward
+
+        @staticmethod
+        def jvp(ctx, *grad_inputs):
+            """Compute the tangents of the outputs from those of the arguments of `forward`."""
+            raise NotImplementedError(
+                "You must implement the jvp function for custom autograd.Function to use it with "
+                "forward mode AD."
+            )
+
+        @staticmethod
+        def vmap(info, in_dims, *args):
+            """Run the function for a batch: the outputs, and at which dimension they have it."""
+            raise NotImplementedError(
+                "To use autograd.Function with vmap, you must either override the vmap "
+                "staticmethod or set generate_vmap_rule=True."
+            )
+
     @classmethod
-    def apply(cls, *args) -> Any:
+    def apply(cls, *args, **kwargs) -> Any:
         """Run `forward` and put the function on the tape."""
+        if cls.setup_context is not Function.setup_context:
+            args, kwargs = _bound(cls.forward, args, kwargs), {}
+        elif modes.state.transforms and not modes.state.old_functions:
+            raise RuntimeError(_NO_SETUP)
         if modes.state.capture is not None:
             args = tuple(modes.state.capture.enter(args))
-        edges = _edges(args) if modes.state.grad_enabled else (None,) * len(args)
-        ctx = FunctionContext()
-        ctx.needs_input_grad = tuple(edge is not None for edge in edges)
-        outputs = _forward(cls, ctx, args)
-        if not any(ctx.needs_input_grad):
-            return outputs
-        made = outputs if isinstance(outputs, tuple) else (outputs,)
-        node = FunctionNode(cls, ctx, edges, made, args)
-        node.block = modes.state.block
-        boxes = tuple(
-            _attach(ctx, node, number, output, args) for number, output in enumerate(made)
+        if modes.state.around is not None and has_tangent(args):
+            return _forward_mode(cls, args, kwargs)
+        return _on_tape(cls, args, kwargs)[0]
+
+
+_NO_SETUP = (
+    "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, "
+    "...), it must override the setup_context staticmethod. For more details, please see "
+    "https://pytorch.org/docs/main/notes/extending.func.html"
+)
+
+
+def _bound(forward, args, kwargs):
+    """The arguments of `forward`, with its defaults filled in."""
+    bound = inspect.signature(forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
+
+
+def _forward_mode(cls, args, kwargs):
+    """Run a function on tensors with tangents: `jvp` says what becomes of these."""
+    around = modes.state.around
+    modes.state.around = around.outer
+    try:
+        if has_tangent(args):  # at another level, where the function has a context of its own
+            outputs, ctx = _forward_mode(cls, args, kwargs), cls._context_class()
+            cls.setup_context(ctx, args, outputs)
+        else:
+            outputs, ctx = _on_tape(cls, args, kwargs)
+    finally:
+        modes.state.around = around
+    made = outputs if isinstance(outputs, tuple) else (outputs,)
+    pass_on(lambda *given: _tangents(cls, ctx, given, len(made)), args, made, ctx._materialize)
+    return outputs
+
+
+def _tangents(cls, ctx, given, count):
+    try:
+        found = cls.jvp(ctx, *given)
+    finally:
+        ctx._forward_saved = None
+    found = found if isinstance(found, tuple) else (found,)
+    if len(found) != count:
+        raise RuntimeError(
+            "Function's jvp returned an invalid number of forward gradients (expected "
+            f"{count} but got {len(found)})"
         )
-        return boxes if isinstance(outputs, tuple) else boxes[0]
+    return found
+
+
+def _on_tape(cls, args, kwargs):
+    """The outputs, on the tape if it is on, and the context."""
+    records = modes.state.grad_enabled
+    edges = _edges(args) if records else (None,) * len(args)
+    ctx = cls._context_class()
+    ctx.needs_input_grad = tuple(
+        isinstance(a, Tensor) and (e is not None or (not records and a.requires_grad))
+        for a, e in zip(args, edges, strict=True)
+    )
+    outputs = _forward(cls, ctx, args, kwargs)
+    made = outputs if isinstance(outputs, tuple) else (outputs,)
+    if not any(edge is not None for edge in edges):
+        return outputs, ctx
+    _check_dirty(ctx, args, made)
+    node = cls._node_class(cls, ctx, edges, made, args)
+    node.block = modes.state.block
+    boxes = tuple([_attach(ctx, node, number, output, args) for number, output in enumerate(made)])
+    if modes.state.saved_hooks and ctx._saved:
+        ctx._saved = kept(ctx._saved)
+    return (boxes if isinstance(outputs, tuple) else boxes[0]), ctx
 
 
 def _edges(args):
-    return tuple(edge_of(a) if isinstance(a, Tensor) else None for a in args)
+    return tuple([edge_of(a) if isinstance(a, Tensor) else None for a in args])
 
 
-def _forward(cls, ctx, args):
-    previous, modes.state.grad_enabled = modes.state.grad_enabled, False
+def _forward(cls, ctx, args, kwargs):
+    state = modes.state
+    before = state.grad_enabled, state.around
+    state.grad_enabled, state.around = False, None
     try:
-        if hasattr(cls, "setup_context"):
-            outputs = cls.forward(*args)
+        if cls.setup_context is not Function.setup_context:
+            outputs = vectorized(cls, args)
             cls.setup_context(ctx, args, outputs)
             return outputs
-        return cls.forward(ctx, *args)
+        return cls.forward(ctx, *args, **kwargs)
     finally:
-        modes.state.grad_enabled = previous
+        state.grad_enabled, state.around = before
+
+
+def _check_dirty(ctx, args, outputs):
+    for tensor in ctx._dirty:
+        if not any(tensor is a for a in args):
+            warnings.warn(
+                "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that "
+                "have been mutated should be passed to ctx.mark_dirty().",
+                stacklevel=4,
+            )
+        elif not any(tensor is o for o in outputs):
+            raise RuntimeError(
+                "Some elements marked as dirty during the forward method were not returned as "
+                "output. The inputs that are modified inplace must all be outputs of the Function."
+            )
+        elif tensor._requires_grad and tensor.grad_fn is None:
+            raise RuntimeError(
+                "a leaf Variable that requires grad has been used in an in-place operation."
+            )
 
 
 def _attach(ctx, node, number, output, args):
@@ -131,18 +302,29 @@ def _attach(ctx, node, number, output, args):
         return output
     if not (output.dtype.is_floating_point or output.dtype.is_complex):
         return output
-    if any(output is t for t in ctx._dirty):
-        output._node, output._output = node, number
-        output._changes += 1
-        return output
-    if any(output is a for a in args) or output._requires_grad:
+    is_input = any(output is a for a in args)
+    if is_input and any(output is t for t in ctx._dirty):
+        return _changed(output, node, number)
+    if is_input or output._requires_grad:
         output = Tensor._share(output)  # an input passed through: a new tensor with its own history
     output._node, output._output = node, number
     return output
 
 
+def _changed(tensor, node, number):
+    """An input that was changed in place, with the function as its history; a view's base, too."""
+    made = Tensor._share(tensor)
+    made._node, made._output = node, number
+    if tensor._base is not None:
+        return overwrite(tensor, made)
+    tensor._node, tensor._output = node, number
+    tensor._changes += 1
+    tensor._storage.version += 1
+    return tensor
+
+
 class FunctionNode(Node):
-    """The node of a user's `Function`."""
+    """The node of a user's `Function`; what the context has, it has, too."""
 
     def __init__(self, cls, ctx, edges, outputs, inputs):
         super().__init__(f"{cls.__name__}Backward", edges)
@@ -151,11 +333,34 @@ class FunctionNode(Node):
         self.avals = [_aval(o) if isinstance(o, Tensor) else None for o in outputs]
         self.inputs = [_shape_and_dtype(i) if isinstance(i, Tensor) else None for i in inputs]
 
+    def __getattr__(self, name):
+        if "ctx" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.ctx, name)
+
+    def __repr__(self):
+        return f"<torch.autograd.function.{self._name} object at {id(self):#x}>"
+
+    def output_type(self, number):
+        return self.avals[number]
+
+    def _backward(self):
+        """What the user has written: `backward`, or `vjp`, which is the same."""
+        cls = self.cls
+        if cls.vjp is Function.vjp:
+            return cls.backward
+        if cls.backward is not Function.backward:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You "
+                "should only implement one of them."
+            )
+        return cls.vjp
+
     def apply(self, cotangents, create_graph):
         if self.ctx._saved is None:
             raise freed_error()
         given = tuple(map(self._materialized, cotangents, self.avals))
-        made = self.cls.backward(self.ctx, *given)
+        made = self._backward()(self.ctx, *given)
         made = list(made) if isinstance(made, tuple) else [made]
         while len(made) > len(self.edges) and made[-1] is None:
             made.pop()
@@ -205,14 +410,39 @@ def _aval(tensor):
 
 
 def once_differentiable(backward):
-    """Mark a `backward` as not to be differentiated itself."""
+    """Mark a `backward` as not to be differentiated itself: trying to raises an error."""
 
     @functools.wraps(backward)
     def wrapped(ctx, *grads):
         previous, modes.state.grad_enabled = modes.state.grad_enabled, False
         try:
-            return backward(ctx, *grads)
+            made = backward(ctx, *grads)
         finally:
             modes.state.grad_enabled = previous
+        if not previous or not any(isinstance(g, Tensor) and g.requires_grad for g in grads):
+            return made
+        row = made if isinstance(made, tuple) else (made,)
+        row = tuple([_never_again(g, number) for number, g in enumerate(row)])
+        return row if isinstance(made, tuple) else row[0]
 
     return wrapped
+
+
+def _never_again(gradient, number):
+    if not isinstance(gradient, Tensor):
+        return gradient
+    made = Tensor._share(gradient)
+    made._node, made._output = _Never("DelayedError", ()), 0
+    return made
+
+
+class _Never(Node):
+    """The end of a graph that may not be differentiated."""
+
+    def apply(self, cotangents, create_graph):
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
+
+
+Function._context_class, Function._node_class = FunctionContext, FunctionNode

@@ -10,6 +10,7 @@ needed here, because what the tape saved cannot be overwritten.
 
 import jax.numpy as jnp
 
+from kuai.engine.autograd import duals
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import retain_at_node
 from kuai.engine.tensor import Tensor, method, modes, views
@@ -56,6 +57,8 @@ def overwrite(target: Tensor, result: Tensor) -> Tensor:
             are recorded, has another shape, or a dtype that cannot hold the result.
     """
     result = _fitted(target, result)
+    if modes.state.around is not None:
+        duals.carry(target, result)
     base = target._base
     if not modes.state.grad_enabled:
         views.assign(target, views.held(result))

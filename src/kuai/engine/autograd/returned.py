@@ -1,6 +1,7 @@
 """What users' backward functions and hooks return: checked and fitted, with PyTorch's errors."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.tensor import Tensor
@@ -9,6 +10,11 @@ from kuai.engine.tensor.views import outline
 
 __all__ = ["check_hook_result", "fitted", "name_of_hook"]
 
+_COMPLEX = (
+    "Expected isFloatingType(grad.scalar_type()) || (input_is_complex == grad_is_complex) to be "
+    "true, but got false.  (Could this error message be improved?  If so, please report an "
+    "enhancement request to PyTorch.)"
+)
 _fit = Operation("fit_gradient", "ToCopyBackward0")
 
 
@@ -44,6 +50,8 @@ def fitted(gradient: Tensor, shape, kind, what: str) -> Tensor:
         raise RuntimeError(
             f"{what} - got {list(found.shape)} but expected shape compatible with {list(shape)}"
         )
+    if found.dtype.kind == "c" and np.dtype(kind).kind != "c":
+        raise RuntimeError(_COMPLEX)
     new = len(found.shape) - len(shape)
     one = [new + d for d, n in enumerate(shape) if n == 1 and found.shape[new + d] != 1]
     axes = (*range(new), *one)

@@ -9,20 +9,32 @@ implementation.
 """
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
+from kuai.engine.autograd.residuals import (
+    ForwardCall,
+    Layout,
+    OpenLayout,
+    Residuals,
+    RowCall,
+    TieredForward,
+    as_tuple,
+    gradients,
+    named,
+    spread,
+)
 from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
-from kuai.engine.tensor.calls import Call
-from kuai.engine.tensor.placeholder import Placeholder, known, resolved
+from kuai.engine.tensor.calls import in_tiers, plainly
+from kuai.engine.tensor.placeholder import Placeholder, resolved
 from kuai.engine.tensor.promotion import strong
 from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
+from kuai.engine.tiers.tiered import Cold
 from kuai.errors import LeakedTensorError, drop_jax_note
 
-__all__ = ["Operation", "run"]
+__all__ = ["Operation", "run", "second_derivative"]
 
+_MOST_ENTRIES = 4096  # sets of constants of one operation, such as the ends of slices
 _INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are bfloat16 and float8
 
 
@@ -31,6 +43,8 @@ class Operation:
 
     One that is used once, such as a traced function, is not worth compiling: `compiled=False`.
     """
+
+    updates_buffers = False  # whether its caller writes some of the results into buffers
 
     def __init__(self, name: str, grad_name: str, compiled: bool = True):
         self.name = name
@@ -45,106 +59,6 @@ class Operation:
         self.entries.clear()
 
 
-class Residuals:
-    """What a backward program needs: arrays, and how to put them together."""
-
-    __slots__ = ("layout", "leaves")
-
-    def __init__(self, leaves, layout):
-        self.leaves = leaves
-        self.layout = layout
-
-
-jax.tree_util.register_pytree_node(
-    Residuals, lambda r: (r.leaves, r.layout), lambda layout, leaves: Residuals(leaves, layout)
-)
-
-
-class Layout:
-    """How the residuals of one traced forward program are made up, and the program that uses them.
-
-    Compared by identity: one layout belongs to one set of input shapes and dtypes.
-    """
-
-    __slots__ = (
-        "backward", "compiled", "name", "outputs", "returned", "second", "single", "sources",
-        "tree",
-    )  # fmt: skip
-
-    def __init__(self, name, tree, sources, results, compiled):
-        self.tree = tree
-        self.sources = (
-            sources  # per leaf: the number of an input, or -1 for one the program returned
-        )
-        self.returned = min(sources, default=0) < 0  # whether the program returned any
-        self.single = not isinstance(results, tuple)
-        self.outputs = tuple((r.shape, r.dtype) for r in _as_tuple(results))
-        self.second = {}  # the backward pass as operations, by which cotangents are given
-        self.name = f"{name}_backward"
-        self.compiled = compiled
-        self.backward = {}  # the backward pass as calls, by which cotangents are given
-
-    def backward_for(self, given):
-        """The backward pass as a call on the residuals and those cotangents that are given."""
-        call = self.backward.get(given)
-        if call is None:
-            count = self.tree.num_leaves
-
-            def backward(*arrays):
-                pullback = jax.tree.unflatten(self.tree, arrays[:count])
-                return _gradients(pullback(self.complete(_spread(arrays[count:], given))))
-
-            function = _named(backward, self.name)
-            function = jax.jit(function, keep_unused=True) if self.compiled else function
-            call = self.backward[given] = RowCall(function, self.name)
-        return call
-
-    def complete(self, cotangents):
-        """Cotangents for every result: zeros where none came, and JAX's float0 for integers."""
-        made = tuple(map(_cotangent, cotangents, self.outputs))
-        return made[0] if self.single else made
-
-
-def _cotangent(given, output):
-    shape, kind = output
-    if not jnp.issubdtype(kind, jnp.inexact):
-        return np.zeros(shape, jax.dtypes.float0)
-    return jnp.zeros(shape, kind) if given is None else jnp.conj(jnp.asarray(given, kind))
-
-
-def _gradients(made):
-    """JAX's gradients in PyTorch's convention, which for complex numbers is the conjugate one."""
-    return tuple(jnp.conj(array) for array in made)
-
-
-class RowCall(Call):
-    """A call that returns one array or a tuple of arrays; `structure` is whether it is one."""
-
-    __slots__ = ()
-
-    def describe(self, arguments, sharding):
-        """The types of the results, and whether there is just one that is no tuple."""
-        results = jax.eval_shape(self.function, *arguments)
-        return [_type(r, sharding) for r in _as_tuple(results)], not isinstance(results, tuple)
-
-
-class ForwardCall(Call):
-    """The forward program of a recorded operation, whose results include its residuals."""
-
-    __slots__ = ()
-
-    def describe(self, arguments, sharding):
-        """The types of results and residuals; the number of results and the residuals' layout."""
-        results, residuals = jax.eval_shape(self.function, *arguments)
-        results = _as_tuple(results)
-        types = [_type(r, sharding) for r in (*results, *residuals.leaves)]
-        return types, (len(results), residuals.layout)
-
-
-def _type(result, sharding):
-    return known(result.shape, result.dtype, bool(result.weak_type), sharding)
-
-
 class Entry:
     """The programs of one operation for one set of constants and one set of differentiable
     inputs."""
@@ -154,12 +68,12 @@ class Entry:
         self.function = function  # flat traced values -> result or tuple of results
         self.differentiable = differentiable  # positions among the values
         self.compiled = compiled
-        self.plain, self.forward = _named(self._plain, name), _named(self._forward, name)
+        self.plain, self.forward = named(self._plain, name), named(self._forward, name)
         if compiled:
-            # an unused input still says where the result lies: without it a program that reads the
-            # result would be compiled again once it has been placed
-            self.plain = jax.jit(self.plain, keep_unused=True)
-            self.forward = jax.jit(self.forward, keep_unused=True)
+            self.plain = in_tiers(self.plain)
+            self.forward = TieredForward(self.forward, plainly)
+        else:  # it is run as it stands
+            self.plain.run, self.forward.run = self.plain, self.forward
         self.plain_call = RowCall(self.plain, name)
         self.forward_call = ForwardCall(self.forward, name)
 
@@ -183,22 +97,11 @@ class Entry:
         numbers = {id(v): i for i, v in enumerate(values)}
         sources = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
         returned = [leaf for leaf, source in zip(leaves, sources, strict=True) if source < 0]
-        layout = Layout(self.name, tree, sources, results, self.compiled)
+        types = tuple(map(jax.typeof, leaves))
+        numbers = {id(result): i for i, result in enumerate(as_tuple(results))}
+        repeats = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
+        layout = Layout(self.name, tree, types, sources, repeats, results, self.compiled)
         return results, Residuals(returned, layout)
-
-
-def _named(function, name):
-    """The function under another name, which is the program's name in profiles."""
-
-    def program(*args):
-        return function(*args)
-
-    program.__name__ = program.__qualname__ = name
-    return program
-
-
-def _as_tuple(results):
-    return results if isinstance(results, tuple) else (results,)
 
 
 # The hot path of eager mode -----------------------------------------------------------------------
@@ -210,8 +113,10 @@ def run(operation, key, make_function, values):
     `key` stands for the constants; `make_function()` gives the function of the flat values when
     there is no entry for them yet.
     """
-    arrays, edges, positions = [], [], []
     state = modes.state
+    if state.around is not None:
+        return state.around.run(operation, key, make_function, values)
+    arrays, edges, positions = [], [], []
     recording, capture = state.grad_enabled, state.capture
     if capture is not None:
         values = capture.enter(values)
@@ -232,6 +137,8 @@ def run(operation, key, make_function, values):
     entry = operation.entries.get(full_key)
     if entry is None:
         entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
+        if len(operation.entries) >= _MOST_ENTRIES:
+            operation.entries.pop(next(iter(operation.entries)), None)
         operation.entries[full_key] = entry
     try:
         if state.recorder is not None and capture is None:
@@ -260,11 +167,14 @@ def _dispatched(entry, arrays, edges):
     for position, array in enumerate(arrays):
         if type(array) is Placeholder:
             arrays[position] = array.resolve(entry.name)
+    function = entry.forward if edges else entry.plain
+    try:
+        results = function.run(*arrays)
+    except Cold:
+        results = function(*arrays)
     residuals = None
     if edges:
-        results, residuals = entry.forward(*arrays)
-    else:
-        results = entry.plain(*arrays)
+        results, residuals = results
     single = not isinstance(results, tuple)
     return single, (results,) if single else results, residuals
 
@@ -359,23 +269,50 @@ class OpNode(Node):
     An operation whose pullback needs no residuals is linear: its inputs are not kept.
     """
 
+    tangents = None  # of the inputs in forward mode: position -> {level: tangent}
+
     def __init__(self, name, edges, entry, residuals, arrays):
         # as `Node.__init__`; one is made for each operation
         self._name, self.edges, self.sequence = name, edges, next(counter)
         self.entry = entry
         self.residuals = residuals
-        self.arrays = arrays if residuals.leaves else None
+        kept = residuals.leaves or type(residuals.layout) is OpenLayout
+        self.arrays = arrays if kept else None
         self.count = len(residuals.layout.outputs)
 
     def apply(self, cotangents, create_graph):
         if self.residuals is None:
             raise freed_error()
-        if create_graph:
+        if create_graph or modes.state.around is not None:
             return self._apply_recorded(cotangents)
-        residuals = self.residuals
-        given = [held(c) for c in cotangents if c is not None]
-        call = residuals.layout.backward_for(tuple([c is not None for c in cotangents]))
-        return [wrap(array) for array in perform_row(call, [*residuals.leaves, *given])]
+        residuals, layout = self.residuals, self.residuals.layout
+        given = tuple([c is not None for c in cotangents])
+        arriving = [held(c) for c in cotangents if c is not None]
+        if type(layout) is OpenLayout:
+            made = self._apply_interpreted(layout, given, arriving)
+        else:
+            made = perform_row(layout.backward_for(given), [*residuals.leaves, *arriving])
+        return [wrap(array) for array in made]
+
+    def _apply_interpreted(self, layout, given, arriving):
+        """The backward pass by the interpreter, or else from the inputs."""
+        state = modes.state
+        if state.recorder is None and state.capture is None:
+            arriving = list(map(resolved, arriving))
+            found = layout.interpreted(given, self.residuals.leaves, arriving)
+            if found is not None:
+                return found
+        call = layout.calls.get(given)
+        if call is None:
+            name = f"{self.entry.name}_backward"
+            function = named(second_derivative(self.entry, layout, given, len(self.arrays)), name)
+            call = layout.calls[given] = RowCall(in_tiers(function), name)
+        return perform_row(call, [*self.arrays, *arriving])
+
+    def output_type(self, number):
+        shape, kind = self.residuals.layout.outputs[number]
+        leaves = self.residuals.leaves
+        return shape, kind, devices.placement(leaves[0]) if leaves else None
 
     def release(self):
         if self.residuals is not None and self.residuals.leaves:
@@ -392,17 +329,20 @@ class OpNode(Node):
         arriving = [c for c in cotangents if c is not None]
         if self.arrays is None:
             return list(run(operation, None, lambda: _linear_second(layout, given), arriving))
-        make = lambda: _second(self.entry, layout, given, len(self.arrays))  # noqa: E731
+        make = lambda: second_derivative(self.entry, layout, given, len(self.arrays))  # noqa: E731
         return list(run(operation, None, make, [*self._inputs(), *arriving]))
 
     def _inputs(self):
         """The inputs as tensors, each in its old place in the graph."""
         arrays, level = self.arrays, modes.state.level
         if level is not None and self.sequence < level.first_sequence:
-            arrays = level.follow(arrays, self.entry.differentiable, self.edges)
+            places = dict(zip(self.entry.differentiable, self.edges, strict=True))
+            arrays = level.follow(arrays, places, self.tangents or {})
         made = [wrap(a) if hasattr(a, "shape") else a for a in arrays]
         for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
             made[position]._node, made[position]._output = node, output
+        for position, tangents in (self.tangents or {}).items():
+            made[position]._tangents = tangents
         return made
 
 
@@ -413,22 +353,17 @@ def perform_row(call, arrays):
         step = active.record(call, arrays)
         if step is not None:
             return step[1]
-    return call.function(*map(resolved, arrays))
-
-
-def _spread(cotangents, given):
-    arriving = iter(cotangents)
-    return tuple(next(arriving) if there else None for there in given)
+    return call.run(arrays)
 
 
 def _linear_second(layout, given):
     pullback = jax.tree.unflatten(layout.tree, [])
-    return lambda *cotangents: _gradients(pullback(layout.complete(_spread(cotangents, given))))
+    return lambda *cotangents: gradients(pullback(layout.complete(spread(cotangents, given))))
 
 
-def _second(entry, layout, given, count):
+def second_derivative(entry, layout, given, count):
     def backward(*values):
         _, pullback = entry.pull_back(values[:count])
-        return _gradients(pullback(layout.complete(_spread(values[count:], given))))
+        return gradients(pullback(layout.complete(spread(values[count:], given))))
 
     return backward

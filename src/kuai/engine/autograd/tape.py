@@ -10,19 +10,12 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 
 import itertools
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
-from kuai.engine.tensor import Tensor, changes, method
+from kuai.engine.tensor import Tensor, changes, devices, method, views
 
-__all__ = [
-    "AccumulateGrad",
-    "HookHandle",
-    "Node",
-    "counter",
-    "edge_of",
-    "freed_error",
-    "retain_at_node",
-]
+__all__ = ["AccumulateGrad", "GradientEdge", "HookHandle", "Node", "counter", "edge_of"]
+__all__ += ["freed_error", "place_of", "retain_at_node"]
 
 counter = itertools.count()  # of nodes and hooks
 
@@ -76,6 +69,10 @@ class Node:
         """Gradients of the inputs, given those of the outputs (None where there is none)."""
         raise NotImplementedError
 
+    def output_type(self, number: int) -> tuple:
+        """Shape and dtype of an output, and where it lies."""
+        raise NotImplementedError
+
     def release(self) -> None:
         """Forget what was saved for the backward pass."""
 
@@ -91,6 +88,14 @@ class Node:
         if self.pre_hooks is None:
             self.pre_hooks = {}
         return HookHandle(self.pre_hooks, hook)
+
+
+class GradientEdge(NamedTuple):
+    """A place in the graph: an output of a node. It stands for a tensor in `autograd.grad`."""
+
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
 
 
 class HookHandle:
@@ -126,6 +131,10 @@ class AccumulateGrad(Node):
         self.sequence = next(counter) - _LAST
         self.variable = variable
 
+    def output_type(self, number: int) -> tuple:
+        array = views.outline(self.variable)
+        return array.shape, array.dtype, devices.placement(array)
+
     def __repr__(self):
         return f"<AccumulateGrad object at {id(self):#x}>"
 
@@ -146,6 +155,11 @@ def edge_of(tensor: Tensor) -> Any:
     if node is not None:
         return (node, tensor._output)
     return (accumulator_of(tensor), 0) if tensor._requires_grad else None
+
+
+def place_of(root) -> Any:
+    """As `edge_of`, for a tensor or a `GradientEdge`."""
+    return tuple(root[:2]) if type(root) is GradientEdge else edge_of(root)
 
 
 @method

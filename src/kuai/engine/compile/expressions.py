@@ -379,7 +379,7 @@ class Expressions:
         return self._call_thing(function, description.call, arguments, keywords)
 
     def _call_thing(self, thing, call, arguments, keywords):
-        """A call of something that a layer above knows: its own code, or a function of the user's."""
+        """A call of what a layer above knows: its own code, or a function of the user's."""
         inner = call(self.prover, thing)
         if inner is None:
             return self._result(arguments, keywords)

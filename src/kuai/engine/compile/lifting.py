@@ -121,7 +121,7 @@ def _outside(source):
 
 def _alias(storage):
     """A tensor without history on a storage."""
-    made = Tensor.__new__(Tensor)
+    made = object.__new__(Tensor)
     made._storage = storage
     return made
 

@@ -36,9 +36,10 @@ class Parts:
     def __call__(self, args, kwargs):
         """The function's result; `MISS` if it is to be recorded as a whole."""
         self.calls += 1
-        values = self.replays.run(args, kwargs)
-        if values is not MISS:
-            return self._rest(args, kwargs, self.split.keywords(values))
+        handed_on = self.replays.run(args, kwargs)
+        if handed_on is not MISS:
+            handed_on = self.split.keywords(handed_on)  # under no other name, see there
+            return self._rest(args, kwargs, handed_on)
         candidate = self.replays.candidate(args, kwargs)
         if candidate is None:
             return MISS

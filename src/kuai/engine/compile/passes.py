@@ -16,6 +16,7 @@ Invariants
 
 import weakref
 
+from kuai.engine.autograd.residuals import OpenLayout
 from kuai.engine.autograd.running import OpNode
 from kuai.engine.autograd.tape import AccumulateGrad
 from kuai.engine.tensor.placeholder import Placeholder, array_type
@@ -52,6 +53,8 @@ class Visits:
         if not is_plain(node):
             return False
         if type(node) is OpNode and node.residuals is not None:
+            if type(node.residuals.layout) is OpenLayout:
+                return False  # its gradients are computed from the inputs, not from what it saved
             self.nodes.append((node, node.residuals))
             return True
         if type(node) is AccumulateGrad and node.variable._grad is None:

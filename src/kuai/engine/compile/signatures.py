@@ -19,7 +19,7 @@ def signature(roots, args, kwargs):
     state = modes.state
     if state.block is not None or state.level is not None or state.skip_updates is not None:
         return None, []
-    if state.function_modes or state.overriding_off:
+    if state.function_modes or state.overriding_off or state.around is not None:
         return None, []
     tensors: list = []
     key = [

@@ -27,6 +27,8 @@ __all__ = [
     "casting",
     "get_autocast_dtype",
     "is_autocast_enabled",
+    "set_autocast_dtype",
+    "set_autocast_enabled",
 ]
 
 #: Which of PyTorch's two tables counts on a kind of device.
@@ -103,6 +105,27 @@ def get_autocast_dtype(device_type) -> dtypes.dtype:
     if device_type not in _DEFAULTS:
         raise RuntimeError(f"autocast does not know the device type {device_type!r}")
     return _DEFAULTS[device_type]
+
+
+def set_autocast_enabled(device_type, enabled=None) -> None:
+    """Switch autocast on or off for good; without a device for GPUs.
+
+    Example:
+        >>> kuai.set_autocast_enabled("cpu", True)
+        >>> (kuai.ones(1, 1) @ kuai.ones(1, 1)).dtype
+        torch.bfloat16
+        >>> kuai.set_autocast_enabled("cpu", False)
+    """
+    device_type, enabled = ("cuda", device_type) if enabled is None else (device_type, enabled)
+    fast = get_autocast_dtype(device_type)
+    autocast(device_type, dtype=fast, enabled=enabled).__enter__()
+
+
+def set_autocast_dtype(device_type, dtype) -> None:
+    """Choose the lower precision that autocast uses on a kind of device."""
+    _DEFAULTS[device_type] = dtype
+    if is_autocast_enabled(device_type):
+        autocast(device_type, dtype=dtype).__enter__()
 
 
 # The operation's side -----------------------------------------------------------------------------

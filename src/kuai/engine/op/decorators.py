@@ -27,7 +27,9 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
+from kuai.engine.op.exact_out import check_exact
 from kuai.engine.op.late_signature import LateSignature
+from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
@@ -64,6 +66,7 @@ class Op(Operation):
         self.public = self  # what is exported, and what `__torch_function__` is told
         self.random = random
         self.result = result
+        self.exact_out = None
         code, skipped = pure.__code__, int(random)
         hints = _hints(pure)
         self.names = code.co_varnames[skipped : code.co_argcount + code.co_kwonlyargcount]
@@ -87,6 +90,8 @@ class Op(Operation):
         """All arguments in the order of the parameters, with defaults filled in."""
         if not self.spellings.keys().isdisjoint(kwargs):
             kwargs = respelled(kwargs, self.spellings)
+        if len(args) > self.arity and (today := reordered(self.name, args, kwargs)):
+            args, kwargs = today
         if len(args) > self.arity or any(name not in self.names for name in kwargs):
             self._complain(args, kwargs)
         bound = list(args)
@@ -178,7 +183,7 @@ class Op(Operation):
         results = run(self, key, lambda: self.unflatten(key), values)
         if self.result is not None:
             results = self.result(*results)
-        return results if out is None else _write_out(out, results)
+        return results if out is None else _write_out(out, results, self.exact_out)
 
     def _check_sequence(self, position, argument):
         if not isinstance(argument, (list, tuple)):
@@ -187,7 +192,7 @@ class Op(Operation):
             if not isinstance(item, Tensor):
                 raise TypeError(
                     f"expected Tensor as element {number} in argument {position}, but got "
-                    f"{type(item).__name__}"
+                    f"{overriding.named(type(item))}"
                 )
 
     def _wrong_type(self, position, argument, wanted="Tensor"):
@@ -195,22 +200,16 @@ class Op(Operation):
             wanted = "Number"
         raise TypeError(
             f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be "
-            f"{wanted}, not {_kind_of(argument)}"
+            f"{wanted}, not {overriding.named(type(argument))}"
         )
 
 
-def _kind_of(argument) -> str:
-    """What to call an argument of the wrong type."""
-    kind = type(argument)
-    if overriding.is_of_the_real_torch(kind):
-        return f"PyTorch's own {kind.__name__} (kuai.from_dlpack makes a kuai.Tensor of it)"
-    return kind.__name__
-
-
-def _write_out(out, results):
+def _write_out(out, results, exact=None):
     if isinstance(results, tuple):
-        written = [_write_out(o, r) for o, r in zip(out, results, strict=True)]
+        written = [_write_out(o, r, exact) for o, r in zip(out, results, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
+    if exact is not None:
+        check_exact(exact, out.dtype, results.dtype)
     if out.requires_grad and modes.state.grad_enabled:
         raise RuntimeError(
             "out=... arguments don't support automatic differentiation, but one of the arguments "
@@ -299,6 +298,7 @@ def op(
     result=None,
     autocast=None,
     materializes=False,
+    exact_out=None,
     name=None,
 ) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
@@ -317,6 +317,7 @@ def op(
             dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
         materializes: its first argument is written to memory for it in any case; a compiled program
             then reads that instead of computing it anew (see `ops.native.memory`).
+        exact_out: the error's text if `out=` must have the dtype of the result: see `exact_out`.
         name: what error messages call it; by default the function's name.
     """
     scopes = dict(function=function, method=method, functional=functional)
@@ -324,10 +325,11 @@ def op(
     def decorate(pure):
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
+        operation.exact_out = exact_out
         if materializes:
             REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
-        _export(public, places_of(pure.__name__, export, aliases, **scopes), inplace)
+        _export(public, places_of(pure, export, aliases, **scopes), inplace)
         return public
 
     return decorate if pure is None else decorate(pure)
@@ -348,7 +350,7 @@ def view_op(
     def decorate(pure):
         operation = ViewOp(pure, write, grad or f"{_camel(pure.__name__)}Backward0", layout)
         public = _public(operation, pure, autocast)
-        _export(public, places_of(pure.__name__, None, aliases, **scopes))
+        _export(public, places_of(pure, None, aliases, **scopes))
         return public
 
     return decorate
@@ -364,18 +366,20 @@ def composite(
     functional=False,
     aliases=(),
     autocast=None,
+    exact_out=None,
 ) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     scopes = dict(function=function, method=method, functional=functional)
 
     def decorate(public):
+        places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
-            public = spelled(public, _write_out)
+            public = spelled(public, functools.partial(_write_out, exact=exact_out))
         if autocast is not None:
             inner = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))
             inner.public = public
-        _export(public, places_of(public.__name__, export, aliases, **scopes), inplace)
+        _export(public, places, inplace)
         return public
 
     return decorate if public is None else decorate(public)

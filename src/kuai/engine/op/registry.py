@@ -47,14 +47,35 @@ def _origin(public) -> str:
     return f"{public.__module__}.{public.__qualname__}"
 
 
-def places_of(name, export, aliases, *, function, method, functional) -> list[str]:
-    """Where an operation of this name is exported: see `decorators.op`."""
+def places_of(defined, export, aliases, **scopes) -> list[str]:
+    """Where an operation is exported: see `decorators.op`.
+
+    Args:
+        defined: what is exported; where `export` is silent, under the name of its `def`.
+        scopes: whether as a `function`, `method` and `functional`.
+    """
     if export is not None:
         return [export] if isinstance(export, str) else list(export)
-    scopes = {"": function, "Tensor.": method, "nn.functional.": functional}
-    names = (name, *(alias for alias in aliases if "." not in alias))
-    places = [scope + each for each in names for scope, wanted in scopes.items() if wanted]
+    wanted = [prefix for scope, prefix in _PREFIXES.items() if scopes[scope]]
+    names = [alias for alias in aliases if "." not in alias]
+    if wanted:
+        names.insert(0, _defined_name(defined))
+    places = [prefix + each for each in names for prefix in wanted]
     return places + [alias for alias in aliases if "." in alias]
+
+
+_PREFIXES = {"function": "", "method": "Tensor.", "functional": "nn.functional."}
+
+
+def _defined_name(function) -> str:
+    """The name that stands in the source, which a reader can look for."""
+    name = function.__code__.co_name
+    if name != function.__name__:
+        raise TypeError(
+            f"{_origin(function)} was not defined under that name: say with export= where it is "
+            "exported"
+        )
+    return name
 
 
 REGISTRY = Registry()

@@ -8,6 +8,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 
+from kuai.engine.op.old_orders import reordered
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
@@ -71,6 +72,7 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
     names, starred = _parameters(public)
     others = spellings(names if starred is None else (*names, starred))
     known = frozenset(names)
+    most = public.__code__.co_argcount
 
     @functools.wraps(public)
     def called(*args, **kwargs):
@@ -87,6 +89,11 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
                 args = (*args, kwargs.pop(starred))
             results = public(*args, **kwargs)
             return results if out is None else write_out(out, results)
+        except TypeError as error:
+            if len(args) > most and (today := reordered(public.__name__, args, kwargs)):
+                return called(*today[0], **today[1])
+            fold(error)
+            raise
         except Exception as error:
             fold(error)
             raise

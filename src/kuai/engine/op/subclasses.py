@@ -40,8 +40,8 @@ def _run_plainly(cls, func, types, args=(), kwargs=None):
     if _is_of_the_real_torch(func):
         raise TypeError(
             f"a kuai.Tensor as an argument of PyTorch's own {getattr(func, '__name__', func)}: the "
-            "two do not mix. torch.from_dlpack(x) makes a torch.Tensor of a kuai.Tensor, "
-            "kuai.from_dlpack(x) the other way round."
+            "two do not mix. kuai.to_torch(x) makes a torch.Tensor of a kuai.Tensor, "
+            "kuai.from_torch(x) the other way round."
         )
     if not all(issubclass(cls, kind) for kind in types):
         return NotImplemented
@@ -83,7 +83,7 @@ def as_subclass(self, cls) -> Tensor:
         raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, not {cls!r}")
     if self.requires_grad and self.is_leaf:
         self = self.view_as(self)  # gradients arrive at the leaf itself
-    made = cls.__new__(cls)
+    made = object.__new__(cls)
     made.__dict__.update(self.__dict__)
     return made
 

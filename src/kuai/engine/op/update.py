@@ -7,14 +7,13 @@ is a little for each tensor, and nothing for each operation of the formula.
 
 import functools
 
-import jax
 import jax.numpy as jnp
 
 from kuai.engine.autograd.inplace import overwrite
-from kuai.engine.autograd.running import Operation, RowCall, run
+from kuai.engine.autograd.residuals import RowCall
+from kuai.engine.autograd.running import Operation, run
 from kuai.engine.tensor import Tensor, modes, views
-from kuai.engine.tensor.calls import recorder
-from kuai.engine.tensor.placeholder import Placeholder
+from kuai.engine.tensor.calls import in_tiers, recorder
 
 __all__ = ["Update"]
 
@@ -32,7 +31,7 @@ class Update:
         self.function, self.name = function, name
         short = name.rpartition(".")[2]
         function.__name__ = function.__qualname__ = short
-        self.call = RowCall(jax.jit(function), short, varying=True)
+        self.call = RowCall(in_tiers(function, keep_unused=False), short, varying=True)
 
     def __call__(self, boxes: list, read: list, numbers: list) -> None:
         """Replace the values of tensors.
@@ -72,8 +71,7 @@ def _perform(call, arrays):
         step = active.record(call, arrays)
         if step is not None:
             return step[1]
-    ready = [a.resolve() if type(a) is Placeholder else a for a in arrays]
-    return call.function(*ready)
+    return call.run(arrays)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -84,4 +82,4 @@ def _unless(count):
         pairs = zip(values[:count], values[count:], strict=True)
         return tuple(jnp.where(skip, before, after) for before, after in pairs)
 
-    return RowCall(jax.jit(unless), "unless_skipped")
+    return RowCall(in_tiers(unless), "unless_skipped")

@@ -9,16 +9,32 @@ constants.
 import jax
 
 from kuai.engine.tensor import modes
+from kuai.engine.tensor.acceleration import accelerated
 from kuai.engine.tensor.placeholder import Placeholder, known, resolved
+from kuai.engine.tiers.tiered import Cold, Tiered
 
-__all__ = ["Call", "is_pending", "perform", "recorder"]
+__all__ = ["Call", "in_tiers", "is_pending", "perform", "plainly", "recorder"]
+
+
+def plainly():
+    """A context in which operations are traced for the interpreter: only what every XLA has."""
+    return accelerated(False)
+
+
+def in_tiers(function, keep_unused=True) -> Tiered:
+    """The function in tiers.
+
+    By default an unused input stays one, as it still says where the result lies: without it a
+    program that reads the result would be compiled again once it has been placed.
+    """
+    return Tiered(function, plainly, keep_unused)
 
 
 class Call:
     """A compiled function of arrays and Python numbers.
 
     Args:
-        function: takes arrays and numbers, returns nested arrays; under `jax.jit`.
+        function: takes arrays and numbers, returns nested arrays; `in_tiers` or under `jax.jit`.
         name: what it is called in programs and profiles.
         varying: whether its numbers mostly change from call to call (a learning rate), so that they
             are inputs of a program from the first time on.
@@ -28,6 +44,17 @@ class Call:
 
     def __init__(self, function, name: str, varying: bool = False):
         self.function, self.name, self.varying = function, name, varying
+
+    def run(self, arrays):
+        """Run it on arrays, numbers and placeholders."""
+        function, arrays = self.function, map(resolved, arrays)
+        if not isinstance(function, Tiered):
+            return function(*arrays)
+        arrays = tuple(arrays)
+        try:
+            return function.run(*arrays)
+        except Cold:
+            return function(*arrays)
 
     def describe(self, arguments, sharding):
         """The types of the results in one row for such arguments, and how they are nested."""
@@ -50,7 +77,7 @@ def perform(call: Call, arrays):
         if step is not None:
             structure, made = step
             return jax.tree.unflatten(structure, made)
-    return call.function(*map(resolved, arrays))
+    return call.run(arrays)
 
 
 def is_pending(array) -> bool:

@@ -5,7 +5,9 @@ One thread-local object holds them all, because every operation asks.
 
 import contextlib
 import functools
+import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, Self, TypeVar, overload
 
@@ -20,6 +22,7 @@ __all__ = [
     "outside",
     "record_everything",
     "set_grad_enabled",
+    "set_multithreading_enabled",
     "state",
     "unrecorded",
 ]
@@ -37,9 +40,16 @@ class _State(threading.local):
     block: Any = None  # the module whose forward is running, where that is followed (see `blocks`)
     level: Any = None  # the same, if it is the inside of a `vmap` (see `batching`)
     transforms = 0  # how many of kuai.func's transforms are running
+    old_functions = 0  # whether transforms take `autograd.Function`s without `setup_context`
     skip_updates: Any = None  # a tensor that says whether optimizers are to change nothing
     new_recorder: Any = None  # what makes the recorder of each thread, under KUAI_FUSED=1
     autocast: Any = None  # ((device type, dtype), ...) where autocast is on (see `op.autocast`)
+
+    walk: Any = None  # the walk down the tape that goes on in this thread
+    around: Any = None  # what runs operations instead, see `autograd.around`
+    levels: tuple = ()  # the levels of forward mode that are on, the outermost first
+    saved_hooks: tuple = ()  # (pack, unpack) of what the tape saves, the innermost last
+    no_saved_hooks: str | None = None  # why there may be none
 
     overriding_off = 0  # whether `__torch_function__` is not asked (see `overriding`)
     function_modes: tuple = ()  # the `TorchFunctionMode`s that are on, the outermost first
@@ -68,8 +78,8 @@ def is_inference_mode_enabled() -> bool:
     return state.inference
 
 
-class _Mode(contextlib.ContextDecorator):
-    """A context manager that can also decorate functions and generator functions."""
+class _Mode:
+    """A context manager that can also decorate functions, generator functions and coroutines."""
 
     _grad: bool
 
@@ -83,16 +93,62 @@ class _Mode(contextlib.ContextDecorator):
     def __exit__(self, *_):
         *self._previous, (state.grad_enabled, state.inference) = self._previous
 
-    def _recreate_cm(self):
-        return self.clone()
-
     def clone(self):
         """A fresh context manager of the same kind."""
         return type(self)()
 
     def __call__(self, func: _Function) -> _Function:
-        wrapped: Any = functools.wraps(func)(super().__call__(func))
+        wrapped: Any = _decorated(self.clone, func)
         return wrapped
+
+    def __repr__(self):
+        return f"<{type(self).__module__}.{type(self).__qualname__} object at {id(self):#x}>"
+
+
+def _decorated(new_mode, func):
+    if inspect.isclass(func):
+        warnings.warn(_CLASS, FutureWarning, stacklevel=3)
+    if inspect.isgeneratorfunction(func):
+        return _wrapped_generator(new_mode, func)
+
+    @functools.wraps(func)
+    def called(*args, **kwargs):
+        with new_mode():
+            return func(*args, **kwargs)
+
+    return called
+
+
+_CLASS = (
+    "Decorating classes is deprecated and will be disabled in future versions. You should only "
+    "decorate functions or methods. To preserve the current behavior of class decoration, you can "
+    "directly decorate the `__init__` method and nothing else."
+)
+
+
+def _wrapped_generator(new_mode, func):
+    """A generator function whose body, but not what happens between its steps, has a mode."""
+
+    @functools.wraps(func)
+    def generate(*args, **kwargs):
+        generator = func(*args, **kwargs)
+        step = functools.partial(next, generator)
+        try:
+            while True:
+                with new_mode():
+                    made = step()
+                try:
+                    step = functools.partial(generator.send, (yield made))
+                except GeneratorExit:
+                    with new_mode():
+                        generator.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001 (the caller's, for the generator)
+                    step = functools.partial(generator.throw, error)
+        except StopIteration as end:
+            return end.value
+
+    return generate
 
 
 class no_grad(_Mode):
@@ -139,6 +195,11 @@ class set_grad_enabled(_Mode):
     def __enter__(self):
         state.grad_enabled = self.mode
 
+    @property
+    def prev(self) -> bool:
+        """What was set before."""
+        return self._previous[0][0]
+
     def __call__(self, function):
         state.grad_enabled = self._previous.pop()[0]  # as a decorator it only acts inside calls
         return super().__call__(function)
@@ -172,13 +233,25 @@ class inference_mode(_Mode):
         self.mode = bool(mode)
 
     def _set(self):
-        if self.mode:
-            state.grad_enabled = False
+        state.grad_enabled = not self.mode
         state.inference = self.mode
 
     def clone(self):
         """A fresh context manager with the same setting."""
         return type(self)(self.mode)
+
+
+class set_multithreading_enabled:
+    """Accepted for PyTorch's sake: XLA, not the tape, divides the work among threads."""
+
+    def __init__(self, mode: bool):
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_) -> None:
+        pass
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ __all__ = [
     "discover",
     "dispatch",
     "is_of_the_real_torch",
+    "named",
     "overrides",
     "relevant",
 ]
@@ -55,6 +56,13 @@ def overrides(kind: type) -> bool:
 def is_of_the_real_torch(kind: type) -> bool:
     """Whether a type is PyTorch's own, or made of one: it knows nothing of Kuai's operations."""
     return any(base.__module__.partition(".")[0] == "torch" for base in kind.__mro__)
+
+
+def named(kind: type) -> str:
+    """What an error calls a type; one of PyTorch's own with the way to Kuai's."""
+    if is_of_the_real_torch(kind):
+        return f"PyTorch's own {kind.__name__} (kuai.from_torch makes Kuai's of it)"
+    return kind.__name__
 
 
 def relevant(arguments) -> list:
@@ -116,6 +124,8 @@ def _ask_mode(public, args, kwargs):
 
 def dispatch(public, found, args, kwargs):
     """Ask each of the arguments that override; the first answer counts."""
+    if (as_told := getattr(public, "as_told", None)) is not None:
+        args = as_told(args)
     types = tuple(map(type, found))
     for argument in found:
         result = argument.__torch_function__(public, types, tuple(args), kwargs)
@@ -124,11 +134,15 @@ def dispatch(public, found, args, kwargs):
     raise _nobody(public, found)
 
 
+def _listed(kinds):
+    return f"subclass {kinds[0]}" if len(kinds) == 1 else f"subclasses {kinds}"
+
+
 def _nobody(public, asked):
     name = getattr(public, "__name__", repr(public))
     kinds = [type(argument) for argument in asked]
     return TypeError(
         f"Multiple dispatch failed for 'torch.{name}'; all __torch_function__ handlers returned "
-        f"NotImplemented:\n\n  - tensor subclasses {kinds}\n\nFor more information, try re-running "
+        f"NotImplemented:\n\n  - tensor {_listed(kinds)}\n\nFor more information, try re-running "
         "with TORCH_LOGS=not_implemented"
     )

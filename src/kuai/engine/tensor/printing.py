@@ -3,7 +3,7 @@
 The text is decided in three steps. `_shown` cuts the array down to the corner elements that will
 be printed. `_style_for` looks at exactly those and picks one style (integer, fixed, scientific)
 and one column width for the whole array, so that columns line up. `_block` lays the elements out
-in brackets, and `_with_suffixes` adds what the numbers do not say (`device`, `size`, `dtype`,
+in brackets, and `with_suffixes` adds what the numbers do not say (`device`, `size`, `dtype`,
 `grad_fn`, `requires_grad`), on a new line where the current one is full.
 """
 
@@ -84,6 +84,7 @@ def format_tensor(
     requires_grad: bool = False,
     grad_fn_name: str | None = None,
     class_name: str = "tensor",
+    tangent: str | None = None,
 ) -> str:
     """The text of ``repr(tensor)``.
 
@@ -95,6 +96,7 @@ def format_tensor(
         requires_grad: whether a leaf asks for a gradient.
         grad_fn_name: e.g. ``"AddmmBackward0"``; it is printed instead of `requires_grad`.
         class_name: the word before the bracket, for subclasses of Tensor.
+        tangent: the text of its tangent in forward mode.
 
     Example:
         >>> import numpy as np
@@ -104,13 +106,15 @@ def format_tensor(
     """
     dtype_name = dtype_name or array.dtype.name
     indent = len(class_name) + 1
-    text = f"{class_name}({_contents(array, dtype_name, indent)}"
+    text = f"{class_name}({contents(array, dtype_name, indent)}"
     suffixes = _suffixes(array, dtype_name, default_dtype, device_text)
     if grad_fn_name is not None:
         suffixes.append(f"grad_fn=<{grad_fn_name}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
-    return _with_suffixes(text, suffixes, indent)
+    if tangent is not None:
+        suffixes.append(f"tangent={tangent}")
+    return with_suffixes(text, suffixes, indent)
 
 
 def _suffixes(
@@ -130,7 +134,8 @@ def _suffixes(
     return suffixes
 
 
-def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
+def with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
+    """The text with what is said after the elements, on new lines where one is full."""
     # PyTorch counts two columns too many for the last line of the array; we have to agree.
     used = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
@@ -143,7 +148,8 @@ def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
     return text + ")"
 
 
-def _contents(array: np.ndarray, dtype_name: str, indent: int) -> str:
+def contents(array: np.ndarray, dtype_name: str, indent: int) -> str:
+    """The elements in their brackets; `indent` is that of the lines after the first."""
     if not array.size:
         return "[]"
     summarize = array.size > _options.threshold

@@ -16,12 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import devices, modes
-from kuai.engine.tensor.calls import Call, perform, recorder
+from kuai.engine.tensor.calls import Call, in_tiers, perform, recorder
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.storage import Storage, put, resolve
 from kuai.engine.tensor.tensor import Tensor, from_array, wrap
 from kuai.engine.tensor.views import outline
+from kuai.engine.tiers.tiered import start_anew
 
 __all__ = [
     "Generator",
@@ -204,7 +205,7 @@ def _counted_up(offset):
     return perform(_next, [offset])
 
 
-_next = Call(jax.jit(lambda offset: offset + np.int64(1)), "next_offset")
+_next = Call(in_tiers(lambda offset: offset + np.int64(1)), "next_offset")
 
 
 def fold(key, offset):
@@ -223,6 +224,7 @@ def manual_seed(seed: int) -> Generator:
         >>> bool((a == kuai.rand(3)).all())
         True
     """
+    start_anew()
     for generator in _generators.values():
         generator.manual_seed(seed)
     return default_generator

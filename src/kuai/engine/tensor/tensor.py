@@ -58,8 +58,19 @@ class Tensor:
     _accumulator = None
     _retains_grad = False
     _hooked = None  # the node of a leaf that has or had hooks
+    _tangents: dict | None = None  # in forward mode: level -> tangent
+
+    def __new__(cls, *args, **kwargs):
+        """A tensor of a user's subclass has its values from here: `__init__` may do without."""
+        made = object.__new__(cls)
+        if (args or kwargs) and not cls.__module__.startswith("kuai."):
+            ours = next(kind for kind in cls.__mro__ if kind.__module__.startswith("kuai."))
+            ours.__init__(made, *args, **kwargs)
+        return made
 
     def __init__(self, *args, device=None):
+        if not args and "_storage" in self.__dict__:  # a user's subclass: `__new__` gave values
+            return
         if len(args) == 1 and isinstance(args[0], Tensor):
             self._storage, self._steps = args[0]._storage, args[0]._steps
             return
@@ -79,13 +90,18 @@ class Tensor:
     @classmethod
     def _share(cls, tensor: "Tensor", requires_grad: bool = False) -> "Tensor":
         """A tensor of class `cls` on the same storage, without history."""
-        made = cls.__new__(cls)
+        made = object.__new__(cls)
         made._storage = tensor._storage
         if tensor._steps is not None:
             made._steps = tensor._steps
         if requires_grad:
             made.requires_grad = True
         return made
+
+    @staticmethod
+    def _make_subclass(cls, data: "Tensor", require_grad: bool = False, **options):
+        """A tensor of a subclass on the same storage, without history."""
+        return Tensor._share.__func__(cls, data, require_grad)  # type: ignore[attr-defined]
 
     # What it is -------------------------------------------------------------------------------
 
@@ -226,7 +242,7 @@ def _check_grad(tensor: Tensor, value) -> None:
 
 def wrap(array) -> Tensor:
     """A new tensor, without history, that owns `array`."""
-    made = Tensor.__new__(Tensor)
+    made = object.__new__(Tensor)
     made._storage = Storage(array)
     capture = modes.state.capture
     if capture is not None:

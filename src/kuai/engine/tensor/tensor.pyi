@@ -39,6 +39,7 @@ class Tensor:
     _seen: Any
     _steps: Any
     _storage: Any
+    _tangents: Any
     _version: Any
     @classmethod
     def _share(cls, tensor: Tensor, requires_grad: _bool = False) -> Tensor: ...
@@ -128,7 +129,7 @@ class Tensor:
     def add(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input + alpha * other`."""
     def add_(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `add`."""
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1) -> Tensor: """`beta * input` + alpha times the sum of the products of two batches of matrices."""
-    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `addbmm`."""
+    def addbmm_(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor: """In-place version of `addbmm`; a smaller input grows to the size of the products."""
     def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: _float | _int | _bool | _complex = 1) -> Tensor: """`input + value * tensor1 / tensor2`."""
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `addcdiv`."""
     def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: _float | _int | _bool | _complex = 1) -> Tensor: """`input + value * tensor1 * tensor2`."""
@@ -388,14 +389,17 @@ class Tensor:
     @property
     def is_cuda(self) -> Tensor: """Whether it lies on a GPU."""
     def is_floating_point(self) -> _bool: """Whether the dtype is a floating one."""
+    def is_inference(self) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
     @property
     def is_leaf(self) -> _bool: """Whether it was made by the user rather than by a recorded operation."""
     def is_neg(self) -> Tensor: """False: negation is never put off here."""
     def is_nonzero(self) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
+    def is_pinned(self, device: Any = None) -> _bool: """Whether the values lie in pinned memory: no, JAX pins the memory it transfers from."""
     def is_same_size(self, other: Any) -> _bool: """Whether two tensors have the same shape."""
     def is_set_to(self, tensor: Any) -> Tensor: """Whether the other tensor has the same storage, size and strides."""
+    def is_shared(self) -> _bool: """Whether other processes see the values: never, they are given copies."""
     def is_signed(self) -> _bool: """Whether the dtype has negative numbers."""
-    def isclose(self, other: Tensor, rtol: _float | _int | _bool | _complex = 1e-05, atol: _float | _int | _bool | _complex = 1e-08, equal_nan: _bool = False) -> Tensor: """Where `|input - other| <= atol + rtol * |other|`."""
+    def isclose(self, other: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Tensor: """Where `|input - other| <= atol + rtol * |other|`."""
     def isfinite(self) -> Tensor: """Where elements are neither infinite nor NaN."""
     def isinf(self) -> Tensor: """Where elements are infinite."""
     def isnan(self) -> Tensor: """Where elements are not a number."""
@@ -458,8 +462,8 @@ class Tensor:
     def mT(self) -> Tensor: """The last two dimensions swapped; a 0-d tensor stays itself."""
     def map2_(self, x: Any, y: Any, callable: Any) -> Tensor: """Replace each element by what a Python function of it and two other tensors' gives."""
     def map_(self, other: Any, callable: Any) -> Tensor: """Replace each element by what a Python function of it and another tensor's gives."""
-    def masked_fill(self, mask: Tensor, value: Tensor | _float | _int | _bool | _complex) -> Tensor: """The input with one value where the mask is true."""
-    def masked_fill_(self, mask: Tensor, value: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `masked_fill`."""
+    def masked_fill(self, mask: Any, value: Any) -> Tensor: """The input with one value where the mask is true."""
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor: """In-place version of `masked_fill`."""
     def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
     def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor: """In-place version of `masked_scatter`."""
     def masked_select(self, mask: Any) -> Tensor: """The elements where the mask is true, as a vector."""
@@ -487,6 +491,7 @@ class Tensor:
     def minimum(self, other: Tensor) -> Tensor: """The smaller of two elements, NaN if one is; equal ones share the gradient."""
     def mm(self, mat2: Tensor) -> Tensor: """The product of two matrices, (n, k) · (k, m) → (n, m)."""
     def mode(self, dim: _int = -1, keepdim: _bool = False) -> return_types.mode: """The most frequent element along a dimension (the smallest of several), and its last place."""
+    def module_load(self, other: Any, assign: Any = False) -> Tensor: """What `load_state_dict` puts in the place of this tensor: values of `other`."""
     def moveaxis(self, source: Any, destination: Any) -> Tensor: """Dimensions moved to other places; the others keep their order."""
     def movedim(self, source: Any, destination: Any) -> Tensor: """Dimensions moved to other places; the others keep their order."""
     def msort(self) -> Tensor: """The elements in order along the first dimension."""
@@ -521,6 +526,10 @@ class Tensor:
     def negative(self) -> Tensor: """`-input`."""
     def negative_(self) -> Tensor: """In-place version of `neg`."""
     def nelement(self) -> _int: """The number of elements."""
+    @overload
+    def new(self, *args: Any, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
+    @overload
+    def new(self, args: Any, *, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
     @overload
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
     @overload
@@ -587,6 +596,7 @@ class Tensor:
     def real(self) -> Tensor: """The real parts, as a view; a real tensor stays itself."""
     def reciprocal(self) -> Tensor: """1 / x of each element."""
     def reciprocal_(self) -> Tensor: """In-place version of `reciprocal`."""
+    def record_stream(self, s: Any) -> None: """Does nothing: XLA knows how long the work of a device needs a tensor."""
     def register_hook(self, hook: Any) -> _HookHandle: """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another."""
     def register_post_accumulate_grad_hook(self, hook: Any) -> _HookHandle: """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     def relu(self) -> Tensor: """The rectified linear unit: max(0, x); its derivative at 0 is 0."""
@@ -599,7 +609,7 @@ class Tensor:
     def repeat(self, *repeats: Any) -> Tensor: """The tensor repeated so many times along each dimension."""
     @overload
     def repeat(self, repeats: Any) -> Tensor: """The tensor repeated so many times along each dimension."""
-    def repeat_interleave(self, repeats: Any, dim: Any = None, *, output_size: Any = None) -> Tensor: """Each element repeated before the next one."""
+    def repeat_interleave(self, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor: """Each element repeated before the next one."""
     def requires_grad_(self, requires_grad: Any = True) -> Tensor: """Set whether `backward()` computes a gradient for this leaf, and return it."""
     @overload
     def reshape(self, *shape: Any) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
@@ -703,7 +713,7 @@ class Tensor:
     def t_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `t`."""
     @overload
     def t_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `t`."""
-    def take(self, index: Tensor) -> Tensor: """The elements at places counted as if the input had one dimension."""
+    def take(self, index: Any) -> Tensor: """The elements at places counted as if the input had one dimension."""
     def take_along_dim(self, indices: Any, dim: Any = None) -> Tensor: """`gather` that broadcasts; without `dim`, `take`."""
     def tan(self) -> Tensor: """The tangent of each element, in radians."""
     def tan_(self) -> Tensor: """In-place version of `tan`."""
@@ -718,6 +728,7 @@ class Tensor:
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
     @overload
     def to(self, args: Any, *, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
+    def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor: """The tensor with all its elements: itself, of another type if asked, as none is sparse."""
     def tolist(self) -> Any: """The values as nested lists of Python numbers."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
     def trace(self) -> Tensor: """The sum of a matrix's diagonal."""

@@ -14,10 +14,8 @@ import functools
 import weakref
 from typing import Any, NamedTuple
 
-import jax
-
 from kuai.engine.tensor import modes
-from kuai.engine.tensor.calls import Call, perform
+from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.engine.tensor.storage import put, resolve
 
@@ -163,7 +161,7 @@ def _reading(chain, counts):
     def read_view(base, *flat):
         return read_chain(chain, base, regroup(flat, counts))
 
-    return Call(jax.jit(read_view), "read_view")
+    return Call(in_tiers(read_view), "read_view")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -171,7 +169,7 @@ def _writing(chain, counts):
     def write_view(base, part, *flat):
         return write_chain(chain, base, part, regroup(flat, counts))
 
-    return Call(jax.jit(write_view), "write_view")
+    return Call(in_tiers(write_view), "write_view")
 
 
 def read_chain(chain, base, numbers):

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from kuai.engine.tensor import Tensor
+from kuai.formats import channels_last, channels_last_3d, contiguous_format
 from kuai.fx.interpreter import Interpreter
 from kuai.fx.node import Node
 
@@ -16,6 +17,18 @@ class TensorMetadata(NamedTuple):
     dtype: Any
     requires_grad: bool
     stride: Any
+    memory_format: Any
+    is_quantized: bool
+    qparams: dict
+
+
+def _format_of(tensor: Tensor) -> Any:
+    """The memory format of a tensor, None if it is dense in no way."""
+    for kind in (contiguous_format, channels_last, channels_last_3d):
+        dims = {channels_last: 4, channels_last_3d: 5}.get(kind, tensor.dim())
+        if tensor.dim() == dims and tensor.is_contiguous(memory_format=kind):
+            return kind
+    return None
 
 
 class ShapeProp(Interpreter):
@@ -34,8 +47,9 @@ class ShapeProp(Interpreter):
         result = super().run_node(n)
         if isinstance(result, Tensor):
             n.meta["tensor_meta"] = TensorMetadata(
-                result.shape, result.dtype, result.requires_grad, result.stride()
-            )
+                result.shape, result.dtype, result.requires_grad, result.stride(),
+                _format_of(result), False, {},
+            )  # fmt: skip
         n.meta["type"] = type(result)
         return result
 

@@ -32,6 +32,8 @@ __all__ = [
     "or_masks",
 ]
 
+_DEFAULT_SPARSE_BLOCK_SIZE = 128  # packages that make block masks of their own read it
+
 
 class AuxRequest(NamedTuple):
     """What `flex_attention` shall give besides the output."""

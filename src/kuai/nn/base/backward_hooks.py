@@ -40,12 +40,12 @@ def _spread(indices: Sequence[int], values: Sequence, size: int) -> tuple:
     return tuple(result)
 
 
-def _through_identity(values: Any) -> tuple[Any, list[int] | None, Any]:
-    """`values` with its tensors passed through the identity, their indices, and its node."""
+def _through_identity(values: Any) -> tuple[Any, list[int], Any]:
+    """`values` with its tensors passed through the identity, their indices, its node or None."""
     indices = [index for index, value in enumerate(values) if isinstance(value, Tensor)]
     tensors = [values[index] for index in indices]
     if not (is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)):
-        return values, None, None
+        return values, indices, None
     passed = BackwardHookFunction.apply(*tensors)
     node = next(tensor.grad_fn for tensor in passed if tensor.grad_fn is not None)
     result = list(values)
@@ -74,7 +74,7 @@ class BackwardHook:
     def setup_input_hook(self, args: tuple) -> tuple:
         """The arguments to call the module with instead of `args`."""
         passed, indices, node = _through_identity(args)
-        self.inputs = (indices, len(args))
+        self.inputs = (None if node is None else indices, len(args))
         if node is not None:
             node.register_hook(lambda grad_inputs, _: self._after_inputs(grad_inputs))
         return passed

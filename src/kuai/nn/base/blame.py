@@ -70,7 +70,7 @@ def describe_arguments(args: tuple, kwargs: dict) -> str:
     return ", ".join(_shortened(parts)) or "no arguments"
 
 
-def _describe(value: object) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, Tensor):
         sizes = ", ".join(str(size) for size in value.shape)
         return f"{type(value).__name__}[{sizes}] {str(value.dtype).rpartition('.')[2]}"

@@ -55,7 +55,7 @@ def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         >>> layer.weight.dtype
         torch.float64
     """
-    device, dtype, non_blocking, memory_format = _parse_to(*args, **kwargs)
+    device, dtype, non_blocking, memory_format = parse_to(*args, **kwargs)
     if dtype is not None:
         _check_dtype(dtype)
 
@@ -83,7 +83,7 @@ def _check_dtype(dtype: dtypes.dtype) -> None:
         )
 
 
-def _parse_to(
+def parse_to(
     *args: Any,
     device: Any = None,
     dtype: dtypes.dtype | None = None,

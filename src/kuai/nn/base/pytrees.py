@@ -149,12 +149,13 @@ _known: weakref.WeakKeyDictionary[Any, tuple[int, Skeleton]] = weakref.WeakKeyDi
 
 def _skeleton_of(module):
     """A module's structure, made anew only if something may have changed."""
-    count, skeleton = _known.get(module, (None, None))
-    if count != changes.counter.count:
-        made = Skeleton(module)
-        skeleton = skeleton if made == skeleton else made
-        if not skeleton.can_change_unseen():
-            _known[module] = (changes.counter.count, skeleton)
+    known = _known.get(module)
+    if known is not None and known[0] == changes.counter.count:
+        return known[1]
+    made = Skeleton(module)
+    skeleton = known[1] if known is not None and made == known[1] else made
+    if not skeleton.can_change_unseen():
+        _known[module] = (changes.counter.count, skeleton)
     return skeleton
 
 

@@ -47,7 +47,7 @@ def _never_called(name: str) -> str:
 def state_dict(
     self: Module,
     *args: Any,
-    destination: dict | None = None,
+    destination: Any = None,
     prefix: str = "",
     keep_vars: bool = False,
 ) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import Tensor, changes, from_array, modes, views
 from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.overriding import is_of_the_real_torch
 from kuai.engine.tensor.storage import put
 from kuai.nn.base.load_report import (
     IncompatibleKeys,
@@ -45,7 +47,7 @@ def load_state_dict(
     """Copy the tensors of `state_dict` into this module's parameters and buffers.
 
     Args:
-        state_dict: tensors, or arrays of NumPy or JAX, by their dotted names.
+        state_dict: tensors, or arrays of NumPy, JAX or PyTorch, by their dotted names.
         strict: raise unless the names match exactly.
         assign: put the given tensors themselves in place instead of copying their values.
         ignore_mismatched_sizes: leave out tensors of another size (a new head, say) instead of
@@ -106,7 +108,7 @@ class _Before:
     """What a module held before it was loaded into, to be put back after an error."""
 
     def __init__(self, root: Module):
-        self._members = [
+        self._members: list[tuple[dict[str, Any], dict[str, Any]]] = [
             (slots, dict(slots))
             for module in root.modules()
             for slots in (module._parameters, module._buffers)
@@ -200,7 +202,7 @@ def _load_from_state_dict(
 
 
 def _local_state(module: Module) -> dict[str, Tensor]:
-    members = dict(module._parameters)
+    members: dict[str, Tensor | None] = dict(module._parameters)
     for name, buffer in module._buffers.items():
         if name not in module._non_persistent_buffers_set:
             members[name] = buffer
@@ -214,6 +216,8 @@ def _load_tensor(
     given = state_dict[key]
     if isinstance(given, (np.ndarray, np.generic, jax.Array)):
         given = from_array(np.asarray(given))
+    elif is_of_the_real_torch(type(given)) and hasattr(given, "__dlpack__"):
+        given = from_array(jnp.array(jnp.from_dlpack(given.detach().contiguous()), copy=True))
     if not isinstance(given, Tensor):
         return [
             f'While copying the parameter named "{key}", '

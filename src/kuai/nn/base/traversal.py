@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kuai.engine.tensor import Tensor
 from kuai.nn.parameter import Parameter
@@ -82,7 +82,7 @@ def _named_members(
     prefix: str = "",
     recurse: bool = True,
     remove_duplicate: bool = True,
-) -> Iterator[tuple[str, Tensor]]:
+) -> Iterator[tuple[str, Any]]:
     """Dotted names and tensors out of `get_members_fn(module)` of each module."""
     seen: set[int] = set()
     found = [(prefix, self)]

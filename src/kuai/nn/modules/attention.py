@@ -4,14 +4,10 @@ from kuai.engine.tensor import Tensor
 from kuai.nn import functional as F, init
 from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
-from kuai.nn.modules.linear import Linear
+from kuai.nn.modules.linear import NonDynamicallyQuantizableLinear
 from kuai.ops.nn.multi_head_attention import canonical_mask
 
 __all__ = ["MultiheadAttention"]
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """A `Linear` by another name: the one PyTorch prints for the output projection."""
 
 
 class MultiheadAttention(Module):

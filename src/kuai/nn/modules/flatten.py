@@ -38,8 +38,6 @@ class Unflatten(Module):
 
     def __init__(self, dim, unflattened_size):
         super().__init__()
-        if not isinstance(dim, int):
-            raise TypeError("invalid argument type for dim parameter")
         self._require_tuple_of_ints(unflattened_size)
         self.dim = dim
         self.unflattened_size = unflattened_size

@@ -71,7 +71,16 @@ class ConstantPad3d(_ConstantPadNd):
     _dims = 3
 
 
-class ZeroPad1d(ConstantPad1d):
+class _Zeros:
+    """Makes the constant 0."""
+
+    _shown = "{self.padding}"
+
+    def __init__(self, padding):
+        super().__init__(padding, 0.0)  # pyright: ignore[reportCallIssue]  (of the other base)
+
+
+class ZeroPad1d(_Zeros, ConstantPad1d):
     """Pads the last dimension with zeros.
 
     Example:
@@ -79,13 +88,8 @@ class ZeroPad1d(ConstantPad1d):
         torch.Size([2, 5])
     """
 
-    _shown = "{self.padding}"
 
-    def __init__(self, padding):
-        super().__init__(padding, 0.0)
-
-
-class ZeroPad2d(ConstantPad2d):
+class ZeroPad2d(_Zeros, ConstantPad2d):
     """Pads the last 2 dimensions with zeros.
 
     Example:
@@ -93,24 +97,14 @@ class ZeroPad2d(ConstantPad2d):
         torch.Size([2, 5, 5])
     """
 
-    _shown = "{self.padding}"
 
-    def __init__(self, padding):
-        super().__init__(padding, 0.0)
-
-
-class ZeroPad3d(ConstantPad3d):
+class ZeroPad3d(_Zeros, ConstantPad3d):
     """Pads the last 3 dimensions with zeros.
 
     Example:
         >>> kuai.nn.ZeroPad3d(1)(kuai.ones(2, 3, 3, 3)).shape
         torch.Size([2, 5, 5, 5])
     """
-
-    _shown = "{self.padding}"
-
-    def __init__(self, padding):
-        super().__init__(padding, 0.0)
 
 
 class _ReflectionPadNd(_Pad):

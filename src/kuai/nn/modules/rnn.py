@@ -129,6 +129,15 @@ class RNNBase(Module):
         """The parameters, one list for each direction of each layer."""
         return [[getattr(self, name) for name in names] for names in self._all_weights]
 
+    @property
+    def _flat_weights_names(self) -> list:
+        """The parameters' names in one list; initializers of PyTorch's users loop over it."""
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list:
+        return [getattr(self, name) for name in self._flat_weights_names]
+
     def flatten_parameters(self) -> None:
         """Does nothing: XLA lays parameters out itself."""
 

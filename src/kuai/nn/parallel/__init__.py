@@ -4,5 +4,6 @@ from kuai.nn.parallel.data_parallel import (
     DataParallel as DataParallel,
     DistributedDataParallel as DistributedDataParallel,
 )
+from kuai.nn.parallel.scatter_gather import gather as gather, scatter as scatter
 
-__all__ = ["DataParallel", "DistributedDataParallel"]
+__all__ = ["DataParallel", "DistributedDataParallel", "gather", "scatter"]

@@ -6,7 +6,6 @@ plain attribute `weight`, their product.
 
 from __future__ import annotations
 
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +13,14 @@ from typing import Any
 from kuai.engine.tensor import Tensor
 from kuai.nn.base.module import Module
 from kuai.nn.utils.convert_parameters import parameters_to_vector
-from kuai.ops.array.creation import ones_like, zeros_like
+from kuai.nn.utils.pruning_amounts import (
+    check_amount,
+    check_structured,
+    count_of,
+    slices_only,
+    without_smallest,
+)
+from kuai.ops.array.creation import ones_like
 from kuai.ops.array.random_values import rand, rand_like
 
 __all__ = [
@@ -210,55 +216,6 @@ def _left(method, t, mask):
     return (*(slice(None),) * dim, kept, *(slice(None),) * (t.ndim - dim - 1))
 
 
-# Amounts ------------------------------------------------------------------------------------------
-
-
-def _check_amount(amount):
-    if not isinstance(amount, numbers.Real):
-        raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    is_count = isinstance(amount, numbers.Integral)
-    if amount < 0 or (not is_count and float(amount) > 1.0):
-        raise ValueError(
-            f"amount={amount} should either be a float in the range [0, 1] or a non-negative "
-            "integer"
-        )
-
-
-def _count(amount, size):
-    """How many of so many an amount is."""
-    count = int(amount) if isinstance(amount, numbers.Integral) else round(amount * size)
-    if count > size:
-        raise ValueError(
-            f"amount={count} should be smaller than the number of parameters to prune={size}"
-        )
-    return count
-
-
-def _check_structured(t, dim):
-    if t.ndim <= 1:
-        raise ValueError(
-            "Structured pruning can only be applied to multidimensional tensors. Found tensor of "
-            f"shape {t.shape} with {t.ndim} dims"
-        )
-    if dim >= t.ndim:
-        raise IndexError(f"Invalid index {dim} for tensor of size {t.shape}")
-
-
-def _without_smallest(scores, amount, mask):
-    """The mask without the elements of the smallest scores."""
-    count, mask = _count(amount, scores.numel()), mask.clone()
-    if count:
-        mask.view(-1)[scores.reshape(-1).topk(count, largest=False).indices] = 0
-    return mask
-
-
-def _slices_only(t, dim, kept, mask):
-    """The mask without the slices along `dim` that are not kept."""
-    chosen = zeros_like(t)
-    chosen[(slice(None),) * (dim % t.ndim) + (kept,)] = 1
-    return chosen * mask.to(chosen.dtype)
-
-
 # The methods --------------------------------------------------------------------------------------
 
 
@@ -281,11 +238,11 @@ class RandomUnstructured(BasePruningMethod):
     PRUNING_TYPE = "unstructured"
 
     def __init__(self, amount):
-        _check_amount(amount)
+        check_amount(amount)
         self.amount = amount
 
     def compute_mask(self, t, default_mask):
-        return _without_smallest(rand_like(t), self.amount, default_mask)
+        return without_smallest(rand_like(t), self.amount, default_mask)
 
     @classmethod
     def apply(cls, module, name, amount):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -298,11 +255,11 @@ class L1Unstructured(BasePruningMethod):
     PRUNING_TYPE = "unstructured"
 
     def __init__(self, amount):
-        _check_amount(amount)
+        check_amount(amount)
         self.amount = amount
 
     def compute_mask(self, t, default_mask):
-        return _without_smallest(t.abs(), self.amount, default_mask)
+        return without_smallest(t.abs(), self.amount, default_mask)
 
     @classmethod
     def apply(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -317,18 +274,18 @@ class RandomStructured(BasePruningMethod):
     PRUNING_TYPE = "structured"
 
     def __init__(self, amount, dim=-1):
-        _check_amount(amount)
+        check_amount(amount)
         self.amount = amount
         self.dim = dim
 
     def compute_mask(self, t, default_mask):
-        _check_structured(t, self.dim)
+        check_structured(t, self.dim)
         size = t.shape[self.dim]
-        count = _count(self.amount, size)
+        count = count_of(self.amount, size)
         if count == 0:
             return default_mask
         kept = rand(size, device=t.device).argsort()[count:]
-        return _slices_only(t, self.dim, kept, default_mask)
+        return slices_only(t, self.dim, kept, default_mask)
 
     @classmethod
     def apply(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -343,20 +300,20 @@ class LnStructured(BasePruningMethod):
     PRUNING_TYPE = "structured"
 
     def __init__(self, amount, n, dim=-1):
-        _check_amount(amount)
+        check_amount(amount)
         self.amount = amount
         self.n = n
         self.dim = dim
 
     def compute_mask(self, t, default_mask):
-        _check_structured(t, self.dim)
+        check_structured(t, self.dim)
         size = t.shape[self.dim]
-        count = _count(self.amount, size)
+        count = count_of(self.amount, size)
         if count == 0:
             return default_mask
         others = [d for d in range(t.ndim) if d != self.dim % t.ndim]
         kept = t.norm(self.n, others).topk(size - count).indices
-        return _slices_only(t, self.dim, kept, default_mask)
+        return slices_only(t, self.dim, kept, default_mask)
 
     @classmethod
     def apply(  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -5,7 +5,7 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import cast, promote_pair, scalar_name
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of
@@ -23,6 +23,8 @@ _HISTOGRAMDD = return_type("histogramdd", "hist", "bin_edges")
 def covariance(input: Array, correction: int, fweights: Array | None, aweights: Array | None):
     """The matrix of covariances of rows, weighted."""
     rows = jnp.atleast_2d(floating(input))
+    if aweights is not None and kind_of(aweights) == FLOATING:
+        rows = cast(rows, promote_pair(rows.dtype, aweights.dtype))
     counts = _weights("fweights", fweights, rows.shape[1], INTEGER, "integral")
     aims = _weights("aweights", aweights, rows.shape[1], FLOATING, "floating point")
     real = jnp.finfo(rows.dtype).dtype
@@ -149,6 +151,29 @@ def _tables(points, bins, limits):
     return found
 
 
+def _counts(points, edges, weights):
+    """How many points are in each box; edges that do not rise make an empty one."""
+    places, inside = [], np.ones(len(points), bool)
+    for column, table in enumerate(edges):
+        values = points[:, column]
+        inside &= (values >= table[0]) & (values <= table[-1])
+        place = np.searchsorted(table, values, "right") - 1
+        places.append(np.clip(place, 0, len(table) - 2))
+    counts = np.zeros([len(table) - 1 for table in edges], points.dtype)
+    chosen = tuple(place[inside] for place in places)
+    np.add.at(counts, chosen, 1 if weights is None else weights[inside])
+    return counts
+
+
+def _density(counts, edges):
+    """Counts divided by the total and by the size of each box."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        made = counts / counts.sum()
+        for dim, table in enumerate(edges):
+            made = made / np.diff(table).reshape((-1,) + (1,) * (counts.ndim - dim - 1))
+    return made
+
+
 def _histogram(input, bins, limits, weight, density):
     if input.dtype.jax not in (np.float32, np.float64):
         raise NotImplementedError(
@@ -157,7 +182,8 @@ def _histogram(input, bins, limits, weight, density):
     points = numbers(input).reshape(-1, shape_of(input)[-1])
     edges = _tables(points, bins, limits)
     weights = None if weight is None else numbers(weight).reshape(-1)
-    counts, _ = np.histogramdd(points, edges, weights=weights, density=density)
+    counts = _counts(points, edges, weights)
+    counts = _density(counts, edges) if density else counts
     make = dict(dtype=input.dtype, device=input.device)
     tables = tuple(creation.tensor(each, **make) for each in edges)
     return creation.tensor(counts, **make), tables

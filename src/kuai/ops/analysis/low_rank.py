@@ -46,7 +46,8 @@ def svd_lowrank(A, q=6, niter=2, M=None):
     """
     q = 6 if q is None else q
     M = None if M is None else M.broadcast_to(A.shape)
-    if A.shape[-2] < A.shape[-1]:
+    rows, columns = A.shape[-2:]
+    if rows < columns:
         V, S, U = _decomposed(A.mH, q, niter, None if M is None else M.mH)
         return U, S, V
     return _decomposed(A, q, niter, M)

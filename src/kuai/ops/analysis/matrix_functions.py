@@ -16,10 +16,11 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.shaping import reshape
 from kuai.ops.elementwise import BOOL, FLOATING, kind_of
-from kuai.ops.math.factorization import inv, solve, svdvals
+from kuai.ops.math.factorization import svdvals
 from kuai.ops.math.linalg import matrix_norm
 from kuai.ops.math.matrix_checks import matrices
 from kuai.ops.math.matrix_factors import adjoint, inv_ex
+from kuai.ops.math.solutions import inv, solve
 from kuai.ops.return_types import return_type
 
 _GEQRF = return_type("geqrf", "a", "tau")

@@ -55,7 +55,7 @@ def summed_to(input: Array, size: tuple):
     pairs = zip(size, input.shape[extra:], strict=True)
     again = tuple(extra + d for d, (wanted, found) in enumerate(pairs) if wanted != found)
     dims = (*range(extra), *again)
-    if not dims:
+    if not dims and (input.ndim or kind_of(input) >= FLOATING):
         return input
     kind = jnp.int64 if kind_of(input) < FLOATING else input.dtype
     return jnp.sum(input, dims, dtype=kind).reshape(size)

@@ -4,7 +4,11 @@ from kuai.engine.tensor import Tensor, method
 from kuai.ops.array.conversion import element_size, numel
 
 # Kinds of tensors and of memory that Kuai does not have.
-Tensor.is_sparse = Tensor.is_quantized = Tensor.is_meta = False
+for _name in (
+    "is_ipu", "is_maia", "is_meta", "is_mkldnn", "is_mps", "is_mtia", "is_nested", "is_quantized",
+    "is_sparse", "is_sparse_csr", "is_vulkan", "is_xla", "is_xpu",
+):  # fmt: skip
+    setattr(Tensor, _name, False)
 Tensor.layout = "torch.strided"
 Tensor.name = None
 

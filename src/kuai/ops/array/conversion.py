@@ -144,6 +144,40 @@ def share_memory_(self):
     return self
 
 
+@composite(function=False)
+def is_shared(self) -> bool:
+    """Whether other processes see the values: never, they are given copies."""
+    return False
+
+
+@composite(function=False)
+def is_pinned(self, device=None) -> bool:
+    """Whether the values lie in pinned memory: no, JAX pins the memory it transfers from."""
+    return False
+
+
+@composite
+def is_inference(input) -> bool:
+    """Whether it was made in inference mode; here it does not matter, so the answer is no."""
+    return False
+
+
+@composite(function=False)
+def record_stream(self, s) -> None:
+    """Does nothing: XLA knows how long the work of a device needs a tensor."""
+
+
+@composite(function=False)
+def module_load(self, other, assign=False) -> Tensor:
+    """What `load_state_dict` puts in the place of this tensor: values of `other`.
+
+    Example:
+        >>> kuai.zeros(2).module_load(kuai.ones(2))
+        tensor([1., 1.])
+    """
+    return other.detach() if assign else self.copy_(other).detach()
+
+
 _TYPE_NAMES = {
     "float32": "FloatTensor",
     "float64": "DoubleTensor",
@@ -227,6 +261,17 @@ def requires_grad_(self, requires_grad=True):
 def contiguous(self, memory_format=None):
     """The tensor itself if it counts as contiguous, else a copy."""
     return self if layout_is_contiguous(self) else self.clone()
+
+
+@composite(function=False)
+def to_dense(self, dtype=None, *, masked_grad=None):
+    """The tensor with all its elements: itself, of another type if asked, as none is sparse.
+
+    Example:
+        >>> kuai.ones(2).to_dense()
+        tensor([1., 1.])
+    """
+    return self if dtype is None else self.to(dtype)
 
 
 @composite(function=False)

@@ -3,7 +3,7 @@
 from kuai.engine.op import composite
 from kuai.ops.array.joining import clone
 from kuai.ops.array.selecting import diagonal, expand, narrow, select, unfold
-from kuai.ops.array.shaping import squeeze, unsqueeze, view
+from kuai.ops.array.shaping import shape_of, squeeze, unsqueeze, view
 from kuai.ops.array.splitting import split, split_with_sizes, unbind
 from kuai.ops.array.strided import as_strided
 from kuai.ops.array.transposing import permute, t, transpose
@@ -18,6 +18,22 @@ def _sliced(input, dim, start, end, step):
     return input.movedim(dim, 0)[start:end:step].movedim(0, dim)
 
 
+def _narrow_copy(input, dim, start, length):
+    shape = shape_of(input)
+    if shape and -len(shape) <= dim < len(shape) and int(length) < 0:
+        start = int(start) + (shape[dim] if int(start) < 0 else 0)
+        raise RuntimeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({shape[dim]})."
+        )
+    if shape and dim >= len(shape):
+        raise RuntimeError(
+            "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  "
+            "(Could this error message be improved?  If so, please report an enhancement request "
+            "to PyTorch.)"
+        )
+    return clone(narrow(input, dim, start, length))
+
+
 _COPIES = {
     "alias": lambda input: clone(input),
     "as_strided": lambda input, size, stride, storage_offset=None: clone(
@@ -26,7 +42,7 @@ _COPIES = {
     "detach": lambda input: clone(input.detach()),
     "diagonal": lambda input, offset=0, dim1=0, dim2=1: clone(diagonal(input, offset, dim1, dim2)),
     "expand": lambda input, size, *, implicit=False: clone(expand(input, size)),
-    "narrow": lambda input, dim, start, length: clone(narrow(input, dim, start, length)),
+    "narrow": _narrow_copy,
     "permute": lambda input, dims: clone(permute(input, dims)),
     "select": lambda input, dim, index: clone(select(input, dim, index)),
     "slice": lambda input, dim=0, start=None, end=None, step=1: clone(
@@ -51,4 +67,5 @@ _METHODS = ("narrow",)
 for _name, _copy in _COPIES.items():
     _copy.__name__ = _copy.__qualname__ = f"{_name}_copy"
     _copy.__doc__ = f"What `kuai.{_name}` gives, as a copy with memory of its own."
-    composite(method=_name in _METHODS)(_copy)
+    _places = ("", "Tensor.") if _name in _METHODS else ("",)
+    composite(export=[f"{place}{_name}_copy" for place in _places])(_copy)

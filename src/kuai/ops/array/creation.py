@@ -11,6 +11,7 @@ import numpy as np
 
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
+from kuai.engine.tensor.size import Size
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.known_values import check_fits, check_sizes
 
@@ -198,9 +199,17 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         >>> kuai.from_dlpack(numpy.ones(2))
         tensor([1., 1.], dtype=torch.float64)
 
-    Differs from PyTorch: the values are copied, whatever `copy` says.
+    Args:
+        copy: with True the values are copied; with None they are where they have to be, with False
+            that is an error. Without a copy both see one memory, until Kuai writes.
     """
-    made = from_array(jnp.from_dlpack(ext_tensor, copy=True))
+    try:
+        array = jnp.from_dlpack(ext_tensor, copy=False if copy is False else None)
+    except jax.errors.JaxRuntimeError:  # strides that XLA has not
+        if copy is False:
+            raise
+        array = jnp.asarray(np.from_dlpack(ext_tensor))
+    made = from_array(jnp.array(array, copy=True) if copy else array)
     return made if device is None else made.to(device)
 
 
@@ -226,6 +235,8 @@ def _filled(shape, value, kind, device, requires_grad):
     check_sizes(shape)
     if modes.state.capture is not None:
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
+    if kind.kind == "u" and value < 0:
+        value = np.asarray(value).astype(kind)  # it wraps around
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 
@@ -404,6 +415,26 @@ new_zeros = _new("new_zeros", zeros)
 new_ones = _new("new_ones", ones)
 new_empty = _new("new_empty", empty)
 new_full = _new("new_full", full)
+
+
+@composite(export="Tensor.new")
+def new(self, *args, device=None):
+    """A tensor of this one's dtype, as PyTorch's first versions made them.
+
+    Args:
+        args: sizes, for a tensor without values; or data; or a tensor, which is shared.
+
+    Example:
+        >>> x = kuai.ones(2, dtype=kuai.int64)
+        >>> x.new().shape, x.new(3, 2).shape, x.new([5, 6])
+        (torch.Size([0]), torch.Size([3, 2]), tensor([5, 6]))
+    """
+    where = self.device if device is None else device
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        return args[0].detach().view(args[0].shape)
+    if len(args) == 1 and not isinstance(args[0], (int, Size)):
+        return new_tensor(self, args[0], device=where)
+    return empty(*(args or (0,)), dtype=self.dtype, device=where)
 
 
 @composite(function=False)

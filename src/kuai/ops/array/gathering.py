@@ -1,9 +1,12 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
+import math
+
 import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
 from kuai.ops.accumulation import in_wide, widened
@@ -16,11 +19,9 @@ from kuai.ops.known_values import check_fits, check_within
 # Along one dimension ------------------------------------------------------------------------------
 
 
-def check_integers(index, name, also_int=True):
+def check_integers(index, name, wanted="int32/int64"):
     """PyTorch's error for an index that is no integer."""
-    allowed = ("int64", "int32") if also_int else ("int64",)
-    if index.dtype.name not in allowed:
-        wanted = "int32/int64" if also_int else "int64"
+    if index.dtype.name not in ("int64", "int32"):
         raise RuntimeError(f"{name}(): Expected dtype {wanted} for index")
 
 
@@ -45,25 +46,30 @@ def _spots(index, dim, length):
     return tuple(grid)
 
 
+def check_gather(input, dim, index):
+    """PyTorch's errors for sizes and dtypes that do not fit together."""
+    check_integers(index, "gather")
+    shape, wanted = shape_of(input), shape_of(index)
+    if max(len(shape), 1) != max(len(wanted), 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+    for d, (size, count) in enumerate(zip(shape or (1,), wanted or (1,), strict=True)):
+        if d != dim and count > size:
+            raise RuntimeError(
+                f"Size does not match at dimension {d} expected index {list(wanted)} to be no "
+                f"larger than self {list(shape)} apart from dimension {dim}"
+            )
+
+
 @op(function=False, method=False, grad="GatherBackward0")
 def gathered_along(input: Array, dim: int, index: Array):
     """`gather` on arrays."""
-    check_integers(index, "gather")
-    if max(input.ndim, 1) != max(index.ndim, 1):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     source, places = grown(input), grown(index)
-    for d, (size, wanted) in enumerate(zip(source.shape, places.shape, strict=True)):
-        if d != dim and wanted > size:
-            raise RuntimeError(
-                f"Size does not match at dimension {d} expected index {list(index.shape)} to be no "
-                f"larger than self {list(input.shape)} apart from dimension {dim}"
-            )
     spots = _spots(places, dim, source.shape[dim])
     found = in_wide(lambda wide: wide.at[spots].get(mode="clip"), source)
     return found.reshape(index.shape)
 
 
-@composite
+@composite(exact_out=SAME)
 def gather(input, dim, index, *, sparse_grad=False):
     """The elements at `index` along `dim`: `out[i][j] = input[index[i][j]][j]` for `dim=0`.
 
@@ -74,6 +80,7 @@ def gather(input, dim, index, *, sparse_grad=False):
     """
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
+    check_gather(input, dim, index)
     _check_places(index, dim, shape[dim] if shape else 1)
     return gathered_along(input, dim, index)
 
@@ -110,6 +117,8 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
 def _neutral(how, kind):
     if how in ("add", "multiply"):
         return jnp.asarray(int(how == "multiply"), kind)
+    if kind == jnp.bool_:
+        return jnp.asarray(how == "min")
     limits = jnp.finfo(kind) if jnp.issubdtype(kind, jnp.floating) else jnp.iinfo(kind)
     edge = limits.min if how == "max" else limits.max
     if jnp.issubdtype(kind, jnp.floating):
@@ -121,8 +130,6 @@ def _check_scatter(input, dim, index, source):
     if input.dtype != source.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     check_integers(index, "scatter")
-    if not input.ndim == index.ndim == source.ndim:
-        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     for d, wanted in enumerate(index.shape):
         if wanted > source.shape[d] or (d != dim and wanted > input.shape[d]):
             raise RuntimeError(
@@ -130,6 +137,16 @@ def _check_scatter(input, dim, index, source):
                 f"{list(input.shape)} apart "
                 f"from dimension {dim} and to be no larger size than src {list(source.shape)}"
             )
+
+
+def _check_ranks(shape, wanted, source):
+    """PyTorch's errors for an index with another number of dimensions than the tensors."""
+    if not math.prod(wanted):
+        return
+    if max(len(wanted), 1) != max(len(shape), 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
+    if isinstance(source, Tensor) and max(len(wanted), 1) != max(source.ndim, 1):
+        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
 
 
 def _full(index, value, like):
@@ -164,15 +181,17 @@ def scattered_sum(input: Array, dim: int, index: Array, source: Array):
     return _scatter(input, dim, index, source, "add")
 
 
-def prepared(input, dim, index):
-    """The dimension counted from the front, after a look at the indices."""
+def prepared(input, dim, index, source=None):
+    """The dimension counted from the front, after a look at sizes and indices."""
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
+    if source is not None:
+        _check_ranks(shape, shape_of(index), source)
     _check_places(index, dim, shape[dim] if shape else 1)
     return dim
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     """The input with `src` (a tensor or a number) at the places `index` along `dim`.
 
@@ -180,8 +199,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         >>> kuai.zeros(3).scatter(0, kuai.tensor([2, 0]), kuai.tensor([1.0, 5.0]))
         tensor([5., 0., 1.])
     """
-    dim = prepared(input, dim, index)
     source = value if src is None else src
+    dim = prepared(input, dim, index, source)
     if reduce is not None:
         if reduce not in ("add", "multiply"):
             raise RuntimeError("reduce argument must be either add or multiply.")
@@ -192,7 +211,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     return scattered_value(input, dim, index, source)
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def scatter_add(input, dim, index, src):
     """The input with `src` added at the places `index` along `dim`.
 
@@ -200,7 +219,7 @@ def scatter_add(input, dim, index, src):
         >>> kuai.zeros(2).scatter_add(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]))
         tensor([0., 6.])
     """
-    return scattered_sum(input, prepared(input, dim, index), index, src)
+    return scattered_sum(input, prepared(input, dim, index, src), index, src)
 
 
 @composite(inplace=True)
@@ -215,4 +234,5 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
         )
-    return scattered_reduced(input, prepared(input, dim, index), index, src, reduce, include_self)
+    dim = prepared(input, dim, index, src)
+    return scattered_reduced(input, dim, index, src, reduce, include_self)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import dtypes
 from kuai.ops.array import creation
 from kuai.ops.array.gathering import scatter_reduce
@@ -19,7 +20,7 @@ _FREXP = return_type("frexp", "mantissa", "exponent")
 _REDUCTIONS = ("prod", "mean", "amax", "amin")
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """The input with the slices that `index` names combined with those of `source`.
 
@@ -64,6 +65,7 @@ def unravel_index(indices, shape):
     kind = indices.dtype
     if kind.is_floating_point or kind.is_complex or kind is dtypes.bool_:
         raise TypeError(f"expected 'indices' to be integer dtype, but got {kind}")
+    indices = indices.long()
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     if any(size < 0 for size in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")

@@ -20,7 +20,7 @@ from kuai.engine.op import Array, Number, Sequence, op
 from kuai.engine.tensor import Tensor, from_array, method
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.frames import folding
-from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask, is_of_the_real_torch, named
 from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.accumulation import in_wide, spread
 from kuai.ops.array import shaping
@@ -171,7 +171,11 @@ def _source(target, value):
         "int32": "Int",
     }
     kind = names.get(target.dtype.name, target.dtype.name.capitalize())
-    raise TypeError(f"can't assign a {type(value).__name__} to a torch.{kind}Tensor")
+    raise TypeError(f"can't assign {_article(type(value))} to a torch.{kind}Tensor")
+
+
+def _article(kind):
+    return named(kind) if is_of_the_real_torch(kind) else f"a {kind.__name__}"
 
 
 def fill(target, source):
@@ -279,6 +283,8 @@ def replaced(
         ) from None
     if not add:
         return input.at[spots].set(values, mode="drop")
+    if input.dtype == jnp.bool_:
+        return input.at[spots].max(values, mode="drop")
     return in_wide(lambda wide: wide.at[spots].add(values, mode="drop"), input)
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, scalar_name
@@ -16,7 +17,7 @@ from kuai.ops.array.gathering import check_integers, gather, gathered_along, gro
 from kuai.ops.array.indexing import wrapped
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
-from kuai.ops.known_values import check_fits, check_within
+from kuai.ops.known_values import check_fits, check_value, check_within
 
 # Whole slices -------------------------------------------------------------------------------------
 
@@ -30,8 +31,12 @@ def _vector(index, name):
 @op(function=False, method=False, grad="IndexSelectBackward0")
 def slices_at(input: Array, dim: int, index: Array):
     """`index_select` on arrays."""
-    check_integers(index, "index_select")
+    check_integers(index, "index_select", "int32 or int64")
     places = _vector(index, "index_select")
+    if not input.ndim and index.size != 1:
+        raise RuntimeError(
+            f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)"
+        )
     source = grown(input)
     places = wrapped(places, source.shape[dim])
     found = in_wide(lambda wide: jnp.take(wide, places, axis=dim, mode="clip"), source)
@@ -57,27 +62,17 @@ def _at_slices(input, dim, index, how, source):
     source = grown(source)
     spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
     target = widened(grown(input)) if how == "add" else grown(input)
+    how = "max" if how == "add" and input.dtype == jnp.bool_ else how
     made = getattr(target.at[spots], how)(source.astype(input.dtype), mode="drop")
     return made.astype(input.dtype).reshape(input.shape)
 
 
-def _slice_op(name, grad, how, autocast=None):
+def _slice_op(name, grad, how, check, autocast=None):
     def change(input: Array, dim: int, index: Array, source: Array | Number):
-        check_integers(index, name)
+        check(input, dim, index, source)
         if not source.ndim:
             size = tuple(index.size if d == dim else n for d, n in enumerate(grown(input).shape))
-            return _at_slices(input, dim, index, how, jnp.full(size, cast(source, input.dtype)))
-        if source.dtype != input.dtype:
-            raise RuntimeError(
-                f"{name}_(): self ({scalar_name(input.dtype)}) and source "
-                f"({scalar_name(source.dtype)}) "
-                "must have the same scalar type"
-            )
-        if source.shape[dim] != index.size:
-            raise IndexError(
-                f"{name}_(): Number of indices ({index.size}) should be equal to source.size(dim): "
-                f"({source.shape[dim]}), for dim: {dim}"
-            )
+            source = jnp.full(size, cast(source, input.dtype))
         return _at_slices(input, dim, index, how, source)
 
     change.__name__ = change.__qualname__ = f"{name}_at"
@@ -85,9 +80,85 @@ def _slice_op(name, grad, how, autocast=None):
     return op(function=False, method=False, grad=grad, autocast=autocast)(change)
 
 
-_index_add = _slice_op("index_add", "IndexAddBackward0", "add")
-_index_copy = _slice_op("index_copy", "IndexCopyBackward0", "set", autocast={"cpu": "widest"})
-_index_fill = _slice_op("index_fill", "IndexFillBackward0", "set")
+def _check_add(input, dim, index, source):
+    """PyTorch's errors for the arguments of `index_add`."""
+    if index.ndim > 1:
+        raise IndexError(
+            f"index_add_(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+            f"{scalar_name(index.dtype)} and size: {list(index.shape)}"
+        )
+    if index.dtype.name not in ("int64", "int32"):
+        raise RuntimeError(
+            "index_add_(): Expected dtype int32/int64 for index but got: "
+            + scalar_name(index.dtype)
+        )
+    if source.dtype != input.dtype:
+        raise RuntimeError(
+            f"index_add_(): self ({scalar_name(input.dtype)}) and source "
+            f"({scalar_name(source.dtype)}) must have the same scalar type"
+        )
+    count = source.shape[dim] if source.ndim > dim else 1
+    mine, theirs = (tuple(n for d, n in enumerate(s.shape) if d != dim) for s in (input, source))
+    if input.ndim and source.ndim and mine != theirs:
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            f"Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
+        )
+    if count != index.size:
+        raise RuntimeError(
+            f"index_add_(): Number of indices ({index.size}) should be equal to source.size(dim): "
+            f"({count}), for dim: {dim}"
+        )
+
+
+def _check_copy(input, dim, index, source):
+    """PyTorch's errors for the arguments of `index_copy`."""
+    if index.ndim > 1:
+        raise IndexError(f"index_copy_(): Index should have dimension 1 or 0 (got {index.ndim})")
+    if not source.ndim and index.size != 1:
+        raise IndexError(
+            "index_copy_(): When source is scalar, index should have one element "
+            f"(got {index.size})"
+        )
+    if source.ndim and input.ndim and source.ndim != input.ndim:
+        raise IndexError(
+            "index_copy_(): When source and destination are not scalars, their dimensionality must "
+            f"match. Source dimensionality ({source.ndim}), destination dimensionality "
+            f"({input.ndim})"
+        )
+    if index.dtype.name != "int64":
+        raise RuntimeError(
+            f"index_copy_(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
+        )
+    if source.dtype != input.dtype:
+        raise RuntimeError(
+            "index_copy_(): self and source expected to have the same dtype, but got (self) "
+            f"{scalar_name(input.dtype)} and (source) {scalar_name(source.dtype)}"
+        )
+    _check_slices(input, dim, source)
+    if source.ndim and source.shape[dim] != index.size:
+        raise IndexError(
+            f"index_copy_(): Number of indices ({index.size}) should be equal to source.size(dim) "
+            f"({source.shape[dim]})"
+        )
+
+
+def _check_slices(input, dim, source):
+    mine, theirs = ([n for d, n in enumerate(s.shape) if d != dim] for s in (input, source))
+    if mine != theirs:
+        shown = (" ".join(map(str, sizes)) for sizes in (mine, theirs))
+        raise RuntimeError(
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination "
+            "slice shape: {0} at dimension {2} and source slice shape: {1} at dimension {3}."
+            "".format(*shown, dim, dim if source.ndim else 0)
+        )
+
+
+_index_add = _slice_op("index_add", "IndexAddBackward0", "add", _check_add)
+_index_copy = _slice_op(
+    "index_copy", "IndexCopyBackward0", "set", _check_copy, autocast={"cpu": "widest"}
+)
+_index_fill = _slice_op("index_fill", "IndexFillBackward0", "set", lambda *arguments: None)
 
 
 def _slices_of(input, dim):
@@ -97,7 +168,7 @@ def _slices_of(input, dim):
     return dim, shape[dim] if shape else 1
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def index_add(input, dim, index, source, *, alpha=1):
     """The input with `alpha * source` added to the slices that `index` names.
 
@@ -109,7 +180,7 @@ def index_add(input, dim, index, source, *, alpha=1):
     return _index_add(input, dim, index, source if alpha == 1 else source * alpha)
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def index_copy(input, dim, index, source):
     """The input with the slices that `index` names replaced by those of `source`.
 
@@ -137,11 +208,19 @@ def index_fill(input, dim, index, value):
             f"{value.ndim} dimension(s)."
         )
     dim, size = _slices_of(input, dim)
+    if index.dtype.name != "int64":
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
+    if index.ndim > 1:
+        raise RuntimeError("Index has to be a vector/scalar")
+    is_complex = value.dtype.is_complex if isinstance(value, Tensor) else type(value) is complex
+    if is_complex and not input.dtype.is_complex:
+        raise RuntimeError(
+            "index_fill_(): Converting complex Scalar to non-complex type is not supported"
+        )
     indexing.check_range(
         index, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}"
     )
-    if not isinstance(value, Tensor):
-        check_fits(value, input.dtype.jax)
+    check_value(value, input.dtype.jax)
     return _index_fill(input, dim, index, value)
 
 
@@ -164,14 +243,21 @@ def index_put(input, indices, values, accumulate=False):
 # Masks --------------------------------------------------------------------------------------------
 
 
-@op(inplace=True)
-def masked_fill(input: Array, mask: Array, value: Array | Number):
+@composite(inplace=True)
+def masked_fill(input, mask, value):
     """The input with one value where the mask is true.
 
     Example:
         >>> kuai.zeros(2).masked_fill(kuai.tensor([True, False]), 5)
         tensor([5., 0.])
     """
+    check_value(value, input.dtype.jax)
+    return filled_at_mask(input, mask, value)
+
+
+@op(function=False, method=False, name="masked_fill", grad="MaskedFillBackward0")
+def filled_at_mask(input: Array, mask: Array, value: Array | Number):
+    """`masked_fill` with a value that fits."""
     if mask.dtype != bool:
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {_lower(mask)}"
@@ -230,14 +316,24 @@ def masked_scatter(input: Array, mask: Array, source: Array):
 # Flat indices -------------------------------------------------------------------------------------
 
 
-@op
-def take(input: Array, index: Array):
+@composite
+def take(input, index):
     """The elements at places counted as if the input had one dimension.
 
     Example:
         >>> kuai.tensor([[1, 2], [3, 4]]).take(kuai.tensor([0, 3]))
         tensor([1, 4])
     """
+    if not math.prod(shape_of(input)) and math.prod(shape_of(index)):
+        raise IndexError("take(): tried to take from an empty tensor")
+    if index.dtype.name == "int64":
+        _check_flat(input, index)
+    return taken(input, index)
+
+
+@op(function=False, method=False, grad="TakeBackward0")
+def taken(input: Array, index: Array):
+    """`take` on arrays."""
     if index.dtype.name != "int64":
         raise RuntimeError(
             f"take(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
@@ -301,7 +397,8 @@ def put_at(input: Array, index: Array, source: Array, accumulate: bool):
             f"{scalar_name(input.dtype)} and source.dtype = {scalar_name(source.dtype)}"
         )
     target = input.ravel().at[wrapped(index.ravel(), input.size)]
-    change = target.add if accumulate else target.set
+    add = target.max if input.dtype == jnp.bool_ else target.add
+    change = add if accumulate else target.set
     return change(source.ravel(), mode="drop").reshape(input.shape)
 
 
@@ -314,6 +411,12 @@ def put(self, index, source, accumulate=False):
         tensor([[0., 0.],
                 [0., 1.]])
     """
+    counts = math.prod(shape_of(source)), math.prod(shape_of(index))
+    if counts[0] != counts[1]:
+        raise IndexError(
+            "put_(): Expected source and index to have the same number of elements, but got "
+            f"source.numel() = {counts[0]}, index.numel() = {counts[1]}"
+        )
     _check_flat(self, index)
     return put_at(self, index, source, bool(accumulate))
 
@@ -374,7 +477,7 @@ def select_scatter(input, src, dim, index):
     return _with_part(input, src, functools.partial(selecting.select, dim=dim, index=index))
 
 
-@composite
+@composite(exact_out=SAME)
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """A copy of the input with `src` in a slice of a dimension.
 

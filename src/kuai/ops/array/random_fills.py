@@ -5,13 +5,22 @@ Differs from PyTorch: the numbers themselves.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, dtypes, modes
 from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.array.creation import empty
-from kuai.ops.array.random_values import complex_normal, finish, randn, refuse_integers, work_type
+from kuai.ops.array.random_values import (
+    EXACT,
+    check_bounds,
+    complex_normal,
+    finish,
+    randn,
+    refuse_integers,
+    work_type,
+)
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.drawing import draw_shape
 from kuai.ops.known_values import known, lie_within
@@ -182,9 +191,6 @@ def cauchy_(self, median=0.0, sigma=1.0, *, generator=None):
     return _fill(self, cauchy_like, float(median), float(sigma), generator=generator)
 
 
-_EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53, "bool": 1}
-
-
 @composite(function=False)
 def random_(self, *bounds, to=None, generator=None):
     """Fill with integers: of the whole range, in [0, to), or in [from, to).
@@ -201,11 +207,9 @@ def random_(self, *bounds, to=None, generator=None):
     else:
         low = 0
         name = self.dtype.name
-        high = min(_EXACT[name] + 1 if name in _EXACT else dtypes.iinfo(self.dtype).max, 2**63 - 1)
-    if low >= high:
-        raise RuntimeError(
-            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-        )
+        exact = {**EXACT, "bool": 1}
+        high = min(exact[name] + 1 if name in exact else dtypes.iinfo(self.dtype).max, 2**63 - 1)
+    check_bounds(low, high, self.dtype)
     return _fill(self, integers_like, int(low), int(high), generator=generator)
 
 
@@ -308,9 +312,15 @@ def _check_distribution(input, replacement):
             "multinomial only supports floating-point dtypes for input, got: "
             + scalar_name(input.dtype.jax)
         )
-    if not lie_within(input, 0, float(dtypes.finfo(input.dtype).max)):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     array = known(input)
+    if not lie_within(input, 0, float(dtypes.finfo(input.dtype).max)):
+        if not replacement or array is None:
+            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        first = array[~((array >= 0) & np.isfinite(array))].reshape(-1)[0]
+        found = "= infinity or NaN" if first > 0 else "< 0"
+        raise RuntimeError(
+            f"invalid multinomial distribution (encountering probability entry {found})"
+        )
     if array is not None and array.size and not (array.sum(-1, dtype="float64") > 0).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 
@@ -331,6 +341,13 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         raise RuntimeError(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
         )
+    if shape_of(input)[-1] > 2**24:
+        raise RuntimeError("number of categories cannot exceed 2^24")
+    if out is not None and out.dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"multinomial expects Long tensor out, got: {scalar_name(out.dtype.jax)}"
+        )
     _check_distribution(input, replacement)
     with modes.no_grad():
-        return drawn_places(input, int(num_samples), bool(replacement), generator=generator)
+        made = drawn_places(input, int(num_samples), bool(replacement), generator=generator)
+    return made if out is None else finish(made, False, out)

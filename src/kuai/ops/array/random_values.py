@@ -156,6 +156,39 @@ def randn(
     )
 
 
+#: The largest whole number up to which a floating dtype has all of them.
+EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53}
+_C_NAMES = {"uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int"}
+_C_NAMES |= {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float"}
+
+
+def check_bounds(low, high, dtype):
+    """PyTorch's errors for random integers that a dtype cannot hold.
+
+    Example:
+        >>> check_bounds(0, 300, kuai.uint8)
+        Traceback (most recent call last):
+        RuntimeError: to - 1 is out of bounds for unsigned char
+    """
+    if low >= high:
+        raise RuntimeError(
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        )
+    if dtype.is_complex:
+        raise RuntimeError(
+            "check_random_bounds handles only integral, floating-point and boolean types"
+        )
+    if dtype.name == "bool":
+        limits = (0, 1)
+    else:
+        info = dtypes.finfo(dtype) if dtype.is_floating_point else dtypes.iinfo(dtype)
+        limits = (info.min, info.max)
+    for name, number in (("from", low), ("to - 1", high - 1)):
+        if not limits[0] <= number <= limits[1]:
+            kind = _C_NAMES.get(dtype.name, dtype.name)
+            raise RuntimeError(f"{name} is out of bounds for {kind}")
+
+
 @composite(method=False)
 def randint(
     low,
@@ -181,10 +214,10 @@ def randint(
         low, high, size = (0, low, high) if high is not None else (0, low, ())
     elif high is None:
         low, high = 0, low
-    if low >= high:
-        raise RuntimeError(
-            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-        )
+    for number in (low, high):
+        if isinstance(number, float):
+            raise TypeError("randint(): argument 'high' (position 1) must be int, not float")
+    check_bounds(low, high, dtype or dtypes.int64)
     arguments = (integers((size,)), int(low), int(high))
     return _drawn(
         integers_of, arguments, dtype or dtypes.int64, device, generator, requires_grad, out

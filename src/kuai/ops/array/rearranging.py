@@ -8,7 +8,7 @@ from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, result_dtype
 from kuai.ops.accumulation import in_wide
-from kuai.ops.array import selecting, shaping
+from kuai.ops.array import creation, selecting, sequences, shaping
 from kuai.ops.array.joining import clone
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim, normalize_dims
@@ -72,7 +72,7 @@ def interleaved_evenly(input: Array, repeats: int, dim: int):
 
 
 @composite
-def repeat_interleave(input, repeats, dim=None, *, output_size=None):
+def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Each element repeated before the next one.
 
     Example:
@@ -80,7 +80,11 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
         tensor([1, 1, 2, 2])
         >>> kuai.tensor([1, 2]).repeat_interleave(kuai.tensor([1, 3]))
         tensor([1, 2, 2, 2])
+        >>> kuai.repeat_interleave(kuai.tensor([2, 0, 1]))  # these are the repeats
+        tensor([0, 0, 2])
     """
+    if repeats is None:
+        input, repeats = sequences.arange(input.shape[0], dtype=input.dtype), input
     if dim is None:
         input, dim = shaping.ravel(input), 0
     dim = normalize_dim(dim, len(shape_of(input)))
@@ -90,7 +94,10 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
         return interleaved_evenly(input, repeats, dim)
     length = shape_of(input)[dim]
     if shape_of(repeats) not in ((), (1,), (length,)):
-        raise RuntimeError("repeats must have the same size as input along dim")
+        raise RuntimeError(
+            "repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{shape_of(repeats)[0]} and input.size({dim}) = {length}"
+        )
     repeats = selecting.expand(repeats, (length,))
     total = output_size
     if total is None:
@@ -278,7 +285,7 @@ def block_diag(*tensors):
         tensor([[1, 0, 0],
                 [0, 2, 3]])
     """
-    return blocks_on_diagonal(tensors)
+    return blocks_on_diagonal(tensors) if tensors else creation.empty(1, 0)
 
 
 @op(function=False, method=False, grad="BlockDiagBackward0")

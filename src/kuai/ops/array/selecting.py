@@ -4,7 +4,7 @@ All functions here give views.
 """
 
 from kuai.engine.op import composite
-from kuai.engine.tensor import method
+from kuai.engine.tensor import Tensor, method
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of, unsqueeze
 from kuai.ops.dimensions import normalize_dim
@@ -32,6 +32,10 @@ def select(input, dim, index):
     return windows.selected(input, dim, index % shape[dim])
 
 
+def _is_whole(dtype):
+    return not (dtype.is_floating_point or dtype.is_complex or dtype.name == "bool")
+
+
 @composite
 def narrow(input, dim, start, length):
     """`length` elements of a dimension, from `start` on.
@@ -43,6 +47,8 @@ def narrow(input, dim, start, length):
     shape = shape_of(input)
     if not shape:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start.ndim or not _is_whole(start.dtype)):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     dim, start, length = normalize_dim(dim, len(shape)), int(start), int(length)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")

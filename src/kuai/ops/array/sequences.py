@@ -9,14 +9,40 @@ from jax.export import is_symbolic_dim
 
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
 from kuai.ops.array.shaping import shape_of
+from kuai.ops.known_values import check_fits
 
 # Formulas -----------------------------------------------------------------------------------------
 
 
 def _number(given):
     return given.item() if isinstance(given, (Tensor, np.generic)) else given
+
+
+def _check_range(start, end, step, dtype=None):
+    """PyTorch's errors for ranges without an end."""
+    if any(is_symbolic_dim(number) for number in (start, end, step)):
+        return
+    if dtype is not None and not dtype.is_floating_point and step and int(step) == 0:
+        raise ValueError("step must be nonzero")
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {_shown(start)} -> {_shown(end)}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    for number in (start, end, step):
+        if isinstance(number, int):
+            check_fits(number, np.dtype(np.int64))
+    if (end - start) / step >= 2**63:
+        raise RuntimeError("invalid size, possible overflow?")
+
+
+def _shown(number):
+    """A number as C++ prints it."""
+    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 @composite(method=False)
@@ -45,10 +71,9 @@ def arange(
     elif bounds:
         start, end, step = (*bounds, step)[:3]
     start, end, step = map(_number, (start, end, step))
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is None and out is not None:
+        dtype = out.dtype
+    _check_range(start, end, step, dtype)
     whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
@@ -82,6 +107,42 @@ def range(
     kind = kind_of(dtype, dtypes.default_float_jax())
     count = math.floor((end - start) / step) + 1
     return from_array((start + np.arange(count) * step).astype(kind), device, requires_grad)
+
+
+#: What PyTorch's errors call the complex dtypes.
+_C_COMPLEX = {"complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
+
+
+def _ends(name, start, end, steps):
+    """The two ends as numbers, and PyTorch's errors for what is none."""
+    if not isinstance(steps, int) or isinstance(steps, bool):
+        kinds = ", ".join(type(given).__name__ for given in (start, end, steps))
+        raise TypeError(f"{name}() received an invalid combination of arguments - got ({kinds})")
+    given = {"start": start, "end": end}
+    wrong = {n: v.ndim for n, v in given.items() if isinstance(v, Tensor) and v.ndim}
+    if wrong:
+        found = " and ".join(f"{name} with {ndim} dimension(s)" for name, ndim in wrong.items())
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got {found}."
+        )
+    return _number(start), _number(end)
+
+
+def _kind_of_spaced(name, start, end, dtype, out):
+    """The dtype of evenly spaced numbers: complex if one end is."""
+    if out is not None and dtype is not None and out.dtype is not dtype:
+        names = (scalar_name(kind.jax) for kind in (dtype, out.dtype))
+        raise RuntimeError("dtype {} does not match dtype of out parameter ({})".format(*names))
+    dtype = dtype if out is None else out.dtype
+    if not any(isinstance(value, complex) for value in (start, end)):
+        return kind_of(dtype, dtypes.default_float_jax())
+    default = dtypes.get_default_dtype().to_complex()
+    if dtype is not None and not dtype.is_complex:
+        raise RuntimeError(
+            f"torch.{name}(): inferred dtype {_C_COMPLEX[default.jax.name]} can't be safely cast "
+            f"to passed dtype {scalar_name(dtype.jax)}"
+        )
+    return kind_of(dtype, default.jax)
 
 
 def _evenly(start, end, steps, kind=np.float64):
@@ -119,10 +180,10 @@ def linspace(
         >>> kuai.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
-    start, end = _number(start), _number(end)
-    kind = kind_of(dtype, dtypes.default_float_jax())
+    start, end = _ends("linspace", start, end, steps)
+    kind = _kind_of_spaced("linspace", start, end, dtype, out)
     work = np.float32 if kind == np.float32 else np.float64
-    numbers = _evenly(start, end, int(steps), work)
+    numbers = _evenly(start, end, steps, work)
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made)
 
@@ -134,6 +195,7 @@ def logspace(
     steps,
     base=10.0,
     *,
+    out=None,
     dtype=None,
     layout=None,
     device=None,
@@ -146,10 +208,11 @@ def logspace(
         >>> kuai.logspace(0, 2, 3)
         tensor([  1.,  10., 100.])
     """
-    numbers = np.power(float(base), _evenly(_number(start), _number(end), int(steps)))
-    return from_array(
-        numbers.astype(kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
-    )
+    start, end = _ends("logspace", start, end, steps)
+    kind = _kind_of_spaced("logspace", start, end, dtype, out)
+    numbers = np.power(float(base), _evenly(start, end, steps))
+    made = from_array(cast_array(numbers, kind), device, requires_grad)
+    return made if out is None else into(out, made)
 
 
 @composite(method=False)
@@ -192,8 +255,13 @@ def _triangle(name, places):
         requires_grad=False,
         pin_memory=False,
     ):
-        indices = np.stack(places(row, offset, col))
+        for label, size in (("row", row), ("col", col)):
+            if size < 0:
+                raise RuntimeError(f"{label} must be non-negative, got{size}")
         kind = kind_of(dtype, np.dtype(np.int64))
+        if kind.kind not in "iu":
+            raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(kind)}'")
+        indices = np.stack(places(row, offset, col))
         return from_array(indices.astype(kind), device, requires_grad)
 
     make.__name__ = make.__qualname__ = name

@@ -7,10 +7,12 @@ its old shape.
 
 import math
 
+from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, changes
 from kuai.ops.array import creation, joining, shaping, transposing
 from kuai.ops.array.shaping import integers, shape_of
+from kuai.ops.math import products
 
 __all__ = ["become"]
 
@@ -85,3 +87,16 @@ def set_(self, source=None):
     """
     empty = creation.empty(0, dtype=self.dtype, device=self.device)
     return become(self, empty if source is None else Tensor._share(source))
+
+
+@composite(export=("addbmm_", "Tensor.addbmm_"))
+def addbmm_(input, batch1, batch2, *, beta=1, alpha=1):
+    """In-place version of `addbmm`; a smaller input grows to the size of the products.
+
+    Example:
+        >>> kuai.zeros(1).addbmm_(kuai.ones(1, 2, 3), kuai.ones(1, 3, 2))
+        tensor([[3., 3.],
+                [3., 3.]])
+    """
+    made = products.addbmm(input, batch1, batch2, beta=beta, alpha=alpha)
+    return (overwrite if shape_of(made) == shape_of(input) else become)(input, made)

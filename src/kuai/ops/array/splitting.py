@@ -133,6 +133,11 @@ def _along(name, needed, dim_of):
             )
         dim, sections = dim_of(ndim), indices_or_sections
         sections = sections[0] if len(sections) == 1 else sections
+        if not isinstance(sections, (int, list, tuple)):
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got "
+                f"(Tensor, {type(sections).__name__})"
+            )
         length = shape_of(input)[dim]
         if isinstance(sections, int) and (sections == 0 or length % sections):
             raise RuntimeError(

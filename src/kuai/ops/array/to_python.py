@@ -9,8 +9,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from kuai.engine.autograd.duals import tangent_of
 from kuai.engine.op import composite
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, printing, views
+from kuai.engine.tensor import (
+    Tensor,
+    devices,
+    dtypes,
+    from_array,
+    method,
+    modes,
+    printing,
+    views,
+)
 from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.array.conversion import numel
@@ -148,7 +158,20 @@ def _represent(self):
         device_text=None if place.type == "cpu" and not place.index else str(place),
         requires_grad=self.requires_grad,
         grad_fn_name=None if node is None else node.name().rpartition("::")[2],
+        class_name=_class_name(self.__class__),
+        tangent=_tangent_text(self),
     )
+
+
+def _class_name(kind):
+    """The word before the bracket: `tensor`, or the name of a subclass of the user's."""
+    return "tensor" if kind.__module__.startswith("kuai.") else kind.__name__
+
+
+def _tangent_text(tensor):
+    levels = modes.state.levels
+    tangent = tangent_of(tensor, levels[-1]) if levels else None
+    return None if tangent is None else repr(tangent)
 
 
 def _deepcopy(self, memo):
@@ -161,15 +184,26 @@ def _deepcopy(self, memo):
         )
     if id(self) in memo:
         return memo[id(self)]
-    made = Tensor._share(self.detach().clone(), self.requires_grad)
+    made = Tensor._share(_copied_storage(self, memo), self.requires_grad)
+    made._steps = self._steps
     memo[id(self)] = made
     if self.grad is not None:
         made.grad = copy.deepcopy(self.grad, memo)
     return made
 
 
+def _copied_storage(tensor, memo):
+    """A copy of all that a tensor lies in: what shares memory shares it in the copies, too."""
+    key = ("storage", id(tensor._storage))
+    if key not in memo:
+        whole = Tensor._share(tensor)
+        whole._steps = None
+        memo[key] = whole.clone(), whole  # the original lives until all is copied
+    return memo[key][0]
+
+
 def _copy(self):
-    made = self.__class__.__new__(self.__class__)
+    made = object.__new__(self.__class__)
     made.__dict__.update(self.__dict__)
     return made
 

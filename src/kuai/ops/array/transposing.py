@@ -4,7 +4,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import method
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of
-from kuai.ops.dimensions import normalize_dim, normalize_dims
+from kuai.ops.dimensions import normalize_dim
 
 
 @composite
@@ -108,7 +108,13 @@ def movedim(input, source, destination):
             "should contain "
             f"the same number of dims as destination ({list(destination)} dims)"
         )
-    sources, targets = normalize_dims(source, ndim), normalize_dims(destination, ndim)
+    sources = tuple(normalize_dim(dim, ndim) for dim in source)
+    targets = tuple(normalize_dim(dim, ndim) for dim in destination)
+    for name, given, dims in (("source", source, sources), ("destination", destination, targets)):
+        if len(set(dims)) < len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
+    if not ndim:
+        return windows.permuted(input, ())
     order = [dim for dim in range(ndim) if dim not in sources]
     for target, dim in sorted(zip(targets, sources, strict=True)):
         order.insert(target, dim)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor.promotion import cast, category, result_dtype, scalar_name
 from kuai.ops.elementwise import (
     BOOL,
@@ -150,7 +151,7 @@ def mul(input, other, *, out=None):
     return call(multiply_plain, out, input, other)
 
 
-@op(inplace=True, aliases=("negative",))
+@op(inplace=True, aliases=("negative",), exact_out=FOUND)
 def neg(input: Array):
     """`-input`.
 
@@ -179,7 +180,7 @@ def positive(input):
     return input
 
 
-@op(inplace=True, aliases=("absolute",))
+@op(inplace=True, aliases=("absolute",), exact_out=FOUND)
 def abs(input: Array):
     """|x| of each element; its derivative at 0 is 0.
 
@@ -202,7 +203,7 @@ def reciprocal(input: Array):
     return 1 / floating(input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def sign(input: Array):
     """-1, 0 or 1 of each element.
 
@@ -218,7 +219,7 @@ def sign(input: Array):
     return _sign(input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def sgn(input: Array):
     """`sign` for real tensors; x / |x| for complex ones, and 0 where x is 0.
 
@@ -235,7 +236,7 @@ def _sign(input):
     if kind_of(input) == COMPLEX:
         size = magnitude(input)
         return input / jnp.where(size == 0, 1, size)
-    return jnp.where(jnp.isnan(input), 0, jnp.sign(input)).astype(input.dtype)
+    return jnp.where(jnp.isnan(input) | (input == 0), 0, jnp.sign(input)).astype(input.dtype)
 
 
 @op(inplace=True, autocast={"cuda": "widest"})

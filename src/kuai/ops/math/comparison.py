@@ -89,16 +89,23 @@ def _ordered(name: str, input, other):
 # Closeness ----------------------------------------------------------------------------------------
 
 
-@op
-def isclose(
-    input: Array, other: Array, rtol: Number = 1e-05, atol: Number = 1e-08, equal_nan: bool = False
-):
+@composite
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Where `|input - other| <= atol + rtol * |other|`.
 
     Example:
         >>> kuai.isclose(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 2.1]))
         tensor([ True, False])
     """
+    for name, number in (("rtol", rtol), ("atol", atol)):
+        if not number >= 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {number:g}")
+    return close(input, other, rtol, atol, equal_nan)
+
+
+@op(function=False, method=False, name="isclose")
+def close(input: Array, other: Array, rtol: Number, atol: Number, equal_nan: bool):
+    """`isclose` of checked tolerances."""
     if input.dtype != other.dtype:
         raise RuntimeError(f"{scalar_name(input.dtype)} did not match {scalar_name(other.dtype)}")
     input, other = together(input, other)

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
-from kuai.ops.elementwise import together
+from kuai.ops.elementwise import BOOL, kind_of, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
 from kuai.ops.math.products import contract
 
@@ -39,12 +40,29 @@ def einsum(*args):
                          "or at least one operand and its subscripts list")  # fmt: skip
     if not isinstance(args[0], str):
         args = _from_sublists(args)
-    equation, operands = args[0], args[1:]
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = tuple(operands[0])
+    equation, *operands = _one_by_one(args)
     equation = equation.replace(" ", "")
     _check_equation(equation, operands)
+    if len(operands) == 1 and _sums(equation) and operands[0].dtype.jax.kind in "iub":
+        operands = (operands[0].long(),)  # as a sum does
     return sum_of_products(equation, operands)
+
+
+def _one_by_one(args):
+    """The arguments of `einsum` where the operands may have come as one list."""
+    if len(args) == 2 and isinstance(args[1], (list, tuple)):
+        return (args[0], *args[1])
+    return args
+
+
+einsum.as_told = _one_by_one  # that is how `__torch_function__` sees them
+
+
+def _sums(equation: str) -> bool:
+    """Whether a letter of the only operand is missing in the result."""
+    left, arrow, right = equation.partition("->")
+    kept = right if arrow else [letter for letter in left if left.count(letter) == 1]
+    return any(letter not in kept for letter in left.replace(".", ""))
 
 
 def _from_sublists(args):
@@ -129,7 +147,7 @@ def _without_stretched(tensor, other, dims, other_dims):
     """The tensor summed over the dimensions for which the other one has a single element."""
     pairs = zip(dims, other_dims, strict=True)
     summed = [d for d, e in pairs if other.shape[e] == 1 and tensor.shape[d] != 1]
-    return tensor.sum(summed, keepdim=True) if summed else tensor
+    return tensor.sum(summed, keepdim=True, dtype=tensor.dtype) if summed else tensor
 
 
 @composite(method=False)
@@ -143,6 +161,8 @@ def tensordot(a, b, dims=2, out=None):
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(len(a.shape), len(b.shape)):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = (tuple(range(-dims, 0)), tuple(range(dims)))
     dims_a, dims_b = (tuple(d) if isinstance(d, (list, tuple)) else (d,) for d in dims)
     if len(dims_a) != len(dims_b):
@@ -160,10 +180,13 @@ def kron(input: Array, other: Array):
         >>> kuai.kron(kuai.tensor([1.0, 2.0]), kuai.tensor([1.0, 10.0]))
         tensor([ 1., 10.,  2., 20.])
     """
-    return jnp.kron(*promote(input, other))
+    first, second = promote(input, other)
+    if kind_of(first) == BOOL:
+        return jnp.kron(first.astype(jnp.uint8), second.astype(jnp.uint8)) != 0
+    return jnp.kron(first, second)
 
 
-@op(autocast={"cuda": "widest"})
+@op(autocast={"cuda": "widest"}, exact_out=SAME)
 def cross(input: Array, other: Array, dim: int | None = None):
     """The cross product of vectors of three elements.
 
@@ -183,6 +206,8 @@ def cross(input: Array, other: Array, dim: int | None = None):
 
 def vector_cross(input, other, dim: int):
     """The cross product along a dimension of size 3."""
+    if input.ndim != other.ndim:
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     broadcast_shapes(input.shape, other.shape)
     axis = normalize_dim(dim, input.ndim)
     sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]
@@ -224,6 +249,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         >>> kuai.cdist(kuai.tensor([[0.0, 0.0]]), kuai.tensor([[3.0, 4.0], [0.0, 1.0]]))
         tensor([[5., 1.]])
     """
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
     many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")
     if p == 2 and (many or compute_mode == "use_mm_for_euclid_dist"):
         return pair_distances_by_product(x1, x2)

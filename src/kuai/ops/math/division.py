@@ -1,9 +1,12 @@
 """Quotients and remainders, element by element."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import category, result_dtype
 from kuai.ops.elementwise import (
     BOOL,
@@ -15,6 +18,7 @@ from kuai.ops.elementwise import (
     times_number,
     together,
 )
+from kuai.ops.known_values import known
 
 
 @op(function=False, method=False, name="div", grad="DivBackward0")
@@ -132,5 +136,17 @@ def fmod(input, other, *, out=None):
 
 
 def _check_divisor(input, other) -> None:
-    if type(other) is int and other == 0 and category(result_dtype(input, other)) == INTEGER:
+    """PyTorch's error for whole numbers divided by a zero that is known."""
+    if not _holds_zero(other) or category(result_dtype(input, other)) != INTEGER:
+        return
+    if all(math.prod(each.shape) for each in (input, other) if isinstance(each, Tensor)):
         raise RuntimeError("ZeroDivisionError")
+
+
+def _holds_zero(divisor) -> bool:
+    if not isinstance(divisor, Tensor):
+        return isinstance(divisor, int) and divisor == 0
+    if divisor.dtype.jax.kind not in "iub":
+        return False
+    values = known(divisor)
+    return values is not None and not values.all()

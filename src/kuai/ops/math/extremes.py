@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import MATCHING, SAME
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
@@ -107,13 +108,13 @@ def min_all(input: Array):
     return shared_by_equals(jnp.min, input) if kind_of(input) == FLOATING else jnp.min(input)
 
 
-@op(function=False, method=False, name="max", grad="MaxBackward0", result=MaxResult)
+@op(function=False, method=False, name="max", grad="MaxBackward0", result=MaxResult, exact_out=SAME)
 def max_along(input: Array, dim: int, keepdim: bool):
     """The largest along a dimension, and where it is first."""
     return _with_indices(jnp.argmax, input, dim, keepdim, "max")
 
 
-@op(function=False, method=False, name="min", grad="MinBackward0", result=MinResult)
+@op(function=False, method=False, name="min", grad="MinBackward0", result=MinResult, exact_out=SAME)
 def min_along(input: Array, dim: int, keepdim: bool):
     """The smallest along a dimension, and where it is first."""
     return _with_indices(jnp.argmin, input, dim, keepdim, "min")
@@ -164,7 +165,7 @@ def min(input, dim=None, keepdim=False, *, other=None, out=None):
 # Values alone -------------------------------------------------------------------------------------
 
 
-@op
+@op(exact_out=MATCHING)
 def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
     """The largest over some dimensions; equal ones share the gradient.
 
@@ -175,7 +176,7 @@ def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
     return _amount(jnp.max, "amax", input, dim, keepdim)
 
 
-@op
+@op(exact_out=MATCHING)
 def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
     """The smallest over some dimensions; equal ones share the gradient.
 
@@ -187,12 +188,13 @@ def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False):
 
 
 def _amount(find, name, input, dim, keepdim):
-    refuse(f"{name}_cpu", input, COMPLEX)
     check_not_empty(name, input, None if dim in ((), None) else dim)
+    if input.size:
+        refuse({"amax": "max_values_cpu", "amin": "min_values_cpu"}[name], input, COMPLEX)
     return find(input, normalize_dims(dim, input.ndim), keepdims=keepdim)
 
 
-@op(result=AminmaxResult)
+@op(result=AminmaxResult, exact_out=SAME)
 def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
     """The smallest and the largest, `(min, max)`.
 
@@ -202,7 +204,13 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
         min=tensor(1.),
         max=tensor(3.))
     """
-    check_not_empty("aminmax", input, dim)
+    if dim is None and not input.size:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+            "identity."
+        )
+    if dim is not None and input.ndim and not input.shape[normalize_dim(dim, input.ndim)]:
+        raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
     axis = normalize_dims(dim, input.ndim)
     return jnp.min(input, axis, keepdims=keepdim), jnp.max(input, axis, keepdims=keepdim)
 
@@ -233,7 +241,9 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False):
 
 
 def _index(find, input, dim, keepdim, name):
-    if kind_of(input) == BOOL:
-        raise RuntimeError(f"{name}(): does not support bool input")
-    refuse(f"{name}_cpu", input, COMPLEX)
+    if not (dim is None or isinstance(dim, int)):
+        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
+    for kind, text in ((BOOL, "bool"), (COMPLEX, "complex")):
+        if kind_of(input) == kind:
+            raise RuntimeError(f"{name}(): does not support {text} input")
     return _position(find, input, dim, keepdim, name)

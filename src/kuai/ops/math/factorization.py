@@ -1,19 +1,16 @@
-"""Factorizations of matrices and what follows from them: solutions, inverses, determinants, powers.
+"""Factorizations of matrices; what follows from them is in `solutions.py`.
 
-Batches of matrices are in the last two dimensions. A singular matrix is refused where its numbers
-are known anyway; inside a program, which cannot raise, the result is inf or nan (`matrix_checks`).
+Batches of matrices are in the last two dimensions. An indefinite matrix is refused where its
+numbers are known anyway; inside a program, which cannot raise, the result is nan (`matrix_checks`).
 """
 
 import jax.numpy as jnp
 from jax import lax
 
-from kuai.engine.op import Array, Number, composite, op
-from kuai.ops.known_values import known
+from kuai.engine.op import Array, composite, op
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     NOT_CONVERGED,
-    SINGULAR,
-    UNSOLVABLE,
     matrices,
     refuse_infos,
     refuse_nonfinite,
@@ -22,321 +19,18 @@ from kuai.ops.math.matrix_checks import (
 )
 from kuai.ops.math.matrix_factors import (
     adjoint,
-    check_fit,
     cholesky_and_info,
-    factored,
     one_triangle,
-    transposed,
 )
+from kuai.ops.math.singular_values import whole_svd
 from kuai.ops.return_types import return_type
 
 _QR = return_type("linalg_qr", "Q", "R")
 _SVD = return_type("linalg_svd", "U", "S", "Vh")
 _EIGH = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
 _EIG = return_type("linalg_eig", "eigenvalues", "eigenvectors")
-_LSTSQ = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 _OLD_SVD = return_type("svd", "U", "S", "V")
 _OLD_QR = return_type("qr", "Q", "R")
-_LINALG_SLOGDET = return_type("linalg_slogdet", "sign", "logabsdet")
-_SLOGDET = return_type("slogdet", "sign", "logabsdet")
-
-
-# Solutions and inverses ---------------------------------------------------------------------------
-
-
-@op(function=False, method=False, name="linalg.inv", grad="LinalgInvExBackward0")
-def inverse_of(A: Array):
-    """The inverse, whatever the numbers are."""
-    return jnp.linalg.inv(matrices("linalg.inv", A))
-
-
-@composite(export="linalg.inv", autocast={"cpu": "float32"})
-def inv(A):
-    """The inverse of square matrices.
-
-    Example:
-        >>> kuai.linalg.inv(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
-        tensor([[0.5000, 0.0000],
-                [0.0000, 0.2500]])
-
-    Raises:
-        LinAlgError: the matrix is singular.
-    """
-    inverse = inverse_of(A)
-    if not seems_fine(inverse, A):
-        refuse_infos("linalg.inv", factored(A.detach(), True, "linalg.inv")[2], SINGULAR)
-    return inverse
-
-
-@composite
-def inverse(input):
-    """The inverse of square matrices.
-
-    Example:
-        >>> kuai.inverse(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
-        tensor([[0.5000, 0.0000],
-                [0.0000, 0.2500]])
-    """
-    return inv(input)
-
-
-@op(function=False, method=False, name="linalg.solve", grad="LinalgSolveExBackward0")
-def solution_of(A: Array, B: Array, left: bool):
-    """The solution, whatever the numbers are."""
-    A = matrices("linalg.solve", A)
-    is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
-    columns = B[..., None] if is_vector else B
-    check_fit("linalg.solve", A, columns, left)
-    if not left:
-        return transposed(jnp.linalg.solve(transposed(A), transposed(B)))
-    X = jnp.linalg.solve(A, columns)
-    return X[..., 0] if is_vector else X
-
-
-@composite(export="linalg.solve", autocast={"cpu": "float32"})
-def solve(A, B, *, left=True):
-    """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector.
-
-    Example:
-        >>> kuai.linalg.solve(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]), kuai.tensor([2.0, 4.0]))
-        tensor([1., 1.])
-
-    Raises:
-        LinAlgError: the matrix is singular.
-    """
-    solution = solution_of(A, B, left)
-    if not seems_fine(solution, A):
-        info = factored(A.detach(), True, "linalg.solve")[2]
-        refuse_infos("torch.linalg.solve", info, UNSOLVABLE)
-    return solution
-
-
-@op(export="linalg.solve_triangular", grad="LinalgSolveTriangularBackward0")
-def solve_triangular(
-    A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
-):
-    """The X with `A X = B` for a triangular A.
-
-    Example:
-        >>> kuai.linalg.solve_triangular(kuai.eye(2), kuai.ones(2, 1), upper=True)
-        tensor([[1.],
-                [1.]])
-    """
-    batch = jnp.broadcast_shapes(A.shape[:-2], B.shape[:-2])
-    A, B = (jnp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (A, B))
-    return lax.linalg.triangular_solve(
-        A, B, left_side=left, lower=not upper, unit_diagonal=unitriangular
-    )
-
-
-@op(export="linalg.pinv")
-def pinv(
-    A: Array,
-    rcond: Array | Number | None = None,
-    hermitian: bool = False,
-    *,
-    atol: Array | Number | None = None,
-    rtol: Array | Number | None = None,
-):
-    """The Moore-Penrose pseudo-inverse.
-
-    Args:
-        atol, rtol: singular values up to the larger of `atol` and `rtol` times the largest one
-            count as 0. The default of `rtol` is the precision of the dtype times the larger side,
-            or 0 if there is an `atol`.
-        rcond: an older name of `rtol`.
-
-    Example:
-        >>> kuai.linalg.pinv(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
-        tensor([[0.5000, 0.0000],
-                [0.0000, 0.2500]])
-    """
-    A = matrices("linalg.pinv", A, square=False)
-    A = one_triangle(A, "L") if hermitian else A
-    values = lax.stop_gradient(_singular_values(A))
-    limit = _smallest(A, values, atol, rcond if rtol is None else rtol)
-    largest = jnp.max(values, -1, initial=0)
-    relative = limit / jnp.where(largest == 0, 1, largest)
-    return jnp.linalg.pinv(A, rtol=relative, hermitian=hermitian)
-
-
-def _singular_values(A):
-    return jnp.linalg.svd(A, compute_uv=False)
-
-
-def _smallest(A, values, atol, rtol):
-    """The size up to which a singular value counts as 0."""
-    if rtol is None:
-        precision = max(A.shape[-2:]) * jnp.finfo(A.dtype).eps
-        rtol = precision if atol is None else jnp.where(jnp.asarray(atol) > 0, 0, precision)
-    relative = jnp.max(values, -1, initial=0) * rtol
-    return jnp.maximum(0 if atol is None else atol, relative).astype(values.dtype)
-
-
-@composite(autocast={"cpu": "float32"})
-def pinverse(input, rcond=1e-15):
-    """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest.
-
-    Example:
-        >>> kuai.pinverse(kuai.tensor([[2.0, 0.0], [0.0, 4.0]]))
-        tensor([[0.5000, 0.0000],
-                [0.0000, 0.2500]])
-    """
-    return pinv(input, rtol=rcond)
-
-
-_DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
-
-
-@op(function=False, method=False, name="linalg.lstsq", grad="LinalgLstsqBackward0")
-def least_squares(A: Array, B: Array, rcond: float | None, driver: str):
-    """Solution, squared distances for each column, rank and singular values."""
-    A = matrices("linalg.lstsq", A, square=False)
-    rows, columns = A.shape[-2:]
-    kind = jnp.finfo(A.dtype).dtype
-    if not A.size:
-        empty = jnp.zeros((*A.shape[:-2], 0), kind)
-        rank = jnp.zeros(A.shape[:-2], jnp.int64)
-        return jnp.zeros((*A.shape[:-2], columns, B.shape[-1]), A.dtype), empty, rank, empty
-    rcond = max(rows, columns) * float(jnp.finfo(kind).eps) if rcond is None else rcond
-    solution = jnp.linalg.pinv(A, rtol=None if driver == "gels" else rcond) @ B
-    residuals = jnp.sum(jnp.square(jnp.abs(A @ solution - B)), -2, dtype=kind)
-    values = _singular_values(lax.stop_gradient(A))
-    rank = jnp.sum(values > rcond * values[..., :1], -1, dtype=jnp.int64)
-    return solution, residuals, rank, values
-
-
-@composite(export="linalg.lstsq", autocast={"cpu": "float32"})
-def lstsq(A, B, rcond=None, *, driver=None) -> _LSTSQ:
-    """The X for which `A X - B` is smallest in the Frobenius norm.
-
-    Args:
-        rcond: singular values below this part of the largest count as 0.
-        driver: which of LAPACK's four routines the result looks like. All are computed by the
-            singular values, but `"gels"` knows no rank, `"gelsd"` and `"gelss"` give the singular
-            values, and `"gelsy"` (the default) no residuals.
-
-    Example:
-        >>> kuai.linalg.lstsq(kuai.eye(2), kuai.ones(2, 1)).solution
-        tensor([[1.],
-                [1.]])
-
-    Differs from PyTorch: with a matrix that has not full rank `"gels"` gives a solution, too.
-    """
-    driver = "gelsy" if driver is None else driver
-    if driver not in _DRIVERS:
-        raise RuntimeError(
-            "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
-        )
-    solution, residuals, rank, values = least_squares(A, B, rcond, driver)
-    rows, columns = A.shape[-2:]
-    ranks = known(rank)
-    full = rows > columns and (ranks is None or bool((ranks == columns).all()))
-    nothing = values.new_empty(0)
-    return _LSTSQ(
-        solution,
-        residuals if full and driver != "gelsy" else nothing,
-        rank if driver != "gels" else rank.new_empty(0),
-        values.detach() if driver in ("gelsd", "gelss") else nothing,
-    )
-
-
-# Determinants and ranks ---------------------------------------------------------------------------
-
-
-@op(grad="LinalgDetBackward0", aliases=("linalg.det",))
-def det(A: Array):
-    """The determinant of square matrices.
-
-    Example:
-        >>> kuai.det(kuai.tensor([[2.0, 1.0], [0.0, 3.0]]))
-        tensor(6.)
-    """
-    matrices("linalg.det", A)
-    return jnp.linalg.det(A) if A.size else jnp.ones(A.shape[:-2], A.dtype)
-
-
-def _signed_log(A):
-    sign, logarithm = jnp.linalg.slogdet(matrices("linalg.slogdet", A))
-    return sign, logarithm
-
-
-@op(result=_SLOGDET, grad="LinalgSlogdetBackward0")
-def slogdet(input: Array):
-    """The sign of the determinant and the logarithm of its absolute value.
-
-    Example:
-        >>> kuai.slogdet(kuai.tensor([[2.0, 0.0], [0.0, -3.0]]))
-        torch.return_types.slogdet(
-        sign=tensor(-1.),
-        logabsdet=tensor(1.7918))
-    """
-    return _signed_log(input)
-
-
-@composite(export="linalg.slogdet")
-def linalg_slogdet(A) -> _LINALG_SLOGDET:
-    """The sign of the determinant and the logarithm of its absolute value.
-
-    Example:
-        >>> kuai.linalg.slogdet(kuai.tensor([[2.0, 0.0], [0.0, -3.0]])).sign
-        tensor(-1.)
-    """
-    return _LINALG_SLOGDET(*slogdet(A))
-
-
-@op
-def logdet(input: Array):
-    """The logarithm of the determinant; NaN where that is negative.
-
-    Example:
-        >>> kuai.logdet(kuai.tensor([[2.0, 0.0], [0.0, 3.0]]))
-        tensor(1.7918)
-    """
-    sign, logarithm = _signed_log(input)
-    if sign.dtype.kind == "c":
-        return logarithm + jnp.log(sign)
-    return jnp.where(sign < 0, jnp.nan, logarithm)
-
-
-@op(export="linalg.matrix_rank", autocast={"cpu": "float32"})
-def matrix_rank(
-    A: Array,
-    tol: Array | Number | None = None,
-    hermitian: bool = False,
-    *,
-    atol: Array | Number | None = None,
-    rtol: Array | Number | None = None,
-):
-    """The number of singular values above a tolerance.
-
-    Args:
-        atol, rtol: the tolerance is the larger of `atol` and `rtol` times the largest singular
-            value, with the defaults of `pinv`.
-        tol: an older name of `atol`, with `rtol` 0.
-
-    Example:
-        >>> kuai.linalg.matrix_rank(kuai.ones(3, 3))
-        tensor(1)
-        >>> kuai.linalg.matrix_rank(kuai.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=2.0)
-        tensor(1)
-    """
-    A = matrices("linalg.matrix_rank", A, square=False)
-    values = _singular_values(A)
-    limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
-    return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
-
-
-@op(aliases=("linalg.matrix_power",))
-def matrix_power(A: Array, n: int):
-    """The n-th power of square matrices; a negative one is that of the inverse.
-
-    Example:
-        >>> kuai.linalg.matrix_power(kuai.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
-        tensor([[1., 3.],
-                [0., 1.]])
-    """
-    return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
 
 
 # Factorizations -----------------------------------------------------------------------------------
@@ -395,7 +89,10 @@ def linalg_qr(A: Array, mode: str = "reduced"):
 @op(function=False, method=False, name="linalg.svd", grad="LinalgSvdBackward0")
 def svd_of(A: Array, full_matrices: bool):
     """The three factors."""
-    return tuple(jnp.linalg.svd(matrices("linalg.svd", A, square=False), full_matrices))
+    A = matrices("linalg.svd", A, square=False)
+    if full_matrices and A.shape[-1] != A.shape[-2]:
+        return whole_svd(A)
+    return tuple(jnp.linalg.svd(A, full_matrices))
 
 
 @composite(export="linalg.svd", autocast={"cpu": "float32"})

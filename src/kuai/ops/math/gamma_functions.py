@@ -12,7 +12,7 @@ from jax import lax
 from jax.scipy import special
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse, together
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, kind_of, refuse, together
 from kuai.ops.math.bessel import whole_precision
 
 # Zeta and polygamma -------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def _trigamma(x):
 @jax.custom_jvp
 def log_gamma(x):
     """log |Γ(x)|, whose derivative is ψ(x)."""
-    return lax.lgamma(x)
+    return jnp.where((x == 1) | (x == 2), 0, lax.lgamma(x)).astype(x.dtype)
 
 
 @log_gamma.defjvp
@@ -209,7 +209,9 @@ def mvlgamma(input: Array, p: int):
     """
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
-    refuse("mvlgamma", input, COMPLEX)
+    refuse("arange_cpu", input, COMPLEX)
+    if kind_of(input) == BOOL:
+        raise RuntimeError("The input tensor may not be a boolean tensor.")
     a = floating(input)
     total = sum(log_gamma(a - j / 2) for j in range(p))
     return (total + p * (p - 1) / 4 * math.log(math.pi)).astype(a.dtype)

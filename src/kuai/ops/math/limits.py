@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import promote
-from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, together
+from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, refuse, together
 from kuai.ops.known_values import check_operand
 from kuai.ops.math import slopes
 
@@ -18,6 +18,8 @@ def clamp_between(input: Array, min: Array | Number | None, max: Array | Number 
     input, *_ = together(input, *present)
     if kind_of(input) == COMPLEX:
         raise NotImplementedError("clamp is not supported for complex types")
+    if kind_of(input) == FLOATING:  # nan is neither inside nor outside: it has no gradient
+        input = jnp.where(jnp.isnan(input), jax.lax.stop_gradient(input), input)
     if min is not None:
         input, min = promote(input, min)
         input = jnp.where((input < min) | (min != min), min, input)
@@ -136,6 +138,7 @@ def copysign(input: Array, other: Array | Number):
         tensor([-1.,  2.])
     """
     input, other = together(input, other, to_float=True)
+    refuse("copysign_cpu", input, COMPLEX)
     flipped = jnp.signbit(input) != jnp.signbit(other)
     return jnp.where(
         input == 0, jnp.copysign(jax.lax.stop_gradient(input), other), _flip(input, flipped)

@@ -61,13 +61,24 @@ def matrix_norm_over(
 def _matrix_norm_function(order):
     if order == "nuc":
         return lambda A: summed(_singular_values(A), -1)
+    extreme = _largest if isinstance(order, str) or order > 0 else _smallest
     if order in (2, -2):
-        extreme = jnp.max if order > 0 else jnp.min
-        return lambda A: extreme(_singular_values(A), -1)
+        return lambda A: extreme(_singular_values(A))
     if order in (1, -1, math.inf, -math.inf):
-        extreme, inner = (jnp.max if order > 0 else jnp.min), (-2 if abs(order) == 1 else -1)
-        return lambda A: extreme(summed(magnitude(A), inner), -1)
+        inner = -2 if abs(order) == 1 else -1
+        return lambda A: extreme(summed(magnitude(A), inner))
     raise RuntimeError(f"linalg.matrix_norm: Order {order} not supported.")
+
+
+def _largest(values):
+    """The largest of the last dimension; 0 of nothing, as a norm is."""
+    return jnp.max(values, -1, initial=0) if not values.shape[-1] else jnp.max(values, -1)
+
+
+def _smallest(values):
+    if not values.shape[-1]:
+        raise IndexError("amin(): Expected reduction dim -1 to have non-zero size.")
+    return jnp.min(values, -1)
 
 
 def _singular_values(A):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
+from kuai.engine.op.exact_out import FOUND
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, kind_of, refuse, together
 
 
@@ -90,7 +91,7 @@ def bitwise_xor(input: Array | Number, other: Array | Number):
     return jax.lax.bitwise_xor(*_bits("bitwise_xor_cpu", input, other))
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def bitwise_not(input: Array):
     """Every bit of each integer flipped; bools are negated.
 

@@ -67,8 +67,25 @@ def vector_norm_over(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. "
             f"Got {scalar_name(input.dtype)}"
         )
-    input = to_dtype(input, dtype)
-    return vector_norm_of(input, order, normalize_dims(dim, input.ndim), keepdim)
+    input, axis = to_dtype(input, dtype), normalize_dims(dim, input.ndim)
+    if (order < 0 or math.isinf(order)) and not input.size:
+        _check_identity(input, order, None if dim in (None, ()) else axis)
+    return vector_norm_of(input, order, axis, keepdim)
+
+
+def _check_identity(input, order, axis):
+    """PyTorch's errors for norms that have no value for nothing."""
+    start, end = (
+        f"linalg.vector_norm cannot compute the {order:g} norm on",
+        ("the operation does not have an identity"),
+    )
+    if axis is None:
+        raise RuntimeError(f"{start} an empty tensor because {end}")
+    for dim in axis:
+        if not input.shape[dim]:
+            raise RuntimeError(
+                f"{start} the dimension {dim}because this dimension is empty and {end}"
+            )
 
 
 @op(function=False, method=False, name="dist", grad="DistBackward0", autocast={"cuda": "float32"})

@@ -9,6 +9,7 @@ from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
+from kuai.ops.known_values import lie_within
 from kuai.ops.math.extremes import shared_by_equals
 from kuai.ops.return_types import return_type
 
@@ -180,11 +181,21 @@ def quantile_of(
     return promote(find(input, q, axis, method=interpolation, keepdims=keepdim))
 
 
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
 def _quantile(input, q, dim, keepdim, interpolation, ignore_nan):
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
             raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
         q = from_array(np.asarray(q, input.dtype.jax), input.device)
+    elif not lie_within(q, 0, 1):
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
+    if interpolation not in _INTERPOLATIONS:
+        raise RuntimeError(
+            "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {interpolation}"
+        )
     return quantile_of(input, q, dim, keepdim, interpolation, ignore_nan)
 
 

@@ -6,8 +6,11 @@ which leave integers as they are.
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from kuai.engine.op import Array, op
+from kuai.engine.op.exact_out import FOUND
+from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
 from kuai.ops.math import slopes
 
@@ -102,7 +105,7 @@ def sigmoid(input: Array):
         >>> kuai.sigmoid(kuai.tensor([0.0, 2.0]))
         tensor([0.5000, 0.8808])
     """
-    return jax.nn.sigmoid(floating(input))
+    return in_wide(jax.nn.sigmoid, floating(input))
 
 
 @op(inplace=True, aliases=("special.logit",))
@@ -135,7 +138,7 @@ def _round_with(function, name: str, input):
     return input if kind_of(input) == INTEGER else function(input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def ceil(input: Array):
     """The smallest integer that is not below each element.
 
@@ -146,7 +149,7 @@ def ceil(input: Array):
     return _round_with(jnp.ceil, "ceil", input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def floor(input: Array):
     """The largest integer that is not above each element.
 
@@ -157,7 +160,7 @@ def floor(input: Array):
     return _round_with(jnp.floor, "floor", input)
 
 
-@op(inplace=True, aliases=("fix",))
+@op(inplace=True, aliases=("fix",), exact_out=FOUND)
 def trunc(input: Array):
     """Each element without its fraction.
 
@@ -168,7 +171,7 @@ def trunc(input: Array):
     return _round_with(jnp.trunc, "trunc", input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=FOUND)
 def frac(input: Array):
     """The fraction of each element: `x - trunc(x)`.
 
@@ -176,11 +179,11 @@ def frac(input: Array):
         >>> kuai.frac(kuai.tensor([1.5, -1.25]))
         tensor([ 0.5000, -0.2500])
     """
-    refuse("frac_cpu", input, BOOL, INTEGER)
+    refuse("frac_cpu", input, BOOL, INTEGER, COMPLEX)
     return input - jnp.trunc(input)
 
 
-@op(inplace=True, aliases=("special.round",))
+@op(inplace=True, aliases=("special.round",), exact_out=FOUND)
 def round(input: Array, *, decimals: int = 0):
     """Each element rounded to the nearest value with so many decimals; halves go to the even one.
 
@@ -210,6 +213,8 @@ def deg2rad(input: Array):
         >>> kuai.deg2rad(kuai.tensor([180.0, 90.0]))
         tensor([3.1416, 1.5708])
     """
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("deg2rad is not supported for complex tensors.")
     return floating(input) * (jnp.pi / 180)
 
 
@@ -221,6 +226,8 @@ def rad2deg(input: Array):
         >>> kuai.rad2deg(kuai.tensor([1.0]))
         tensor([57.2958])
     """
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("rad2deg is not supported for complex tensors.")
     return floating(input) * (180 / jnp.pi)
 
 
@@ -239,6 +246,9 @@ def nan_to_num(input: Array, nan: float | None = None, posinf: float = None, neg
     """
     if kind_of(input) < FLOATING:
         return input
+    if kind_of(input) == COMPLEX:
+        parts = (nan_to_num.pure(part, nan, posinf, neginf) for part in (input.real, input.imag))
+        return lax.complex(*parts)
     limits = jnp.finfo(input.dtype)
     largest = limits.max if posinf is None else posinf
     smallest = limits.min if neginf is None else neginf

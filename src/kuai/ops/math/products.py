@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
 from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
@@ -99,7 +100,7 @@ def vector_product(first, second):
     return contract(first, second, ((0,), (0,)))
 
 
-@op(autocast="lower")
+@op(autocast="lower", exact_out=SAME)
 def mm(input: Array, mat2: Array):
     """The product of two matrices, (n, k) · (k, m) → (n, m).
 
@@ -115,7 +116,7 @@ def mm(input: Array, mat2: Array):
     return matrix_product(input, mat2)
 
 
-@op(autocast="lower")
+@op(autocast="lower", exact_out=SAME)
 def bmm(input: Array, mat2: Array):
     """The products of two batches of matrices, (b, n, k) · (b, k, m) → (b, n, m).
 
@@ -324,7 +325,7 @@ def _check_added(input, second) -> None:
         )
 
 
-@op(inplace=True, autocast="lower")
+@op(inplace=True, autocast="lower", exact_out=SAME)
 def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * mat1 @ mat2`.
 
@@ -337,7 +338,7 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Nu
     return _add_product(input, product, beta, alpha)
 
 
-@op(inplace=True, autocast={"cuda": "lower"})
+@op(inplace=True, autocast={"cuda": "lower"}, exact_out=SAME)
 def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * mat @ vec`.
 
@@ -360,7 +361,7 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
     return _add_product(input, vec1[:, None] * vec2[None, :], beta, alpha)
 
 
-@op(inplace=True, autocast="lower")
+@op(inplace=True, autocast="lower", exact_out=SAME)
 def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input + alpha * batch1 @ batch2` for batches of matrices.
 
@@ -372,7 +373,7 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alp
     return _add_product(input, batch_product(batch1, batch2), beta, alpha)
 
 
-@op(inplace=True, autocast="lower")
+@op(autocast="lower")
 def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alpha: Number = 1):
     """`beta * input` + alpha times the sum of the products of two batches of matrices.
 

@@ -79,6 +79,8 @@ def nansum(
         >>> kuai.nansum(kuai.tensor([1.0, float("nan"), 2.0]))
         tensor(3.)
     """
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     input = summable(input, dtype)
     kept = jnp.where(jnp.isnan(input), 0, input)
     return summed(kept, normalize_dims(dim, input.ndim), keepdim)
@@ -94,6 +96,11 @@ def prod(
         >>> kuai.prod(kuai.tensor([[1, 2], [3, 4]]), dim=1)
         tensor([ 2, 12])
     """
+    if not (dim is None or isinstance(dim, int)):
+        raise TypeError(
+            "prod() received an invalid combination of arguments - got "
+            f"(Tensor, dim={type(dim).__name__})"
+        )
     input = summable(input, dtype)
     axis, kind = normalize_dims(dim, input.ndim), wide_dtype(input.dtype)
     return in_wide(lambda wide: jnp.prod(wide, axis, dtype=kind, keepdims=keepdim), input)
@@ -163,6 +170,8 @@ def nanmean(
             "nanmean(): expected input to have floating point or complex dtype but got "
             f"{scalar_name(input.dtype)}"
         )
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     input = to_dtype(input, dtype)
     axis, missing = normalize_dims(dim, input.ndim), jnp.isnan(input)
     total = summed(widened(jnp.where(missing, 0, input)), axis, keepdim)
@@ -337,6 +346,8 @@ def all(input, dim=None, keepdim=False, *, out=None):
         >>> kuai.tensor([[True, False], [True, True]]).all(dim=1)
         tensor([False,  True])
     """
+    if dim in ((), []):
+        input, dim, keepdim = input[None], 0, False
     return call(all_over, out, input, dim, keepdim)
 
 
@@ -348,6 +359,8 @@ def any(input, dim=None, keepdim=False, *, out=None):
         >>> kuai.tensor([[True, False], [False, False]]).any(dim=1)
         tensor([ True, False])
     """
+    if dim in ((), []):
+        input, dim, keepdim = input[None], 0, False
     return call(any_over, out, input, dim, keepdim)
 
 

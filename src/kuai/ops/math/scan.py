@@ -9,6 +9,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
+from kuai.ops.math import slopes
 from kuai.ops.math.reduction import summable
 from kuai.ops.return_types import return_type
 
@@ -52,7 +53,21 @@ def logcumsumexp(input: Array, dim: int):
         tensor([0.0000, 0.6931, 1.0986])
     """
     refuse("logcumsumexp_out_cpu", input, BOOL, INTEGER)
-    return _scan(jax.lax.cumlogsumexp, input, dim)
+    return _scan(
+        _cumulative_complex if kind_of(input) == COMPLEX else jax.lax.cumlogsumexp, input, dim
+    )
+
+
+def _cumulative_complex(input, axis):
+    """One element after the other: where the imaginary part turns depends on the order."""
+    rows = jnp.moveaxis(input, axis, 0)
+
+    def step(total, row):
+        total = slopes.log_add_exp_complex(row, total)
+        return total, total
+
+    start = jnp.full(rows.shape[1:], -jnp.inf, input.dtype)
+    return jnp.moveaxis(jax.lax.scan(step, start, rows)[1], 0, axis)
 
 
 def _running_extreme(function, input, dim):

@@ -147,3 +147,14 @@ neighbour = with_slopes(
     lambda output, x, y: jnp.where(x == y, 0, 1),
     lambda output, x, y: jnp.zeros_like(y),
 )
+
+
+def log_add_exp_complex(x, y):
+    """The one with the larger real part, and log(1 + e^d) of the other's difference d to it."""
+    less = x.real < y.real
+    smaller, larger = jnp.where(less, x, y), jnp.where(less, y, x)
+    same = smaller.real == larger.real
+    difference = jnp.where(same & ~jnp.isfinite(larger.real), 0, smaller - larger)
+    made = larger + jnp.log1p(jnp.exp(difference))
+    nowhere = same & (larger.real == -jnp.inf)
+    return jnp.where(nowhere, smaller, made)

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
+from kuai.ops.known_values import check_within, known
 from kuai.ops.math.order import sort_with_indices
 from kuai.ops.return_types import return_type
 
@@ -32,7 +34,7 @@ def _sorted(input, dim, descending):
     return sort_with_indices(input, axis, descending)
 
 
-@op(result=SortResult)
+@op(result=SortResult, exact_out=SAME)
 def sort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False):
     """The elements in order along a dimension, and where they were.
 
@@ -67,7 +69,7 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
     return _sorted(jax.lax.stop_gradient(input), dim, descending)[1]
 
 
-@op(result=TopkResult)
+@op(result=TopkResult, exact_out=SAME)
 def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
     """The `k` largest (or smallest) elements along a dimension in order, and where they are.
 
@@ -127,6 +129,42 @@ def _same_kind(sequence, values):
     return sequence.astype(kind), values.astype(kind)
 
 
+def _check_search(sequence, values, right, side, sorter):
+    """PyTorch's errors for arguments that contradict each other."""
+    name, shape = "torch.searchsorted(): ", list(sequence.shape)
+    if side not in (None, "left", "right"):
+        raise RuntimeError(f"{name}side can only be 'left' or 'right' but got {side}")
+    if side == "left" and right:
+        raise RuntimeError(
+            f"{name}side and right can't be set to opposites, got side of left while right was True"
+        )
+    if not shape:
+        raise RuntimeError(
+            f"{name}boundaries tensor should have positive dimension, but got 0 dimension"
+        )
+    if len(shape) > 1 and not (isinstance(values, Tensor) and values.ndim):
+        raise RuntimeError(
+            f"{name}input value can be a scalar only when boundaries tensor dimension is 1, but we "
+            f"got boundaries tensor dim({len(shape)}) and input value's dim(0) numel(1)"
+        )
+    if sorter is not None:
+        _check_sorter(name, shape, sorter)
+
+
+def _check_sorter(name, shape, sorter):
+    if list(sorter.shape) != shape:
+        raise RuntimeError(
+            f"{name}boundary and sorter must have the same size, but got boundary tensor {shape}"
+            f"and got sorter tensor {list(sorter.shape)}"
+        )
+    if sorter.dtype.name != "int64":
+        raise RuntimeError(
+            f"{name}sorter must be a tensor of long dtype but got dtype "
+            + scalar_name(sorter.dtype.jax)
+        )
+    check_within(sorter, shape[-1], f"{name}sorter index out of range", RuntimeError)
+
+
 @composite(method=False)
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
     """Where values would be inserted into a sorted tensor (or its last dimension).
@@ -135,6 +173,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         >>> kuai.searchsorted(kuai.tensor([1, 3, 5]), kuai.tensor([3, 4]))
         tensor([1, 2])
     """
+    _check_search(sorted_sequence, input, right, side, sorter)
     if sorter is not None:
         sorted_sequence = _taken(sorted_sequence, sorter)
     values = _as_tensor(input, sorted_sequence)
@@ -183,9 +222,23 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     """
     axis = None if dim is None else normalize_dim(dim, len(input.shape))
     array = input.detach().numpy()
-    values, inverse, counts = np.unique(array, return_inverse=True, return_counts=True, axis=axis)
+    if axis is not None:
+        _check_slices(array.shape, axis)
+    values, inverse, counts = np.unique(
+        array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
     inverse = inverse.reshape(array.shape if axis is None else -1)
     return _unique_results(input, values, inverse, counts, return_inverse, return_counts)
+
+
+def _check_slices(shape, axis):
+    """PyTorch's errors for slices that are empty."""
+    if all(shape[:axis] + shape[axis + 1 :]) or not shape:
+        return
+    if shape[axis]:
+        raise RuntimeError(
+            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
+        )
 
 
 @composite
@@ -233,6 +286,10 @@ def bincount(input, weights=None, minlength=0):
     array = input.detach().numpy()
     if array.ndim != 1 or (array < 0).any():
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if weights is not None and tuple(weights.shape) != array.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
     given = None if weights is None else weights.detach().numpy()
     counts = np.bincount(array, given, minlength)
     return from_array(counts.astype(_kind_of_counts(given)), input.device)
@@ -260,6 +317,22 @@ def histogram_counts(input: Array, bins: int, low: float, high: float):
     return jnp.zeros(bins, input.dtype).at[place].add(inside.astype(input.dtype))
 
 
+def _check_range(input, low, high):
+    """PyTorch's errors for ranges that are no range."""
+    if low == high:
+        array = known(input)
+        if array is None or not array.size or array.dtype.kind not in "fV":
+            return
+        low, high = float(array.min()), float(array.max())
+        if low != low:
+            low = high = -math.nan
+    shown = [f"{edge:g}" if edge == edge else "-nan" for edge in (low, high)]
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"torch.histc: range of [{', '.join(shown)}] is not finite")
+    if low > high:
+        raise RuntimeError("torch.histc: max must be larger than min")
+
+
 @composite
 def histc(input, bins=100, min=0, max=0, *, out=None):
     """The number of elements in each of `bins` equal intervals of `[min, max]`.
@@ -272,4 +345,5 @@ def histc(input, bins=100, min=0, max=0, *, out=None):
     """
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
-    return call(histogram_counts, out, input, bins, min, max)
+    _check_range(input, min, max)
+    return call(histogram_counts, out, input.detach(), bins, min, max)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.scipy import special
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, floating, refuse, together
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, floating, kind_of, refuse, together
 from kuai.ops.math import slopes
 from kuai.ops.math.bessel import whole_precision
 from kuai.ops.math.gamma_functions import in_single, log_gamma, polygamma_at
@@ -83,6 +83,7 @@ def xlogy(input: Array | Number, other: Array | Number):
         tensor([0.0000, 2.1972])
     """
     input, other = together(input, other, to_float=True)
+    refuse("xlogy_cpu", input, COMPLEX)
     return slopes.x_log_y(input, other)
 
 
@@ -96,6 +97,8 @@ def logaddexp(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("logaddexp_cpu", input, BOOL, INTEGER)
+    if kind_of(input) == COMPLEX:
+        return slopes.log_add_exp_complex(input, other)
     return slopes.log_add_exp(input, other)
 
 
@@ -166,7 +169,9 @@ def xlog1py(input: Array | Number, other: Array | Number):
         >>> kuai.special.xlog1py(kuai.tensor([0.0, 2.0]), kuai.tensor([-1.0, 3.0]))
         tensor([0.0000, 2.7726])
     """
-    return special.xlog1py(*together(input, other, to_float=True))
+    input, other = together(input, other, to_float=True)
+    refuse("xlog1py_cpu", input, COMPLEX)
+    return special.xlog1py(input, other)
 
 
 @jax.custom_jvp

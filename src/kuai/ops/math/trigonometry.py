@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
-from kuai.ops.elementwise import BOOL, INTEGER, floating, refuse, together
+from kuai.ops.accumulation import in_wide
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse, together
 from kuai.ops.math import slopes
 
 
@@ -147,7 +148,9 @@ def atan2(input: Array, other: Array):
         >>> kuai.atan2(kuai.tensor([1.0, -1.0]), kuai.tensor([1.0, -1.0]))
         tensor([ 0.7854, -2.3562])
     """
-    return slopes.angle(*together(input, other, to_float=True))
+    input, other = together(input, other, to_float=True)
+    refuse("atan2_cpu", input, COMPLEX)
+    return slopes.angle(input, other)
 
 
 @op(inplace=True)
@@ -171,4 +174,4 @@ def sinc(input: Array):
         >>> kuai.sinc(kuai.tensor([0.0, 0.5]))
         tensor([1.0000, 0.6366])
     """
-    return jnp.sinc(floating(input))
+    return in_wide(jnp.sinc, floating(input))

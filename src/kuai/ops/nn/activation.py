@@ -1,7 +1,8 @@
 """Activation functions, element by element.
 
 Formulas are written so that neither value nor gradient of the branch not taken can overflow, and
-so that the gradient at a kink is PyTorch's.
+so that the gradient at a kink, and at nan, is PyTorch's. 16-bit numbers are computed in float32 and
+rounded once.
 """
 
 import math
@@ -10,10 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
-from kuai.ops.accumulation import spread
-from kuai.ops.elementwise import BOOL, INTEGER, kind_of, refuse
+from kuai.ops.accumulation import in_wide, spread
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, kind_of, refuse
 from kuai.ops.faces import with_inplace, with_underscore
 
+NOT_REAL = (BOOL, INTEGER, COMPLEX)
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
@@ -25,7 +27,24 @@ def _like(input, *numbers):
 
 def _below_zero(input):
     """The input where it is negative, zero elsewhere: keeps exponentials from overflowing."""
-    return jnp.where(input > 0, jnp.zeros((), input.dtype), input)
+    return jnp.where(input <= 0, input, jnp.zeros((), input.dtype))
+
+
+def _refuse_complex_bounds(input):
+    if kind_of(input) == COMPLEX:
+        raise NotImplementedError("clamp is not supported for complex types")
+
+
+@jax.custom_jvp
+def _rectified(input):
+    return jnp.maximum(input, jnp.zeros((), input.dtype))
+
+
+@_rectified.defjvp
+def _rectified_derivative(primals, tangents):
+    """0 up to 0, and 1 elsewhere, also at nan."""
+    (input,), (tangent,) = primals, tangents
+    return _rectified(input), jnp.where(input <= 0, jnp.zeros((), tangent.dtype), tangent)
 
 
 # Rectifiers ---------------------------------------------------------------------------------------
@@ -45,7 +64,8 @@ def relu(input: Array):
     """
     if kind_of(input) == BOOL:
         raise RuntimeError("Boolean inputs not supported for relu")
-    return jax.nn.relu(input)
+    _refuse_complex_bounds(input)
+    return _rectified(input)
 
 
 @with_inplace
@@ -59,6 +79,9 @@ def relu6(input: Array):
 
     Reference: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
+    if kind_of(input) == BOOL:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    _refuse_complex_bounds(input)
     return _clamp(input, *_like(input, 0, 6))
 
 
@@ -78,9 +101,8 @@ def leaky_relu(input: Array, negative_slope: Number = 0.01):
     Reference: Maas et al., "Rectifier nonlinearities improve neural network acoustic models",
     2013.
     """
-    refuse("leaky_relu_cpu", input, BOOL, INTEGER)
-    (slope,) = _like(input, negative_slope)
-    return jnp.where(input > 0, input, slope * input)
+    refuse("leaky_relu_cpu", input, *NOT_REAL)
+    return in_wide(lambda x: jnp.where(x > 0, x, _like(x, negative_slope)[0] * x), input)
 
 
 @op(functional=True, grad="PreluKernelBackward0", autocast="lower")
@@ -96,8 +118,15 @@ def prelu(input: Array, weight: Array):
 
     Reference: He et al., Delving deep into rectifiers, 2015.
     """
+    refuse("prelu_cpu", input, *NOT_REAL)
+    if weight.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+        )
+    if weight.size != 1 and not input.ndim:
+        raise RuntimeError("Not allow zero-dim input tensor.")
     channels = input.shape[1] if input.ndim > 1 else 1
-    if weight.size not in (1, channels) or weight.ndim > 1:
+    if weight.size not in (1, channels):
         raise RuntimeError(
             "Mismatch of parameter numbers and input channel size. "
             f"Found parameter numbers = {weight.size} and channel size = {channels}."
@@ -112,7 +141,7 @@ def prelu(input: Array, weight: Array):
 @op(function=False, method=False, random=True, grad="RreluWithNoiseBackward0")
 def _randomized_relu(key, input: Array, lower: Number, upper: Number):
     """x where x > 0, a·x elsewhere, with a drawn uniformly from [lower, upper) for each element."""
-    refuse("rrelu_with_noise_out_cpu", input, BOOL, INTEGER)
+    refuse("rrelu_with_noise_out_cpu", input, *NOT_REAL)
     low, high = _like(input, lower, upper)
     slope = low + (high - low) * jax.random.uniform(key, input.shape, input.dtype)
     return jnp.where(input > 0, input, slope * input)
@@ -121,9 +150,8 @@ def _randomized_relu(key, input: Array, lower: Number, upper: Number):
 @op(function=False, method=False, grad="RreluWithNoiseBackward0")
 def _averaged_relu(input: Array, lower: Number, upper: Number):
     """What `_randomized_relu` is on average."""
-    refuse("rrelu_with_noise_out_cpu", input, BOOL, INTEGER)
-    (slope,) = _like(input, (lower + upper) / 2)
-    return jnp.where(input > 0, input, slope * input)
+    refuse("leaky_relu_cpu", input, *NOT_REAL)
+    return in_wide(lambda x: jnp.where(x > 0, x, _like(x, (lower + upper) / 2)[0] * x), input)
 
 
 # Exponential units --------------------------------------------------------------------------------
@@ -144,9 +172,12 @@ def elu(input: Array, alpha: Number = 1.0):
 
     Reference: Clevert et al., Fast and accurate deep network learning by ELUs, 2015.
     """
-    refuse("elu_cpu", input, BOOL, INTEGER)
-    (alpha,) = _like(input, alpha)
-    return jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input)))
+    refuse("elu_cpu", input, *NOT_REAL)
+    return in_wide(lambda x: _exponential(x, *_like(x, alpha)), input)
+
+
+def _exponential(x, alpha):
+    return jnp.where(x <= 0, alpha * jnp.expm1(_below_zero(x)), x)
 
 
 @with_underscore
@@ -161,9 +192,13 @@ def selu(input: Array):
 
     Reference: Klambauer et al., Self-normalizing neural networks, 2017.
     """
-    refuse("elu_cpu", input, BOOL, INTEGER)
-    alpha, scale = _like(input, _SELU_ALPHA, _SELU_SCALE)
-    return scale * jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input)))
+    refuse("elu_cpu", input, *NOT_REAL)
+
+    def unit(x):
+        alpha, scale = _like(x, _SELU_ALPHA, _SELU_SCALE)
+        return scale * _exponential(x, alpha)
+
+    return in_wide(unit, input)
 
 
 @with_underscore
@@ -183,9 +218,13 @@ def celu(input: Array, alpha: float = 1.0):
     """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    refuse("elu_cpu", input, BOOL, INTEGER)
-    (alpha,) = _like(input, alpha)
-    return jnp.where(input > 0, input, alpha * jnp.expm1(_below_zero(input) / alpha))
+    refuse("elu_cpu", input, *NOT_REAL)
+
+    def unit(x):
+        (limit,) = _like(x, alpha)
+        return jnp.where(x <= 0, limit * jnp.expm1(_below_zero(x) / limit), x)
+
+    return in_wide(unit, input)
 
 
 # Smooth units -------------------------------------------------------------------------------------
@@ -206,11 +245,17 @@ def gelu(input: Array, *, approximate: str = "none"):
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
-    refuse("GeluKernelImpl", input, BOOL, INTEGER)
-    if approximate == "tanh":
-        inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)
-        return (0.5 * input * (1 + jnp.tanh(inner))).astype(input.dtype)
-    return (0.5 * input * (1 + jax.lax.erf(input * math.sqrt(0.5)))).astype(input.dtype)
+    refuse("GeluKernelImpl", input, *NOT_REAL)
+    return in_wide(_gelu_by_tanh if approximate == "tanh" else _gelu, input)
+
+
+def _gelu(x):
+    return (0.5 * x * (1 + jax.lax.erf(x * math.sqrt(0.5)))).astype(x.dtype)
+
+
+def _gelu_by_tanh(x):
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return (0.5 * x * (1 + jnp.tanh(inner))).astype(x.dtype)
 
 
 @with_inplace
@@ -226,7 +271,7 @@ def silu(input: Array):
     "Searching for activation functions", 2017.
     """
     refuse("silu_cpu", input, BOOL, INTEGER)
-    return input * jax.nn.sigmoid(input)
+    return in_wide(lambda x: x * jax.nn.sigmoid(x), input)
 
 
 @with_inplace
@@ -240,8 +285,8 @@ def mish(input: Array):
 
     Reference: Misra, Mish: a self regularized non-monotonic neural activation function, 2019.
     """
-    refuse("mish_cpu", input, BOOL, INTEGER)
-    return input * jnp.tanh(jax.nn.softplus(input))
+    refuse("mish_cpu", input, *NOT_REAL)
+    return in_wide(lambda x: x * jnp.tanh(jax.nn.softplus(x)), input)
 
 
 @op(function=False, method=False, functional=True, autocast={"cuda": "float32"})
@@ -259,11 +304,15 @@ def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
     Reference: Dugas et al., "Incorporating second-order functional knowledge for better option
     pricing", NeurIPS 2000.
     """
-    refuse("softplus_cpu", input, BOOL, INTEGER)
-    beta, threshold = _like(input, beta, threshold)
-    linear = input * beta > threshold
-    scaled = jnp.where(linear, jnp.zeros((), input.dtype), input * beta)
-    return jnp.where(linear, input, jax.nn.softplus(scaled) / beta)
+    refuse("softplus_cpu", input, *NOT_REAL)
+
+    def unit(x):
+        factor, limit = _like(x, beta, threshold)
+        linear = x * factor > limit
+        scaled = jnp.where(linear, jnp.zeros((), x.dtype), x * factor)
+        return jnp.where(linear, x, jax.nn.softplus(scaled) / factor)
+
+    return in_wide(unit, input)
 
 
 @op(
@@ -279,8 +328,8 @@ def logsigmoid(input: Array):
         >>> kuai.nn.functional.logsigmoid(kuai.tensor([0.0]))
         tensor([-0.6931])
     """
-    refuse("log_sigmoid_cpu", input, BOOL, INTEGER)
-    return jax.nn.log_sigmoid(input)
+    refuse("log_sigmoid_cpu", input, *NOT_REAL)
+    return in_wide(jax.nn.log_sigmoid, input)
 
 
 @op(function=False, method=False, functional=True, grad="DivBackward0")
@@ -293,8 +342,8 @@ def softsign(input: Array):
 
     Reference: Bergstra et al., "Quadratic polynomials learn better image features", 2009.
     """
-    if kind_of(input) in (BOOL, INTEGER):
-        input = input.astype(jnp.float32)
+    refuse("abs_cpu", input, BOOL)
+    input = floating(input)
     return input / (1 + jnp.where(input == 0, input, jnp.abs(input)))
 
 
@@ -306,7 +355,7 @@ def tanhshrink(input: Array):
         >>> kuai.nn.functional.tanhshrink(kuai.tensor([1.0]))
         tensor([0.2384])
     """
-    return input - jnp.tanh(input)
+    return input - jnp.tanh(floating(input))
 
 
 # Piecewise linear units ---------------------------------------------------------------------------
@@ -333,6 +382,11 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0):
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if kind_of(input) == BOOL:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
+    if input.dtype == jnp.uint8 and min(min_val, max_val) < 0:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    _refuse_complex_bounds(input)
     return _clamp(input, *_like(input, min_val, max_val))
 
 
@@ -347,9 +401,13 @@ def hardsigmoid(input: Array):
 
     Reference: Howard et al., "Searching for MobileNetV3", ICCV 2019.
     """
-    refuse("hardsigmoid_cpu", input, BOOL, INTEGER)
-    low, high = _like(input, -3, 3)
-    return (_clamp(input, low, high) + 3) / 6
+    refuse("hardsigmoid_cpu", input, *NOT_REAL)
+
+    def unit(x):
+        gate = (_clamp(x, *_like(x, -3, 3)) + 3) / 6
+        return jnp.where(jnp.isnan(x), jax.lax.stop_gradient(x), gate)
+
+    return in_wide(unit, input)
 
 
 @with_inplace
@@ -363,9 +421,14 @@ def hardswish(input: Array):
 
     Reference: Howard et al., Searching for MobileNetV3, 2019.
     """
-    refuse("hardswish_cpu", input, BOOL, INTEGER)
-    gate = _clamp(input, *_like(input, -3, 3)) + 3
-    return jnp.where(input >= 3, input, input * gate / 6)
+    refuse("hardswish_cpu", input, *NOT_REAL)
+
+    def unit(x):
+        below = jnp.where(x < 3, x, jnp.zeros((), x.dtype))
+        gate = _clamp(below, *_like(x, -3, 3)) + 3
+        return jnp.where(x < 3, below * gate / 6, x)
+
+    return in_wide(unit, input)
 
 
 @op(functional=True)
@@ -381,7 +444,7 @@ def hardshrink(input: Array, lambd: Number = 0.5):
 
     Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
-    refuse("hardshrink_cpu", input, BOOL, INTEGER)
+    refuse("hardshrink_cpu", input, *NOT_REAL)
     (lambd,) = _like(input, lambd)
     return jnp.where((input >= -lambd) & (input <= lambd), jnp.zeros((), input.dtype), input)
 
@@ -399,7 +462,7 @@ def softshrink(input: Array, lambd: float = 0.5):
 
     Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
-    refuse("softshrink_check", input, BOOL, INTEGER)
+    refuse("softshrink_check", input, *NOT_REAL)
     if lambd < 0:
         largest, name = jnp.finfo(input.dtype).max, str(input.dtype)
         kind = {"float32": "Float", "float64": "Double", "float16": "Half"}.get(name, "BFloat16")
@@ -426,6 +489,7 @@ def threshold(input: Array, threshold: Number, value: Number):
         >>> kuai.nn.functional.threshold(kuai.tensor([0.1, 2.0]), 1, 20)
         tensor([20.,  2.])
     """
+    refuse("threshold_cpu", input, BOOL, COMPLEX)
     threshold, value = _like(input, threshold, value)
     return jnp.where(input <= threshold, value, input)
 
@@ -458,5 +522,10 @@ def glu(input: Array, dim: int = -1):
         raise RuntimeError(
             f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}"
         )
-    values, gates = jnp.split(input, 2, axis=dim)
-    return values * jax.nn.sigmoid(gates)
+    refuse("glu_cpu", input, *NOT_REAL)
+
+    def unit(x):
+        values, gates = jnp.split(x, 2, axis=dim)
+        return values * jax.nn.sigmoid(gates)
+
+    return in_wide(unit, input)

@@ -57,9 +57,10 @@ def attend(random_key, query, key, value, mask, is_causal, scale, p, fused):
         if attended is not None:
             return attended
     is_given = mask is not None
-    if is_causal:
-        mask = _causal(query.shape[-2], key.shape[-2])
-    scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
+    causal = _causal(query.shape[-2], key.shape[-2]) if is_causal else None
+    scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask if is_given else causal)
+    if is_given and is_causal:
+        scores = jnp.where(causal, scores, -jnp.inf)
     # only a given mask can close a whole row: in the causal one each position sees the first
     weights = safe_softmax(scores) if is_given else _softmax(scores, -1)
     return jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, p), value)
@@ -100,7 +101,7 @@ def _check(query, key, value, mask, is_causal, enable_gqa):
 def _check_mask(query, mask, is_causal):
     if mask is None:
         return
-    if is_causal:
+    if is_causal and query.ndim != 4:  # as PyTorch's fallback says; its kernel for CPUs does both
         raise RuntimeError(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
             "is_causal=True"

@@ -45,6 +45,10 @@ def _check_indices(input, target, weight):
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {scalar_name(target.dtype)}"
         )
+    if weight is not None and weight.dtype != input.dtype:
+        raise RuntimeError(
+            f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(weight.dtype)}"
+        )
     classes = input.shape[1] if input.ndim > 1 else input.shape[0]
     if weight is not None and weight.shape != (classes,):
         raise RuntimeError(
@@ -360,7 +364,7 @@ def _binary_cross_entropy_with_logits_op(
     if pos_weight is None:
         loss = (1 - target) * input - scores
     else:
-        broadcast_shapes(input.shape, pos_weight.shape)
+        broadcast_shapes(pos_weight.shape, input.shape)
         loss = (1 - target) * input - (1 + (pos_weight - 1) * target) * scores
     return reduced(loss if weight is None else loss * weight, reduction)
 

@@ -181,6 +181,7 @@ def conv_transpose3d(
 
 def _convolution(name, dims, x, weight, bias, stride, padding, dilation, groups):
     x, batched = _batched(name, dims, x)
+    _check_dimensions(x, weight, padding)
     stride, dilation = each_expanded(stride, dims), each_expanded(dilation, dims)
     padding = _pad_sizes(padding, dims, weight.shape[2:], stride, dilation)
     _check_numbers(weight, groups, stride=stride, padding=padding, dilation=dilation)
@@ -194,6 +195,7 @@ def _transposed(name, dims, x, weight, bias, stride, padding, output_padding, gr
     x, batched = _batched(name, dims, x)
     if isinstance(padding, str):
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
+    _check_dimensions(x, weight, padding)
     stride, dilation = each_expanded(stride, dims), each_expanded(dilation, dims)
     extra, padding = each_expanded(output_padding, dims), each_expanded(padding, dims)
     numbers = dict(stride=stride, padding=padding, dilation=dilation, output_padding=extra)
@@ -206,10 +208,15 @@ def _transposed(name, dims, x, weight, bias, stride, padding, output_padding, gr
             x.shape[2:], stride, padding, dilation, weight.shape[2:], extra, strict=True
         )
     )
-    if min(sizes) < 1:
+    if 0 in x.shape[2:]:
+        shown = [*x.shape[:2], *(1,) * (dims == 1), *x.shape[2:]]
         raise RuntimeError(
-            f"Given input size per channel: ({_by(x.shape[2:])}). Calculated output size per "
-            f"channel: ({_by(sizes)}). Output size is too small"
+            f"Only zero batch or zero channel inputs are supported, but got input shape: {shown}"
+        )
+    if min(sizes) < (0 if jnp.issubdtype(x.dtype, jnp.inexact) else 1):
+        raise RuntimeError(
+            f"Given input size per channel: ({_by(_as_picture(x.shape[2:], 1))}). Calculated "
+            f"output size per channel: ({_by(_as_picture(sizes, 1))}). Output size is too small"
         )
     window = Window(stride, tuple((p, p) for p in padding), dilation, groups)
     return _finish(convolve_transposed(x, weight, window, sizes), bias, batched)
@@ -251,6 +258,19 @@ def _pad_sizes(padding, dims, kernel, stride, dilation):
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
+def _check_dimensions(x, weight, padding):
+    """A signal's stride goes with every kernel, so PyTorch comes to compare the dimensions."""
+    if weight.ndim < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    if weight.ndim != x.ndim and (x.ndim == 3 or isinstance(padding, str)):
+        space = "" if isinstance(padding, str) else " "
+        raise RuntimeError(
+            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional "
+            f"weight{space}{list(weight.shape)}, but got {x.ndim}-dimensional input of size "
+            f"{list(x.shape)} instead"
+        )
+
+
 def _check_numbers(weight, groups, **numbers):
     """Lengths and signs, in PyTorch's order."""
     dims = weight.ndim - 2
@@ -263,6 +283,8 @@ def _check_numbers(weight, groups, **numbers):
             )
         if "padding" in name and min(values) < 0:
             raise RuntimeError(f"negative {name} is not supported")
+        if name == "dilation" and min(values) <= 0:
+            raise RuntimeError("dilation should be greater than zero")
         if "padding" not in name and min(values) <= 0:
             raise RuntimeError(f"non-positive {name} is not supported")
     if groups <= 0:
@@ -280,7 +302,14 @@ def _check_weight(x, weight, bias, groups, transposed):
         raise RuntimeError(
             f"Input type ({_c_type(x)}) and bias type ({_c_type(bias)}) should be the same"
         )
-    if shape[0] < groups or shape[0] % groups:
+    if shape[0] < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, "
+            f"but got weight of size {shape} instead"
+        )
+    if 0 in shape[2:]:
+        raise RuntimeError(f"kernel size should be greater than zero, but got {shape[2:]}")
+    if shape[0] % groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, "
             f"but got weight of size [{shape}] instead"
@@ -313,8 +342,12 @@ def _check_kernel_fits(sizes, kernel, window):
 
 def _check_output_padding(extra, stride, dilation):
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
-        names = ("depth", "height", "width")[3 - len(extra) :]
-        kinds = {"output_padding": extra, "stride": stride, "dilation": dilation}
+        kinds = {
+            "output_padding": _as_picture(extra, 0),
+            "stride": _as_picture(stride, 1),
+            "dilation": _as_picture(dilation, 1),
+        }
+        names = ("depth", "height", "width")[3 - max(2, len(extra)) :]
         numbers = [
             f"{kind}_{name}: {value}"
             for kind, values in kinds.items()
@@ -324,6 +357,11 @@ def _check_output_padding(extra, stride, dilation):
             "output padding must be smaller than either stride or dilation, but got "
             + " ".join(numbers)
         )
+
+
+def _as_picture(numbers, first):
+    """A signal is a picture of one row in PyTorch's texts."""
+    return (first, *numbers) if len(numbers) == 1 else tuple(numbers)
 
 
 def _by(sizes):

@@ -82,7 +82,12 @@ convolve.defjvp(_convolve_jvp, symbolic_zeros=True)
 def convolve_transposed(x, weight, window: Window, sizes: tuple[int, ...]):
     """The transpose of the convolution that maps (N, O, *sizes) to x: its input gradient."""
     channels = weight.shape[1] * window.groups
+    x = _as_wide_as_convolved(x, sizes, weight.shape[2:], window)
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        return _spread_by_kernel(x, weight, window, sizes)
     shape = jax.ShapeDtypeStruct((x.shape[0], channels, *sizes), x.dtype)
+    if 0 in shape.shape:
+        return jnp.zeros(shape.shape, shape.dtype)
     way = direct
     is_product = _is_pointwise(weight.shape, window) and _on_cpu()
     if channels_last.is_possible(x) and (is_whole_program() or not is_product):
@@ -90,6 +95,34 @@ def convolve_transposed(x, weight, window: Window, sizes: tuple[int, ...]):
     elif is_product:
         way = pointwise
     return jax.linear_transpose(lambda y: way(y, weight, window), shape)(x)[0]
+
+
+def _as_wide_as_convolved(x, sizes, kernel, window):
+    """x with zeros for windows that only see what `output_padding` adds."""
+    counts = window.output_sizes(sizes, kernel)
+    more = [(0, count - size) for count, size in zip(counts, x.shape[2:], strict=True)]
+    return _pad(x, more) if any(map(any, more)) else x
+
+
+def _spread_by_kernel(x, weight, window, sizes):
+    """The same sum for integers, which JAX does not transpose: x spread out, a kernel reversed."""
+    inputs, outputs, *kernel = weight.shape
+    flipped = jnp.flip(weight, range(2, weight.ndim))
+    flipped = flipped.reshape(window.groups, inputs // window.groups, outputs, *kernel)
+    flipped = jnp.swapaxes(flipped, 1, 2).reshape(-1, inputs // window.groups, *kernel)
+    reach = [d * (k - 1) for d, k in zip(window.dilation, kernel, strict=True)]
+    low = [r - pad for r, (pad, _) in zip(reach, window.padding, strict=True)]
+    numbers = zip(sizes, reach, low, x.shape[2:], window.stride, strict=True)
+    high = [size + r - before - (n - 1) * s - 1 for size, r, before, n, s in numbers]
+    return lax.conv_general_dilated(
+        x,
+        flipped,
+        (1,) * len(kernel),
+        list(zip(low, high, strict=True)),
+        lhs_dilation=window.stride,
+        rhs_dilation=window.dilation,
+        feature_group_count=window.groups,
+    )
 
 
 # The choice ---------------------------------------------------------------------------------------

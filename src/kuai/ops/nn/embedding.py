@@ -109,6 +109,8 @@ def embedding(
     Differs from PyTorch: on a GPU and in a compiled function an index out of range gives nan;
     `sparse` gradients are dense.
     """
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
     padding_idx = _padding_row(padding_idx, weight.shape[0])
     check_within(input, weight.shape[0], "index out of range in self", IndexError)
     if max_norm is not None:

@@ -18,7 +18,7 @@ from jax import lax
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 
-__all__ = ["affine_grid", "grid_sample"]
+__all__ = ["affine_grid", "between_pixels", "grid_sample"]
 
 _CHANGED = (
     "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. "
@@ -98,7 +98,8 @@ def _combined(input, taps, is_zero_outside=True):
     return functools.reduce(operator.add, parts)
 
 
-def _linear(input, positions):
+def between_pixels(input, positions):
+    """The channels at positions between the pixels, one in each dimension: (N, C, *places)."""
     taps = []
     for position in positions:
         below = lax.stop_gradient(jnp.floor(position))
@@ -194,7 +195,7 @@ def _sample(input: Array, grid: Array, mode: str, padding_mode: str, align_corne
         _placed(position, size, padding_mode, align_corners)
         for position, size in zip(positions, sizes, strict=True)
     ]
-    lookup = _linear if mode == "bilinear" else _nearest
+    lookup = between_pixels if mode == "bilinear" else _nearest
     return lookup(picture, positions).astype(input.dtype)
 
 

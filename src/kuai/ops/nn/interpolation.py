@@ -90,7 +90,7 @@ def _check_sizes(input, size):
         )
         raise RuntimeError(
             "Input and output sizes should be greater than 0, "
-            f"but got input ({before}) output ({after})"
+            f"but got input ({before}) {'and ' if len(size) == 1 else ''}output ({after})"
         )
     if input.shape[1] == 0:
         raise RuntimeError(

@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.ops.elementwise import refuse, together
-from kuai.ops.known_values import lie_within
-from kuai.ops.nn.loss_reduction import legacy_reduction, reduced, warn_sizes
+from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import summed
+from kuai.ops.elementwise import floating, magnitude, refuse, together
+from kuai.ops.known_values import known, lie_within
+from kuai.ops.nn.loss_reduction import check_reduction, hinge, legacy_reduction, reduced, warn_sizes
 
 # Distances between input and target ---------------------------------------------------------------
 
@@ -25,21 +27,21 @@ def _mse_loss_op(input: Array, target: Array, weight: Array | None, reduction: s
     return _weighted(jnp.square(input - target), weight, reduction)
 
 
-def _absolute(x):
-    return jnp.where(x == 0, jnp.zeros((), x.dtype), jnp.abs(x))
-
-
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
     input, target = together(input, target)
-    return _weighted(_absolute(input - target), weight, reduction)
+    return _weighted(magnitude(input - target), weight, reduction)
 
 
 @op(function=False, method=False, grad="HuberLossBackward0", autocast="float32")
 def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    return _weighted(_huber(*together(input, target), delta), weight, reduction)
+    loss = _huber(*together(input, target), delta)
+    if weight is None:
+        return reduced(loss, reduction)
+    _check_weights(weight, loss)
+    return reduced(loss * weight, reduction)  # the mean is not that of the weights, as in PyTorch
 
 
 def _huber(input, target, delta):
@@ -57,7 +59,7 @@ def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float)
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     input, target = together(input, target)
     if beta == 0:
-        return reduced(_absolute(input - target), reduction)
+        return reduced(magnitude(input - target), reduction)
     return reduced(_huber(input, target, beta) / beta, reduction)
 
 
@@ -65,11 +67,15 @@ def _weighted(loss, weight, reduction):
     """With weights the mean is the weighted one."""
     if weight is None:
         return reduced(loss, reduction)
+    _check_weights(weight, loss)
+    if reduction == "mean":
+        return summed(loss * weight) / summed(weight)
+    return reduced(loss * weight, reduction)
+
+
+def _check_weights(weight, loss):
     if weight.shape != loss.shape:
         raise ValueError("Weights and input must have the same size.")
-    if reduction == "mean":
-        return jnp.sum(loss * weight) / jnp.sum(weight)
-    return reduced(loss * weight, reduction)
 
 
 @composite(function=False, method=False, functional=True)
@@ -142,7 +148,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     Args:
         reduction: `'mean'` over all elements, `'sum'`, or `'none'`.
         delta: where the one goes over into the other.
-        weight: one number for each element; the mean is weighted by it.
+        weight: one number for each element, a factor of its loss.
 
     Shape:
         input and target of one shape; a number, or that shape with `reduction='none'`.
@@ -161,8 +167,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 def _x_log_x(x):
-    positive = x > 0
-    return jnp.where(positive, x * jnp.log(jnp.where(positive, x, 1)), jnp.zeros((), x.dtype))
+    return x * jnp.log(jnp.where(x == 0, 1, x))  # 0·log 0 is 0, below 0 there is no logarithm
 
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
@@ -211,7 +216,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 def _poisson_nll_loss_op(
     input: Array, target: Array, log_input: bool, full: bool, eps: float, reduction: str
 ):
-    input, target = together(input, target)
+    check_reduction(reduction)
+    target, input = map(floating, together(target, input))
     if log_input:
         loss = jnp.exp(input) - target * input
     else:
@@ -260,7 +266,8 @@ def _gaussian_nll_loss_op(
 ):
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
-    var = _variance_like(input, jnp.asarray(var, input.dtype))
+    var = _variance_like(input, jnp.asarray(var))
+    input, target, var = (floating(each) for each in (*together(input, target), var))
     var = var + jax.lax.stop_gradient(jnp.maximum(var, eps) - var)
     loss = 0.5 * (jnp.log(var) + jnp.square(input - target) / var)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
@@ -276,6 +283,13 @@ def _variance_like(input, var):
     if trailing or (input.ndim == var.ndim and one_apart and 1 in var.shape):
         return var
     raise ValueError("var is of incorrect size")
+
+
+def _has_negative(var) -> bool:
+    if not hasattr(var, "dtype"):
+        return var < 0
+    values = known(var)
+    return values is not None and bool((values < 0).any())
 
 
 @composite(function=False, method=False, functional=True)
@@ -299,24 +313,22 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     Reference: Nix & Weigend, "Estimating the mean and variance of the target probability
     distribution", 1994.
 
-    Differs from PyTorch: a negative variance counts as `eps` instead of raising an error.
+    Differs from PyTorch: on a GPU and in a compiled function a negative variance counts as `eps`
+    instead of raising an error.
     """
+    if _has_negative(var):
+        raise ValueError("var has negative entry/entries")
     return _gaussian_nll_loss_op(input, target, var, full, float(eps), reduction)
 
 
 # Margins ------------------------------------------------------------------------------------------
 
 
-def _hinge(x):
-    """max(0, x); PyTorch's clamp has derivative 1 at 0."""
-    return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
-
-
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
-    input, target = together(input, target)
+    target, input = together(target, input)
     zero = jnp.zeros((), input.dtype)
-    apart = jnp.where(target == 1, zero, _hinge(margin - input))
+    apart = jnp.where(target == 1, zero, hinge(margin - input))
     return reduced(apart + jnp.where(target == -1, zero, input), reduction)
 
 
@@ -347,7 +359,7 @@ def _margin_ranking_loss_op(
     input1: Array, input2: Array, target: Array, margin: float, reduction: str
 ):
     input1, input2, target = together(input1, input2, target)
-    return reduced(_hinge(-target * (input1 - input2) + margin), reduction)
+    return reduced(hinge(floating(-target * (input1 - input2)) + margin), reduction)
 
 
 @composite(function=False, method=False, functional=True)
@@ -407,9 +419,11 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 def _multilabel_soft_margin_loss_op(
     input: Array, target: Array, weight: Array | None, reduction: str
 ):
+    target, input = together(target, input)
     scores, others = jax.nn.log_sigmoid(input), jax.nn.log_sigmoid(-input)
     loss = -(target * scores + (1 - target) * others)
-    loss = loss if weight is None else loss * weight
+    if weight is not None:
+        loss = jnp.multiply(*together(loss, weight))
     return reduced(jnp.mean(loss, axis=-1), reduction)
 
 
@@ -439,6 +453,8 @@ def multilabel_soft_margin_loss(
 def _multi_margin_loss_op(
     input: Array, target: Array, weight: Array | None, p: int, margin: float, reduction: str
 ):
+    check_reduction(reduction)
+    _check_filled(input)
     rows, index = jnp.atleast_2d(input), jnp.atleast_1d(target)
     if index.shape != rows.shape[:1]:
         raise RuntimeError(
@@ -446,13 +462,28 @@ def _multi_margin_loss_op(
             f"input samples (batch size). Expected target size [{rows.shape[0]}], "
             f"but got {list(target.shape)}. Input has shape {list(input.shape)}."
         )
+    if weight is not None and weight.shape != rows.shape[1:]:
+        raise RuntimeError(
+            f"inconsistent weight size, expected {rows.shape[1]} but got {list(weight.shape)}"
+        )
+    if index.dtype != jnp.int64:
+        raise RuntimeError(f"expected scalar type Long but found {scalar_name(index.dtype)}")
     chosen = jnp.arange(rows.shape[1], dtype=index.dtype) == index[:, None]
     right = jnp.sum(jnp.where(chosen, rows, 0), axis=1, keepdims=True)
     short = margin - right + rows
     loss = jnp.where((short > 0) & ~chosen, short, jnp.zeros((), rows.dtype)) ** p
     loss = loss if weight is None else loss * weight[index][:, None]
     total = jnp.sum(loss, axis=1) / rows.shape[1]
-    return reduced(total.reshape(input.shape[:-1]), reduction)
+    return reduced(total.reshape(target.shape), reduction)
+
+
+def _check_filled(input):
+    """Only a batch may be empty."""
+    if input.ndim > 2 or 0 in input.shape[-1:]:
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(input.shape)}"
+        )
 
 
 @composite(function=False, method=False, functional=True)
@@ -491,17 +522,22 @@ def multi_margin_loss(
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     loss = _multi_margin_loss_op(input, target, weight, p, float(margin), reduction)
-    if not lie_within(target, 0, input.shape[-1] - 1):
+    if not lie_within(target, 0, input.shape[-1] - 1 if input.ndim else 0):
         raise RuntimeError("target out of range")
     return loss
 
 
 @op(function=False, method=False, grad="MultilabelMarginLossBackward0", autocast="float32")
 def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
-    if input.shape != target.shape:
+    check_reduction(reduction)
+    _check_filled(input)
+    is_one = input.ndim < 2 and target.ndim < 2 and input.size == target.size
+    if input.shape != target.shape and not is_one:
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
+    if target.dtype != jnp.int64:
+        raise RuntimeError(f"expected scalar type Long but found {scalar_name(target.dtype)}")
     rows, index = jnp.atleast_2d(input), jnp.atleast_2d(target)
     used = jnp.cumsum(index < 0, axis=1) == 0  # a row's labels end at the first negative one
     one_hot = (index[:, :, None] == jnp.arange(rows.shape[1], dtype=index.dtype)) & used[:, :, None]
@@ -510,7 +546,7 @@ def _multilabel_margin_loss_op(input: Array, target: Array, reduction: str):
     short = 1 - right[:, :, None] + rows[:, None, :]
     counts = used[:, :, None] & ~is_target[:, None, :] & (short > 0)
     loss = jnp.sum(jnp.where(counts, short, 0), axis=(1, 2)) / rows.shape[1]
-    return reduced(loss.reshape(input.shape[:-1]), reduction)
+    return reduced(loss.reshape(target.shape[:-1]), reduction)
 
 
 @composite(function=False, method=False, functional=True)
@@ -531,4 +567,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         tensor(0.5000)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _multilabel_margin_loss_op(input, target, reduction)
+    loss = _multilabel_margin_loss_op(input, target, reduction)
+    if not lie_within(target, -1, (input.shape[-1] if input.ndim else 1) - 1):
+        raise RuntimeError("argument #2 'target' is out of range")
+    return loss

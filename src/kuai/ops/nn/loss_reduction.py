@@ -2,6 +2,9 @@
 
 import warnings
 
+import jax
+import jax.numpy as jnp
+
 from kuai.ops.accumulation import averaged, summed
 
 
@@ -32,6 +35,13 @@ def reduced(loss, reduction: str):
     if reduction == "none":
         return loss
     return averaged(loss) if reduction == "mean" else summed(loss)
+
+
+def hinge(x):
+    """max(0, x) as PyTorch's clamp has it: its derivative is 1 at 0, and nan stays nan."""
+    return jnp.where(
+        jnp.isnan(x), jax.lax.stop_gradient(x), jnp.where(x >= 0, x, 0).astype(x.dtype)
+    )
 
 
 def warn_sizes(input, target, stacklevel: int = 3) -> None:

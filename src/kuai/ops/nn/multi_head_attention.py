@@ -311,30 +311,23 @@ def multi_head_attention_forward(
     Reference: Vaswani et al., Attention is all you need, 2017.
     """
     is_batched = _is_batched(query, key, value, key_padding_mask, attn_mask, num_heads)
-    is_self = query is key and key is value
+    in_one = query is key and key is value and not use_separate_proj_weight
     if not is_batched:
         query, key, value = (tensor.unsqueeze(1) for tensor in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     key_padding_mask = canonical_mask(
         key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"
     )
-    if is_causal and attn_mask is None:
-        raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
-            "method `generate_square_subsequent_mask` to create this mask."
-        )
-    is_causal = is_causal and key_padding_mask is None and not need_weights
-    attn_mask = None if is_causal else canonical_mask(attn_mask, "attn_mask", query.dtype)
+    may_skip = key_padding_mask is None and not need_weights
+    attn_mask, is_causal = _attention_mask(attn_mask, query.dtype, is_causal, may_skip)
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     _check_added(bias_k, bias_v, static_k, static_v)
     source = (key if static_k is None else static_k.transpose(0, 1)).shape[0]
     _check_masks(attn_mask, key_padding_mask, query.shape[0], source, query.shape[1], num_heads)
-    one_product = is_self and not use_separate_proj_weight
+    separate = dict(zip(_SEPARATE, (q_proj_weight, k_proj_weight, v_proj_weight), strict=True))
     tensors = {
-        "query": query,
-        "key": None if one_product else key,
-        "value": None if one_product else value,
-        "in_proj_weight": None if use_separate_proj_weight else in_proj_weight,
+        **({"query": query} if in_one else {"query": query, "key": key, "value": value}),
+        **(separate if use_separate_proj_weight else {"in_proj_weight": in_proj_weight}),
         "in_proj_bias": in_proj_bias,
         "bias_k": bias_k,
         "bias_v": bias_v,
@@ -345,12 +338,6 @@ def multi_head_attention_forward(
         "static_k": static_k,
         "static_v": static_v,
     }
-    if use_separate_proj_weight:
-        tensors |= {
-            "q_proj_weight": q_proj_weight,
-            "k_proj_weight": k_proj_weight,
-            "v_proj_weight": v_proj_weight,
-        }
     options = _Options(
         num_heads,
         add_zero_attn,
@@ -360,14 +347,32 @@ def multi_head_attention_forward(
         may_be_fused(query),
     )
     made = _run(tensors, options, dropout_p if training else 0.0)
-    output, weights = made if need_weights else (made, None)
-    if not is_batched:
-        output = output.squeeze(1)
-        weights = None if weights is None else weights.squeeze(0)
-    return output, weights
+    return _results(made if need_weights else (made, None), is_batched)
+
+
+_SEPARATE = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+
+
+def _attention_mask(mask, dtype, is_causal, may_skip):
+    """The mask as it is added to scores; or none, and that the kernel is to be causal by itself."""
+    if is_causal and mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
+            "method `generate_square_subsequent_mask` to create this mask."
+        )
+    is_causal = is_causal and may_skip
+    return None if is_causal else canonical_mask(mask, "attn_mask", dtype), is_causal
 
 
 def _run(tensors, options, p):
     there = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     arguments = list(there.values()), tuple(there), tuple(options)
     return _multi_head_with_dropout(*arguments, float(p)) if p > 0 else _multi_head(*arguments)
+
+
+def _results(made, is_batched):
+    """Output and weights, without the batch dimension if there was none."""
+    output, weights = made
+    if is_batched:
+        return output, weights
+    return output.squeeze(1), None if weights is None else weights.squeeze(0)

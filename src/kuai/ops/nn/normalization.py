@@ -17,6 +17,7 @@ from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims, size_of
+from kuai.ops.elementwise import floating, magnitude
 from kuai.ops.native import channels_last
 
 # The common core ----------------------------------------------------------------------------------
@@ -130,10 +131,13 @@ def _batch_norm_evaluation(
     _check_batch_norm(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
-    shape = (1, -1, *(1 for _ in range(2, input.ndim)))
+    shape = (1, -1, *(1 for _ in range(2, input.ndim))) if input.ndim > 1 else (-1,)
     scale = jax.lax.rsqrt(widened(running_var) + eps).reshape(shape)
     output = (widened(input) - running_mean.reshape(shape)) * scale
     return _affine(output, weight, bias, shape, input.dtype)
+
+
+_batch_norm_training.operation.updates_buffers = True
 
 
 def _train(input, weight, bias, running_mean, running_var, momentum, eps):
@@ -316,6 +320,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
     Reference: Ba et al., Layer normalization, 2016.
     """
+    if not isinstance(normalized_shape, (tuple, list)):
+        raise TypeError(
+            "layer_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, "
+            f"not {type(normalized_shape).__name__}"
+        )
     return _layer_norm_op(input, tuple(normalized_shape), weight, bias, float(eps))
 
 
@@ -419,6 +428,9 @@ def local_response_norm(
     squares = jnp.pad(jnp.square(wide), pads)
     channels = input.shape[1]
     total = sum(jax.lax.slice_in_dim(squares, i, i + channels, axis=1) for i in range(size))
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        wide, mean = floating(input), floating(total // size)
+        return wide / (k + alpha * mean) ** beta
     return (wide / (k + alpha * (total / size)) ** beta).astype(input.dtype)
 
 
@@ -431,6 +443,8 @@ def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
 def vector_norm(x, p, dim, keepdims=False):
     """The p-norm along dimensions, whose derivative at 0 is 0; a 0-d array is a vector of one."""
     dim = normalize_dims(dim, x.ndim)
+    if jnp.iscomplexobj(x):
+        return vector_norm(magnitude(x), p, dim, keepdims)
     if wide_dtype(x.dtype) != x.dtype:
         return in_wide(lambda wide: vector_norm(wide, p, dim, keepdims), x)
     if p == float("inf"):

@@ -5,8 +5,10 @@ Negative amounts cut off instead.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
 _COMBINATIONS = """Supported combinations for non-constant padding:
@@ -105,6 +107,8 @@ def _pad_reflect(input: Array, pad: tuple):
     _check_filled(input, pad)
     amounts = _amounts(pad, input.ndim)
     _check_reflection(input, amounts)
+    _check_result(input, amounts, len(pad) // 2)
+    input, amounts = _only_border(input, amounts, _mirrored)
     return jnp.pad(*_cut(input, amounts), mode="reflect")
 
 
@@ -112,7 +116,35 @@ def _pad_reflect(input: Array, pad: tuple):
 def _pad_replicate(input: Array, pad: tuple):
     _check_border(input, pad)
     _check_filled(input, pad)
-    return jnp.pad(*_cut(input, _amounts(pad, input.ndim)), mode="edge")
+    amounts = _amounts(pad, input.ndim)
+    _check_result(input, amounts, len(pad) // 2)
+    input, amounts = _only_border(input, amounts, lambda place, size: place.clip(0, size - 1))
+    return jnp.pad(*_cut(input, amounts), mode="edge")
+
+
+def _mirrored(place, size):
+    return np.where(place < 0, -place, np.where(place >= size, 2 * (size - 1) - place, place))
+
+
+def _only_border(input, amounts, source):
+    """Where one side cuts off everything, what the other side makes of it is fetched by index."""
+    amounts = list(amounts)
+    for dim, (size, (low, high)) in enumerate(zip(input.shape, amounts, strict=True)):
+        if size + min(low, high) <= 0 < size + low + high:
+            places = source(np.arange(size + low + high) - low, size)
+            input, amounts[dim] = jnp.take(input, places, axis=dim), (0, 0)
+    return input, amounts
+
+
+def _check_result(input, amounts, dims):
+    before, after = input.shape[-dims:], []
+    for size, pair in zip(before, amounts[-dims:], strict=True):
+        after.append(size + sum(pair))
+    if min(after) < 1:
+        names = "DHW"[3 - dims :]
+        given = ", ".join(f"{name}: {size}" for name, size in zip(names, before, strict=True))
+        found = " ".join(f"{name}: {size}" for name, size in zip(names, after, strict=True))
+        raise RuntimeError(f"input ({given}) is too small. Calculated output {found}")
 
 
 @op(function=False, method=False, grad="CopySlices")
@@ -124,6 +156,26 @@ def _pad_circular(input: Array, pad: tuple):
 
 
 _BORDERS = {"reflect": _pad_reflect, "replicate": _pad_replicate, "circular": _pad_circular}
+
+
+@composite(method=False)
+def constant_pad_nd(input, pad, value=0):
+    """The input with a constant around it: `(left, right, top, bottom, …)`, cut off if negative.
+
+    Example:
+        >>> kuai.constant_pad_nd(kuai.tensor([1.0, 2.0]), (1, -1), 5)
+        tensor([5., 1.])
+    """
+    ndim, pad = len(shape_of(input)), tuple(int(amount) for amount in pad)
+    if len(pad) % 2:
+        raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
+    if len(pad) > 2 * ndim:
+        raise RuntimeError(
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad "
+            f"length is {len(pad)}while the input has {ndim}dimensions."
+        )
+    check_fits(value, input.dtype.jax)
+    return _pad_constant(input, pad, value)
 
 
 @composite(function=False, method=False, functional=True)

@@ -12,6 +12,7 @@ from jax import lax
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import each_expanded
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, magnitude, refuse
 from kuai.ops.nn.pooling_kernels import maximum, positions, total
 from kuai.ops.nn.pooling_windows import adaptive_spans, pool_spans
 
@@ -56,8 +57,12 @@ def max_pool1d(
         >>> kuai.max_pool1d(kuai.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
         tensor([[3., 2.]])
     """
-    name = "max_pool1d"
+    name = "max_pool1d_with_indices" if return_indices else "max_pool1d"
     spans = pool_spans(name, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    if return_indices:
+        refuse("max_pool2d", input, BOOL, COMPLEX)
+    else:
+        refuse("max_pool1d_impl", input, BOOL, INTEGER, COMPLEX)
     return _largest(input, spans, return_indices)
 
 
@@ -87,6 +92,7 @@ def max_pool2d(
     """
     name = "max_pool2d"
     spans = pool_spans(name, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    refuse(name, input, BOOL, COMPLEX)
     return _largest(input, spans, return_indices)
 
 
@@ -112,6 +118,7 @@ def max_pool3d(
     """
     name = "max_pool3d"
     spans = pool_spans(name, input.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    refuse(name, input, BOOL, COMPLEX)
     return _largest(input, spans, return_indices)
 
 
@@ -166,7 +173,7 @@ def adaptive_max_pool3d(input: Array, output_size, return_indices=False):
         torch.Size([1, 2, 2, 2])
     """
     spans = adaptive_spans("adaptive_max_pool3d", input.shape, output_size)
-    return _largest(_float("adaptive_max_pool2d", input), spans, return_indices)
+    return _largest(_float("adaptive_max_pool3d_cpu", input), spans, return_indices)
 
 
 @composite(export="adaptive_max_pool1d")
@@ -181,8 +188,6 @@ def adaptive_max_pool1d_with_indices(input, output_size) -> tuple[Tensor, Tensor
 
 
 def _largest(x, spans, return_indices):
-    if x.dtype == jnp.bool_:
-        raise NotImplementedError("\"max_pool2d\" not implemented for 'Bool'")
     values = maximum(x, spans)
     return (values, positions(lax.stop_gradient(x), spans)) if return_indices else values
 
@@ -208,6 +213,7 @@ def avg_pool1d(
         tensor([[2., 1.]])
     """
     spans = pool_spans("avg_pool1d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
+    refuse("avg_pool2d", input, BOOL, COMPLEX)
     padding = each_expanded(padding, 1)
     return _mean(input, spans, padding, count_include_pad, None)
 
@@ -236,6 +242,7 @@ def avg_pool2d(
         tensor([[[2.5000]]])
     """
     spans = pool_spans("avg_pool2d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
+    refuse("avg_pool2d", input, COMPLEX)
     input = input if input.dtype == jnp.int64 else _float("avg_pool2d", input)
     padding = each_expanded(padding, 2)
     return _mean(input, spans, padding, count_include_pad, divisor_override)
@@ -266,6 +273,7 @@ def avg_pool3d(
         torch.Size([1, 2, 2, 2])
     """
     spans = pool_spans("avg_pool3d", input.shape, kernel_size, stride, padding, 1, ceil_mode)
+    refuse("avg_pool3d_out_frame", input, BOOL, COMPLEX)
     padding = each_expanded(padding, 3)
     return _mean(input, spans, padding, count_include_pad, divisor_override)
 
@@ -321,7 +329,7 @@ def adaptive_avg_pool3d(input: Array, output_size):
         torch.Size([1, 2, 2, 2])
     """
     spans = adaptive_spans("adaptive_avg_pool3d", input.shape, output_size)
-    return _mean(_float("adaptive_avg_pool2d", input), spans, (0,) * 3, True, None)
+    return _mean(_float("adaptive_avg_pool3d_cpu", input), spans, (0,) * 3, True, None)
 
 
 def _mean(x, spans, padding, count_include_pad, divisor):
@@ -347,7 +355,9 @@ def _mean(x, spans, padding, count_include_pad, divisor):
 def _divide(sums, divisor):
     """PyTorch divides integers towards zero."""
     divisor = jnp.asarray(divisor, sums.dtype)
-    return sums / divisor if jnp.issubdtype(sums.dtype, jnp.inexact) else lax.div(sums, divisor)
+    if jnp.issubdtype(sums.dtype, jnp.inexact):
+        return sums / divisor
+    return lax.div(*jnp.broadcast_arrays(sums, divisor))
 
 
 def _window_sizes(span, size, pad):
@@ -427,6 +437,10 @@ def lp_pool3d(input: Array, norm_type, kernel_size, stride=None, ceil_mode=False
 
 
 def _norm(name, x, power, kernel, stride, ceil_mode):
+    if math.isinf(power):
+        spans = pool_spans(name.replace("avg", "max"), x.shape, kernel, stride, 0, 1, ceil_mode)
+        size = magnitude(x)
+        return maximum(size, spans) if power > 0 else -maximum(-size, spans)
     spans = pool_spans(name, x.shape, kernel, stride, 0, 1, ceil_mode)
     size = math.prod(span.kernel for span in spans)
     powers = _mean(_power(x, power), spans, (0,) * len(spans), True, None) * size

@@ -28,16 +28,22 @@ class Span(NamedTuple):
 
 
 def pool_spans(name, shape, kernel, stride, padding, dilation, ceil_mode):
-    """The spans of a pooling operation, after PyTorch's checks of its arguments."""
+    """The spans of a pooling operation, after PyTorch's checks of its arguments.
+
+    With indices, a signal is a picture of one row to PyTorch, and so it is checked.
+    """
+    is_row = name == "max_pool1d_with_indices"
+    name = name.removesuffix("_with_indices")
     dims = int(name[-2])
     _check_lengths(name, dims, kernel, stride, padding, dilation)
     kernel, padding = each_expanded(kernel, dims), each_expanded(padding, dims)
     dilation = each_expanded(dilation, dims)
     stride = each_expanded(stride, dims) if stride not in (None, (), []) else kernel
-    if name == "max_pool1d":
+    if name == "max_pool1d" and not is_row:
         _check_max_pool1d(shape, kernel[0], stride[0], padding[0], dilation[0])
     else:
         _check_values(dims, kernel, stride, padding, dilation)
+        _check_positive(dims, kernel, stride)
         _check_input(name, dims, shape)
     numbers = list(zip(shape[-dims:], kernel, stride, padding, dilation, strict=True))
     counts = [_count(*one, ceil_mode) for one in numbers]
@@ -72,12 +78,12 @@ def _check_lengths(name, dims, kernel, stride, padding, dilation):
 def _length_message(name, dims, what, length):
     if name == "max_pool1d":
         either = "None, an int" if what == "stride" else "an int"
-        comma = "" if what == "kernel_size" else ","
+        comma = "," if what in ("stride", "padding") else ""
         kinds = f"{either}, list of ints{comma} or tuple of ints of size 1"
         return f"max_pool1d() {what} must be {kinds} but got size {length}"
     if dims == 1:
         return f"{name}() argument '{what}' should contain one int (got {length})"
-    must = "must either be" if name != "avg_pool3d" or what != "kernel_size" else "must be"
+    must = "must be" if name == "avg_pool3d" else "must either be"
     if what == "dilation":
         must = "must be either"
     omitted = "omitted, " if what == "stride" else ""
@@ -112,16 +118,33 @@ def _check_values(dims, kernel, stride, padding, dilation):
     for k, pad, d in zip(kernel, padding, dilation, strict=True):
         if pad < 0:
             raise RuntimeError(f"pad must be non-negative, but got pad: {pad}")
-        if pad > (d * (k - 1) + 1) // 2:
+        if pad > int((d * (k - 1) + 1) / 2):
             raise RuntimeError(
                 "pad should be at most half of effective kernel size, but got "
                 f"pad={pad}, kernel_size={k} and dilation={d}"
             )
 
 
+def _check_positive(dims, kernel, stride):
+    ones = (1,) if dims == 1 else ()
+    for what, letter, values in (("kernel size", "k", kernel), ("stride", "d", stride)):
+        if min(values) <= 0:
+            sizes = zip("THW"[3 - max(dims, 2) :], (*ones, *values), strict=True)
+            listed = " ".join(f"{letter}{name}: {value}" for name, value in sizes)
+            raise RuntimeError(f"{what} should be greater than zero, but got {listed}")
+
+
 def _check_input(name, dims, shape):
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(_dimensions_message(name, dims, shape))
+    if dims == 3 and 0 in shape[-4:]:
+        where = f"{name}()" if "avg" in name else f"{name}_with_indices_out_cpu_template()"
+        raise RuntimeError(
+            f"{where}: Expected input's non-batch dimensions to have positive length, but input "
+            f"has a shape of {list(shape)} and non-batch dimension 0 has length zero!"
+        )
+    if dims == 1 and "avg" in name:
+        dims, shape = 2, (*shape[:-1], 1, shape[-1])
     if 0 in shape[-dims - 1 :]:
         raise RuntimeError(
             f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch "
@@ -170,6 +193,7 @@ def adaptive_spans(name, shape, output_size):
     Window i of m over n elements reaches from floor(i n / m) to ceil((i + 1) n / m).
     """
     dims = int(name[-2])
+    _check_target_kind(name, dims, output_size)
     targets = _adaptive_targets(name, dims, shape, output_size)
     _check_adaptive_input(name, dims, shape)
     return tuple(_adaptive_span(n, m) for n, m in zip(shape[-dims:], targets, strict=True))
@@ -185,13 +209,24 @@ def _adaptive_span(size, count):
     return Span(starts, max(lengths, default=1), 0, 1, lengths)
 
 
+def _check_target_kind(name, dims, output_size):
+    if isinstance(output_size, (int, tuple, list)) and not (dims == 1 and output_size == (None,)):
+        return
+    if dims > 1:
+        raise TypeError(f"object of type '{type(output_size).__name__}' has no len()")
+    what = "but found element of type NoneType at pos 0"
+    if not isinstance(output_size, tuple):
+        what = f"not {type(output_size).__name__}"
+    raise TypeError(f"{name}(): argument 'output_size' (position 2) must be tuple of ints, {what}")
+
+
 def _adaptive_targets(name, dims, shape, output_size):
     given = each(output_size, dims)
     if dims == 1 and len(given) != 1:
         raise RuntimeError(
             f"{name}() argument 'output_size' should contain one int (got {len(given)})"
         )
-    if len(given) > dims and len(shape) <= len(given):
+    if dims > 1 and isinstance(output_size, (tuple, list)) and len(shape) <= len(given):
         raise ValueError(f"Input dimension should be at least {len(given) + 1}")
     if len(given) != dims:
         raise RuntimeError(
@@ -199,8 +234,6 @@ def _adaptive_targets(name, dims, shape, output_size):
             if "avg" in name
             else f"{name}(): internal error: output_size.size() must be {dims}"
         )
-    if None in given and len(shape) <= dims:
-        raise ValueError(f"Input dimension should be at least {dims + 1}")
     sizes = shape[-dims:]
     targets = tuple(n if m is None else m for m, n in zip(given, sizes, strict=False))
     if min(targets) < 0:
@@ -228,10 +261,13 @@ def _check_adaptive_input(name, dims, shape):
         raise RuntimeError(
             f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got{colon} {list(shape)}"
         )
-    shown = [*shape[:-1], 1, shape[-1]] if dims == 1 else list(shape)
-    for dim in range(len(shown) - max(dims, 2), len(shown)):
+    is_row = dims == 1 and "avg" in name
+    shown = [*shape[:-1], 1, shape[-1]] if is_row else list(shape)
+    checked = dims + 1 if "max" in name or dims == 3 else 2
+    for dim in range(max(1, len(shown) - checked), len(shown)):
         if shown[dim] == 0:
             raise RuntimeError(
-                f"{name.replace('1d', '2d')}(): Expected input to have non-zero size for non-batch "
-                f"dimensions, but input has sizes {shown} with dimension {dim} being empty"
+                f"{'adaptive_avg_pool2d' if is_row else name}(): Expected input to have non-zero "
+                f"size for non-batch dimensions, but input has sizes {shown} with dimension {dim} "
+                "being empty"
             )

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.ops.dimensions import normalize_dims
-from kuai.ops.elementwise import together
-from kuai.ops.nn.loss_reduction import check_reduction, legacy_reduction, reduced
+from kuai.ops.elementwise import floating, together
+from kuai.ops.nn.loss_reduction import check_reduction, hinge, legacy_reduction, reduced
 from kuai.ops.nn.normalization import vector_norm
 
 
@@ -50,26 +50,36 @@ def pairwise_distance(
         tensor([5.0000])
     """
     x1, x2 = together(x1, x2)
-    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
-
-
-def _hinge(x):
-    return jnp.where(x >= 0, x, jnp.zeros((), x.dtype))
+    return vector_norm(floating(x1 - x2) + eps, p, -1, keepdim)
 
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _cosine_embedding_loss_op(
     input1: Array, input2: Array, target: Array, margin: float, reduction: str
 ):
+    check_reduction(reduction)
+    _check_vectors(input1, input2, target)
     axis = target.ndim
-    together(target, jnp.sum(input1, axis=axis))
+    input1, input2 = together(input1, input2)
     dot = jnp.sum(input1 * input2, axis=axis)
-    square1 = jnp.sum(jnp.square(input1), axis=axis) + 1e-12
-    square2 = jnp.sum(jnp.square(input2), axis=axis) + 1e-12
+    square1, square2 = (
+        floating(jnp.sum(jnp.square(each), axis=axis)) + 1e-12 for each in (input1, input2)
+    )
     cosine = dot / jnp.sqrt(square1 * square2)
+    together(target, cosine)
     zero = jnp.zeros((), cosine.dtype)
     alike = jnp.where(target == 1, 1 - cosine, zero)
-    return reduced(alike + jnp.where(target == -1, _hinge(cosine - margin), zero), reduction)
+    return reduced(alike + jnp.where(target == -1, hinge(cosine - margin), zero), reduction)
+
+
+def _check_vectors(input1, input2, target):
+    if target.ndim > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if not input1.ndim == input2.ndim == target.ndim + 1:
+        raise RuntimeError(
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found "
+            f"inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
+        )
 
 
 @composite(function=False, method=False, functional=True)
@@ -97,7 +107,7 @@ def cosine_embedding_loss(
 
 @op(function=False, method=False, grad="MeanBackward0")
 def _hinged_difference(near: Array, far: Array, margin: float, reduction: str):
-    return reduced(_hinge(margin + near - far), reduction)
+    return reduced(hinge(margin + floating(near - far)), reduction)
 
 
 @op(function=False, method=False, grad="MinimumBackward0")
@@ -135,12 +145,6 @@ def triplet_margin_loss(
     convolutional neural networks", BMVC 2016.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of "
-            f"dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and "
-            f"negative {negative.ndim}D inputs"
-        )
 
     def distance(x1, x2):
         return pairwise_distance(x1, x2, float(p), float(eps))
@@ -150,10 +154,18 @@ def triplet_margin_loss(
 
 def _triplet(distance, anchor, positive, negative, margin, swap, reduction):
     check_reduction(reduction)
-    far = distance(anchor, negative)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of "
+            f"dimensions, but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and "
+            f"negative {negative.ndim}D inputs"
+        )
+    near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = _nearer(far, distance(positive, negative))
-    return _hinged_difference(distance(anchor, positive), far, float(margin), reduction)
+    return _hinged_difference(near, far, float(margin), reduction)
 
 
 @composite(function=False, method=False, functional=True)

@@ -14,7 +14,7 @@ from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import Array, composite, op
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.dimensions import normalize_dim
-from kuai.ops.elementwise import BOOL, INTEGER, refuse, to_dtype
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, refuse, to_dtype
 from kuai.ops.nn.activation import _averaged_relu, _randomized_relu
 
 
@@ -49,7 +49,13 @@ def _prepared(input, dim: int, dtype, name: str):
     dim = normalize_dim(dim, input.ndim)
     input = to_dtype(input, dtype)
     last = dim == input.ndim - 1 or input.ndim == 0
-    refuse(f"{name}_lastdim_kernel_impl" if last else f"{name}_kernel_impl", input, BOOL, INTEGER)
+    refuse(
+        f"{name}_lastdim_kernel_impl" if last else f"{name}_kernel_impl",
+        input,
+        BOOL,
+        INTEGER,
+        COMPLEX,
+    )
     return input, dim
 
 

@@ -83,7 +83,6 @@ def overlapped(
     n_fft: int,
     hop_length: int,
     win_length: int,
-    onesided: bool,
     normalized: bool,
     is_complex: bool,
 ):
@@ -92,11 +91,10 @@ def overlapped(
     window = _padded(window, win_length, n_fft, real)
     spectra = jnp.swapaxes(input, -1, -2)
     norm = "ortho" if normalized else "backward"
-    if onesided:
-        cut = jnp.fft.irfft(spectra, n_fft, norm=norm)
-    else:
+    if is_complex:
         cut = jnp.fft.ifft(spectra, norm=norm)
-        cut = cut if is_complex else cut.real
+    else:  # of both sides a real signal needs only one
+        cut = jnp.fft.irfft(spectra[..., : n_fft // 2 + 1], n_fft, norm=norm)
     frames = cut.shape[-2]
     places = _places(frames, hop_length, n_fft)
     length = n_fft + hop_length * (frames - 1)
@@ -285,11 +283,9 @@ def istft(
             f"return_complex={int(return_complex)}){colon}{problem}"
         )
 
-    one = _check_spectrum(
-        input, n_fft, hop_length, win_length, window, onesided, return_complex, refuse
-    )
+    _check_spectrum(input, n_fft, hop_length, win_length, window, onesided, return_complex, refuse)
     total, squares = overlapped(
-        input, window, n_fft, hop_length, win_length, one, bool(normalized), return_complex
+        input, window, n_fft, hop_length, win_length, bool(normalized), return_complex
     )
     start = n_fft // 2 if center else 0
     reach = shape_of(total)[-1]

@@ -1,7 +1,9 @@
 """Unpooling: maxima back at the places they were taken from, zeros everywhere else."""
 
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
@@ -24,9 +26,27 @@ def _unpool(input: Array, indices: Array, size: tuple):
     rows = input.shape[: input.ndim - dims]
     places = indices.reshape(math.prod(rows), math.prod(input.shape[input.ndim - dims :]))
     values = input.reshape(places.shape)
-    plane = jnp.zeros((places.shape[0], math.prod(size)), input.dtype)
+    return _placed(values, places, math.prod(size)).reshape(*rows, *size)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _placed(values, places, count):
+    return _plane(values, places, count).set(values, mode="drop")
+
+
+@_placed.defjvp
+def _placed_jvp(count, primals, tangents):
+    """Of two elements at one place both get the gradient, as in PyTorch, which only reads there."""
+    (values, places), (change, _) = primals, tangents
+    return (
+        _placed(values, places, count),
+        _plane(values, places, count).add(change, mode="drop"),
+    )
+
+
+def _plane(values, places, count):
     row = jnp.arange(places.shape[0])[:, None]
-    return plane.at[row, places].set(values, mode="drop").reshape(*rows, *size)
+    return jnp.zeros((places.shape[0], count), values.dtype).at[row, places]
 
 
 def _check(input, indices, dims):

@@ -35,4 +35,6 @@ __all__ = [
     "StepLR",
 ]
 
-_LRScheduler = LRScheduler  # the name that old code has
+
+class _LRScheduler(LRScheduler):
+    """The name that old code inherits from."""

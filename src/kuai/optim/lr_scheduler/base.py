@@ -30,6 +30,12 @@ _ORDER_WARNING = (
     "will result in PyTorch skipping the first value of the learning rate schedule. "
     "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 )
+_REPLACED_WARNING = (
+    "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
+    "initialization. Please, make sure to call `optimizer.step()` before "
+    "`lr_scheduler.step()`. See more details at "
+    "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+)
 _NO_BASE = (
     "param 'initial_lr' is not specified in param_groups[{}] when resuming scheduler with "
     "last_epoch >= 0.\nThis typically happens when:\n"
@@ -112,6 +118,8 @@ class LRScheduler:
                 raise KeyError(_NO_BASE.format(number))
         self.base_lrs = current(optimizer, "initial_lr")
         self.last_epoch = last_epoch
+        if "step" in vars(optimizer):
+            optimizer._scheduled_step = vars(optimizer)["step"]
         self._initial_step()
 
     def _initial_step(self) -> None:
@@ -140,12 +148,20 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Set the learning rates for the next epoch; to be called after the optimizer's step."""
-        if self._step_count == 1 and not self.optimizer._opt_called:
-            warnings.warn(_ORDER_WARNING, UserWarning, stacklevel=2)
+        if self._step_count == 1:
+            self._check_order()
         self._step_count += 1
         if epoch is not None:
             warn_epoch()
         self._update_lr(epoch)
+
+    def _check_order(self) -> None:
+        """The optimizer has to be stepped first, by a `step` that tells."""
+        optimizer = self.optimizer
+        if vars(optimizer).get("step") is not optimizer._scheduled_step:
+            warnings.warn(_REPLACED_WARNING, UserWarning, stacklevel=3)
+        elif not optimizer._opt_called:
+            warnings.warn(_ORDER_WARNING, UserWarning, stacklevel=3)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch

@@ -40,11 +40,11 @@ class CosineAnnealingLR(RecursiveLR):
             return lr
         if self._step_count == 1 and self.last_epoch > 0:
             return self.closed_lr(base)
-        before = self._height(self.last_epoch - 1)
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # the cosine stands at its lowest point, from which no factor leads up again
             return lr + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
-        return self._height(self.last_epoch) / before * (lr - self.eta_min) + self.eta_min
+        change = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
+        return change * (lr - self.eta_min) + self.eta_min
 
     def _height(self, epoch: float) -> float:
         return 1 + math.cos(math.pi * epoch / self.T_max)

@@ -128,7 +128,7 @@ class CyclicLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer; of `scale_fn` only what an object knows."""
         state = super().state_dict()
-        function = state["_scale_fn_custom"]
+        function = state.pop("_scale_fn_custom")
         plain = function is None or isinstance(function, types.FunctionType)
         state["_scale_fn_custom"] = None if plain else vars(function).copy()
         return state

@@ -1,5 +1,7 @@
 """PyTorch's file of what makes a batch of samples."""
 
+import re
+
 from kuai.data.collating import (
     collate as collate,
     collate_float_fn as collate_float_fn,
@@ -12,3 +14,5 @@ from kuai.data.collating import (
     default_collate_fn_map as default_collate_fn_map,
     default_convert as default_convert,
 )
+
+np_str_obj_array_pattern = re.compile(r"[SaUO]")  # NumPy's types that are no numbers

@@ -1,0 +1,42 @@
+"""`kuai._tensor_str`: how tensors are printed, under PyTorch's path."""
+
+import numpy as np
+
+from kuai.engine.tensor import printing
+
+__all__ = []
+
+
+class _Options:
+    """The options in force; see `kuai.set_printoptions`."""
+
+    def __getattr__(self, name):
+        return getattr(printing.get_printoptions(), name)
+
+
+PRINT_OPTS = _Options()
+
+
+def _tensor_str(self, indent: int) -> str:
+    """The elements, as `repr` shows them.
+
+    Example:
+        >>> kuai._tensor_str._tensor_str(kuai.ones(2), 0)
+        '[1., 1.]'
+    """
+    return printing.contents(np.asarray(self.detach()), self.dtype.name, indent)
+
+
+def _add_suffixes(tensor_str: str, suffixes: list[str], indent: int, force_newline: bool) -> str:
+    """The text with what is said after the elements, and the closing bracket."""
+    if force_newline and suffixes:
+        suffixes = ["\n" + " " * indent + suffixes[0], *suffixes[1:]]
+    return printing.with_suffixes(tensor_str, suffixes, indent)
+
+
+def _str(self, *, tensor_contents: str | None = None) -> str:
+    """What `repr` says."""
+    return repr(self) if tensor_contents is None else f"tensor({tensor_contents})"
+
+
+_str_intern = _str

@@ -1,0 +1,1 @@
+"""Tiers: what is used once is interpreted, what is used again and again is compiled."""
