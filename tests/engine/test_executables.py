@@ -1,10 +1,16 @@
-"""Programs without end do not use up the process's memory mappings."""
+"""What compiled programs and compiling them take: programs, copies, memory, mappings."""
+
+import gc
 
 import jax
+import numpy as np
 import pytest
 
 import kuai
+from kuai import nn
 from kuai.engine import executables
+from kuai.engine.compile.record import copied
+from tests.compilations import compilations
 
 
 def test_programs_are_forgotten_before_the_limit(monkeypatch):
@@ -45,3 +51,46 @@ def test_a_step_goes_on_after_they_were_forgotten():
     jax.clear_caches()
     step(kuai.ones(2))
     assert weight.tolist() == [-1, -1]
+
+
+def test_the_first_compiled_step_is_one_program():
+    net = nn.Sequential(nn.Linear(7, 9), nn.Tanh(), nn.Linear(9, 3))
+    optimizer = kuai.optim.AdamW(net.parameters())
+    x = kuai.ones(5, 7)
+
+    @kuai.compile
+    def step(x):
+        optimizer.zero_grad()
+        net(x).sum().backward()
+        optimizer.step()
+
+    with compilations() as compiled:
+        step(x)
+        step(x)
+    assert [name for name in compiled if "copy" in name or "broadcast" in name] == []
+    assert len([name for name in compiled if "step" in name]) == 1
+
+
+def test_copies_are_copies():
+    ours = jax.numpy.arange(64.0)
+    theirs = np.ones(4096, np.float32)
+    for array in (ours, theirs):
+        made = copied(array)
+        assert isinstance(made, jax.Array)
+        assert made.dtype == array.dtype
+    made = copied(theirs)
+    theirs[:] = 2
+    assert float(made.sum()) == 4096
+    assert copied(ours).unsafe_buffer_pointer() != ours.unsafe_buffer_pointer()
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_collector_rests_while_a_program_is_made(was_on):
+    before = gc.isenabled()
+    try:
+        (gc.enable if was_on else gc.disable)()
+        with executables.compiling():
+            assert not gc.isenabled()
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -116,7 +116,39 @@ def test_random_numbers_are_the_same_bits(both):
     assert both
 
 
+def test_many_random_numbers_are_the_same_bits_as_compiled():
+    shapes = [(40_000,), (3, 23_333), (70_001,)]
+
+    def draw(name):
+        return [getattr(kuai, name)(*shape) for shape in shapes]
+
+    for name in ("rand", "randn"):
+        kuai.manual_seed(4)
+        eager = draw(name)
+        kuai.manual_seed(4)
+        compiled = kuai.compile(draw)(name)
+        for one, other in zip(eager, compiled, strict=True):
+            assert kuai.equal(one, other)
+            assert len(set(one.flatten()[-100:].tolist())) == 100
+
+
+def test_normal_numbers_of_all_floating_dtypes():
+    for dtype in (kuai.float32, kuai.float64, kuai.float16, kuai.bfloat16):
+        drawn = kuai.empty(50_000, dtype=dtype).normal_(2.0, 0.5).to(kuai.float64)
+        assert abs(drawn.mean().item() - 2) < 0.02
+        assert abs(drawn.std().item() - 0.5) < 0.02
+    assert kuai.randn(0).shape == (0,)
+
+
 # Counting -----------------------------------------------------------------------------------------
+
+
+def test_weights_of_many_shapes_are_drawn_by_few_programs():
+    with compilations() as compiled:
+        for size in (200, 300, 500):
+            nn.init.kaiming_uniform_(kuai.empty(size, size))
+            nn.init.normal_(kuai.empty(size, size + 1))
+    assert not [name for name in compiled if "uniform" in name or "normal" in name], compiled
 
 
 def train(sizes):

@@ -331,3 +331,34 @@ def test_an_optimizer_is_its_formula(averages):
     other = Lion([param], averages=averages)
     other.load_state_dict(optimizer.state_dict())
     assert other.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
+
+
+class Traced(kuai.optim.FunctionalOptimizer):
+    """Notes for which shapes its formula is traced."""
+
+    numbers = ("lr",)
+    shapes: list = []
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+
+    @staticmethod
+    def update(parameter, gradient, state, options):
+        Traced.shapes.append(parameter.shape)
+        return parameter - options.lr * gradient, {}
+
+
+def test_a_formula_is_traced_once_for_all_parameters_of_a_shape():
+    params = [kuai.nn.Parameter(kuai.ones(*shape)) for shape in [(3, 2), (3,)] * 6]
+    optimizer = Traced(params)
+
+    @kuai.compile
+    def step():
+        optimizer.zero_grad()
+        sum((i + 1) * p.sum() for i, p in enumerate(params)).backward()
+        optimizer.step()
+
+    step()
+    step()
+    assert sorted(Traced.shapes) == [(3,), (3, 2)]
+    assert params[-1].tolist() == pytest.approx([1 - 2 * 0.1 * 12] * 3)
