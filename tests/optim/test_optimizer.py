@@ -355,7 +355,7 @@ def test_a_formula_is_traced_once_for_all_parameters_of_a_shape():
     @kuai.compile
     def step():
         optimizer.zero_grad()
-        sum((i + 1) * p.sum() for i, p in enumerate(params)).backward()
+        kuai.stack([(i + 1) * p.sum() for i, p in enumerate(params)]).sum().backward()
         optimizer.step()
 
     step()
