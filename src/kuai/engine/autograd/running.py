@@ -10,6 +10,7 @@ implementation.
 
 import jax
 
+from kuai.engine.autograd import looking
 from kuai.engine.autograd.residuals import (
     ForwardCall,
     Layout,
@@ -62,6 +63,9 @@ class Operation:
 class Entry:
     """The programs of one operation for one set of constants and one set of differentiable
     inputs."""
+
+    operation = key = None  # of which operation, for which constants: see `looking`
+    inexact = ()  # for each input, whether it is a tensor that could have a gradient
 
     def __init__(self, name, function, differentiable, compiled):
         self.name = name
@@ -137,6 +141,8 @@ def run(operation, key, make_function, values):
     entry = operation.entries.get(full_key)
     if entry is None:
         entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
+        entry.operation, entry.key = operation, key
+        entry.inexact = tuple([_is_inexact(array) for array in arrays])
         if len(operation.entries) >= _MOST_ENTRIES:
             operation.entries.pop(next(iter(operation.entries)), None)
         operation.entries[full_key] = entry
@@ -158,6 +164,11 @@ def run(operation, key, make_function, values):
     if single:
         return _attach(results[0], node, 0)
     return tuple(_attach(array, node, number) for number, array in enumerate(results))
+
+
+def _is_inexact(array):
+    """Whether it is a tensor's array of a dtype that has gradients."""
+    return hasattr(array, "shape") and array.dtype.kind in _INEXACT
 
 
 def _dispatched(entry, arrays, edges):
@@ -247,6 +258,18 @@ class OpNode(Node):
         kept = residuals.leaves or type(residuals.layout) is OpenLayout
         self.arrays = arrays if kept else None
         self.count = len(residuals.layout.outputs)
+
+    @property
+    def next_functions(self):
+        return looking.next_functions(self)
+
+    def __getattr__(self, name):  # of what is not there, such as `_saved_self`
+        if not name.startswith("_saved_"):
+            raise AttributeError(f"'{self._name}' object has no attribute '{name}'")
+        return looking.saved(self, name.removeprefix("_saved_"))
+
+    def __dir__(self):
+        return [*super().__dir__(), *[f"_saved_{n}" for n in looking.names_of_saved(self)]]
 
     def apply(self, cotangents, create_graph):
         if self.residuals is None:

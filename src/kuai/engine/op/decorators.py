@@ -164,6 +164,16 @@ class Op(Operation):
 
         return function
 
+    def described(self, key):
+        """The arguments that a key stands for: names, and how many values or which constant."""
+        for name, kind, part in zip(self.names, self.kinds, key, strict=True):
+            if kind == STATIC:
+                yield name, 0, thaw(part)
+            elif isinstance(part, tuple):
+                yield name, part[1], None
+            else:
+                yield name, int(part is not None), None
+
     def __call__(self, *args, **kwargs):
         if ACTIVE and (answer := overriding.ask(self.public, args, kwargs)) is not NOBODY:
             return answer
