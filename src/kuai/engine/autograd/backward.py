@@ -456,9 +456,8 @@ class _Walk:
         accumulate(node.variable, gradient, self.create_graph)
         if node.post_accumulate:
             for hook in tuple(node.post_accumulate.values()):
-                if (made := hook(node.variable)) is not None:
-                    name = type(made).__name__
-                    raise TypeError(f"expected Variable, but hook returned '{name}'")
+                if hook(node.variable) is not None:
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         if node.hooks:
             _run_hooks(node, [], [gradient])
 

@@ -1,8 +1,8 @@
 """What a node of an operation shows: `next_functions` and `_saved_self`, as PyTorch's would.
 
 The tape itself is shorter: edges for what needs a gradient, inputs where the backward pass needs
-them. What else PyTorch shows is found when somebody asks: a place without a gradient is `(None, 0)`,
-a saved input is the input, a saved result is computed again.
+them. What else PyTorch shows is found when somebody asks: a place without a gradient is
+`(None, 0)`, a saved input is the input, a saved result is computed again.
 """
 
 from kuai.engine.autograd.tape import AccumulateGrad, freed_error

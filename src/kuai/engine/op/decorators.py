@@ -216,7 +216,8 @@ class Op(Operation):
 
 def _write_out(out, results, exact=None):
     if isinstance(results, tuple):
-        written = [_write_out(o, r, exact) for o, r in zip(out, results, strict=True)]
+        texts = exact if isinstance(exact, tuple) else [exact] * len(results)
+        written = [_write_out(*each) for each in zip(out, results, texts, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if exact is not None:
         check_exact(exact, out.dtype, results.dtype)
@@ -327,7 +328,8 @@ def op(
             dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
         materializes: its first argument is written to memory for it in any case; a compiled program
             then reads that instead of computing it anew (see `ops.native.memory`).
-        exact_out: the error's text if `out=` must have the dtype of the result: see `exact_out`.
+        exact_out: the error's text if `out=` must have the dtype of the result, or one for each
+            result: see `exact_out`.
         name: what error messages call it; by default the function's name.
     """
     scopes = dict(function=function, method=method, functional=functional)

@@ -222,7 +222,7 @@ def scatter_add(input, dim, index, src):
     return scattered_sum(input, prepared(input, dim, index, src), index, src)
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     """The input combined with `src` at the places `index`: `sum`, `prod`, `mean`, `amax` or `amin`.
 
@@ -230,6 +230,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         >>> kuai.zeros(2).scatter_reduce(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]), "amax")
         tensor([0., 5.])
     """
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"

@@ -5,6 +5,7 @@ import math
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, wide_dtype
@@ -53,6 +54,7 @@ def _general_norm(size, order, axis, keepdim):
     name="linalg_vector_norm",
     grad="LinalgVectorNormBackward0",
     autocast={"cuda": "float32"},
+    exact_out=SAME,
 )
 def vector_norm_over(
     input: Array,
