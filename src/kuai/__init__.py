@@ -12,6 +12,7 @@ with _collector.resting():  # what these import is most of the package
     from kuai import nn, storage
     from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
+from kuai.engine.autograd import backward as _backward  # Tensor.backward
 from kuai.engine.compile.compiler import compile, fused
 from kuai.engine.compile.knowledge import later as _later
 from kuai.engine.compile.shapes import infer_shapes

@@ -21,7 +21,7 @@ from kuai.ops.known_values import check_fits, check_within
 
 def check_integers(index, name, wanted="int32/int64"):
     """PyTorch's error for an index that is no integer."""
-    if index.dtype.name not in ("int64", "int32"):
+    if index.dtype.name not in ("int64", "int32") and index.numel():
         raise RuntimeError(f"{name}(): Expected dtype {wanted} for index")
 
 

@@ -73,8 +73,8 @@ def _softmax_op(input: Array, dim: int, dtype: object = None):
 
 @op(function=False, method=False, grad="SoftmaxBackward0", autocast={"cuda": "float32"})
 def _softmin_op(input: Array, dim: int, dtype: object = None):
-    input, dim = _prepared(input, dim, dtype, "softmax")
-    return _over(_softmax, -input, dim)
+    input, dim = _prepared(-input, dim, dtype, "softmax")
+    return _over(_softmax, input, dim)
 
 
 @op(function=False, method=False, grad="LogSoftmaxBackward0", autocast={"cuda": "float32"})
