@@ -8,6 +8,8 @@ work the very same calls are written down, and inside a capture they are traced.
 implementation.
 """
 
+import re
+
 import jax
 
 from kuai.engine import autograd
@@ -27,7 +29,7 @@ from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import in_tiers, plainly
 from kuai.engine.tensor.placeholder import Placeholder, resolved
-from kuai.engine.tensor.promotion import strong
+from kuai.engine.tensor.promotion import scalar_name, strong
 from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
 from kuai.engine.tiers.tiered import Cold
@@ -106,6 +108,15 @@ class Entry:
         repeats = tuple(numbers.get(id(leaf), -1) for leaf in leaves)
         layout = Layout(self.name, tree, types, sources, repeats, results, self.compiled)
         return results, Residuals(returned, layout)
+
+
+_DTYPE_REFUSED = re.compile(r"(\w+) does not accept dtype (\w+)")
+_ARITHMETIC = {
+    "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+    "`logical_xor()` operator instead.",
+    "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+    "invert a mask, use the `~` or `logical_not()` operator instead.",
+}
 
 
 # The hot path of eager mode -----------------------------------------------------------------------
@@ -241,6 +252,7 @@ def _brought_together(operation, error, values):
     drop_jax_note(error)
     if not isinstance(error, (TypeError, ValueError)):
         return None
+    _refuse_dtype(operation, error)
     tensors = [v for v in values if isinstance(v, Tensor)]
     arrays = [held(tensor) for tensor in tensors]
     if any(isinstance(array, Lost) for array in arrays):
@@ -256,6 +268,18 @@ def _brought_together(operation, error, values):
         _refuse(places, error)
     (place,) = fixed
     return [v.to(place) if isinstance(v, Tensor) and v.device != place else v for v in values]
+
+
+def _refuse_dtype(operation, error) -> None:
+    """PyTorch's error where JAX says that a function does not take a dtype."""
+    found = _DTYPE_REFUSED.search(str(error))
+    if found is None:
+        return
+    if found[2] == "bool" and found[1] in _ARITHMETIC:
+        raise RuntimeError(_ARITHMETIC[found[1]]) from error
+    raise NotImplementedError(
+        f"\"{operation.name}_cpu\" not implemented for '{scalar_name(jax.numpy.dtype(found[2]))}'"
+    ) from error
 
 
 def _may_come(tensor, name):

@@ -5,7 +5,7 @@ defined: `@op(exact_out=SAME)`, or with a text for each of several results. `JOI
 that do convert, but have words of their own where that is not possible.
 """
 
-from kuai.engine.tensor.promotion import can_cast, scalar_name
+from kuai.engine.tensor.promotion import c_name, can_cast, scalar_name
 
 __all__ = ["EXPECTED", "FOUND", "JOINED", "MATCHING", "MEDIAN", "SAME", "SCALAR", "SEARCHED"]
 __all__ += ["TENSORDOT"]
@@ -37,20 +37,6 @@ MEDIAN = (
     "(while checking arguments for median)",
 )
 
-_C_NAMES = {
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "float32": "float",
-    "float64": "double",
-    "uint8": "unsigned char",
-    "int8": "signed char",
-    "int16": "short int",
-    "int32": "int",
-    "int64": "long int",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}
-
 
 def check_exact(text: str, found, wanted) -> None:
     """Raise the error that a text describes if the dtype of `out` is not that of the result.
@@ -65,8 +51,8 @@ def check_exact(text: str, found, wanted) -> None:
     names = {
         "found": scalar_name(found.jax),
         "wanted": scalar_name(wanted.jax),
-        "c_found": _C_NAMES.get(found.name, found.name),
-        "c_wanted": _C_NAMES.get(wanted.name, wanted.name),
+        "c_found": c_name(found),
+        "c_wanted": c_name(wanted),
         "flag": wanted.name == "int32",
     }
     names |= {f"t_{each}": _type_name(names[each]) for each in ("found", "wanted")}
