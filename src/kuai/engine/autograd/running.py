@@ -110,7 +110,7 @@ class Entry:
         return results, Residuals(returned, layout)
 
 
-_DTYPE_REFUSED = re.compile(r"(\w+) does not accept dtype (\w+)")
+_DTYPE_REFUSED = re.compile(r"(\w+) (?:does not accept dtype (\w+)|.{12,19} complex-valued inputs)")
 _ARITHMETIC = {
     "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
     "`logical_xor()` operator instead.",
@@ -252,7 +252,7 @@ def _brought_together(operation, error, values):
     drop_jax_note(error)
     if not isinstance(error, (TypeError, ValueError)):
         return None
-    _refuse_dtype(operation, error)
+    _refuse_dtype(operation, error, values)
     tensors = [v for v in values if isinstance(v, Tensor)]
     arrays = [held(tensor) for tensor in tensors]
     if any(isinstance(array, Lost) for array in arrays):
@@ -270,15 +270,17 @@ def _brought_together(operation, error, values):
     return [v.to(place) if isinstance(v, Tensor) and v.device != place else v for v in values]
 
 
-def _refuse_dtype(operation, error) -> None:
+def _refuse_dtype(operation, error, values) -> None:
     """PyTorch's error where JAX says that a function does not take a dtype."""
     found = _DTYPE_REFUSED.search(str(error))
     if found is None:
         return
     if found[2] == "bool" and found[1] in _ARITHMETIC:
         raise RuntimeError(_ARITHMETIC[found[1]]) from error
+    kinds = [held(v).dtype for v in values if isinstance(v, Tensor)]
+    kind = next((each for each in kinds if found[2] in (each.name, None)), kinds[0])
     raise NotImplementedError(
-        f"\"{operation.name}_cpu\" not implemented for '{scalar_name(jax.numpy.dtype(found[2]))}'"
+        f"\"{operation.name}_cpu\" not implemented for '{scalar_name(kind)}'"
     ) from error
 
 

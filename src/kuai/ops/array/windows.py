@@ -352,8 +352,8 @@ def view_as_complex(input: Array):
     """
     if input.dtype.kind not in "fV":
         raise RuntimeError(
-            "view_as_complex is only supported for half, float and double tensors, but got a tensor "
-            f"of scalar type: {scalar_name(input.dtype)}"
+            "view_as_complex is only supported for half, float and double tensors, but got a "
+            f"tensor of scalar type: {scalar_name(input.dtype)}"
         )
     if not input.shape or input.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
