@@ -320,7 +320,7 @@ def embedding(
     return F.embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
 
 
-def embedding_renorm_(weight, indices, max_norm, norm_type) -> kuai.Tensor:
+def embedding_renorm_(input, indices, max_norm, norm_type) -> kuai.Tensor:
     """Scale the rows at `indices` whose norm is above `max_norm` down to it, in place.
 
     Example:
@@ -329,8 +329,8 @@ def embedding_renorm_(weight, indices, max_norm, norm_type) -> kuai.Tensor:
         tensor([[3.0000, 4.0000],
                 [0.6000, 0.8000]])
     """
-    F.embedding(indices, weight, max_norm=max_norm, norm_type=norm_type)
-    return weight
+    F.embedding(indices, input, max_norm=max_norm, norm_type=norm_type)
+    return input
 
 
 def convolution(

@@ -28,9 +28,9 @@ REASONS = {
 
 #: Public names of PyTorch's that do not exist, by what they are for.
 NAMES = {
-    "sparse layouts": "`torch.sparse`, `sparse_coo_tensor` and its relatives, `Tensor.to_sparse…`, "
+    "sparse layouts": "`torch.sparse`, `sparse_coo_tensor` and its like, `Tensor.to_sparse…`, "
     "`coalesce`, `indices`, `values`, `crow_indices`, …, `smm`, `hspmm`, `sspaddmm`",
-    "quantised numbers": "`quantize_per_tensor`, `fake_quantize_…`, `q_scale`, `qscheme`, `quint8`, "
+    "quantised numbers": "`quantize_per_tensor`, `fake_quantize_…`, `q_scale`, `quint8`, "
     "…, `int_repr`, `dequantize`, `fbgemm_…`, `nn.quantized`, `nn.qat`, `nn.intrinsic`",
     "ragged and masked tensors, prototypes in PyTorch": "`torch.nested`, `masked.masked_tensor`, "
     "`Tensor.to_padded_tensor`",
