@@ -388,8 +388,13 @@ def max_pool1d_with_indices(input, kernel_size, stride=(), padding=0, dilation=1
 # Cells of recurrent layers ------------------------------------------------------------------------
 
 
-def _gates(input, hidden, w_ih, w_hh, b_ih, b_hh):
+def _gates(input, hidden, w_ih, w_hh, b_ih, b_hh) -> tuple[kuai.Tensor, kuai.Tensor]:
     return F.linear(input, w_ih, b_ih), F.linear(hidden, w_hh, b_hh)
+
+
+def _joined(*arguments) -> kuai.Tensor:
+    outer, inner = _gates(*arguments)
+    return outer + inner
 
 
 def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> kuai.Tensor:
@@ -399,7 +404,7 @@ def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> kuai.Tensor:
         >>> kuai.rnn_tanh_cell(kuai.zeros(1, 1), kuai.zeros(1, 1), kuai.ones(1, 1), kuai.ones(1, 1))
         tensor([[0.]])
     """
-    return kuai.tanh(sum(_gates(input, hx, w_ih, w_hh, b_ih, b_hh)))
+    return kuai.tanh(_joined(input, hx, w_ih, w_hh, b_ih, b_hh))
 
 
 def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> kuai.Tensor:
@@ -409,7 +414,7 @@ def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> kuai.Tensor:
         >>> kuai.rnn_relu_cell(kuai.ones(1, 1), kuai.zeros(1, 1), kuai.ones(1, 1), kuai.ones(1, 1))
         tensor([[1.]])
     """
-    return kuai.relu(sum(_gates(input, hx, w_ih, w_hh, b_ih, b_hh)))
+    return kuai.relu(_joined(input, hx, w_ih, w_hh, b_ih, b_hh))
 
 
 def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
@@ -421,7 +426,7 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
         (tensor([[0.]]), tensor([[0.]]))
     """
     hidden, cell = hx
-    enter, forget, made, leave = sum(_gates(input, hidden, w_ih, w_hh, b_ih, b_hh)).chunk(4, 1)
+    enter, forget, made, leave = _joined(input, hidden, w_ih, w_hh, b_ih, b_hh).chunk(4, 1)
     cell = forget.sigmoid() * cell + enter.sigmoid() * made.tanh()
     return leave.sigmoid() * cell.tanh(), cell
 

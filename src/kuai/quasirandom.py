@@ -43,7 +43,7 @@ class SobolEngine:
             )
         self.dimension, self.scramble, self.seed = dimension, scramble, seed
         if scramble and seed is None:
-            seed = kuai.randint(2**31, ()).item()
+            seed = int(kuai.randint(2**31, ()).item())
         self._sequence = qmc.Sobol(dimension, scramble=scramble, bits=self.MAXBIT, rng=seed)
         self.num_generated = 0
 

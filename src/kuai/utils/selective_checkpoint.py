@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from kuai import library, ops
+from kuai import library
 from kuai.engine.autograd import around
 from kuai.engine.autograd.recomputing import run_alone
 from kuai.engine.autograd.tape import Node, edge_of
@@ -54,7 +54,7 @@ class SelectiveCheckpointContext:
 
 
 #: Operations that no policy is asked about.
-SAC_IGNORED_OPS = {ops.aten.detach.default}
+SAC_IGNORED_OPS = {library._namespace("aten").detach.default}
 
 
 def create_selective_checkpoint_contexts(
@@ -114,7 +114,7 @@ def _overload_of(operation, values):
     found = re.sub(r"(?<!^)(?=[A-Z])", "_", words).lower()
     for each in (found, f"_{found}", operation.name):
         try:
-            return getattr(ops.aten, each).default
+            return getattr(library._namespace("aten"), each).default
         except AttributeError:
             continue
     return operation.name
@@ -124,7 +124,8 @@ class _Around:
     """A context in which operations are run by it; within a record or a capture it does nothing."""
 
     def __init__(self, kept):
-        self.kept, self.counts, self.inner = kept, defaultdict(int), None
+        self.kept, self.counts = kept, defaultdict(int)
+        self.inner: Any = None
 
     def __enter__(self):
         state = modes.state

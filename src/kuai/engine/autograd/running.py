@@ -323,7 +323,8 @@ class OpNode(Node):
 
     def __getattr__(self, name):  # of what is not there, such as `_saved_self`
         if not name.startswith("_saved_"):
-            raise AttributeError(f"'{self._name}' object has no attribute '{name}'")
+            shown = vars(self).get("_name", type(self).__name__)  # a copy begins without a name
+            raise AttributeError(f"'{shown}' object has no attribute '{name}'")
         return autograd.looking.saved(self, name.removeprefix("_saved_"))
 
     def __dir__(self):
