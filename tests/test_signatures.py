@@ -25,6 +25,19 @@ REASONS = {
         "nn.functional.gelu": "approximate only by name",
         "nn.functional.scaled_dot_product_attention": "scale only by name; enable_gqa only by name",
     },
+    "0, as PyTorch's own code has it, where its schema says 1": {
+        name: "reduction=0, not 1"
+        for name in (
+            "binary_cross_entropy_with_logits",
+            "cosine_embedding_loss",
+            "ctc_loss",
+            "hinge_embedding_loss",
+            "kl_div",
+            "margin_ranking_loss",
+            "triplet_margin_loss",
+        )
+    },
+    "the operator below batch norm; nobody gives it `out`": {"native_batch_norm": "no out"},
     "a name that only the stub file has": {
         "Tensor.random_": "no from_",
         "Tensor.requires_grad_": "no mode",

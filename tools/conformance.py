@@ -110,6 +110,8 @@ def page(results: dict[str, Any]) -> str:
     lines += ["", *optimizer_conformance.section()]
     lines += ["", "## What differs on purpose", "", *_meant()]
     lines += ["", "## What is left out", "", *_left_out()]
+    lines += ["", "Names that do not exist:", ""]
+    lines += [f"- {text}: {names}" for text, names in left_out.NAMES.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,7 @@ with _collector.resting():  # what these import is most of the package
     from kuai import nn, storage
     from kuai.ops.table import FUNCTIONS as _FUNCTIONS
 
+from kuai.engine.autograd import backward as _backward  # Tensor.backward
 from kuai.engine.compile.compiler import compile, fused
 from kuai.engine.compile.knowledge import later as _later
 from kuai.engine.compile.shapes import infer_shapes
@@ -104,7 +105,7 @@ _LATE = frozenset(
         "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str",
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
-        "overrides",
+        "overrides", "quasirandom",
         "quantization", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }
@@ -118,6 +119,16 @@ _LATE_NAMES = {
         "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",
     ),
     "errors": ("OutOfMemoryError",),
+    "layer_functions": (
+        "affine_grid_generator", "alpha_dropout", "alpha_dropout_", "batch_norm",
+        "binary_cross_entropy_with_logits", "convolution", "cosine_embedding_loss", "ctc_loss",
+        "dropout", "dropout_", "embedding", "embedding_renorm_", "feature_alpha_dropout",
+        "feature_alpha_dropout_", "feature_dropout", "feature_dropout_", "grid_sampler",
+        "group_norm", "gru_cell", "hinge_embedding_loss", "instance_norm", "kl_div",
+        "layer_norm", "lstm_cell", "margin_ranking_loss", "max_pool1d_with_indices",
+        "native_batch_norm", "native_dropout", "native_group_norm", "native_layer_norm",
+        "poisson_nll_loss", "rms_norm", "rnn_relu_cell", "rnn_tanh_cell", "triplet_margin_loss",
+    ),
     "library": ("Tag",),
     "precision": (
         "are_deterministic_algorithms_enabled", "get_deterministic_debug_mode",
@@ -135,6 +146,7 @@ _LATE_NAMES = {
         "set_warn_always", "typename",
     ),
     "jit": ("ScriptModule",),
+    "removed": ("eig", "lstsq", "matrix_rank", "set_default_tensor_type", "solve", "symeig"),
     "storage": ("TypedStorage", "UntypedStorage"),
     "streams": ("Event", "Stream"),
     "symbolic": (

@@ -26,6 +26,27 @@ REASONS = {
 }
 
 
+#: Public names of PyTorch's that do not exist, by what they are for.
+NAMES = {
+    "sparse layouts": "`torch.sparse`, `sparse_coo_tensor` and its like, `Tensor.to_sparse…`, "
+    "`coalesce`, `indices`, `values`, `crow_indices`, …, `smm`, `hspmm`, `sspaddmm`",
+    "quantised numbers": "`quantize_per_tensor`, `fake_quantize_…`, `q_scale`, `quint8`, "
+    "…, `int_repr`, `dequantize`, `fbgemm_…`, `nn.quantized`, `nn.qat`, `nn.intrinsic`",
+    "ragged and masked tensors, prototypes in PyTorch": "`torch.nested`, `masked.masked_tensor`, "
+    "`Tensor.to_padded_tensor`",
+    "TorchScript's compiler": "`Graph`, `Node`, `CompilationUnit`, the types (`ListType`, …), "
+    "`parse_ir`, `import_ir_module`, `jit.fork`, `torch.package`",
+    "kernels of one device, under its name": "`cudnn_…`, `miopen_…`, `mkldnn_…`, "
+    "`batch_norm_stats` and its relatives, `scaled_mm`, `cuda.nccl`, `cuda.tunable`, `MemPool`",
+    "dtypes of less than 8 bits or without arithmetic": "`int1` to `int7`, `uint1` to `uint7`, "
+    "`bits8`, …, `complex32`",
+    "storages by their old names, and files of memory": "`FloatStorage`, …, `from_file`, "
+    "`Tensor.const_data_ptr`",
+    "several processes' machinery": "`distributed`'s stores, launchers and options, `monitor`",
+    "names that PyTorch's modules only happen to hold": "what they import (`typing`, `torch`, `F`)",
+}
+
+
 def reason(name: str) -> str | None:
     """Why an entry is left out, or None if it is counted."""
     for text, patterns in REASONS.items():

@@ -6,16 +6,16 @@ import pytest
 
 import kuai
 from kuai import nn
-from kuai.engine.autograd import backward
+from kuai.engine.autograd import walking
 from kuai.engine.compile.tree import Node
 
 
 @pytest.fixture
 def visits(monkeypatch):
     """The nodes that backward passes have visited one by one."""
-    seen, visit = [], backward._Walk.visit
+    seen, visit = [], walking._Walk.visit
     monkeypatch.setattr(
-        backward._Walk, "visit", lambda self, node, g: seen.append(node) or visit(self, node, g)
+        walking._Walk, "visit", lambda self, node, g: seen.append(node) or visit(self, node, g)
     )
     return seen
 

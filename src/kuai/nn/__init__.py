@@ -19,11 +19,11 @@ from kuai.nn.parameter import (
 )
 
 if typing.TYPE_CHECKING:
-    from kuai.nn import attention as attention, parallel as parallel, utils as utils
+    from kuai.nn import attention as attention, grad as grad, parallel as parallel, utils as utils
     from kuai.nn.parallel import DataParallel as DataParallel
 
 _HIDDEN = {"late", "typing"}
-_MODULES, _NAMES = ("attention", "parallel", "utils"), {"DataParallel": "parallel"}
+_MODULES, _NAMES = ("attention", "grad", "parallel", "utils"), {"DataParallel": "parallel"}
 
 __all__ = [name for name in globals() if name[0] != "_" and name not in _HIDDEN]
 __all__ += [*_MODULES, *_NAMES]

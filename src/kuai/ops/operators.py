@@ -23,7 +23,9 @@ def _operand(other):
     if isinstance(other, (Tensor, bool, int, float, complex)):
         return other
     if isinstance(other, np.generic):
-        return other.item() if isinstance(other, (numbers.Number, np.bool_)) else None
+        if isinstance(other, np.bool_):
+            return float(other)  # as PyTorch takes it
+        return other.item() if isinstance(other, numbers.Number) else None
     if isinstance(other, np.ndarray):
         return from_array(other)
     if is_of_the_real_torch(type(other)):

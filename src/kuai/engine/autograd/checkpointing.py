@@ -19,10 +19,11 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.autograd.backward import run_backward, walk
+from kuai.engine.autograd.backward import run_backward
 from kuai.engine.autograd.function import Function
 from kuai.engine.autograd.recomputing import Frame
 from kuai.engine.autograd.tape import AccumulateGrad, Node, edge_of, freed_error
+from kuai.engine.autograd.walking import walk
 from kuai.engine.tensor import Tensor, modes, randomness, wrap
 from kuai.engine.tensor.calls import Call, is_pending, perform
 from kuai.engine.tensor.concrete import is_tensor_leaf

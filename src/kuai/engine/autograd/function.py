@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kuai.engine import autograd
 from kuai.engine.autograd.around import kept
 from kuai.engine.autograd.duals import has_tangent, pass_on
-from kuai.engine.autograd.function_batching import vectorized
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.autograd.returned import fitted
 from kuai.engine.autograd.tape import Node, edge_of, freed_error
@@ -264,13 +264,19 @@ def _edges(args):
     return tuple([edge_of(a) if isinstance(a, Tensor) else None for a in args])
 
 
+def _plainly(cls, args):
+    return cls.forward(*args)
+
+
 def _forward(cls, ctx, args, kwargs):
     state = modes.state
     before = state.grad_enabled, state.around
     state.grad_enabled, state.around = False, None
     try:
         if cls.setup_context is not Function.setup_context:
-            outputs = vectorized(cls, args)
+            under_vmap = state.level is not None and state.transforms
+            run = autograd.function_batching.vectorized if under_vmap else _plainly
+            outputs = run(cls, args)
             cls.setup_context(ctx, args, outputs)
             return outputs
         return cls.forward(ctx, *args, **kwargs)

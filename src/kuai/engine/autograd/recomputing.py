@@ -18,7 +18,7 @@ from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.views import held
 from kuai.errors import RecomputationError
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "run_alone"]
 
 
 class _StopRecomputationError(Exception):
@@ -147,18 +147,23 @@ class _Emptying:
     def run(self, operation, key, make_function, values):
         """The operation's results, with a node that has to be filled."""
         values = list(values)
-        results, node = _run_alone(self, operation, key, make_function, values)
-        if node is not None:
-            made = results if isinstance(results, tuple) else (results,)
-            arrays = _arrays(node, values)
-            if arrays:
-                empty = EmptyNode(node, self.frame.new_slot(arrays))
-            else:
-                empty = InputsNode(node, values, made)
-            for tensor in made:
-                if tensor._node is node:
-                    tensor._node = empty
+        results, node = run_alone(self, operation, key, make_function, values)
+        self.empty(results, node, values)
         return results
+
+    def empty(self, results, node, values):
+        """Take what the node of some results has saved."""
+        if node is None:
+            return
+        made = results if isinstance(results, tuple) else (results,)
+        arrays = _arrays(node, values)
+        if arrays:
+            empty = EmptyNode(node, self.frame.new_slot(arrays))
+        else:
+            empty = InputsNode(node, values, made)
+        for tensor in made:
+            if tensor._node is node:
+                tensor._node = empty
 
     def keep(self, tensors):
         """Tensors that a user's function saves."""
@@ -181,7 +186,7 @@ class _Filling:
         if self.is_done and modes.state.grad_enabled:
             raise _StopRecomputationError
         values = list(values)
-        results, node = _run_alone(self, operation, key, make_function, values)
+        results, node = run_alone(self, operation, key, make_function, values)
         if node is not None and (arrays := _arrays(node, values)):
             self._fill(arrays, (node.residuals, node.arrays))
             if self.is_done and not operation.updates_buffers:
@@ -214,7 +219,7 @@ class _Filling:
         self.is_done = frame.early_stop and number + 1 == len(frame.slots)
 
 
-def _run_alone(keeper, operation, key, make_function, values):
+def run_alone(keeper, operation, key, make_function, values):
     """The results of an operation, and its node if that has saved something."""
     state = modes.state
     state.around = None

@@ -8,8 +8,11 @@ work the very same calls are written down, and inside a capture they are traced.
 implementation.
 """
 
+import re
+
 import jax
 
+from kuai.engine import autograd
 from kuai.engine.autograd.residuals import (
     ForwardCall,
     Layout,
@@ -26,7 +29,7 @@ from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import in_tiers, plainly
 from kuai.engine.tensor.placeholder import Placeholder, resolved
-from kuai.engine.tensor.promotion import strong
+from kuai.engine.tensor.promotion import scalar_name, strong
 from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
 from kuai.engine.tiers.tiered import Cold
@@ -62,6 +65,9 @@ class Operation:
 class Entry:
     """The programs of one operation for one set of constants and one set of differentiable
     inputs."""
+
+    operation = key = None  # of which operation, for which constants: see `looking`
+    inexact = ()  # for each input, whether it is a tensor that could have a gradient
 
     def __init__(self, name, function, differentiable, compiled):
         self.name = name
@@ -104,6 +110,15 @@ class Entry:
         return results, Residuals(returned, layout)
 
 
+_DTYPE_REFUSED = re.compile(r"(\w+) (?:does not accept dtype (\w+)|.{12,19} complex-valued inputs)")
+_ARITHMETIC = {
+    "sub": "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+    "`logical_xor()` operator instead.",
+    "neg": "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+    "invert a mask, use the `~` or `logical_not()` operator instead.",
+}
+
+
 # The hot path of eager mode -----------------------------------------------------------------------
 
 
@@ -137,6 +152,8 @@ def run(operation, key, make_function, values):
     entry = operation.entries.get(full_key)
     if entry is None:
         entry = Entry(operation.name, make_function(), full_key[1], operation.compiled)
+        entry.operation, entry.key = operation, key
+        entry.inexact = tuple([_is_inexact(array) for array in arrays])
         if len(operation.entries) >= _MOST_ENTRIES:
             operation.entries.pop(next(iter(operation.entries)), None)
         operation.entries[full_key] = entry
@@ -160,6 +177,11 @@ def run(operation, key, make_function, values):
     if single:
         return _attach(results[0], node, 0)
     return tuple(_attach(array, node, number) for number, array in enumerate(results))
+
+
+def _is_inexact(array):
+    """Whether it is a tensor's array of a dtype that has gradients."""
+    return hasattr(array, "shape") and array.dtype.kind in _INEXACT
 
 
 def _dispatched(entry, arrays, edges):
@@ -230,6 +252,7 @@ def _brought_together(operation, error, values):
     drop_jax_note(error)
     if not isinstance(error, (TypeError, ValueError)):
         return None
+    _refuse_dtype(operation, error, values)
     tensors = [v for v in values if isinstance(v, Tensor)]
     arrays = [held(tensor) for tensor in tensors]
     if any(isinstance(array, Lost) for array in arrays):
@@ -245,6 +268,20 @@ def _brought_together(operation, error, values):
         _refuse(places, error)
     (place,) = fixed
     return [v.to(place) if isinstance(v, Tensor) and v.device != place else v for v in values]
+
+
+def _refuse_dtype(operation, error, values) -> None:
+    """PyTorch's error where JAX says that a function does not take a dtype."""
+    found = _DTYPE_REFUSED.search(str(error))
+    if found is None:
+        return
+    if found[2] == "bool" and found[1] in _ARITHMETIC:
+        raise RuntimeError(_ARITHMETIC[found[1]]) from error
+    kinds = [held(v).dtype for v in values if isinstance(v, Tensor)]
+    kind = next((each for each in kinds if found[2] in (each.name, None)), kinds[0])
+    raise NotImplementedError(
+        f"\"{operation.name}_cpu\" not implemented for '{scalar_name(kind)}'"
+    ) from error
 
 
 def _may_come(tensor, name):
@@ -279,6 +316,19 @@ class OpNode(Node):
         kept = residuals.leaves or type(residuals.layout) is OpenLayout
         self.arrays = arrays if kept else None
         self.count = len(residuals.layout.outputs)
+
+    @property
+    def next_functions(self):
+        return autograd.looking.next_functions(self)
+
+    def __getattr__(self, name):  # of what is not there, such as `_saved_self`
+        if not name.startswith("_saved_"):
+            shown = vars(self).get("_name", type(self).__name__)  # a copy begins without a name
+            raise AttributeError(f"'{shown}' object has no attribute '{name}'")
+        return autograd.looking.saved(self, name.removeprefix("_saved_"))
+
+    def __dir__(self):
+        return [*super().__dir__(), *[f"_saved_{n}" for n in autograd.looking.names_of_saved(self)]]
 
     def apply(self, cotangents, create_graph):
         if self.residuals is None:

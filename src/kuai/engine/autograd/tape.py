@@ -63,7 +63,7 @@ class Node:
         return tuple((None, 0) if edge is None else edge for edge in self.edges)
 
     def __repr__(self):
-        return f"<{self._name} object at {id(self):#x}>"
+        return f"<{self._name.rpartition('::')[2]} object at {id(self):#x}>"
 
     def apply(self, cotangents: list, create_graph: bool) -> list:
         """Gradients of the inputs, given those of the outputs (None where there is none)."""

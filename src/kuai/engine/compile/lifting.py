@@ -13,8 +13,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.autograd.backward import walk
 from kuai.engine.autograd.tracing import placeholder
+from kuai.engine.autograd.walking import walk
 from kuai.engine.compile.bodies import WRITES_HISTORY, Body, Boundary, Refresh, aval_of
 from kuai.engine.compile.equations import Equations, interpret
 from kuai.engine.compile.fingerprint import fingerprint

@@ -164,6 +164,16 @@ class Op(Operation):
 
         return function
 
+    def described(self, key):
+        """The arguments that a key stands for: names, and how many values or which constant."""
+        for name, kind, part in zip(self.names, self.kinds, key, strict=True):
+            if kind == STATIC:
+                yield name, 0, thaw(part)
+            elif isinstance(part, tuple):
+                yield name, part[1], None
+            else:
+                yield name, int(part is not None), None
+
     def __call__(self, *args, **kwargs):
         if ACTIVE and (answer := overriding.ask(self.public, args, kwargs)) is not NOBODY:
             return answer
@@ -206,7 +216,8 @@ class Op(Operation):
 
 def _write_out(out, results, exact=None):
     if isinstance(results, tuple):
-        written = [_write_out(o, r, exact) for o, r in zip(out, results, strict=True)]
+        texts = exact if isinstance(exact, tuple) else [exact] * len(results)
+        written = [_write_out(*each) for each in zip(out, results, texts, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if exact is not None:
         check_exact(exact, out.dtype, results.dtype)
@@ -317,7 +328,8 @@ def op(
             dict of these by PyTorch's tables, "cpu" and "cuda": see `autocast.Choices`.
         materializes: its first argument is written to memory for it in any case; a compiled program
             then reads that instead of computing it anew (see `ops.native.memory`).
-        exact_out: the error's text if `out=` must have the dtype of the result: see `exact_out`.
+        exact_out: the error's text if `out=` must have the dtype of the result, or one for each
+            result: see `exact_out`.
         name: what error messages call it; by default the function's name.
     """
     scopes = dict(function=function, method=method, functional=functional)

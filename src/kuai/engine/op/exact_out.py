@@ -1,12 +1,15 @@
 """Operations whose `out=` must have exactly the dtype of their result, and PyTorch's texts for it.
 
 Most operations convert to the dtype of `out`; these do not. Which ones is said where they are
-defined: `@op(exact_out=SAME)`.
+defined: `@op(exact_out=SAME)`, or with a text for each of several results. `JOINED` is for those
+that do convert, but have words of their own where that is not possible.
 """
 
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import c_name, can_cast, scalar_name
 
-__all__ = ["FOUND", "MATCHING", "SAME", "SCALAR", "check_exact"]
+__all__ = ["EXPECTED", "FOUND", "JOINED", "MATCHING", "MEDIAN", "SAME", "SCALAR", "SEARCHED"]
+__all__ += ["TENSORDOT"]
+__all__ += ["check_dtype_of", "check_exact"]
 
 SAME = "Expected out tensor to have dtype {c_wanted}, but got {c_found} instead"
 FOUND = "Found dtype {found} but expected {wanted}"
@@ -16,19 +19,23 @@ MATCHING = (
 )
 SCALAR = "Expected object of scalar type {wanted} but got scalar type {found} for argument 'out'"
 
-_C_NAMES = {
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "float32": "float",
-    "float64": "double",
-    "uint8": "unsigned char",
-    "int8": "signed char",
-    "int16": "short int",
-    "int32": "int",
-    "int64": "long int",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}
+EXPECTED = "expected scalar_type {wanted} but found {found}"
+JOINED = "torch.cat(): input types can't be cast to the desired output type {found}"
+SEARCHED = (
+    "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or "
+    "Long(int64) depending on whether out_int32 flag is True, but we got output tensor's dtype "
+    "{found} and out_int32 flag is {flag}"
+)
+TENSORDOT = (
+    "tensordot: Expected the output tensor to have dtype {wanted}, but got an output tensor with "
+    "dtype {found}"
+)
+MEDIAN = (
+    "Expected tensor for 'values' to have the same type as tensor for argument #2 'self'; but type "
+    "{t_found} does not equal {t_wanted} (while checking arguments for median)",
+    "Expected tensor for argument #1 'indices' to have scalar type Long; but got {t_found} instead "
+    "(while checking arguments for median)",
+)
 
 
 def check_exact(text: str, found, wanted) -> None:
@@ -39,12 +46,27 @@ def check_exact(text: str, found, wanted) -> None:
         Traceback (most recent call last):
         RuntimeError: Found dtype Double but expected Float
     """
-    if found is wanted:
+    if found is wanted or (text is JOINED and can_cast(wanted, found)):
         return
     names = {
         "found": scalar_name(found.jax),
         "wanted": scalar_name(wanted.jax),
-        "c_found": _C_NAMES.get(found.name, found.name),
-        "c_wanted": _C_NAMES.get(wanted.name, wanted.name),
+        "c_found": c_name(found),
+        "c_wanted": c_name(wanted),
+        "flag": wanted.name == "int32",
     }
-    raise RuntimeError(text.format(**names))
+    names |= {f"t_{each}": _type_name(names[each]) for each in ("found", "wanted")}
+    raise (TypeError if text is JOINED else RuntimeError)(text.format(**names))
+
+
+def _type_name(scalar: str) -> str:
+    return "CPUBoolType" if scalar == "Bool" else f"torch.{scalar}Tensor"
+
+
+def check_dtype_of(out, dtype) -> None:
+    """PyTorch's error where a constructor is given a dtype and another one by `out=`."""
+    if out is not None and dtype is not None and out.dtype is not dtype:
+        raise RuntimeError(
+            f"dtype {scalar_name(dtype.jax)} does not match dtype of out parameter "
+            f"({scalar_name(out.dtype.jax)})"
+        )

@@ -28,6 +28,7 @@ __all__ = [
     "promote_types",
     "result_dtype",
     "result_type",
+    "c_name",
     "scalar_name",
     "strong",
 ]
@@ -47,6 +48,26 @@ _SCALAR_NAMES = {
     "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
     "complex64": "ComplexFloat", "complex128": "ComplexDouble",
 }  # fmt: skip
+
+
+_C_NAMES = {
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "float32": "float",
+    "float64": "double",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short int",
+    "int32": "int",
+    "int64": "long int",
+    "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
+}
+
+
+def c_name(kind) -> str:
+    """What C++ calls a dtype: some of PyTorch's errors say so."""
+    return _C_NAMES.get(kind.name, kind.name)
 
 
 def scalar_name(kind) -> str:

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from kuai.engine.tensor import changes, devices, dtypes, modes, overriding, views
+from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import Storage, resolve
 
@@ -235,8 +236,12 @@ def _check_grad(tensor: Tensor, value) -> None:
         )
     if value.dtype is not tensor.dtype:
         raise RuntimeError(
-            f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with dtype "
-            f"'{tensor.dtype}'. The gradient must have the tensor's dtype."
+            f"attempting to assign a gradient with dtype '{c_name(value.dtype)}' to a "
+            f"tensor with grad_dtype '{scalar_name(tensor.dtype.jax)}'. The gradient must match "
+            "the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
+            "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
+            "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
+            "downstream systems that assume they match."
         )
 
 

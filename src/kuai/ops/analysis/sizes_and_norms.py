@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.ops.array.shaping import integers
@@ -72,7 +73,7 @@ def sum_to_size(self, *size):
     return summed_to(self, integers(size))
 
 
-@op(inplace=True, autocast={"cuda": "float32"})
+@op(inplace=True, autocast={"cuda": "float32"}, exact_out=SAME)
 def renorm(input: Array, p: float, dim: int, maxnorm: Number):
     """Each slice along a dimension scaled down to a norm of `maxnorm`, if its p-norm is larger.
 

@@ -425,6 +425,9 @@ def fill_diagonal_(self, fill_value, wrap=False):
         raise RuntimeError("dimensions must larger than 1")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
-    places = np.arange(min(shape))
-    self[tuple(places for _ in shape)] = fill_value
+    places = [np.arange(min(shape)) for _ in shape]
+    if wrap and len(shape) == 2:  # a tall matrix: the diagonal begins anew below
+        flat = np.arange(0, shape[0] * shape[1], shape[1] + 1)
+        places = list(np.divmod(flat, shape[1]))
+    self[tuple(places)] = fill_value
     return self

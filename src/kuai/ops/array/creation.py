@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import composite
+from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
 from kuai.ops.array.shaping import integers, shape_of
@@ -258,6 +259,7 @@ def _constant(name, value, text):
     ):
         if "names" in keywords or (not size and "size" not in keywords):
             raise TypeError(f"{name}() received an invalid combination of arguments")
+        check_dtype_of(out, dtype)
         kind = kind_of(dtype, dtypes.default_float_jax())
         sizes = _sizes(size, keywords)
         if name == "zeros" and any(type(size) is int and size < 0 for size in sizes):
@@ -304,6 +306,7 @@ def full(
         >>> kuai.full((2,), 7)
         tensor([7, 7])
     """
+    check_dtype_of(out, dtype)
     if isinstance(fill_value, Tensor):
         kind = kind_of(dtype, fill_value.dtype.jax)
         made = from_array(

@@ -21,7 +21,7 @@ from kuai.ops.known_values import check_fits, check_within
 
 def check_integers(index, name, wanted="int32/int64"):
     """PyTorch's error for an index that is no integer."""
-    if index.dtype.name not in ("int64", "int32"):
+    if index.dtype.name not in ("int64", "int32") and index.numel():
         raise RuntimeError(f"{name}(): Expected dtype {wanted} for index")
 
 
@@ -50,6 +50,8 @@ def check_gather(input, dim, index):
     """PyTorch's errors for sizes and dtypes that do not fit together."""
     check_integers(index, "gather")
     shape, wanted = shape_of(input), shape_of(index)
+    if 0 in wanted:
+        return
     if max(len(shape), 1) != max(len(wanted), 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     for d, (size, count) in enumerate(zip(shape or (1,), wanted or (1,), strict=True)):
@@ -222,7 +224,7 @@ def scatter_add(input, dim, index, src):
     return scattered_sum(input, prepared(input, dim, index, src), index, src)
 
 
-@composite(inplace=True)
+@composite(inplace=True, exact_out=SAME)
 def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     """The input combined with `src` at the places `index`: `sum`, `prod`, `mean`, `amax` or `amin`.
 
@@ -230,6 +232,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         >>> kuai.zeros(2).scatter_reduce(0, kuai.tensor([1, 1]), kuai.tensor([1.0, 5.0]), "amax")
         tensor([0., 5.])
     """
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(
             f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"

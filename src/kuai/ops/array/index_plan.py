@@ -183,6 +183,8 @@ def _normal(item):
         return _as_index(item)
     if hasattr(item, "__index__"):
         return item.__index__()
+    if isinstance(item, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
     raise IndexError(_TYPES.format(type(item).__name__))
 
 
@@ -190,6 +192,8 @@ def _as_index(item):
     if isinstance(item, (list, tuple)) and any(isinstance(part, Tensor) for part in item):
         item = [part.tolist() if isinstance(part, Tensor) else part for part in item]
     array = np.asarray(item)
+    if array.dtype.kind in "US":
+        raise TypeError(f"new(): invalid data type '{type(array.reshape(-1)[0].item()).__name__}'")
     if not array.size and array.dtype.kind == "f":
         array = array.astype(np.int64)
     return from_array(array)

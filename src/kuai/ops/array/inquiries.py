@@ -65,14 +65,21 @@ def dim_order(self, *, ambiguity_check=False):
     """The dimensions from the outermost to the innermost, by the strides.
 
     Args:
-        ambiguity_check: refuse a tensor with a dimension that could as well stand elsewhere.
+        ambiguity_check: refuse a tensor with a dimension that could as well stand elsewhere; or
+            memory formats, of which exactly one has to fit.
 
     Example:
         >>> kuai.ones(2, 3).t().dim_order()
         (1, 0)
     """
     layout = layout_of(self)
-    if ambiguity_check and any(size == 1 for size in layout.shape):
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    if formats:  # rows are always contiguous, so the question is whether another format fits, too
+        flat = 1 in layout.shape[1:2] or set(layout.shape[2:]) == {1}
+        unclear = len(formats) > 1 and flat
+    else:
+        unclear = 1 in layout.shape
+    if ambiguity_check and unclear:
         raise RuntimeError(
             "The tensor does not have unique dim order, or cannot map to exact one of the given "
             "memory formats."

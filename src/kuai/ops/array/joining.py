@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.op.exact_out import JOINED
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, result_dtype
 from kuai.ops.array import selecting, shaping
@@ -14,7 +15,7 @@ from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 
 
-@op(method=False, aliases=("concat", "concatenate"), autocast={"cpu": "widest"})
+@op(method=False, aliases=("concat", "concatenate"), autocast={"cpu": "widest"}, exact_out=JOINED)
 def cat(tensors: Sequence[Array], dim: int = 0):
     """The tensors one after the other along an existing dimension.
 
@@ -53,7 +54,7 @@ def _check_joined(first, shape, dim, number):
             )
 
 
-@op(method=False, autocast={"cpu": "widest"})
+@op(method=False, autocast={"cpu": "widest"}, exact_out=JOINED)
 def stack(tensors: Sequence[Array], dim: int = 0):
     """The tensors one after the other along a new dimension.
 
@@ -102,7 +103,7 @@ def _refuse_nothing(name, tensors):
         raise RuntimeError(f"{name} expects a non-empty TensorList")
 
 
-@composite(method=False)
+@composite(method=False, exact_out=JOINED)
 def hstack(tensors):
     """The tensors side by side: along dimension 1, vectors along 0.
 
@@ -115,7 +116,7 @@ def hstack(tensors):
     return cat(grown, 0 if len(shape_of(grown[0])) == 1 else 1)
 
 
-@composite(method=False, aliases=("row_stack",))
+@composite(method=False, aliases=("row_stack",), exact_out=JOINED)
 def vstack(tensors):
     """The tensors below each other.
 
@@ -128,7 +129,7 @@ def vstack(tensors):
     return cat(tuple(atleast_2d(tensor) for tensor in tensors), 0)
 
 
-@composite(method=False)
+@composite(method=False, exact_out=JOINED)
 def dstack(tensors):
     """The tensors behind each other, along dimension 2.
 
@@ -140,7 +141,7 @@ def dstack(tensors):
     return cat(tuple(atleast_3d(tensor) for tensor in tensors), 2)
 
 
-@composite(method=False)
+@composite(method=False, exact_out=JOINED)
 def column_stack(tensors):
     """The tensors as columns of a matrix.
 

@@ -19,6 +19,13 @@ from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.known_values import check_fits, check_value, check_within
 
+_OF_TAKE = (
+    "take(): self and out expected to have the same dtype, but got self.dtype = {wanted} and "
+    "out.dtype = {found}"
+)
+_OF_SELECT = "{}(): self and result must have the same scalar type"
+_OF_NONZERO = "nonzero: Expected out tensor to have scalar type Long but got scalar type{found}"
+
 # Whole slices -------------------------------------------------------------------------------------
 
 
@@ -43,7 +50,7 @@ def slices_at(input: Array, dim: int, index: Array):
     return found if input.ndim else found.reshape(())
 
 
-@composite
+@composite(exact_out=_OF_SELECT.format("index_select"))
 def index_select(input, dim, index):
     """The slices along `dim` that `index` names.
 
@@ -277,7 +284,7 @@ def _lower(array):
     )
 
 
-@composite
+@composite(exact_out=_OF_SELECT.format("masked_select"))
 def masked_select(input, mask):
     """The elements where the mask is true, as a vector.
 
@@ -316,7 +323,7 @@ def masked_scatter(input: Array, mask: Array, source: Array):
 # Flat indices -------------------------------------------------------------------------------------
 
 
-@composite
+@composite(exact_out=_OF_TAKE)
 def take(input, index):
     """The elements at places counted as if the input had one dimension.
 
@@ -342,7 +349,7 @@ def taken(input: Array, index: Array):
     return in_wide(lambda wide: wide.ravel().at[places].get(mode="clip"), input)
 
 
-@composite
+@composite(exact_out=SAME)
 def take_along_dim(input, indices, dim=None):
     """`gather` that broadcasts; without `dim`, `take`.
 
@@ -421,7 +428,7 @@ def put(self, index, source, accumulate=False):
     return put_at(self, index, source, bool(accumulate))
 
 
-@composite
+@composite(exact_out=_OF_NONZERO)
 def nonzero(input, *, as_tuple=False):
     """The indices of the elements that are not zero, one a row; or one tensor a dimension.
 

@@ -10,7 +10,7 @@ import numpy as np
 from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor, dtypes, modes
-from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.engine.tensor.promotion import c_name, cast, scalar_name
 from kuai.ops.array.creation import empty
 from kuai.ops.array.random_values import (
     EXACT,
@@ -141,6 +141,9 @@ def log_normal_(self, mean=1.0, std=2.0, *, generator=None):
     """Fill with the exponentials of normally distributed numbers."""
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+    if not self.dtype.is_floating_point:
+        kind = scalar_name(self.dtype.jax)
+        raise NotImplementedError(f"\"log_normal_cpu\" not implemented for '{kind}'")
     return normal_(self, mean, std, generator=generator).exp_()
 
 
@@ -167,11 +170,20 @@ def _check_probability(name, p):
         raise RuntimeError(f"{name} expects p to be in [0, 1], but got p={p:g}")
 
 
+def _check_continuous(name, dtype, found) -> None:
+    if not dtype.is_floating_point:
+        raise RuntimeError(
+            f"{name} distribution is a continuous probability distribution. dtype must be a "
+            f"floating point but you specified {found}"
+        )
+
+
 @composite(function=False)
 def exponential_(self, lambd=1.0, *, generator=None):
     """Fill with exponentially distributed numbers of rate `lambd`."""
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
+    _check_continuous("Exponential", self.dtype, scalar_name(self.dtype.jax))
     return _fill(self, exponential_like, float(lambd), generator=generator)
 
 
@@ -188,6 +200,7 @@ def cauchy_(self, median=0.0, sigma=1.0, *, generator=None):
     """Fill with Cauchy distributed numbers."""
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    _check_continuous("Cauchy", self.dtype, c_name(self.dtype))
     return _fill(self, cauchy_like, float(median), float(sigma), generator=generator)
 
 

@@ -72,6 +72,7 @@ def permutation_of(key, count: int, kind: object):
 
 def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
     kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
+    kind = kind if out is None else out.dtype.jax
     generator = generator or _generator_on(device)
 
     def draw(shape):
@@ -98,7 +99,7 @@ def finish(made, requires_grad, out):
         made.requires_grad = True
     if out is None:
         return made
-    out.data = made
+    out.data = made.to(out.dtype)
     return out
 
 
@@ -126,7 +127,7 @@ def rand(
         >>> kuai.rand(2, 3).shape
         torch.Size([2, 3])
     """
-    refuse_integers("check_uniform_bounds", dtype)
+    refuse_integers("check_uniform_bounds", dtype if out is None else out.dtype)
     return _drawn(
         uniform_of, (integers(sizes or (size,)),), dtype, device, generator, requires_grad, out
     )
@@ -150,7 +151,7 @@ def randn(
         >>> kuai.randn(2, 3).shape
         torch.Size([2, 3])
     """
-    refuse_integers("normal_kernel_cpu", dtype)
+    refuse_integers("normal_kernel_cpu", dtype if out is None else out.dtype)
     return _drawn(
         normal_of, (integers(sizes or (size,)),), dtype, device, generator, requires_grad, out
     )

@@ -5,6 +5,7 @@ import functools
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, result_dtype
 from kuai.ops.accumulation import in_wide
@@ -199,7 +200,7 @@ def roll(input: Array, shifts: tuple, dims: tuple = ()):
 # Triangles and diagonals --------------------------------------------------------------------------
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=SAME)
 def tril(input: Array, diagonal: int = 0):
     """The lower triangle; zeros above the `diagonal`-th diagonal.
 
@@ -212,7 +213,7 @@ def tril(input: Array, diagonal: int = 0):
     return jnp.tril(input, diagonal)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=SAME)
 def triu(input: Array, diagonal: int = 0):
     """The upper triangle; zeros below the `diagonal`-th diagonal.
 
@@ -250,7 +251,7 @@ def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1):
     return jnp.moveaxis(made, (-2, -1), (first, second))
 
 
-@composite
+@composite(exact_out=SAME)
 def diag(input, diagonal=0):
     """A matrix with the vector as its diagonal, or a matrix's diagonal as a vector (a copy).
 

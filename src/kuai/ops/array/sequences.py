@@ -8,6 +8,7 @@ import numpy as np
 from jax.export import is_symbolic_dim
 
 from kuai.engine.op import composite
+from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
@@ -71,6 +72,7 @@ def arange(
     elif bounds:
         start, end, step = (*bounds, step)[:3]
     start, end, step = map(_number, (start, end, step))
+    check_dtype_of(out, dtype)
     if dtype is None and out is not None:
         dtype = out.dtype
     _check_range(start, end, step, dtype)
@@ -115,6 +117,7 @@ _C_COMPLEX = {"complex64": "c10::complex<float>", "complex128": "c10::complex<do
 
 def _ends(name, start, end, steps):
     """The two ends as numbers, and PyTorch's errors for what is none."""
+    steps = _number(steps)
     if not isinstance(steps, int) or isinstance(steps, bool):
         kinds = ", ".join(type(given).__name__ for given in (start, end, steps))
         raise TypeError(f"{name}() received an invalid combination of arguments - got ({kinds})")

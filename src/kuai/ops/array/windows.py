@@ -13,6 +13,7 @@ from jax import lax
 
 from kuai.engine.op import Array, Number, view_op
 from kuai.engine.tensor.layouts import Layout, contiguous_strides, merged_strides
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 
 OVERLAP = (
@@ -349,6 +350,11 @@ def view_as_complex(input: Array):
         >>> kuai.view_as_complex(kuai.tensor([[1.0, 2.0]]))
         tensor([1.+2.j])
     """
+    if input.dtype.kind not in "fV":
+        raise RuntimeError(
+            "view_as_complex is only supported for half, float and double tensors, but got a "
+            f"tensor of scalar type: {scalar_name(input.dtype)}"
+        )
     if not input.shape or input.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     return lax.complex(input[..., 0], input[..., 1])

@@ -4,12 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
 from kuai.ops.known_values import check_operand
+
+_OF_BOOL = "{} does not support non-boolean outputs."
+_OF_WHERE = "Expected out type to be {wanted} but got {found}"
 
 # Relations ----------------------------------------------------------------------------------------
 
@@ -197,7 +201,7 @@ def isfinite(input: Array):
     return jnp.isfinite(input)
 
 
-@op
+@op(exact_out=_OF_BOOL.format("isposinf"))
 def isposinf(input: Array):
     """Where elements are +inf.
 
@@ -208,7 +212,7 @@ def isposinf(input: Array):
     return jnp.isposinf(_real("isposinf", input))
 
 
-@op
+@op(exact_out=_OF_BOOL.format("isneginf"))
 def isneginf(input: Array):
     """Where elements are -inf.
 
@@ -230,7 +234,7 @@ def isreal(input: Array):
     return jnp.isreal(input)
 
 
-@op
+@op(exact_out=_OF_BOOL.format("signbit"))
 def signbit(input: Array):
     """Where the sign bit is set, which is so for -0.0 too.
 
@@ -252,7 +256,7 @@ def _real(name: str, input):
 # Choosing -----------------------------------------------------------------------------------------
 
 
-@op(function=False, method=False, name="where", grad="WhereBackward0")
+@op(function=False, method=False, name="where", grad="WhereBackward0", exact_out=_OF_WHERE)
 def select_where(condition: Array, input: Array | Number, other: Array | Number):
     """`input` where the condition holds, `other` elsewhere."""
     if condition.dtype not in (jnp.bool_, jnp.uint8):
@@ -297,7 +301,7 @@ def where_of(self, condition, other):
     return select_where(condition, self, other)
 
 
-@composite(method=False)
+@composite(method=False, exact_out=SAME)
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Where elements are among `test_elements`.
 

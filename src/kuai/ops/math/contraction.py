@@ -1,15 +1,14 @@
 """Sums of products named by indices: einsum, tensordot, Kronecker and cross products, distances."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
-from kuai.engine.op.exact_out import SAME
-from kuai.engine.tensor.promotion import promote
+from kuai.engine.op.exact_out import SAME, TENSORDOT
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
-from kuai.ops.elementwise import BOOL, kind_of, together
+from kuai.ops.elementwise import BOOL, call, kind_of, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
 from kuai.ops.math.products import contract
 
@@ -82,6 +81,7 @@ def _letter(number: int) -> str:
 
 def _check_equation(equation: str, operands) -> None:
     left, _, right = equation.partition("->")
+    _check_letters(equation, left)
     terms = left.split(",")
     if len(terms) != len(operands):
         which = "more" if len(operands) > len(terms) else "fewer"
@@ -92,6 +92,10 @@ def _check_equation(equation: str, operands) -> None:
     for number, (term, operand) in enumerate(zip(terms, operands, strict=True)):
         _check_term(term, operand, number, sizes)
     for letter in right.replace("...", ""):
+        if right.count(letter) > 1:
+            raise RuntimeError(
+                f"einsum(): output subscript {letter} appears more than once in the output"
+            )
         if letter not in sizes:
             raise RuntimeError(
                 f"einsum(): output subscript {letter} does not appear in the equation for any "
@@ -99,17 +103,50 @@ def _check_equation(equation: str, operands) -> None:
             )
 
 
+def _check_letters(equation: str, left: str) -> None:
+    for place, sign in enumerate(equation):
+        is_arrow = equation[place - 1 : place + 1] == "->" or equation[place : place + 2] == "->"
+        is_letter = sign.isascii() and (sign.isalpha() or sign in ".," or is_arrow)
+        if not is_letter or (is_arrow and place > len(left) + 1):
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {place} in the equation string, "
+                "subscripts must be in [a-zA-Z]"
+            )
+
+
+def _check_dots(rest: str, number: int, dots: str) -> None:
+    if "." in rest:
+        which = "for which an ellipsis was already found" if dots else "that is not part of any"
+        which = which if dots else f"{which} ellipsis"
+        raise RuntimeError(f"einsum(): found '.' for operand {number} {which}")
+
+
+def _check_repeats(named, number: int) -> None:
+    own: dict[str, int] = {}
+    for letter, size in named:
+        if size != own.setdefault(letter, size):
+            raise RuntimeError(
+                f"einsum(): subscript {letter} is repeated for operand {number} but the sizes "
+                f"don't match, {size} != {own[letter]}"
+            )
+
+
 def _check_term(term: str, operand, number: int, sizes: dict[str, int]) -> None:
+    if not isinstance(operand, Tensor):
+        raise TypeError(
+            f"expected Tensor as element {number} in argument 1, but got {type(operand).__name__}"
+        )
     before, dots, after = term.partition("...")
+    _check_dots(before + after, number, dots)
     shape, count = tuple(operand.shape), len(before) + len(after)
     if not dots and count != len(shape):
         raise RuntimeError(
             f"einsum(): the number of subscripts in the equation ({count}) does not match the "
             f"number of dimensions ({len(shape)}) for operand {number} and no ellipsis was given"
         )
-    named = itertools.chain(
-        zip(before, shape, strict=False), zip(reversed(after), reversed(shape), strict=False)
-    )
+    last = zip(reversed(after), reversed(shape), strict=False)
+    named = [*zip(before, shape, strict=False), *last]
+    _check_repeats(named, number)
     for letter, size in named:
         if size != sizes.setdefault(letter, size):
             if 1 not in (size, sizes[letter]):
@@ -128,6 +165,7 @@ def _check_term(term: str, operand, number: int, sizes: dict[str, int]) -> None:
     method=False,
     name="tensordot",
     grad="TensordotBackward0",
+    exact_out=TENSORDOT,
     autocast={"cpu": "lower", "cuda": "widest"},
 )
 def contract_dims(a: Array, b: Array, dims_a: tuple[int, ...], dims_b: tuple[int, ...]):
@@ -168,8 +206,7 @@ def tensordot(a, b, dims=2, out=None):
     if len(dims_a) != len(dims_b):
         raise RuntimeError("both dimension lists should have same length")
     a, b = _without_stretched(a, b, dims_a, dims_b), _without_stretched(b, a, dims_b, dims_a)
-    result = contract_dims(a, b, dims_a, dims_b)
-    return result if out is None else out.copy_(result)
+    return call(contract_dims, out, a, b, dims_a, dims_b)
 
 
 @op
@@ -249,6 +286,12 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         >>> kuai.cdist(kuai.tensor([[0.0, 0.0]]), kuai.tensor([[3.0, 4.0], [0.0, 1.0]]))
         tensor([[5., 1.]])
     """
+    for name, each in (("X1", x1), ("X2", x2)):
+        if not each.dtype.is_floating_point:
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, {name} got: "
+                f"{scalar_name(each.dtype.jax)}"
+            )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")

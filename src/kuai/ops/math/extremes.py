@@ -218,7 +218,7 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
 # Positions alone ----------------------------------------------------------------------------------
 
 
-@op
+@op(exact_out=SAME)
 def argmax(input: Array, dim: int | None = None, keepdim: bool = False):
     """The index of the first largest element, in the flattened tensor or along a dimension.
 
@@ -229,7 +229,7 @@ def argmax(input: Array, dim: int | None = None, keepdim: bool = False):
     return _index(jnp.argmax, input, dim, keepdim, "argmax")
 
 
-@op
+@op(exact_out=SAME)
 def argmin(input: Array, dim: int | None = None, keepdim: bool = False):
     """The index of the first smallest element, in the flattened tensor or along a dimension.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     NOT_CONVERGED,
@@ -44,7 +45,7 @@ def cholesky_of(A: Array, upper: bool):
     return adjoint(L) if upper else L
 
 
-@composite(export="linalg.cholesky", autocast={"cpu": "float32"})
+@composite(export="linalg.cholesky", autocast={"cpu": "float32"}, exact_out=SAME)
 def linalg_cholesky(A, *, upper=False):
     """The lower triangular L with `A = L Lᴴ` (or the upper one).
 
@@ -109,7 +110,7 @@ def linalg_svd(A, full_matrices=True, *, driver=None) -> _SVD:
     return _SVD(*factors)
 
 
-@op(export="linalg.svdvals", autocast={"cpu": "float32"})
+@op(export="linalg.svdvals", autocast={"cpu": "float32"}, exact_out=SAME)
 def svdvals(A: Array, *, driver: str | None = None):
     """The singular values, falling.
 
@@ -132,7 +133,7 @@ def eigh(A: Array, UPLO: str = "L"):
     return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
 
 
-@op(export="linalg.eigvalsh", autocast={"cpu": "float32"})
+@op(export="linalg.eigvalsh", autocast={"cpu": "float32"}, exact_out=SAME)
 def eigvalsh(A: Array, UPLO: str = "L"):
     """The eigenvalues of symmetric or Hermitian matrices, rising.
 
@@ -175,7 +176,7 @@ def eigvals(A: Array):
 # The older functions outside `kuai.linalg`, with their own argument order -------------------------
 
 
-@composite(autocast={"cpu": "float32"})
+@composite(autocast={"cpu": "float32"}, exact_out=SAME)
 def cholesky(input, upper=False):
     """The triangular factor of `linalg.cholesky`.
 

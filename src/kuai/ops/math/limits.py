@@ -4,14 +4,17 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, refuse, together
 from kuai.ops.known_values import check_operand
 from kuai.ops.math import slopes
 
+_OF_HEAVISIDE = "heaviside is not yet implemented for tensors with different dtypes."
 
-@op(function=False, method=False, name="clamp", grad="ClampBackward1")
+
+@op(function=False, method=False, name="clamp", grad="ClampBackward1", exact_out=FOUND)
 def clamp_between(input: Array, min: Array | Number | None, max: Array | Number | None):
     """The input limited to [min, max]; at a limit the gradient goes to the input."""
     present = [limit for limit in (min, max) if limit is not None]
@@ -149,7 +152,7 @@ def _flip(input, flipped):
     return jnp.where(flipped, -input, input)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=_OF_HEAVISIDE)
 def heaviside(input: Array, values: Array):
     """The step function: 0 below zero, `values` at zero, 1 above.
 

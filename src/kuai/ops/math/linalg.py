@@ -6,6 +6,7 @@ import math
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import summed
@@ -35,6 +36,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     name="linalg_matrix_norm",
     grad="LinalgMatrixNormBackward0",
     autocast={"cuda": "float32"},
+    exact_out=SAME,
 )
 def matrix_norm_over(
     A: Array, order: object, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None

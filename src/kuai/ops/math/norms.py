@@ -5,8 +5,9 @@ import math
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import result_type, scalar_name
 from kuai.ops.accumulation import in_wide, wide_dtype
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
@@ -53,6 +54,7 @@ def _general_norm(size, order, axis, keepdim):
     name="linalg_vector_norm",
     grad="LinalgVectorNormBackward0",
     autocast={"cuda": "float32"},
+    exact_out=SAME,
 )
 def vector_norm_over(
     input: Array,
@@ -104,4 +106,10 @@ def dist(input, other, p=2):
         >>> kuai.dist(kuai.tensor([3.0, 0.0]), kuai.tensor([0.0, 4.0]))
         tensor(5.)
     """
+    kind = result_type(input, other)
+    if not (kind.is_floating_point or kind.is_complex):
+        raise RuntimeError(
+            "norm(): input dtype should be either floating point or complex. Got "
+            f"{scalar_name(kind.jax)} instead."
+        )
     return distance(input, other, p)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import MEDIAN
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import promote
 from kuai.ops.dimensions import normalize_dim
@@ -12,6 +13,16 @@ from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
 from kuai.ops.known_values import lie_within
 from kuai.ops.math.extremes import shared_by_equals
 from kuai.ops.return_types import return_type
+
+_OF_QUANTILE = "quantile() out tensor must be same dtype as the input tensor"
+_OF_MODE = (
+    "expected scalar type '{wanted}' but got '{found}' for values output",
+    "expected scalar type 'Long' but got '{found}' for indices output",
+)
+_OF_KTHVALUE = (
+    "output values must be of same type as input",
+    "output indices must be of scalar type Long",
+)
 
 MedianResult = return_type("median", "values", "indices")
 NanmedianResult = return_type("nanmedian", "values", "indices")
@@ -64,7 +75,14 @@ def median_all(input: Array, ignore_nan: bool):
     return shared_by_equals(lambda x: _middle(x, 0, False, ignore_nan)[0], input.reshape(-1))
 
 
-@op(function=False, method=False, name="median", grad="MedianBackward1", result=MedianResult)
+@op(
+    function=False,
+    method=False,
+    name="median",
+    grad="MedianBackward1",
+    result=MedianResult,
+    exact_out=MEDIAN,
+)
 def median_along(input: Array, dim: int, keepdim: bool):
     """The lower median along a dimension, and where it is."""
     return _middle(input, _filled_axis("median", input, dim), keepdim, False)
@@ -82,7 +100,7 @@ def nanmedian_along(input: Array, dim: int, keepdim: bool):
     return _middle(input, _filled_axis("median", input, dim), keepdim, True)
 
 
-@composite
+@composite(exact_out=MEDIAN)
 def median(input, dim=None, keepdim=False):
     """The median (the lower of two) of all elements, or along a dimension with its index.
 
@@ -93,7 +111,7 @@ def median(input, dim=None, keepdim=False):
     return median_all(input, False) if dim is None else median_along(input, dim, keepdim)
 
 
-@composite
+@composite(exact_out=MEDIAN)
 def nanmedian(input, dim=None, keepdim=False):
     """`median` of the elements that are not NaN.
 
@@ -112,7 +130,7 @@ def _filled_axis(name, input, dim):
     return axis
 
 
-@op(result=KthvalueResult)
+@op(result=KthvalueResult, exact_out=_OF_KTHVALUE)
 def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
     """The k-th smallest element along a dimension (k counts from 1), and where it is.
 
@@ -128,7 +146,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
     return _at_rank(input, k - 1, axis, keepdim)
 
 
-@op(result=ModeResult)
+@op(result=ModeResult, exact_out=_OF_MODE)
 def mode(input: Array, dim: int = -1, keepdim: bool = False):
     """The most frequent element along a dimension (the smallest of several), and its last place.
 
@@ -199,7 +217,7 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan):
     return quantile_of(input, q, dim, keepdim, interpolation, ignore_nan)
 
 
-@composite(autocast={"cpu": "float32"})
+@composite(autocast={"cpu": "float32"}, exact_out=_OF_QUANTILE)
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The values below which the fractions `q` of the elements lie.
 
@@ -213,7 +231,7 @@ def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
-@composite(autocast={"cpu": "float32"})
+@composite(autocast={"cpu": "float32"}, exact_out=_OF_QUANTILE)
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """`quantile` of the elements that are not NaN.
 

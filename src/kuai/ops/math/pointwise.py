@@ -14,6 +14,8 @@ from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
 from kuai.ops.math import slopes
 
+_OF_NUMBERS = "nan_to_num: dtype of out: {found} should be same as input: {wanted}"
+
 # Exponentials and logarithms ----------------------------------------------------------------------
 
 
@@ -231,7 +233,7 @@ def rad2deg(input: Array):
     return floating(input) * (180 / jnp.pi)
 
 
-@op(inplace=True)
+@op(inplace=True, exact_out=_OF_NUMBERS)
 def nan_to_num(input: Array, nan: float | None = None, posinf: float = None, neginf: float = None):
     """NaN and the infinities replaced by numbers.
 

@@ -84,7 +84,14 @@ def power_of_number(input: Array, exponent: Number):
     return slopes.power(input, jax.lax.stop_gradient(exponent))
 
 
-@op(function=False, method=False, name="pow", grad="PowBackward1", autocast={"cuda": "float32"})
+def _grad_name(input, exponent) -> str:
+    """PyTorch has three nodes: for a number as exponent, for two tensors, for a number as base."""
+    if not hasattr(exponent, "shape"):
+        return "PowBackward0"
+    return "PowBackward1" if hasattr(input, "shape") else "PowBackward2"
+
+
+@op(function=False, method=False, name="pow", grad=_grad_name, autocast={"cuda": "float32"})
 def power_general(input: Array | Number, exponent: Array | Number):
     """A power of which both may be tensors."""
     input, exponent = together(input, exponent)
@@ -140,7 +147,7 @@ def float_power(input, exponent, *, out=None):
     return call(power_in_double, out, input, exponent)
 
 
-@op(function=False, method=False, name="float_power", grad="PowBackward1")
+@op(function=False, method=False, name="float_power", grad=_grad_name)
 def power_in_double(input: Array | Number, exponent: Array | Number):
     """A power of doubles."""
     wide = jnp.dtype("complex128" if COMPLEX in (kind_of(input), kind_of(exponent)) else "float64")

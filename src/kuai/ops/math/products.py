@@ -10,11 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor.promotion import cast, promote, scalar_name
 from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, call, refuse
+
+_OF_DOT = "result dtype {found} does not match input dtype {wanted}"
+_OF_MV = "addmv input tensors must have the same dtype, but got {found}, {wanted}, and {wanted}"
 
 _C_NAMES = {
     "float32": "float", "float64": "double", "int64": "long long", "int32": "int", "int16": "short",
@@ -130,7 +133,7 @@ def bmm(input: Array, mat2: Array):
     return batch_product(input, mat2)
 
 
-@op(autocast={"cuda": "lower"})
+@op(autocast={"cuda": "lower"}, exact_out=_OF_MV)
 def mv(input: Array, vec: Array):
     """The product of a matrix and a vector, (n, k) · (k,) → (n,).
 
@@ -144,7 +147,7 @@ def mv(input: Array, vec: Array):
     return matrix_vector_product(input, vec)
 
 
-@op(autocast={"cuda": "widest"})
+@op(autocast={"cuda": "widest"}, exact_out=_OF_DOT)
 def dot(input: Array, tensor: Array):
     """The sum of the products of two vectors' elements.
 
@@ -155,7 +158,7 @@ def dot(input: Array, tensor: Array):
     return vector_product(input, tensor)
 
 
-@op(autocast={"cuda": "widest"})
+@op(autocast={"cuda": "widest"}, exact_out=_OF_DOT)
 def vdot(input: Array, other: Array):
     """`dot` with the first vector conjugated.
 
@@ -182,7 +185,7 @@ def outer(input: Array, vec2: Array):
     return from_first[:, None] * from_second[None, :]
 
 
-@op(autocast={"cpu": "lower", "cuda": "widest"})
+@op(autocast={"cpu": "lower", "cuda": "widest"}, exact_out=TENSORDOT)
 def inner(input: Array, other: Array):
     """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …).
 

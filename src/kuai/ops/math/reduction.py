@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME, check_exact
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
@@ -60,6 +61,9 @@ def sum(input, dim=None, keepdim=False, *, dtype=None, out=None):
         (tensor(10), tensor([4, 6]), tensor([[3],
                 [7]]))
     """
+    if out is not None:  # it is added up in that dtype
+        check_exact(SAME, out.dtype, dtype or out.dtype)
+        dtype = out.dtype
     if dim is None and not keepdim:
         return call(sum_all, out, input, dtype)
     return call(sum_over, out, input, dim, keepdim, dtype)
@@ -338,6 +342,13 @@ def _truth(function, input, dim, keepdim):
     return result.astype(jnp.uint8) if input.dtype == jnp.uint8 else result
 
 
+def _check_truth(name, out) -> None:
+    if out is not None and out.dtype.name not in ("bool", "uint8"):
+        raise RuntimeError(
+            f"{name} only supports bool tensor for result, got: {scalar_name(out.dtype.jax)}"
+        )
+
+
 @composite
 def all(input, dim=None, keepdim=False, *, out=None):
     """Whether all elements, of the tensor or over some dimensions, are non-zero.
@@ -348,6 +359,7 @@ def all(input, dim=None, keepdim=False, *, out=None):
     """
     if dim in ((), []):
         input, dim, keepdim = input[None], 0, False
+    _check_truth("all", out)
     return call(all_over, out, input, dim, keepdim)
 
 
@@ -361,6 +373,7 @@ def any(input, dim=None, keepdim=False, *, out=None):
     """
     if dim in ((), []):
         input, dim, keepdim = input[None], 0, False
+    _check_truth("any", out)
     return call(any_over, out, input, dim, keepdim)
 
 

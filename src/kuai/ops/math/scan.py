@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
+from kuai.engine.op.exact_out import EXPECTED
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide
@@ -44,7 +45,7 @@ def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None):
     return _scan(jax.lax.cumprod, summable(input, dtype), dim)
 
 
-@op
+@op(exact_out=EXPECTED)
 def logcumsumexp(input: Array, dim: int):
     """log Σ eˣ of the elements up to each place along a dimension.
 
@@ -88,7 +89,7 @@ def _running_extreme(function, input, dim):
     return jnp.take_along_axis(input, indices, axis), indices
 
 
-@op(result=CummaxResult)
+@op(result=CummaxResult, exact_out=EXPECTED)
 def cummax(input: Array, dim: int):
     """The largest element up to each place along a dimension, and where it is.
 
@@ -101,7 +102,7 @@ def cummax(input: Array, dim: int):
     return _running_extreme(jax.lax.cummax, input, dim)
 
 
-@op(result=CumminResult)
+@op(result=CumminResult, exact_out=EXPECTED)
 def cummin(input: Array, dim: int):
     """The smallest element up to each place along a dimension, and where it is.
 

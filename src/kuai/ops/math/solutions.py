@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
@@ -38,7 +39,7 @@ def inverse_of(A: Array):
     return jnp.linalg.inv(matrices("linalg.inv", A))
 
 
-@composite(export="linalg.inv", autocast={"cpu": "float32"})
+@composite(export="linalg.inv", autocast={"cpu": "float32"}, exact_out=SAME)
 def inv(A):
     """The inverse of square matrices.
 
@@ -81,7 +82,7 @@ def solution_of(A: Array, B: Array, left: bool):
     return X[..., 0] if is_vector else X
 
 
-@composite(export="linalg.solve", autocast={"cpu": "float32"})
+@composite(export="linalg.solve", autocast={"cpu": "float32"}, exact_out=SAME)
 def solve(A, B, *, left=True):
     """The X with `A X = B` (or `X A = B` if not `left`); B may be a vector.
 
@@ -232,7 +233,7 @@ def lstsq(A, B, rcond=None, *, driver=None) -> _LSTSQ:
 # Determinants and ranks ---------------------------------------------------------------------------
 
 
-@op(grad="LinalgDetBackward0", aliases=("linalg.det",))
+@op(grad="LinalgDetBackward0", aliases=("linalg.det",), exact_out=SAME)
 def det(A: Array):
     """The determinant of square matrices.
 
@@ -315,7 +316,7 @@ def matrix_rank(
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
 
 
-@op(aliases=("linalg.matrix_power",))
+@op(aliases=("linalg.matrix_power",), exact_out=SAME)
 def matrix_power(A: Array, n: int):
     """The n-th power of square matrices; a negative one is that of the inverse.
 

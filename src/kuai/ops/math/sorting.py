@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op.exact_out import SAME, SEARCHED, check_exact
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
@@ -47,7 +47,7 @@ def sort(input: Array, dim: int = -1, descending: bool = False, stable: bool = F
     return _sorted(input, dim, descending)
 
 
-@op(grad="SortBackward0")
+@op(grad="SortBackward0", exact_out=SAME)
 def msort(input: Array):
     """The elements in order along the first dimension.
 
@@ -86,14 +86,25 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
     if input.ndim == 0:
         return input, jnp.zeros((), jnp.int64)
     rows = jnp.moveaxis(jax.lax.stop_gradient(input), axis, -1)
-    indices = jax.lax.top_k(rows if largest else _reversed_order(rows), k)[1].astype(jnp.int64)
+    indices = _ranked(rows, k, largest).astype(jnp.int64)
     indices = jnp.moveaxis(indices, -1, axis)
     return jnp.take_along_axis(input, indices, axis), indices
 
 
-def _reversed_order(array):
-    """An array whose order is the opposite; `~` does so for integers, and never overflows."""
-    return ~array if kind_of(array) == INTEGER else -array
+def _ranked(rows, k, largest):
+    """The places of the first `k`; NaN counts as greater than every number."""
+    if largest:
+        return jax.lax.top_k(rows, k)[1]
+    rows = rows if kind_of(rows) == INTEGER else _as_whole_numbers(rows)
+    return jax.lax.top_k(~rows, k)[1]  # `~` reverses their order, and never overflows
+
+
+def _as_whole_numbers(array):
+    """Integers in the order of the numbers, NaN last: their bits, those of negative ones turned."""
+    kind = jnp.dtype(f"int{8 * array.dtype.itemsize}")
+    bits = jax.lax.bitcast_convert_type(array + 0, kind)  # -0 and 0 are equal
+    most = jnp.iinfo(kind).max
+    return jnp.where(jnp.isnan(array), most, jnp.where(bits < 0, bits ^ most, bits))
 
 
 # Searching ----------------------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def _check_sorter(name, shape, sorter):
     check_within(sorter, shape[-1], f"{name}sorter index out of range", RuntimeError)
 
 
-@composite(method=False)
+@composite(method=False, exact_out=SEARCHED)
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
     """Where values would be inserted into a sorted tensor (or its last dimension).
 
@@ -192,7 +203,7 @@ def _as_tensor(number, like):
     return from_array(np.asarray(number, kind), like.device)
 
 
-@composite(method=False)
+@composite(method=False, exact_out=SEARCHED)
 def bucketize(input, boundaries, *, out_int32=False, right=False):
     """The number of the bucket each element falls in; the boundaries are sorted.
 
@@ -317,6 +328,12 @@ def histogram_counts(input: Array, bins: int, low: float, high: float):
     return jnp.zeros(bins, input.dtype).at[place].add(inside.astype(input.dtype))
 
 
+_OF_HISTOGRAM = (
+    "torch.histogram: input tensor and hist tensor should have the same dtype, but got input "
+    "{c_wanted} and hist {c_found}"
+)
+
+
 def _check_range(input, low, high):
     """PyTorch's errors for ranges that are no range."""
     if low == high:
@@ -346,4 +363,6 @@ def histc(input, bins=100, min=0, max=0, *, out=None):
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     _check_range(input, min, max)
+    if out is not None:
+        check_exact(_OF_HISTOGRAM, out.dtype, input.dtype)
     return call(histogram_counts, out, input.detach(), bins, min, max)

@@ -216,6 +216,8 @@ def scaled_dot_product_attention(
     if not enabled_backends():
         raise RuntimeError("No available kernel. Aborting execution.")
     attn_mask, is_causal = without_bias(attn_mask, is_causal, query.device)
+    if not (query.dtype.is_floating_point or query.dtype.is_complex):
+        raise RuntimeError(f"expected scalar type Float but found {scalar_name(query.dtype.jax)}")
     scale = None if scale is None else float(scale)
     arguments = query, key, value, attn_mask, bool(is_causal), scale, bool(enable_gqa)
     if dropout_p > 0:

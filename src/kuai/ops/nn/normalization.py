@@ -475,5 +475,10 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         >>> kuai.nn.functional.normalize(kuai.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
+    if not (input.dtype.is_floating_point or input.dtype.is_complex):
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            + scalar_name(input.dtype.jax)
+        )
     output = _normalize_op(input, float(p), dim, float(eps))
     return output if out is None else overwrite(out, output)

@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dims
-from kuai.ops.elementwise import floating, together
+from kuai.ops.elementwise import FLOATING, floating, kind_of, together
 from kuai.ops.nn.loss_reduction import check_reduction, hinge, legacy_reduction, reduced
 from kuai.ops.nn.normalization import vector_norm
 
@@ -24,7 +25,12 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
         >>> kuai.cosine_similarity(kuai.ones(1, 2), kuai.tensor([[3.0, 4.0]]))
         tensor([0.9899])
     """
-    x1, x2 = together(x1, x2, to_float=True)
+    x1, x2 = together(x1, x2)
+    if kind_of(x1) < FLOATING:
+        raise RuntimeError(
+            "expected common dtype to be floating point, yet common dtype is "
+            f"{scalar_name(x1.dtype)}"
+        )
     x1, x2 = jnp.broadcast_arrays(x1, x2)
     norms = [vector_norm(x, 2, dim, keepdims=True) for x in (x1, x2)]
     one, two = (jnp.where(n < eps, jnp.asarray(eps, n.dtype), n) for n in norms)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, refuse, to_dtype
@@ -72,8 +73,8 @@ def _softmax_op(input: Array, dim: int, dtype: object = None):
 
 @op(function=False, method=False, grad="SoftmaxBackward0", autocast={"cuda": "float32"})
 def _softmin_op(input: Array, dim: int, dtype: object = None):
-    input, dim = _prepared(input, dim, dtype, "softmax")
-    return _over(_softmax, -input, dim)
+    input, dim = _prepared(-input, dim, dtype, "softmax")
+    return _over(_softmax, input, dim)
 
 
 @op(function=False, method=False, grad="LogSoftmaxBackward0", autocast={"cuda": "float32"})
@@ -91,7 +92,7 @@ def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     return 0 if ndim in (0, 1, 3) else 1
 
 
-@composite(function=False, method=False, functional=True)
+@composite(function=False, method=False, functional=True, exact_out=SAME)
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """eˣ / Σ eˣ along `dim`: positive numbers that sum to one.
 
@@ -108,7 +109,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     return _softmax_op(input, dim, dtype)
 
 
-@composite(function=False, method=False, functional=True)
+@composite(function=False, method=False, functional=True, exact_out=SAME)
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """log softmax(x) along `dim`, computed without overflow.
 
@@ -140,7 +141,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     return _softmin_op(input, dim, dtype)
 
 
-@composite(export=("softmax", "Tensor.softmax"))
+@composite(export=("softmax", "Tensor.softmax"), exact_out=SAME)
 def softmax_along(input, dim, dtype=None):
     """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said.
 
@@ -151,7 +152,7 @@ def softmax_along(input, dim, dtype=None):
     return _softmax_op(input, dim, dtype)
 
 
-@composite(export=("log_softmax", "Tensor.log_softmax"))
+@composite(export=("log_softmax", "Tensor.log_softmax"), exact_out=SAME)
 def log_softmax_along(input, dim, dtype=None):
     """log softmax(x) along `dim`, which unlike that of `nn.functional.log_softmax` has to be said.
 

@@ -1,0 +1,92 @@
+"""What happens to gradients where they arrive: hooks see them, tensors keep them, leaves add them.
+
+Hooks of a node are called before and after it, those of a tensor with the gradient of that output.
+"""
+
+import jax.numpy as jnp
+
+from kuai.engine.autograd.returned import check_hook_result, name_of_hook
+from kuai.engine.autograd.running import Operation, run
+from kuai.engine.autograd.tape import edge_of
+from kuai.engine.tensor import Tensor, modes, views
+from kuai.engine.tensor.tensor import set_grad
+
+__all__ = ["accumulate", "add_gradients", "retain", "run_hooks", "run_output_hooks"]
+__all__ += ["run_pre_hooks"]
+
+_add = Operation("add_gradients", "AddBackward0")
+
+
+def add_gradients(first: Tensor, second: Tensor) -> Tensor:
+    """The sum of two gradients that meet."""
+    return run(_add, None, lambda: jnp.add, (first, second))
+
+
+def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
+    """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
+    held = tensor._grad if modes.state.capture is None else tensor.grad
+    if held is not None and not create_graph:
+        views.assign(held, views.held(add_gradients(held, gradient)))
+        return
+    if held is not None:
+        gradient = add_gradients(held, gradient)
+    elif not create_graph and gradient._node is not None:
+        gradient = Tensor._share(gradient)
+    set_grad(tensor, gradient)
+
+
+# Hooks --------------------------------------------------------------------------------------------
+
+
+def run_pre_hooks(node, cotangents):
+    for hook in tuple(node.pre_hooks.values()):
+        changed = hook(tuple(cotangents))
+        cotangents = cotangents if changed is None else _replaced(hook, cotangents, changed)
+    return cotangents
+
+
+def run_hooks(node, made, cotangents):
+    for hook in tuple(node.hooks.values()):
+        changed = hook(tuple(made), tuple(cotangents))
+        made = made if changed is None else _replaced(hook, made, changed)
+    return made
+
+
+def _replaced(hook, gradients, changed):
+    """What a node's hook returned instead of the gradients, after a look at it."""
+    if not isinstance(changed, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(changed).__name__}'")
+    changed = list(changed)
+    if len(changed) != len(gradients):
+        raise RuntimeError(
+            f"hook '{name_of_hook(hook)}' has returned an incorrect number of values "
+            f"(got {len(changed)}, but expected {len(gradients)})"
+        )
+    for before, after in zip(gradients, changed, strict=True):
+        if before is not None and after is not None:
+            check_hook_result(hook, before, after)
+    return changed
+
+
+def run_output_hooks(node, gathered):
+    for output, hooks in node.output_hooks.items():
+        gradient = gathered.get(output)
+        if gradient is None:
+            continue
+        for hook in tuple(hooks.values()):
+            changed = hook(gradient)
+            if changed is not None:
+                check_hook_result(hook, gradient, changed)
+                gradient = changed
+        gathered[output] = gradient
+
+
+def retain(node, gathered):
+    for output, reference in node.retained.items():
+        tensor = reference()
+        if tensor is None or edge_of(tensor) != (node, output):
+            continue  # it was changed in place, and stands for another node's output
+        if gathered.get(output) is not None:
+            held = tensor.grad
+            made = gathered[output]
+            tensor.grad = made if held is None else add_gradients(held, made)
