@@ -543,7 +543,8 @@ def _retain(node, gathered):
         if gathered.get(output) is not None:
             held = tensor.grad
             made = gathered[output]
-            tensor.grad = made if held is None else add_gradients(held, made)
+            made = _own(made, True) if held is None else add_gradients(held, made)
+            tensor.grad = made
 
 
 def add_gradients(first: Tensor, second: Tensor) -> Tensor:
@@ -559,6 +560,16 @@ def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
         return
     if held is not None:
         gradient = add_gradients(held, gradient)
-    elif not create_graph and gradient._node is not None:
-        gradient = Tensor._share(gradient)
+    else:
+        gradient = _own(gradient, create_graph)
     set_grad(tensor, gradient)
+
+
+def _own(gradient: Tensor, create_graph: bool) -> Tensor:
+    """The gradient for a `.grad`: no tensor that a hook has kept or a user has given.
+
+    Later gradients are added to it in place, which nobody else's tensor may show.
+    """
+    if create_graph and gradient._node is not None or type(gradient) is not Tensor:
+        return gradient
+    return wrap(views.held(gradient))

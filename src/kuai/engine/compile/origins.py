@@ -88,8 +88,9 @@ class Before:
         storages: (storage, its version, a reference to what it held).
     """
 
-    def __init__(self, watch, arguments):
+    def __init__(self, watch, arguments, nests=()):
         self.watch, self.arguments = watch, arguments
+        self._nests = {id(nest) for nest in nests}
         self.tensors = list(watch.tensors.values())
         self.grads = [_reference(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
@@ -126,6 +127,10 @@ class Before:
         """Whether no argument was written to, or got a history or a gradient."""
         pairs = zip(self.arguments, self._arguments_held, strict=True)
         return all(is_bare(t) and t._storage.held is reference() for t, reference in pairs)
+
+    def has_nest(self, thing) -> bool:
+        """Whether a list, dict or tuple was there before: given, or found where it is watched."""
+        return id(thing) in self._nests or self.watch.has_object(thing)
 
     def _all_storages(self):
         for tensor in self.tensors:

@@ -81,6 +81,10 @@ class Watch:
         if id(thing) not in self.arguments:
             self._objects[id(thing)] = thing
 
+    def has_object(self, thing) -> bool:
+        """Whether a thing is one of those that were found."""
+        return id(thing) in self._objects or id(thing) in self.arguments
+
     def argument(self, thing) -> None:
         """Note an object among the arguments. It is not held, and looked at by whoever is called.
 
