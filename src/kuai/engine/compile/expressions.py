@@ -448,6 +448,8 @@ class Expressions:
             return _call_dict_method(owner, name, arguments)
         description = description_of(owner.value)
         if description is not None and name in description.methods:
+            if name == "train" and (arguments or keywords):
+                raise Refused("a mode that is given")  # without, it is known which
             self._describe(owner, name)
             return self._result(arguments, keywords)
         if description is not None and name in description.calls:

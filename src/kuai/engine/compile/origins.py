@@ -152,7 +152,7 @@ class Before:
         if id(array) in self.drawn:
             return self.drawn[id(array)][1]
         if number in run.numbers:
-            return self._origin_of_number(run.numbers[number], array)
+            return self._origin_of_number(*run.numbers[number], array)
         found = [o for reference, o in self._origins.get(id(array), ()) if reference() is array]
         if len(found) > 1:
             raise Refused("an array that stands in two places")
@@ -162,9 +162,10 @@ class Before:
             return Unchanging(array)
         raise Refused("an array that is made anew at each call")
 
-    def _origin_of_number(self, number, array):
+    def _origin_of_number(self, number, is_option, array):
+        """An optimizer's option that nothing else shares its number with is read at each call."""
         places = [p for p in self.watch.numbers.values() if p[0].get(p[1]) is number]
-        if len(places) == 1:
+        if is_option and len(places) == 1 and not self.watch.has_value(number):
             return FromNumber(*places[0])
         return Unchanging(array)  # it follows from what is watched
 

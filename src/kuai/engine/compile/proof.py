@@ -145,7 +145,9 @@ class Prover:
             given[wanted.kwarg.arg] = Items(dict, surplus)
         defaults = function.__defaults__ or ()
         known = dict(zip(ordered[len(ordered) - len(defaults) :], defaults, strict=True))
-        known |= function.__kwdefaults__ or {}
+        if function.__kwdefaults__:
+            self.watch.entries(function.__kwdefaults__, named)
+            known |= function.__kwdefaults__
         for each in (*ordered, *named):
             if each not in given:
                 if each not in known:
