@@ -97,6 +97,7 @@ def test_any_sequence_of_changes_is_seen(kind, changes):
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(replays, "at_once", True)
         warnings.filterwarnings("ignore", "train needed a new program", UserWarning)
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
         twins = Twins(kind)
         for index in range(len(changes)):
             name, number = changes[index]

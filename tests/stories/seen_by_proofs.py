@@ -2,7 +2,7 @@
 
 import types
 
-from tests.stories.storykit import batch, everything, fill, linear, story
+from tests.stories.storykit import batch, everything, fill, linear, mlp, story
 
 
 @story
@@ -137,3 +137,48 @@ def mode_changed_and_changed_back(t, compiled):
             net.eval()
         x = t.ones(1, 3)
         yield evaluated(x), net.training, trained(x), net.training
+
+
+@story
+def hooks_at_a_leafs_node(t, compiled):
+    net, seen = mlp(t), []
+    optimizer, weight = t.optim.SGD(net.parameters(), lr=0.1), net[0].weight
+
+    @compiled
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = ((net(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    node = handle = None
+    for i in range(9):
+        if i == 3:
+            node = weight.expand_as(weight).grad_fn.next_functions[0][0]
+            handle = node.register_hook(lambda *_: seen.append("added"))
+        if i == 5:
+            handle.remove()
+            handle = node.register_prehook(lambda gradients: (gradients[0] * 2,))
+        if i == 7:
+            handle.remove()
+        yield step(*batch(t, i)), list(seen), everything(net)
+
+
+@story
+def operator_replaced(t, compiled):
+    usual = t.Tensor.__add__, t.Tensor.__getitem__
+
+    @compiled
+    def results(x):
+        return (x + 1)[0] * 2
+
+    try:
+        for i in range(8):
+            if i == 3:
+                t.Tensor.__add__ = lambda one, other: t.sub(one, other)
+            if i == 5:
+                t.Tensor.__getitem__ = lambda tensor, index: usual[1](tensor, index) * 3
+            yield results(t.ones(2))
+    finally:
+        t.Tensor.__add__, t.Tensor.__getitem__ = usual

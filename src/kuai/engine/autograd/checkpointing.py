@@ -26,8 +26,8 @@ from kuai.engine.autograd.tape import AccumulateGrad, Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, modes, randomness, wrap
 from kuai.engine.tensor.calls import Call, is_pending, perform
 from kuai.engine.tensor.concrete import is_tensor_leaf
-from kuai.engine.tensor.nests import ordered
 from kuai.engine.tensor.devices import device_of
+from kuai.engine.tensor.nests import ordered
 from kuai.engine.tensor.views import held, outline
 from kuai.errors import RecomputationError
 

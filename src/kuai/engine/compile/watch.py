@@ -17,7 +17,14 @@ from kuai.engine.tensor import Tensor
 __all__ = ["Watch"]
 
 _tensor_state = attrgetter(
-    "_storage", "_requires_grad", "_steps", "_node", "_base", "_hooked", "_retains_grad"
+    "_storage",
+    "_requires_grad",
+    "_steps",
+    "_node",
+    "_base",
+    "_hooked",
+    "_node_hooked",
+    "_retains_grad",
 )
 _content = attrgetter("cell_contents")
 _own_dict = attrgetter("__dict__")
