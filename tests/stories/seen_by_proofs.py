@@ -178,7 +178,6 @@ def operator_replaced(t, compiled):
             if i == 3:
                 t.Tensor.__add__ = lambda one, other: t.sub(one, other)
             if i == 5:
-                t.Tensor.__getitem__ = lambda tensor, index: usual[1](tensor, index) * 3
             yield results(t.ones(2))
     finally:
         t.Tensor.__add__, t.Tensor.__getitem__ = usual

@@ -186,14 +186,22 @@ class Expressions:
         for prefix in ("", "r", "i"):
             name = f"__{prefix}{_SPECIAL[kind]}__"
             if hasattr(Tensor, name):
-                self.watch.attribute(Tensor, name)
+                self.watch_method(name)
+
+    def watch_method(self, name) -> None:
+        """Watch a method of tensors, which has to be Kuai's own."""
+        self.watch.attribute(Tensor, name)
+        found = getattr(Tensor, name, None)
+        if type(found) is types.FunctionType:
+            if not found.__globals__.get("__name__", "").startswith("kuai."):
+                raise Refused(f"{name} of a tensor, which somebody has replaced")
 
     # Elements -------------------------------------------------------------------------------------
 
     def _value_Subscript(self, node):
         owner = self.value(node.value)
         if self.is_tensor(owner) or owner in (NEST, OUTLINE):
-            self.watch.attribute(Tensor, "__getitem__")
+            self.watch_method("__getitem__")
             self.index(node.slice)
             return owner if owner in (NEST, OUTLINE) else TENSOR
         key = self.plain(self.value(node.slice))
@@ -284,7 +292,7 @@ class Expressions:
     def _value_Attribute(self, node):
         owner, name = self.value(node.value), node.attr
         if self.is_tensor(owner) or owner is NEST:
-            self.watch.attribute(Tensor, name)
+            self.watch_method(name)
             if name in _OUTLINES:
                 return OUTLINE
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)

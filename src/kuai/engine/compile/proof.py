@@ -274,7 +274,7 @@ class _Frame(Expressions):
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value)
         elif isinstance(target, ast.Subscript) and self.is_tensor(self.value(target.value)):
-            self.watch.attribute(Tensor, "__setitem__")
+            self.watch_method("__setitem__")
             self.index(target.slice)
             self.argument(value)
         else:
