@@ -197,6 +197,40 @@ def provable_train(world, options, read_closed):
     return train
 
 
+class SplitWorld(World):
+    """A world whose step gets objects, and can be proven up to the line where Python counts."""
+
+    def new_function(self):
+        """The step."""
+        step = split_train(self.read_closed)
+        return types.FunctionType(step.__code__, self.scope, "train", (1.0,), step.__closure__)
+
+    def run(self, *batch):
+        """A call of the step."""
+        return self.compiled(self, self.options, *batch)
+
+
+def split_train(read_closed):
+    """A step in two: arithmetic, and Python that has to be run at each call."""
+
+    def train(world, options, x, y, factor=1.0):
+        world.optimizer.zero_grad(set_to_none=SETTINGS["to_none"])  # noqa: F821
+        out = world.net(x) * factor * read_closed() * SETTINGS["scale"] * GAIN  # noqa: F821
+        out = out + SETTINGS["deep"]["offset"] + options.inner.bias  # noqa: F821
+        rows = []
+        loss = nn.functional.mse_loss(out, y + options.shift) * options.weight
+        for term in options.terms:
+            loss = loss * term
+        loss.backward()
+        world.optimizer.step()
+        options.calls += 1
+        rows.append(loss.detach())
+        options.seen.extend(rows)
+        return loss
+
+    return train
+
+
 def shared_variable(number):
     """A closed-over variable: what reads it, and what rebinds it."""
     closed = number
@@ -526,6 +560,28 @@ def optimizer_state_changed(world, number):
 
 
 # Plain Python -------------------------------------------------------------------------------------
+
+
+@change
+def dict_of_an_object_replaced(world, number):
+    world.options.__dict__ = dict(vars(world.options), weight=1 + number / 10)
+
+
+@change
+def object_replaced(world, number):
+    world.options = copy.copy(world.options)
+    world.options.weight = 1 + number / 10
+
+
+@change
+def number_shared_with_the_learning_rate(world, number):
+    world.options.weight = world.options.inner.bias = 1 + number / 10
+    world.step()
+    world.options.weight = world.options.inner.bias = number / 20
+    world.optimizer.param_groups[0]["lr"] = world.options.weight
+    for _ in range(3):
+        world.step()
+    world.optimizer.param_groups[0]["lr"] = 0.01
 
 
 @change

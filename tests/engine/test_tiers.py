@@ -90,6 +90,16 @@ def test_edges_of_floats(both, name):
     assert both
 
 
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "bfloat16"])
+def test_signs_of_extreme_zeros(both, kind):
+    x = kuai.tensor([0.0, -0.0, 0.0, -0.0, 1.0], dtype=getattr(kuai, kind))
+    y = kuai.tensor([-0.0, 0.0, 0.0, -0.0, -0.0], dtype=getattr(kuai, kind))
+    larger, smaller = kuai.maximum(x, y), kuai.minimum(x, y)
+    assert both
+    assert larger.signbit().tolist() == [False, False, False, True, False]
+    assert smaller.signbit().tolist() == [True, True, False, True, True]
+
+
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "int64"])
 def test_edges_of_integers(both, kind):
     info = np.iinfo(kind)

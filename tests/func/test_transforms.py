@@ -152,3 +152,45 @@ def test_the_callers_tape_goes_through(name):
     for mine, reference in zip(ours, theirs, strict=True):
         if reference.grad is not None:
             np.testing.assert_allclose(mine.grad.numpy(), reference.grad.numpy(), 1e-3, 1e-4)
+
+
+ORDERS = {
+    "grad": lambda t, p: t.func.grad(lambda p: (p["w"] * p["b"]).sum())(p),
+    "vmap": lambda t, p: t.func.vmap(lambda p: {"z": p["w"], "a": [p]})(p),
+    "vjp": lambda t, p: t.func.vjp(lambda p: {"z": p["w"] * 2}, p)[1]({"z": p["b"]})[0],
+    "jvp": lambda t, p: t.func.jvp(lambda p: {"z": p["w"], "a": p["b"]}, (p,), (p,)),
+    "jacrev": lambda t, p: t.func.jacrev(lambda p: {"z": p["w"] * 2, "a": p["b"]})(p),
+    "jacfwd": lambda t, p: t.func.jacfwd(lambda p: p["w"] * p["b"])(p),
+    "seen inside": lambda t, p: t.func.vmap(lambda p: list(p.values())[0])(p),
+    "checkpoint": lambda t, p: t.utils.checkpoint.checkpoint(
+        lambda p: {"z": p["w"], "a": p}, p, use_reentrant=False
+    ),
+}  # fmt: skip
+
+
+def keys_in(nested):
+    """The keys of all dicts in their order, and the numbers."""
+    if isinstance(nested, dict):
+        return [(key, keys_in(part)) for key, part in nested.items()]
+    if isinstance(nested, (tuple, list)):
+        return [keys_in(part) for part in nested]
+    return nested.tolist()
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_dicts_keep_their_order(name):
+    made = [ORDERS[name](t, {"w": t.ones(2), "b": t.ones(2) * 3}) for t in (kuai, torch)]
+    assert keys_in(made[0]) == keys_in(made[1])
+
+
+def test_dicts_keep_their_order_in_loops():
+    one, step = {"z": kuai.ones(2), "a": kuai.zeros(2)}, lambda c: {k: v + 1 for k, v in c.items()}
+    run = kuai.compile(
+        lambda c: (
+            kuai.while_loop(lambda c: c["a"].sum() < 3, lambda c: (step(c),), (c,)),
+            kuai.cond(c["a"].sum() < 3, step, step, (c,)),
+        )
+    )
+    for _ in range(2):
+        (looped,), chosen = run(one)
+        assert [*looped] == [*chosen] == ["z", "a"]

@@ -59,6 +59,13 @@ ROWS = [
         compiled=False,
     ),
     Row(
+        "unique bfloat16",
+        lambda t, x: t.unique(x.to(t.bfloat16), return_counts=True),
+        A(values=[1.0, float("nan"), -2.0, 1.0, -0.5], dtype="float32"),
+        compiled=False,
+        grad=False,
+    ),
+    Row(
         "unique dim",
         lambda t, x: t.unique(x, dim=0, return_inverse=True, return_counts=True),
         A(values=[[1, 2], [0, 3], [1, 2]], dtype="int64"),

@@ -9,7 +9,7 @@ import jax
 
 from kuai.engine.tensor.frames import folding
 from kuai.func.differentiating import jvp, vjp
-from kuai.func.trees import flatten, leaves_of, structure
+from kuai.func.trees import flatten, leaves_of, structure, tree_map
 from kuai.func.vectorizing import vmap
 from kuai.ops.array.creation import zeros
 from kuai.ops.array.joining import cat
@@ -93,7 +93,7 @@ def jacfwd(
             for moved in leaves_of(made[0])
         ]
         result = jax.tree.unflatten(output_tree, blocks)
-        return (result, jax.tree.map(lambda t: t[0], made[1])) if has_aux else result
+        return (result, tree_map(lambda t: t[0], made[1])) if has_aux else result
 
     return wrapped
 

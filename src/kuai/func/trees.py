@@ -6,6 +6,7 @@ import jax
 
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.nests import ordered
 
 __all__ = ["flatten", "inside_transform", "leaves_of", "name_of", "structure", "tree_map"]
 
@@ -16,22 +17,22 @@ def _is_leaf(thing):
 
 def flatten(nested):
     """The leaves and the structure; None is a leaf."""
-    return jax.tree.flatten(nested, is_leaf=_is_leaf)
+    return jax.tree.flatten(ordered(nested), is_leaf=_is_leaf)
 
 
 def leaves_of(nested):
     """The leaves alone."""
-    return jax.tree.leaves(nested, is_leaf=_is_leaf)
+    return jax.tree.leaves(ordered(nested), is_leaf=_is_leaf)
 
 
 def tree_map(function, nested, *others):
     """Apply a function to every leaf."""
-    return jax.tree.map(function, nested, *others, is_leaf=_is_leaf)
+    return jax.tree.map(function, *map(ordered, (nested, *others)), is_leaf=_is_leaf)
 
 
 def structure(nested):
     """How the leaves are nested."""
-    return jax.tree.structure(nested, is_leaf=_is_leaf)
+    return jax.tree.structure(ordered(nested), is_leaf=_is_leaf)
 
 
 def name_of(function) -> str:

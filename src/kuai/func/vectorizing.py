@@ -199,7 +199,7 @@ def spread(dims, nested, error):
     if len(dims) != len(nested):
         raise error(dims, nested)
     pairs = (
-        [(dims[key], nested[key]) for key in sorted(nested)]
+        [(dims[key], nested[key]) for key in nested]
         if isinstance(dims, dict)
         else list(zip(dims, nested, strict=True))
     )

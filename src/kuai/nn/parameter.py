@@ -78,7 +78,7 @@ def _users_attributes(tensor: Tensor) -> dict:
     }
 
 
-_ENGINE_ATTRIBUTES = frozenset({"_storage", "_hooked"})
+_ENGINE_ATTRIBUTES = frozenset({"_storage", "_hooked", "_node_hooked"})
 
 
 def _rebuild(kind, data, requires_grad, backward_hooks, state):

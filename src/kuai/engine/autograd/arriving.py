@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from kuai.engine.autograd.returned import check_hook_result, name_of_hook
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import edge_of
-from kuai.engine.tensor import Tensor, modes, views
+from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.tensor import set_grad
 
 __all__ = ["accumulate", "add_gradients", "retain", "run_hooks", "run_output_hooks"]
@@ -30,9 +30,19 @@ def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
         return
     if held is not None:
         gradient = add_gradients(held, gradient)
-    elif not create_graph and gradient._node is not None:
-        gradient = Tensor._share(gradient)
+    else:
+        gradient = _own(gradient, create_graph)
     set_grad(tensor, gradient)
+
+
+def _own(gradient: Tensor, create_graph: bool) -> Tensor:
+    """The gradient for a `.grad`: no tensor that a hook has kept or a user has given.
+
+    Later gradients are added to it in place, which nobody else's tensor may show.
+    """
+    if create_graph and gradient._node is not None or type(gradient) is not Tensor:
+        return gradient
+    return wrap(views.held(gradient))
 
 
 # Hooks --------------------------------------------------------------------------------------------
@@ -89,4 +99,4 @@ def retain(node, gathered):
         if gathered.get(output) is not None:
             held = tensor.grad
             made = gathered[output]
-            tensor.grad = made if held is None else add_gradients(held, made)
+            tensor.grad = _own(made, True) if held is None else add_gradients(held, made)

@@ -28,6 +28,7 @@ from kuai.engine.tensor import Tensor, modes, randomness, wrap
 from kuai.engine.tensor.calls import Call, is_pending, perform
 from kuai.engine.tensor.concrete import is_tensor_leaf
 from kuai.engine.tensor.devices import device_of
+from kuai.engine.tensor.nests import ordered
 from kuai.engine.tensor.views import held, outline
 from kuai.errors import RecomputationError
 
@@ -231,7 +232,7 @@ _ONLY_BACKWARD = (
 
 def _with_node(result, start, again):
     """The function's result with one node in the place of the graph that made it."""
-    leaves, tree = jax.tree.flatten(result, is_leaf=is_tensor_leaf)
+    leaves, tree = jax.tree.flatten(ordered(result), is_leaf=is_tensor_leaf)
     again.numbers = [i for i, leaf in enumerate(leaves) if _is_made_since(leaf, start)]
     if not again.numbers:
         return result
@@ -270,7 +271,7 @@ class _Again:
     def __init__(self, function, arguments, states, context, checks):
         self.function, self.states, self.context = function, states, context
         self.checks = checks
-        leaves, self.tree = jax.tree.flatten(arguments, is_leaf=is_tensor_leaf)
+        leaves, self.tree = jax.tree.flatten(ordered(arguments), is_leaf=is_tensor_leaf)
         self.leaves = [_Saved(x) if isinstance(x, Tensor) else x for x in leaves]
         self.autocast = modes.state.autocast
         self.numbers, self.avals = [], []
@@ -286,7 +287,7 @@ class _Again:
                 result = self.function(*args, **kwargs)
         finally:
             state.grad_enabled, state.autocast = before
-        leaves = jax.tree.leaves(result, is_leaf=is_tensor_leaf)
+        leaves = jax.tree.leaves(ordered(result), is_leaf=is_tensor_leaf)
         outputs = [leaves[i] for i in self.numbers if i < len(leaves)]
         if self.checks:
             self._check(outputs)

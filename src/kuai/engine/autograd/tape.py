@@ -135,6 +135,16 @@ class AccumulateGrad(Node):
         array = views.outline(self.variable)
         return array.shape, array.dtype, devices.placement(array)
 
+    def register_hook(self, hook):
+        """As for any node; the leaf knows of it, for proofs that look at no node."""
+        self.variable.__dict__["_node_hooked"] = True
+        return super().register_hook(hook)
+
+    def register_prehook(self, hook):
+        """As for any node; the leaf knows of it."""
+        self.variable.__dict__["_node_hooked"] = True
+        return super().register_prehook(hook)
+
     def __repr__(self):
         return f"<AccumulateGrad object at {id(self):#x}>"
 

@@ -44,6 +44,16 @@ _OPERATORS = {
 }  # fmt: skip
 
 
+#: special methods' names
+_SPECIAL = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Pow: "pow", ast.MatMult: "matmul",
+    ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod", ast.LShift: "lshift",
+    ast.RShift: "rshift", ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Eq: "eq",
+    ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
+    ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor",
+}  # fmt: skip
+
+
 class Expressions:
     """The expressions of one function, and what may be done with their values."""
 
@@ -151,6 +161,7 @@ class Expressions:
     def operate(self, kind, operands):
         """An operator's result."""
         if any([self.is_tensor(o) or o is NEST for o in operands]):
+            self._watch_operator(type(kind))
             for operand in operands:
                 self.argument(operand)
             return TENSOR
@@ -170,11 +181,27 @@ class Expressions:
             raise Refused("an operator on large values")
         return Known(_done(function, plain))
 
+    def _watch_operator(self, kind) -> None:
+        """Watch the methods of tensors that an operator calls; somebody may replace them."""
+        for prefix in ("", "r", "i"):
+            name = f"__{prefix}{_SPECIAL[kind]}__"
+            if hasattr(Tensor, name):
+                self.watch_method(name)
+
+    def watch_method(self, name) -> None:
+        """Watch a method of tensors, which has to be Kuai's own."""
+        self.watch.attribute(Tensor, name)
+        found = getattr(Tensor, name, None)
+        if type(found) is types.FunctionType:
+            if not found.__globals__.get("__name__", "").startswith("kuai."):
+                raise Refused(f"{name} of a tensor, which somebody has replaced")
+
     # Elements -------------------------------------------------------------------------------------
 
     def _value_Subscript(self, node):
         owner = self.value(node.value)
         if self.is_tensor(owner) or owner in (NEST, OUTLINE):
+            self.watch_method("__getitem__")
             self.index(node.slice)
             return owner if owner in (NEST, OUTLINE) else TENSOR
         key = self.plain(self.value(node.slice))
@@ -265,7 +292,7 @@ class Expressions:
     def _value_Attribute(self, node):
         owner, name = self.value(node.value), node.attr
         if self.is_tensor(owner) or owner is NEST:
-            self.watch.attribute(Tensor, name)
+            self.watch_method(name)
             if name in _OUTLINES:
                 return OUTLINE
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
@@ -448,6 +475,8 @@ class Expressions:
             return _call_dict_method(owner, name, arguments)
         description = description_of(owner.value)
         if description is not None and name in description.methods:
+            if name == "train" and (arguments or keywords):
+                raise Refused("a mode that is given")  # without, it is known which
             self._describe(owner, name)
             return self._result(arguments, keywords)
         if description is not None and name in description.calls:

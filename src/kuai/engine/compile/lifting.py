@@ -20,6 +20,7 @@ from kuai.engine.compile.equations import Equations, interpret
 from kuai.engine.compile.fingerprint import fingerprint
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.nests import ordered
 from kuai.engine.tensor.promotion import strong
 from kuai.errors import ControlFlowError, drop_jax_note
 
@@ -197,7 +198,7 @@ def _lift(function, avals, tree, what, differentiate):
             kept.extend(arguments)
             boundaries = [argument._node for argument in arguments]
             made = function(*jax.tree.unflatten(tree, arguments))
-            leaves, found["tree"] = jax.tree.flatten(made, is_leaf=is_tensor_leaf)
+            leaves, found["tree"] = jax.tree.flatten(ordered(made), is_leaf=is_tensor_leaf)
             results = body.enter([_as_tensor(leaf, what) for leaf in leaves])
             arrays = [strong(views.value(result)) for result in results]
             found["avals"] = [aval_of(result) for result in results]

@@ -88,8 +88,9 @@ class Before:
         storages: (storage, its version, a reference to what it held).
     """
 
-    def __init__(self, watch, arguments):
+    def __init__(self, watch, arguments, nests=()):
         self.watch, self.arguments = watch, arguments
+        self._nests = {id(nest) for nest in nests}
         self.tensors = list(watch.tensors.values())
         self.grads = [_reference(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
@@ -127,6 +128,10 @@ class Before:
         pairs = zip(self.arguments, self._arguments_held, strict=True)
         return all(is_bare(t) and t._storage.held is reference() for t, reference in pairs)
 
+    def has_nest(self, thing) -> bool:
+        """Whether a list, dict or tuple was there before: given, or found where it is watched."""
+        return id(thing) in self._nests or self.watch.has_object(thing)
+
     def _all_storages(self):
         for tensor in self.tensors:
             yield tensor._storage
@@ -147,7 +152,7 @@ class Before:
         if id(array) in self.drawn:
             return self.drawn[id(array)][1]
         if number in run.numbers:
-            return self._origin_of_number(run.numbers[number], array)
+            return self._origin_of_number(*run.numbers[number], array)
         found = [o for reference, o in self._origins.get(id(array), ()) if reference() is array]
         if len(found) > 1:
             raise Refused("an array that stands in two places")
@@ -157,9 +162,10 @@ class Before:
             return Unchanging(array)
         raise Refused("an array that is made anew at each call")
 
-    def _origin_of_number(self, number, array):
+    def _origin_of_number(self, number, is_option, array):
+        """An optimizer's option that nothing else shares its number with is read at each call."""
         places = [p for p in self.watch.numbers.values() if p[0].get(p[1]) is number]
-        if len(places) == 1:
+        if is_option and len(places) == 1 and not self.watch.has_value(number):
             return FromNumber(*places[0])
         return Unchanging(array)  # it follows from what is watched
 

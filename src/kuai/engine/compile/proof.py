@@ -85,6 +85,8 @@ class Prover:
             raise Refused("a tensor that is a view or has a history")
         if tensor._hooked is not None:
             self._without_hooks(tensor._hooked)
+        if tensor._node_hooked:
+            raise Refused("a tensor with hooks at its node")
         if type(tensor) is not Tensor and overrides(type(tensor)):
             raise Refused(f"a {type(tensor).__name__}, which says for itself what operations do")
         self.watch.tensor(tensor)
@@ -145,7 +147,9 @@ class Prover:
             given[wanted.kwarg.arg] = Items(dict, surplus)
         defaults = function.__defaults__ or ()
         known = dict(zip(ordered[len(ordered) - len(defaults) :], defaults, strict=True))
-        known |= function.__kwdefaults__ or {}
+        if function.__kwdefaults__:
+            self.watch.entries(function.__kwdefaults__, named)
+            known |= function.__kwdefaults__
         for each in (*ordered, *named):
             if each not in given:
                 if each not in known:
@@ -270,6 +274,7 @@ class _Frame(Expressions):
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value)
         elif isinstance(target, ast.Subscript) and self.is_tensor(self.value(target.value)):
+            self.watch_method("__setitem__")
             self.index(target.slice)
             self.argument(value)
         else:

@@ -56,7 +56,8 @@ class Record:
         self.steps = []  # the nodes on the way, which another thread may take out of the tree
         self.views = []
         self.spares = []  # arrays that nobody may hold any more
-        self.given, self.memory = {}, []  # numbers of inputs: Python numbers, memory to write into
+        # of inputs, by their numbers: Python numbers, and whether an optimizer gave them
+        self.given, self.memory = {}, []  # memory: those that are only to be written into
         self.count = self.length = 0
         self.shadow = None  # while new nodes are made: a known one that this one resembles
         self.device = self.sharding = None
@@ -92,7 +93,7 @@ class Record:
             key = tuple(key)
             last = self.node.last
             child = last[1] if last[0] == key else self._next(key, call, arrays, known)
-            if child.numbers and not self._take_numbers(child, arrays):
+            if child.numbers and not self._take_numbers(child, arrays, call.varying):
                 self._forget_inputs(known)
                 return None
         except BaseException:
@@ -114,13 +115,13 @@ class Record:
             return (kind, repr(number))  # -0.0 equals 0.0, but is another number
         return (kind, number)
 
-    def _take_numbers(self, child, arrays) -> bool:
+    def _take_numbers(self, child, arrays, varying) -> bool:
         """Add the numbers among a step's arguments to the inputs; whether JAX can take them."""
         for position in child.numbers:
             number = arrays[position]
             if type(number) is int and not -_LARGEST <= number < _LARGEST:
                 return False  # run at once, JAX says what is wrong with it
-            self.given[len(self.inputs)] = number
+            self.given[len(self.inputs)] = number, varying
             self.inputs.append(scalar(number))
         return True
 

@@ -13,7 +13,7 @@ from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
 from kuai.engine.compile.replay import MISS, Replay
-from kuai.engine.compile.signatures import signature
+from kuai.engine.compile.signatures import nests_in, signature
 from kuai.engine.tensor.placeholder import reads
 
 __all__ = ["Candidate", "Replays"]
@@ -77,7 +77,8 @@ class Replays:
             named = {name: abstract(each, prover.watch) for name, each in kwargs.items()}
             expected = prover.prove(function, row, named)
             prover.watch.freeze()
-            return Candidate(self, key, Before(prover.watch, tensors), expected, prover.reads)
+            before = Before(prover.watch, tensors, nests_in((args, kwargs)))
+            return Candidate(self, key, before, expected, prover.reads)
         except Refused as reason:
             self._refuse(reason, prover.line)
             self._split(prover)

@@ -110,6 +110,7 @@ class After:
         self._find_storages()
         self._find_grads()
         self.made = []
+        self._nests = {}  # id -> a part that is made anew; kept, so that ids stay unique
         self.result = self._found(result, expected)
         placed = {*self._placed, *[read.number for read in self.made if type(read) is Number]}
         if len(self._placed) > len(set(self._placed)) or placed != {*self._numbers.values()}:
@@ -158,6 +159,8 @@ class After:
             return Same(result)
         if isinstance(expected, Known) and result is expected.value:
             return self._same(result)
+        if kind is tuple or kind is list or kind is dict:
+            self._refuse_known(result)
         if kind is tuple or kind is list:
             parts = expected.values if known else [None] * len(result)
             return Nest(kind, list(map(self._found, result, parts)))
@@ -172,6 +175,7 @@ class After:
         if kind is not Tensor or result._steps is not None or result._base is not None:
             raise Refused("a result of another kind")
         if id(result._storage) in self.before.ids and result._node is None:
+            self._refuse_known(result)
             return Share(result._storage)
         if result._requires_grad or result._hooked or result._retains_grad:
             raise Refused("a result with a gradient of its own")
@@ -180,6 +184,12 @@ class After:
         made = New(self._place(result._storage.held), result)
         self.made.append(made)
         return made
+
+    def _refuse_known(self, nest):
+        """Refuse what has another name already: of this, a replay makes a new one each time."""
+        if id(nest) in self._nests or self.before.has_nest(nest):
+            raise Refused("a result that is known under two names")
+        self._nests[id(nest)] = nest
 
     def _same(self, thing):
         """An object that was found in a place that is watched."""

@@ -11,7 +11,7 @@ from kuai.engine.compile.abstract_values import is_plain
 from kuai.engine.tensor import Tensor, devices, dtypes, modes
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
-__all__ = ["is_bare", "signature"]
+__all__ = ["is_bare", "nests_in", "signature"]
 
 
 def signature(roots, args, kwargs):
@@ -34,6 +34,16 @@ def signature(roots, args, kwargs):
     except _None:
         return None, []
     return tuple(key), tensors
+
+
+def nests_in(argument):
+    """All tuples, lists and dicts in an argument, which may be one itself."""
+    kind = type(argument)
+    if kind is not tuple and kind is not list and kind is not dict:
+        return
+    yield argument
+    for part in argument.values() if kind is dict else argument:
+        yield from nests_in(part)
 
 
 class _None(Exception):

@@ -17,9 +17,17 @@ from kuai.engine.tensor import Tensor
 __all__ = ["Watch"]
 
 _tensor_state = attrgetter(
-    "_storage", "_requires_grad", "_steps", "_node", "_base", "_hooked", "_retains_grad"
+    "_storage",
+    "_requires_grad",
+    "_steps",
+    "_node",
+    "_base",
+    "_hooked",
+    "_node_hooked",
+    "_retains_grad",
 )
 _content = attrgetter("cell_contents")
+_own_dict = attrgetter("__dict__")
 
 
 class Watch:
@@ -81,6 +89,10 @@ class Watch:
         if id(thing) not in self.arguments:
             self._objects[id(thing)] = thing
 
+    def has_object(self, thing) -> bool:
+        """Whether a thing is one of those that were found."""
+        return id(thing) in self._objects or id(thing) in self.arguments
+
     def argument(self, thing) -> None:
         """Note an object among the arguments. It is not held, and looked at by whoever is called.
 
@@ -112,6 +124,8 @@ class Watch:
             self._without += [(thing, name) for name in names if name not in found]
             if found:
                 self._looked_up.append((attrgetter(*found, found[0]), thing))
+        self._owners = [thing for thing in self._objects.values() if self._is_read(thing)]
+        self._lent = [each for each in self.arguments.values() if self._is_read(each())]
         self._sized = list(self._whole.values())
         self._listed, self._contents = list(self._lists.values()), list(self._cells.values())
         self._rows, self._free = list(self._ordered.values()), list(self.numbers.values())
@@ -122,6 +136,16 @@ class Watch:
         self._states = list(map(_tensor_state, self._tensors))
         self._classes = list(map(type, self._things))
         self._orders = list(map(list, self._rows))
+
+    def _is_read(self, thing) -> bool:
+        """Whether some of its attributes are watched: then its dictionary must stay this one."""
+        own = getattr(thing, "__dict__", None)
+        return id(own) in self._dicts or id(own) in self._whole
+
+    def has_value(self, value) -> bool:
+        """Whether a value stands in one of the places that are compared, or in a tuple there."""
+        inner = [v for v in self._values if type(v) is tuple]
+        return any(v is value for v in chain(self._values, *inner))
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
@@ -146,4 +170,6 @@ class Watch:
             chain.from_iterable([get(thing) for get, thing in self._looked_up]),
             chain.from_iterable(self._listed),
             map(_content, self._contents),
+            map(_own_dict, self._owners),
+            [_own_dict(reference()) for reference in self._lent],
         )

@@ -59,6 +59,7 @@ class Tensor:
     _accumulator = None
     _retains_grad = False
     _hooked = None  # the node of a leaf that has or had hooks
+    _node_hooked = False  # whether a hook was registered at a leaf's node itself, which may be gone
     _tangents: dict | None = None  # in forward mode: level -> tangent
 
     def __new__(cls, *args, **kwargs):

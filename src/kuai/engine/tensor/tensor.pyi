@@ -33,6 +33,7 @@ class Tensor:
     _grad: Any
     _hooked: Any
     _node: Any
+    _node_hooked: Any
     _output: Any
     _requires_grad: Any
     _retains_grad: Any

@@ -15,7 +15,7 @@ _PLAIN = {
     "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "sqrt": np.sqrt, "cbrt": np.cbrt, "abs": np.abs,
     "square": np.square, "add": np.add, "add_any": np.add, "sub": np.subtract, "mul": np.multiply,
-    "max": np.maximum, "min": np.minimum, "atan2": np.arctan2, "eq": np.equal, "ne": np.not_equal,
+    "atan2": np.arctan2, "eq": np.equal, "ne": np.not_equal,
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }  # fmt: skip
 _COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "is_finite"}
@@ -28,6 +28,24 @@ def _plain(equation):
     if equation.name in _COMPARISONS:
         return function
     return in_float32(function, equation)
+
+
+@rule("max", "min")
+def _extreme(equation):
+    """Of 0.0 and -0.0, which NumPy takes for the same, the one is larger."""
+    largest = equation.name == "max"
+    function = np.maximum if largest else np.minimum
+    if equation.inputs[0].dtype.kind in "biu":
+        return function
+
+    def extreme(x, y):
+        found = function(x, y)
+        zeros = (x == 0) & (y == 0)
+        if not zeros.any():
+            return found
+        return np.where(zeros, x + y if largest else -(-x - y), found)
+
+    return in_float32(extreme, equation)
 
 
 @rule(*_LOGIC)

@@ -30,7 +30,7 @@ _HARMLESS = frozenset(
 def describe_modules() -> None:
     """Make modules, and functions of modules' parameters, known to the prover."""
     tree = {"parameters": _watch_tree, "zero_grad": _watch_tree}
-    tree |= {"train": _watch_training, "eval": _watch_training}
+    tree |= {"train": _watch_training, "eval": _watch_evaluation}
     calls = {"_call_impl": _call_without_compiling}
     describes(Module, Description(tree, _call, calls, _slots))
     parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
@@ -168,8 +168,18 @@ def _check_ordinary(prover, module, names) -> None:
 
 
 def _watch_training(prover, module) -> None:
-    """That the mode is what it is: setting it then changes nothing."""
+    _watch_mode(prover, module, True)
+
+
+def _watch_evaluation(prover, module) -> None:
+    _watch_mode(prover, module, False)
+
+
+def _watch_mode(prover, module, mode) -> None:
+    """That the mode is the one that is set: setting it changes nothing."""
     _watch_tree(prover, module)
     for each in module.modules():
         _check_ordinary(prover, each, ("train", "eval", "children"))
+        if each.training is not mode:
+            raise Refused(f"a change of the mode of {text_of_value(module)}")
         prover.watch.entries(vars(each), ["training"])

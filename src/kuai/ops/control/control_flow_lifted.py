@@ -14,6 +14,7 @@ from kuai.engine.compile.bodies import aval_of
 from kuai.engine.compile.lifting import lift, lift_carrying
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
+from kuai.engine.tensor.nests import ordered
 from kuai.engine.tensor.promotion import strong
 from kuai.engine.tensor.storage import put
 from kuai.errors import ControlFlowError, LoopBackwardError
@@ -25,7 +26,7 @@ _NUMBERS = (bool, int, float, complex)
 
 def flatten(nested):
     """The leaves of nested tensors, and how they are nested."""
-    return jax.tree.flatten(nested, is_leaf=is_tensor_leaf)
+    return jax.tree.flatten(ordered(nested), is_leaf=is_tensor_leaf)
 
 
 def as_tensors(leaves, what):
@@ -187,7 +188,7 @@ def scan(combine_fn, init, xs, reverse):
     leaves, xs_tree = flatten(xs)
     tensors = as_tensors(leaves, "scan")
     avals = [*map(aval_of, carry), *(a._replace(shape=a.shape[1:]) for a in map(aval_of, tensors))]
-    tree = jax.tree.structure((init, xs), is_leaf=is_tensor_leaf)
+    tree = jax.tree.structure(ordered((init, xs)), is_leaf=is_tensor_leaf)
     count = len(carry)
     body = lift_carrying(combine_fn, avals, count, tree, "scan, combine_fn")
     output_tree = _check_scan(body, carry_tree, avals[:count])

@@ -235,9 +235,13 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     array = input.detach().numpy()
     if axis is not None:
         _check_slices(array.shape, axis)
+    kind = array.dtype
+    if kind.name == "bfloat16":
+        array = array.astype(np.float32)  # NumPy does not know where to put its nan
     values, inverse, counts = np.unique(
         array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
     )
+    values = values.astype(kind, copy=False)
     inverse = inverse.reshape(array.shape if axis is None else -1)
     return _unique_results(input, values, inverse, counts, return_inverse, return_counts)
 
