@@ -37,8 +37,7 @@ class SobolEngine:
     def __init__(self, dimension: int, scramble: bool = False, seed: int | None = None):
         if dimension > self.MAXDIM or dimension < 1:
             raise ValueError(
-                "Supported range of dimensionality for SobolEngine is [1, "
-                f"{self.MAXDIM}]"
+                f"Supported range of dimensionality for SobolEngine is [1, {self.MAXDIM}]"
             )
         self.dimension, self.scramble, self.seed = dimension, scramble, seed
         self.num_generated = 0
@@ -64,7 +63,7 @@ class SobolEngine:
     def _drawn(self, count: int) -> np.ndarray:
         rows = np.empty((0, self.dimension))
         # a warning of SciPy's, that numbers of points should be powers of two, is not PyTorch's
-        for size in ([1, count - 1] if self.num_generated == 0 and count > 1 else [count]):
+        for size in [1, count - 1] if self.num_generated == 0 and count > 1 else [count]:
             if size:
                 rows = np.concatenate([rows, self._points.random(size)])
         return rows

@@ -101,9 +101,7 @@ class UntypedStorage:
         if isinstance(self, TypedStorage):
             name, kind = "TypedStorage", f"dtype={self.dtype}, "
         shown = "\n".join(f" {each}" for each in self.tolist())
-        return (
-            f"{shown}\n[torch.storage.{name}({kind}device={self.device}) of size {len(self)}]"
-        )
+        return f"{shown}\n[torch.storage.{name}({kind}device={self.device}) of size {len(self)}]"
 
     def clone(self) -> Any:
         """A copy."""

@@ -9,4 +9,11 @@ from kuai.nn.parallel.parallel_apply import parallel_apply as parallel_apply
 from kuai.nn.parallel.replicate import replicate as replicate
 from kuai.nn.parallel.scatter_gather import gather as gather, scatter as scatter
 
-__all__ = ["DataParallel", "DistributedDataParallel", "gather", "parallel_apply", "replicate", "scatter"]
+__all__ = [
+    "DataParallel",
+    "DistributedDataParallel",
+    "gather",
+    "parallel_apply",
+    "replicate",
+    "scatter",
+]

@@ -136,8 +136,10 @@ class Measurement:
         if not self.raw_times or self.meets_confidence(_SPREAD):
             return ()
         steady = self.meets_confidence(_WIDE_SPREAD)
-        cause = "could indicate system fluctuation" if steady else (
-            "suggests significant environmental influence"
+        cause = (
+            "could indicate system fluctuation"
+            if steady
+            else ("suggests significant environmental influence")
         )
         share = self.iqr / self.median * 100
         return (

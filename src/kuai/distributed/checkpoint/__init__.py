@@ -14,7 +14,7 @@ from kuai.engine.tensor import Tensor, modes
 from kuai.errors import UnavailableError
 from kuai.futures import Future
 from kuai.saving import load as _read, save as _write
-from kuai.utils._pytree import tree_flatten_with_path, tree_unflatten, tree_leaves
+from kuai.utils._pytree import tree_flatten_with_path, tree_unflatten
 
 __all__ = [
     "FileSystemReader",
@@ -130,7 +130,7 @@ def _saved(folder: pathlib.Path) -> dict[str, Any]:
             "Convert it with PyTorch: `python -m torch.distributed.checkpoint.format_utils "
             "dcp_to_torch FOLDER FILE`, and use kuai.load",
         )
-    return _read(folder / _FILE, weights_only=False)
+    return _read(folder / _FILE)
 
 
 def _filled(wanted: Any, saved: Any, name: str) -> Any:
@@ -147,8 +147,6 @@ def _filled(wanted: Any, saved: Any, name: str) -> Any:
                 shown = ".".join([name, *(str(getattr(k, "key", k)) for k in path)])
                 raise RuntimeError(f"Missing key in checkpoint state_dict: {shown}.") from None
         found.append(_put(leaf, value, name))
-    if not places and tree_leaves(saved):
-        return saved  # an optimizer without a state yet
     return tree_unflatten(found, spec)
 
 

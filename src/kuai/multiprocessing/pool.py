@@ -1,0 +1,13 @@
+"""PyTorch's file of pools: Python's, for tensors are pickled."""
+
+import gc
+from multiprocessing.pool import Pool as Pool, worker as _worker
+from typing import Any
+
+__all__ = ["Pool", "clean_worker"]
+
+
+def clean_worker(*args: Any, **kwargs: Any) -> None:
+    """What a process of a pool does."""
+    _worker(*args, **kwargs)
+    gc.collect()
