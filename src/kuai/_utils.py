@@ -69,8 +69,9 @@ def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
 def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The parts of a flat tensor in the shapes of others."""
     ends = itertools.accumulate(each.numel() for each in tensors)
+    parts: Any = flat
     return tuple(
-        flat[end - each.numel() : end].view(each.shape)  # pyright: ignore
+        parts[end - each.numel() : end].view(each.shape)
         for end, each in zip(ends, tensors, strict=True)
     )
 
@@ -140,7 +141,8 @@ class ExceptionWrapper:
     """
 
     def __init__(self, exc_info: Any = None, where: str = "in background"):
-        failure = Failure((sys.exc_info() if exc_info is None else exc_info)[1], where)
+        error: Any = (sys.exc_info() if exc_info is None else exc_info)[1]
+        failure = Failure(error, where)
         self._failure, self.where = failure, where
         self.exc_type, self.exc_msg = failure.kind, failure.text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kuai.distributed import group
+from kuai.distributed.group import GroupMember, ProcessGroup
 from kuai.errors import UnavailableError
 from kuai.ops.array.creation import as_tensor
 from kuai.ops.array.shaping import shape_of
@@ -74,7 +74,7 @@ class DeviceMesh:
 
     def get_group(self, mesh_dim: int | str | None = None) -> Any:
         """The group of a dimension."""
-        return group.group.WORLD or group.ProcessGroup()
+        return GroupMember.WORLD or ProcessGroup()
 
     def get_all_groups(self) -> list[Any]:
         """The groups of all dimensions."""

@@ -26,7 +26,7 @@ class Store:
     """Values by name, which may be waited for."""
 
     def __init__(self) -> None:
-        self._values: dict[str, bytes] = {}
+        self._values: Any = {}
         self._changed = threading.Condition()
         self.timeout = _PATIENCE
 
@@ -168,7 +168,7 @@ class PrefixStore(Store):
     def __init__(self, prefix: str, store: Store):
         super().__init__()
         self.prefix, self.underlying_store = prefix, store
-        self._values = _Prefixed(f"{prefix}/", store._values)  # pyright: ignore
+        self._values = _Prefixed(f"{prefix}/", store._values)
         self._changed, self.timeout = store._changed, store.timeout
 
 

@@ -1,7 +1,8 @@
 """PyTorch's file of pools: Python's, for tensors are pickled."""
 
 import gc
-from multiprocessing.pool import Pool as Pool, worker as _worker
+from multiprocessing import pool
+from multiprocessing.pool import Pool as Pool
 from typing import Any
 
 __all__ = ["Pool", "clean_worker"]
@@ -9,5 +10,5 @@ __all__ = ["Pool", "clean_worker"]
 
 def clean_worker(*args: Any, **kwargs: Any) -> None:
     """What a process of a pool does."""
-    _worker(*args, **kwargs)
+    pool.worker(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
     gc.collect()

@@ -24,5 +24,5 @@ _size_3_opt_t = _scalar_or_tuple_3_t[int | None]
 _ratio_2_t = _scalar_or_tuple_2_t[float]
 _ratio_3_t = _scalar_or_tuple_3_t[float]
 _ratio_any_t = _scalar_or_tuple_any_t[float]
-_tensor_list_t = _scalar_or_tuple_any_t["Tensor"]  # noqa: F821
-_maybe_indices_t = _scalar_or_tuple_2_t["Tensor"]  # noqa: F821
+_tensor_list_t = _scalar_or_tuple_any_t["Tensor"]
+_maybe_indices_t = _scalar_or_tuple_2_t["Tensor"]

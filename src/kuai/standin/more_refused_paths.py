@@ -85,7 +85,8 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "ao.nn.quantizable": (_QUANTIZED, "LSTM MultiheadAttention"),
     "ao.nn.quantized": (
         _QUANTIZED,
-        "Conv1d Conv2d Conv3d DeQuantize Embedding EmbeddingBag FloatFunctional Linear Quantize ReLU6",
+        "Conv1d Conv2d Conv3d DeQuantize Embedding EmbeddingBag FloatFunctional Linear Quantize "
+        "ReLU6",
     ),
     "ao.nn.quantized.dynamic": (_QUANTIZED, "GRU LSTM Linear"),
     "ao.ns": (_QUANTIZED, ""),

@@ -26,7 +26,7 @@ def context_decorator(ctx: Any, func: Callable) -> Callable:
             "Cannot decorate classes; it is ambiguous whether only the constructor or all methods "
             "should have the context manager applied"
         )
-    make = ctx if not hasattr(ctx, "__enter__") or inspect.isclass(ctx) else lambda: ctx
+    make: Any = ctx if not hasattr(ctx, "__enter__") or inspect.isclass(ctx) else lambda: ctx
     if inspect.isgeneratorfunction(func):
         return _around_generator(make, func)
 

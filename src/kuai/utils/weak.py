@@ -32,7 +32,7 @@ class WeakIdRef(weakref.ref):
 
     def __init__(self, key: Any, callback: Any = None):
         self._id = id(key)
-        super().__init__(key, callback)
+        super().__init__(key, callback)  # pyright: ignore[reportCallIssue]
 
     def __call__(self) -> Any:
         """The object, or None where it is gone."""

@@ -95,5 +95,6 @@ def gather(
 ) -> Tensor:
     """The parts in one tensor, on one device."""
     where = tensors[0].device if destination is None else _device(destination)
-    whole: Any = cat([each.to(where) for each in tensors], dim)  # pyright: ignore
+    parts: Any = [each.to(where) for each in tensors]
+    whole: Any = cat(parts, dim)
     return whole if out is None else out.copy_(whole)

@@ -1,6 +1,5 @@
 """`kuai.utils.benchmark`: how long a statement takes, measured so that two can be compared."""
 
-from kuai.utils.benchmark.utils import common as common, compare as compare, timer as timer_file
 from kuai.utils.benchmark.utils.common import Measurement, TaskSpec, select_unit
 from kuai.utils.benchmark.utils.compare import Compare
 from kuai.utils.benchmark.utils.timer import Language, Timer, timer

@@ -143,9 +143,10 @@ class _Table:
     def _best(self, row: int, column: int) -> float:
         if self.colors is Colorize.ROWWISE:
             return min(result.median for result in self.rows[row] if result)
-        same = [r for r, key in zip(self.rows, self.keys, strict=True)
-                if key[0] == self.keys[row][0]]  # fmt: skip
-        return min(r[column].median for r in same if r[column])  # pyright: ignore
+        threads = self.keys[row][0]
+        rows = zip(self.rows, self.keys, strict=True)
+        same = [others[column] for others, key in rows if key[0] == threads]
+        return min(result.median for result in same if result)
 
     def _colored(self, text: str, row: int, column: int) -> str:
         result = self.rows[row][column]
@@ -172,8 +173,8 @@ class _Table:
             threads = self.keys[number][0]
             if number == 0 or self.keys[number - 1][0] != threads:
                 shown.append(f"{threads} threads: ".ljust(total, "-"))
-            parts = [self._colored(text.center(width), number, place)
-                     for place, (text, width) in enumerate(zip(row, widths[1:], strict=True))]  # fmt: skip
+            middle = map(str.center, row, widths[1:])
+            parts = [self._colored(text, number, place) for place, text in enumerate(middle)]
             shown.append("  |  ".join([name.ljust(widths[0]), *parts]))
         label = self.results[0].label or ""
         end = f"Times are in {unit_to_english(self.unit)}s ({self.unit}).\n"
