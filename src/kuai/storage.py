@@ -165,31 +165,43 @@ class TypedStorage(UntypedStorage):
 
     _kind: dtypes.dtype | None = None
 
-    def __init__(self, tensor: Any = None, *, dtype: Any = None, device: Any = None):
-        if not isinstance(tensor, Tensor):
+    def __init__(
+        self,
+        *args: Any,
+        wrap_storage: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        _internal: bool = False,
+    ):
+        given: Any = args[0] if args else None
+        if wrap_storage is not None:
+            given = wrap_storage._whole()
+        elif not isinstance(given, Tensor):
             kind = dtype or self._kind or dtypes.get_default_dtype()
-            tensor = from_array(_elements(tensor, dtypes.to_jax(kind)), device)
-        super().__init__(tensor)
+            given = from_array(_elements(given, dtypes.to_jax(kind)), device)
+        super().__init__(given)
 
     def __setitem__(self, place: Any, number: Any) -> None:
         with modes.no_grad():
             self._whole().view(-1)[place] = number
 
-    def fill_(self, number: Any) -> TypedStorage:
+    def fill_(self, value: Any) -> TypedStorage:
         """Put a number everywhere."""
         with modes.no_grad():
-            self._whole().fill_(number)
+            self._whole().fill_(value)
         return self
 
-    def copy_(self, source: Any, non_blocking: bool = False) -> TypedStorage:
+    def copy_(self, source: Any, non_blocking: bool | None = None) -> TypedStorage:
         """Copy the elements of another one."""
         with modes.no_grad():
             whole = self._whole()
             whole.copy_(source._whole().reshape(whole.shape))
         return self
 
-    def type(self) -> str:
-        """Its class's name."""
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """Its class's name; with a dtype, a copy of it in that."""
+        if dtype is not None:
+            return TypedStorage(self._whole().to(dtype))
         return f"torch.{self._tensor.type().rpartition('.')[2].replace('Tensor', 'Storage')}"
 
     @property
