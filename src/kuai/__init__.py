@@ -138,10 +138,11 @@ _LATE_NAMES = {
     "_classes": ("classes",),
     "default_types": ("set_default_tensor_type",),
     "jit": ("ScriptModule",),
-    "storage": (
+    "storage": ("TypedStorage", "UntypedStorage"),
+    "storage_kinds": (
         "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
         "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
-        "LongStorage", "ShortStorage", "TypedStorage", "UntypedStorage",
+        "LongStorage", "ShortStorage",
     ),
     "streams": ("Event", "Stream"),
     "symbolic": (

@@ -1,18 +1,16 @@
 """Nested lists, numbers and arrays as one NumPy array, and PyTorch's errors for what is none.
 
-NumPy converts; only what it cannot make an array of numbers of is looked at item by item, in the
-order in which PyTorch does it: the sizes by the first items, the dtype, then the values.
+NumPy converts; what it cannot make an array of numbers of is looked at in `nested_faults`, which is
+loaded when it is first needed.
 """
-
-from typing import Any
 
 import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes
+from kuai.ops import array as rooms
 
-__all__ = ["array_of", "supported"]
+__all__ = ["array_of", "kind_of", "kinds_of", "supported"]
 
-_SEQUENCES = (list, tuple, range, np.ndarray)
 _FLOATS = (float, np.floating)
 _ODD = ValueError("could not determine the shape of object type 'list'")
 
@@ -31,19 +29,19 @@ def array_of(data, dtype=None) -> np.ndarray:
         return supported(np.asarray(data))
     if isinstance(data, float):
         return _as_default(np.asarray(data), dtype)
-    kinds = _kinds(data) if isinstance(data, (list, tuple)) else {type(data)}
+    kinds = kinds_of(data) if isinstance(data, (list, tuple)) else {type(data)}
     plain = _plain(data) if any(issubclass(kind, Tensor) for kind in kinds) else data
     try:
         array = np.asarray(plain)
     except ValueError as error:
-        fault = _fault(data, dtype)
+        fault = rooms.nested_faults.fault(data, dtype)
         if fault is None:  # some items are tensors of one element
             return array_of(_with_single_items(data), dtype)
         raise fault from error
     if array.dtype == object:
         array = _of_large_numbers(data, kinds, dtype)
     if array.dtype.kind in "US" or _overflows(array, kinds, dtype):
-        raise _fault(data, dtype) or _ODD
+        raise rooms.nested_faults.fault(data, dtype) or _ODD
     if array.dtype.kind in "fc":
         return _rounded(array, data, kinds, dtype)
     return array
@@ -64,12 +62,12 @@ def supported(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _kinds(data) -> set[type]:
+def kinds_of(data) -> set[type]:
     """The types of what nested lists hold."""
     found = set(map(type, data))
     if not any(issubclass(kind, (list, tuple)) for kind in found):
         return found
-    inner = [_kinds(item) if isinstance(item, (list, tuple)) else {type(item)} for item in data]
+    inner = [kinds_of(item) if isinstance(item, (list, tuple)) else {type(item)} for item in data]
     return set().union(*inner)
 
 
@@ -115,9 +113,9 @@ def _first(data):
 def _of_large_numbers(data, kinds, dtype):
     """Integers beyond 64 bits are numbers where floats are asked for."""
     numbers = all(issubclass(kind, (int, float, complex, np.number)) for kind in kinds)
-    kind = _kind_of(kinds, dtype)
+    kind = kind_of(kinds, dtype)
     if not numbers or kind not in "fc" or (kind == "f" and complex in kinds):
-        raise _fault(data, dtype) or _ODD
+        raise rooms.nested_faults.fault(data, dtype) or _ODD
     return np.array(data, np.float64 if kind == "f" else np.complex128)
 
 
@@ -129,7 +127,7 @@ def _overflows(array, kinds, dtype) -> bool:
     return wanted is None or (wanted.kind in "iu" and wanted != np.uint64)
 
 
-def _kind_of(kinds, dtype) -> str:
+def kind_of(kinds, dtype) -> str:
     """NumPy's letter for the kind of number that is asked for, or that the items make."""
     if dtype is not None:
         kind = dtypes.to_jax(dtype).kind
@@ -137,82 +135,3 @@ def _kind_of(kinds, dtype) -> str:
     if any(issubclass(kind, complex) for kind in kinds):
         return "c"
     return "f" if any(issubclass(kind, (*_FLOATS, Tensor)) for kind in kinds) else "i"
-
-
-# Faults -------------------------------------------------------------------------------------------
-
-
-def _fault(data, dtype) -> Exception | None:
-    """What PyTorch raises for data that is no tensor; None where it is one to PyTorch."""
-    if isinstance(data, (str, bytes)):
-        return TypeError(f"new(): invalid data type '{type(data).__name__}'")
-    sizes, level = [], data
-    while isinstance(level, _SEQUENCES):
-        sizes.append(len(level))
-        if not sizes[-1]:
-            break
-        level = level[0]
-    if isinstance(level, str):
-        return ValueError("too many dimensions 'str'")
-    found = _uninferable(data) if dtype is None else None
-    if found is None:
-        found = _misfit(data, sizes, 0, _letter(data, dtype))
-    return found
-
-
-def _letter(data, dtype) -> str:
-    """The kind of number that is asked for; U is uint64, which PyTorch treats by itself."""
-    if dtype is not None and dtypes.to_jax(dtype) == np.uint64:
-        return "U"
-    return _kind_of(_kinds(data) if isinstance(data, (list, tuple)) else set(), dtype)
-
-
-def _uninferable(item) -> Exception | None:
-    if isinstance(item, (str, bytes)):
-        return TypeError(f"new(): invalid data type '{type(item).__name__}'")
-    if isinstance(item, _SEQUENCES):
-        return next(filter(None, map(_uninferable, item)), None)
-    if isinstance(item, (int, float, complex, np.number, np.bool_, Tensor)):
-        return None
-    return RuntimeError(f"Could not infer dtype of {type(item).__name__}")
-
-
-def _misfit(item: Any, sizes: list[int], dim: int, letter: str) -> Exception | None:
-    """The first item that is not what the sizes say, or no number of the kind."""
-    if dim == len(sizes):
-        return _no_number(item, letter)
-    if not isinstance(item, _SEQUENCES):
-        return TypeError("not a sequence")
-    if len(item) != sizes[dim]:
-        return ValueError(
-            f"expected sequence of length {sizes[dim]} at dim {dim} (got {len(item)})"
-        )
-    return next(filter(None, (_misfit(each, sizes, dim + 1, letter) for each in item)), None)
-
-
-def _no_number(item: Any, letter: str) -> Exception | None:
-    name = type(item).__name__
-    if isinstance(item, Tensor):
-        return _no_single(item, letter)
-    if letter == "U":
-        if not isinstance(item, int):
-            return TypeError("an integer is required")
-        if item < 0:
-            return OverflowError("can't convert negative int to unsigned")
-        return OverflowError("int too big to convert") if item >= 1 << 64 else None
-    if letter in "iu":
-        if not isinstance(item, (int, float, np.number)):
-            return TypeError(f"'{name}' object cannot be interpreted as an integer")
-        return None if abs(item) < 1 << 63 else ValueError("Overflow when unpacking long long")
-    real = not isinstance(item, (complex, np.complexfloating)) or letter == "c"
-    if letter == "b" or (real and isinstance(item, (int, float, complex, np.number))):
-        return None
-    return TypeError(f"must be real number, not {name}")
-
-
-def _no_single(item: Tensor, letter: str) -> Exception | None:
-    if item.numel() == 1:
-        return None
-    if letter in "iu":
-        return TypeError("only integer tensors of a single element can be converted to an index")
-    return ValueError("only one element tensors can be converted to Python scalars")
