@@ -108,12 +108,8 @@ class UntypedStorage:
         return type(self)(self._whole().clone())
 
     def cpu(self) -> Any:
-        """The storage, or a copy in the memory of the host."""
+        """The storage in the memory of the host."""
         return self if self.device.type == "cpu" else type(self)(self._whole().cpu())
-
-    def is_pinned(self, device: Any = None) -> bool:
-        """Whether it is pinned: JAX pins memory where it transfers it."""
-        return False
 
 
 class FileStorage(UntypedStorage):
@@ -199,7 +195,7 @@ class TypedStorage(UntypedStorage):
         return self
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
-        """Its class's name; with a dtype, a copy of it in that."""
+        """Its class's name; with a dtype, a copy."""
         if dtype is not None:
             return TypedStorage(self._whole().to(dtype))
         return f"torch.{self._tensor.type().rpartition('.')[2].replace('Tensor', 'Storage')}"
@@ -227,7 +223,7 @@ class TypedStorage(UntypedStorage):
 
 
 def _elements(given: Any, kind: np.dtype) -> np.ndarray:
-    """The elements that a storage is made of: so many, or these; none of None."""
+    """So many elements, or these; none of None."""
     if given is None:
         return np.zeros(0, kind)
     return np.zeros(given, kind) if isinstance(given, int) else np.asarray(given).astype(kind)

@@ -38,7 +38,7 @@ _PLATFORMS = {
     "meta": ("cpu",),  # where PyTorch keeps no values, Kuai keeps them in host memory
 }
 _SMALL = 1024
-#: The kinds that PyTorch has a name for; XLA has some of them.
+#: PyTorch's kinds.
 _KINDS = (
     "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, "
     "mps, meta, hpu, mtia, privateuseone"

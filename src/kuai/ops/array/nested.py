@@ -1,7 +1,6 @@
 """Nested lists, numbers and arrays as one NumPy array, and PyTorch's errors for what is none.
 
-NumPy converts; what it cannot make an array of numbers of is looked at in `nested_faults`, which is
-loaded when it is first needed.
+NumPy converts; what it cannot convert is looked at in `nested_faults`, loaded when needed.
 """
 
 import numpy as np
@@ -19,11 +18,6 @@ def array_of(data, dtype=None) -> np.ndarray:
     """The values, in PyTorch's dtype for them.
 
     Where another dtype is asked for, Python's floats are not rounded to the default one before.
-
-    Example:
-        >>> array_of([[1, 2], [3]])
-        Traceback (most recent call last):
-        ValueError: expected sequence of length 2 at dim 1 (got 1)
     """
     if isinstance(data, np.ndarray | np.generic):
         return supported(np.asarray(data))
