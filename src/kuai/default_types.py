@@ -21,10 +21,12 @@ def set_default_tensor_type(t: Any, /) -> None:
     """Make floats of this kind from now on.
 
     Example:
-        >>> kuai.set_default_tensor_type("torch.DoubleTensor")
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):
+        ...     kuai.set_default_tensor_type("torch.DoubleTensor")
         >>> kuai.ones(1).dtype
         torch.float64
-        >>> kuai.set_default_tensor_type(kuai.FloatTensor)
+        >>> kuai.set_default_dtype(kuai.float32)
     """
     warnings.warn(
         "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "

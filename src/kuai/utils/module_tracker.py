@@ -25,7 +25,8 @@ class ModuleTracker:
         ...     def __init__(self):
         ...         super().__init__()
         ...         self.inner = kuai.nn.Linear(2, 2)
-        ...         self.inner.register_forward_hook(lambda *_: print(sorted(tracker.parents)))
+        ...         self.inner.register_forward_pre_hook(
+        ...             lambda *_: print(sorted(tracker.parents)))
         ...     def forward(self, x):
         ...         return self.inner(x)
         >>> with ModuleTracker() as tracker:

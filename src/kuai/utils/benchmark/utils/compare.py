@@ -37,9 +37,9 @@ class Compare:
         >>> found = [Measurement(1, [t], TaskSpec("f(x)", "", description=d))
         ...          for d, t in (("old", 0.002), ("new", 0.001))]
         >>> Compare(found).print()  # doctest: +NORMALIZE_WHITESPACE
-        [------------ ------------]
+        [-----------  -----------]
                     |  old  |  new
-        1 threads: ----------------
+        1 threads: ---------------
               f(x)  |  2.0  |  1.0
         <BLANKLINE>
         Times are in milliseconds (ms).
