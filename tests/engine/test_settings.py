@@ -10,7 +10,7 @@ import pytest
 from kuai.engine import settings
 
 SOURCE = pathlib.Path(__file__).parents[2] / "src"
-COMPUTE = "import kuai; kuai.ones(3).sin().sum().item()"
+COMPUTE = "import kuai; kuai.compile(lambda x: x.sin().sum())(kuai.ones(3)).item()"
 
 
 def python(code: str, folder=None, without=()) -> str:

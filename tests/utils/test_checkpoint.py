@@ -157,7 +157,7 @@ def test_another_result_the_second_time():
 
     def wavering(a):
         calls.append(1)
-        return a * 2 if len(calls) == 1 else a[:2] * 2
+        return a.sin() if len(calls) == 1 else a[:2].sin()
 
     x = kuai.ones(3, requires_grad=True)
     with pytest.raises(CheckpointError, match="different metadata"):

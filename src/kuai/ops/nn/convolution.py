@@ -283,7 +283,7 @@ def _check_numbers(weight, groups, **numbers):
             )
         if "padding" in name and min(values) < 0:
             raise RuntimeError(f"negative {name} is not supported")
-        if name == "dilation" and min(values) <= 0:
+        if name == "dilation" and min(values) < 0:
             raise RuntimeError("dilation should be greater than zero")
         if "padding" not in name and min(values) <= 0:
             raise RuntimeError(f"non-positive {name} is not supported")
