@@ -82,7 +82,6 @@ REASONS = {
         name: "no node" for name in ("SymBool", "SymFloat", "SymInt")
     },
     "a storage is made by a tensor, and its bytes are counted by their own name": {
-        "TypedStorage": "no *args; no wrap_storage; no dtype; no device; no _internal",
         "TypedStorage.from_file": "no size",
     },
     "a device is the class itself here": {"cuda.device": "no device"},

@@ -14,6 +14,7 @@ import inspect
 import json
 import pathlib
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,9 +85,12 @@ def _with_methods(path: str, theirs: Any, ours: Any) -> Iterator[tuple[str, Any,
         return
     names = dir(theirs) if theirs is torch.Tensor else vars(theirs)
     for name in sorted(names):
-        is_method = callable(getattr(theirs, name, None)) and callable(getattr(ours, name, None))
-        is_property = isinstance(getattr(theirs, name, None), property)  # some may be called
-        if not name.startswith("_") and is_method and not is_property:
+        with warnings.catch_warnings(action="ignore"):  # of storages
+            is_method = callable(getattr(theirs, name, None))
+        is_method = is_method and callable(getattr(ours, name, None))
+        if not is_method or name.startswith("_"):
+            continue
+        if not isinstance(getattr(theirs, name, None), property):  # some may be called
             yield f"{path}.{name}", getattr(theirs, name), getattr(ours, name)
 
 

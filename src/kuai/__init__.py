@@ -102,11 +102,12 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str",
+        "_C", "_VF", "__config__", "_classes", "_custom_ops", "_dynamo", "_jit_internal",
+        "_linalg_utils", "_lowrank", "_prims_common", "_tensor", "_tensor_str", "_utils",
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
-        "overrides", "quasirandom",
-        "quantization", "return_types", "serialization", "torch_version",
+        "overrides",
+        "quantization", "quasirandom", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }
 )  # fmt: skip
@@ -145,9 +146,16 @@ _LATE_NAMES = {
         "set_autocast_cpu_dtype", "set_autocast_cpu_enabled", "set_autocast_gpu_dtype",
         "set_warn_always", "typename",
     ),
+    "_classes": ("classes",),
+    "default_types": ("set_default_tensor_type",),
     "jit": ("ScriptModule",),
-    "removed": ("eig", "lstsq", "matrix_rank", "set_default_tensor_type", "solve", "symeig"),
+    "removed": ("eig", "lstsq", "matrix_rank", "solve", "symeig"),
     "storage": ("TypedStorage", "UntypedStorage"),
+    "storage_kinds": (
+        "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
+        "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
+        "LongStorage", "ShortStorage",
+    ),
     "streams": ("Event", "Stream"),
     "symbolic": (
         "SymBool", "SymFloat", "SymInt", "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min",

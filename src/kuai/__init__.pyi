@@ -15,12 +15,18 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 from kuai.engine.compile.compiler import Compiled as _AnyCompiled
 from kuai.ops import return_types
 from kuai import _C as _C
+from kuai import _VF as _VF
 from kuai import __config__ as __config__
+from kuai import _classes as _classes
 from kuai import _custom_ops as _custom_ops
 from kuai import _dynamo as _dynamo
+from kuai import _jit_internal as _jit_internal
+from kuai import _linalg_utils as _linalg_utils
+from kuai import _lowrank as _lowrank
 from kuai import _prims_common as _prims_common
 from kuai import _tensor as _tensor
 from kuai import _tensor_str as _tensor_str
+from kuai import _utils as _utils
 from kuai import accelerator as accelerator
 from kuai import ao as ao
 from kuai import as_torch as as_torch
@@ -123,6 +129,8 @@ from kuai.queries import set_autocast_cpu_enabled as set_autocast_cpu_enabled
 from kuai.queries import set_autocast_gpu_dtype as set_autocast_gpu_dtype
 from kuai.queries import set_warn_always as set_warn_always
 from kuai.queries import typename as typename
+from kuai._classes import classes as classes
+from kuai.default_types import set_default_tensor_type as set_default_tensor_type
 from kuai.jit import ScriptModule as ScriptModule
 from kuai.removed import eig as eig
 from kuai.removed import lstsq as lstsq
@@ -132,6 +140,18 @@ from kuai.removed import solve as solve
 from kuai.removed import symeig as symeig
 from kuai.storage import TypedStorage as TypedStorage
 from kuai.storage import UntypedStorage as UntypedStorage
+from kuai.storage_kinds import BFloat16Storage as BFloat16Storage
+from kuai.storage_kinds import BoolStorage as BoolStorage
+from kuai.storage_kinds import ByteStorage as ByteStorage
+from kuai.storage_kinds import CharStorage as CharStorage
+from kuai.storage_kinds import ComplexDoubleStorage as ComplexDoubleStorage
+from kuai.storage_kinds import ComplexFloatStorage as ComplexFloatStorage
+from kuai.storage_kinds import DoubleStorage as DoubleStorage
+from kuai.storage_kinds import FloatStorage as FloatStorage
+from kuai.storage_kinds import HalfStorage as HalfStorage
+from kuai.storage_kinds import IntStorage as IntStorage
+from kuai.storage_kinds import LongStorage as LongStorage
+from kuai.storage_kinds import ShortStorage as ShortStorage
 from kuai.streams import Event as Event
 from kuai.streams import Stream as Stream
 from kuai.symbolic import SymBool as SymBool

@@ -19,6 +19,7 @@ from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.standin import aten
+from kuai.standin.arguments import check_arguments
 from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
 from kuai.standin.schemas import infer_schema
@@ -111,6 +112,8 @@ class CustomOpDef:
     def __call__(self, *args, **kwargs):
         if self._backward is None and self._schema is None:
             return self._run(*args, **kwargs)
+        if self._schema is not None:
+            check_arguments(self._qualname, self._schema, args, kwargs)
         if self._schema is not None and not self._schema.partition("->")[2].strip(" ()"):
             with no_grad():
                 return self._run(*args, **kwargs)

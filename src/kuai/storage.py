@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, modes
 from kuai.engine.tensor.storage import address_of
 from kuai.engine.tensor.views import value
 
@@ -26,8 +26,10 @@ class UntypedStorage:
         (8, True)
     """
 
-    def __init__(self, tensor: Tensor | None = None):
-        self._tensor = from_array(_nothing()) if tensor is None else tensor
+    def __init__(self, tensor: Any = None, *, device: Any = None):
+        if not isinstance(tensor, Tensor):
+            tensor = from_array(_elements(tensor, np.dtype(np.uint8)), device)
+        self._tensor = tensor
         self._cell = self._tensor._storage
 
     def _whole(self) -> Tensor:
@@ -91,6 +93,24 @@ class UntypedStorage:
     def __getitem__(self, place: Any) -> Any:
         return self.tolist()[place]
 
+    def __iter__(self) -> Any:
+        return iter(self.tolist())
+
+    def __repr__(self) -> str:
+        name, kind = type(self).__name__, ""
+        if isinstance(self, TypedStorage):
+            name, kind = "TypedStorage", f"dtype={self.dtype}, "
+        shown = "\n".join(f" {each}" for each in self.tolist())
+        return f"{shown}\n[torch.storage.{name}({kind}device={self.device}) of size {len(self)}]"
+
+    def clone(self) -> Any:
+        """A copy."""
+        return type(self)(self._whole().clone())
+
+    def cpu(self) -> Any:
+        """The storage in the memory of the host."""
+        return self if self.device.type == "cpu" else type(self)(self._whole().cpu())
+
 
 class FileStorage(UntypedStorage):
     """The bytes of a file, or a part of them."""
@@ -130,7 +150,55 @@ class FileStorage(UntypedStorage):
 
 
 class TypedStorage(UntypedStorage):
-    """The storage of a tensor, in elements of its dtype."""
+    """The storage of a tensor, in elements of its dtype.
+
+    Example:
+        >>> x = kuai.zeros(2)
+        >>> x.storage()[0] = 5
+        >>> x, kuai.FloatStorage([1, 2]).tolist()
+        (tensor([5., 0.]), [1.0, 2.0])
+    """
+
+    _kind: dtypes.dtype | None = None
+
+    def __init__(
+        self,
+        *args: Any,
+        wrap_storage: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        _internal: bool = False,
+    ):
+        given: Any = args[0] if args else None
+        if wrap_storage is not None:
+            given = wrap_storage._whole()
+        elif not isinstance(given, Tensor):
+            kind = dtype or self._kind or dtypes.get_default_dtype()
+            given = from_array(_elements(given, dtypes.to_jax(kind)), device)
+        super().__init__(given)
+
+    def __setitem__(self, place: Any, number: Any) -> None:
+        with modes.no_grad():
+            self._whole().view(-1)[place] = number
+
+    def fill_(self, value: Any) -> TypedStorage:
+        """Put a number everywhere."""
+        with modes.no_grad():
+            self._whole().fill_(value)
+        return self
+
+    def copy_(self, source: Any, non_blocking: bool | None = None) -> TypedStorage:
+        """Copy the elements of another one."""
+        with modes.no_grad():
+            whole = self._whole()
+            whole.copy_(source._whole().reshape(whole.shape))
+        return self
+
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """Its class's name; with a dtype, a copy."""
+        if dtype is not None:
+            return TypedStorage(self._whole().to(dtype))
+        return f"torch.{self._tensor.type().rpartition('.')[2].replace('Tensor', 'Storage')}"
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -154,8 +222,11 @@ class TypedStorage(UntypedStorage):
         return self._whole().flatten().tolist()
 
 
-def _nothing() -> Any:
-    return dtypes.default_float_jax().type(0)[None][:0]
+def _elements(given: Any, kind: np.dtype) -> np.ndarray:
+    """So many elements, or these; none of None."""
+    if given is None:
+        return np.zeros(0, kind)
+    return np.zeros(given, kind) if isinstance(given, int) else np.asarray(given).astype(kind)
 
 
 @method

@@ -201,6 +201,19 @@ def streams(t, workers):
 
 
 @program
+def rows_that_are_no_numbers(t, workers):
+    rows = t.utils.data.TensorDataset(t.arange(5))
+    found = []
+    for batch in ([slice(0, 2), slice(2, 4)], [[0, 1], [2, 3]], [-1, 0], [True, False], []):
+        try:
+            loader = t.utils.data.DataLoader(rows, batch_sampler=[batch], num_workers=workers)
+            found.append([shown(each) for each in loader])
+        except Exception as error:  # noqa: BLE001 - compared
+            found.append(type(error).__name__)
+    return found
+
+
+@program
 def longer_than_promised(t, workers):
     loader = t.utils.data.DataLoader(
         classes(t).Measured(6, False, 2), batch_size=2, num_workers=workers

@@ -113,3 +113,17 @@ def test_batches_of_an_endless_sampler():
 
     batches = iter(data.BatchSampler(endless(), 2, True))
     assert [next(batches), next(batches)] == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.parametrize(
+    "weights", [[], [0, 0], [-1, 1], [float("nan"), 1], [float("inf"), 1], [1, -1]]
+)
+def test_weights_that_are_none(weights, replacement, count):
+    def told(t):
+        with pytest.raises(RuntimeError) as raised:
+            list(t.utils.data.WeightedRandomSampler(weights, count, replacement))
+        return str(raised.value)
+
+    assert told(kuai) == told(torch)

@@ -40,7 +40,7 @@ def test_without_one_there_is_none():
     with pytest.raises(RuntimeError, match="Trying to backward through tests.square.default"):
         square(x).sum().backward()
     assert kuai.compile(lambda x: square(x) + 1)(x).tolist() == [10.0]
-    with pytest.raises(RuntimeError, match="Declaration: square"):
+    with pytest.raises(RuntimeError, match="Declaration: tests::square"):
         square(x, 2)
 
 
@@ -144,3 +144,34 @@ def test_pytorchs_own():
             getattr(kuai.ops.aten, name)
     with pytest.raises(OSError, match="compiled for the real PyTorch"):
         kuai.ops.load_library("/x/fast/_C.so")
+
+
+_CALLS = [
+    lambda f, x: f(3),
+    lambda f, x: f(x, "a"),
+    lambda f, x: f(),
+    lambda f, x: f(x, 1.0, 1, "a", 5),
+    lambda f, x: f(x, zz=1),
+    lambda f, x: f(x, 2.0, 1.5),
+    lambda f, x: f(x, s=3),
+    lambda f, x: f(x, 2, True),
+]
+
+
+def test_arguments_are_checked_by_the_schema():
+    def made(t):
+        @t.library.custom_op("checked::f", mutates_args=())
+        def f(x: t.Tensor, k: float = 2.0, n: int = 1, s: str = "a") -> t.Tensor:
+            return x * k + n
+
+        return f
+
+    def told(f, call, x):
+        try:
+            return call(f, x).tolist()
+        except RuntimeError as error:
+            return str(error).partition("\nCast error")[0]
+
+    ours, theirs = made(kuai), made(torch)
+    for call in _CALLS:
+        assert told(ours, call, kuai.ones(1)) == told(theirs, call, torch.ones(1))

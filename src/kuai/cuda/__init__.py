@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from kuai.cuda import amp as amp
 from kuai.cuda.graphs import CUDAGraph, graph, make_graphed_callables
+from kuai.engine.late import late as _late
 from kuai.engine.tensor import devices, randomness
 from kuai.engine.tensor.devices import device
 from kuai.errors import OutOfMemoryError
@@ -62,6 +63,11 @@ __all__ = [
     "set_device",
     "synchronize",
 ]
+
+#: Modules that are loaded when they are first asked for.
+__getattr__, __dir__ = _late(
+    "kuai.cuda", ("comm", "memory", "nccl", "nvtx", "profiler", "random", "streams"), {}
+)
 
 
 def device_count() -> int:

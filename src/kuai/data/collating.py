@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from kuai.data.containers import mapping_like, sequence_like
-from kuai.engine.tensor import Tensor, dtypes, from_array, modes
+from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.views import value
 from kuai.ops.array import creation, joining
+from kuai.ops.array.nested import supported
 
 __all__ = [
     "Pending",
@@ -88,7 +89,7 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     if type(data).__module__ == "numpy" and isinstance(data, (np.generic, np.ndarray)):
-        return data if data.dtype.kind in "SUO" else _tensor(_supported(np.array(data)))
+        return data if data.dtype.kind in "SUO" else _tensor(supported(np.array(data)))
     if isinstance(data, Mapping):
         return mapping_like(data, {key: default_convert(data[key]) for key in data})
     if isinstance(data, tuple):
@@ -173,7 +174,10 @@ def _on_cpu(batch: Any) -> bool:
     """Whether the tensors are plain arrays in this process's memory."""
     if modes.state.capture is not None or recorder() is not None:
         return False
-    return all(each.device.type == "cpu" and not each.requires_grad for each in batch)
+    return all(
+        isinstance(each, Tensor) and each.device.type == "cpu" and not each.requires_grad
+        for each in batch
+    )
 
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
@@ -181,21 +185,14 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     first = batch[0]
     if first.dtype.kind in "SUO":
         raise TypeError(_NO_BATCH.format(first.dtype))
-    if all(each.shape == first.shape and each.dtype == first.dtype for each in batch):
-        return _tensor(_supported(np.stack(batch)))
+    if all(_is_like(first, each) for each in batch):
+        return _tensor(supported(np.stack([np.asarray(each) for each in batch])))
     return collate([creation.as_tensor(each) for each in batch], collate_fn_map=collate_fn_map)
 
 
-def _supported(array: np.ndarray) -> np.ndarray:
-    try:
-        dtypes.from_jax(array.dtype)
-    except TypeError:
-        raise TypeError(
-            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only "
-            "supported types are: float64, float32, float16, complex64, complex128, int64, int32, "
-            "int16, int8, uint64, uint32, uint16, uint8, and bool."
-        ) from None
-    return array
+def _is_like(first: np.ndarray, other: Any) -> bool:
+    same_kind = isinstance(other, np.ndarray)
+    return same_kind and other.shape == first.shape and other.dtype == first.dtype
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
@@ -214,10 +211,11 @@ def collate_int_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
 
 
 def _numbers(batch: Any) -> Any:
-    array = np.asarray(batch)
-    first = batch[0]
-    if array.dtype in (np.int64, np.bool_) or isinstance(first, np.number):
-        return _tensor(array)
+    kind = type(batch[0])
+    if all(type(each) is kind for each in batch):
+        array = np.asarray(batch)
+        if array.dtype in (np.int64, np.bool_) or issubclass(kind, np.number):
+            return _tensor(supported(array))
     made = creation.tensor(list(batch))
     return made if _tensor is from_array else _tensor(np.asarray(made))
 

@@ -33,12 +33,38 @@ def fetcher(
     if collate_fn in (default_collate, collate_on_host):
         found = _rows_of(dataset)
         if found is not None:
-            take = rows if collate_fn is default_collate else rows_on_host
-            return lambda indices: take(found[0], _chosen(found[1], indices))
+            return _rowwise(found, collate_fn, _one_by_one(dataset, collate_fn))
+    return _one_by_one(dataset, collate_fn)
+
+
+def _one_by_one(dataset: Any, collate_fn: Callable) -> Callable[[Any], Any]:
     many = getattr(dataset, "__getitems__", None)
     if many:
         return lambda indices: collate_fn(many(indices))
     return lambda indices: collate_fn([dataset[index] for index in indices])
+
+
+def _rowwise(found: Any, collate_fn: Callable, otherwise: Callable) -> Callable[[Any], Any]:
+    """Takes rows; what is no index of a row (a slice, a list, a fault) goes the long way."""
+    tensors, part = found
+    take = rows if collate_fn is default_collate else rows_on_host
+
+    def fetch(indices: Any) -> Any:
+        places = _places(indices)
+        if places is None:
+            return otherwise(indices)
+        return take(tensors, places if part is None else part[places])
+
+    return fetch
+
+
+def _places(indices: Any) -> np.ndarray | None:
+    """The indices of at least one row; None where they are something else."""
+    try:
+        places = np.asarray(indices)
+    except ValueError:  # of different lengths
+        return None
+    return places if places.ndim == 1 and places.size and places.dtype.kind == "i" else None
 
 
 def _rows_of(dataset: Any) -> tuple[Any, np.ndarray | None] | None:
@@ -51,12 +77,7 @@ def _rows_of(dataset: Any) -> tuple[Any, np.ndarray | None] | None:
     found, indices = _rows_of(dataset.dataset), np.asarray(dataset.indices)
     if found is None or indices.dtype.kind != "i" or indices.ndim != 1:
         return None
-    return found[0], _chosen(found[1], indices)
-
-
-def _chosen(part: np.ndarray | None, indices: Any) -> np.ndarray:
-    indices = np.asarray(indices, np.int64)
-    return indices if part is None else part[indices]
+    return found[0], indices if found[1] is None else found[1][indices]
 
 
 class _Stream:

@@ -19,10 +19,10 @@ from kuai.engine.tensor.frames import fold
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader
 
-__all__ = ["BaseIterator", "SingleProcessIterator"]
+__all__ = ["_BaseDataLoaderIter", "_SingleProcessDataLoaderIter"]
 
 
-class BaseIterator:
+class _BaseDataLoaderIter:
     """One pass over a loader's batches."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -30,6 +30,8 @@ class BaseIterator:
             warn_about_pinning(loader.pin_memory_device)
         self._pins = loader.pin_memory and accelerated()
         self._loader = loader
+        self._num_workers = loader.num_workers
+        self._prefetch_factor = loader.prefetch_factor
         self._begin()
 
     def _begin(self) -> None:
@@ -53,6 +55,14 @@ class BaseIterator:
 
     def _next_data(self) -> Any:
         raise NotImplementedError
+
+    @property
+    def _dataset_kind(self) -> int:
+        return self._loader._dataset_kind
+
+    @property
+    def _base_seed(self) -> int | None:
+        return self._running.seed
 
     def __iter__(self) -> Any:
         return self
@@ -95,7 +105,7 @@ class BaseIterator:
         )
 
 
-class SingleProcessIterator(BaseIterator):
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     """Batches are fetched by the process that asks for them, one when it is asked for."""
 
     def __init__(self, loader: DataLoader) -> None:

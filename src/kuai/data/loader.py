@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from kuai.data import loader_state, options
 from kuai.data.collating import default_collate, default_convert
 from kuai.data.dataset import Dataset, IterableDataset
-from kuai.data.iterating import BaseIterator, SingleProcessIterator
-from kuai.data.multiprocess import MultiProcessingIterator
+from kuai.data.iterating import _BaseDataLoaderIter, _SingleProcessDataLoaderIter
+from kuai.data.multiprocess import _MultiProcessingDataLoaderIter
 from kuai.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from kuai.engine.tensor.randomness import Generator
 
@@ -19,7 +19,14 @@ _Sample = TypeVar("_Sample", covariant=True)
 _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
-class _Endless(Sampler[None]):
+class _DatasetKind:
+    """The two kinds of data sets, by PyTorch's numbers."""
+
+    Map = 0
+    Iterable = 1
+
+
+class _InfiniteConstantSampler(Sampler[None]):
     """What stands for a sampler where the data set itself says what comes next."""
 
     def __iter__(self) -> Iterator[None]:
@@ -73,7 +80,7 @@ class DataLoader(Generic[_Sample]):
     batch_sampler: Any
     pin_memory_device: str
     prefetch_factor: int | None
-    _iterator: MultiProcessingIterator | None
+    _iterator: _MultiProcessingDataLoaderIter | None
     __initialized = False
 
     def __init__(
@@ -126,7 +133,7 @@ class DataLoader(Generic[_Sample]):
     ) -> None:
         if sampler is None:
             if isinstance(self.dataset, IterableDataset):
-                sampler = _Endless()
+                sampler = _InfiniteConstantSampler()
             elif shuffle:
                 sampler = RandomSampler(self.dataset, generator=self.generator)
             else:
@@ -158,19 +165,24 @@ class DataLoader(Generic[_Sample]):
             )
         super().__setattr__(name, value)
 
-    def __iter__(self) -> BaseIterator:
+    def __iter__(self) -> _BaseDataLoaderIter:
         if not (self.persistent_workers and self.num_workers > 0):
             return self._get_iterator()
         if self._iterator is None:
-            self._iterator = MultiProcessingIterator(self)
+            self._iterator = _MultiProcessingDataLoaderIter(self)
         else:
             self._iterator._reset(self)
         return self._iterator
 
-    def _get_iterator(self) -> BaseIterator:
+    def _get_iterator(self) -> _BaseDataLoaderIter:
         if self.num_workers == 0:
-            return SingleProcessIterator(self)
-        return MultiProcessingIterator(self)
+            return _SingleProcessDataLoaderIter(self)
+        return _MultiProcessingDataLoaderIter(self)
+
+    @property
+    def _dataset_kind(self) -> int:
+        streams = isinstance(self.dataset, IterableDataset)
+        return _DatasetKind.Iterable if streams else _DatasetKind.Map
 
     @property
     def _auto_collation(self) -> bool:

@@ -18,19 +18,19 @@ from kuai.data import loader_state
 from kuai.data.collating import default_collate_fn_map
 from kuai.data.dataset import IterableDataset
 from kuai.data.failures import Failure
-from kuai.data.iterating import BaseIterator
+from kuai.data.iterating import _BaseDataLoaderIter
 from kuai.data.pool import WorkerPool, default_context
 from kuai.data.worker import Begin, End, Job, Task
 
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader
 
-__all__ = ["MultiProcessingIterator"]
+__all__ = ["_MultiProcessingDataLoaderIter"]
 
 _IMPATIENT = 0.5  # seconds that workers have to end after Ctrl-C
 
 
-class MultiProcessingIterator(BaseIterator):
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     """Batches are fetched ahead by other processes."""
 
     def __init__(self, loader: DataLoader) -> None:

@@ -210,14 +210,30 @@ class WeightedRandomSampler(Sampler[int]):
             raise RuntimeError(
                 "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
             )
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-        if weights.sum() <= 0:
-            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+        _check_weights(weights, replacement=self.replacement, single=self.num_samples == 1)
         yield from _drawn(weights, self.num_samples, self.replacement, _source(self.generator))
 
     def __len__(self) -> int:
         return self.num_samples
+
+
+def _check_weights(weights: np.ndarray, replacement: bool, single: bool) -> None:
+    """Raise what PyTorch's `multinomial` raises, whose two ways have texts of their own."""
+    if single and not weights.size:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
+            "identity."
+        )
+    wrong = weights[~(np.isfinite(weights) & (weights >= 0))]
+    if wrong.size and (single or not replacement):
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if wrong.size:
+        found = "= infinity or NaN" if wrong[0] > 0 else "< 0"
+        raise RuntimeError(
+            f"invalid multinomial distribution (encountering probability entry {found})"
+        )
+    if weights.sum() <= 0:
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 
 
 def _drawn(

@@ -31,6 +31,7 @@ from kuai.distributed.collectives import (
     scatter_object_list,
     send,
 )
+from kuai.distributed.device_mesh import DeviceMesh, init_device_mesh
 from kuai.distributed.group import (
     Backend,
     GroupMember,
@@ -57,6 +58,20 @@ from kuai.distributed.group import (
     new_group,
     new_subgroups,
 )
+from kuai.distributed.stores import (
+    DistStoreError,
+    FileStore,
+    HashStore,
+    PrefixStore,
+    Store,
+    TCPStore,
+)
+from kuai.engine.late import late
+
+#: Modules that are loaded when they are first asked for.
+__getattr__, __dir__ = late(
+    "kuai.distributed", ("checkpoint", "constants", "nn", "optim", "tensor"), {}
+)
 
 #: Older names.
 _all_gather_base, _reduce_scatter_base = all_gather_into_tensor, reduce_scatter_tensor
@@ -64,9 +79,16 @@ reduce_op = ReduceOp
 
 __all__ = [
     "Backend",
+    "DeviceMesh",
+    "DistStoreError",
+    "FileStore",
     "GroupMember",
+    "HashStore",
+    "PrefixStore",
     "ProcessGroup",
     "ReduceOp",
+    "Store",
+    "TCPStore",
     "Work",
     "algorithms",
     "all_gather",
@@ -90,6 +112,7 @@ __all__ = [
     "get_rank",
     "get_world_size",
     "group",
+    "init_device_mesh",
     "init_process_group",
     "irecv",
     "is_available",

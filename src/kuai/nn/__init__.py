@@ -28,4 +28,4 @@ _MODULES, _NAMES = ("attention", "grad", "parallel", "utils"), {"DataParallel": 
 __all__ = [name for name in globals() if name[0] != "_" and name not in _HIDDEN]
 __all__ += [*_MODULES, *_NAMES]
 
-__getattr__, __dir__ = late("kuai.nn", _MODULES, _NAMES)
+__getattr__, __dir__ = late("kuai.nn", (*_MODULES, "_reduction", "common_types", "grad"), _NAMES)

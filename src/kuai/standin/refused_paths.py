@@ -6,6 +6,7 @@ which names: a package that asks whether a name is there gets the right answer f
 
 import types
 
+from kuai.standin.more_refused_paths import MORE
 from kuai.standin.refusing import refused, refused_class
 
 __all__ = ["module_of"]
@@ -19,10 +20,6 @@ _GRAPHS = "it belongs to PyTorch's compiler", "kuai.compile needs nothing of it"
 _PIPES = "PyTorch has left data pipes behind, too", "Use kuai.utils.data.IterableDataset"
 _QUANTIZED = "XLA has no quantized tensors as PyTorch has them", "Use bfloat16"
 
-_FSDP_STATE = (
-    "StateDictOptions get_model_state_dict get_optimizer_state_dict get_state_dict "
-    "set_model_state_dict set_optimizer_state_dict set_state_dict"
-)
 _TABLE = {
     "_dynamo._trace_wrapped_higher_order_op": (_GRAPHS, "TransformGetItemToIndex"),
     "_subclasses": (_GRAPHS, ""),
@@ -56,10 +53,6 @@ _TABLE = {
         "PowerSGDState batched_powerSGD_hook powerSGD_hook",
     ),
     "distributed.algorithms.join": (_PROCESSES, "Join"),
-    "distributed.checkpoint": (
-        _PROCESSES,
-        "FileSystemReader FileSystemWriter load load_state_dict save save_state_dict",
-    ),
     "distributed.checkpoint._consolidate_hf_safetensors": (
         _PROCESSES,
         "consolidate_safetensors_files",
@@ -73,7 +66,6 @@ _TABLE = {
         _PROCESSES,
         "HuggingFaceStorageReader HuggingFaceStorageWriter",
     ),
-    "distributed.checkpoint.state_dict": (_PROCESSES, _FSDP_STATE),
     "distributed.elastic": (_LAUNCHER, ""),
     "distributed.elastic.multiprocessing": (_LAUNCHER, ""),
     "distributed.elastic.multiprocessing.errors": (_LAUNCHER, "ChildFailedError"),
@@ -114,6 +106,7 @@ _TABLE = {
     "utils.data.datapipes": (_PIPES, ""),
     "utils.data.datapipes.iter": (_PIPES, ""),
     "utils.data.datapipes.iter.combinatorics": (_PIPES, "ShufflerIterDataPipe"),
+    **MORE,
 }
 
 

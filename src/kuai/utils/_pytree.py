@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "Context",
+    "KeyEntry",
     "KeyPath",
     "LeafSpec",
     "MappingKey",
@@ -19,6 +20,12 @@ __all__ = [
     "SequenceKey",
     "GetAttrKey",
     "TreeSpec",
+    "arg_tree_leaves",
+    "is_namedtuple",
+    "is_namedtuple_class",
+    "is_structseq",
+    "is_structseq_class",
+    "key_get",
     "keystr",
     "register_constant",
     "register_dataclass",
@@ -492,3 +499,50 @@ def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
 
 
 _register_containers()
+
+
+# Questions about trees ----------------------------------------------------------------------------
+
+KeyEntry = SequenceKey | MappingKey | GetAttrKey
+
+
+def key_get(obj: Any, kp: KeyPath) -> Any:
+    """What is found in a tree at a path.
+
+    Example:
+        >>> key_get({"a": [1, 2]}, (MappingKey("a"), SequenceKey(1)))
+        2
+    """
+    for key in kp:
+        obj = getattr(obj, key.name) if isinstance(key, GetAttrKey) else obj[key[0]]
+    return obj
+
+
+def arg_tree_leaves(*args: PyTree, **kwargs: PyTree) -> list[Any]:
+    """The leaves of all arguments.
+
+    Example:
+        >>> arg_tree_leaves(1, [2], x=3)
+        [1, 2, 3]
+    """
+    return [leaf for each in (*args, *kwargs.values()) for leaf in tree_leaves(each)]
+
+
+def is_namedtuple_class(cls: type) -> bool:
+    """Whether a class is one of named tuples."""
+    return isinstance(cls, type) and _is_named_tuple(cls)
+
+
+def is_namedtuple(obj: Any) -> bool:
+    """Whether it is a named tuple, or a class of those."""
+    return is_namedtuple_class(obj if isinstance(obj, type) else type(obj))
+
+
+def is_structseq_class(cls: type) -> bool:
+    """Whether a class is one of Python's tuples with names, as `time.struct_time`."""
+    return issubclass(cls, tuple) and isinstance(getattr(cls, "n_sequence_fields", None), int)
+
+
+def is_structseq(obj: Any) -> bool:
+    """Whether it is such a tuple, or a class of those."""
+    return is_structseq_class(obj if isinstance(obj, type) else type(obj))

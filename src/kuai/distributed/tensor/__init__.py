@@ -3,6 +3,7 @@
 Kuai divides the work of one program between devices with JAX's shardings.
 """
 
+from kuai.distributed.device_mesh import DeviceMesh, init_device_mesh
 from kuai.distributed.tensor.placement_types import Partial, Placement, Replicate, Shard
 from kuai.standin.refusing import refused, refused_class
 
@@ -23,7 +24,5 @@ _WHY = (
     "Divide the data of one program between devices instead",
 )
 DTensor = refused_class("torch.distributed.tensor.DTensor", *_WHY)
-DeviceMesh = refused_class("torch.distributed.DeviceMesh", *_WHY)
 distribute_tensor = refused("torch.distributed.tensor.distribute_tensor", *_WHY)
 distribute_module = refused("torch.distributed.tensor.distribute_module", *_WHY)
-init_device_mesh = refused("torch.distributed.device_mesh.init_device_mesh", *_WHY)

@@ -38,7 +38,11 @@ _PLATFORMS = {
     "meta": ("cpu",),  # where PyTorch keeps no values, Kuai keeps them in host memory
 }
 _SMALL = 1024
-_KINDS = "cpu, cuda, tpu"
+#: PyTorch's kinds.
+_KINDS = (
+    "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, "
+    "mps, meta, hpu, mtia, privateuseone"
+)
 
 
 class device:
@@ -92,6 +96,18 @@ class device:
         _default[0] = self._previous.pop()
 
 
+def _unknown(kind, text):
+    """The error for a kind of device that XLA does not have."""
+    if kind == "xpu":
+        return AssertionError("Torch not compiled with XPU enabled")
+    if kind in _KINDS.split(", "):
+        return RuntimeError(
+            f"PyTorch is not linked with support for {kind} devices; Kuai computes on "
+            f"{', '.join(each for each in _PLATFORMS if each != 'meta')}"
+        )
+    return RuntimeError(f"Expected one of {_KINDS} device type at start of device string: {text}")
+
+
 def _parse(text, index):
     if not isinstance(text, str):
         raise TypeError(f"device(): argument 'type' must be str, not {type(text).__name__}")
@@ -100,9 +116,7 @@ def _parse(text, index):
         raise RuntimeError(f"Invalid device string: '{text}'")
     kind, number = match.groups()
     if kind not in _PLATFORMS:
-        raise RuntimeError(
-            f"Expected one of {_KINDS} device type at start of device string: {text}"
-        )
+        raise _unknown(kind, text)
     if number is not None and index is not None:
         raise RuntimeError(
             f"type (string) must not include an index because index was passed explicitly: {text}"

@@ -13,6 +13,7 @@ from kuai.engine.op import composite
 from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
+from kuai.ops.array.nested import array_of
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.known_values import check_fits, check_sizes
 
@@ -22,80 +23,6 @@ from kuai.ops.known_values import check_fits, check_sizes
 def kind_of(dtype, default):
     """The NumPy type for the `dtype=` argument of a function that makes tensors."""
     return default if dtype is None else dtypes.to_jax(dtype)
-
-
-def _values(data, dtype=None):
-    """Nested lists, numbers and arrays as one NumPy array, in PyTorch's dtype for them.
-
-    Where another dtype is asked for, Python's floats are not rounded to the default one before.
-    """
-    if isinstance(data, np.ndarray | np.generic):
-        return np.asarray(data)
-    if isinstance(data, float):
-        return _as_default(np.asarray(data), dtype)
-    if isinstance(data, (list, tuple)) and _holds_tensors(data):
-        data = _plain(data)
-    try:
-        array = np.asarray(data)
-    except ValueError as error:
-        raise ValueError(_ragged(data)) from error
-    if array.dtype == object:
-        raise _cannot_hold(data)
-    if array.dtype.kind in "US":
-        raise TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'")
-    if array.dtype.kind == "f" and not _from_numpy(data):
-        return _as_default(array, dtype)
-    if array.dtype.kind == "c" and dtype is None and not _from_numpy(data):
-        return array.astype(dtypes.get_default_dtype().to_complex().jax)
-    return array
-
-
-def _as_default(array, dtype):
-    """Python's floats in the default dtype, unless another one is asked for."""
-    with np.errstate(over="ignore"):
-        return array.astype(dtypes.default_float_jax()) if dtype is None else array
-
-
-def _first(data):
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return data
-
-
-def _from_numpy(data):
-    return isinstance(_first(data), np.ndarray | np.generic)
-
-
-def _holds_tensors(data):
-    return any(
-        isinstance(item, Tensor) or (isinstance(item, (list, tuple)) and _holds_tensors(item))
-        for item in data
-    )
-
-
-def _plain(data):
-    if isinstance(data, Tensor):
-        return data.tolist()
-    return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
-
-
-def _ragged(data):
-    level, dim = data, 0
-    while isinstance(level, (list, tuple)) and level:
-        lengths = {len(item) for item in level if isinstance(item, (list, tuple))}
-        if len(lengths) > 1:
-            wanted = len(level[0])
-            found = next(len(item) for item in level if len(item) != wanted)
-            return f"expected sequence of length {wanted} at dim {dim + 1} (got {found})"
-        level, dim = level[0], dim + 1
-    return "could not determine the shape of object type 'list'"
-
-
-def _cannot_hold(data):
-    found = _first(data)
-    if found is None or not isinstance(found, (int, float, complex)):
-        return RuntimeError(f"Could not infer dtype of {type(found).__name__}")
-    return RuntimeError("Overflow when unpacking long long")
 
 
 def cast_array(array, kind):
@@ -126,7 +53,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     if isinstance(data, jax.Array):
         array = data if dtype is None else data.astype(dtypes.to_jax(dtype))
         return from_array(array, device, requires_grad)
-    array = _values(data, dtype)
+    array = array_of(data, dtype)
     dtypes.from_jax(array.dtype)
     if array is data:
         array = array.copy()
@@ -139,7 +66,12 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
 def _check_numbers(array, kind):
     """PyTorch's errors for Python numbers that do not fit into the dtype asked for."""
     if array.dtype.kind == "c" and kind.kind not in "cb":
-        raise TypeError("must be real number, not complex")
+        whole = kind.kind in "iu"
+        raise TypeError(
+            "'complex' object cannot be interpreted as an integer"
+            if whole
+            else "must be real number, not complex"
+        )
     if kind.kind in "iu" and array.size and array.dtype.kind in "iuf":
         for number in (array.min().item(), array.max().item()):
             check_fits(number, kind, kind.name)
@@ -313,7 +245,7 @@ def full(
             jnp.full(tuple(size), views.value(fill_value), kind), device, requires_grad
         )
         return made if out is None else into(out, made)
-    kind = kind_of(dtype, _values(fill_value).dtype)
+    kind = kind_of(dtype, array_of(fill_value).dtype)
     check_fits(fill_value, kind)
     made = _filled(
         integers((size,) if isinstance(size, (tuple, list)) else (size,)),

@@ -7,10 +7,13 @@ from kuai.data import (
     get_worker_info as get_worker_info,
 )
 from kuai.data.iterating import (
-    BaseIterator as _BaseDataLoaderIter,  # noqa: F401 - packages look for it here
-    SingleProcessIterator as _SingleProcessDataLoaderIter,  # noqa: F401
+    _BaseDataLoaderIter as _BaseDataLoaderIter,  # packages look for it here
+    _SingleProcessDataLoaderIter as _SingleProcessDataLoaderIter,
 )
-from kuai.data.loader import _Endless as _InfiniteConstantSampler  # noqa: F401
+from kuai.data.loader import (
+    _DatasetKind as _DatasetKind,
+    _InfiniteConstantSampler as _InfiniteConstantSampler,
+)
 from kuai.data.multiprocess import (
-    MultiProcessingIterator as _MultiProcessingDataLoaderIter,  # noqa: F401
+    _MultiProcessingDataLoaderIter as _MultiProcessingDataLoaderIter,
 )

@@ -1,0 +1,3 @@
+"""PyTorch's file of the older `GradScaler` for GPUs."""
+
+from kuai.cuda.amp import GradScaler as GradScaler

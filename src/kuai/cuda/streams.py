@@ -1,0 +1,3 @@
+"""`kuai.cuda.streams`: PyTorch's file of streams and events."""
+
+from kuai.cuda import Event as Event, Stream as Stream

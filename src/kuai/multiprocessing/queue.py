@@ -1,0 +1,6 @@
+"""PyTorch's file of queues: Python's, for tensors are pickled."""
+
+from multiprocessing.connection import Connection as ConnectionWrapper
+from multiprocessing.queues import Queue as Queue, SimpleQueue as SimpleQueue
+
+__all__ = ["ConnectionWrapper", "Queue", "SimpleQueue"]
