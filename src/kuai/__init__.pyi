@@ -135,7 +135,6 @@ from kuai.jit import ScriptModule as ScriptModule
 from kuai.removed import eig as eig
 from kuai.removed import lstsq as lstsq
 from kuai.removed import matrix_rank as matrix_rank
-from kuai.removed import set_default_tensor_type as set_default_tensor_type
 from kuai.removed import solve as solve
 from kuai.removed import symeig as symeig
 from kuai.storage import TypedStorage as TypedStorage

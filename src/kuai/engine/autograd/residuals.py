@@ -216,6 +216,12 @@ class ForwardCall(Call):
         types = [_type(r, sharding) for r in (*results, *residuals.leaves)]
         return types, (len(results), residuals.layout)
 
+    def as_described(self, arguments):
+        """Run it compiled: the interpreter has layouts, and residuals, of its own."""
+        if isinstance(self.function, Tiered):
+            return self.function.compiled(arguments)
+        return self.function(*arguments)
+
 
 def _type(result, sharding):
     return known(result.shape, result.dtype, bool(result.weak_type), sharding)

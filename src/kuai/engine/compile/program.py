@@ -196,7 +196,7 @@ def run_steps(steps, inputs) -> dict:
     for step in steps:
         arguments = [_argument(a, values, inputs) for a in step.arguments]
         with _scope(step.scope):
-            made = jax.tree.leaves(step.call.function(*arguments))
+            made = jax.tree.leaves(step.call.as_described(arguments))
         values.update(zip(range(step.first, step.first + len(made)), made, strict=True))
     return values
 

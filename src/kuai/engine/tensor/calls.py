@@ -56,6 +56,10 @@ class Call:
         except Cold:
             return function(*arrays)
 
+    def as_described(self, arguments):
+        """Run it on arrays and numbers, or traced ones; what comes out is what `describe` says."""
+        return self.function(*arguments)
+
     def describe(self, arguments, sharding):
         """The types of the results in one row for such arguments, and how they are nested."""
         results, tree = jax.tree.flatten(jax.eval_shape(self.function, *arguments))
