@@ -65,6 +65,8 @@ _names.update(
     int=_dtypes.int32,
     short=_dtypes.int16,
     float4_e2m1fn_x2=_dtypes.float4_e2m1fn_x2,
+    complex32=_dtypes.complex32,
+    chalf=_dtypes.complex32,
     cfloat=_dtypes.complex64,
     cdouble=_dtypes.complex128,
 )
@@ -105,7 +107,7 @@ _LATE = frozenset(
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
         "overrides",
-        "quantization", "return_types", "serialization", "torch_version",
+        "quantization", "quasirandom", "return_types", "serialization", "torch_version",
         "types", "version", "xpu", *_FAMILIES,
     }
 )  # fmt: skip

@@ -32,6 +32,8 @@ __all__ = [
 
 _ExcludeDispatchKeyGuard = _ExcludeDispatchKeyGuard
 _TensorBase = TensorBase
+_has_cuda = _has_mps = _has_xpu = _has_mtia = False
+_has_mkldnn = _has_magma = _has_distributed = False
 has_lapack, has_cuda, has_mps, has_mkl, has_spectral = True, False, False, False, True
 _GLIBCXX_USE_CXX11_ABI = True
 _disabled_torch_function_impl = _disabled_torch_function_impl

@@ -5,7 +5,7 @@ exchange gives back what was put in. Kuai divides work between devices inside of
 no processes that exchange tensors: a group of more than one is refused.
 """
 
-from kuai.distributed import algorithms as algorithms, fsdp as fsdp
+from kuai.distributed import algorithms as algorithms, fsdp as fsdp, nn as nn
 from kuai.distributed.collectives import (
     ReduceOp,
     Work,
@@ -105,6 +105,7 @@ __all__ = [
     "monitored_barrier",
     "new_group",
     "new_subgroups",
+    "nn",
     "recv",
     "reduce",
     "reduce_scatter",

@@ -85,6 +85,10 @@ _TABLE = {
     ),
     "distributed.launcher": (_LAUNCHER, ""),
     "distributed.launcher.api": (_LAUNCHER, "LaunchConfig elastic_launch"),
+    "distributed.optim": (
+        _PROCESSES,
+        "DistributedOptimizer PostLocalSGDOptimizer ZeroRedundancyOptimizer",
+    ),
     "distributed.pipelining": (_PROCESSES, "ScheduleGPipe SplitPoint pipeline"),
     "distributed.rpc": (
         _PROCESSES,

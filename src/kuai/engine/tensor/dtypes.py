@@ -41,7 +41,7 @@ class dtype:
         self.name = name
         self.jax = np.dtype(jax_type)
         self.itemsize = self.jax.itemsize
-        self.is_complex = self.jax.kind == "c"
+        self.is_complex = name.startswith("complex")
         self.is_floating_point = name.startswith(("float", "bfloat"))
         self.is_signed = not (name.startswith("uint") or name == "bool")
 
@@ -90,10 +90,12 @@ DTYPES = (
 )
 #: Two numbers in a byte, which no array of JAX's holds: a name to compare with.
 float4_e2m1fn_x2 = dtype("float4_e2m1fn_x2", ml_dtypes.float4_e2m1fn)
-_BY_NAME = {d.name: d for d in DTYPES}
+#: Two float16 in four bytes, which XLA does not have: a name to compare with.
+complex32 = dtype("complex32", np.dtype([("real", np.float16), ("imag", np.float16)]))
+_BY_NAME = {d.name: d for d in (*DTYPES, complex32, float4_e2m1fn_x2)}
 _BY_JAX = {d.jax: d for d in DTYPES}
 _BY_PYTHON = {float: float64, int: int64, bool: bool_, complex: complex128}
-_REAL = {"complex64": "float32", "complex128": "float64"}
+_REAL = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
 _COMPLEX = {"float32": "complex64", "float64": "complex128", "float16": "complex64"}
 
 _default = [float32]
