@@ -20,9 +20,7 @@ __all__ = [
 
 DEFAULT_PROTOCOL = 2
 #: What `load` takes as `map_location`, and as a file; for annotations.
-MAP_LOCATION: TypeAlias = (
-    Callable[[Any, str], Any] | device | str | dict[str, str] | None
-)
+MAP_LOCATION: TypeAlias = Callable[[Any, str], Any] | device | str | dict[str, str] | None
 FileLike: TypeAlias = str | os.PathLike[str] | IO[bytes]
 _noted: list[Any] = []
 

@@ -45,6 +45,14 @@ PyTorchFileReader = refused_class(
 )
 
 
+#: Types of TorchScript's, which annotations name.
+DeviceObjType, BoolType, IntType, FloatType, StringType, NumberType, NoneType, AnyType = (
+    type(f"{name}Type", (), {"__doc__": "A type of TorchScript's.", "__module__": "torch._C"})
+    for name in ("DeviceObj", "Bool", "Int", "Float", "String", "Number", "None", "Any")
+)
+JITException = type("JITException", (RuntimeError,), {"__doc__": "What TorchScript raises."})
+
+
 class Graph:
     """A graph of TorchScript; nothing is one."""
 

@@ -35,7 +35,17 @@ from kuai.data.parcels import accept, send, unpacked
 from kuai.engine.tensor import dtypes
 from kuai.engine.tensor.randomness import manual_seed
 
-__all__ = ["Begin", "End", "Job", "Setting", "Task", "WorkerInfo", "at_start", "get_worker_info", "numpy_state"]
+__all__ = [
+    "Begin",
+    "End",
+    "Job",
+    "Setting",
+    "Task",
+    "WorkerInfo",
+    "at_start",
+    "get_worker_info",
+    "numpy_state",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ __all__ = ["checkpoint", "data", "swap_tensors"]
 #: Modules that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_device", "_python_dispatch", "_pytree", "checkpoint", "collect_env", "cpp_extension",
+        "_contextlib", "_device", "_python_dispatch", "_pytree", "checkpoint", "collect_env", "cpp_extension",
         "data", "dlpack", "hooks", "model_zoo", "tensorboard",
     }
 )  # fmt: skip

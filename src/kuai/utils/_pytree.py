@@ -171,6 +171,16 @@ def _dict_keys(tree, children):
     return [MappingKey(key) for key in tree]
 
 
+def _with_keys(kind: _Kind) -> Callable:
+    """A function that takes a container apart and says where each part was."""
+
+    def flatten_with_keys(tree):
+        parts, context = kind.flatten(tree)
+        return list(zip(kind.keys(tree, parts), parts, strict=True)), context
+
+    return flatten_with_keys
+
+
 def _register_containers() -> None:
     def kind(cls, flatten, unflatten, keys=_places):
         _KINDS[cls] = _Kind(flatten, unflatten, keys)
@@ -492,3 +502,8 @@ def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
 
 
 _register_containers()
+# Packages that register containers of their own start from the functions of these.
+for _cls in (tuple, list, dict, namedtuple, OrderedDict, defaultdict, deque):
+    globals()[f"_{_cls.__name__.lower()}_flatten"] = _KINDS[_cls].flatten
+    globals()[f"_{_cls.__name__.lower()}_unflatten"] = _KINDS[_cls].unflatten
+    globals()[f"_{_cls.__name__.lower()}_flatten_with_keys"] = _with_keys(_KINDS[_cls])

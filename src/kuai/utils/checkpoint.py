@@ -1,5 +1,7 @@
 """`kuai.utils.checkpoint`: trade computation for memory."""
 
+import contextlib
+import enum
 import warnings
 from typing import Any
 
@@ -18,9 +20,11 @@ from kuai.errors import RecomputationError as CheckpointError
 __all__ = [
     "CheckpointError",
     "CheckpointFunction",
+    "CheckpointPolicy",
     "check_backward_validity",
     "checkpoint",
     "checkpoint_sequential",
+    "create_selective_checkpoint_contexts",
     "detach_variable",
     "get_device_states",
     "noop_context_fn",
@@ -28,6 +32,26 @@ __all__ = [
     "set_checkpoint_early_stop",
     "set_device_states",
 ]
+
+
+class CheckpointPolicy(enum.Enum):
+    """Whether the result of an operation in a checkpointed part is kept or computed anew."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list, allow_cache_entry_mutation=False):
+    """Contexts for `checkpoint(context_fn=…)`, one for the first run, one for the second.
+
+    Differs from PyTorch: all of the part is computed anew, whatever the policy; numbers are the
+    same, and memory is what `checkpoint` alone needs.
+    """
+    return contextlib.nullcontext(), contextlib.nullcontext()
 
 
 def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):

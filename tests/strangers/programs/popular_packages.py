@@ -330,7 +330,7 @@ def _(fastai):
     rows = [(torch.ones(3) * i, torch.tensor([float(i)])) for i in range(8)]
     loaders = DataLoaders.from_dsets(rows, rows, bs=4, device="cpu")
     learner = Learner(loaders, nn.Linear(3, 1), loss_func=nn.MSELoss())
-    with learner.no_bar(), learner.no_logging():
+    with learner.no_logging():
         learner.fit(1)
 
 
@@ -526,7 +526,9 @@ def _(entmax):
 def _(package):
     from torchdyn.core import NeuralODE
 
-    times, path = NeuralODE(nn.Linear(2, 2), solver="rk4")(torch.ones(1, 2), torch.linspace(0, 1, 3))
+    times, path = NeuralODE(nn.Linear(2, 2), solver="rk4")(
+        torch.ones(1, 2), torch.linspace(0, 1, 3)
+    )
     assert path.shape == (3, 1, 2)
 
 

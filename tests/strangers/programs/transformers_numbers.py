@@ -84,9 +84,9 @@ def clip():
     vision = {**SMALL, "projection_dim": 16, "image_size": 16, "patch_size": 4}
     config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
     pixels = draw("pixels", 2, 3, 16, 16)
-    return transformers.CLIPModel(config), lambda m: (
-        m(input_ids=IDS, pixel_values=pixels, return_loss=True).loss
-    )
+    return transformers.CLIPModel(
+        config
+    ), lambda m: m(input_ids=IDS, pixel_values=pixels, return_loss=True).loss
 
 
 SOUND = draw("sound", 2, 8, 40)
@@ -109,9 +109,7 @@ def written(model, **inputs):
     inputs = inputs or {"input_ids": IDS}
     options = {"max_new_tokens": 5, "do_sample": False}
     ways = {"greedy": {}, "without a cache": {"use_cache": False}, "beams": {"num_beams": 3}}
-    return {
-        way: model.generate(**inputs, **options, **more).tolist() for way, more in ways.items()
-    }
+    return {way: model.generate(**inputs, **options, **more).tolist() for way, more in ways.items()}
 
 
 def heard(model):

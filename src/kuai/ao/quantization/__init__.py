@@ -124,5 +124,13 @@ _FUNCTIONS = (
     "prepare_dynamic_jit prepare_jit propagate_qconfig_ qconfig_equals "
     "quantize_dynamic_jit quantize_jit script_qconfig script_qconfig_dict swap_module "
 )
+_DEFAULTS = (  # classes with some arguments given
+    "affine_fixed_qparams dynamic dynamic_quant embedding fixed_qparams_range_0to1 "
+    "fixed_qparams_range_neg1to1 float_qparams fused_act fused_per_channel_wt fused_wt histogram "
+    "per_channel_weight symmetric_fixed_qparams weight"
+)
+for _name in ["", *(f"{name}_" for name in _DEFAULTS.split())]:
+    for _kind in ("fake_quant", "observer"):
+        globals()[f"default_{_name}{_kind}"] = _function(f"default_{_name}{_kind}")
 globals().update({name: _class(name) for name in _CLASSES.split()})
 globals().update({name: _function(name) for name in _FUNCTIONS.split()})

@@ -14,3 +14,9 @@ from kuai.data.loader import _Endless as _InfiniteConstantSampler  # noqa: F401
 from kuai.data.multiprocess import (
     MultiProcessingIterator as _MultiProcessingDataLoaderIter,  # noqa: F401
 )
+
+
+class _DatasetKind:
+    """Whether a data set is asked for indices or walked through; packages look for it here."""
+
+    Map, Iterable = 0, 1
