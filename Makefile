@@ -11,7 +11,8 @@
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
 #   make signatures   write the table of PyTorch's signatures anew
 #   make conformance   PyTorch's own samples through PyTorch and Kuai, all of them: docs/coverage.md
-#   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX
+#   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX; CASES="mlp layers" a part
+#   make scale    how a step grows with depth, width, batch and parameters: docs/scale.svg
 #   make clean    remove what was built (the virtual environment stays)
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories strangers distributions stubs pages signatures conformance bench clean
+.PHONY: train test check faults stories strangers distributions stubs pages signatures conformance bench scale clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -79,7 +80,10 @@ conformance: $(VENV)/.installed-test
 	$(BIN)/python -m tools.conformance
 
 bench: $(VENV)/.installed-test,bench
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(CASES),--cases $(CASES))
+
+scale: $(VENV)/.installed-test,bench
+	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf build dist .cache .ruff_cache src/*.egg-info

@@ -35,7 +35,16 @@ class Case:
             as `model(input, state, key=key)` and returns the output and the state.
         training: whether a step trains.
         strangers: whether the step is written as in `strangers_step`.
-        optimizer, lr: `"sgd"` or `"adam"`.
+        optimizer, lr: `"sgd"`, `"adam"` or `"adamw"`.
+        loss: `"cross_entropy"` or `"mse"`.
+        targets: `targets()` gives what the loss compares with; by default a class for each row.
+        clip: the largest norm of all gradients together, or None.
+        schedule: whether the learning rate changes with every step.
+        dtype: of weights, inputs and the targets of `"mse"`.
+        device: where it is computed.
+        autocast: the dtype to which autocast lowers, or None.
+        tensor_float: whether a GPU may compute float32 in TensorFloat32.
+        tolerance: by how much losses may differ from PyTorch's, relatively.
         is_random: there is dropout, so losses of different libraries do not agree.
         left_out: why a contender does not take part, by its name.
     """
@@ -52,11 +61,22 @@ class Case:
     strangers: bool = False
     optimizer: str = "sgd"
     lr: float = 0.01
+    loss: str = "cross_entropy"
+    targets: Callable[[], np.ndarray] | None = None
+    clip: float | None = None
+    schedule: bool = False
+    dtype: str = "float32"
+    device: str = "cpu"
+    autocast: str | None = None
+    tensor_float: bool = False
+    tolerance: float = 1e-3
     is_random: bool = False
     left_out: dict[str, str] = field(default_factory=dict)
 
     def labels(self) -> np.ndarray:
-        """A class for each row of the batch, int32."""
+        """What the loss compares with: a class for each row of the batch, int32, by default."""
+        if self.targets is not None:
+            return self.targets()
         rows = len(self.inputs())
         return np.random.default_rng(2).integers(0, self.classes, rows).astype(np.int32)
 
@@ -91,6 +111,11 @@ def value(name: str, shape: tuple[int, ...]) -> np.ndarray:
     made -= 0.5
     made *= 2 * bound
     return made
+
+
+def classes(count: int, *shape: int) -> Callable[[], np.ndarray]:
+    """Makes classes, or words, of so many."""
+    return lambda: np.random.default_rng(2).integers(0, count, shape).astype(np.int32)
 
 
 def normal(*shape: int) -> Callable[[], np.ndarray]:

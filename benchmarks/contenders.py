@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.case import Case, value
-from benchmarks.strangers_step import Trainer
+from benchmarks.torch_step import torch_like
 
 Made = tuple[Callable[[], Any], Callable[[Any], float]]
 
 
 def size_of(result: Any) -> float:
     """A loss itself; the length of outputs, taken as one long vector."""
+    if hasattr(result, "cpu"):  # a tensor, perhaps on a GPU, perhaps of a dtype NumPy lacks
+        result = result.double().cpu()
     return float(np.linalg.norm(np.asarray(result, np.float64)))
 
 
@@ -43,7 +45,7 @@ def kuai_eager(case: Case) -> Made:
     """Kuai, operation by operation."""
     import kuai
 
-    return _torch_like(case, kuai), settled
+    return torch_like(case, kuai), settled
 
 
 def kuai_compiled(case: Case) -> Made:
@@ -51,56 +53,21 @@ def kuai_compiled(case: Case) -> Made:
     import kuai
 
     # a stranger's step asks for its loss before it has ended
-    return kuai.compile(_torch_like(case, kuai), fullgraph=not case.strangers), settled
+    return kuai.compile(torch_like(case, kuai), fullgraph=not case.strangers), settled
 
 
 def torch_eager(case: Case) -> Made:
     """PyTorch, operation by operation."""
     import torch
 
-    return _torch_like(case, torch), size_of
+    return torch_like(case, torch), size_of
 
 
 def torch_compiled(case: Case) -> Made:
     """PyTorch, the step under torch.compile."""
     import torch
 
-    return torch.compile(_torch_like(case, torch)), size_of
-
-
-def _torch_like(case: Case, t: Any) -> Callable[[], Any]:
-    model = case.model(t)
-    model.load_state_dict({
-        name: t.tensor(value(name, tuple(old.shape))) for name, old in model.state_dict().items()
-    })  # fmt: skip
-    inputs = t.tensor(case.inputs())
-    if not case.training:
-        return _forward(model.eval(), inputs, t)
-    kind = {"sgd": t.optim.SGD, "adam": t.optim.Adam}[case.optimizer]
-    optimizer = kind(model.parameters(), lr=case.lr)
-    labels = t.tensor(case.labels().astype("int64"))
-    if case.strangers:
-        trainer = Trainer(t, model, optimizer)
-        return lambda: trainer.step(inputs, labels)
-
-    # In the order of PyTorch's own quickstart: gradients are dropped at the end, so nobody has to
-    # bring them out of the step, as plain JAX, Flax and Equinox do not either.
-    def step():
-        loss = t.nn.functional.cross_entropy(model(inputs), labels)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss.detach()
-
-    return step
-
-
-def _forward(model: Any, inputs: Any, t: Any) -> Callable[[], Any]:
-    def step():
-        with t.no_grad():
-            return model(inputs)
-
-    return step
+    return torch.compile(torch_like(case, torch)), size_of
 
 
 # On JAX -------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ is the median of its rounds; a ratio is the median, over the rounds, of its time
 same round, with the quartiles as its spread. A contender that fails or takes too long is left out,
 with the reason in the results.
 
-    python -m benchmarks [--cases mlp lenet] [--skip torch.compile] [--rounds 20]
+    python -m benchmarks [--cases mlp lenet layers] [--skip torch.compile] [--rounds 20]
+    python -m benchmarks --list
 """
 
 from __future__ import annotations
@@ -17,11 +18,7 @@ import json
 import math
 import os
 import pathlib
-import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from typing import Any
 
@@ -29,80 +26,23 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.case import Case
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, GROUPS
+from benchmarks.comparing import agree, compare
 from benchmarks.contenders import CONTENDERS, ENVIRONMENT, MODULES, why_not
 from benchmarks.machine import machine
+from benchmarks.process import Worker
 
 FOLDER = pathlib.Path(__file__).parent
-REFERENCE = "Kuai compiled"
 SECONDS_PER_ROUND = 1.0
 FEWEST_ROUNDS = 6
 WARM_UP_ROUNDS = 1
 PAUSE = 0.05  # until the threads of the one before have gone to sleep
 
 
-class Worker:
-    """A contender's process."""
-
-    def __init__(self, case: str, contender: str, scratch: str, limit: float) -> None:
-        # no compiled program of an earlier run may shorten the first step
-        environment = {**os.environ, "KUAI_CACHE": "0", "TORCHINDUCTOR_CACHE_DIR": scratch}
-        environment["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
-        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-        environment.update(ENVIRONMENT.get(contender, {}))
-        self.limit = limit
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", case, contender],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            cwd=FOLDER.parent,
-            env=environment,
-        )
-
-    def ask(self, *orders: str) -> dict[str, float]:
-        """Send orders and wait for the answer to the last; RuntimeError where there is none."""
-        self.tell(*orders)
-        return self.answers(len(orders))[-1]
-
-    def tell(self, *orders: str) -> None:
-        """Send orders, without waiting."""
-        try:
-            self.process.stdin.write("".join(f"{order}\n" for order in orders))
-            self.process.stdin.flush()
-        except BrokenPipeError as error:
-            raise RuntimeError(self._last_words()) from error
-
-    def answers(self, count: int) -> list[dict[str, float]]:
-        """The answers to so many orders."""
-        late = threading.Timer(self.limit, self.process.kill)
-        late.start()
-        lines = [self.process.stdout.readline() for _ in range(count)]
-        late.cancel()
-        if not lines[-1]:
-            raise RuntimeError(self._last_words())
-        return [json.loads(line) for line in lines]
-
-    def _last_words(self) -> str:
-        if self.process.wait() == -9:
-            return f"no answer within {self.limit:.0f} s, or not enough memory"
-        self.errors.seek(0)
-        lines = self.errors.read().strip().splitlines()
-        errors = [line for line in lines if "Error" in line.partition(":")[0].split(" ")[0]]
-        return (errors or lines or [f"exit status {self.process.returncode}"])[-1]
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.communicate()
-        self.errors.close()
-
-
 def run_case(case: str, options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The results of all contenders on one case."""
     console.print(f"[bold]{CASES[case].name}")
+    is_random = CASES[case].is_random
     with tempfile.TemporaryDirectory() as scratch:
         workers: dict[str, Worker] = {}
         results: dict[str, Any] = {}
@@ -112,15 +52,24 @@ def run_case(case: str, options: argparse.Namespace, console: Console) -> dict[s
                 if reason is not None:
                     results[contender] = {"missing": reason}
                     continue
-                workers[contender] = Worker(case, contender, scratch, options.limit)
+                workers[contender] = Worker(
+                    "benchmarks.worker",
+                    [case, contender],
+                    scratch,
+                    options.limit,
+                    ENVIRONMENT.get(contender, {}),
+                )
                 workers[contender].tell("make")  # they import side by side
             for contender in list(workers):
                 _attempt(_first_steps, contender, workers, results, console)
+            for contender in agree(results, 0.1 if is_random else CASES[case].tolerance):
+                console.print(f"  {contender}: {results[contender]['missing']}", style="red")
+                workers.pop(contender).close()
             _take_turns(workers, results, options, console)
         finally:
             for worker in workers.values():
                 worker.close()
-    _compare(results, CASES[case].is_random)
+    compare(results)
     training = CASES[case].training
     return {"name": CASES[case].name, "training": training, "contenders": results}
 
@@ -196,23 +145,6 @@ def _end(contender, worker, results) -> None:
     results[contender] |= worker.ask("end")
 
 
-def _compare(results: dict[str, Any], is_random: bool) -> None:
-    """Medians and ratios; the losses of all contenders have to agree."""
-    ran = {name: found for name, found in results.items() if "step_seconds" in found}
-    reference = ran.get(REFERENCE)
-    for name, found in ran.items():
-        found["median_seconds"] = statistics.median(found["step_seconds"])
-        if reference is None:
-            continue
-        pairs = zip(found["step_seconds"], reference["step_seconds"], strict=True)
-        ratios = [theirs / ours for theirs, ours in pairs]
-        found["ratio"] = statistics.median(ratios)
-        found["ratio_quartiles"] = statistics.quantiles(ratios, n=4)[::2]
-        for ours, theirs in zip(reference["losses"], found["losses"], strict=True):
-            if not math.isclose(ours, theirs, rel_tol=0.1 if is_random else 1e-3):
-                raise AssertionError(f"{name} computes something else: {theirs}, not {ours}")
-
-
 def show(case: dict[str, Any], console: Console) -> None:
     """Print the results of a case as a table."""
     table = Table("", "step", "time by Kuai's", "quartiles", "first step", "memory", "of steps")
@@ -233,6 +165,11 @@ def show(case: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
+def chosen(names: list[str]) -> list[str]:
+    """The cases that names of cases and groups stand for, each once."""
+    return list(dict.fromkeys(case for name in names for case in GROUPS.get(name, [name])))
+
+
 def _warn_if_busy(console: Console) -> None:
     # threads that wait for each other by spinning, as OpenMP's do, suffer a hundredfold
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -244,7 +181,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument(
+        "--cases", nargs="+", choices=[*CASES, *GROUPS], default=list(CASES), metavar="CASE"
+    )
+    parser.add_argument("--list", action="store_true", help="only say which cases there are")
     parser.add_argument("--skip", nargs="+", choices=CONTENDERS, default=[], metavar="CONTENDER")
     parser.add_argument("--rounds", type=int, default=20, help="at most so many for a case")
     parser.add_argument("--seconds", type=float, default=12, help="for the rounds of a case")
@@ -252,9 +192,13 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=FOLDER / "results.json")
     options = parser.parse_args()
     console = Console()
+    if options.list:
+        for group, names in GROUPS.items():
+            console.print(f"[bold]{group}[/bold]: {' '.join(names)}")
+        return
     _warn_if_busy(console)
     results = {"machine": machine(), "rounds": options.rounds, "cases": {}}
-    for case in options.cases:
+    for case in chosen(options.cases):
         results["cases"][case] = run_case(case, options, console)
         show(results["cases"][case], console)
         options.out.write_text(json.dumps(results, indent=1) + "\n")

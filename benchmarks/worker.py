@@ -3,6 +3,7 @@
 make      import the library and make the model
 first     run the first step, traced and compiled; gives seconds and the loss
 run N     run one step and N more; gives the seconds of the N and the last loss
+calls     run one step and count the functions that Python calls in it
 end       gives the peaks of memory, and ends
 
 Memory is counted from the moment when the model has been made, weights included: `peak_mib` is what
@@ -21,6 +22,7 @@ import time
 
 from benchmarks.cases import CASES
 from benchmarks.contenders import CONTENDERS
+from benchmarks.sizes import case_of_size, is_size
 from benchmarks.timing import timed
 
 STATUS = pathlib.Path("/proc/self/status")
@@ -72,7 +74,8 @@ class Contender:
     """Carries out orders."""
 
     def __init__(self, case: str, contender: str) -> None:
-        self.case, self.contender = CASES[case], contender
+        self.case = case_of_size(case) if is_size(case) else CASES[case]
+        self.contender = contender
 
     def make(self) -> dict[str, float]:
         """Import the library and make the model."""
@@ -97,6 +100,20 @@ class Contender:
         self.wait(self.step())
         elapsed, loss = timed(self.step, self.wait, int(count))
         return {"seconds": elapsed, "loss": loss}
+
+    def calls(self) -> dict[str, int]:
+        """How much Python is in a step, whatever else the machine does."""
+        count = 0
+
+        def note(frame, event, argument):
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(note)
+        result = self.step()
+        sys.setprofile(None)
+        self.wait(result)
+        return {"calls": count}
 
     def end(self) -> dict[str, float]:
         """What it needed."""

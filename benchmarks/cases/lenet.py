@@ -95,14 +95,10 @@ def equinox_model():
     )
 
 
-LENET = Case(
-    "LeNet, batch 256",
-    model,
-    normal(256, 1, 28, 28),
-    10,
-    jax_model,
-    SHAPES,
-    flax_model,
-    equinox_model,
-    lr=0.1,
-)
+def lenet(name: str, batch: int) -> Case:
+    """LeNet for a batch of so many pictures."""
+    pictures = normal(batch, 1, 28, 28)
+    return Case(name, model, pictures, 10, jax_model, SHAPES, flax_model, equinox_model, lr=0.1)
+
+
+LENET = lenet("LeNet, batch 256", batch=256)

@@ -460,7 +460,10 @@ def number_of_a_hook(world, number):
 def post_accumulate_hook(world, number):
     weight = world.net[5].weight
     if weight.requires_grad:
-        hook = lambda p: p.grad.mul_(1 + number / 100)  # noqa: E731
+
+        def hook(parameter):
+            parameter.grad.mul_(1 + number / 100)
+
         world.handles.append(weight.register_post_accumulate_grad_hook(hook))
 
 

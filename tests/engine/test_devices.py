@@ -92,5 +92,29 @@ def test_importing_does_not_start_jax():
     assert run(code).strip() == "False"
 
 
+def test_the_tests_for_gpus_on_a_second_device_of_the_host():
+    program = "import sys; sys.argv[1:] = ['--only', 'test_places']\n"
+    program += "from tests.gpu.running import main; main()"
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("src", "."))
+    forced = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "KUAI_GPU_TESTS": "cpu:1"}
+    assert "0 failed, 0 left out" in run(program, PYTHONPATH=path, **forced)
+
+
+def test_matrices_are_multiplied_precisely_once_there_is_a_gpu():
+    program = """
+import jax
+import kuai
+from kuai.engine.tensor import devices
+host = jax.local_devices
+jax.local_devices = lambda backend=None: host(backend="cpu") if backend == "cuda" else host()
+before = jax.config.jax_default_matmul_precision
+print(before, devices.device_count("cuda"), jax.config.jax_default_matmul_precision)
+kuai.set_float32_matmul_precision("high")
+devices._devices.cache_clear()
+print(devices.device_count("cuda"), jax.config.jax_default_matmul_precision)
+"""
+    assert run(program).splitlines() == ["None 1 highest", "1 tensorfloat32"]
+
+
 def test_a_stream_has_nothing_to_record():
     assert kuai.ones(1).record_stream(None) is None

@@ -1,9 +1,14 @@
-"""`kuai.backends.cudnn`: switches that programs set; XLA chooses kernels and tunes them itself."""
+"""`kuai.backends.cudnn`: switches that programs set; XLA chooses kernels and tunes them itself.
+
+`allow_tf32` has an effect: whether a GPU convolves float32 in TensorFloat32.
+"""
 
 import contextlib
+import sys
 import types
 
 from kuai.engine.tensor import devices
+from kuai.engine.tensor.acceleration import allow_tensor_float, is_tensor_float_allowed
 
 __all__ = [
     "allow_tf32",
@@ -19,7 +24,7 @@ enabled = True
 benchmark = False
 benchmark_limit = 10
 deterministic = False
-allow_tf32 = True
+allow_tf32: bool  # a property of this module, see below
 fp32_precision = "none"
 conv = types.SimpleNamespace(fp32_precision="tf32")
 rnn = types.SimpleNamespace(fp32_precision="tf32")
@@ -54,11 +59,33 @@ def flags(
     allow_tf32=True,
     fp32_precision="none",
 ):
-    """A context in which the switches have other values; none of them changes a result."""
-    names, given = globals(), dict(locals())
-    before = {name: names[name] for name in given}
-    names.update(given)
+    """A context in which the switches have other values."""
+    given = dict(locals())
+    before = {name: getattr(_this, name) for name in given}
+    _set(given)
     try:
         yield
     finally:
-        names.update(before)
+        _set(before)
+
+
+def _set(values: dict) -> None:
+    for name, value in values.items():
+        setattr(_this, name, value)
+
+
+class _Switches(types.ModuleType):
+    """This module: to set one of its names is all that a program does with it."""
+
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether a GPU convolves float32 in TensorFloat32."""
+        return is_tensor_float_allowed()
+
+    @allow_tf32.setter
+    def allow_tf32(self, allowed: bool) -> None:
+        allow_tensor_float(allowed)
+
+
+_this = sys.modules[__name__]
+_this.__class__ = _Switches

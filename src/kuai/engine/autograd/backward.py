@@ -456,7 +456,10 @@ class _Walk:
         accumulate(node.variable, gradient, self.create_graph)
         if node.post_accumulate:
             for hook in tuple(node.post_accumulate.values()):
-                if (made := hook(node.variable)) is not None:
+                made = hook(node.variable)
+                if isinstance(made, Tensor):
+                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+                if made is not None:
                     name = type(made).__name__
                     raise TypeError(f"expected Variable, but hook returned '{name}'")
         if node.hooks:

@@ -146,8 +146,10 @@ def run(operation, key, make_function, values):
         else:
             single, results, residuals = _dispatched(entry, arrays, edges)
     except Exception as error:
-        _explain(error, values)
-        raise
+        values = _brought_together(operation, error, values)
+        if values is None:
+            raise
+        return run(operation, key, make_function, values)
     node = _make_node(operation, entry, residuals, arrays, edges) if edges else None
     if node is not None and state.recorder is not None:
         node.recorder = state.recorder
@@ -212,20 +214,50 @@ def _attach(array, node, number):
     return made
 
 
-def _explain(error, values):
-    """Turn JAX's complaints about inputs into those a PyTorch user knows."""
+# Operations whose indices and masks may lie on the CPU, whatever they are applied to; and the one
+# that copies from anywhere.
+_INDEXING = {"gathered", "replaced", "filled_where"}
+_COPYING = "copied"
+_WRITING = {*_INDEXING, _COPYING}
+
+
+def _brought_together(operation, error, values):
+    """The values on one device, if all that lies elsewhere may come from the CPU; or None.
+
+    As in PyTorch these are tensors without dimensions, and what indexes another tensor. The error
+    is raised as a PyTorch user knows it if JAX complained of devices that may not be mixed.
+    """
     drop_jax_note(error)
     if not isinstance(error, (TypeError, ValueError)):
-        return
-    arrays = [held(v) for v in values if isinstance(v, Tensor)]
+        return None
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    arrays = [held(tensor) for tensor in tensors]
     if any(isinstance(array, Lost) for array in arrays):
         raise LeakedTensorError from error
-    places = list(dict.fromkeys(str(devices.device_of(array)) for array in arrays))
-    if len(places) > 1:
-        raise RuntimeError(
-            "Expected all tensors to be on the same device, but found at least two devices, "
-            f"{places[0]} and {places[1]}!"
-        ) from error
+    places = list(dict.fromkeys(map(devices.device_of, arrays)))
+    if len(places) < 2:
+        return None
+    stays = [t for t in tensors[1:] if not _may_come(t, operation.name)]
+    if operation.name in _WRITING or not _may_come(tensors[0], operation.name):
+        stays.append(tensors[0])
+    fixed = {tensor.device for tensor in stays}
+    if len(fixed) != 1:
+        _refuse(places, error)
+    (place,) = fixed
+    return [v.to(place) if isinstance(v, Tensor) and v.device != place else v for v in values]
+
+
+def _may_come(tensor, name):
+    if name == _COPYING or tensor.device != devices.CPU:
+        return name == _COPYING
+    return tensor.ndim == 0 or (name in _INDEXING and not tensor.dtype.is_floating_point)
+
+
+def _refuse(places, error):
+    raise RuntimeError(
+        "Expected all tensors to be on the same device, but found at least two devices, "
+        f"{places[0]} and {places[1]}!"
+    ) from error
 
 
 # The node -----------------------------------------------------------------------------------------

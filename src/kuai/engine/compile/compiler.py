@@ -14,11 +14,11 @@ import contextlib
 import functools
 import threading
 import types
+from typing import Any
 
-from kuai.engine import settings
+from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
-from kuai.engine.compile.parts import Parts
 from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
 from kuai.engine.compile.replay import MISS
@@ -91,7 +91,7 @@ class Compiled:
         name = getattr(function, "__qualname__", type(function).__name__)
         self.records = Records(name)
         self.replays = Replays(function, self.records.roots, splits and not fullgraph)
-        self.parts: Parts | None = None  # where only its beginning is replayed
+        self.parts: Any = None  # where only its beginning is replayed
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -128,13 +128,13 @@ class Compiled:
             candidate.result = self.function(*args, **kwargs)
         return candidate.result
 
-    def _parts(self) -> "Parts | None":
+    def _parts(self):
         """The function in two, if only its beginning can be replayed, and that is worth it."""
         split = self.replays.split
         if split is None or self.records.undoes:
             return None
         if self.parts is None:
-            self.parts = Parts(split, self.records)
+            self.parts = compiling.parts.Parts(split, self.records)
         if split.fits() and self.parts.are_worth_it():
             return self.parts
         self.parts = None

@@ -14,7 +14,6 @@ from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
 from kuai.engine.compile.replay import MISS, Replay
 from kuai.engine.compile.signatures import signature
-from kuai.engine.compile.split import Split
 from kuai.engine.tensor.placeholder import reads
 
 __all__ = ["Candidate", "Replays"]
@@ -105,7 +104,7 @@ class Replays:
         tree, number = prover.reached or (None, 0)
         if self._splits and self.split is None and number > 0:
             try:
-                self.split = Split(self.function, tree, number)
+                self.split = compiling.split.Split(self.function, tree, number)
             except Refused:
                 return  # the reason there is says what it takes to replay all of it
 

@@ -17,7 +17,11 @@ import contextlib
 import weakref
 
 from kuai.engine.tensor import portable
-from kuai.engine.tensor.acceleration import is_accelerated, whole_program
+from kuai.engine.tensor.acceleration import (
+    is_accelerated,
+    is_tensor_float_allowed,
+    whole_program,
+)
 
 __all__ = ["Constant", "Node", "Number", "forget_least_used", "number_kinds", "used"]
 
@@ -108,7 +112,7 @@ class Roots:
 
     def now(self) -> Node:
         """The beginning for the present switches."""
-        key = (is_accelerated(), portable.is_portable())
+        key = (is_accelerated(), portable.is_portable(), is_tensor_float_allowed())
         found = self.nodes.get(key)
         if found is None:
             found = self.nodes.setdefault(key, new_root())

@@ -3,18 +3,28 @@
 * whether it may use libraries besides XLA;
 * whether it becomes part of a larger program, in which XLA can drop what two neighbouring
   operations do to each other's arrays: two opposite transpositions, say. An eager operation is a
-  program of its own and would pay for both.
+  program of its own and would pay for both;
+* whether a GPU may convolve float32 in TensorFloat32.
 
-The switches belong to the thread. JAX keeps traces apart by them: what was traced while one was on
-is not used while it is off. Records are kept apart by them, too (see `compile.tree`).
+The first two switches belong to the thread. JAX keeps traces apart by all of them: what was traced
+while one was on is not used while it is off. Records are kept apart by them, too (see
+`compile.tree`).
 """
 
 import jax
 
-__all__ = ["accelerated", "is_accelerated", "is_whole_program", "whole_program"]
+__all__ = [
+    "accelerated",
+    "allow_tensor_float",
+    "is_accelerated",
+    "is_tensor_float_allowed",
+    "is_whole_program",
+    "whole_program",
+]
 
 _accelerated = jax.make_user_context(True)
 _whole = jax.make_user_context(False)
+_tensor_float = jax.make_user_context(True)
 
 
 def accelerated(enabled: bool):
@@ -35,3 +45,13 @@ def whole_program():
 def is_whole_program() -> bool:
     """Whether what is being traced is part of a larger program."""
     return _whole.value
+
+
+def allow_tensor_float(allowed: bool) -> None:
+    """Say whether a GPU may convolve float32 in TensorFloat32, from here on, in every thread."""
+    _tensor_float.set_global(bool(allowed))
+
+
+def is_tensor_float_allowed() -> bool:
+    """Whether a GPU may convolve float32 in TensorFloat32."""
+    return _tensor_float.value

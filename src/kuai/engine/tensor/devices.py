@@ -17,6 +17,7 @@ from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = [
+    "CPU",
     "device",
     "device_count",
     "filled",
@@ -116,10 +117,19 @@ _default = [device("cpu")]
 def _devices(kind: str) -> tuple:
     for platform in _PLATFORMS.get(kind, ()):
         try:
-            return tuple(jax.local_devices(backend=platform))
+            found = tuple(jax.local_devices(backend=platform))
         except RuntimeError:  # JAX has no such backend here
             continue
+        if kind == "cuda":
+            _multiply_precisely()
+        return found
     return ()
+
+
+def _multiply_precisely() -> None:
+    """What PyTorch does unless it is told otherwise; XLA would use TensorFloat32 on a GPU."""
+    if jax.config.jax_default_matmul_precision is None:
+        jax.config.update("jax_default_matmul_precision", "highest")
 
 
 def device_count(kind: str = "cuda") -> int:
@@ -169,7 +179,7 @@ def device_of(array) -> device:
         return _named(next(iter(array.sharding.device_set)))
     if isinstance(array, jax.Array):
         return _named(next(iter(array.devices())))
-    return _CPU
+    return CPU
 
 
 def placement(array):
@@ -225,4 +235,4 @@ def wait_for(where=None) -> None:
     jax.device_put(0, jax_device(where)).block_until_ready()
 
 
-_CPU = device("cpu")
+CPU = device("cpu")

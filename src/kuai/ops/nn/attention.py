@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
-from kuai.ops.nn.attention_choices import enabled_backends, without_bias
+from kuai.ops.nn.attention_choices import enabled_backends, may_be_fused, without_bias
 from kuai.ops.nn.dropout import keep_mask
+from kuai.ops.nn.fused_attention import fused_attention
 from kuai.ops.nn.softmax import _softmax
 
 
@@ -46,8 +47,15 @@ def dropped(random_key, weights, p):
     return jnp.where(kept, weights / (1 - p) if p < 1 else 0, 0).astype(weights.dtype)
 
 
-def attend(random_key, query, key, value, mask, is_causal, scale, p):
-    """Attention whose rows without anything to attend to are zero."""
+def attend(random_key, query, key, value, mask, is_causal, scale, p, fused):
+    """Attention whose rows without anything to attend to are zero.
+
+    `fused` says whether it is for a GPU, and one of its own kernels may be taken.
+    """
+    if fused and p == 0:
+        attended = fused_attention(query, key, value, mask, is_causal, scale)
+        if attended is not None:
+            return attended
     is_given = mask is not None
     causal = _causal(query.shape[-2], key.shape[-2]) if is_causal else None
     scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask if is_given else causal)
@@ -148,10 +156,11 @@ def _attention(
     is_causal: bool,
     scale: float | None,
     enable_gqa: bool,
+    fused: bool,
 ):
     """Scaled dot product attention without dropout."""
     prepared = _prepared(query, key, value, attn_mask, is_causal, scale, enable_gqa)
-    return attend(None, *prepared, 0.0)
+    return attend(None, *prepared, 0.0, fused)
 
 
 @op(function=False, method=False, random=True, grad="UnsafeViewBackward0", autocast="lower")
@@ -168,7 +177,7 @@ def _attention_with_dropout(
 ):
     """Scaled dot product attention with dropout of the weights."""
     prepared = _prepared(query, key, value, attn_mask, is_causal, scale, enable_gqa)
-    return attend(random_key, *prepared, dropout_p)
+    return attend(random_key, *prepared, dropout_p, False)
 
 
 @composite(function=False, method=False, functional=True)
@@ -211,4 +220,4 @@ def scaled_dot_product_attention(
     arguments = query, key, value, attn_mask, bool(is_causal), scale, bool(enable_gqa)
     if dropout_p > 0:
         return _attention_with_dropout(*arguments, float(dropout_p))
-    return _attention(*arguments)
+    return _attention(*arguments, may_be_fused(query))

@@ -9,7 +9,15 @@ import jax.numpy as jnp
 
 from kuai.engine.tensor import Tensor, from_array
 
-__all__ = ["CausalBias", "CausalVariant", "SDPBackend", "chosen", "enabled_backends"]
+__all__ = [
+    "CausalBias",
+    "CausalVariant",
+    "SDPBackend",
+    "chosen",
+    "enabled_backends",
+    "may_be_fused",
+    "without_bias",
+]
 
 
 class SDPBackend(enum.Enum):
@@ -35,6 +43,14 @@ chosen: list[list[SDPBackend]] = [_REAL]  # the innermost choice is the last
 def enabled_backends() -> list[SDPBackend]:
     """What the innermost `sdpa_kernel` allows; all of them outside."""
     return chosen[-1]
+
+
+_FUSED = {SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION}
+
+
+def may_be_fused(query: Tensor) -> bool:
+    """Whether attention for this query may be one of a GPU's own kernels."""
+    return query.device.type == "cuda" and not _FUSED.isdisjoint(enabled_backends())
 
 
 class CausalVariant(enum.IntEnum):

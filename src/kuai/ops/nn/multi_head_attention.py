@@ -18,6 +18,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.nn.attention import attend, dropped, safe_softmax, scores_of
+from kuai.ops.nn.attention_choices import may_be_fused
 from kuai.ops.nn.softmax import _softmax
 
 
@@ -27,6 +28,7 @@ class _Options(typing.NamedTuple):
     need_weights: bool
     average: bool
     is_causal: bool
+    fused: bool
 
 
 # Projections --------------------------------------------------------------------------------------
@@ -146,7 +148,9 @@ def _apply(random_key, arrays, names, options, p):
         weights = dropped(random_key, weights, p)  # (N·H, L, S)
         attended = weights @ value
     else:
-        attended = attend(random_key, query, key, value, mask, options.is_causal, scale, p)
+        attended = attend(
+            random_key, query, key, value, mask, options.is_causal, scale, p, options.fused
+        )
     joined = attended.swapaxes(0, 1).reshape(length, batch, size)
     output = _linear(joined, given["out_proj_weight"], given.get("out_proj_bias"))
     if not options.need_weights:
@@ -334,7 +338,14 @@ def multi_head_attention_forward(
         "static_k": static_k,
         "static_v": static_v,
     }
-    options = _Options(num_heads, add_zero_attn, need_weights, average_attn_weights, is_causal)
+    options = _Options(
+        num_heads,
+        add_zero_attn,
+        need_weights,
+        average_attn_weights,
+        is_causal,
+        may_be_fused(query),
+    )
     made = _run(tensors, options, dropout_p if training else 0.0)
     return _results(made if need_weights else (made, None), is_batched)
 
