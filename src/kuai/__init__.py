@@ -102,7 +102,8 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str", "_utils",
+        "_C", "__config__", "_custom_ops", "_dynamo", "_prims_common", "_tensor", "_tensor_str",
+        "_utils",
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
         "overrides",

@@ -5,8 +5,6 @@ The formulas are in `kl_same` (both of one family) and `kl_cross` (of two).
 
 import warnings
 
-from kuai.distributions.distribution import Distribution
-
 __all__ = ["kl_divergence", "register_kl"]
 
 _FORMULAS = {}

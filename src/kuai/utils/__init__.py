@@ -12,8 +12,8 @@ __all__ = ["checkpoint", "data", "swap_tensors"]
 #: Modules that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_contextlib", "_device", "_python_dispatch", "_pytree", "checkpoint", "collect_env", "cpp_extension",
-        "data", "dlpack", "hooks", "model_zoo", "tensorboard",
+        "_contextlib", "_device", "_python_dispatch", "_pytree", "checkpoint", "collect_env",
+        "cpp_extension", "data", "dlpack", "hooks", "model_zoo", "tensorboard",
     }
 )  # fmt: skip
 __getattr__, __dir__ = late("kuai.utils", _LATE, {})

@@ -211,7 +211,8 @@ def batch_normalization():
 
 def resnet():
     net = nn.Sequential(
-        nn.LazyConv2d(4, 3, padding=1), d2l.Residual(4), d2l.Residual(8, use_1x1conv=True, strides=2),
+        nn.LazyConv2d(4, 3, padding=1), d2l.Residual(4),
+        d2l.Residual(8, use_1x1conv=True, strides=2),
         nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(10),
     )  # fmt: skip
     fit(Pictures(net), Images(16))

@@ -12,6 +12,10 @@ TIMM = (
     "test_efficientnet_ln", "test_efficientnet_gn", "test_efficientnet_evos", "test_convnext",
     "test_convnext2", "test_convnext3", "test_byobnet", "test_nfnet", "test_mambaout",
 )  # fmt: skip
+OPTIMIZERS = (
+    "adamw lamb lion adafactor adan nadamw madgrad muon adabelief adopt lars novograd rmsproptf "
+    "sgdw mars laprop"
+)
 SIZES = {"test_vit": 160, "test_vit2": 160, "test_vit3": 160, "test_vit4": 160}
 
 
@@ -139,8 +143,7 @@ def operations(_):
 if importlib.util.find_spec("timm"):
     for each in TIMM:
         model_case("timm", each, lambda n=each: timm_model(n))
-    for each in ("adamw", "lamb", "lion", "adafactor", "adan", "nadamw", "madgrad", "muon",
-                 "adabelief", "adopt", "lars", "novograd", "rmsproptf", "sgdw", "mars", "laprop"):  # fmt: skip
+    for each in OPTIMIZERS.split():
         numbers_case("timm", f"optim.{each}", optimizer_numbers(each))
 if importlib.util.find_spec("torchvision"):
     for each in ("resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5"):
