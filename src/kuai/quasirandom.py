@@ -1,6 +1,7 @@
 """`kuai.quasirandom`: Sobol's points, which fill a cube more evenly than random ones."""
 
 import warnings
+from typing import Any
 
 from scipy.stats import qmc
 
@@ -44,7 +45,7 @@ class SobolEngine:
             )
         self.seed, self.scramble, self.dimension = seed, scramble, dimension
         chance = initial_seed() if seed is None else seed
-        options = {"rng": chance} if scramble else {}
+        options: dict[str, Any] = {"rng": chance} if scramble else {}
         self._points = qmc.Sobol(dimension, scramble=scramble, bits=self.MAXBIT, **options)
 
     @property

@@ -503,7 +503,10 @@ def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
 
 _register_containers()
 # Packages that register containers of their own start from the functions of these.
-for _cls in (tuple, list, dict, namedtuple, OrderedDict, defaultdict, deque):
-    globals()[f"_{_cls.__name__.lower()}_flatten"] = _KINDS[_cls].flatten
-    globals()[f"_{_cls.__name__.lower()}_unflatten"] = _KINDS[_cls].unflatten
-    globals()[f"_{_cls.__name__.lower()}_flatten_with_keys"] = _with_keys(_KINDS[_cls])
+for _cls, _kind in _KINDS.items():
+    _start = f"_{_cls.__name__.lower()}"
+    globals()[f"{_start}_flatten"], globals()[f"{_start}_unflatten"] = (
+        _kind.flatten,
+        _kind.unflatten,
+    )
+    globals()[f"{_start}_flatten_with_keys"] = _with_keys(_kind)

@@ -73,7 +73,7 @@ def overdrive_core_loop(waveform, temp, last_in, last_out, output_waveform):
         >>> w = kuai.tensor([[1.0, 1.0]])
         >>> kuai.ops.torchaudio._overdrive_core_loop(w, w, zero, zero, out)
         >>> out
-        tensor([[1.2500, 1.2462]])
+        tensor([[1.2500, 1.2463]])
     """
     parts = (each.detach() for each in (waveform, temp, last_in, last_out))
     output_waveform.copy_(_overdriven(*parts))
