@@ -5,7 +5,12 @@ exchange gives back what was put in. Kuai divides work between devices inside of
 no processes that exchange tensors: a group of more than one is refused.
 """
 
-from kuai.distributed import algorithms as algorithms, fsdp as fsdp, nn as nn
+from kuai.distributed import (
+    algorithms as algorithms,
+    device_mesh as device_mesh,
+    fsdp as fsdp,
+    nn as nn,
+)
 from kuai.distributed.collectives import (
     ReduceOp,
     Work,
@@ -79,6 +84,7 @@ __all__ = [
     "broadcast",
     "broadcast_object_list",
     "destroy_process_group",
+    "device_mesh",
     "fsdp",
     "gather",
     "gather_object",
