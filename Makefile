@@ -60,7 +60,13 @@ strangers:
 		torchvision timm accelerate peft torchmetrics torchdiffeq \
 		lightning pytorch-lightning lion-pytorch prodigyopt torch-optimizer pytorch-optimizer \
 		pytorch-ranger ema-pytorch skorch segmentation-models-pytorch torch-geometric \
-		e3nn opt-einsum-fx d2l sentence-transformers
+		e3nn opt-einsum-fx d2l sentence-transformers torchaudio kornia kornia-rs lazy-importer \
+		pytorch-metric-learning captum torchinfo torchsummary thop ptflops einx open-clip-torch \
+		ftfy rotary-embedding-torch vector-quantize-pytorch x-transformers vit-pytorch loguru \
+		adabelief-pytorch schedulefree torch-ema piq pytorch-msssim lpips entmax torchsde \
+		torchcde pyro-ppl pyro-api gpytorch linear-operator jaxtyping botorch monai pytorch-ignite \
+		pytorch-crf openai-whisper demucs ultralytics easyocr stable-baselines3 gymnasium trl \
+		tensordict torchrl bitsandbytes denoising-diffusion-pytorch torch-fidelity
 	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test

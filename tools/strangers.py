@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import os
 import pathlib
 import re
@@ -20,6 +21,7 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = ROOT / "tests" / "strangers" / "programs"
 PAGE = ROOT / "docs" / "strangers.md"
+RESULTS = ROOT / ".cache" / "strangers.json"  # of earlier runs: a run of a part keeps the rest
 
 #: A program, and the packages that it uses.
 USES = {
@@ -39,15 +41,39 @@ USES = {
         "segmentation-models-pytorch",
         "torch-geometric",
         "e3nn",
-        "d2l",
         "sentence-transformers",
     ],
+    "book_chapters": ["d2l"],
+    "transformers_numbers": ["transformers"],
+    "vision_numbers": ["timm", "torchvision"],
+    "package_numbers": ["diffusers", "peft", "torchdiffeq", "e3nn", "torchaudio", "torchmetrics"],
+    "popular_packages": [],
 }
 #: Programs whose cases need one package each: they run with those that are there.
-INDEPENDENT = {"small_packages", "training_packages"}
+INDEPENDENT = {
+    "small_packages",
+    "training_packages",
+    "vision_numbers",
+    "package_numbers",
+    "popular_packages",
+}
+#: Programs that are also run with `kuai run --fused`.
+FUSED = {"transformers_numbers", "vision_numbers", "package_numbers"}
+
 #: Why a case fails, by what its error says, for those that stay as they are.
 REASONS = {
     "compiled for the real PyTorch": "it needs a part that is compiled for the real PyTorch",
+    "testing._internal": "it needs a part that is compiled for the real PyTorch",
+    "_ignored_ops": "it needs a part that is compiled for the real PyTorch",
+    "libgraphbolt": "it needs a part that is compiled for the real PyTorch",
+    "functional_datapipe": "it needs data pipes, which PyTorch has left, and a compiled part",
+    "LayoutLMv2FeatureExtractor": "it does not fit the version of transformers that it requires",
+    "thinc.backends": "it does not fit the version of thinc that pip installs",
+    "_get_trace_graph": "it reads TorchScript's graphs",
+    "expected numpy array or torch tensor": "it knows tensors by the name of their class's module",
+    "HAS_NUMPY": "it is made of the insides of PyTorch's loader",
+    "_FakeLoader": "it is made of the insides of PyTorch's loader",
+    "to_sparse": "Kuai has no sparse tensors",
 }
 HEAD = """# Packages that know nothing of Kuai
 
@@ -55,6 +81,11 @@ Written by `make strangers`, which installs packages from their index, unchanged
 PyTorch, and runs programs with them: `kuai run program.py`. A case of a model is forward, loss,
 backward and steps of an optimizer; of a language model also generation, with and without a cache.
 The programs are in [tests/strangers/programs](../tests/strangers/programs).
+
+In the sections whose names end in "numbers", losses of three steps of AdamW, the norm of every
+gradient, the keys of `state_dict` and generated tokens are PyTorch's, which the stored files in
+`numbers/` hold: run eagerly, with the step compiled (`.compiled`) and with `kuai run --fused`
+(`.fused`).
 
 """
 
@@ -66,37 +97,58 @@ def main() -> None:
     parser.add_argument(
         "--seconds", default="inf", help="for each program; then no new case begins"
     )
+    parser.add_argument("--cases", default="", help="of the programs, divided by spaces")
     options = parser.parse_args()
-    found = {}
     for name in options.programs or USES:
         missing = [package for package in USES[name] if _version(package) == package]
-        found[name] = (
-            f"not installed: {', '.join(missing)}"
-            if missing and name not in INDEPENDENT
-            else run(name, options.seconds)
-        )
-    PAGE.write_text(page(found), encoding="utf-8")
+        if missing and name not in INDEPENDENT:
+            _keep(name, f"not installed: {', '.join(missing)}", whole=True)
+            continue
+        results = {}
+        for fused in (False, True) if name in FUSED else (False,):
+            results.update(run(name, options.seconds, options.cases, fused))
+        _keep(name, results, whole=not options.cases)
+    found = json.loads(RESULTS.read_text())
+    PAGE.write_text(page({name: found[name] for name in USES if name in found}), encoding="utf-8")
 
 
-def run(name: str, seconds: str = "inf", cases: str = "") -> dict[str, str]:
+def _keep(name: str, results: dict[str, str] | str, whole: bool) -> None:
+    """Add to what earlier runs found: in place of it, or for some cases."""
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    before = found.get(name)
+    if isinstance(before, dict) and isinstance(results, dict) and not whole:
+        results = before | results
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(found | {name: results}, indent=1))
+
+
+def run(name: str, seconds: str = "inf", cases: str = "", fused: bool = False) -> dict[str, str]:
     """What a program said: for each case "ok", or the error."""
     environment = {**os.environ, "STRANGERS_SECONDS": seconds, "STRANGERS_CASES": cases}
     environment["PYTHONPATH"] = str(ROOT / "src")
-    command = [sys.executable, "-m", "kuai", "run", str(PROGRAMS / f"{name}.py")]
+    command = [sys.executable, "-m", "kuai", "run", *(["--fused"] if fused else [])]
     done = subprocess.run(
-        command,
+        [*command, str(PROGRAMS / f"{name}.py")],
         env=environment,
         cwd=PROGRAMS,
         capture_output=True,
         text=True,
     )
     lines = re.findall(r"^(ok|failed) ([^:\n]*)(?:: (.*))?$", done.stdout, re.MULTILINE)
-    here = str(ROOT) + os.sep
-    results = {c: e.replace(here, "") if how == "failed" else "ok" for how, c, e in lines}
+    here, kind = str(ROOT) + os.sep, ".fused" if fused else ""
+    results = {
+        f"{c}{kind}": _without_places(e.replace(here, "")) if how == "failed" else "ok"
+        for how, c, e in lines
+    }
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        results["the program itself"] = f"ended with status {done.returncode}: {last}"
+        results[f"the program itself{kind}"] = f"ended with status {done.returncode}: {last}"
     return results
+
+
+def _without_places(error: str) -> str:
+    """An error without the folder that packages are installed in."""
+    return re.sub(r"/\S*/site-packages/", "", error)
 
 
 def page(found: dict[str, dict[str, str] | str]) -> str:
@@ -106,7 +158,8 @@ def page(found: dict[str, dict[str, str] | str]) -> str:
 
 def section(name: str, results: dict[str, str] | str) -> str:
     """The part of the page about one program."""
-    versions = ", ".join(_version(package) for package in USES[name])
+    uses = USES[name] or list(results)
+    versions = ", ".join(_version(package) for package in uses)
     lines = [f"## {name.replace('_', ' ')}", "", f"With {versions}.", ""]
     if isinstance(results, str):
         return "\n".join([*lines, f"{results[0].upper()}{results[1:]}.", ""])

@@ -58,6 +58,7 @@ __version__ = "0.1.0"
 
 _names = globals()
 _names.update({_dtype.name: _dtype for _dtype in _dtypes.DTYPES})
+_names.update({_dtype.name: _dtype for _dtype in _dtypes.NAMES})
 _names.update(
     float=_dtypes.float32,
     double=_dtypes.float64,
@@ -65,7 +66,7 @@ _names.update(
     long=_dtypes.int64,
     int=_dtypes.int32,
     short=_dtypes.int16,
-    float4_e2m1fn_x2=_dtypes.float4_e2m1fn_x2,
+    chalf=_dtypes.complex32,
     cfloat=_dtypes.complex64,
     cdouble=_dtypes.complex128,
 )
@@ -113,7 +114,10 @@ _LATE = frozenset(
 )  # fmt: skip
 #: Names that are loaded when they are first asked for, by the module that has them.
 _LATE_NAMES = {
-    "_C": ("PyTorchFileReader", "TensorType"),
+    "_C": (
+        "AnyType", "BoolType", "DeviceObjType", "FloatType", "IntType", "JITException", "NoneType",
+        "NumberType", "PyTorchFileReader", "StringType", "TensorType",
+    ),
     "buffers": ("frombuffer",),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",

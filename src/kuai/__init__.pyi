@@ -49,7 +49,16 @@ from kuai import torch_version as torch_version
 from kuai import types as types
 from kuai import version as version
 from kuai import xpu as xpu
+from kuai._C import AnyType as AnyType
+from kuai._C import BoolType as BoolType
+from kuai._C import DeviceObjType as DeviceObjType
+from kuai._C import FloatType as FloatType
+from kuai._C import IntType as IntType
+from kuai._C import JITException as JITException
+from kuai._C import NoneType as NoneType
+from kuai._C import NumberType as NumberType
 from kuai._C import PyTorchFileReader as PyTorchFileReader
+from kuai._C import StringType as StringType
 from kuai._C import TensorType as TensorType
 from kuai.buffers import frombuffer as frombuffer
 from kuai.checking import _assert as _assert
@@ -212,6 +221,7 @@ from kuai import testing as testing
 from kuai import utils as utils
 from kuai import vision as vision
 from kuai.engine.tensor.devices import device as _device
+from kuai.engine.tensor.dtypes import _OnlyAName as __OnlyAName
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.randomness import Generator as _Generator
 from kuai.formats import layout as _layout
@@ -332,6 +342,11 @@ bfloat16: _dtype
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Any = None) -> Tensor: """A bilinear map: yₖ = x₁ᵀ Wₖ x₂ + bₖ."""
 def bincount(input: Any, weights: Any = None, minlength: Any = 0, *, out: Any = None) -> Tensor: """How often each number 0, 1, 2, … occurs, or the sum of its weights."""
 def binomial(count: Any, prob: Any, generator: Any = None, *, out: Any = None) -> Tensor: """Binomial numbers: how many of `count` trials succeed, each with probability `prob`."""
+bits16: __OnlyAName
+bits1x8: __OnlyAName
+bits2x4: __OnlyAName
+bits4x2: __OnlyAName
+bits8: __OnlyAName
 def bitwise_and(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The bits set in both integers."""
 def bitwise_and_(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_and`."""
 def bitwise_left_shift(input: Tensor | _float | _int | _bool | _complex, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """Each integer's bits moved left: `input * 2 ** other`."""
@@ -381,6 +396,7 @@ cfloat: _dtype
 def chain_matmul(*matrices: Any, out: Any = None) -> Tensor: """The product of several matrices, in the order that costs least."""
 @overload
 def chain_matmul(matrices: Any, *, out: Any = None) -> Tensor: """The product of several matrices, in the order that costs least."""
+chalf: __OnlyAName
 def channel_shuffle(input: Tensor, groups: _int, *, out: Any = None) -> Tensor: """The channels, as a matrix with a row for each group, read column by column."""
 channels_last: _memory_format
 channels_last_3d: _memory_format
@@ -414,6 +430,7 @@ def compile(
 ) -> Callable[[Callable[_P, _R]], _Compiled[_P, _R]]: ...
 def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor: """Complex numbers with the given real and imaginary parts."""
 complex128: _dtype
+complex32: __OnlyAName
 complex64: _dtype
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor: """The tensors one after the other along an existing dimension."""
 def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor: """The tensors one after the other along an existing dimension."""
@@ -606,9 +623,16 @@ def infer_shapes(function: Any, *inputs: Any, **keywords: Any) -> Any: """The sh
 def initial_seed() -> _int: """The seed the default generator was last started from."""
 def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …)."""
 int: _dtype
+int1: __OnlyAName
 int16: _dtype
+int2: __OnlyAName
+int3: __OnlyAName
 int32: _dtype
+int4: __OnlyAName
+int5: __OnlyAName
+int6: __OnlyAName
 int64: _dtype
+int7: __OnlyAName
 int8: _dtype
 def inverse(input: Any, *, out: Any = None) -> Tensor: """The inverse of square matrices."""
 def is_anomaly_enabled() -> _bool: """Whether `detect_anomaly` is on in this thread."""
@@ -804,8 +828,13 @@ def prod(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, dtyp
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype: """The smallest dtype that is at least as wide and of at least the category of both."""
 def put(self: Any, index: Any, source: Any, accumulate: Any = False, *, out: Any = None) -> Tensor: """The tensor with `source` at places counted as if it had one dimension."""
 def put_(self: Any, index: Any, source: Any, accumulate: Any = False) -> Tensor: """In-place version of `put`."""
+qint32: __OnlyAName
+qint8: __OnlyAName
 def qr(input: Any, some: Any = True, *, out: Any = None) -> return_types.qr: """The factors of `linalg.qr`."""
 def quantile(input: Any, q: Any, dim: Any = None, keepdim: Any = False, *, interpolation: Any = 'linear', out: Any = None) -> Tensor: """The values below which the fractions `q` of the elements lie."""
+quint2x4: __OnlyAName
+quint4x2: __OnlyAName
+quint8: __OnlyAName
 def rad2deg(input: Tensor, *, out: Any = None) -> Tensor: """Radians to degrees."""
 def rad2deg_(input: Tensor) -> Tensor: """In-place version of `rad2deg`."""
 @overload
@@ -964,9 +993,16 @@ def true_divide(input: Any, other: Any, *, out: Any = None) -> Tensor: """`input
 def true_divide_(input: Any, other: Any, *, out: Any = None) -> Tensor: """In-place version of `true_divide`."""
 def trunc(input: Tensor, *, out: Any = None) -> Tensor: """Each element without its fraction."""
 def trunc_(input: Tensor) -> Tensor: """In-place version of `trunc`."""
+uint1: __OnlyAName
 uint16: _dtype
+uint2: __OnlyAName
+uint3: __OnlyAName
 uint32: _dtype
+uint4: __OnlyAName
+uint5: __OnlyAName
+uint6: __OnlyAName
 uint64: _dtype
+uint7: __OnlyAName
 uint8: _dtype
 def unbind(input: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """The slices along a dimension, which goes away."""
 def unbind_copy(input: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.unbind` gives, as a copy with memory of its own."""

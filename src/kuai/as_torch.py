@@ -44,6 +44,7 @@ def as_torch() -> None:
     ]
     sys.meta_path.append(paths.RefusedPaths())
     kuai.__version__ = version.__version__
+    kuai.__name__ = "torch"  # packages compare it with the first part of a path
     sys.modules["torch"] = kuai
     kuai.__dict__["torch"] = (
         kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor

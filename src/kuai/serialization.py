@@ -1,8 +1,11 @@
 """`kuai.serialization`: files of tensors; nothing in a file is ever run."""
 
 import contextlib
-from typing import Any
+import os
+from collections.abc import Callable
+from typing import IO, Any, TypeAlias
 
+from kuai.engine.tensor.devices import device
 from kuai.saving import load, save
 
 __all__ = [
@@ -16,6 +19,9 @@ __all__ = [
 ]
 
 DEFAULT_PROTOCOL = 2
+#: What `load` takes as `map_location`, and as a file; for annotations.
+MAP_LOCATION: TypeAlias = Callable[[Any, str], Any] | device | str | dict[str, str] | None
+FileLike: TypeAlias = str | os.PathLike[str] | IO[bytes]
 _noted: list[Any] = []
 
 

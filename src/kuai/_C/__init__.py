@@ -32,6 +32,8 @@ __all__ = [
 
 _ExcludeDispatchKeyGuard = _ExcludeDispatchKeyGuard
 _TensorBase = TensorBase
+_has_cuda = _has_mps = _has_xpu = _has_mtia = False
+_has_mkldnn = _has_magma = _has_distributed = False
 has_lapack, has_cuda, has_mps, has_mkl, has_spectral = True, False, False, False, True
 _GLIBCXX_USE_CXX11_ABI = True
 _disabled_torch_function_impl = _disabled_torch_function_impl
@@ -41,6 +43,14 @@ _TensorMeta = type(TensorBase)
 PyTorchFileReader = refused_class(
     "torch._C.PyTorchFileReader", "files are read in Python here", "Use kuai.load"
 )
+
+
+#: Types of TorchScript's, which annotations name.
+DeviceObjType, BoolType, IntType, FloatType, StringType, NumberType, NoneType, AnyType = (
+    type(f"{name}Type", (), {"__doc__": "A type of TorchScript's.", "__module__": "torch._C"})
+    for name in ("DeviceObj", "Bool", "Int", "Float", "String", "Number", "None", "Any")
+)
+JITException = type("JITException", (RuntimeError,), {"__doc__": "What TorchScript raises."})
 
 
 class Graph:

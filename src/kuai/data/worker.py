@@ -35,7 +35,17 @@ from kuai.data.parcels import accept, send, unpacked
 from kuai.engine.tensor import dtypes
 from kuai.engine.tensor.randomness import manual_seed
 
-__all__ = ["Begin", "End", "Job", "Setting", "Task", "WorkerInfo", "at_start", "get_worker_info"]
+__all__ = [
+    "Begin",
+    "End",
+    "Job",
+    "Setting",
+    "Task",
+    "WorkerInfo",
+    "at_start",
+    "get_worker_info",
+    "numpy_state",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +212,24 @@ def _begun(accepted: Any, number: int, where: str) -> Job | Failure:
         return Failure(error, where)
 
 
+def numpy_state(base_seed: int, worker_id: int) -> list[int]:
+    """What NumPy's generator in a worker is started from: PyTorch's numbers.
+
+    Example:
+        >>> numpy_state(5, 2)[0]
+        3826473080
+    """
+    low, high = base_seed & 0xFFFFFFFF, base_seed >> 32
+    return np.random.SeedSequence([worker_id, low, high, 0]).generate_state(4).tolist()
+
+
 def _begin(job: Job, number: int) -> None:
     """Random numbers, `get_worker_info`, and what the program wants to be done first."""
     global _info
     seed = job.base_seed + number
     random.seed(seed)
     manual_seed(seed)
-    low, high = job.base_seed & 0xFFFFFFFF, job.base_seed >> 32
-    np.random.seed(np.random.SeedSequence([number, low, high, 0]).generate_state(4))
+    np.random.seed(numpy_state(job.base_seed, number))
     _info = WorkerInfo(number, job.num_workers, seed, job.dataset)
     collating.default_collate_fn_map.update(job.collate_fn_map)
     if job.init_fn is not None:

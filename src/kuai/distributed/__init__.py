@@ -5,7 +5,12 @@ exchange gives back what was put in. Kuai divides work between devices inside of
 no processes that exchange tensors: a group of more than one is refused.
 """
 
-from kuai.distributed import algorithms as algorithms, fsdp as fsdp
+from kuai.distributed import (
+    algorithms as algorithms,
+    device_mesh as device_mesh,
+    fsdp as fsdp,
+    nn as nn,
+)
 from kuai.distributed.collectives import (
     ReduceOp,
     Work,
@@ -101,6 +106,7 @@ __all__ = [
     "broadcast",
     "broadcast_object_list",
     "destroy_process_group",
+    "device_mesh",
     "fsdp",
     "gather",
     "gather_object",
@@ -128,6 +134,7 @@ __all__ = [
     "monitored_barrier",
     "new_group",
     "new_subgroups",
+    "nn",
     "recv",
     "reduce",
     "reduce_scatter",

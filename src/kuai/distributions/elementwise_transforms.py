@@ -19,7 +19,6 @@ __all__ = [
     "SigmoidTransform",
     "SoftplusTransform",
     "TanhTransform",
-    "clipped_sigmoid",
 ]
 
 
@@ -91,7 +90,7 @@ class PowerTransform(Transform):
         return _joint(shape, self.exponent)
 
 
-def clipped_sigmoid(x):
+def _clipped_sigmoid(x):
     """The sigmoid, kept away from 0 and 1."""
     limits = finfo(x.dtype)
     return x.sigmoid().clamp(min=limits.tiny, max=1 - limits.eps)
@@ -106,7 +105,7 @@ class SigmoidTransform(_WithoutOptions):
     sign = +1
 
     def _call(self, x):
-        return clipped_sigmoid(x)
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y):
         limits = finfo(y.dtype)

@@ -9,6 +9,7 @@ from kuai.distributions.elementwise_transforms import (
     SigmoidTransform,
     SoftplusTransform,
     TanhTransform,
+    _clipped_sigmoid as _clipped_sigmoid,
 )
 from kuai.distributions.joined_transforms import CatTransform, StackTransform
 from kuai.distributions.transform import (

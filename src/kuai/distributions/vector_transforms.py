@@ -3,7 +3,7 @@
 import math
 
 from kuai.distributions import constraints
-from kuai.distributions.elementwise_transforms import _WithoutOptions, clipped_sigmoid
+from kuai.distributions.elementwise_transforms import _clipped_sigmoid, _WithoutOptions
 from kuai.distributions.functions import arange, cholesky, diag_embed, eye, pad, softplus
 from kuai.distributions.transform import Transform, check_dims
 from kuai.distributions.utils import tril_matrix_to_vec, vec_to_tril_matrix
@@ -56,7 +56,7 @@ class StickBreakingTransform(_WithoutOptions):
         return (count - arange(count, dtype=like.dtype, device=like.device)).log()
 
     def _call(self, x):
-        parts = clipped_sigmoid(x - self._log_parts(x, x.shape[-1]))
+        parts = _clipped_sigmoid(x - self._log_parts(x, x.shape[-1]))
         left = (1 - parts).cumprod(-1)
         return pad(parts, (0, 1), value=1.0) * pad(left, (1, 0), value=1.0)
 

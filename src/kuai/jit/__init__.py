@@ -21,6 +21,7 @@ __all__ = [
     "ScriptFunction",
     "ScriptModule",
     "ScriptWarning",
+    "TracerWarning",
     "annotate",
     "annotations",
     "export",
@@ -53,6 +54,14 @@ _isinstance = isinstance
 
 class Error(RuntimeError):
     """What TorchScript raises in PyTorch; never raised here."""
+
+
+class TracerWarning(Warning):
+    """What TorchScript's tracing warns with in PyTorch; never used here."""
+
+    @staticmethod
+    def ignore_lib_warnings():
+        """Does nothing: there are none."""
 
 
 class ScriptWarning(Warning):

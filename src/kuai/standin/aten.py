@@ -40,14 +40,26 @@ def _unsafe_view(self, size):
     return kuai.reshape(self, size)
 
 
+def _convolution(
+    input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, *_
+):  # fmt: skip
+    """A convolution of any number of dimensions, or a transposed one."""
+    dims = input.ndim - 2
+    name = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
+    more = (output_padding, groups, dilation) if transposed else (dilation, groups)
+    return getattr(kuai.nn.functional, name)(input, weight, bias, stride, padding, *more)
+
+
 _SPARSE = "Kuai has no sparse tensors", "Use scatter_add or index_add"
 OPERATIONS = {
+    "_convolution": _convolution,
     "_pin_memory": _pin_memory,
     "_sparse_addmm": refused("torch.ops.aten._sparse_addmm", *_SPARSE),
     "_sparse_mm_reduce_impl": refused("torch.ops.aten._sparse_mm_reduce_impl", *_SPARSE),
     "_to_copy": _to_copy,
     "_unsafe_view": _unsafe_view,
     "alias": _alias,
+    "convolution": _convolution,
     "index": _index,
     "slice": _slice,
 }

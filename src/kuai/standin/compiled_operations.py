@@ -7,7 +7,7 @@ their own, so the gradients that the package registers for its compiled ones are
 from collections.abc import Callable
 
 import kuai
-from kuai.ops.nn import boxes, deformable_convolution, region_pooling, regions
+from kuai.ops.nn import boxes, deformable_convolution, region_pooling, regions, sound_filters
 from kuai.standin import picture_files
 from kuai.standin.refusing import refused
 
@@ -17,6 +17,10 @@ __all__ = ["OPERATIONS"]
 def _no_cuda_version() -> int:
     """None is what it was compiled with; so say torchvision's own builds for CPUs."""
     return -1
+
+
+def _unknown_cuda_version() -> None:
+    """None: torchaudio's own builds for CPUs say so."""
 
 
 def _derivative_of(forward: Callable, name: str) -> Callable:
@@ -63,7 +67,15 @@ def _deform_conv2d_backward(grad, input, weight, offset, mask, bias, *options):
 _roi_align_backward = _derivative_of(regions.roi_align, "_roi_align_backward")
 _ps_roi_align_backward = _derivative_of(regions.ps_roi_align, "_ps_roi_align_backward")
 _ps_roi_pool_backward = _derivative_of(region_pooling.ps_roi_pool, "_ps_roi_pool_backward")
+
+
+def _no_alignment() -> bool:
+    """So torchaudio's own builds without that part say; it then refuses at use."""
+    return False
+
+
 _QUANTIZED = "XLA has no quantized tensors as PyTorch has them", "Use the operation for floats"
+_SOUND = "torchaudio compiles it for the real PyTorch", "Use ctc_loss, or align in NumPy"
 
 #: By namespace and name.
 OPERATIONS: dict[str, dict[str, Callable]] = {
@@ -83,6 +95,13 @@ OPERATIONS: dict[str, dict[str, Callable]] = {
         "qroi_align": refused("torch.ops.torchvision.qroi_align", *_QUANTIZED),
         "roi_align": regions.roi_align,
         "roi_pool": region_pooling.roi_pool,
+    },
+    "_torchaudio": {"cuda_version": _unknown_cuda_version, "is_align_available": _no_alignment},
+    "torchaudio": {
+        "_lfilter_core_loop": sound_filters.lfilter_core_loop,
+        "_overdrive_core_loop": sound_filters.overdrive_core_loop,
+        "forced_align": refused("torch.ops.torchaudio.forced_align", *_SOUND),
+        "rnnt_loss_forward": refused("torch.ops.torchaudio.rnnt_loss_forward", *_SOUND),
     },
     "image": {name: getattr(picture_files, name) for name in picture_files.__all__},
 }

@@ -18,6 +18,7 @@ _PROCESSES = (
 _LAUNCHER = "PyTorch's launcher starts processes of PyTorch's", "Start one process with `kuai run`"
 _GRAPHS = "it belongs to PyTorch's compiler", "kuai.compile needs nothing of it"
 _PIPES = "PyTorch has left data pipes behind, too", "Use kuai.utils.data.IterableDataset"
+_OWN_TESTS = "it belongs to PyTorch's tests of itself", "Use torch.testing.assert_close"
 _QUANTIZED = "XLA has no quantized tensors as PyTorch has them", "Use bfloat16"
 
 _TABLE = {
@@ -77,6 +78,10 @@ _TABLE = {
     ),
     "distributed.launcher": (_LAUNCHER, ""),
     "distributed.launcher.api": (_LAUNCHER, "LaunchConfig elastic_launch"),
+    "distributed.optim": (
+        _PROCESSES,
+        "DistributedOptimizer PostLocalSGDOptimizer ZeroRedundancyOptimizer",
+    ),
     "distributed.pipelining": (_PROCESSES, "ScheduleGPipe SplitPoint pipeline"),
     "distributed.rpc": (
         _PROCESSES,
@@ -100,10 +105,24 @@ _TABLE = {
         ("PyTorch's packages hold code that is run when they are opened", "Use kuai.save"),
         "PackageExporter PackageImporter",
     ),
+    "testing._internal": (_OWN_TESTS, ""),
+    "testing._internal.composite_compliance": (
+        _OWN_TESTS,
+        "is_inplace is_inplace_view_fn is_view_fn",
+    ),
     "utils._sympy": (_GRAPHS, ""),
     "utils._sympy.numbers": (_GRAPHS, "IntInfinity"),
     "utils._sympy.value_ranges": (_GRAPHS, "ValueRanges"),
     "utils.data.datapipes": (_PIPES, ""),
+    "utils.data.datapipes.datapipe": (
+        _PIPES,
+        "IterDataPipe MapDataPipe _IterDataPipeSerializationWrapper "
+        "_MapDataPipeSerializationWrapper",
+    ),
+    "utils.data.graph_settings": (
+        _PIPES,
+        "apply_random_seed apply_sharding apply_shuffle_settings apply_shuffle_seed",
+    ),
     "utils.data.datapipes.iter": (_PIPES, ""),
     "utils.data.datapipes.iter.combinatorics": (_PIPES, "ShufflerIterDataPipe"),
     **MORE,

@@ -178,6 +178,16 @@ def _dict_keys(tree, children):
     return [MappingKey(key) for key in tree]
 
 
+def _with_keys(kind: _Kind) -> Callable:
+    """A function that takes a container apart and says where each part was."""
+
+    def flatten_with_keys(tree):
+        parts, context = kind.flatten(tree)
+        return list(zip(kind.keys(tree, parts), parts, strict=True)), context
+
+    return flatten_with_keys
+
+
 def _register_containers() -> None:
     def kind(cls, flatten, unflatten, keys=_places):
         _KINDS[cls] = _Kind(flatten, unflatten, keys)
@@ -546,3 +556,13 @@ def is_structseq_class(cls: type) -> bool:
 def is_structseq(obj: Any) -> bool:
     """Whether it is such a tuple, or a class of those."""
     return is_structseq_class(obj if isinstance(obj, type) else type(obj))
+
+
+# Packages that register containers of their own start from the functions of these.
+for _cls, _kind in _KINDS.items():
+    _start = f"_{_cls.__name__.lower()}"
+    globals()[f"{_start}_flatten"], globals()[f"{_start}_unflatten"] = (
+        _kind.flatten,
+        _kind.unflatten,
+    )
+    globals()[f"{_start}_flatten_with_keys"] = _with_keys(_kind)

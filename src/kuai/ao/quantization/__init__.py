@@ -95,3 +95,42 @@ MovingAverageMinMaxObserver = _class("MovingAverageMinMaxObserver")
 PerChannelMinMaxObserver = _class("PerChannelMinMaxObserver")
 PlaceholderObserver = _class("PlaceholderObserver")
 default_qconfig = default_dynamic_qconfig = None
+
+#: Classes and functions that packages name, in annotations and tables, at import.
+_CLASSES = (
+    "AffineQuantizedObserverBase FakeQuantizeBase FixedQParamsFakeQuantize "
+    "FixedQParamsObserver FusedMovingAvgObsFakeQuantize Granularity MappingType "
+    "MovingAveragePerChannelMinMaxObserver NoopObserver PerAxis PerBlock PerGroup PerRow "
+    "PerTensor PerToken QConfigDynamic RecordingObserver ReuseInputObserver TorchAODType "
+    "UniformQuantizationObserverBase ZeroPointDomain default_debug_observer "
+    "default_placeholder_observer default_reuse_input_observer "
+)
+_FUNCTIONS = (
+    "add_quant_dequant convert_dynamic_jit convert_jit default_eval_fn disable_fake_quant "
+    "disable_observer enable_fake_quant enable_observer fuse_conv_bn fuse_conv_bn_jit "
+    "fuse_conv_bn_relu fuse_convtranspose_bn fuse_linear_bn get_block_size "
+    "get_default_compare_output_module_list get_default_custom_config_dict "
+    "get_default_dynamic_quant_module_mappings "
+    "get_default_dynamic_sparse_quant_module_mappings "
+    "get_default_float_to_quantized_operator_mappings get_default_qat_module_mappings "
+    "get_default_qat_qconfig_dict get_default_qat_qconfig_mapping "
+    "get_default_qconfig_dict get_default_qconfig_propagation_list "
+    "get_default_static_quant_module_mappings "
+    "get_default_static_quant_reference_module_mappings "
+    "get_default_static_sparse_quant_module_mappings get_dynamic_quant_module_class "
+    "get_embedding_qat_module_mappings get_embedding_static_quant_module_mappings "
+    "get_fuser_method get_fuser_method_new get_observer_state_dict get_quantized_operator "
+    "get_static_quant_module_class load_observer_state_dict no_observer_set "
+    "prepare_dynamic_jit prepare_jit propagate_qconfig_ qconfig_equals "
+    "quantize_dynamic_jit quantize_jit script_qconfig script_qconfig_dict swap_module "
+)
+_DEFAULTS = (  # classes with some arguments given
+    "affine_fixed_qparams dynamic dynamic_quant embedding fixed_qparams_range_0to1 "
+    "fixed_qparams_range_neg1to1 float_qparams fused_act fused_per_channel_wt fused_wt histogram "
+    "per_channel_weight symmetric_fixed_qparams weight"
+)
+for _name in ["", *(f"{name}_" for name in _DEFAULTS.split())]:
+    for _kind in ("fake_quant", "observer"):
+        globals()[f"default_{_name}{_kind}"] = _function(f"default_{_name}{_kind}")
+globals().update({name: _class(name) for name in _CLASSES.split()})
+globals().update({name: _function(name) for name in _FUNCTIONS.split()})

@@ -1,10 +1,15 @@
-"""PyTorch's file of what `kuai.cuda.amp` needs."""
+"""Whether automatic precision has GPUs to run on."""
 
-from kuai.cuda import is_available
+from kuai.engine.tensor import devices
 
 __all__ = ["amp_definitely_not_available"]
 
 
 def amp_definitely_not_available() -> bool:
-    """Whether there is no GPU."""
-    return not is_available()
+    """Whether there is no GPU.
+
+    Example:
+        >>> kuai.cuda.amp.common.amp_definitely_not_available() != kuai.cuda.is_available()
+        True
+    """
+    return devices.device_count("cuda") == 0

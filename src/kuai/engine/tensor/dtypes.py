@@ -7,6 +7,7 @@ import numpy as np
 
 __all__ = [
     "DTYPES",
+    "NAMES",
     "default_float_jax",
     "dtype",
     "finfo",
@@ -41,7 +42,7 @@ class dtype:
         self.name = name
         self.jax = np.dtype(jax_type)
         self.itemsize = self.jax.itemsize
-        self.is_complex = self.jax.kind == "c"
+        self.is_complex = name.startswith("complex")
         self.is_floating_point = name.startswith(("float", "bfloat"))
         self.is_signed = not (name.startswith("uint") or name == "bool")
 
@@ -66,6 +67,23 @@ class dtype:
         return _BY_NAME[_COMPLEX.get(self.name, self.name)]
 
 
+class _OnlyAName(dtype):
+    """A type of PyTorch's that XLA does not have: it can be named and compared."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, stored: np.dtype):
+        self.name, self.itemsize = name, stored.itemsize
+        self.is_complex, self.is_floating_point = name.startswith("complex"), False
+        self.is_signed = not name.startswith(("uint", "bits", "quint"))
+
+    @property
+    def jax(self):
+        raise TypeError(
+            f"Kuai has no tensors of {self!r}, because XLA has not: use complex64, int8 or uint8"
+        )
+
+
 DTYPES = (
     bool_ := dtype("bool", np.bool_),
     uint8 := dtype("uint8", np.uint8),
@@ -88,12 +106,21 @@ DTYPES = (
     complex64 := dtype("complex64", np.complex64),
     complex128 := dtype("complex128", np.complex128),
 )
-#: Two numbers in a byte, which no array of JAX's holds: a name to compare with.
-float4_e2m1fn_x2 = dtype("float4_e2m1fn_x2", ml_dtypes.float4_e2m1fn)
-_BY_NAME = {d.name: d for d in DTYPES}
+_BYTE, _PAIR = np.dtype(np.uint8), np.dtype([("real", np.float16), ("imag", np.float16)])
+#: Types that no array of JAX's has: names to compare with, and to name in tables.
+NAMES = (
+    float4_e2m1fn_x2 := dtype("float4_e2m1fn_x2", ml_dtypes.float4_e2m1fn),
+    complex32 := _OnlyAName("complex32", _PAIR),
+    *(_OnlyAName(f"{kind}{bits}", _BYTE) for kind in ("int", "uint") for bits in range(1, 8)),
+    *(_OnlyAName(name, _BYTE) for name in ("bits1x8", "bits2x4", "bits4x2", "bits8")),
+    *(_OnlyAName(name, _BYTE) for name in ("qint8", "quint8", "quint2x4", "quint4x2")),
+    _OnlyAName("bits16", np.dtype(np.uint16)),
+    _OnlyAName("qint32", np.dtype(np.int32)),
+)
+_BY_NAME = {d.name: d for d in (*DTYPES, *NAMES)}
 _BY_JAX = {d.jax: d for d in DTYPES}
 _BY_PYTHON = {float: float64, int: int64, bool: bool_, complex: complex128}
-_REAL = {"complex64": "float32", "complex128": "float64"}
+_REAL = {"complex32": "float16", "complex64": "float32", "complex128": "float64"}
 _COMPLEX = {"float32": "complex64", "float64": "complex128", "float16": "complex64"}
 
 _default = [float32]

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar, overload
 import jax
 
 __all__ = [
+    "decorated",
     "enable_grad",
     "inference_mode",
     "is_grad_enabled",
@@ -98,14 +99,15 @@ class _Mode:
         return type(self)()
 
     def __call__(self, func: _Function) -> _Function:
-        wrapped: Any = _decorated(self.clone, func)
+        wrapped: Any = decorated(self.clone, func)
         return wrapped
 
     def __repr__(self):
         return f"<{type(self).__module__}.{type(self).__qualname__} object at {id(self):#x}>"
 
 
-def _decorated(new_mode, func):
+def decorated(new_mode, func):
+    """A function or generator function whose code runs in a context; each call has a new one."""
     if inspect.isclass(func):
         warnings.warn(_CLASS, FutureWarning, stacklevel=3)
     if inspect.isgeneratorfunction(func):

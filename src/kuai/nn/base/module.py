@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from kuai.engine.compile import compiler
 from kuai.engine.tensor import Tensor, changes, modes
@@ -439,6 +439,8 @@ class Module:
 
 
 pytrees.register_module(Module)
+# Packages evaluate a layer's annotations among their own names, so these are not texts.
+Module.__annotations__ = get_type_hints(Module, localns={"Parameter": Tensor})
 
 
 def indented(text: str, spaces: int = 2) -> str:

@@ -12,6 +12,7 @@ from kuai.nn.modules.unpooling import (
     MaxUnpool1d,
     MaxUnpool2d,
     MaxUnpool3d,
+    _MaxUnpoolNd as _MaxUnpoolNd,
 )
 from kuai.ops.dimensions import each
 from kuai.ops.nn import pooling

@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     dims: int
     operation: Any
 
@@ -36,7 +36,7 @@ class _MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """The partial inverse of `MaxPool1d`: zeros but for the maxima; see `MaxUnpool2d`.
 
     Shape: input and indices (N, C, L) or (C, L).
@@ -51,7 +51,7 @@ class MaxUnpool1d(_MaxUnpool):
     operation = staticmethod(F.max_unpool1d)
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """The partial inverse of `MaxPool2d`: zeros but for the maxima.
 
     Args:
@@ -72,7 +72,7 @@ class MaxUnpool2d(_MaxUnpool):
     operation = staticmethod(F.max_unpool2d)
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """The partial inverse of `MaxPool3d`: zeros but for the maxima; see `MaxUnpool2d`.
 
     Shape: input and indices (N, C, D, H, W) or (C, D, H, W).

@@ -1,6 +1,10 @@
 """PyTorch's import path for modules that run on several devices."""
 
-from kuai.nn.parallel import comm as comm
+from kuai.nn.parallel import (
+    comm as comm,
+    data_parallel as data_parallel,
+    distributed as distributed,
+)
 from kuai.nn.parallel.data_parallel import (
     DataParallel as DataParallel,
     DistributedDataParallel as DistributedDataParallel,

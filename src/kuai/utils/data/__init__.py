@@ -28,3 +28,11 @@ from kuai.utils.data import (
     distributed as distributed,
     sampler as sampler,
 )
+
+
+class IterDataPipe(IterableDataset):
+    """PyTorch's older name for a stream of examples; its library of pipes is not here."""
+
+
+class MapDataPipe(Dataset):
+    """PyTorch's older name for examples that are asked for by key."""
