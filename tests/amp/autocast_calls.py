@@ -314,7 +314,7 @@ OTHERS = {
 #: What the tables name that is reached through another name of theirs.
 INTERNAL = {
     "_addmm_activation", "_convolution", "_grid_sampler_2d_cpu_fallback", "_lu_with_info",
-    "_native_multi_head_attention", "_scaled_dot_product_flash_attention",
+    "grid_sampler", "_native_multi_head_attention", "_scaled_dot_product_flash_attention",
     "_thnn_fused_gru_cell", "_thnn_fused_lstm_cell", "_upsample_bicubic2d_aa",
     "_upsample_bilinear2d_aa", "convolution", "cudnn_convolution", "cudnn_convolution_transpose",
     "frobenius_norm", "mkldnn_rnn_layer", "multilabel_margin_loss_forward", "native_layer_norm",

@@ -156,4 +156,4 @@ if __name__ == "__main__":
 def test_processes_that_it_starts_are_kuai_too(tmp_path):
     (tmp_path / "program.py").write_text(PROCESSES)
     done = run("program.py", cwd=tmp_path)
-    assert done.stdout == "(0, tensor([0., 0.]), 'kuai') True\nTrue\n", done.stderr
+    assert done.stdout == "(0, tensor([0., 0.]), 'torch') True\nTrue\n", done.stderr

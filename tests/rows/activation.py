@@ -61,7 +61,8 @@ ROWS = [
     Row("F.leaky_relu slope", _function("leaky_relu", 0.3), KINKS),
     Row("F.elu alpha", _function("elu", 0.7), KINKS),
     Row("F.celu alpha", _function("celu", 0.7), KINKS),
-    Row("F.gelu tanh", _function("gelu", approximate="tanh"), KINKS),
+    # its gradient is a difference of nearly equal numbers at -3
+    Row("F.gelu tanh", _function("gelu", approximate="tanh"), KINKS, atol=5e-6),
     Row("F.hardtanh bounds", _function("hardtanh", -0.5, 2.0), KINKS),
     Row("F.softplus beta", _function("softplus", 2.0, 5.0), KINKS),
     Row("F.hardshrink lambd", _function("hardshrink", 1.0), KINKS),

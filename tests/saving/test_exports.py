@@ -97,9 +97,11 @@ def exported(tmp_path_factory):
 def test_a_program_runs_without_kuai(exported, name):
     folder, nets = exported
     for batch in CASES[name][2]:
-        given = kuai.tensor(np.load(folder / f"{name}.{batch}.in.npz")["arr_0"])
-        found = np.load(folder / f"{name}.{batch}.out.npz")
-        assert_close([found[key] for key in found.files], leaves(nets[name](given)))
+        with np.load(folder / f"{name}.{batch}.in.npz") as file:
+            given = kuai.tensor(file["arr_0"])
+        with np.load(folder / f"{name}.{batch}.out.npz") as file:
+            found = [file[key] for key in file.files]
+        assert_close(found, leaves(nets[name](given)))
 
 
 @pytest.mark.parametrize("name", ["lenet", "lstm", "encoder"])

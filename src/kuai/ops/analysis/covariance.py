@@ -1,5 +1,7 @@
 """Covariances and histograms."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -8,7 +10,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, promote_pair, scalar_name
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
-from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of
+from kuai.ops.elementwise import COMPLEX, FLOATING, INTEGER, floating, kind_of
 from kuai.ops.math.matrix_checks import known, numbers
 from kuai.ops.return_types import return_type
 
@@ -86,11 +88,31 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     for name, weights in (("fweights", fweights), ("aweights", aweights)):
         if weights is not None and known(weights) and (numbers(weights) < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")
+    _warn_of_freedom(input, correction, fweights, aweights)
     return covariance(input, correction, fweights, aweights)
 
 
-@op
-def corrcoef(input: Array):
+def _warn_of_freedom(input, correction, fweights=None, aweights=None):
+    """Warn where there are no degrees of freedom, as far as the weights are known."""
+    given = [weights for weights in (fweights, aweights) if weights is not None]
+    if not all(map(known, given)):
+        return
+    count = input.shape[-1] if input.ndim > 1 else input.numel()
+    counts = np.ones(count) if fweights is None else numbers(fweights).astype(float)
+    weights = counts if aweights is None else counts * numbers(aweights)
+    total = weights.sum()
+    if aweights is not None and total:
+        correction = correction * (weights * numbers(aweights)).sum() / total
+    if total - correction <= 0:
+        warnings.warn(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number "
+            "of observations.",
+            stacklevel=3,
+        )
+
+
+@composite
+def corrcoef(input):
     """Pearson's correlations of variables, a row each: their covariances over √ of their variances.
 
     Example:
@@ -103,8 +125,15 @@ def corrcoef(input: Array):
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
             f"{input.ndim} dimensions"
         )
-    if kind_of(input) == BOOL:
+    if input.dtype.jax == np.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
+    _warn_of_freedom(input, 1)
+    return correlations(input)
+
+
+@op(function=False, method=False, name="corrcoef", grad="CorrcoefBackward0")
+def correlations(input: Array):
+    """`corrcoef` of arrays."""
     matrix = covariance.pure(input, 1, None, None)
     if not matrix.ndim:
         return matrix / matrix

@@ -47,6 +47,24 @@ def divide_floored(input: Array | Number, other: Array | Number):
     return jnp.where(other == 0, input / other, jnp.floor_divide(input, other))
 
 
+@jax.custom_vjp
+def _without_gradient(quotient):
+    return quotient
+
+
+def _no_gradient(residuals, gradient):
+    raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+
+_without_gradient.defvjp(lambda quotient: (quotient, None), _no_gradient)
+
+
+@op(function=False, method=False, name="floor_divide", grad="NotImplemented")
+def divide_whole(input: Array | Number, other: Array | Number):
+    """The quotient rounded down, which PyTorch has no derivative of."""
+    return _without_gradient(divide_floored.pure(input, other))
+
+
 @composite(inplace=True, aliases=("divide",))
 def div(input, other, *, rounding_mode=None, out=None):
     """`input / other`; integers are divided as floating point numbers.
@@ -92,7 +110,7 @@ def floor_divide(input, other, *, out=None):
         tensor([ 3., -4.])
     """
     _check_divisor(input, other)
-    return call(divide_floored, out, input, other)
+    return call(divide_whole, out, input, other)
 
 
 @op(function=False, method=False, name="remainder", grad="RemainderBackward0")

@@ -163,8 +163,6 @@ def stft(
     """
     hop_length, win_length = _sizes(n_fft, hop_length, win_length)
     has_complex = input.dtype.is_complex or (window is not None and window.dtype.is_complex)
-    if window is None:
-        warnings.warn(_RECTANGULAR, UserWarning, stacklevel=2)
     if return_complex is None:
         if not has_complex:
             raise RuntimeError(
@@ -172,6 +170,8 @@ def stft(
                 "further require that return_complex=True in a future PyTorch release."
             )
         return_complex = True
+    if window is None:
+        warnings.warn(_RECTANGULAR, UserWarning, stacklevel=2)
     if not return_complex:
         warnings.warn(_OLD, UserWarning, stacklevel=2)
     if center and align_to_window is not None:
