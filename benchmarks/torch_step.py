@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ def torch_like(case: Case, t: Any) -> Callable[[], Any]:
     optimizer = kind(model.parameters(), lr=case.lr)
     if case.strangers:
         trainer = Trainer(t, model, optimizer)
-        return lambda: trainer.step(inputs, labels)
+        return functools.partial(trainer.step, inputs, labels)
     return _training(case, model, optimizer, inputs, labels, t)
 
 

@@ -1,5 +1,6 @@
 """Functions of which only the beginning can be proven, and objects among the arguments."""
 
+import functools
 import gc
 import weakref
 
@@ -283,3 +284,24 @@ def noticing():
 def test_what_would_be_noticed_is_refused(function):
     with pytest.raises(Refused):
         split_of(function, 1 if function.__name__ != "changes" else 2)
+
+
+def test_arguments_that_are_given_beforehand():
+    class Trainer:
+        def __init__(self):
+            self.net, self.opt = parts()
+            self.steps = 0
+
+        def step(self, x, y, *, scale):
+            self.opt.zero_grad()
+            loss = (self.net(x) - y).square().mean() * scale
+            loss.backward()
+            self.opt.step()
+            self.steps += 1
+            return loss
+
+    trainer, y = Trainer(), kuai.zeros(4, 2)
+    step = kuai.compile(functools.partial(trainer.step, kuai.ones(4, 3), scale=2.0))
+    losses = [step(y).item() for _ in range(20)]
+    assert step(y, scale=0.0).item() == 0 and trainer.steps == 21
+    assert losses == sorted(losses, reverse=True) and step.explain().begun > 10

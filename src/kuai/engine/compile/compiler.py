@@ -86,6 +86,10 @@ class Compiled:
 
     def __init__(self, function, fullgraph: bool = False, splits: bool = True):
         functools.update_wrapper(self, function, updated=())
+        self.given, self.named = (), {}
+        if type(function) is functools.partial:  # its arguments come before those of each call
+            self.given, self.named = function.args, function.keywords
+            function = function.func
         self.function = function
         self.fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
@@ -101,6 +105,8 @@ class Compiled:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
+        if self.given or self.named:
+            args, kwargs = (*self.given, *args), {**self.named, **kwargs}
         if not is_recordable() or self.records.rest.is_on(self.fullgraph):
             return self.function(*args, **kwargs)
         # a step that several threads share is one step after the other, but a thread that waits for
