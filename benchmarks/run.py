@@ -126,6 +126,14 @@ def _take_turns(workers, results, options, console) -> None:
 
 def _calibrate(contender, worker, results) -> int:
     """How many steps make a round."""
+    count, last = _steps_of_a_round(worker), 0
+    while count > 1.5 * last:  # the first steps are slower, however many these are
+        count, last = _steps_of_a_round(worker), count
+    return count
+
+
+def _steps_of_a_round(worker) -> int:
+    """How many steps take as long as a round should."""
     count = 1
     while (elapsed := worker.ask(f"run {count}")["seconds"]) < SECONDS_PER_ROUND / 4:
         count *= 2

@@ -449,7 +449,7 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: Any = 1, dilation: Any = 1, *, out: Any = None) -> Tensor: """The transpose of `conv3d`; see `conv_transpose2d`."""
 def copysign(input: Tensor, other: Tensor | _float | _int | _bool | _complex, *, out: Any = None) -> Tensor: """The magnitude of `input` with the sign of `other`."""
 def copysign_(input: Tensor, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `copysign`."""
-def corrcoef(input: Tensor, *, out: Any = None) -> Tensor: """Pearson's correlations of variables, a row each: their covariances over √ of their variances."""
+def corrcoef(input: Any, *, out: Any = None) -> Tensor: """Pearson's correlations of variables, a row each: their covariances over √ of their variances."""
 def cos(input: Tensor, *, out: Any = None) -> Tensor: """The cosine of each element, in radians."""
 def cos_(input: Tensor) -> Tensor: """In-place version of `cos`."""
 def cosh(input: Tensor, *, out: Any = None) -> Tensor: """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element."""
