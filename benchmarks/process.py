@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
+from typing import Any
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -80,3 +82,17 @@ class Worker:
         self.process.kill()
         self.process.communicate()
         self.errors.close()
+
+
+def serve(make: Callable[[], Any]) -> None:
+    """In a process of its own: carry out the orders that arrive, until the one to end."""
+    # what a library prints must not get between the answers
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    contender = make()
+    for line in sys.stdin:
+        order, *arguments = line.split()
+        answer = getattr(contender, order)(*arguments)
+        print(json.dumps(answer), file=answers, flush=True)
+        if order == "end":
+            return

@@ -13,8 +13,6 @@ in the steps after the first.
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
 import resource
 import sys
@@ -22,6 +20,7 @@ import time
 
 from benchmarks.cases import CASES
 from benchmarks.contenders import CONTENDERS
+from benchmarks.process import serve
 from benchmarks.sizes import case_of_size, is_size
 from benchmarks.timing import timed
 
@@ -121,16 +120,7 @@ class Contender:
 
 
 def main() -> None:
-    # what a library prints must not get between the answers
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    contender = Contender(*sys.argv[1:])
-    for line in sys.stdin:
-        order, *arguments = line.split()
-        answer = getattr(contender, order)(*arguments)
-        print(json.dumps(answer), file=answers, flush=True)
-        if order == "end":
-            return
+    serve(lambda: Contender(*sys.argv[1:]))
 
 
 if __name__ == "__main__":

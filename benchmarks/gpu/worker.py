@@ -9,12 +9,11 @@ PyTorch's.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 
 from benchmarks.contenders import kuai_compiled, kuai_eager, size_of, torch_compiled, torch_eager
 from benchmarks.gpu.cases import cases
+from benchmarks.process import serve
 from benchmarks.timing import timed
 
 CONTENDERS = ["Kuai compiled", "Kuai eager", "PyTorch eager", "torch.compile", "jax.jit by hand"]
@@ -118,16 +117,7 @@ class Contender:
 
 
 def main() -> None:
-    # what a library prints must not get between the answers
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    contender = Contender(sys.argv[1], sys.argv[2], "--cpu" in sys.argv)
-    for line in sys.stdin:
-        order, *arguments = line.split()
-        answer = getattr(contender, order)(*arguments)
-        print(json.dumps(answer), file=answers, flush=True)
-        if order == "end":
-            return
+    serve(lambda: Contender(sys.argv[1], sys.argv[2], "--cpu" in sys.argv))
 
 
 if __name__ == "__main__":

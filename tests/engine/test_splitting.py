@@ -21,6 +21,22 @@ def parts():
     return net, kuai.optim.SGD(net.parameters(), lr=0.1)
 
 
+def logging_step(losses):
+    """The usual step, which logs its loss."""
+    net, opt = parts()
+
+    @kuai.compile
+    def step(x):
+        opt.zero_grad()
+        loss = net(x).square().mean()
+        loss.backward()
+        opt.step()
+        losses.append(loss.item())
+        return loss
+
+    return step
+
+
 def called(step, *arguments, times=30):
     for _ in range(times):
         result = step(*arguments)
@@ -36,17 +52,8 @@ def both(split, *args, **kwargs):
 
 
 def test_a_step_that_counts_is_replayed_up_to_there():
-    (net, opt), losses = parts(), []
-
-    @kuai.compile
-    def step(x):
-        opt.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        opt.step()
-        losses.append(loss.item())
-        return loss
-
+    losses: list[float] = []
+    step = logging_step(losses)
     called(step, kuai.ones(4, 3))
     explanation = step.explain()
     assert len(losses) == 30 and losses == sorted(losses, reverse=True)
@@ -71,17 +78,8 @@ def test_a_beginning_that_is_hardly_anything_stays_where_it_was():
 
 
 def test_no_other_program_where_the_record_ends_there_in_any_case():
-    (net, opt), losses = parts(), []
-
-    @kuai.compile
-    def step(x):
-        opt.zero_grad()
-        loss = net(x).square().mean()
-        loss.backward()
-        opt.step()
-        losses.append(loss.item())
-        return loss
-
+    losses: list[float] = []
+    step = logging_step(losses)
     called(step, kuai.ones(4, 3))
     assert step.explain().begun > 20 and len(step.explain().programs) == 1
 

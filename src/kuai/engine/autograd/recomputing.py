@@ -71,7 +71,7 @@ class Frame:
             with randomness.replay(self.states), self.context:
                 self.function(*args, **self.kwargs)
         except _StopRecomputationError:
-            pass
+            pass  # all that the pass needs is there
         finally:
             around.remove_hooks()
             state.grad_enabled, state.autocast, state.walk = before

@@ -141,7 +141,7 @@ class Compiled:
             return None
         if self.parts is None:
             self.parts = compiling.parts.Parts(split, self.records)
-        if split.fits() and self.parts.are_worth_it():
+        if self.parts.is_worth_it and split.fits():
             return self.parts
         self.parts = None
         self.replays.join()

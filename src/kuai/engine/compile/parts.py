@@ -31,7 +31,7 @@ class Parts:
         self.split, self.records = split, records
         self.replays = Replays(split.beginning, records.roots, splits=False)
         self.calls = self.twice = 0
-        self._given_up = False
+        self.is_worth_it = True  # until it turns out that little is won
 
     def __call__(self, args, kwargs):
         """The function's result; `MISS` if it is to be recorded as a whole."""
@@ -40,6 +40,9 @@ class Parts:
         if handed_on is not MISS:
             handed_on = self.split.keywords(handed_on)  # under no other name, see there
             return self._rest(args, kwargs, handed_on)
+        if self.calls >= _TRIES and self.replays.calls <= self.calls // _TRIES:
+            self.is_worth_it = False
+            return MISS
         candidate = self.replays.candidate(args, kwargs)
         if candidate is None:
             return MISS
@@ -47,9 +50,10 @@ class Parts:
             with candidate:
                 handed_on = self._begin(candidate, recorder, args, kwargs)
             del candidate  # which holds what the rest alone is to hold
-            if self._given_up:
+            if not self.is_worth_it:
                 return self.split.rest(*args, **kwargs, **handed_on)
         self.twice += 1
+        self.is_worth_it = replaying.at_once or self._replays_enough()
         return self._rest(args, kwargs, handed_on)
 
     def _begin(self, candidate, recorder, args, kwargs):
@@ -58,7 +62,7 @@ class Parts:
         candidate.result = self.split.beginning(*args, **kwargs)
         record = recorder.current
         if record.length and not record.node.programs and not self._compiles_fast():
-            self._given_up = True
+            self.is_worth_it = False
         else:
             recorder.flush()
         recorder.runs = None
@@ -72,11 +76,6 @@ class Parts:
         slowest = max([program.seconds for program in self.records.programs], default=0)
         return slowest < _FAST or replaying.at_once
 
-    def are_worth_it(self) -> bool:
-        """Whether the beginning is replayed, and much enough for a program of its own."""
-        known = list(self.replays.known.values())
-        if self._given_up:
-            return False
-        if known and min([r.program.operations for r in known]) < _FEWEST and not replaying.at_once:
-            return False
-        return self.calls < _TRIES or self.replays.calls > self.calls // _TRIES
+    def _replays_enough(self) -> bool:
+        """Whether what is replayed is worth a program of its own."""
+        return all(r.program.operations >= _FEWEST for r in list(self.replays.known.values()))

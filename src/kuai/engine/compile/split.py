@@ -57,7 +57,7 @@ class Split:
     """
 
     def __init__(self, function, tree, count):
-        self.function, self.owner = function, None
+        self.owner = None
         if type(function) is types.MethodType:
             function, self.owner = function.__func__, function.__self__
         self.plain = function

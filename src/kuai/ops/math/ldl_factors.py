@@ -23,7 +23,7 @@ _PREFIX = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
 
 def _lapack(name, kind, hermitian):
-    from scipy.linalg import lapack
+    from scipy.linalg import lapack  # a sixth of a second, which only these functions need
 
     stem = "he" if hermitian and kind.kind == "c" else "sy"
     return getattr(lapack, f"{_PREFIX[kind.name]}{stem}{name}")
