@@ -18,7 +18,6 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims, size_of
 from kuai.ops.elementwise import floating, magnitude
-from kuai.ops.native import channels_last
 
 # The common core ----------------------------------------------------------------------------------
 
@@ -94,12 +93,8 @@ def _batch_norm_training(
     )
     axes = (0, *range(2, input.ndim))
     shape = (1, -1, *(1 for _ in range(2, input.ndim)))
-    last = channels_last.follows(input)
-    if last:
-        input, axes, shape = jnp.moveaxis(input, 1, -1), tuple(range(input.ndim - 1)), (-1,)
     output, mean, variance = standardize(widened(input), axes, eps)
     output = _affine(output, weight, bias, shape, input.dtype)
-    output = jnp.moveaxis(output, -1, 1) if last else output
     count = size_of(input.shape, axes)
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     statistics = ((running_mean, mean), (running_var, unbiased))
