@@ -349,6 +349,35 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     return _rms_norm_op(input, tuple(normalized_shape), weight, eps)
 
 
+def _group_mean(x, groups):
+    """The mean over each example's groups of channels, for each channel: (N, C, 1, …).
+
+    First over each channel, then over those of a group, so the channels stay one dimension and may
+    lie last.
+    """
+    channels = jnp.mean(x, tuple(range(2, x.ndim)))
+    grouped = channels.reshape(len(x), groups, x.shape[1] // groups)
+    means = jnp.broadcast_to(jnp.mean(grouped, 2, keepdims=True), grouped.shape)
+    return means.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _standardize_groups(x, groups, eps):
+    """`standardize` over the groups of channels of each example."""
+    centered = x - _group_mean(x, groups)
+    return centered * jax.lax.rsqrt(_group_mean(jnp.square(centered), groups) + eps)
+
+
+@_standardize_groups.defjvp
+def _standardize_groups_jvp(groups, eps, primals, tangents):
+    (x,), (change,) = primals, tangents
+    centered = x - _group_mean(x, groups)
+    scale = jax.lax.rsqrt(_group_mean(jnp.square(centered), groups) + eps)
+    output = centered * scale
+    along = _group_mean(change * output, groups)
+    return output, scale * (change - _group_mean(change, groups) - output * along)
+
+
 @op(function=False, method=False, grad="NativeGroupNormBackward0", autocast={"cuda": "float32"})
 def _group_norm_op(
     input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float
@@ -366,9 +395,7 @@ def _group_norm_op(
                 f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
             )
     _refuse_integers("GroupNormKernelImpl", input)
-    each = size_of(sizes, range(1, len(sizes))) // num_groups
-    grouped = widened(input).reshape(sizes[0], num_groups, each)
-    output = standardize(grouped, (2,), eps)[0].reshape(input.shape)
+    output = _standardize_groups(widened(input), num_groups, eps)
     shape = (1, -1, *(1 for _ in sizes[2:]))
     return _affine(output, weight, bias, shape, input.dtype)
 
