@@ -9,10 +9,10 @@ import functools
 import jax
 from jax.extend.core import Literal
 
+from kuai.engine import compile as compiling
 from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
 from kuai.engine.compile.binding import bind, scope_of
-from kuai.engine.compile.layouts import has_any, interpret_channels_last
 
 __all__ = ["Equations", "executable", "interpret"]
 
@@ -63,8 +63,8 @@ def executable(name, closed, donated, kept, written, wanted):
     largest = max(map(_bytes, everything), default=0)
 
     run = interpret
-    if has_any(equations, additions().channels_last):
-        run = functools.partial(interpret_channels_last, additions=additions())
+    if compiling.layouts.has_any(equations, additions().channels_last):
+        run = functools.partial(compiling.layouts.interpret_channels_last, additions=additions())
 
     def program(donated, kept):
         arrays = (*donated, *kept)

@@ -34,10 +34,9 @@ _SMALL = 2**14  # elements; XLA makes three loops of each norm, and a deep netwo
 
 
 def _with_small_ones_joined(tensors, order):
-    """The tensors, those of few elements as one vector for each dtype.
+    """The tensors, small ones as one vector for each dtype, but where it would show.
 
-    Not where it would show: an empty tensor has no largest element, norms of 16 bits are rounded
-    one by one, and of order 0 the norms themselves are counted.
+    Norms of 16 bits are rounded one by one; of order 0 the norms themselves are counted.
     """
     if order == 0:
         return tensors

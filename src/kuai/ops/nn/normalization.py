@@ -350,30 +350,29 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 
 def _group_mean(x, groups):
-    """The mean over each example's groups of channels, for each channel: (N, C, 1, …).
-
-    First over each channel, then over those of a group, so the channels stay one dimension and may
-    lie last.
-    """
+    """The means over groups of channels, (N, C, 1, …); the channels stay one dimension."""
     channels = jnp.mean(x, tuple(range(2, x.ndim)))
     grouped = channels.reshape(len(x), groups, x.shape[1] // groups)
     means = jnp.broadcast_to(jnp.mean(grouped, 2, keepdims=True), grouped.shape)
     return means.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
 
 
+def _scaled_groups(x, groups, eps):
+    centered = x - _group_mean(x, groups)
+    scale = jax.lax.rsqrt(_group_mean(jnp.square(centered), groups) + eps)
+    return centered * scale, scale
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _standardize_groups(x, groups, eps):
-    """`standardize` over the groups of channels of each example."""
-    centered = x - _group_mean(x, groups)
-    return centered * jax.lax.rsqrt(_group_mean(jnp.square(centered), groups) + eps)
+    """`standardize` over each example's groups of channels."""
+    return _scaled_groups(x, groups, eps)[0]
 
 
 @_standardize_groups.defjvp
 def _standardize_groups_jvp(groups, eps, primals, tangents):
-    (x,), (change,) = primals, tangents
-    centered = x - _group_mean(x, groups)
-    scale = jax.lax.rsqrt(_group_mean(jnp.square(centered), groups) + eps)
-    output = centered * scale
+    (change,) = tangents
+    output, scale = _scaled_groups(*primals, groups, eps)
     along = _group_mean(change * output, groups)
     return output, scale * (change - _group_mean(change, groups) - output * along)
 
