@@ -21,7 +21,7 @@ class Additions:
     channels_last: frozenset[str] = frozenset()
 
     def kept(self, equations) -> frozenset:
-        """The variables whose values are to be written down once; see `keep`."""
+        """The variables whose values are kept."""
         return frozenset()
 
     def keep(self, array):

@@ -8,7 +8,7 @@ __all__ = ["bind", "named", "scope_of"]
 
 
 def bind(equation, arguments, **changed):
-    """The result of an equation's primitive for other arguments, and perhaps other parameters."""
+    """The result for other arguments, and perhaps other parameters."""
     parameters = equation.primitive.get_bind_params({**equation.params, **changed})
     if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
         functions, parameters = parameters
@@ -18,7 +18,7 @@ def bind(equation, arguments, **changed):
 
 @contextlib.contextmanager
 def scope_of(equation):
-    """The context in which an equation was traced, its place in profiles included."""
+    """The context in which it was traced."""
     with equation.ctx.manager, named(str(equation.source_info.name_stack)):
         yield
 

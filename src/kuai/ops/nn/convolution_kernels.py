@@ -163,7 +163,7 @@ def choose(x, weight, window: Window) -> Ways:
 
 
 def _is_real(dtype):
-    """Whether there are several ways: for float32, float64 and the floats of 16 bits."""
+    """Whether it has several ways."""
     return jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize >= 2
 
 
@@ -172,7 +172,7 @@ def _wide(x):
 
 
 def _in_float32(way):
-    """A way for numbers of 16 bits: XLA has no fast one for them, and adds in float32 as well."""
+    """A way for 16 bits, of which XLA has no fast one."""
 
     def convolve_wide(x, weight, window):
         wide = way(x.astype(jnp.float32), weight.astype(jnp.float32), window)
