@@ -14,6 +14,7 @@ from kuai.engine.compile.abstract_values import (
     Bound,
     Items,
     Known,
+    Several,
     is_dict,
     is_plain,
     text_of_value,
@@ -93,10 +94,19 @@ class Expressions:
         return Known(getattr(builtins, name))
 
     def _value_Tuple(self, node):
-        return Items(tuple, self._row(node.elts))
+        row = self._row(node.elts)
+        if not any(isinstance(each, Several) for each in row):
+            return Items(tuple, row)
+        for each in row:
+            self.argument(each)
+        unknown = any(self.is_tensor(e) or getattr(e, "value", e) is NEST for e in row)
+        return NEST if unknown else OUTLINE
 
     def _value_List(self, node):
-        return Items(list, self._row(node.elts))
+        row = self._row(node.elts)
+        if any(isinstance(each, Several) for each in row):
+            raise Refused("a list of unknown length")
+        return Items(list, row)
 
     def _row(self, nodes):
         """The values of expressions, among which may be `*expression`."""
@@ -106,7 +116,8 @@ class Expressions:
                 found.append(self.value(node))
                 continue
             inner = self.value(node.value)
-            found += [inner] if inner is OUTLINE or inner is NEST else self.elements(inner)
+            unknown = inner is OUTLINE or inner is NEST
+            found += [Several(inner)] if unknown else self.elements(inner)
         return found
 
     def _value_Dict(self, node):
@@ -164,7 +175,8 @@ class Expressions:
             self._watch_operator(type(kind))
             for operand in operands:
                 self.argument(operand)
-            return TENSOR
+            # of two nests, the result may be another, such as a longer tuple
+            return TENSOR if any(map(self.is_tensor, operands)) else NEST
         if any(operand is OUTLINE for operand in operands):
             for operand in operands:
                 self.argument(operand)
@@ -260,7 +272,7 @@ class Expressions:
 
     def argument(self, value) -> None:
         """Make sure that an operation may get a value."""
-        if self.is_tensor(value) or value in (NEST, OUTLINE):
+        if self.is_tensor(value) or value in (NEST, OUTLINE) or isinstance(value, Several):
             return
         if isinstance(value, Known):
             thing = value.value
@@ -293,6 +305,8 @@ class Expressions:
         owner, name = self.value(node.value), node.attr
         if self.is_tensor(owner) or owner is NEST:
             self.watch_method(name)
+            if isinstance(owner, Known):
+                self._none_of_its_own(owner.value, name)
             if name in _OUTLINES:
                 return OUTLINE
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
@@ -305,6 +319,12 @@ class Expressions:
         if type(owner.value) is types.ModuleType:
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
+
+    def _none_of_its_own(self, tensor, name) -> None:
+        """Watch that nothing that somebody has put into a tensor hides a method of that name."""
+        self.watch.entries(vars(tensor), [name])
+        if name in vars(tensor):
+            raise Refused(f"{name} of a tensor, which is its own")
 
     def _attribute_of_plain(self, owner, name):
         """What an immutable value says of itself, such as the type of a device."""
@@ -446,6 +466,7 @@ class Expressions:
         if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
             return self.prover.read(function)
         if function is sum and not _is_plain_value(arguments[0]):
+            self._watch_operator(ast.Add)
             return self._result(self.elements(arguments[0]), {})
         if function in _OF_PLAIN:
             return self._call_plain(function, arguments)

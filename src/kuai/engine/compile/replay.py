@@ -85,6 +85,7 @@ class Replay:
         self._arrange_grads(before, origins)
         self.watch.freeze()
         self.calls = 0
+        self.checks: list = []  # (origin, function that has to say yes to the values)
 
     # Making ---------------------------------------------------------------------------------------
 
@@ -152,9 +153,10 @@ class Replay:
         Args:
             arguments: the tensors among the arguments, whose types are those of the recorded call.
         """
-        if not self.watch.holds() or not self._grads_fit():
+        given = [id(each._storage) for each in arguments]
+        if not self.ids.isdisjoint(given) or not self.watch.holds() or not self._grads_fit(given):
             return MISS
-        if arguments and not self.ids.isdisjoint([id(each._storage) for each in arguments]):
+        if not all([self._is_allowed(*each, arguments) for each in self.checks]):
             return MISS
         with one_at_a_time:
             inputs = [storage.held for storage in self.storages]
@@ -177,8 +179,17 @@ class Replay:
             inputs = [inputs[i] for i in self.order]  # and no other list has them
             return self._run(inputs, arguments)
 
-    def _grads_fit(self) -> bool:
-        """Whether tensors have gradients where they had, which can be read where they are read."""
+    def _is_allowed(self, origin, check, arguments) -> bool:
+        """Whether values that an operation looks at are as it wants them."""
+        held = origin.fetch(arguments)
+        return type(held) is not Placeholder and check(np.asarray(held))
+
+    def _grads_fit(self, given) -> bool:
+        """Whether tensors have gradients where they had, which can be read where they are read.
+
+        Args:
+            given: numbers of storages that something else reads.
+        """
         if [tensor._grad is not None for tensor in self.tensors] != self.had_grads:
             return False
         for tensor, kind in self.read:
@@ -190,7 +201,8 @@ class Replay:
                 return False
         if self.read:
             storages = {id(tensor._grad._storage) for tensor, _ in self.read}
-            return len(storages) == len(self.read) and self.ids.isdisjoint(storages)
+            alone = self.ids.isdisjoint(storages) and storages.isdisjoint(given)
+            return alone and len(storages) == len(self.read)
         return True
 
     def _memory(self):

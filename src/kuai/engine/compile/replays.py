@@ -136,7 +136,7 @@ class Candidate:
         self.result = None  # what the call has returned
 
     def __enter__(self):
-        reads.log, self.warned = [], []
+        reads.log, reads.checks, self.warned = [], [], []
         self.warn, warnings.warn = warnings.warn, self._noted
         return self
 
@@ -151,6 +151,7 @@ class Candidate:
         warnings.warn = self.warn
         self.before.end()
         self.asked, reads.log = reads.log, None
+        self.checks, reads.checks = reads.checks, None
         if kind is not None:
             return
         try:
@@ -170,4 +171,6 @@ class Candidate:
         if not self.before.arguments_are_as_they_were():
             raise Refused("an argument that is changed")
         self.runs[0].asked = self.asked
-        return Replay(self.before, self.runs[0], self.result, self.expected)
+        replay = Replay(self.before, self.runs[0], self.result, self.expected)
+        replay.checks = self.before.checked(self.checks)
+        return replay
