@@ -175,8 +175,7 @@ class Expressions:
             self._watch_operator(type(kind))
             for operand in operands:
                 self.argument(operand)
-            # of two nests, the result may be another, such as a longer tuple
-            return TENSOR if any(map(self.is_tensor, operands)) else NEST
+            return TENSOR if self._gives_a_tensor(kind, operands) else NEST
         if any(operand is OUTLINE for operand in operands):
             for operand in operands:
                 self.argument(operand)
@@ -192,6 +191,13 @@ class Expressions:
         if function in (operator.mul, operator.pow) and not all(map(_is_small, plain)):
             raise Refused("an operator on large values")
         return Known(_done(function, plain))
+
+    def _gives_a_tensor(self, kind, operands) -> bool:
+        """Whether operands of which one is a tensor or a nest give a tensor: not a longer tuple."""
+        is_number = [_is_plain_value(o) and isinstance(o.value, (int, float)) for o in operands]
+        if len(operands) == 1 or any(is_number) and not isinstance(kind, ast.Mult):
+            return True
+        return any(map(self.is_tensor, operands))
 
     def _watch_operator(self, kind) -> None:
         """Watch the methods of tensors that an operator calls; somebody may replace them."""
