@@ -924,9 +924,9 @@ def targets_share_memory_with_the_state(world, number):
 
 
 @change
-def automatic_casts(world, number):
-    enabled = number % 2 == 1
-    world.surroundings = lambda: kuai.autocast("cpu", dtype=kuai.bfloat16, enabled=enabled)
+def modes_around_the_step(world, number):
+    modes = (kuai.enable_grad, lambda: kuai.autocast("cpu", enabled=False), kuai.enable_grad)
+    world.surroundings = modes[number % 3]
 
 
 @change
