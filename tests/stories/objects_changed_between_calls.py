@@ -2,7 +2,6 @@
 
 import enum
 import functools
-import gc
 import itertools
 import math
 import operator
@@ -170,35 +169,6 @@ def enum_flags(t, compiled):
         if i == 4:
             cfg.mode = Mode.A
         yield f(t.ones(2))
-
-
-@story
-def layer_options_by_hand(t, compiled):
-    net = t.nn.Sequential(
-        fill(t, t.nn.Conv2d(1, 2, 3)),
-        t.nn.BatchNorm2d(2),
-        t.nn.LeakyReLU(0.1),
-        t.nn.MaxPool2d(2),
-        t.nn.Flatten(),
-        t.nn.Dropout(0.0),
-    )
-    f = compiled(lambda x: net(x).detach())
-    ch = [
-        lambda: setattr(net[0], "stride", (2, 2)),
-        lambda: setattr(net[0], "padding", (1, 1)),
-        lambda: setattr(net[2], "negative_slope", 0.5),
-        lambda: setattr(net[3], "kernel_size", 1),
-        lambda: setattr(net[1], "momentum", None),
-        lambda: setattr(net[1], "track_running_stats", False),
-        lambda: net[1].eval(),
-        lambda: setattr(net[1], "eps", 0.5),
-        lambda: setattr(net[5], "p", 1.0),
-        lambda: setattr(net[5], "training", False),
-    ]
-    for i, c in enumerate(ch):
-        yield attempt_type(f, numbers(t, 2, 1, 8, 8, seed=i)), dict(net.state_dict())
-        c()
-    yield attempt_type(f, numbers(t, 2, 1, 8, 8, seed=i)), dict(net.state_dict())
 
 
 @story
@@ -380,18 +350,6 @@ def class_swapped(t, compiled):
         if i == 8:
             del B.forward
         yield f(numbers(t, 2, 3, seed=i))
-
-
-@story
-def objects_die_and_ids_are_reused(t, compiled):
-    class Cfg:
-        def __init__(self, k):
-            self.k = k
-
-    f = compiled(lambda x, c: x * c.k)
-    for i in range(10):
-        yield f(t.ones(2), Cfg(float(i // 3)))
-        gc.collect()
 
 
 @story

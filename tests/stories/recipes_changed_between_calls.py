@@ -1,6 +1,5 @@
 """Recipes of training, with a change of some kind between the calls."""
 
-import collections
 import contextlib
 import copy
 import types
@@ -15,107 +14,6 @@ from tests.stories.storykit import (
     story,
     train_step,
 )
-
-
-@story
-def wgan_gp(t, compiled):
-    D = fill(t, t.nn.Sequential(t.nn.Linear(3, 8), t.nn.LeakyReLU(0.2), t.nn.Linear(8, 1)))
-    G = fill(t, t.nn.Sequential(t.nn.Linear(2, 8), t.nn.ReLU(), t.nn.Linear(8, 3)))
-    oD = t.optim.Adam(D.parameters(), lr=1e-3, betas=(0.0, 0.9))
-    oG = t.optim.Adam(G.parameters(), lr=1e-3)
-    cfg = types.SimpleNamespace(gp=10.0, n_critic=2)
-
-    def penalty(real, fake, eps):
-        mid = (eps * real + (1 - eps) * fake).requires_grad_(True)
-        out = D(mid)
-        g = t.autograd.grad(
-            out, mid, grad_outputs=t.ones_like(out), create_graph=True, retain_graph=True
-        )[0]
-        return ((g.norm(2, dim=1) - 1) ** 2).mean()
-
-    @compiled
-    def critic(real, z, eps):
-        fake = G(z).detach()
-        loss = D(fake).mean() - D(real).mean() + cfg.gp * penalty(real, fake, eps)
-        oD.zero_grad()
-        loss.backward()
-        oD.step()
-        return loss
-
-    @compiled
-    def gen(z):
-        oG.zero_grad()
-        loss = -D(G(z)).mean()
-        loss.backward()
-        oG.step()
-        return loss
-
-    for i in range(6):
-        if i == 3:
-            cfg.gp = 1.0
-        if i == 4:
-            for p in D.parameters():
-                p.requires_grad_(False)
-        if i == 5:
-            for p in D.parameters():
-                p.requires_grad_(True)
-        out = []
-        if i != 4:
-            for k in range(cfg.n_critic):
-                out.append(
-                    critic(
-                        numbers(t, 4, 3, seed=i + k),
-                        numbers(t, 4, 2, seed=9 + i + k),
-                        numbers(t, 4, 1, seed=3 * i).sigmoid(),
-                    )
-                )
-        out.append(gen(numbers(t, 4, 2, seed=50 + i)))
-        yield out, everything(D, oD), everything(G, oG)
-
-
-@story
-def dqn_with_target(t, compiled):
-    q, target = mlp(t), mlp(t)
-    target.load_state_dict(q.state_dict())
-    opt = t.optim.RMSprop(q.parameters(), lr=0.01)
-    gamma = [0.9]
-
-    @compiled
-    def learn(s, a, r, s2, done):
-        with t.no_grad():
-            best = target(s2).max(1).values
-            y = r + gamma[0] * (1 - done) * best
-        v = q(s).gather(1, a.unsqueeze(1)).squeeze(1)
-        loss = t.nn.functional.smooth_l1_loss(v, y)
-        opt.zero_grad()
-        loss.backward()
-        for p in q.parameters():
-            p.grad.data.clamp_(-0.1, 0.1)
-        opt.step()
-        return loss
-
-    for i in range(7):
-        if i == 2:
-            target.load_state_dict(q.state_dict())
-        if i == 3:
-            gamma[0] = 0.5
-        if i == 4:
-            for tp, p in zip(target.parameters(), q.parameters(), strict=True):
-                tp.data.copy_(0.5 * tp.data + 0.5 * p.data)
-        if i == 5:
-            target = copy.deepcopy(q)
-        a = t.tensor([i % 2, 1, 0, 1])
-        yield (
-            learn(
-                numbers(t, 4, 3, seed=i),
-                a,
-                numbers(t, 4, seed=i),
-                numbers(t, 4, 3, seed=i + 7),
-                t.tensor([0.0, 1.0, 0.0, 0.0]),
-            ),
-            everything(q, opt),
-            everything(target),
-        )
 
 
 @story
@@ -141,59 +39,6 @@ def soft_update_in_the_step(t, compiled):
         if i == 5:
             target[0].weight.data = actor[0].weight.data.clone() * 2
         yield step(*batch(t, i)), everything(actor, opt), everything(target)
-
-
-@story
-def moco_queue(t, compiled):
-    class MoCo(t.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.q, self.k = t.nn.Linear(3, 4), t.nn.Linear(3, 4)
-            self.register_buffer("queue", numbers(t, 4, 8))
-            self.register_buffer("ptr", t.zeros(1, dtype=t.long))
-            self.m, self.T = 0.9, 0.5
-
-        def forward(self, x1, x2):
-            F = t.nn.functional
-            q = F.normalize(self.q(x1), dim=1)
-            with t.no_grad():
-                for a, b in zip(self.q.parameters(), self.k.parameters(), strict=True):
-                    b.data = b.data * self.m + a.data * (1.0 - self.m)
-                k = F.normalize(self.k(x2), dim=1)
-            logits = (
-                t.cat(
-                    [
-                        t.einsum("nc,nc->n", q, k).unsqueeze(-1),
-                        t.einsum("nc,ck->nk", q, self.queue.clone().detach()),
-                    ],
-                    dim=1,
-                )
-                / self.T
-            )
-            n = k.shape[0]
-            p = int(self.ptr)
-            with t.no_grad():
-                self.queue[:, p : p + n] = k.T
-                self.ptr[0] = (p + n) % 8
-            return F.cross_entropy(logits, t.zeros(n, dtype=t.long))
-
-    net = fill(t, MoCo())
-    opt = t.optim.SGD(net.q.parameters(), lr=0.1)
-
-    @compiled
-    def step(a, b):
-        loss = net(a, b)
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-        return loss
-
-    for i in range(6):
-        if i == 3:
-            net.m = 0.5
-        if i == 4:
-            net.ptr.zero_()
-        yield step(numbers(t, 2, 3, seed=i), numbers(t, 2, 3, seed=i + 50)), everything(net, opt)
 
 
 @story
@@ -315,54 +160,6 @@ def gradient_accumulation(t, compiled):
 
 
 @story
-def betas_by_hand(t, compiled):
-    net = mlp(t)
-    opt = t.optim.AdamW(net.parameters(), lr=0.01)
-    step = train_step(t, compiled, net, opt)
-    for i in range(9):
-        g = opt.param_groups[0]
-        if i == 2:
-            g["betas"] = (0.5, 0.9)
-        if i == 3:
-            g["weight_decay"] = 0.3
-        if i == 4:
-            g["eps"] = 0.1
-        if i == 5:
-            g["amsgrad"] = True
-            [
-                s.__setitem__("max_exp_avg_sq", t.zeros_like(s["exp_avg_sq"]))
-                for s in opt.state.values()
-            ]
-        if i == 7:
-            g["maximize"] = True
-        yield step(*batch(t, i)), everything(net, opt)
-
-
-@story
-def optimizer_state_edited(t, compiled):
-    net = mlp(t)
-    opt = t.optim.Adam(net.parameters(), lr=0.01)
-    step = train_step(t, compiled, net, opt)
-    w = net[0].weight
-    for i in range(9):
-        if i == 2:
-            opt.state[w]["exp_avg"].zero_()
-        if i == 3:
-            opt.state[w]["exp_avg"] = t.ones(4, 3)
-        if i == 4:
-            opt.state[w]["step"] = t.tensor(1.0)
-        if i == 5:
-            del opt.state[w]
-        if i == 6:
-            opt.state.clear()
-        if i == 7:
-            opt.state = collections.defaultdict(
-                dict, {p: copy.deepcopy(s) for p, s in opt.state.items()}
-            )
-        yield step(*batch(t, i)), everything(net, opt)
-
-
-@story
 def replace_layers(t, compiled):
     net = mlp(t)
     opt = t.optim.SGD(net.parameters(), lr=0.1)
@@ -382,32 +179,6 @@ def replace_layers(t, compiled):
             setattr(net, "1", t.nn.Sigmoid())
         if i == 8:
             net._modules["1"] = t.nn.Tanh()
-        yield step(*batch(t, i)), everything(net, opt)
-
-
-@story
-def deepcopy_mid_training(t, compiled):
-    net = mlp(t)
-    opt = t.optim.Adam(net.parameters(), lr=0.01)
-
-    @compiled
-    def step(x, y):
-        opt.zero_grad()
-        loss = ((net(x) - y) ** 2).mean()
-        loss.backward()
-        opt.step()
-        return loss
-
-    old = None
-    for i in range(8):
-        if i == 3:
-            old = copy.deepcopy(net), copy.deepcopy(opt.state_dict())
-        if i == 5:
-            net = old[0]
-            opt = t.optim.Adam(net.parameters(), lr=0.01)
-            opt.load_state_dict(old[1])
-        if i == 6:
-            net, opt = copy.deepcopy((net, opt))
         yield step(*batch(t, i)), everything(net, opt)
 
 
@@ -576,28 +347,6 @@ def meta_weights_swapped_temporarily(t, compiled):
         if i == 3:
             ema[0].mul_(3)
         yield both(numbers(t, 2, 3, seed=i)), everything(net)
-
-
-@story
-def per_parameter_options(t, compiled):
-    net = mlp(t)
-    decay = [p for n, p in net.named_parameters() if "weight" in n]
-    rest = [p for n, p in net.named_parameters() if "bias" in n]
-    opt = t.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0, "lr": 0.05}],
-        lr=0.01,
-    )
-    step = train_step(t, compiled, net, opt)
-    for i in range(8):
-        if i == 2:
-            opt.param_groups[0]["weight_decay"] = 0.5
-        if i == 4:
-            opt.param_groups[1]["lr"] = 0.0
-        if i == 5:
-            opt.param_groups[0], opt.param_groups[1] = opt.param_groups[1], opt.param_groups[0]
-        if i == 6:
-            del opt.param_groups[0]
-        yield step(*batch(t, i)), everything(net, opt)
 
 
 @story

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kuai.engine.compile.abstract_values import is_plain, text_of_value
 from kuai.engine.compile.knowledge import Description, Refused, describes
-from kuai.engine.compile.own_code import names_of_code, watch_own
+from kuai.engine.compile.own_code import watch_classes, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.optim.functional import FunctionalOptimizer
 from kuai.optim.optimizer import Optimizer, _global_hooks
@@ -27,8 +27,7 @@ def _watch(prover, optimizer) -> None:
     if kind not in _OWN or "step" in state or "zero_grad" in state:
         raise Refused(f"{text_of_value(optimizer)}, which is not one of Kuai's own")
     watch.object(optimizer)
-    for each in kind.__mro__[: kind.__mro__.index(Optimizer)]:
-        watch_own(prover, kind, names_of_code(each))
+    watch_classes(prover, kind.__mro__[: kind.__mro__.index(Optimizer)])
     watch_own(prover, kind, _INHERITED)
     watch.size(state)  # another attribute may hide a method
     watch.entries(state, [name for name in state if "_dict_" not in name])

@@ -8,7 +8,7 @@ import types
 
 from kuai.engine.compile.knowledge import Refused
 
-__all__ = ["is_own", "names_of_code", "watch_own"]
+__all__ = ["is_own", "watch_classes", "watch_own"]
 
 # what makes and shows an object, and is not run by what is described
 _NEVER_RUN = frozenset(["__init__", "__init_subclass__", "__repr__", "__doc__", "extra_repr"])
@@ -36,8 +36,17 @@ def watch_own(prover, kind, names) -> None:
             raise Refused(f"{name} of {kind.__name__}, which somebody has replaced")
 
 
-def names_of_code(kind) -> list:
-    """The names of the code that stands in a class itself and is run by its methods."""
-    # a class method is another object whenever it is asked for, and makes instances
-    there = [(n, v) for n, v in vars(kind).items() if not isinstance(v, (classmethod, type))]
-    return [n for n, v in there if n not in _NEVER_RUN and (callable(v) or type(v) in _CODE)]
+def watch_classes(prover, kinds) -> None:
+    """Watch all that stands in some classes, of which the code has to be Kuai's own.
+
+    Raises:
+        Refused: somebody has replaced a method.
+    """
+    for kind in kinds:
+        prover.watch.code(kind)
+        for name, thing in vars(kind).items():
+            is_code = callable(thing) or type(thing) in _CODE
+            # classes, and class methods that make instances, are not run by an instance's methods
+            if is_code and name not in _NEVER_RUN and not isinstance(thing, (classmethod, type)):
+                if not is_own(getattr(kind, name)):
+                    raise Refused(f"{name} of {kind.__name__}, which somebody has replaced")

@@ -24,7 +24,7 @@ from kuai.engine.compile.results import After
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
-__all__ = ["MISS", "Replay", "Run"]
+__all__ = ["MISS", "Check", "Replay", "Run"]
 
 MISS = object()  # what a replay gives that does not fit
 _state = attrgetter("type", "record")
@@ -85,7 +85,7 @@ class Replay:
         self._arrange_grads(before, origins)
         self.watch.freeze()
         self.calls = 0
-        self.checks: list = []  # (origin, function that has to say yes to the values)
+        self.checks: list[Check] = []
 
     # Making ---------------------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class Replay:
         given = [id(each._storage) for each in arguments]
         if not self.ids.isdisjoint(given) or not self.watch.holds() or not self._grads_fit(given):
             return MISS
-        if not all([self._is_allowed(*each, arguments) for each in self.checks]):
+        if not all([each.holds(arguments) for each in self.checks]):
             return MISS
         with one_at_a_time:
             inputs = [storage.held for storage in self.storages]
@@ -178,11 +178,6 @@ class Replay:
                 inputs += self._memory()
             inputs = [inputs[i] for i in self.order]  # and no other list has them
             return self._run(inputs, arguments)
-
-    def _is_allowed(self, origin, check, arguments) -> bool:
-        """Whether values that an operation looks at are as it wants them."""
-        held = origin.fetch(arguments)
-        return type(held) is not Placeholder and check(np.asarray(held))
 
     def _grads_fit(self, given) -> bool:
         """Whether tensors have gradients where they had, which can be read where they are read.
@@ -281,6 +276,27 @@ _running = _Running()
 def _storage(place):
     """The storage that a tensor's gradient has now; a storage itself."""
     return place._grad._storage if isinstance(place, Tensor) else place
+
+
+class Check:
+    """Values that an operation looks at, which have to be as it wants them.
+
+    Args:
+        origin: where they come from.
+        wanted: a function that says so.
+    """
+
+    def __init__(self, origin, wanted):
+        self.origin, self.wanted, self.seen = origin, wanted, _weakly(None)
+
+    def holds(self, arguments) -> bool:
+        """Whether they are; what was seen last is not looked at again."""
+        held = self.origin.fetch(arguments)
+        if held is not self.seen():
+            if type(held) is Placeholder or not self.wanted(np.asarray(held)):
+                return False
+            self.seen = _weakly(held)
+        return True
 
 
 class _Array:

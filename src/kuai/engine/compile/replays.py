@@ -12,7 +12,7 @@ import weakref
 from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
-from kuai.engine.compile.replay import MISS, Replay
+from kuai.engine.compile.replay import MISS, Check, Replay
 from kuai.engine.compile.signatures import nests_in, signature
 from kuai.engine.tensor.placeholder import reads
 
@@ -172,5 +172,5 @@ class Candidate:
             raise Refused("an argument that is changed")
         self.runs[0].asked = self.asked
         replay = Replay(self.before, self.runs[0], self.result, self.expected)
-        replay.checks = self.before.checked(self.checks)
+        replay.checks = [Check(*each) for each in self.before.checked(self.checks)]
         return replay

@@ -7,7 +7,7 @@ hooks. A class of the user's has a `forward` of its own, whose code is gone thro
 
 from kuai.engine.compile.abstract_values import is_plain, text_of_value
 from kuai.engine.compile.knowledge import Description, Refused, describes, is_pure, pure
-from kuai.engine.compile.own_code import is_own, names_of_code, watch_own
+from kuai.engine.compile.own_code import is_own, watch_classes, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.nn import modules
 from kuai.nn.base.hooks import global_hooks
@@ -120,8 +120,7 @@ def _watch_layer(prover, module) -> None:
     layer = next(number for number, kind in enumerate(kinds) if _is_layer(kind))
     if not all(vars(kind).keys() <= _HARMLESS for kind in kinds[:layer]):
         raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
-    for kind in kinds[layer : kinds.index(Module)]:
-        watch_own(prover, type(module), names_of_code(kind))
+    watch_classes(prover, kinds[: kinds.index(Module)])
     options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
     for name in ("_non_persistent_buffers_set", "_compiled_call_impl"):  # `_watch` has seen to it
         options.pop(name, None)
