@@ -13,6 +13,8 @@ from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["is_bare", "nests_in", "signature"]
 
+_STATE = frozenset(["_storage", *[name for name in vars(Tensor) if name[0] == "_"]])
+
 
 def signature(roots, args, kwargs):
     """A key, or None, and the tensors among the arguments."""
@@ -87,4 +89,5 @@ def is_bare(tensor) -> bool:
         and not tensor._requires_grad
         and tensor._hooked is None
         and not tensor._retains_grad
+        and (len(own := vars(tensor)) == 1 or own.keys() <= _STATE)  # may hide methods
     )
