@@ -5,11 +5,16 @@
 The packages are installed from their index, unchanged and without PyTorch. Each program in
 `tests/strangers/programs/` is started with `kuai run` in a process of its own, and says in a line
 for each of its cases how it went. A package that is not installed is named as such.
+
+What a program said is noted with its day, the packages' versions and Kuai's commit in
+`tests/strangers/results.json`, which the page is made of: a program that is run again by itself
+(`python -m tools.strangers timm_models`) replaces its own section and no other.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.metadata
 import json
 import os
@@ -21,7 +26,7 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = ROOT / "tests" / "strangers" / "programs"
 PAGE = ROOT / "docs" / "strangers.md"
-RESULTS = ROOT / ".cache" / "strangers.json"  # of earlier runs: a run of a part keeps the rest
+RESULTS = ROOT / "tests" / "strangers" / "results.json"
 
 #: A program, and the packages that it uses.
 USES = {
@@ -100,26 +105,44 @@ def main() -> None:
     parser.add_argument("--cases", default="", help="of the programs, divided by spaces")
     options = parser.parse_args()
     for name in options.programs or USES:
-        missing = [package for package in USES[name] if _version(package) == package]
+        missing = [package for package in USES[name] if not _version(package)]
         if missing and name not in INDEPENDENT:
-            _keep(name, f"not installed: {', '.join(missing)}", whole=True)
+            print(f"{name}: not installed: {', '.join(missing)}")
             continue
         results = {}
         for fused in (False, True) if name in FUSED else (False,):
             results.update(run(name, options.seconds, options.cases, fused))
-        _keep(name, results, whole=not options.cases)
-    found = json.loads(RESULTS.read_text())
-    PAGE.write_text(page({name: found[name] for name in USES if name in found}), encoding="utf-8")
+        if options.cases or options.seconds != "inf":
+            print(json.dumps({name: results}, indent=1))  # a part of a program is no section
+        else:
+            _keep(name, noted(name, results))
+    PAGE.write_text(page(_kept()), encoding="utf-8")
 
 
-def _keep(name: str, results: dict[str, str] | str, whole: bool) -> None:
-    """Add to what earlier runs found: in place of it, or for some cases."""
+def noted(name: str, results: dict[str, str]) -> dict:
+    """What a program said, and what it was run with."""
+    uses = USES[name] or list(results)
+    versions = {package: version for package in uses if (version := _version(package))}
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {"day": day, "commit": _commit(), "versions": versions, "cases": results}
+
+
+def _commit() -> str:
+    """Which Kuai this is; a plus says that what runs differs from the commit."""
+    head = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    differs = ["git", "diff", "--quiet", "HEAD", "--", "src", "tests/strangers/programs"]
+    return commit + "+" * subprocess.run(differs, cwd=ROOT).returncode
+
+
+def _kept() -> dict[str, dict]:
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    before = found.get(name)
-    if isinstance(before, dict) and isinstance(results, dict) and not whole:
-        results = before | results
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found | {name: results}, indent=1))
+    return {name: found[name] for name in USES if name in found}
+
+
+def _keep(name: str, section: dict) -> None:
+    """Put a section in place of the earlier one."""
+    RESULTS.write_text(json.dumps(_kept() | {name: section}, indent=1) + "\n")
 
 
 def run(name: str, seconds: str = "inf", cases: str = "", fused: bool = False) -> dict[str, str]:
@@ -151,20 +174,19 @@ def _without_places(error: str) -> str:
     return re.sub(r"/\S*/site-packages/", "", error)
 
 
-def page(found: dict[str, dict[str, str] | str]) -> str:
+def page(found: dict[str, dict]) -> str:
     """The text of the page."""
-    return HEAD + "\n".join(section(name, results) for name, results in found.items())
+    return HEAD + "\n".join(section(name, kept) for name, kept in found.items())
 
 
-def section(name: str, results: dict[str, str] | str) -> str:
+def section(name: str, kept: dict) -> str:
     """The part of the page about one program."""
-    uses = USES[name] or list(results)
-    versions = ", ".join(_version(package) for package in uses)
-    lines = [f"## {name.replace('_', ' ')}", "", f"With {versions}.", ""]
-    if isinstance(results, str):
-        return "\n".join([*lines, f"{results[0].upper()}{results[1:]}.", ""])
+    versions = ", ".join(f"{package} {version}" for package, version in kept["versions"].items())
+    ran = f"Run on {kept['day']}, Kuai {kept['commit']}."
+    results = kept["cases"]
     good = [case for case, error in results.items() if error == "ok"]
     bad = {case: error for case, error in results.items() if error != "ok"}
+    lines = [f"## {name.replace('_', ' ')}", "", f"With {versions}. {ran}", ""]
     lines += [f"{len(good)} of {len(results)} cases run: {', '.join(good) or 'none'}.", ""]
     if bad:
         lines += ["| fails | reason |", "|---|---|"]
@@ -174,10 +196,11 @@ def section(name: str, results: dict[str, str] | str) -> str:
 
 
 def _version(package: str) -> str:
+    """The version of a package that is installed, or nothing."""
     try:
-        return f"{package} {importlib.metadata.version(package)}"
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return package
+        return ""
 
 
 def _reason(error: str) -> str:
