@@ -11,6 +11,7 @@ import numpy as np
 from kuai.engine.tensor import Tensor, modes, views
 
 __all__ = [
+    "INTEGERS",
     "check_fits",
     "check_operand",
     "check_value",
@@ -19,6 +20,9 @@ __all__ = [
     "known",
     "lie_within",
 ]
+
+#: Whole numbers that are no tensors: Python's, and NumPy's, which count as such in PyTorch.
+INTEGERS = (int, np.integer)
 
 
 def known(tensor):
