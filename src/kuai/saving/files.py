@@ -7,7 +7,7 @@ import os
 from typing import Any, BinaryIO
 
 from kuai.engine.tensor.devices import device
-from kuai.errors import FileFormatError, UnsafeFileError
+from kuai.errors import FileFormatError
 from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing
 from kuai.saving.opening import opened

@@ -7,6 +7,7 @@ number and the exact types of its arguments.
 from __future__ import annotations
 
 import functools
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -74,6 +75,10 @@ def _counter(arguments: tuple) -> Counter:
     return Counter(counts)
 
 
+def _namespace(arguments: tuple) -> Namespace:
+    return Namespace() if not arguments else _wrong("argparse.Namespace")
+
+
 def _set(budget: Budget, arguments: tuple) -> set:
     if len(arguments) != 1:
         _wrong("set")
@@ -139,6 +144,7 @@ def _foreign_device(kind: str, index: int | None) -> device:
 
 _PYTHON: dict[str, Callable[[tuple], Any]] = {
     "_codecs encode": _encoded,
+    "argparse Namespace": _namespace,
     "collections Counter": _counter,
     "collections OrderedDict": _ordered_dict,
     "torch Size": _size,

@@ -84,7 +84,7 @@ RUNS = {
     ),
 }  # fmt: skip
 #: Scripts whose chances (weights, pictures) are not PyTorch's: they have to run to their end.
-FREE = {"dqn", "nanogpt.half", "torchvision.amp", "timm.recipe"}
+FREE = {"dqn", "nanogpt.half", "sentence-transformers", "torchvision.amp", "timm.recipe"}
 
 
 def environment():

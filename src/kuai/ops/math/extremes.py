@@ -10,9 +10,9 @@ from kuai.engine.op.exact_out import MATCHING, SAME
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
+from kuai.ops.known_values import INTEGERS
 from kuai.ops.math.limits import maximum, minimum
 from kuai.ops.return_types import return_type
-from kuai.ops.known_values import INTEGERS
 
 MaxResult = return_type("max", "values", "indices")
 MinResult = return_type("min", "values", "indices")

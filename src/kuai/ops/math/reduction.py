@@ -26,8 +26,8 @@ from kuai.ops.elementwise import (
     refuse,
     to_dtype,
 )
-from kuai.ops.math.norms import safe_sqrt
 from kuai.ops.known_values import INTEGERS
+from kuai.ops.math.norms import safe_sqrt
 
 # Sums and products --------------------------------------------------------------------------------
 

@@ -45,7 +45,9 @@ dataset = dset.ImageFolder(
         ]
     ),
 )
-dataloader = torch.utils.data.DataLoader(dataset, batch_size=opt.batchSize, shuffle=True, num_workers=0)
+dataloader = torch.utils.data.DataLoader(
+    dataset, batch_size=opt.batchSize, shuffle=True, num_workers=0
+)
 nz, ngf, ndf, nc = opt.nz, opt.ngf, opt.ndf, 3
 
 
@@ -60,7 +62,7 @@ def weights_init(m):
 
 class Generator(nn.Module):
     def __init__(self, ngpu):
-        super(Generator, self).__init__()
+        super().__init__()
         self.ngpu = ngpu
         self.main = nn.Sequential(
             nn.ConvTranspose2d(nz, ngf * 2, 4, 1, 0, bias=False),
@@ -81,7 +83,7 @@ class Generator(nn.Module):
 
 class Discriminator(nn.Module):
     def __init__(self, ngpu):
-        super(Discriminator, self).__init__()
+        super().__init__()
         self.ngpu = ngpu
         self.main = nn.Sequential(
             nn.Conv2d(nc, ndf, 4, 2, 1, bias=False),

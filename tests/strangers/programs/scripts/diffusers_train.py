@@ -40,9 +40,14 @@ def main():
         model_cls=UNet2DModel, model_config=model.config,
     )  # fmt: skip
     noise_scheduler = DDPMScheduler(num_train_timesteps=50, beta_schedule="linear")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.95, 0.999), weight_decay=1e-6)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=1e-3, betas=(0.95, 0.999), weight_decay=1e-6
+    )
     dataset = load_dataset(
-        "imagefolder", data_dir=args.train_data_dir, split="train", cache_dir=args.output_dir + "/cache"
+        "imagefolder",
+        data_dir=args.train_data_dir,
+        split="train",
+        cache_dir=args.output_dir + "/cache",
     )
     augmentations = transforms.Compose(
         [
@@ -62,7 +67,9 @@ def main():
         "cosine", optimizer=optimizer, num_warmup_steps=2,
         num_training_steps=len(loader) * args.num_epochs,
     )  # fmt: skip
-    model, optimizer, loader, lr_scheduler = accelerator.prepare(model, optimizer, loader, lr_scheduler)
+    model, optimizer, loader, lr_scheduler = accelerator.prepare(
+        model, optimizer, loader, lr_scheduler
+    )
     ema_model.to(accelerator.device)
     rng = np.random.default_rng(3)
     global_step = 0

@@ -117,9 +117,7 @@ def main():
             with torch.no_grad():
                 outputs = model(**batch)
             predictions = outputs.logits.argmax(dim=-1)
-            predictions, references = accelerator.gather_for_metrics(
-                (predictions, batch["labels"])
-            )
+            predictions, references = accelerator.gather_for_metrics((predictions, batch["labels"]))
             right += (predictions == references).sum().item()
             seen += references.shape[0]
         accelerator.save_state(os.path.join(args.output_dir, f"epoch_{epoch}"))

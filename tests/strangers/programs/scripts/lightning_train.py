@@ -33,7 +33,9 @@ class Classifier(L.LightningModule):
     def __init__(self, width=8, lr=1e-2):
         super().__init__()
         self.save_hyperparameters()
-        self.net = nn.Sequential(nn.Linear(6, width), nn.GELU(), nn.BatchNorm1d(width), nn.Linear(width, 2))
+        self.net = nn.Sequential(
+            nn.Linear(6, width), nn.GELU(), nn.BatchNorm1d(width), nn.Linear(width, 2)
+        )
         self.accuracy = torchmetrics.Accuracy(task="multiclass", num_classes=2)
         rng = np.random.default_rng(1)
         for p in self.net.parameters():
@@ -63,7 +65,10 @@ class Classifier(L.LightningModule):
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=0.05, total_steps=self.trainer.estimated_stepping_batches
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
 
 def main(folder):

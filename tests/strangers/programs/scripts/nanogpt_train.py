@@ -172,13 +172,17 @@ class GPT(nn.Module):
     @torch.no_grad()
     def generate(self, idx, max_new_tokens, temperature=1.0, top_k=None):
         for _ in range(max_new_tokens):
-            cond = idx if idx.size(1) <= self.config.block_size else idx[:, -self.config.block_size :]
+            cond = (
+                idx if idx.size(1) <= self.config.block_size else idx[:, -self.config.block_size :]
+            )
             logits, _ = self(cond)
             logits = logits[:, -1, :] / temperature
             if top_k is not None:
                 v, _ = torch.topk(logits, min(top_k, logits.size(-1)))
                 logits[logits < v[:, [-1]]] = -float("Inf")
-            idx = torch.cat((idx, torch.multinomial(F.softmax(logits, dim=-1), num_samples=1)), dim=1)
+            idx = torch.cat(
+                (idx, torch.multinomial(F.softmax(logits, dim=-1), num_samples=1)), dim=1
+            )
         return idx
 
 
@@ -203,7 +207,9 @@ torch.backends.cudnn.allow_tf32 = True
 device_type = "cuda" if "cuda" in device else "cpu"
 ptdtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[dtype]
 ctx = (
-    nullcontext() if dtype == "float32" else torch.amp.autocast(device_type=device_type, dtype=ptdtype)
+    nullcontext()
+    if dtype == "float32"
+    else torch.amp.autocast(device_type=device_type, dtype=ptdtype)
 )
 
 
@@ -215,7 +221,9 @@ def get_batch(split):
         [torch.from_numpy((data[i + 1 : i + 1 + block_size]).astype(np.int64)) for i in ix]
     )
     if device_type == "cuda":
-        return x.pin_memory().to(device, non_blocking=True), y.pin_memory().to(device, non_blocking=True)
+        return x.pin_memory().to(device, non_blocking=True), y.pin_memory().to(
+            device, non_blocking=True
+        )
     return x.to(device), y.to(device)
 
 
@@ -232,7 +240,9 @@ if init_from == "scratch":
     model = GPT(GPTConfig(**model_args))
 else:
     print(f"Resuming training from {out_dir}")
-    checkpoint = torch.load(os.path.join(out_dir, "ckpt.pt"), map_location=device, weights_only=False)
+    checkpoint = torch.load(
+        os.path.join(out_dir, "ckpt.pt"), map_location=device, weights_only=False
+    )
     for k in ["n_layer", "n_head", "n_embd", "block_size", "bias", "vocab_size"]:
         model_args[k] = checkpoint["model_args"][k]
     model = GPT(GPTConfig(**model_args))

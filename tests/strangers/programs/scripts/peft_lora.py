@@ -46,9 +46,17 @@ def main():
         model=model,
         train_dataset=rows,
         args=TrainingArguments(
-            args.output_dir, per_device_train_batch_size=8, gradient_accumulation_steps=2,
-            warmup_steps=2, max_steps=4, learning_rate=3e-2, logging_steps=1, save_strategy="steps",
-            save_steps=2, report_to="none", use_cpu=True,
+            args.output_dir,
+            per_device_train_batch_size=8,
+            gradient_accumulation_steps=2,
+            warmup_steps=2,
+            max_steps=4,
+            learning_rate=3e-2,
+            logging_steps=1,
+            save_strategy="steps",
+            save_steps=2,
+            report_to="none",
+            use_cpu=True,
         ),  # fmt: skip
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
     )

@@ -96,20 +96,40 @@ def models(folder):
         "llama": t.LlamaForCausalLM(t.LlamaConfig(**sizes, pad_token_id=0, bos_token_id=2)),
         "gpt2": t.GPT2LMHeadModel(
             t.GPT2Config(
-                vocab_size=32, n_positions=64, n_embd=16, n_layer=2, n_head=2, resid_pdrop=0.0,
-                embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=2, eos_token_id=3,
+                vocab_size=32,
+                n_positions=64,
+                n_embd=16,
+                n_layer=2,
+                n_head=2,
+                resid_pdrop=0.0,
+                embd_pdrop=0.0,
+                attn_pdrop=0.0,
+                bos_token_id=2,
+                eos_token_id=3,
             )  # fmt: skip
         ),
         "t5": t.T5ForConditionalGeneration(
             t.T5Config(
-                vocab_size=32, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2,
-                dropout_rate=0.0, decoder_start_token_id=0,
+                vocab_size=32,
+                d_model=16,
+                d_kv=8,
+                d_ff=24,
+                num_layers=2,
+                num_heads=2,
+                dropout_rate=0.0,
+                decoder_start_token_id=0,
             )  # fmt: skip
         ),
         "vit": t.ViTForImageClassification(
             t.ViTConfig(
-                **{k: v for k, v in sizes.items() if k not in ("vocab_size", "max_position_embeddings")},
-                **still, image_size=32, patch_size=8,
+                **{
+                    k: v
+                    for k, v in sizes.items()
+                    if k not in ("vocab_size", "max_position_embeddings")
+                },
+                **still,
+                image_size=32,
+                patch_size=8,
             )  # fmt: skip
         ),
     }

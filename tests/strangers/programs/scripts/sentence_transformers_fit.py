@@ -40,8 +40,14 @@ def main():
     trainer = SentenceTransformerTrainer(
         model=model,
         args=SentenceTransformerTrainingArguments(
-            args.output_dir, max_steps=3, per_device_train_batch_size=len(pairs), learning_rate=1e-3,
-            logging_steps=1, report_to="none", use_cpu=True, save_strategy="no",
+            args.output_dir,
+            max_steps=3,
+            per_device_train_batch_size=len(pairs),
+            learning_rate=1e-3,
+            logging_steps=1,
+            report_to="none",
+            use_cpu=True,
+            save_strategy="no",
         ),  # fmt: skip
         train_dataset=Dataset.from_dict(columns),
         loss=losses.CosineSimilarityLoss(model),

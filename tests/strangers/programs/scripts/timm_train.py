@@ -9,18 +9,21 @@ from functools import partial
 import torch
 from timm import utils
 from timm.data import (
-    AugMixDataset,
     FastCollateMixup,
     Mixup,
     create_dataset,
     create_loader,
     resolve_data_config,
 )
-from timm.loss import JsdCrossEntropy, LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
-from timm.models import create_model, load_checkpoint, model_parameters, resume_checkpoint, safe_model_name
-from timm.optim import create_optimizer_v2, optimizer_kwargs
+from timm.loss import LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
+from timm.models import (
+    create_model,
+    model_parameters,
+    resume_checkpoint,
+    safe_model_name,
+)
+from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2, scheduler_kwargs
-from timm.utils import NativeScaler
 from torch import nn
 
 parser = argparse.ArgumentParser()
@@ -82,7 +85,11 @@ def main():
     data_config = resolve_data_config(vars(args), model=model, verbose=False)
     model.to(device=device)
     optimizer = create_optimizer_v2(
-        model, opt=args.opt, lr=args.lr, weight_decay=args.weight_decay, layer_decay=args.layer_decay
+        model,
+        opt=args.opt,
+        lr=args.lr,
+        weight_decay=args.weight_decay,
+        layer_decay=args.layer_decay,
     )
     amp_autocast = suppress
     loss_scaler = None
@@ -90,7 +97,9 @@ def main():
         amp_autocast = partial(torch.autocast, device_type=device.type, dtype=torch.bfloat16)
     start_epoch = 0
     if args.resume:
-        start_epoch = resume_checkpoint(model, args.resume, optimizer=optimizer, loss_scaler=loss_scaler)
+        start_epoch = resume_checkpoint(
+            model, args.resume, optimizer=optimizer, loss_scaler=loss_scaler
+        )
     model_ema = utils.ModelEmaV3(model, decay=0.9, use_warmup=False) if args.model_ema else None
     if args.torchcompile:
         model = torch.compile(model, backend="inductor")
@@ -100,7 +109,10 @@ def main():
     mixup_active = args.mixup > 0 or args.cutmix > 0.0
     if mixup_active:
         mixup_args = dict(
-            mixup_alpha=args.mixup, cutmix_alpha=args.cutmix, label_smoothing=args.smoothing, num_classes=2
+            mixup_alpha=args.mixup,
+            cutmix_alpha=args.cutmix,
+            label_smoothing=args.smoothing,
+            num_classes=2,
         )
         if args.prefetcher:
             collate_fn = FastCollateMixup(**mixup_args)
@@ -134,7 +146,9 @@ def main():
     )  # fmt: skip
     updates_per_epoch = (len(loader_train) + args.grad_accum_steps - 1) // args.grad_accum_steps
     lr_scheduler, num_epochs = create_scheduler_v2(
-        optimizer, **scheduler_kwargs(args, decreasing_metric=False), updates_per_epoch=updates_per_epoch
+        optimizer,
+        **scheduler_kwargs(args, decreasing_metric=False),
+        updates_per_epoch=updates_per_epoch,
     )
     for epoch in range(start_epoch, num_epochs):
         train_metrics = train_one_epoch(

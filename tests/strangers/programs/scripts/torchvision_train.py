@@ -99,9 +99,7 @@ def set_weight_decay(model, weight_decay, norm_weight_decay=None, custom_keys=No
             _add_params(child)
 
     _add_params(model)
-    return [
-        {"params": p, "weight_decay": params_weight_decay[k]} for k, p in params.items() if p
-    ]
+    return [{"params": p, "weight_decay": params_weight_decay[k]} for k, p in params.items() if p]
 
 
 def train_one_epoch(model, criterion, optimizer, loader, device, epoch, args, ema, scaler):
@@ -153,7 +151,11 @@ def load_data(args):
         v2.PILToTensor(), v2.ToDtype(torch.float, scale=True),
         v2.Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)), v2.ToPureTensor(),
     ]  # fmt: skip
-    augment = [v2.RandomResizedCrop(32, antialias=True), v2.RandomHorizontalFlip(0.5), v2.TrivialAugmentWide()]
+    augment = [
+        v2.RandomResizedCrop(32, antialias=True),
+        v2.RandomHorizontalFlip(0.5),
+        v2.TrivialAugmentWide(),
+    ]
     size = [v2.Resize(36, InterpolationMode.BILINEAR, antialias=True), v2.CenterCrop(32)]
     train = v2.Compose([*(augment if args.augment else size), *normal])
     dataset = torchvision.datasets.ImageFolder(os.path.join(args.data_path, "train"), train)
@@ -178,7 +180,10 @@ def main(args):
     num_classes = len(dataset.classes)
     if args.mixup_alpha:
         mix = v2.RandomChoice(
-            [v2.MixUp(alpha=args.mixup_alpha, num_classes=num_classes), v2.CutMix(alpha=1.0, num_classes=num_classes)]
+            [
+                v2.MixUp(alpha=args.mixup_alpha, num_classes=num_classes),
+                v2.CutMix(alpha=1.0, num_classes=num_classes),
+            ]
         )
 
         def collate_fn(batch):
