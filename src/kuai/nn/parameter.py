@@ -65,20 +65,8 @@ class Parameter(Tensor):
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, protocol: Any):
-        state = _users_attributes(self)
+        state = dict(vars(self))
         return _rebuild, (type(self), self.data, self.requires_grad, OrderedDict(), state)
-
-
-def _users_attributes(tensor: Tensor) -> dict:
-    """What the user put on a tensor, without what the engine keeps in the same dictionary."""
-    return {
-        name: value
-        for name, value in vars(tensor).items()
-        if name not in _ENGINE_ATTRIBUTES and name not in vars(Tensor)
-    }
-
-
-_ENGINE_ATTRIBUTES = frozenset({"_storage", "_hooked", "_node_hooked"})
 
 
 def _rebuild(kind, data, requires_grad, backward_hooks, state):
@@ -117,7 +105,7 @@ class Buffer(Tensor):
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any):
-        return _rebuild_buffer, (type(self), self.data, _users_attributes(self))
+        return _rebuild_buffer, (type(self), self.data, dict(vars(self)))
 
 
 def _rebuild_buffer(kind, data, state):

@@ -293,7 +293,7 @@ class _Machine:
             raise Refused("its objects are copied too often")
 
     def _build(self, _) -> None:
-        """Give a state dict its `_metadata`, NumPy arrays and arguments of a program their values."""
+        """Give a state dict its `_metadata`, NumPy arrays and program arguments their values."""
         if isinstance(self._second(), (np.ndarray, np.dtype)):
             state = self._pop()
             numpy_values.give_state(self._top(), state)

@@ -137,12 +137,12 @@ class AccumulateGrad(Node):
 
     def register_hook(self, hook):
         """As for any node; the leaf knows of it, for proofs that look at no node."""
-        self.variable.__dict__["_node_hooked"] = True
+        self.variable._node_hooked = True
         return super().register_hook(hook)
 
     def register_prehook(self, hook):
         """As for any node; the leaf knows of it."""
-        self.variable.__dict__["_node_hooked"] = True
+        self.variable._node_hooked = True
         return super().register_prehook(hook)
 
     def __repr__(self):
@@ -183,7 +183,7 @@ def register_hook(self: Tensor, hook) -> HookHandle:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     node, output = edge_of(self)
     if isinstance(node, AccumulateGrad):
-        self.__dict__["_hooked"] = node  # a hook on a leaf must outlive the graph
+        self._hooked = node  # a hook on a leaf must outlive the graph
         changes.touch()
     if node.output_hooks is None:
         node.output_hooks = {}
@@ -198,7 +198,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook) -> HookHandle:
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     node = accumulator_of(self)
-    self.__dict__["_hooked"] = node
+    self._hooked = node
     if node.post_accumulate is None:
         node.post_accumulate = {}
     return HookHandle(node.post_accumulate, hook)

@@ -21,6 +21,7 @@ from kuai.engine.compile.abstract_values import (
 from kuai.engine.compile.knowledge import Refused, description_of, is_pure
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.attributes import own_of
 
 __all__ = ["Expressions"]
 
@@ -327,7 +328,7 @@ class Expressions:
             return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
-        own = getattr(thing, "__dict__", None)
+        own = own_of(thing)
         if own is None:
             raise Refused(f"{name} of {text_of_value(owner)}")
         for each in (name, "__getattribute__"):

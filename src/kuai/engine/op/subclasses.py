@@ -7,7 +7,7 @@ operation as if all were plain tensors, and makes what comes out a tensor of the
 import contextlib
 import sys
 
-from kuai.engine.tensor import Tensor, method, modes, overriding
+from kuai.engine.tensor import Tensor, attributes, method, modes, overriding
 
 __all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass", "as_subclass"]
 
@@ -84,7 +84,7 @@ def as_subclass(self, cls) -> Tensor:
     if self.requires_grad and self.is_leaf:
         self = self.view_as(self)  # gradients arrive at the leaf itself
     made = object.__new__(cls)
-    made.__dict__.update(self.__dict__)
+    attributes.own(made).update(attributes.own(self))
     return made
 
 

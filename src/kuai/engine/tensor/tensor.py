@@ -18,7 +18,7 @@ import warnings
 import jax
 import numpy as np
 
-from kuai.engine.tensor import changes, devices, dtypes, modes, overriding, views
+from kuai.engine.tensor import attributes, changes, devices, dtypes, modes, overriding, views
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import Storage, resolve
@@ -35,7 +35,7 @@ _NO_LEAF = (
 _DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
 
 
-class Tensor:
+class Tensor(attributes.Holder):
     """A multi-dimensional array that remembers how it was computed.
 
     `Tensor(sequence)` makes a float tensor of its values, `Tensor(2, 3)` one of that size.
@@ -71,7 +71,9 @@ class Tensor:
         return made
 
     def __init__(self, *args, device=None):
-        if not args and "_storage" in self.__dict__:  # a user's subclass: `__new__` gave values
+        if not args and "_storage" in attributes.own(
+            self
+        ):  # a user's subclass: `__new__` gave values
             return
         if len(args) == 1 and isinstance(args[0], Tensor):
             self._storage, self._steps = args[0]._storage, args[0]._steps
@@ -106,6 +108,17 @@ class Tensor:
         return Tensor._share.__func__(cls, data, require_grad)  # type: ignore[attr-defined]
 
     # What it is -------------------------------------------------------------------------------
+
+    @property
+    def __dict__(self) -> dict:  # type: ignore[override]
+        """The attributes that the program gave this tensor."""
+        return attributes.Attributes(self, _ENGINES)
+
+    @__dict__.setter
+    def __dict__(self, given: dict) -> None:
+        shown = attributes.Attributes(self, _ENGINES)
+        shown.clear()
+        shown.update(given)
 
     @property
     def shape(self) -> Size:
@@ -208,6 +221,12 @@ class Tensor:
 
 
 overriding.PLAIN.add(Tensor)
+
+
+#: What the engine keeps in the dictionary of a tensor: it has a default here, all but the storage.
+_ENGINES = frozenset(
+    ["_storage", *(n for n in vars(Tensor) if n.startswith("_") and not n.startswith("__"))]
+)
 
 
 def set_grad(tensor: Tensor, value) -> None:

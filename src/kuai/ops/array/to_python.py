@@ -13,6 +13,7 @@ from kuai.engine.autograd.duals import tangent_of
 from kuai.engine.op import composite
 from kuai.engine.tensor import (
     Tensor,
+    attributes,
     devices,
     dtypes,
     from_array,
@@ -204,7 +205,7 @@ def _copied_storage(tensor, memo):
 
 def _copy(self):
     made = object.__new__(self.__class__)
-    made.__dict__.update(self.__dict__)
+    attributes.own(made).update(attributes.own(self))
     return made
 
 

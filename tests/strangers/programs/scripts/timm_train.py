@@ -62,6 +62,7 @@ add("--torchcompile", action="store_true")
 add("-j", "--workers", type=int, default=0)
 add("--output", default="out")
 add("--seed", type=int, default=42)
+add("--device", default="cpu")
 
 
 def main():
