@@ -53,6 +53,18 @@ USES = {
     "vision_numbers": ["timm", "torchvision"],
     "package_numbers": ["diffusers", "peft", "torchdiffeq", "e3nn", "torchaudio", "torchmetrics"],
     "popular_packages": [],
+    "published_scripts": [
+        "transformers",
+        "datasets",
+        "accelerate",
+        "peft",
+        "diffusers",
+        "sentence-transformers",
+        "lightning",
+        "torchvision",
+        "timm",
+        "gymnasium",
+    ],
 }
 #: Programs whose cases need one package each: they run with those that are there.
 INDEPENDENT = {
@@ -61,6 +73,7 @@ INDEPENDENT = {
     "vision_numbers",
     "package_numbers",
     "popular_packages",
+    "published_scripts",
 }
 #: Programs that are also run with `kuai run --fused`.
 FUSED = {"transformers_numbers", "vision_numbers", "package_numbers"}
@@ -90,7 +103,10 @@ The programs are in [tests/strangers/programs](../tests/strangers/programs).
 In the sections whose names end in "numbers", losses of three steps of AdamW, the norm of every
 gradient, the keys of `state_dict` and generated tokens are PyTorch's, which the stored files in
 `numbers/` hold: run eagerly, with the step compiled (`.compiled`) and with `kuai run --fused`
-(`.fused`).
+(`.fused`). The published scripts are whole programs as people publish them, in
+[scripts](../tests/strangers/programs/scripts): fine-tuning, training with a loop of one's own, a
+GAN, reinforcement learning, with local data and small models. They run with `kuai run` and `kuai
+run --fused`, each in a process of its own, and print PyTorch's numbers.
 
 """
 

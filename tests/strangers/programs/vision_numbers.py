@@ -30,11 +30,12 @@ def timm_model(name):
 def torchvision_model(name, **options):
     import torchvision
 
-    model = torchvision.models.get_model(name, num_classes=3, **options)
+    model = torchvision.models.get_model(name, num_classes=3, **options).double()
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    return model, lambda m: torch.nn.functional.cross_entropy(m(IMAGES), LABELS)
+    images = IMAGES.double()  # in float32 PyTorch's own third loss has one or two digits
+    return model, lambda m: torch.nn.functional.cross_entropy(m(images), LABELS)
 
 
 def timm_optimizer(name):
