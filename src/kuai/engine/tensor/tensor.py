@@ -71,10 +71,8 @@ class Tensor(attributes.Holder):
         return made
 
     def __init__(self, *args, device=None):
-        if not args and "_storage" in attributes.own(
-            self
-        ):  # a user's subclass: `__new__` gave values
-            return
+        if not args and "_storage" in attributes.own(self):
+            return  # a user's subclass: `__new__` gave values
         if len(args) == 1 and isinstance(args[0], Tensor):
             self._storage, self._steps = args[0]._storage, args[0]._steps
             return
