@@ -21,6 +21,7 @@ from kuai.engine.compile.abstract_values import (
 from kuai.engine.compile.knowledge import Refused, description_of, is_pure
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.attributes import UsersAttributes
 
 __all__ = ["Expressions"]
 
@@ -328,7 +329,7 @@ class Expressions:
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
         own = getattr(thing, "__dict__", None)
-        if own is None:
+        if own is None or isinstance(own, UsersAttributes):  # the latter is made at each look
             raise Refused(f"{name} of {text_of_value(owner)}")
         for each in (name, "__getattribute__"):
             self.watch.attribute(kind, each)
