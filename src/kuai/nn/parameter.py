@@ -64,7 +64,8 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         if type(self) is not Parameter and not type(self).__module__.startswith("kuai."):
-            return f"Parameter containing:\nParameter({super().__repr__()})"
+            first = "" if "_plain" in vars(type(self)) else "Parameter containing:\n"
+            return f"{first}Parameter({super().__repr__()})"
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, protocol: Any):
@@ -72,7 +73,7 @@ class Parameter(Tensor):
         return _rebuild, (type(self), self.data, self.requires_grad, OrderedDict(), state)
 
 
-_AS_ITS_OWN = ("__repr__", "__deepcopy__", "__reduce_ex__")
+_AS_ITS_OWN = ("__deepcopy__", "__reduce_ex__")
 
 
 @functools.cache
