@@ -4,7 +4,6 @@ import copy
 
 import numpy as np
 
-from kuai.engine.autograd.running import OpNode
 from kuai.engine.autograd.tape import AccumulateGrad
 from kuai.engine.compile.abstract_values import Items, Known, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
@@ -209,7 +208,7 @@ def _is_spent(root) -> bool:
         seen.add(id(node))
         if type(node) is AccumulateGrad:
             continue
-        if type(node) is not OpNode or node.hooks or node.pre_hooks or node.output_hooks:
+        if not node.is_untouched or node.hooks or node.pre_hooks or node.output_hooks:
             return False
         if node.residuals is not None and (node.residuals.leaves or node.arrays):
             return False
