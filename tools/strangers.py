@@ -50,7 +50,8 @@ USES = {
     ],
     "book_chapters": ["d2l"],
     "transformers_numbers": ["transformers"],
-    "vision_numbers": ["timm", "torchvision"],
+    "timm_numbers": ["timm"],
+    "torchvision_numbers": ["torchvision"],
     "package_numbers": ["diffusers", "peft", "torchdiffeq", "e3nn", "torchaudio", "torchmetrics"],
     "popular_packages": [],
     "published_scripts": [
@@ -70,13 +71,12 @@ USES = {
 INDEPENDENT = {
     "small_packages",
     "training_packages",
-    "vision_numbers",
     "package_numbers",
     "popular_packages",
     "published_scripts",
 }
 #: Programs that are also run with `kuai run --fused`.
-FUSED = {"transformers_numbers", "vision_numbers", "package_numbers"}
+FUSED = {"transformers_numbers", "timm_numbers", "torchvision_numbers", "package_numbers"}
 
 #: Why a case fails, by what its error says, for those that stay as they are.
 REASONS = {
