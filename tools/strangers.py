@@ -89,7 +89,7 @@ REASONS = {
     "thinc.backends": "it does not fit the version of thinc that pip installs",
     "_get_trace_graph": "it reads TorchScript's graphs",
     "expected numpy array or torch tensor": "it knows tensors by the name of their class's module",
-    "HAS_NUMPY": "it is made of the insides of PyTorch's loader",
+    "is_batchedtensor": "it is made of the insides of PyTorch's vmap",
     "_FakeLoader": "it is made of the insides of PyTorch's loader",
     "to_sparse": "Kuai has no sparse tensors",
 }
@@ -128,10 +128,11 @@ def main() -> None:
         results = {}
         for fused in (False, True) if name in FUSED else (False,):
             results.update(run(name, options.seconds, options.cases, fused))
-        if options.cases or options.seconds != "inf":
-            print(json.dumps({name: results}, indent=1))  # a part of a program is no section
+        if options.cases:
+            print(json.dumps({name: results}, indent=1))  # some cases are no section
         else:
-            _keep(name, noted(name, results))
+            limit = None if options.seconds == "inf" else round(float(options.seconds) / 60)
+            _keep(name, noted(name, results) | ({"minutes": limit} if limit else {}))
     PAGE.write_text(page(_kept()), encoding="utf-8")
 
 
@@ -202,6 +203,8 @@ def section(name: str, kept: dict) -> str:
     results = kept["cases"]
     good = [case for case, error in results.items() if error == "ok"]
     bad = {case: error for case, error in results.items() if error != "ok"}
+    if "minutes" in kept:
+        ran += f" Stopped after {kept['minutes']} minutes: cases that had not begun are not listed."
     lines = [f"## {name.replace('_', ' ')}", "", f"With {versions}. {ran}", ""]
     lines += [f"{len(good)} of {len(results)} cases run: {', '.join(good) or 'none'}.", ""]
     if bad:

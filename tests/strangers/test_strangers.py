@@ -44,6 +44,7 @@ def test_the_page_says_how_it_went():
     text = strangers.page({"small_packages": kept})
     assert "1 of 3 cases run: good." in text
     assert "With timm 1.0. Run on 2026-01-02, Kuai abc." in text
+    assert "Stopped after 9 minutes" in strangers.page({"small_packages": kept | {"minutes": 9}})
     assert r"| bad | `TypeError: a\|b` |" in text
     assert "| built | it needs a part that is compiled" in text
 
