@@ -18,6 +18,7 @@ import numpy as np
 from kuai.data.containers import mapping_like, sequence_like
 from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
+from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.engine.tensor.views import value
 from kuai.ops.array import creation, joining
 from kuai.ops.array.nested import supported
@@ -148,7 +149,11 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable] | None = None) ->
             raise RuntimeError("each element in list of batch should be of equal size")
         parts = [together(part) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else sequence_like(first, parts)
-    raise TypeError(_NO_BATCH.format(type(first)))
+    raise TypeError(_NO_BATCH.format(_shown(type(first))))
+
+
+def _shown(kind: type) -> str:
+    return named(kind) if is_of_the_real_torch(kind) else str(kind)
 
 
 def _function_for(first: Any, table: dict[Any, Callable]) -> Callable | None:
