@@ -129,7 +129,10 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
         _PROCESSES,
         "_EmptyStateDictLoadPlanner dcp_to_torch_save torch_save_to_dcp",
     ),
-    "distributed.checkpoint.state_dict_loader": (_PROCESSES, "load load_state_dict"),
+    "distributed.checkpoint.state_dict_loader": (
+        _PROCESSES,
+        "_load_state_dict load load_state_dict",
+    ),
     "distributed.fsdp.api": (
         _PROCESSES,
         "BackwardPrefetch CPUOffload FullOptimStateDictConfig FullStateDictConfig MixedPrecision "
@@ -142,10 +145,13 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
         "size_based_auto_wrap_policy transformer_auto_wrap_policy wrap",
     ),
     "nested._internal": (_LAYOUTS, ""),
-    "nested._internal.nested_tensor": (_LAYOUTS, "NestedTensor"),
+    "nested._internal.nested_tensor": (_LAYOUTS, "NestedTensor _tensor_symint_registry"),
     "nested._internal.ops": (_LAYOUTS, "extract_kwargs"),
-    "_subclasses.functional_tensor": (_GRAPHS, "FunctionalTensor FunctionalTensorMode"),
-    "_subclasses.meta_utils": (_GRAPHS, "is_sparse_any"),
+    "_subclasses.functional_tensor": (
+        _GRAPHS,
+        "FunctionalTensor FunctionalTensorMode mb_unwrap_functional_tensor",
+    ),
+    "_subclasses.meta_utils": (_GRAPHS, "MetaConverter is_sparse_any"),
     "distributed.autograd": (_PROCESSES, "backward context get_gradients"),
     "distributed.remote_device": (_PROCESSES, ""),
     "distributed.utils": (_PROCESSES, "_sync_module_states"),
