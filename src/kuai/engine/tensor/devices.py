@@ -109,7 +109,10 @@ def _unknown(kind):
 
 def _parse(text, index):
     if not isinstance(text, str):
-        raise TypeError(f"device(): argument 'type' must be str, not {type(text).__name__}")
+        wanted = "device(): argument 'type' must be str, not"
+        if type(text).__module__ == "torch":
+            raise TypeError(f"{wanted} PyTorch's own device; write {str(text)!r}")
+        raise TypeError(f"{wanted} {type(text).__name__}")
     match = re.fullmatch(r"([a-z]+)(?::(\d+))?", text)
     if not match:
         raise RuntimeError(f"Invalid device string: '{text}'")
