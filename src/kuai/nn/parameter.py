@@ -47,7 +47,7 @@ class Parameter(Tensor):
 
     __torch_function__ = staticmethod(overriding.disabled)
 
-    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True):
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
         data = _empty() if data is None else data
         data = data if isinstance(data, Tensor) else data.detach()
         if requires_grad and not (data.dtype.is_floating_point or data.dtype.is_complex):
