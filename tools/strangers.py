@@ -95,8 +95,10 @@ REASONS = {
 }
 HEAD = """# Packages that know nothing of Kuai
 
-Written by `make strangers`, which installs packages from their index, unchanged and without
-PyTorch, and runs programs with them: `kuai run program.py`. A case of a model is forward, loss,
+Written from `tests/strangers/results.json`, to which `make strangers` (or `python -m tools.strangers
+PROGRAM` for one section) writes: packages are installed from their index, unchanged and without
+PyTorch, and programs are run with them: `kuai run program.py`. Sections were run one by one, as each
+says, and so far with `JAX_DISABLE_MOST_OPTIMIZATIONS=1`, which has XLA compile faster. A case of a model is forward, loss,
 backward and steps of an optimizer; of a language model also generation, with and without a cache.
 The programs are in [tests/strangers/programs](../tests/strangers/programs).
 
