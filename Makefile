@@ -66,7 +66,10 @@ strangers:
 		adabelief-pytorch schedulefree torch-ema piq pytorch-msssim lpips entmax torchsde \
 		torchcde pyro-ppl pyro-api gpytorch linear-operator jaxtyping botorch monai pytorch-ignite \
 		pytorch-crf openai-whisper demucs ultralytics easyocr stable-baselines3 gymnasium trl \
-		tensordict torchrl bitsandbytes denoising-diffusion-pytorch torch-fidelity
+		tensordict torchrl bitsandbytes denoising-diffusion-pytorch torch-fidelity \
+		datasets evaluate fastai fvcore flair spacy-transformers tensorboardX pytorch-tabnet \
+		pytorch-forecasting local-attention linformer torchtext dgl optuna pytorch-wavelets \
+		performer-pytorch perceiver-pytorch torchdyn
 	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -174,7 +175,7 @@ class _Converter:
     # Tensors ------------------------------------------------------------------------------
 
     def tensor(self, tensor: Any, path: str) -> Any:
-        """A leaf stays a leaf that wants a gradient, a parameter a parameter."""
+        """A leaf stays a leaf with its gradient, a parameter a parameter."""
         if not tensor.is_leaf:
             raise RuntimeError(
                 f"{self.name}(): the tensor was computed from others that require gradients, and "
@@ -182,8 +183,12 @@ class _Converter:
             )
         made = self.values(tensor, self.real)
         if isinstance(tensor, self.source.nn.Parameter):
-            return self.target.nn.Parameter(made, requires_grad=tensor.requires_grad)
-        return made.requires_grad_() if tensor.requires_grad else made
+            made = self.target.nn.Parameter(made, requires_grad=tensor.requires_grad)
+        elif tensor.requires_grad:
+            made.requires_grad_()
+        if tensor.grad is not None:
+            made.grad = self.values(tensor.grad.detach(), self.real)
+        return made
 
     # Functions ----------------------------------------------------------------------------
 
@@ -237,10 +242,15 @@ class _Converter:
         if kind.__module__.partition(".")[0] != self.source.__name__:
             return None
         name = kind.__name__
-        found = getattr(self.target.nn, name, None) or getattr(
-            self.target.nn.modules.linear, name, None
-        )
+        found = getattr(self.target.nn, name, None) or self._beside(kind)
         return found if isinstance(found, type) else None
+
+    def _beside(self, kind: type) -> Any:
+        """What stands under the same name in the file of the same path."""
+        path = kind.__module__.replace(self.source.__name__, self.target.__name__, 1)
+        if importlib.util.find_spec(path) is None:
+            return None
+        return getattr(importlib.import_module(path), kind.__name__, None)
 
     def fill(self, module: Any, made: Any, path: str) -> None:
         """Give a module what the other one has."""

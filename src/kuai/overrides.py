@@ -192,14 +192,19 @@ def resolve_name(f) -> str | None:
         >>> kuai.overrides.resolve_name(kuai.linalg.inv)
         'torch.linalg.inv'
     """
-    scopes = {"torch": REGISTRY.functions, "torch.nn.functional": REGISTRY.functional}
-    scopes |= {f"torch.{name}": names for name, names in REGISTRY.modules.items()}
-    scopes["torch.Tensor"] = REGISTRY.methods
-    for place, names in scopes.items():
+    for place, names in _scopes().items():
         for name, public in names.items():
             if public is f:
                 return f"{place}.{name}"
     return None
+
+
+def _scopes() -> dict:
+    """Where operations are found: what the module `kuai` does not show is a method."""
+    shown = {name: f for name, f in REGISTRY.functions.items() if hasattr(kuai, name)}
+    scopes = {"torch": shown, "torch.nn.functional": REGISTRY.functional}
+    scopes |= {f"torch.{name}": names for name, names in REGISTRY.modules.items()}
+    return {**scopes, "torch.Tensor": {**REGISTRY.methods, **vars(Tensor)}}
 
 
 class enable_reentrant_dispatch(DisableTorchFunctionSubclass):

@@ -157,3 +157,21 @@ def test_processes_that_it_starts_are_kuai_too(tmp_path):
     (tmp_path / "program.py").write_text(PROCESSES)
     done = run("program.py", cwd=tmp_path)
     assert done.stdout == "(0, tensor([0., 0.]), 'torch') True\nTrue\n", done.stderr
+
+
+def test_a_program_without_a_file(tmp_path):
+    program = "import sys, torch\nprint(sys.argv, __name__, torch.ones(1).item())\n1 / 0\n"
+    done = run("-c", program, "a", cwd=tmp_path)
+    assert done.stdout == "['-c', 'a'] __main__ 1.0\n", done.stderr
+    assert done.stderr.splitlines()[1] == '  File "<string>", line 3, in <module>'
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "kuai", "run", "-", "a"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        input=program,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "['-', 'a'] __main__ 1.0\n", done.stderr
+    assert done.returncode == 1 and '"<stdin>", line 3' in done.stderr

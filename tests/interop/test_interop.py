@@ -41,6 +41,20 @@ def test_any_layout(name):
     assert type(kuai.to_torch(ours)) is type(theirs)
 
 
+def test_gradients_come_along():
+    layer = torch.nn.Linear(2, 1)
+    layer(torch.ones(1, 2)).sum().backward()
+    ours = kuai.from_torch(layer)
+    assert ours.weight.grad.tolist() == [[1, 1]] == kuai.to_torch(ours).weight.grad.tolist()
+
+
+def test_a_parametrized_layer_comes_along():
+    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2))
+    x = torch.randn(2, 3)
+    ours = kuai.from_torch(layer)(kuai.from_torch(x))
+    np.testing.assert_allclose(ours.tolist(), layer(x).tolist(), rtol=1e-5)
+
+
 def test_writing_in_kuai_leaves_pytorchs_alone():
     theirs = torch.zeros(64, 64)
     ours = kuai.from_torch(theirs)
@@ -145,6 +159,10 @@ WRONG = {
     "assigned": (lambda: kuai.ones(2).__setitem__(0, torch.ones(())), TypeError, "from_torch"),
     "child": (lambda: kuai.nn.Sequential(torch.nn.ReLU()), TypeError, "from_torch"),
     "optimizer": (lambda: kuai.optim.SGD([torch.ones(1)]), TypeError, "from_torch"),
+    "index": (lambda: kuai.ones(2)[torch.tensor([0])], TypeError, "from_torch"),
+    "dtype": (lambda: kuai.ones(2, dtype=torch.float16), TypeError, "write kuai.float16"),
+    "device": (lambda: kuai.ones(2, device=torch.device("cpu")), TypeError, "write 'cpu'"),
+    "batch": (lambda: kuai.utils.data.default_collate([torch.ones(1)]), TypeError, "from_torch"),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import io
+import linecache
 import os
 import sys
 import types
@@ -30,7 +31,7 @@ def add_command(commands: Any) -> None:
     """Add `run` to the commands of `kuai`."""
     parser = commands.add_parser(
         "run",
-        usage="kuai run [--fused] [--explain] (script.py | -m module) [argument ...]",
+        usage="kuai run [--fused] [--explain] (script.py | - | -m module | -c code) [argument ...]",
         help="run a PyTorch program on Kuai",
         description="Run a program that imports torch, unchanged: in this process `torch` is Kuai.",
     )
@@ -38,7 +39,8 @@ def add_command(commands: Any) -> None:
     add("--fused", action="store_true", help="record operations and run them as a few programs")
     add("--explain", action="store_true", help="say at the end what was missing, or slow")
     add("-m", dest="module", action="store_true", help="the program is a module, as in python -m")
-    add("program", help="a script, a folder or zip file with __main__.py, or a module")
+    add("-c", dest="code", action="store_true", help="the program is given itself, as in python -c")
+    add("program", help="a script (- is what comes in), a folder or zip file, a module, or code")
     add("arguments", nargs=argparse.REMAINDER, help="what the program is given")
     parser.set_defaults(run=run)
 
@@ -49,11 +51,11 @@ def run(options: argparse.Namespace) -> int:
     _show_its_own_frames(main)
     try:
         kuai.as_torch.as_torch()
-        code = (_module if options.module else _script)(options.program, main)
+        code = _kind(options)(options.program, main)
     except (StandInError, OSError, _NoModule) as error:
         complain(str(error))
         return 2
-    sys.argv = [str(main.__file__), *options.arguments]
+    sys.argv = [_first_argument(options, main), *options.arguments]
     sys.modules["__main__"] = main
     if options.fused:
         os.environ["KUAI_FUSED"] = "1"  # for the processes that it starts
@@ -65,6 +67,19 @@ def run(options: argparse.Namespace) -> int:
         if notes is not None:
             notes.print()
     return 0
+
+
+def _kind(options: argparse.Namespace) -> Any:
+    if options.module or options.code:
+        return _module if options.module else _given
+    return _standard_input if options.program == "-" else _script
+
+
+def _first_argument(options: argparse.Namespace, main: types.ModuleType) -> str:
+    """What Python puts there: the module's file, `-c`, or what was typed."""
+    if options.module:
+        return str(main.__file__)
+    return "-c" if options.code else options.program
 
 
 class _NoModule(Exception):
@@ -81,6 +96,20 @@ def _script(path: str, main: types.ModuleType) -> types.CodeType:
     _look_first_in(os.path.dirname(os.path.realpath(path)))
     main.__dict__.update(__file__=path, __builtins__=__builtins__)
     return compile(source, path, "exec", dont_inherit=True)
+
+
+def _standard_input(_: str, main: types.ModuleType) -> types.CodeType:
+    """The code that comes in, as `python -` runs it."""
+    return _given(sys.stdin.read(), main, "<stdin>")
+
+
+def _given(source: str, main: types.ModuleType, name: str = "<string>") -> types.CodeType:
+    """The code of a program that has no file."""
+    _look_first_in("")
+    main.__dict__.update(__builtins__=__builtins__)
+    code = compile(source, name, "exec", dont_inherit=True)
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    return code
 
 
 def _module(name: str, main: types.ModuleType) -> types.CodeType:

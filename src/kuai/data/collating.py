@@ -10,6 +10,7 @@ only notes that it is to become one. Nothing of a program's own runs inside of i
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from kuai.data.containers import mapping_like, sequence_like
 from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
+from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.engine.tensor.views import value
 from kuai.ops.array import creation, joining
 from kuai.ops.array.nested import supported
@@ -65,8 +67,33 @@ def on_host() -> Iterator[None]:
 
 def rows(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
     """Rows of tensors, as a batch."""
-    chosen = from_array(np.asarray(indices, np.int64))
+    places = np.asarray(indices, np.int64)
+    if _on_cpu(tensors):  # NumPy is quicker than a program that is started for a few rows
+        return [from_array(_taken(np.asarray(value(each)), places), "cpu") for each in tensors]
+    chosen = from_array(places)
     return [tensor[chosen] for tensor in tensors]
+
+
+def _taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    if places.min() < -len(array) or places.max() >= len(array):
+        return array[places]  # which says what is wrong
+    out = _aligned((len(places), *array.shape[1:]), array.dtype)
+    return np.take(array, places, axis=0, out=out, mode="wrap")
+
+
+_LINE = 64  # bytes: memory that begins at a multiple is used by XLA as it is, without a copy
+
+
+def _aligned(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    size = math.prod(shape) * kind.itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size].view(kind).reshape(shape)
+
+
+def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
+    first = arrays[0]
+    return np.stack(arrays, out=_aligned((len(arrays), *first.shape), first.dtype))
 
 
 def rows_on_host(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
@@ -148,7 +175,11 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable] | None = None) ->
             raise RuntimeError("each element in list of batch should be of equal size")
         parts = [together(part) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else sequence_like(first, parts)
-    raise TypeError(_NO_BATCH.format(type(first)))
+    raise TypeError(_NO_BATCH.format(_shown(type(first))))
+
+
+def _shown(kind: type) -> str:
+    return named(kind) if is_of_the_real_torch(kind) else str(kind)
 
 
 def _function_for(first: Any, table: dict[Any, Callable]) -> Callable | None:
@@ -166,7 +197,7 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
         arrays = [np.asarray(value(each)) for each in batch]
         first = arrays[0]
         if all(each.shape == first.shape and each.dtype == first.dtype for each in arrays):
-            return _tensor(np.stack(arrays))
+            return _tensor(_stacked(arrays))
     return joining.stack(list(batch))  # pyright: ignore[reportArgumentType]
 
 
@@ -186,7 +217,7 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     if first.dtype.kind in "SUO":
         raise TypeError(_NO_BATCH.format(first.dtype))
     if all(_is_like(first, each) for each in batch):
-        return _tensor(supported(np.stack([np.asarray(each) for each in batch])))
+        return _tensor(supported(_stacked([np.asarray(each) for each in batch])))
     return collate([creation.as_tensor(each) for each in batch], collate_fn_map=collate_fn_map)
 
 

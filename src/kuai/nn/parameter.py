@@ -6,6 +6,7 @@ other tensors hold an array, so every operation that reaches for its values gets
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeGuard
@@ -13,6 +14,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, overriding
+from kuai.engine.tensor.attributes import users
 from kuai.engine.tensor.storage import Storage
 from kuai.nn.deferred import REMEMBERED, apply_remembered, remembering
 
@@ -45,14 +47,15 @@ class Parameter(Tensor):
 
     __torch_function__ = staticmethod(overriding.disabled)
 
-    def __init__(self, data: Tensor | None = None, requires_grad: bool = True):
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
         data = _empty() if data is None else data
-        super().__init__(data if isinstance(data, Tensor) else data.detach())
-        if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
+        data = data if isinstance(data, Tensor) else data.detach()
+        if requires_grad and not (data.dtype.is_floating_point or data.dtype.is_complex):
             raise RuntimeError(
                 "Only Tensors of floating point and complex dtype can require gradients"
             )
-        self.requires_grad = requires_grad
+        kind = _of_users_class(type(data)) if cls is Parameter else cls
+        return kind._share(data, bool(requires_grad))
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         if id(self) not in memo:
@@ -61,24 +64,32 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         if type(self) is not Parameter and not type(self).__module__.startswith("kuai."):
-            return f"Parameter containing:\nParameter({super().__repr__()})"
+            first = "" if "_plain" in vars(type(self)) else "Parameter containing:\n"
+            return f"{first}Parameter({super().__repr__()})"
         return "Parameter containing:\n" + super().__repr__()
 
     def __reduce_ex__(self, protocol: Any):
-        state = _users_attributes(self)
+        state = users(self)
         return _rebuild, (type(self), self.data, self.requires_grad, OrderedDict(), state)
 
 
-def _users_attributes(tensor: Tensor) -> dict:
-    """What the user put on a tensor, without what the engine keeps in the same dictionary."""
-    return {
-        name: value
-        for name, value in vars(tensor).items()
-        if name not in _ENGINE_ATTRIBUTES and name not in vars(Tensor)
-    }
+_AS_ITS_OWN = ("__deepcopy__", "__reduce_ex__")
 
 
-_ENGINE_ATTRIBUTES = frozenset({"_storage", "_hooked", "_node_hooked"})
+@functools.cache
+def _of_users_class(kind: type[Tensor]) -> type[Tensor]:
+    """The class of a parameter made of a tensor of a program's class: it is both.
+
+    What comes out of operations on it is of the program's class and no parameter.
+    """
+    if kind.__module__.startswith("kuai."):
+        return Parameter
+    if issubclass(kind, Parameter):
+        return kind
+    asked = next(vars(each) for each in kind.__mro__ if "__torch_function__" in vars(each))
+    own = {name: getattr(kind, name) for name in _AS_ITS_OWN}
+    own |= {"__torch_function__": asked["__torch_function__"], "_plain": kind}
+    return type(kind)(kind.__name__, (kind, Parameter), {**own, "__module__": kind.__module__})
 
 
 def _rebuild(kind, data, requires_grad, backward_hooks, state):
@@ -105,11 +116,12 @@ class Buffer(Tensor):
     persistent: bool = True
     __torch_function__ = staticmethod(overriding.disabled)
 
-    def __init__(self, data: Tensor | None = None, *, persistent: bool = True):
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True):
         data = _empty() if data is None else data
-        super().__init__(data if isinstance(data, Tensor) else data.detach())
-        self.requires_grad = data.requires_grad
-        self.persistent = persistent
+        data = data if isinstance(data, Tensor) else data.detach()
+        made = cls._share(data, data.requires_grad)
+        made.persistent = persistent
+        return made
 
     def __deepcopy__(self, memo: dict) -> Buffer:
         if id(self) not in memo:
@@ -117,7 +129,7 @@ class Buffer(Tensor):
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any):
-        return _rebuild_buffer, (type(self), self.data, _users_attributes(self))
+        return _rebuild_buffer, (type(self), self.data, users(self))
 
 
 def _rebuild_buffer(kind, data, state):
@@ -157,10 +169,14 @@ class UninitializedTensorMixin(Tensor):
     cls_to_become: type[Tensor]
     __torch_function__ = staticmethod(overriding.disabled)
 
-    def _hold_nothing(self, device: Any, dtype: dtypes.dtype | None) -> None:
+    @classmethod
+    def _holding_nothing(cls, device: Any, dtype: dtypes.dtype | None, requires_grad: bool) -> Any:
         place = devices.get_default_device() if device is None else devices.device(device)
         kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
-        self._storage = Storage(Nothing(type(self).__name__, kind, place))
+        made = object.__new__(cls)
+        made._storage = Storage(Nothing(cls.__name__, kind, place))
+        made.requires_grad = requires_grad
+        return made
 
     def materialize(self, shape, device: Any = None, dtype: dtypes.dtype | None = None) -> None:
         """Become a real tensor of `shape`, with this one's device and dtype where none is given."""
@@ -304,8 +320,10 @@ class UninitializedData(UninitializedTensorMixin):
 
     cls_to_become = Tensor
 
-    def __init__(self, owner: Tensor):
-        self._storage = owner._storage
+    def __new__(cls, owner: Tensor):
+        made = object.__new__(cls)
+        made._storage = owner._storage
+        return made
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):
@@ -320,9 +338,8 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
     cls_to_become = Parameter
 
-    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None):
-        self._hold_nothing(device, dtype)
-        self.requires_grad = requires_grad
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None):
+        return cls._holding_nothing(device, dtype, requires_grad)
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Buffer):
@@ -330,16 +347,16 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
 
     cls_to_become = Buffer
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         requires_grad: bool = False,
         device: Any = None,
         dtype: Any = None,
         persistent: bool = True,
     ):
-        self._hold_nothing(device, dtype)
-        self.requires_grad = requires_grad
-        self.persistent = persistent
+        made = cls._holding_nothing(device, dtype, requires_grad)
+        made.persistent = persistent
+        return made
 
 
 def is_lazy(param: Any) -> TypeGuard[UninitializedTensorMixin]:

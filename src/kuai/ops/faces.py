@@ -6,6 +6,8 @@ Many of PyTorch's functional operations take `inplace=False` last; the operation
 import inspect
 
 from kuai.engine.op import composite, decorators
+from kuai.engine.tensor import overriding
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
 
 
 def with_inplace(public):
@@ -23,6 +25,10 @@ def with_inplace(public):
     def face(*args, inplace=False, **kwargs):
         if len(args) == count + 1:
             *args, inplace = args
+        if ACTIVE or (args and type(args[0]) not in PLAIN):
+            answer = overriding.ask(face, args, {"inplace": inplace, **kwargs})
+            if answer is not NOBODY:
+                return answer
         return (change if inplace else public)(*args, **kwargs)
 
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):

@@ -15,6 +15,7 @@ from kuai.engine.tensor import Tensor, modes, views
 from kuai.engine.tensor.placeholder import Placeholder, reads
 
 __all__ = [
+    "INTEGERS",
     "check_fits",
     "check_operand",
     "check_value",
@@ -24,6 +25,9 @@ __all__ = [
     "known",
     "lie_within",
 ]
+
+#: Whole numbers that are no tensors: Python's, and NumPy's, which count as such in PyTorch.
+INTEGERS = (int, np.integer)
 
 
 def known(tensor):

@@ -11,7 +11,7 @@ import numpy as np
 from kuai.engine.op import inplace
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.frames import fold, folding
-from kuai.engine.tensor.overriding import is_of_the_real_torch, named, overrides
+from kuai.engine.tensor.overriding import UNANSWERED, is_of_the_real_torch, named, overrides
 from kuai.ops.math import arithmetic, comparison, division, logic, powers
 from kuai.ops.math.products import matmul
 
@@ -43,6 +43,8 @@ def _operator(name, operation, swapped=False):
                 other = other if operand is None else operand
             return operation(other, self) if swapped else operation(self, other)
         except Exception as error:
+            if type(error) is TypeError and str(error).startswith(UNANSWERED):
+                return NotImplemented  # Python asks the other side, and says what it says
             fold(error)
             raise
 

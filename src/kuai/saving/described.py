@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.attributes import users
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
 from kuai.engine.tensor.layouts import Layout, layout_of
@@ -136,7 +137,7 @@ def _attributes(tensor: Tensor) -> dict[str, Any]:
     """What the user put on a tensor."""
     return {
         name: value
-        for name, value in vars(tensor).items()
+        for name, value in users(tensor).items()
         if not name.startswith("_") and not hasattr(type(tensor), name)
     }
 

@@ -107,9 +107,54 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "distributed._shard": (_PROCESSES, ""),
     "distributed._shard.sharded_tensor": (_PROCESSES, "ShardedTensor"),
     "distributed.algorithms.model_averaging": (_PROCESSES, ""),
+    "distributed.algorithms.model_averaging.averagers": (
+        _PROCESSES,
+        "EMAParameterAverager ModelAverager PeriodicModelAverager",
+    ),
+    "distributed.algorithms.ddp_comm_hooks.post_localSGD_hook": (
+        _PROCESSES,
+        "PostLocalSGDState post_localSGD_hook",
+    ),
+    "distributed.algorithms._checkpoint.checkpoint_wrapper": (
+        _PROCESSES,
+        "ActivationWrapper CheckpointImpl CheckpointWrapper OffloadWrapper "
+        "apply_activation_checkpointing checkpoint_wrapper offload_wrapper",
+    ),
+    "distributed._composable.fsdp": (
+        _PROCESSES,
+        "CPUOffloadPolicy FSDPModule MixedPrecisionPolicy OffloadPolicy fully_shard",
+    ),
+    "distributed.checkpoint.optimizer": (_PROCESSES, "load_sharded_optimizer_state_dict"),
+    "distributed.checkpoint.format_utils": (
+        _PROCESSES,
+        "_EmptyStateDictLoadPlanner dcp_to_torch_save torch_save_to_dcp",
+    ),
+    "distributed.checkpoint.state_dict_loader": (
+        _PROCESSES,
+        "_load_state_dict load load_state_dict",
+    ),
+    "distributed.fsdp.api": (
+        _PROCESSES,
+        "BackwardPrefetch CPUOffload FullOptimStateDictConfig FullStateDictConfig MixedPrecision "
+        "OptimStateDictConfig OptimStateKeyType ShardedOptimStateDictConfig "
+        "ShardedStateDictConfig ShardingStrategy StateDictConfig StateDictSettings StateDictType",
+    ),
+    "distributed.fsdp.wrap": (
+        _PROCESSES,
+        "CustomPolicy ModuleWrapPolicy _or_policy enable_wrap lambda_auto_wrap_policy "
+        "size_based_auto_wrap_policy transformer_auto_wrap_policy wrap",
+    ),
+    "nested._internal": (_LAYOUTS, ""),
+    "nested._internal.nested_tensor": (_LAYOUTS, "NestedTensor _tensor_symint_registry"),
+    "nested._internal.ops": (_LAYOUTS, "extract_kwargs"),
+    "_subclasses.functional_tensor": (
+        _GRAPHS,
+        "FunctionalTensor FunctionalTensorMode mb_unwrap_functional_tensor",
+    ),
+    "_subclasses.meta_utils": (_GRAPHS, "MetaConverter is_sparse_any"),
     "distributed.autograd": (_PROCESSES, "backward context get_gradients"),
     "distributed.remote_device": (_PROCESSES, ""),
-    "distributed.utils": (_PROCESSES, ""),
+    "distributed.utils": (_PROCESSES, "_sync_module_states"),
     "distributed.elastic.agent": (_LAUNCHER, ""),
     "distributed.elastic.utils": (_LAUNCHER, ""),
     "distributed.launch": (_LAUNCHER, "launch main"),
@@ -117,9 +162,25 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "distributed.rendezvous": (_LAUNCHER, "register_rendezvous_handler rendezvous"),
     "monitor": (_LAUNCHER, ""),
     "utils.data.datapipes.datapipe": (_PIPES, "DFIterDataPipe DataChunk IterDataPipe MapDataPipe"),
-    "utils.data.datapipes.iter.callable": (_PIPES, ""),
-    "utils.data.graph": (_PIPES, "traverse_dps"),
-    "utils.data.graph_settings": (_PIPES, ""),
+    "utils.data.datapipes.iter": (
+        _PIPES,
+        "Batcher Collator Concater Demultiplexer FileLister FileOpener Filter Forker Grouper "
+        "IterableWrapper Mapper Multiplexer RoutedDecoder Sampler ShardingFilter Shuffler "
+        "StreamReader UnBatcher Zipper",
+    ),
+    "utils.data.datapipes.iter.callable": (_PIPES, "CollatorIterDataPipe MapperIterDataPipe"),
+    "utils.data.datapipes.map": (
+        _PIPES,
+        "Batcher Concater Mapper SequenceWrapper Shuffler Zipper",
+    ),
+    "utils.data.datapipes.utils": (_PIPES, ""),
+    "utils.data.datapipes.utils.common": (_PIPES, "StreamWrapper"),
+    "utils.data.graph": (_PIPES, "traverse traverse_dps"),
+    "utils.data.graph_settings": (
+        _PIPES,
+        "apply_random_seed apply_sharding apply_shuffle_seed apply_shuffle_settings "
+        "get_all_graph_pipes",
+    ),
     "cuda._memory_viz": (_CUDA, ""),
     "cuda._sanitizer": (_CUDA, ""),
     "cuda.gds": (_CUDA, "GdsFile"),

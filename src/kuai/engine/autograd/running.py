@@ -8,6 +8,7 @@ work the very same calls are written down, and inside a capture they are traced.
 implementation.
 """
 
+import functools
 import re
 
 import jax
@@ -215,6 +216,12 @@ def _recorded(recorder, operation, entry, arrays, edges):
     return layout.single, made[:count], Residuals(made[count:], layout)
 
 
+@functools.cache
+def _class_of_node(name):
+    """The class of an operation's nodes: programs that draw graphs ask for its name."""
+    return type(name.rpartition("::")[2], (OpNode,), {"__module__": OpNode.__module__})
+
+
 def _make_node(operation, entry, residuals, arrays, edges):
     layout, leaves = residuals.layout, residuals.leaves
     if layout.returned:
@@ -226,7 +233,7 @@ def _make_node(operation, entry, residuals, arrays, edges):
     name = operation.grad_name
     if type(name) is not str:
         name = name(*arrays)
-    return OpNode(name, tuple(edges), entry, residuals, arrays)
+    return _class_of_node(name)(name, tuple(edges), entry, residuals, arrays)
 
 
 def _attach(array, node, number):
@@ -306,6 +313,7 @@ class OpNode(Node):
     An operation whose pullback needs no residuals is linear: its inputs are not kept.
     """
 
+    is_untouched = True  # nothing is done with its memory
     tangents = None  # of the inputs in forward mode: position -> {level: tangent}
 
     def __init__(self, name, edges, entry, residuals, arrays):

@@ -13,6 +13,7 @@ import weakref
 from typing import Any, NamedTuple
 
 from kuai.engine.tensor import Tensor, changes, devices, method, views
+from kuai.engine.tensor.attributes import own
 
 __all__ = ["AccumulateGrad", "GradientEdge", "HookHandle", "Node", "counter", "edge_of"]
 __all__ += ["freed_error", "place_of", "retain_at_node"]
@@ -39,6 +40,7 @@ class Node:
     pre_hooks: dict | None = None  # before: (grad_outputs,) -> grad_outputs
     output_hooks: dict | None = None  # output number -> {id: hook} of that output's tensor
     count = 1  # how many outputs it has
+    is_untouched = False  # whether it is an operation's, and its memory as the operation left it
     block = None  # the block it was recorded in, where that is followed (see `blocks`)
     recorder = None  # what its operation was recorded by, if it was not run at once
     retained: dict | None = None  # output number -> weak reference to a tensor with retain_grad()
@@ -137,12 +139,12 @@ class AccumulateGrad(Node):
 
     def register_hook(self, hook):
         """As for any node; the leaf knows of it, for proofs that look at no node."""
-        self.variable.__dict__["_node_hooked"] = True
+        own(self.variable)["_node_hooked"] = True
         return super().register_hook(hook)
 
     def register_prehook(self, hook):
         """As for any node; the leaf knows of it."""
-        self.variable.__dict__["_node_hooked"] = True
+        own(self.variable)["_node_hooked"] = True
         return super().register_prehook(hook)
 
     def __repr__(self):
@@ -183,7 +185,7 @@ def register_hook(self: Tensor, hook) -> HookHandle:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     node, output = edge_of(self)
     if isinstance(node, AccumulateGrad):
-        self.__dict__["_hooked"] = node  # a hook on a leaf must outlive the graph
+        own(self)["_hooked"] = node  # a hook on a leaf must outlive the graph
         changes.touch()
     if node.output_hooks is None:
         node.output_hooks = {}
@@ -198,7 +200,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook) -> HookHandle:
     if not self.requires_grad:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     node = accumulator_of(self)
-    self.__dict__["_hooked"] = node
+    own(self)["_hooked"] = node
     if node.post_accumulate is None:
         node.post_accumulate = {}
     return HookHandle(node.post_accumulate, hook)

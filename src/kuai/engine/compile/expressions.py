@@ -23,6 +23,7 @@ from kuai.engine.compile.comprehensions import Comprehensions
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
 from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.attributes import own, own_of
 
 __all__ = ["Expressions"]
 
@@ -332,8 +333,8 @@ class Expressions(Calls, Comprehensions):
 
     def _none_of_its_own(self, tensor, name) -> None:
         """Watch that nothing that somebody has put into a tensor hides a method of that name."""
-        self.watch.entries(vars(tensor), [name])
-        if name in vars(tensor):
+        self.watch.entries(own(tensor), [name])
+        if name in own(tensor):
             raise Refused(f"{name} of a tensor, which is its own")
 
     def _attribute_of_plain(self, owner, name):
@@ -357,7 +358,7 @@ class Expressions(Calls, Comprehensions):
             return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
-        own = getattr(thing, "__dict__", None)
+        own = own_of(thing)
         if own is None:
             raise Refused(f"{name} of {text_of_value(owner)}")
         for each in (name, "__getattribute__"):

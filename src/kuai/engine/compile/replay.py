@@ -22,6 +22,7 @@ from kuai.engine.compile.origins import FromGrad, FromStorage
 from kuai.engine.compile.record import memory_for, one_at_a_time
 from kuai.engine.compile.results import After
 from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["MISS", "Check", "Replay", "Run"]
@@ -189,7 +190,7 @@ class Replay:
             return False
         for tensor, kind in self.read:
             grad = tensor._grad
-            if type(grad) is not Tensor or grad.__dict__.keys() != _ONLY_STORAGE:
+            if type(grad) is not Tensor or own(grad).keys() != _ONLY_STORAGE:
                 return False
             held = grad._storage.held
             if type(held) is not Placeholder or held.type is not kind or held.record is not None:

@@ -4,11 +4,11 @@ import copy
 
 import numpy as np
 
-from kuai.engine.autograd.running import OpNode
 from kuai.engine.autograd.tape import AccumulateGrad
 from kuai.engine.compile.abstract_values import Items, Known, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = ["After"]
@@ -138,7 +138,7 @@ class After:
             if grad is None:
                 self.dropped.append(tensor)  # perhaps it had none before, either
             elif grad is not old:
-                if type(grad) is not Tensor or grad.__dict__.keys() != {"_storage"}:
+                if type(grad) is not Tensor or own(grad).keys() != {"_storage"}:
                     raise Refused("a gradient with a history")
                 self.grads.append((tensor, self._place(grad._storage.held)))
             elif id(grad._storage.held) in self._numbers:
@@ -208,7 +208,7 @@ def _is_spent(root) -> bool:
         seen.add(id(node))
         if type(node) is AccumulateGrad:
             continue
-        if type(node) is not OpNode or node.hooks or node.pre_hooks or node.output_hooks:
+        if not node.is_untouched or node.hooks or node.pre_hooks or node.output_hooks:
             return False
         if node.residuals is not None and (node.residuals.leaves or node.arrays):
             return False

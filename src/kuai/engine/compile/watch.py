@@ -148,6 +148,8 @@ class Watch:
 
     def _is_read(self, thing) -> bool:
         """Whether some of its attributes are watched: then its dictionary must stay this one."""
+        if isinstance(thing, Tensor):
+            return False  # it keeps its dictionary, whatever is assigned to `__dict__`
         own = getattr(thing, "__dict__", None)
         return id(own) in self._dicts or id(own) in self._whole
 

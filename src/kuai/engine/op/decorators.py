@@ -208,8 +208,9 @@ class Op(Operation):
     def _wrong_type(self, position, argument, wanted="Tensor"):
         if self.kinds[position] == NUMBER and self.defaults[position] is not _MISSING:
             wanted = "Number"
+        name = self.name.removeprefix("_").removesuffix("_op")  # what is called, not what does it
         raise TypeError(
-            f"{self.name}(): argument '{self.names[position]}' (position {position + 1}) must be "
+            f"{name}(): argument '{self.names[position]}' (position {position + 1}) must be "
             f"{wanted}, not {overriding.named(type(argument))}"
         )
 

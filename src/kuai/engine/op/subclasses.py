@@ -8,6 +8,7 @@ import contextlib
 import sys
 
 from kuai.engine.tensor import Tensor, method, modes, overriding
+from kuai.engine.tensor.attributes import own
 
 __all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass", "as_subclass"]
 
@@ -46,7 +47,7 @@ def _run_plainly(cls, func, types, args=(), kwargs=None):
     if not all(issubclass(cls, kind) for kind in types):
         return NotImplemented
     with DisableTorchFunctionSubclass():
-        return _converted(func(*args, **(kwargs or {})), cls)
+        return _converted(func(*args, **(kwargs or {})), vars(cls).get("_plain", cls))
 
 
 def _is_of_the_real_torch(func) -> bool:
@@ -84,7 +85,7 @@ def as_subclass(self, cls) -> Tensor:
     if self.requires_grad and self.is_leaf:
         self = self.view_as(self)  # gradients arrive at the leaf itself
     made = object.__new__(cls)
-    made.__dict__.update(self.__dict__)
+    own(made).update(own(self))
     return made
 
 

@@ -140,6 +140,10 @@ def from_jax(jax_type) -> dtype:
     try:
         return _BY_JAX[jax_type]
     except KeyError:
+        if type(jax_type).__module__ == "torch":
+            raise TypeError(
+                f"{jax_type} of PyTorch's own is no dtype here; write kuai.{str(jax_type)[6:]}"
+            ) from None
         found = _BY_JAX.get(np.dtype(jax_type))
         if found is None:
             names = ", ".join(d.name for d in DTYPES)

@@ -17,6 +17,7 @@ __all__ = [
     "ACTIVE",
     "NOBODY",
     "PLAIN",
+    "UNANSWERED",
     "ask",
     "disabled",
     "discover",
@@ -33,6 +34,8 @@ ACTIVE: list[str] = []
 NOBODY: Any = object()
 #: What `modes.state.overriding_off` may be besides 0: arguments are not asked; nor are modes.
 ARGUMENTS, EVERYTHING = 1, 2
+#: How the text begins that says so where nobody has an answer.
+UNANSWERED = "Multiple dispatch failed"
 #: Types that have been looked at, and do not override.
 PLAIN: set[type] = {int, float, bool, complex, str, tuple, list, type(None)}
 
@@ -142,7 +145,7 @@ def _nobody(public, asked):
     name = getattr(public, "__name__", repr(public))
     kinds = [type(argument) for argument in asked]
     return TypeError(
-        f"Multiple dispatch failed for 'torch.{name}'; all __torch_function__ handlers returned "
+        f"{UNANSWERED} for 'torch.{name}'; all __torch_function__ handlers returned "
         f"NotImplemented:\n\n  - tensor {_listed(kinds)}\n\nFor more information, try re-running "
         "with TORCH_LOGS=not_implemented"
     )

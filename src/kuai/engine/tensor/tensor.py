@@ -18,7 +18,7 @@ import warnings
 import jax
 import numpy as np
 
-from kuai.engine.tensor import changes, devices, dtypes, modes, overriding, views
+from kuai.engine.tensor import attributes, changes, devices, dtypes, modes, overriding, views
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import Storage, resolve
@@ -35,7 +35,7 @@ _NO_LEAF = (
 _DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
 
 
-class Tensor:
+class Tensor(attributes.TensorBase):
     """A multi-dimensional array that remembers how it was computed.
 
     `Tensor(sequence)` makes a float tensor of its values, `Tensor(2, 3)` one of that size.
@@ -62,6 +62,8 @@ class Tensor:
     _node_hooked = False  # whether a hook was registered at a leaf's node itself, which may be gone
     _tangents: dict | None = None  # in forward mode: level -> tangent
 
+    __dict__ = attributes.shown  # pyright: ignore[reportAssignmentType]
+
     def __new__(cls, *args, **kwargs):
         """A tensor of a user's subclass has its values from here: `__init__` may do without."""
         made = object.__new__(cls)
@@ -70,9 +72,11 @@ class Tensor:
             ours.__init__(made, *args, **kwargs)
         return made
 
-    def __init__(self, *args, device=None):
-        if not args and "_storage" in self.__dict__:  # a user's subclass: `__new__` gave values
+    def __init__(self, *args, device=None, **options):
+        if "_storage" in attributes.own(self):  # `__new__` gave values
             return
+        if options:
+            raise TypeError(f"new() received an unexpected keyword argument {min(options)!r}")
         if len(args) == 1 and isinstance(args[0], Tensor):
             self._storage, self._steps = args[0]._storage, args[0]._steps
             return
@@ -192,7 +196,7 @@ class Tensor:
     def data(self) -> "Tensor":
         """A tensor on the same storage that no gradient flows through; assigning replaces the
         values."""
-        return Tensor._share(self)
+        return _class_of_data(self)._share(self)
 
     @data.setter
     def data(self, value: "Tensor") -> None:
@@ -208,6 +212,15 @@ class Tensor:
 
 
 overriding.PLAIN.add(Tensor)
+attributes.keep(name for name in vars(Tensor) if not name.startswith("__"))
+
+
+def _class_of_data(tensor: Tensor) -> type[Tensor]:
+    """Tensor, or the program's subclass, where its tensors give more of them."""
+    kind = type(tensor)
+    if kind in overriding.PLAIN or modes.state.overriding_off or not overriding.overrides(kind):
+        return Tensor
+    return getattr(kind, "_plain", kind)
 
 
 def set_grad(tensor: Tensor, value) -> None:

@@ -75,7 +75,7 @@ class Tensor:
     def __imod__(self, other: Any) -> Tensor: """`__imod__` as an operator."""
     def __imul__(self, other: Any) -> Tensor: """`__imul__` as an operator."""
     def __index__(self) -> _int: ...
-    def __init__(self, *args: Any, device: Any = None) -> None: """Initialize self.  See help(type(self)) for accurate signature."""
+    def __init__(self, *args: Any, device: Any = None, **options: Any) -> None: """Initialize self.  See help(type(self)) for accurate signature."""
     def __int__(self) -> _int: ...
     def __invert__(self) -> Tensor: """`invert` as an operator."""
     def __ior__(self, other: Any) -> Tensor: """`__ior__` as an operator."""

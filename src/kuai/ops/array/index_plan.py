@@ -15,6 +15,7 @@ from kuai.engine.tensor import Tensor, from_array, views
 from kuai.engine.tensor.calls import Call, perform
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.layouts import Layout
+from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.ops.array import shaping
 from kuai.ops.array.shaping import shape_of
 
@@ -181,6 +182,8 @@ def _normal(item):
         return int(item)
     if isinstance(item, (list, tuple, range, np.ndarray)):
         return _as_index(item)
+    if is_of_the_real_torch(type(item)):
+        raise TypeError(f"a kuai.Tensor is not indexed with {named(type(item))}")
     if hasattr(item, "__index__"):
         return item.__index__()
     if isinstance(item, (str, bytes)):

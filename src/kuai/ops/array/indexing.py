@@ -293,5 +293,11 @@ def jax_shape(input, spots):
     return input.at[spots].get(mode="clip").shape
 
 
-method(folding(get_item), name="__getitem__")
-method(folding(set_item), name="__setitem__")
+def _as_method(function, name):
+    public = folding(function)
+    public.__name__ = public.__qualname__ = name  # which `__torch_function__` is told
+    return public
+
+
+method(_as_method(get_item, "__getitem__"), name="__getitem__")
+method(_as_method(set_item, "__setitem__"), name="__setitem__")

@@ -21,6 +21,7 @@ from kuai.engine.tensor import (
     printing,
     views,
 )
+from kuai.engine.tensor.attributes import own, users
 from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.array.conversion import numel
@@ -184,9 +185,11 @@ def _deepcopy(self, memo):
         )
     if id(self) in memo:
         return memo[id(self)]
-    made = Tensor._share(_copied_storage(self, memo), self.requires_grad)
+    kind = Tensor if type(self).__module__.startswith("kuai.") else type(self)
+    made = kind._share(_copied_storage(self, memo), self.requires_grad)
     made._steps = self._steps
     memo[id(self)] = made
+    own(made).update(copy.deepcopy(users(self), memo))
     if self.grad is not None:
         made.grad = copy.deepcopy(self.grad, memo)
     return made
@@ -204,7 +207,7 @@ def _copied_storage(tensor, memo):
 
 def _copy(self):
     made = object.__new__(self.__class__)
-    made.__dict__.update(self.__dict__)
+    own(made).update(own(self))
     return made
 
 
@@ -215,12 +218,23 @@ def _rebuild(array, kind, place, requires_grad):
     return from_array(array.view(kind.jax), place, requires_grad)
 
 
+def _rebuild_with_attributes(kind, parts, attributes):
+    plain = _rebuild(*parts)
+    made = plain if kind is Tensor else kind._share(plain, plain.requires_grad)
+    own(made).update(attributes)
+    return made
+
+
 def _reduce(self, protocol):
     array = concrete(self.detach(), "pickling")
     kind = self.dtype
     if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):
         array = array.view(f"u{kind.itemsize}")  # so that reading needs no extension type
-    return _rebuild, (array, kind, self.device, self.requires_grad)
+    parts = array, kind, self.device, self.requires_grad
+    attributes = users(self)
+    if type(self).__module__.startswith("kuai.") and not attributes:
+        return _rebuild, parts
+    return _rebuild_with_attributes, (type(self), parts, attributes)
 
 
 def _dlpack(self, **keywords):

@@ -28,11 +28,49 @@ from kuai.utils.data import (
     distributed as distributed,
     sampler as sampler,
 )
+from kuai.utils.data.dataloader import _DatasetKind as _DatasetKind
+from kuai.utils.data.pipes import (
+    DataChunk as DataChunk,
+    DFIterDataPipe as DFIterDataPipe,
+    IterDataPipe as IterDataPipe,
+    MapDataPipe as MapDataPipe,
+    argument_validation as argument_validation,
+    functional_datapipe as functional_datapipe,
+    guaranteed_datapipes_determinism as guaranteed_datapipes_determinism,
+    non_deterministic as non_deterministic,
+    runtime_validation as runtime_validation,
+    runtime_validation_disabled as runtime_validation_disabled,
+)
 
-
-class IterDataPipe(IterableDataset):
-    """PyTorch's older name for a stream of examples; its library of pipes is not here."""
-
-
-class MapDataPipe(Dataset):
-    """PyTorch's older name for examples that are asked for by key."""
+__all__ = [
+    "BatchSampler",
+    "ChainDataset",
+    "ConcatDataset",
+    "DFIterDataPipe",
+    "DataChunk",
+    "DataLoader",
+    "Dataset",
+    "DistributedSampler",
+    "IterDataPipe",
+    "IterableDataset",
+    "MapDataPipe",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "StackDataset",
+    "Subset",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "_DatasetKind",
+    "argument_validation",
+    "default_collate",
+    "default_convert",
+    "functional_datapipe",
+    "get_worker_info",
+    "guaranteed_datapipes_determinism",
+    "non_deterministic",
+    "random_split",
+    "runtime_validation",
+    "runtime_validation_disabled",
+]

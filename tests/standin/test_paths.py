@@ -1,0 +1,83 @@
+"""What popular packages import of PyTorch: all of it can be imported, but for what is listed here.
+
+`used_names.json` holds the names that 60 packages import, by the path that they import them from.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[2]
+USED = json.loads((pathlib.Path(__file__).parent / "used_names.json").read_text())
+
+PRIVATE = "private to PyTorch; the package asks for it inside of a function or does without"
+REASONS = {
+    "_C._distributed_rpc": PRIVATE,
+    "_C._functorch": PRIVATE,
+    "_dynamo.eval_frame.is_dynamo_supported": PRIVATE,
+    "_dynamo.exc": PRIVATE,
+    "_functorch.vmap": PRIVATE,
+    "_inductor.cpp_builder": PRIVATE,
+    "_inductor.cpu_vec_isa": PRIVATE,
+    "_inductor.runtime.cache_dir_utils": PRIVATE,
+    "_jit_internal._copy_to_script_wrapper": PRIVATE,
+    "_ops": PRIVATE,
+    "_softmax_backward_data": PRIVATE,
+    "_utils._get_device_module": PRIVATE,
+    "amp.grad_scaler.OptState": PRIVATE,
+    "distributed.distributed_c10d._new_process_group_helper": PRIVATE,
+    "distributed.distributed_c10d._world": PRIVATE,
+    "distributed.distributed_c10d.default_pg_timeout": "there is one process, which waits for none",
+    "distributed.distributed_c10d.rendezvous": "there is one process",
+    "distributed.fsdp.OptimStateKeyType": "FSDP belongs to several processes",
+    "distributions.kl._KL_REGISTRY": PRIVATE,
+    "distributions.transforms._InverseTransform": PRIVATE,
+    "fx.symbolic_trace": "no path in PyTorch either; the package catches that",
+    "nn.modules.module._global_parameter_registration_hooks": PRIVATE,
+    "nn.modules.transformer._get_activation_fn": PRIVATE,
+    "nn.parameter._ParameterMeta": PRIVATE,
+    "nn.utils._named_member_accessor": PRIVATE,
+    "onnx.ONNXProgram": "kuai.onnx.export writes a file and returns None",
+    "onnx._internal.exporter": PRIVATE,
+    "onnx.symbolic_opset12": "TorchScript's exporter, which is not here",
+    "onnx.symbolic_opset9.masked_fill": "TorchScript's exporter, which is not here",
+    "onnx.symbolic_opset9.softmax": "TorchScript's exporter, which is not here",
+    "quantization.FakeQuantizeBase": "XLA has no quantized tensors as PyTorch has them",
+    "quantization.ObserverBase": "XLA has no quantized tensors as PyTorch has them",
+    "utils.tensorboard._pytorch_graph": PRIVATE,
+    "utils.tensorboard.summary": PRIVATE,
+}
+
+PROGRAM = """
+import importlib, json, sys, warnings
+import kuai
+kuai.as_torch()
+warnings.simplefilter("ignore")
+missing = []
+for path, names in json.load(sys.stdin).items():
+    try:
+        module = importlib.import_module(path)
+    except ImportError:
+        missing.append(path)
+        continue
+    for name in names:
+        try:
+            hasattr(module, name) or importlib.import_module(f"{path}.{name}")
+        except ImportError:
+            missing.append(f"{path}.{name}")
+print(json.dumps(missing))
+"""
+
+
+def test_what_packages_import_is_there_or_listed():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(USED),
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "src",
+        check=True,
+    )
+    missing = {name.removeprefix("torch.") for name in json.loads(done.stdout)}
+    assert missing == set(REASONS)
