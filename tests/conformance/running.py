@@ -54,9 +54,8 @@ def samples_of(entry, dtype, count, requires_grad=None) -> Iterator[Any]:
     kind = getattr(torch, dtype)
     if requires_grad is None:
         requires_grad = dtype in ("float32", "complex64")
-    made = entry.sample_inputs(
-        "cpu", kind, requires_grad=requires_grad and entry.supports_autograd
-    )
+    can = entry.supports_autograd and (kind.is_floating_point or kind.is_complex)
+    made = entry.sample_inputs("cpu", kind, requires_grad=requires_grad and can)
     return itertools.islice(made, count)
 
 
@@ -72,8 +71,8 @@ def spread(entry, dtypes, count, requires_grad=None, fits=None) -> Iterator[tupl
         for dtype in (dtype for dtype in dtypes if dtype in listed):
             every = enumerate(samples_of(entry, dtype, 200, requires_grad))
             right = [each for each in every if fits is None or fits(each[1])]
-            step = -(-len(right) // count) if count else 1
-            for number, sample in right[:: max(step, 1)]:
+            step = max(-(-len(right) // count) if count else 1, 1)
+            for number, sample in right[step // 2 :: step]:
                 yield dtype, number, sample
 
 
