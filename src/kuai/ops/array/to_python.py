@@ -202,9 +202,16 @@ def _copied_storage(tensor, memo):
     return memo[key][0]
 
 
+#: What `copy.copy` leaves behind: a copy is a leaf on the same storage.
+_HISTORY = {"_accumulator", "_base", "_grad", "_hooked", "_node", "_node_hooked", "_output"}
+_HISTORY.add("_retains_grad")
+
+
 def _copy(self):
     made = object.__new__(self.__class__)
-    made.__dict__.update(self.__dict__)
+    made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _HISTORY})
+    if self.requires_grad:
+        made.requires_grad = True
     return made
 
 
