@@ -63,7 +63,7 @@ def section() -> list[str]:
     checks = sum(each["checks"] for each in slopes.values())
     lines = ["## Eager, recorded and replayed", ""]
     lines += [
-        "`make ways` calls samples of every operation eagerly and inside `kuai.compile`, five times "
+        "`make ways` calls samples of operations eagerly and inside `kuai.compile`, five times "
         "each, one of them with other numbers: values and gradients have to be the same. "
         f"Of {len(ways)} operations {_right(ways)} are; {replayed} of {compiled} compiled "
         "functions were replayed in later calls, the others recorded each time.",

@@ -7,7 +7,6 @@ gradients, random numbers too, have to agree with those of the eager calls in th
 """
 
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any
 

@@ -52,6 +52,7 @@ def test_indices_of_nothing_may_have_any_number_of_dimensions():
         assert tuple(t.diff(x, 0, 0, x).shape) == (2, 3)
 
 
+@pytest.mark.filterwarnings("ignore:backward hook")
 def test_a_shallow_copy_is_a_leaf_on_the_same_storage():
     for t in (kuai, torch):
         x = t.ones(2, requires_grad=True)
