@@ -12,6 +12,7 @@ from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
+from kuai.ops.array.recorded_creation import counted, is_recorded
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -81,9 +82,13 @@ def arange(
     if kind == np.int64 and not whole:
         start, end, step, whole = int(start), int(end), int(step), True
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
+        made = counted(start, step, int(count), kind)
+        made = made.requires_grad_() if requires_grad else made
+        return made if out is None else into(out, made)
     work = np.int64 if whole or kind.kind in "iu" else np.float64
-    counted = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
-    array = (work(start) + counted * work(step)).astype(kind)
+    steps = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
+    array = (work(start) + steps * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
     return made if out is None else into(out, made)
 
