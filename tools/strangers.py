@@ -97,8 +97,8 @@ HEAD = """# Packages that know nothing of Kuai
 
 Written from `tests/strangers/results.json`, to which `make strangers` writes, or `python -m
 tools.strangers PROGRAM` for one section: packages are installed from their index, unchanged and
-without PyTorch, and programs are run with them: `kuai run program.py`. Each section says when it was
-run, and with what. A case of a model is forward, loss, backward and steps of an optimizer; of a
+without PyTorch, and programs are run with them: `kuai run program.py`. Each section says when it
+was run, and with what. A case of a model is forward, loss, backward and steps of an optimizer; of a
 language model also generation, with and without a cache. The programs are in
 [tests/strangers/programs](../tests/strangers/programs).
 
