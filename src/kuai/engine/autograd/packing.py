@@ -128,6 +128,8 @@ class _KeptTensors:
 class _PackedNode(OpNode):
     """An operation of which packed tensors are saved instead of arrays."""
 
+    plain = False
+
     def __init__(self, node, values, made, hooks=None, keys=0):
         self.__dict__.update(node.__dict__)
         self.layout, self.single = node.residuals.layout, len(made) == 1

@@ -245,6 +245,8 @@ def _arrays(node, values):
 class EmptyNode(OpNode):
     """An operation whose memory is filled for each pass."""
 
+    plain = False
+
     def __init__(self, node, slot):
         self.__dict__.update(node.__dict__)
         self.slot = slot

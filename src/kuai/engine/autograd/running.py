@@ -226,7 +226,8 @@ def _make_node(operation, entry, residuals, arrays, edges):
     name = operation.grad_name
     if type(name) is not str:
         name = name(*arrays)
-    return OpNode(name, tuple(edges), entry, residuals, arrays)
+    kind = _KINDS.get(name) or _kind_called(name)
+    return kind(name, tuple(edges), entry, residuals, arrays)
 
 
 def _attach(array, node, number):
@@ -306,6 +307,7 @@ class OpNode(Node):
     An operation whose pullback needs no residuals is linear: its inputs are not kept.
     """
 
+    plain = True  # it is an operation and nothing else: compiled steps may know it beforehand
     tangents = None  # of the inputs in forward mode: position -> {level: tangent}
 
     def __init__(self, name, edges, entry, residuals, arrays):
@@ -394,6 +396,15 @@ class OpNode(Node):
         for position, tangents in (self.tangents or {}).items():
             made[position]._tangents = tangents
         return made
+
+
+_KINDS: dict[str, type[OpNode]] = {}
+
+
+def _kind_called(name):
+    """The class of the nodes of an operation: it has the name of its derivative, as in PyTorch."""
+    kind = _KINDS[name] = type(name.rpartition("::")[2], (OpNode,), {})
+    return kind
 
 
 def perform_row(call, arrays):

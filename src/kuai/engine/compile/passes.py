@@ -52,7 +52,7 @@ class Visits:
         """Note one visit; False if it is one that cannot be known beforehand."""
         if not is_plain(node):
             return False
-        if type(node) is OpNode and node.residuals is not None:
+        if isinstance(node, OpNode) and node.plain and node.residuals is not None:
             if type(node.residuals.layout) is OpenLayout:
                 return False  # its gradients are computed from the inputs, not from what it saved
             self.nodes.append((node, node.residuals))
@@ -121,7 +121,11 @@ class Pass:
         found[0], last = edge[0], edge[0].sequence + 1
         for place, (layout, edges, saved) in enumerate(self.expected):
             node = found[place]
-            if type(node) is not OpNode or node.sequence >= last or not is_plain(node):
+            if (
+                not (isinstance(node, OpNode) and node.plain)
+                or node.sequence >= last
+                or not is_plain(node)
+            ):
                 return None
             last, residuals = node.sequence, node.residuals
             if residuals is None or residuals.layout is not layout:

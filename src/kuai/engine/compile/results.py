@@ -208,7 +208,12 @@ def _is_spent(root) -> bool:
         seen.add(id(node))
         if type(node) is AccumulateGrad:
             continue
-        if type(node) is not OpNode or node.hooks or node.pre_hooks or node.output_hooks:
+        if (
+            not (isinstance(node, OpNode) and node.plain)
+            or node.hooks
+            or node.pre_hooks
+            or node.output_hooks
+        ):
             return False
         if node.residuals is not None and (node.residuals.leaves or node.arrays):
             return False

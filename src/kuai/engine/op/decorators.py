@@ -386,7 +386,9 @@ def composite(
     def decorate(public):
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
-            public = spelled(public, functools.partial(_write_out, exact=exact_out, name=public.__name__))
+            public = spelled(
+                public, functools.partial(_write_out, exact=exact_out, name=public.__name__)
+            )
         if autocast is not None:
             inner = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))
