@@ -108,7 +108,7 @@ def _inputs_of(name, inputs):
     wanted = _listed(name, inputs)
     for one in wanted:
         if not isinstance(one, (Tensor, GradientEdge)):
-            raise TypeError(
+            raise RuntimeError(
                 f"all inputs have to be Tensors or GradientEdges, but got {type(one).__name__}"
             )
     return wanted
