@@ -4,7 +4,6 @@ from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import composite
 from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.formats import memory_format
 from kuai.ops.array.creation import tensor
 from kuai.ops.array.transposing import conj
 from kuai.ops.math.powers import float_power
@@ -74,7 +73,7 @@ def dim_order(self, *, ambiguity_check=False):
         (1, 0)
     """
     formats = ambiguity_check if isinstance(ambiguity_check, list) else None
-    known = all(isinstance(one, memory_format) for one in formats or ())
+    known = all(type(one).__name__ == "memory_format" for one in formats or ())
     if not (isinstance(ambiguity_check, bool) or (formats is not None and known)):
         raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
     layout = layout_of(self)
