@@ -83,8 +83,8 @@ class detect_anomaly:
 
     Example:
         >>> x = kuai.tensor([-1.0], requires_grad=True)
-        >>> with kuai.autograd.set_detect_anomaly(True):
-        ...     x.sqrt().backward()
+        >>> with warnings.catch_warnings(action="ignore"), kuai.autograd.set_detect_anomaly(True):
+        ...     x.sqrt().backward()  # warns of the line, too
         Traceback (most recent call last):
         ...
         RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.
