@@ -9,7 +9,6 @@ from kuai.engine.op import Array, op
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import each_expanded
-from kuai.ops.native import channels_last
 from kuai.ops.nn.convolution_kernels import Window, convolve, convolve_transposed
 
 __all__ = [
@@ -239,9 +238,6 @@ def _finish(y, bias, batched):
 
 
 def _add_bias(y, bias):
-    if channels_last.follows(y):
-        y = jnp.moveaxis(y, 1, -1)
-        return jnp.moveaxis(y + spread(bias.astype(y.dtype), y.shape), -1, 1)
     return y + spread(bias.astype(y.dtype).reshape(-1, *(1,) * (y.ndim - 2)), y.shape)
 
 
