@@ -127,6 +127,8 @@ def tensor_stub() -> str:
     lines += [f"    {name}: {kind}" for name, kind in SETTABLE.items()]
     lines += _private()
     for name in sorted(vars(Tensor)):
+        if name == "__dict__":  # a dictionary, as of any object
+            continue
         if not name.startswith("_") or name.startswith("__"):
             lines += _member(name, vars(Tensor)[name], found)
     lines += ["", "def is_tensor(obj: object) -> _bool: ..."]

@@ -47,7 +47,7 @@ class Parameter(Tensor):
 
     __torch_function__ = staticmethod(overriding.disabled)
 
-    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Any:
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         data = _empty() if data is None else data
         data = data if isinstance(data, Tensor) else data.detach()
         if requires_grad and not (data.dtype.is_floating_point or data.dtype.is_complex):
@@ -55,7 +55,8 @@ class Parameter(Tensor):
                 "Only Tensors of floating point and complex dtype can require gradients"
             )
         kind = _of_users_class(type(data)) if cls is Parameter else cls
-        return kind._share(data, bool(requires_grad))
+        made: Any = kind._share(data, bool(requires_grad))
+        return made
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         if id(self) not in memo:
@@ -116,10 +117,10 @@ class Buffer(Tensor):
     persistent: bool = True
     __torch_function__ = staticmethod(overriding.disabled)
 
-    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True):
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
         data = _empty() if data is None else data
         data = data if isinstance(data, Tensor) else data.detach()
-        made = cls._share(data, data.requires_grad)
+        made: Any = cls._share(data, data.requires_grad)
         made.persistent = persistent
         return made
 

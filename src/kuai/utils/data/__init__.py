@@ -28,8 +28,7 @@ from kuai.utils.data import (
     distributed as distributed,
     sampler as sampler,
 )
-from kuai.utils.data.dataloader import _DatasetKind as _DatasetKind
-from kuai.utils.data.pipes import (
+from kuai.utils.data.bases_of_pipes import (
     DataChunk as DataChunk,
     DFIterDataPipe as DFIterDataPipe,
     IterDataPipe as IterDataPipe,
@@ -41,6 +40,7 @@ from kuai.utils.data.pipes import (
     runtime_validation as runtime_validation,
     runtime_validation_disabled as runtime_validation_disabled,
 )
+from kuai.utils.data.dataloader import _DatasetKind as _DatasetKind
 
 __all__ = [
     "BatchSampler",
