@@ -497,10 +497,7 @@ def dsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tens
 def dsplit(input: Any, indices_or_sections: Any, *, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
 def dstack(tensors: Any, *, out: Any = None) -> Tensor: """The tensors behind each other, along dimension 2."""
 e: _float
-@overload
 def einsum(*args: Any, out: Any = None) -> Tensor: """Sums of products of elements, named by one letter per dimension."""
-@overload
-def einsum(args: Any, *, out: Any = None) -> Tensor: """Sums of products of elements, named by one letter per dimension."""
 @overload
 def empty(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, memory_format: Any = None, **keywords: Any) -> Tensor: """A tensor of the given size; the values are not to be relied on (here: 0)."""
 @overload

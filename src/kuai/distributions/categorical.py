@@ -1,6 +1,7 @@
 """The categorical distribution."""
 
 import math
+from typing import Any
 
 from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
@@ -34,13 +35,13 @@ class Categorical(Distribution):
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         self._given = one_of(probs, logits)
-        parameter = logits if probs is None else probs
+        parameter: Any = logits if probs is None else probs
         if parameter.dim() < 1:
             raise ValueError(f"`{self._given}` parameter must be at least one-dimensional.")
         if probs is not None:
             self.probs = probs / probs.sum(-1, keepdim=True)
         else:
-            self.logits = logits - logits.logsumexp(-1, keepdim=True)
+            self.logits = parameter - parameter.logsumexp(-1, keepdim=True)
         self._num_events = parameter.shape[-1]
         super().__init__(parameter.shape[:-1], validate_args=validate_args)
 

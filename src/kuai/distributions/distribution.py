@@ -9,10 +9,16 @@ not in every class.
 """
 
 import warnings
+from collections.abc import Sequence
 
 from kuai.distributions.constraints import is_dependent
 from kuai.distributions.functions import arange
-from kuai.distributions.utils import is_refused, lazy_property, may_be_checked
+from kuai.distributions.utils import (
+    is_refused,
+    lazy_property,
+    left_to_subclasses,
+    may_be_checked,
+)
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
@@ -43,7 +49,12 @@ class Distribution:
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(self, batch_shape=Size(), event_shape=Size(), validate_args=None):  # noqa: B008
+    def __init__(
+        self,
+        batch_shape: Sequence[int] = Size(),
+        event_shape: Sequence[int] = Size(),
+        validate_args: bool | None = None,
+    ):
         self._batch_shape = Size(batch_shape)
         self._event_shape = Size(event_shape)
         if validate_args is not None:
@@ -134,30 +145,17 @@ class Distribution:
 
     # What subclasses say --------------------------------------------------------------------------
 
-    @property
-    def arg_constraints(self):
-        """The constraint of each parameter that is a tensor, by its name."""
-        raise NotImplementedError
+    arg_constraints = left_to_subclasses(
+        "The constraint of each parameter that is a tensor, by its name."
+    )
+    support = left_to_subclasses("The constraint that samples satisfy.")
+    mean = left_to_subclasses("The mean.")
+    variance = left_to_subclasses("The variance.")
 
     @property
-    def support(self):
-        """The constraint that samples satisfy."""
-        raise NotImplementedError
-
-    @property
-    def mean(self):
-        """The mean."""
-        raise NotImplementedError
-
-    @property
-    def mode(self):
+    def mode(self) -> Tensor:
         """The most probable value."""
         raise NotImplementedError(f"{self.__class__} does not implement mode")
-
-    @property
-    def variance(self):
-        """The variance."""
-        raise NotImplementedError
 
     @property
     def stddev(self):

@@ -41,7 +41,7 @@ class Folded(TransformedDistribution):
             self._validate_sample(value)
         return 2 * self.base_dist.cdf(value) - 1
 
-    def icdf(self, prob):
+    def icdf(self, prob):  # type: ignore[override] - PyTorch's name
         return self.base_dist.icdf((prob + 1) / 2)
 
     def entropy(self):

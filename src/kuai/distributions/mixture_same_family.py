@@ -83,11 +83,11 @@ class MixtureSameFamily(Distribution):
     def _pad(self, x):
         return x.unsqueeze(-1 - self._event_ndims)
 
-    def cdf(self, x):
+    def cdf(self, x):  # type: ignore[override] - PyTorch's name
         each = self._component_distribution.cdf(self._pad(x))
         return (each * self._mixture_distribution.probs).sum(-1)
 
-    def log_prob(self, x):
+    def log_prob(self, x):  # type: ignore[override] - PyTorch's name
         if self._validate_args:
             self._validate_sample(x)
         each = self._component_distribution.log_prob(self._pad(x))

@@ -6,6 +6,7 @@ from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import cholesky, eye, solve_triangular
 from kuai.distributions.utils import _standard_normal, lazy_property
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 from kuai.ops.dimensions import broadcast_shapes
 
@@ -70,6 +71,7 @@ def one_matrix(error, **matrices):
 class Gaussian(Distribution):
     """What normal distributions of vectors have in common; subclasses know the covariance Σ."""
 
+    loc: Tensor
     support = constraints.real_vector
     has_rsample = True
 
@@ -163,7 +165,7 @@ class MultivariateNormal(Gaussian):
         super().__init__(batch_shape, loc.shape[-1:], validate_args=validate_args)
 
     @lazy_property
-    def _factor(self):
+    def _factor(self) -> Tensor:
         # under a name of its own: what the user has not asked for is not printed
         return factor_of(self)
 

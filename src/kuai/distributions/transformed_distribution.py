@@ -1,5 +1,7 @@
 """The distribution of transformed samples."""
 
+from typing import Any
+
 from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.independent import Independent
@@ -36,6 +38,7 @@ class TransformedDistribution(Distribution):
     """
 
     arg_constraints = {}
+    base_dist: Any  # a Distribution; what a subclass knows of it are its parameters
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         self.transforms = _as_list(transforms)
@@ -59,7 +62,7 @@ class TransformedDistribution(Distribution):
         super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._to_fill(_instance)
+        new: Any = self._to_fill(_instance)
         shape = Size(batch_shape) + self.event_shape
         for transform in reversed(self.transforms):
             shape = transform.inverse_shape(shape)
@@ -67,17 +70,16 @@ class TransformedDistribution(Distribution):
         new.base_dist = self.base_dist.expand(shape[:cut])
         return super().expand(batch_shape, _instance=new)
 
-    @constraints.dependent_property(is_discrete=False)
-    def support(self):
+    def _region(self):
         if not self.transforms:
             return self.base_dist.support
         region = self.transforms[-1].codomain
         more = len(self.event_shape) - region.event_dim
         return constraints.independent(region, more) if more > 0 else region
 
-    @property
-    def has_rsample(self):
-        return self.base_dist.has_rsample
+    # Not decorated, for most subclasses say them by an attribute.
+    support = constraints.dependent_property(_region, is_discrete=False)
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
 
     def _forward(self, x):
         for transform in self.transforms:

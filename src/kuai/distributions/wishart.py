@@ -27,6 +27,7 @@ from kuai.distributions.utils import (
     multivariate_digamma,
     multivariate_lgamma,
 )
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import finfo
 from kuai.engine.tensor.size import Size
 from kuai.ops.dimensions import broadcast_shapes
@@ -107,7 +108,7 @@ class Wishart(ExponentialFamily):
         }
 
     @lazy_property
-    def _factor(self):
+    def _factor(self) -> Tensor:
         return factor_of(self)
 
     @lazy_property

@@ -5,13 +5,14 @@ nothing afterwards.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 Shape = tuple[int, ...]
 
 
-def each(value, dims: int) -> tuple:
+def each(value: Any, dims: int) -> tuple:
     """A number for each dimension, from one for all of them or from as many as there are.
 
     Example:
@@ -59,9 +60,7 @@ def normalize_dims(dims: int | Sequence[int] | None, ndim: int) -> Shape:
     """
     if dims is None or dims == () or dims == []:
         return tuple(range(ndim))
-    if not isinstance(dims, (tuple, list)):
-        dims = (dims,)
-    wanted = tuple(normalize_dim(dim, ndim) for dim in dims)
+    wanted = tuple(normalize_dim(dim, ndim) for dim in each(dims, 1))
     for position, dim in enumerate(wanted):
         if dim in wanted[:position]:
             raise RuntimeError(f"dim {dim} appears multiple times in the list of dims")

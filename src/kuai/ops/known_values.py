@@ -6,6 +6,7 @@ Elsewhere `kuai.debug(checks=True)` finds what is out of range.
 """
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import Tensor, modes, views
@@ -42,9 +43,9 @@ def lie_within(tensor, low, high) -> bool:
 
 def check_within(tensor, count: int, text: str, error: type[Exception], ignored=None) -> None:
     """Raise an error that names the first index outside [0, count), unless it is to be ignored."""
-    if lie_within(tensor, 0, count - 1):
-        return
     array = known(tensor)
+    if array is None or lie_within(tensor, 0, count - 1):
+        return
     wrong = array[(array < 0) | (array >= count)]
     wrong = wrong if ignored is None else wrong[wrong != ignored]
     if wrong.size:

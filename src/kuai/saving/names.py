@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ _LAZY = {"conj": np.conjugate, "neg": np.negative}
 _FOREIGN_DEVICES = frozenset(
     "fpga hip hpu ipu lazy maia mps mtia privateuseone ve vulkan xpu".split()
 )
+_T = TypeVar("_T", bound=Tensor)
 _ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
 
 
@@ -278,7 +279,7 @@ def checked_bits(bits: tuple, kind: dtype) -> list[str]:
     return found
 
 
-def _requiring(tensor: Tensor, requires_grad: Any) -> Tensor:
+def _requiring(tensor: _T, requires_grad: Any) -> _T:
     if exactly(requires_grad, bool, "requires_grad"):
         if not (tensor.dtype.is_floating_point or tensor.dtype.is_complex):
             raise Refused(f"a tensor of {tensor.dtype} requires a gradient")

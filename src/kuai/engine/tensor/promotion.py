@@ -12,6 +12,7 @@ with float16 stays float16 here, uint8 with int8 is int16).
 
 import functools
 import numbers
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -171,7 +172,13 @@ def _group_and_kind(value) -> tuple[int, np.dtype]:
     return (0 if value.ndim else 1), kind
 
 
-def promote(*values, to_float: bool = False):
+@overload
+def promote(value, /, *, to_float: bool = False) -> jax.Array: ...
+@overload
+def promote(*values, to_float: bool = False) -> Any: ...
+
+
+def promote(*values, to_float: bool = False) -> Any:
     """The values as strongly typed JAX arrays of their common dtype; one value comes back alone.
 
     Args:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,7 @@ from kuai.ops.known_values import check_fits
 # Formulas -----------------------------------------------------------------------------------------
 
 
-def _number(given):
+def _number(given) -> Any:
     return given.item() if isinstance(given, (Tensor, np.generic)) else given
 
 
@@ -78,9 +79,10 @@ def arange(
     _check_range(start, end, step, dtype)
     whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
-    count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
     work = np.int64 if whole else np.float64
-    counted = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
+    module: Any = jnp if is_symbolic_dim(count) else np
+    counted = module.arange(count, dtype=work)
     array = (work(start) + counted * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
     return made if out is None else into(out, made)
@@ -148,7 +150,7 @@ def _kind_of_spaced(name, start, end, dtype, out):
     return kind_of(dtype, default.jax)
 
 
-def _evenly(start, end, steps, kind=np.float64):
+def _evenly(start, end, steps, kind: type[np.floating] = np.float64):
     """Evenly spaced numbers, counted from the nearer end and in the precision of PyTorch."""
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
@@ -295,6 +297,8 @@ REGISTRY.export(is_tensor, "is_tensor")  # a class that stands for a tensor is n
 
 class _TypedMeta(type):
     """Makes `isinstance(x, FloatTensor)` ask for the dtype."""
+
+    dtype: dtypes.dtype
 
     def __instancecheck__(cls, instance):
         return isinstance(instance, Tensor) and instance.dtype is cls.dtype

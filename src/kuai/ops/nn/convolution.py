@@ -3,6 +3,8 @@
 This file checks arguments as PyTorch does; `convolution_kernels` computes.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
@@ -20,7 +22,9 @@ __all__ = [
     "conv_transpose3d",
 ]
 
-_options = dict(functional=True, method=False, grad="ConvolutionBackward0", autocast="lower")
+_options: dict[str, Any] = dict(
+    functional=True, method=False, grad="ConvolutionBackward0", autocast="lower"
+)
 _convolution_op = op(**_options, materializes=True)
 _transposed_op = op(**_options)
 

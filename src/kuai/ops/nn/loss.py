@@ -37,7 +37,8 @@ def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: st
 def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    loss = _huber(*together(input, target), delta)
+    input, target = together(input, target)
+    loss = _huber(input, target, delta)
     if weight is None:
         return reduced(loss, reduction)
     _check_weights(weight, loss)
