@@ -24,6 +24,7 @@ from kuai.engine.compile.records import Records
 from kuai.engine.compile.replay import MISS
 from kuai.engine.compile.replays import Replays
 from kuai.engine.tensor import modes
+from kuai.engine.tensor.frames import fold
 
 __all__ = ["Compiled", "compile", "fused"]
 
@@ -115,6 +116,9 @@ class Compiled:
         try:
             result = self.replays.run(args, kwargs)
             return self._recorded(args, kwargs) if result is MISS else result
+        except Exception as error:
+            fold(error)
+            raise
         finally:
             if alone:
                 self.lock.release()

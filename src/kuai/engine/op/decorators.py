@@ -32,6 +32,7 @@ from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
+from kuai.engine.op.wrong_calls import wrong_call
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
@@ -108,10 +109,8 @@ class Op(Operation):
     def _complain(self, args, kwargs):
         try:
             self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(
-                f"{self.name}(): {error}; the signature is {self.name}{self.signature}"
-            ) from None
+        except TypeError:
+            raise wrong_call(self.name, self.signature, args, kwargs) from None
 
     def flatten(self, arguments):
         """The tensors and numbers among bound arguments, and a key that stands for the rest."""

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable
 
 from kuai.engine.op.old_orders import reordered
+from kuai.engine.op.wrong_calls import explain, refuse_no_sizes
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
@@ -35,6 +36,9 @@ _OTHERS = {
     "split_size_or_sections": ("split_size",),
     "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
 }
+
+#: What PyTorch calls a parameter with a star, of which it wants one at least.
+_SIZES = {"size": "size", "sizes": "size", "dims": "dims", "repeats": "repeats"}
 
 
 def spellings(names: Iterable[str]) -> dict[str, str]:
@@ -73,6 +77,7 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
     others = spellings(names if starred is None else (*names, starred))
     known = frozenset(names)
     most = public.__code__.co_argcount
+    needs_sizes = starred in _SIZES
 
     @functools.wraps(public)
     def called(*args, **kwargs):
@@ -82,6 +87,8 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
                 if answer is not NOBODY:
                     return answer
             if not kwargs or known.issuperset(kwargs):
+                if needs_sizes and len(args) == most:
+                    refuse_no_sizes(public.__name__, _SIZES[starred])
                 return public(*args, **kwargs)
             kwargs = respelled(kwargs, others)
             out = None if "out" in known else kwargs.pop("out", None)
@@ -92,6 +99,8 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
         except TypeError as error:
             if len(args) > most and (today := reordered(public.__name__, args, kwargs)):
                 return called(*today[0], **today[1])
+            if _did_not_fit(error):
+                explain(error, called.public, args, kwargs)
             fold(error)
             raise
         except Exception as error:
@@ -100,6 +109,11 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
 
     called.public = called  # what is exported, and what `__torch_function__` is told
     return called
+
+
+def _did_not_fit(error: TypeError) -> bool:
+    """Whether Python itself raised it, for a call whose arguments are not those of the function."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is None
 
 
 def _parameters(function):

@@ -374,7 +374,7 @@ class Tensor:
     def heaviside(self, values: Tensor) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
     def heaviside_(self, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
     def histc(self, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
-    def histogram(self, bins: Any, *, range: Any = None, weight: Any = None, density: Any = False) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
+    def histogram(self, bins: Any = 100, *, range: Any = None, weight: Any = None, density: Any = False) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
     @overload
     def hsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""
     @overload

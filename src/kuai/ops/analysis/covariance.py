@@ -219,7 +219,7 @@ def _histogram(input, bins, limits, weight, density):
 
 
 @composite
-def histogram(input, bins, *, range=None, weight=None, density=False) -> return_types.histogram:
+def histogram(input, bins=100, *, range=None, weight=None, density=False) -> return_types.histogram:
     """How many values lie between edges, and the edges; the last bin contains its right edge.
 
     It needs the numbers at once, as `histogramdd`.

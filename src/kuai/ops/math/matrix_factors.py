@@ -270,8 +270,6 @@ def lu(A, pivot=True, get_infos=False, out=None):
         tensor([2, 2], dtype=torch.int32)
     """
     LU, pivots, info = factored(A, pivot, "linalg.lu_factor")
-    if not get_infos:
-        _refuse_zero("torch.linalg.lu_factor", info)
     results = (LU, pivots, info) if get_infos else (LU, pivots)
     if out is None:
         return results
