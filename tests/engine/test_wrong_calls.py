@@ -1,4 +1,4 @@
-"""Calls that fit no signature: PyTorch's kind of error for all of them, its text, no frame of ours."""
+"""Calls that fit no signature: PyTorch's kind of error and text, and no frame but the user's."""
 
 import re
 import traceback

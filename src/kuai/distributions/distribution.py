@@ -158,20 +158,20 @@ class Distribution:
         raise NotImplementedError(f"{self.__class__} does not implement mode")
 
     @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         """The standard deviation."""
         return self.variance.sqrt()
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         """Random numbers that no gradient flows through."""
         with modes.no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         """Random numbers that are differentiable functions of the parameters."""
         raise NotImplementedError
 
-    def sample_n(self, n):
+    def sample_n(self, n) -> Tensor:
         """`sample((n,))`, as it was once called."""
         warnings.warn(
             "`sample_n(n)` will be deprecated. Use `sample((n,))` instead.",
@@ -180,19 +180,19 @@ class Distribution:
         )
         return self.sample(Size((n,)))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         """The logarithm of the density, or of the probability, at `value`."""
         raise NotImplementedError
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         """The probability of a sample of at most `value`."""
         raise NotImplementedError
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         """The inverse of `cdf`."""
         raise NotImplementedError
 
-    def enumerate_support(self, expand=True):
+    def enumerate_support(self, expand=True) -> Tensor:
         """All values of a discrete distribution, along a new first dimension.
 
         Args:
@@ -200,11 +200,11 @@ class Distribution:
         """
         raise NotImplementedError
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         """The entropy, in nats."""
         raise NotImplementedError
 
-    def perplexity(self):
+    def perplexity(self) -> Tensor:
         """The exponential of the entropy."""
         return self.entropy().exp()
 

@@ -10,6 +10,7 @@ from typing import Any
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.utils import left_to_subclasses
 from kuai.engine.autograd.backward import grad
+from kuai.engine.tensor import Tensor
 
 __all__ = ["ExponentialFamily"]
 
@@ -34,7 +35,7 @@ class ExponentialFamily(Distribution):
         normalizer = self._log_normalizer(*natural)
         return natural, normalizer, grad(normalizer.sum(), natural, create_graph=True)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         """F(θ) - <θ, ∇F(θ)> less the mean of k, where no subclass has a formula of its own."""
         natural, result, means = self._normalizer_and_means()
         for parameter, mean in zip(natural, means, strict=True):

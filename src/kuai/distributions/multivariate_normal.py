@@ -84,14 +84,14 @@ class Gaussian(Distribution):
         raise NotImplementedError
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.loc
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         columns, samples = as_columns(value - self.loc, len(self._batch_shape))
@@ -99,7 +99,7 @@ class Gaussian(Distribution):
         constant = self._event_shape[0] * math.log(2 * math.pi)
         return -(constant + self._log_det() + distances) / 2
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         constant = self._event_shape[0] * (1 + math.log(2 * math.pi))
         return (constant + self._log_det()) / 2
 
@@ -170,25 +170,25 @@ class MultivariateNormal(Gaussian):
         return factor_of(self)
 
     @lazy_property
-    def scale_tril(self):
+    def scale_tril(self) -> Tensor:
         """The Cholesky factor of the covariance."""
         return self._factor
 
     @lazy_property
-    def covariance_matrix(self):
+    def covariance_matrix(self) -> Tensor:
         """The covariance."""
         return self._factor @ self._factor.mT
 
     @lazy_property
-    def precision_matrix(self):
+    def precision_matrix(self) -> Tensor:
         """The inverse of the covariance."""
         return inverse_by_factor(self._factor)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self._factor.square().sum(-1)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         noise = self._normal(self._extended_shape(sample_shape))
         return self.loc + self._mixed(self._factor, noise)
 

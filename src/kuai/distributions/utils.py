@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from kuai.distributions.functions import (
     as_tensor,
@@ -142,6 +142,10 @@ class lazy_property(Generic[_T]):
 
     def __set_name__(self, owner, name):
         self.name = name
+
+    if TYPE_CHECKING:  # for the interpreter it has none: an instance's attribute takes its place
+
+        def __set__(self, instance: Any, value: _T) -> None: ...
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...
