@@ -12,7 +12,7 @@ from kuai.standin import aten
 __all__ = ["OpOverload", "OpOverloadPacket", "defined", "namespace"]
 
 #: What `kuai.library` has defined, by `library::operation`.
-defined: dict[str, Callable] = {}
+defined: dict[str, Any] = {}
 
 
 class _OpNamespace:

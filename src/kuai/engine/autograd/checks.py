@@ -7,6 +7,7 @@ meant for the moment when something is wrong.
 """
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import Tensor

@@ -10,6 +10,7 @@ import re
 import weakref
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -142,7 +143,7 @@ def _devices(kind: str) -> tuple:
 
 def _multiply_precisely() -> None:
     """What PyTorch does unless it is told otherwise; XLA would use TensorFloat32 on a GPU."""
-    if jax.config.jax_default_matmul_precision is None:
+    if jax.config.values["jax_default_matmul_precision"] is None:
         jax.config.update("jax_default_matmul_precision", "highest")
 
 

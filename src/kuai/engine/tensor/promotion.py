@@ -66,7 +66,7 @@ _C_NAMES = {
 }
 
 
-def c_name(kind) -> str:
+def c_name(kind: np.dtype | dtype) -> str:
     """What C++ calls a dtype: some of PyTorch's errors say so."""
     return _C_NAMES.get(kind.name, kind.name)
 
@@ -142,7 +142,7 @@ def _to_complex(kind: np.dtype) -> np.dtype:
     return _COMPLEX128 if kind == _FLOAT64 else _COMPLEX64
 
 
-def _combine(higher: np.dtype | None, lower: np.dtype | None) -> np.dtype | None:
+def _combine(higher: np.dtype | None, lower: np.dtype | None) -> Any:
     """The result of two groups of operands, of which the higher has priority."""
     if higher is None or lower is None:
         return lower if higher is None else higher

@@ -14,8 +14,10 @@ Most attributes have class-level defaults, so that making a tensor sets only wha
 """
 
 import warnings
+from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import changes, devices, dtypes, modes, overriding, views
@@ -61,6 +63,8 @@ class Tensor:
     _hooked = None  # the node of a leaf that has or had hooks
     _node_hooked = False  # whether a hook was registered at a leaf's node itself, which may be gone
     _tangents: dict | None = None  # in forward mode: level -> tangent
+
+    grad_fn: Any  # a property, which `autograd.inplace` attaches
 
     def __new__(cls, *args, **kwargs):
         """A tensor of a user's subclass has its values from here: `__init__` may do without."""
@@ -291,6 +295,6 @@ def method(function=None, *, name: str | None = None):
     """
     if function is None:
         return lambda f: method(f, name=name)
-    named = function.fget if isinstance(function, property) else function
+    named: Any = function.fget if isinstance(function, property) else function
     setattr(Tensor, name or named.__name__, function)
     return function
