@@ -19,7 +19,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-KERNELS := $(wildcard src/kuai/ops/native/*.cc src/kuai/ops/native/*.h)
+KERNELS := $(wildcard src/kuai/ops/native/*.cc src/kuai/ops/native/*.h src/kuai/engine/*/*.c)
 
 # Of one area, its tests and the examples in its docstrings; of all, what pyproject.toml says.
 AREA_PATHS := $(if $(AREA),$(wildcard tests/$(AREA) src/kuai/$(AREA)))

@@ -1,11 +1,11 @@
-"""Builds the C++ kernels where that is possible; all else about the package is in pyproject.toml.
+"""Builds what is not Python, where that is possible; pyproject.toml has all else.
 
-They need a C++ compiler, the headers of oneDNN and those of XLA's foreign function interface, which
-come with jaxlib. Without any of these the package is installed without them, and XLA computes
-everything (see `kuai.ops.native.library`). Where that would hide a mistake, as in the project's own
-checks, `KUAI_KERNELS=required` in the environment makes it an error. Kernels work with any jaxlib
-that is not older than the headers they were built with, which is why pyproject.toml asks for old
-ones.
+The comparisons of replayed calls need a C compiler. The C++ kernels need the headers of oneDNN and
+those of XLA's foreign function interface as well, which come with jaxlib. Without any of these the
+package is installed without them: Python compares, and XLA computes everything (see
+`kuai.ops.native.library`). Where that would hide a mistake, as in the project's own checks,
+`KUAI_KERNELS=required` in the environment makes it an error. Kernels work with any jaxlib that is
+not older than the headers they were built with, which is why pyproject.toml asks for old ones.
 """
 
 import importlib.metadata
@@ -63,4 +63,14 @@ def kernels() -> list[Extension]:
     ]
 
 
-setup(ext_modules=kernels())
+def comparisons() -> Extension:
+    """The comparisons of replayed calls (see `kuai.engine.compile.comparing`)."""
+    return Extension(
+        "kuai.engine.compile._comparing",
+        ["src/kuai/engine/compile/_comparing.c"],
+        extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-g0"],
+        optional=not REQUIRED,
+    )
+
+
+setup(ext_modules=[*kernels(), comparisons()])

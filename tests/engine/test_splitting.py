@@ -256,7 +256,7 @@ def noticing():
         return y
 
     def comprehension(x):
-        y = [z for z in x]
+        y = [x for x in x]
         return y
 
     def catches(x):

@@ -23,12 +23,13 @@ RUNS = [(mode, name) for mode in ("eager", "compiled") for name in STORIES]
 RUNS += [("fused", name) for name in FUSED]
 
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
+_WRITTEN_TO_BE_REPLAYED = ("replayed_steps", "split_steps", "usual_statements")
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 
 
 @pytest.mark.parametrize(("mode", "name"), RUNS)
 def test_story(mode, name, monkeypatch):
-    at_once = name in AT_ONCE or name.startswith(("replayed_steps", "split_steps"))
+    at_once = name in AT_ONCE or name.startswith(_WRITTEN_TO_BE_REPLAYED)
     monkeypatch.setattr(replays, "at_once", at_once)
     steps = transcript(name, mode)
     assert len(steps) >= 3, "a story calls what it is about at least three times"

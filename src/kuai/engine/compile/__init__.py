@@ -2,4 +2,4 @@
 
 from kuai.engine.late import late
 
-__getattr__, __dir__ = late("kuai.engine.compile", ("parts", "proof", "split"), {})
+__getattr__, __dir__ = late("kuai.engine.compile", ("layouts", "parts", "proof", "split"), {})

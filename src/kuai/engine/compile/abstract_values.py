@@ -3,6 +3,7 @@
 import types
 from collections import OrderedDict
 
+from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import devices, dtypes
 from kuai.engine.tensor.size import Size
 
@@ -13,6 +14,7 @@ __all__ = [
     "Bound",
     "Items",
     "Known",
+    "Once",
     "is_dict",
     "is_plain",
     "text_of_value",
@@ -67,6 +69,32 @@ class Items:
     def parts(self):
         """The elements; of a dict its values."""
         return list(self.values.values()) if self.kind is dict else self.values
+
+
+class Once(Items):
+    """What an iterator gives, which can be gone through once."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, values):
+        super().__init__(types.GeneratorType, values)
+        self.left = True
+
+    @property
+    def parts(self):
+        """The elements."""
+        return self.taken()
+
+    def taken(self):
+        """The elements, for whoever goes through them.
+
+        Raises:
+            Refused: somebody has done so before, perhaps not to the end.
+        """
+        if not self.left:
+            raise Refused("an iterator that is gone through twice")
+        self.left = False
+        return self.values
 
 
 class Bound:

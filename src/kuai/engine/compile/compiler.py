@@ -29,6 +29,7 @@ from kuai.engine.tensor.frames import fold
 __all__ = ["Compiled", "compile", "fused"]
 
 _LONGEST_WAIT = 30  # seconds
+_DEEPEST = 4  # how often what is left of a function is split again
 
 
 def compile(
@@ -85,7 +86,7 @@ def compile(
 class Compiled:
     """A compiled function: call it as the function it was made of."""
 
-    def __init__(self, function, fullgraph: bool = False, splits: bool = True):
+    def __init__(self, function, fullgraph: bool = False, records=None, deepest: int = _DEEPEST):
         functools.update_wrapper(self, function, updated=())
         self.given, self.named = (), {}
         if type(function) is functools.partial:  # its arguments come before those of each call
@@ -94,9 +95,11 @@ class Compiled:
         self.function = function
         self.fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
-        self.records = Records(name)
-        self.replays = Replays(function, self.records.roots, splits and not fullgraph)
+        self.records = records or Records(name)
+        self.replays = Replays(function, self.records.roots, deepest > 0 and not fullgraph)
+        self.deepest = deepest  # how often it may be split
         self.parts: Any = None  # where only its beginning is replayed
+        self.after_prologue: Any = None  # where its first statements are not
         self.lock = threading.RLock()
 
     def __deepcopy__(self, memo):
@@ -105,7 +108,7 @@ class Compiled:
     def __get__(self, instance, owner=None):
         return self if instance is None else types.MethodType(self, instance)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, /, *args, **kwargs):
         if self.given or self.named:
             args, kwargs = (*self.given, *args), {**self.named, **kwargs}
         if not is_recordable() or self.records.rest.is_on(self.fullgraph):
@@ -129,6 +132,9 @@ class Compiled:
             result = parts(args, kwargs)
             if result is not MISS:
                 return result
+        after = None if parts is not None else self._after_prologue()
+        if after is not None:
+            return after(args, kwargs)
         candidate = None if parts is not None else self.replays.candidate(args, kwargs)
         if candidate is None:
             with Recorder(self.records, self.fullgraph):
@@ -148,6 +154,21 @@ class Compiled:
         if self.parts.is_worth_it and split.fits():
             return self.parts
         self.parts = None
+        self.replays.join()
+        return None
+
+    def _after_prologue(self):
+        """The function in two, if what follows its first statements can be replayed."""
+        prologue = self.replays.prologue
+        if prologue is None or self.records.undoes:
+            return None
+        if self.after_prologue is None:
+            compiled = functools.partial(Compiled, records=self.records, deepest=self.deepest - 1)
+            parts = compiling.parts.AfterPrologue
+            self.after_prologue = parts(prologue, self.records, compiled)
+        if self.after_prologue.is_worth_it and prologue.fits():
+            return self.after_prologue
+        self.after_prologue = self.replays.prologue = None
         self.replays.join()
         return None
 

@@ -59,6 +59,7 @@ class Explanation:
         calls: how many calls there were.
         replayed: how many of them skipped Python, because it was proven that it may be.
         begun: how many skipped it up to the line that `reason` names.
+        skipped: whether it runs at the lines that `reason` names, and is skipped after them.
         reason: what prevented that last, and the line, or None.
         flushes: `(what was asked for, line, how often)` for each place where a record was run in
             the middle of a call.
@@ -66,11 +67,17 @@ class Explanation:
     """
 
     def __init__(self, compiled):
-        records, parts = compiled.records, compiled.parts
-        self.replayed, self.reason = compiled.replays.calls, compiled.replays.reason
-        self.begun = 0 if parts is None else parts.replays.calls
-        twice = 0 if parts is None else parts.twice
-        self.name, self.calls = records.name, records.calls + self.replayed - twice
+        records, layers = compiled.records, [compiled]  # one in the other, by their first lines
+        while layers[-1].after_prologue is not None:
+            layers.append(layers[-1].after_prologue.rest)
+        parts = [each.parts for each in layers if each.parts is not None]
+        self.replayed = sum(each.replays.calls for each in layers)
+        self.begun = sum(each.replays.calls for each in parts)
+        reasons = [each.replays.reason for each in layers if each.replays.reason is not None]
+        self.reason = " and ".join(reasons) or None
+        self.skipped = len(layers) > 1 and self.replayed + self.begun > 0
+        self.name = records.name
+        self.calls = records.calls + self.replayed - sum(each.twice for each in parts)
         self.programs = [ProgramExplanation(program) for program in compiled.programs]
         self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
         self.rests = bool(records.rest.left)
@@ -86,6 +93,7 @@ class Explanation:
         ]
         if self.reason is not None:
             where = "from there on" if self.begun else "at each call"
+            where = "there" if self.skipped else where
             lines.append(f"  Python runs {where} because of {self.reason}")
         if self.rests:
             lines.append("  runs operation by operation for a while: its records kept changing")

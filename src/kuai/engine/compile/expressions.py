@@ -3,7 +3,6 @@
 import abc
 import ast
 import builtins
-import math
 import operator
 import types
 
@@ -14,12 +13,14 @@ from kuai.engine.compile.abstract_values import (
     Bound,
     Items,
     Known,
+    Once,
     is_dict,
     is_plain,
     text_of_value,
 )  # fmt: skip
-from kuai.engine.compile.knowledge import Refused, description_of, is_pure
-from kuai.engine.op.registry import REGISTRY
+from kuai.engine.compile.comprehensions import Comprehensions
+from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
 
 __all__ = ["Expressions"]
@@ -29,11 +30,8 @@ _METACLASSES = (type, abc.ABCMeta)
 # how attributes are found: these do the same
 _ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
 _LONGEST = 10_000  # turns of a loop
-_TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices"])
+_TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices", "data"])
 _OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"])
-_OUTLINE_METHODS = frozenset(["size", "dim", "ndimension", "numel", "nelement", "element_size"])
-_OF_PLAIN = (abs, bool, float, int, max, min, round, str, tuple, sum)
-_OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
 _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Pow: operator.pow,
     ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
@@ -54,7 +52,7 @@ _SPECIAL = {
 }  # fmt: skip
 
 
-class Expressions:
+class Expressions(Calls, Comprehensions):
     """The expressions of one function, and what may be done with their values."""
 
     def value(self, node):
@@ -171,7 +169,7 @@ class Expressions:
             return OUTLINE
         if isinstance(kind, ast.Add) and all(isinstance(o, Items) for o in operands):
             one, other = operands
-            if one.kind is other.kind is not dict:
+            if one.kind is other.kind and one.kind in (list, tuple):
                 return Items(one.kind, [*one.values, *other.values])
         function = _OPERATORS.get(type(kind))
         if function is None:
@@ -179,7 +177,7 @@ class Expressions:
         plain = [self.plain(o) for o in operands]
         if function in (operator.mul, operator.pow) and not all(map(_is_small, plain)):
             raise Refused("an operator on large values")
-        return Known(_done(function, plain))
+        return Known(done(function, plain))
 
     def _watch_operator(self, kind) -> None:
         """Watch the methods of tensors that an operator calls; somebody may replace them."""
@@ -205,8 +203,8 @@ class Expressions:
             self.index(node.slice)
             return owner if owner in (NEST, OUTLINE) else TENSOR
         key = self.plain(self.value(node.slice))
-        if isinstance(owner, Items):
-            return _done(operator.getitem, [owner.values, key])
+        if isinstance(owner, Items) and not isinstance(owner, Once):
+            return done(operator.getitem, [owner.values, key])
         thing = owner.value if isinstance(owner, Known) else None
         if is_dict(thing):
             self.watch.entries(thing, [key])
@@ -214,7 +212,7 @@ class Expressions:
             self.watch.list(thing)
         elif type(thing) is not tuple:
             self._describe(owner, "__getitem__")
-        return self.prover.found(_done(operator.getitem, [thing, key]))
+        return self.prover.found(done(operator.getitem, [thing, key]))
 
     def index(self, node) -> None:
         """Make sure that a tensor can be indexed with an expression."""
@@ -227,6 +225,8 @@ class Expressions:
 
     def elements(self, value) -> list:
         """What a loop over a value goes through."""
+        if isinstance(value, Once):
+            return value.taken()
         if isinstance(value, Items):
             return [Known(key) for key in value.values] if value.kind is dict else value.values
         thing = value.value if isinstance(value, Known) else value
@@ -268,6 +268,8 @@ class Expressions:
                 return
             if type(thing) in (list, tuple):
                 value = Items(list, self.elements(value))
+        if isinstance(value, Once):
+            value = Items(list, value.taken())
         if not isinstance(value, Items):
             raise Refused(f"{text_of_value(value)} as an argument")
         for part in value.parts:
@@ -284,7 +286,7 @@ class Expressions:
     def is_true(self, value) -> bool:
         """Which way a decision on a value goes."""
         if isinstance(value, Items):
-            return bool(value.values)
+            return bool(value.values) or isinstance(value, Once)
         return bool(self.plain(value))
 
     # Attributes -----------------------------------------------------------------------------------
@@ -295,6 +297,8 @@ class Expressions:
             self.watch_method(name)
             if name in _OUTLINES:
                 return OUTLINE
+            if name == "grad" and isinstance(owner, Known):
+                return NEST  # or None, about which nothing can be decided here
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
         if isinstance(owner, Items) or isinstance(owner, Known) and is_dict(owner.value):
             return Bound(owner, name)
@@ -358,165 +362,6 @@ class Expressions:
             raise Refused(f"{name} of {text_of_value(owner)}")
         return self.prover.found(there[0][name])
 
-    # Calls ----------------------------------------------------------------------------------------
-
-    def _value_Call(self, node):
-        function = self.value(node.func)
-        arguments = self._row(node.args)
-        keywords = self._keywords(node.keywords)
-        if isinstance(function, Bound):
-            return self._call_method(function, arguments, keywords)
-        if not isinstance(function, Known):
-            raise Refused(f"a call of {text_of_value(function)}")
-        return self._call(function.value, arguments, keywords)
-
-    def _keywords(self, nodes):
-        """Arguments by keyword, among which may be `**expression`."""
-        found = {}
-        for node in nodes:
-            given = {node.arg: self.value(node.value)} if node.arg else self._dict_of(node.value)
-            if not found.keys().isdisjoint(given) or not all(type(n) is str for n in given):
-                raise Refused("arguments in a dict that do not fit")
-            found |= given
-        return found
-
-    def _dict_of(self, node):
-        """The entries of an expression that is a dict."""
-        value = self.value(node)
-        if isinstance(value, Known) and is_dict(value.value):
-            value = self._dict(value.value)
-        if not isinstance(value, Items) or value.kind is not dict:
-            raise Refused(f"{text_of_value(value)} as arguments by keyword")
-        return value.values
-
-    def _call(self, function, arguments, keywords):
-        if function is isinstance and len(arguments) == 2 and not keywords:
-            return self._is_instance(*arguments)
-        if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
-            return self._call_builtin(function, arguments, keywords)
-        if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
-            return self._call_plain(function, arguments)
-        if is_pure(function):
-            return self._result(arguments, keywords)
-        if type(function) in (types.FunctionType, types.MethodType):
-            return self.prover.call(function, arguments, keywords, self.depth + 1)
-        description = description_of(function)
-        if description is None or description.call is None:
-            raise Refused(f"a call of {text_of_value(function)}")
-        return self._call_thing(function, description.call, arguments, keywords)
-
-    def _call_thing(self, thing, call, arguments, keywords):
-        """A call of what a layer above knows: its own code, or a function of the user's."""
-        inner = call(self.prover, thing)
-        if inner is None:
-            return self._result(arguments, keywords)
-        return self.prover.call(inner, [Known(thing), *arguments], keywords, self.depth + 1)
-
-    def _result(self, arguments, keywords):
-        """What an operation gives for some arguments."""
-        for value in (*arguments, *keywords.values()):
-            self.argument(value)
-        return NEST
-
-    def _is_instance(self, value, kinds):
-        """`isinstance`, of classes that say nothing of their own about it."""
-        row = kinds.values if isinstance(kinds, Items) else [kinds]
-        if not all(isinstance(each, Known) and type(each.value) is type for each in row):
-            raise Refused("isinstance with classes that decide for themselves")
-        classes = tuple([each.value for each in row])
-        if value is TENSOR:
-            return Known(issubclass(Tensor, classes))
-        if isinstance(value, Items):
-            return Known(issubclass(value.kind, classes))
-        if not isinstance(value, Known):
-            raise Refused(f"isinstance of {text_of_value(value)}")
-        if not is_plain(value.value):
-            if any("__class__" in vars(kind) for kind in type(value.value).__mro__[:-1]):
-                raise Refused(f"{text_of_value(value)}, which says for itself what class it has")
-            self.watch.object(value.value)
-        return Known(isinstance(value.value, classes))
-
-    def _call_builtin(self, function, arguments, keywords):
-        if keywords or not arguments:
-            raise Refused(f"a call of {function.__name__}")
-        if function is len and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
-            return OUTLINE
-        if function is range:
-            return self._call_plain(function, arguments)
-        if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
-            return self.prover.read(function)
-        if function is sum and not _is_plain_value(arguments[0]):
-            return self._result(self.elements(arguments[0]), {})
-        if function in _OF_PLAIN:
-            return self._call_plain(function, arguments)
-        rows = [self.elements(argument) for argument in arguments]
-        if function is len:
-            return Known(len(rows[0]))
-        if function is zip:
-            return Items(list, [Items(tuple, list(row)) for row in zip(*rows, strict=False)])
-        if function is enumerate:
-            return Items(list, [Items(tuple, [Known(i), p]) for i, p in enumerate(rows[0])])
-        return Items(list, rows[0][::-1] if function is reversed else rows[0])
-
-    def _call_plain(self, function, arguments):
-        if any(argument is OUTLINE for argument in arguments) and function is not range:
-            for argument in arguments:
-                self.argument(argument)
-            return OUTLINE
-        return Known(_done(function, [self.plain(argument) for argument in arguments]))
-
-    def _call_method(self, bound, arguments, keywords):
-        owner, name = bound.owner, bound.name
-        if self.is_tensor(owner) or owner is NEST:
-            return self._call_tensor_method(name, arguments, keywords)
-        if isinstance(owner, Known) and is_dict(owner.value):
-            owner = self._dict(owner.value)
-        if isinstance(owner, Items):
-            return _call_dict_method(owner, name, arguments)
-        description = description_of(owner.value)
-        if description is not None and name in description.methods:
-            if name == "train" and (arguments or keywords):
-                raise Refused("a mode that is given")  # without, it is known which
-            self._describe(owner, name)
-            return self._result(arguments, keywords)
-        if description is not None and name in description.calls:
-            call = description.calls[name]
-            return self._call_thing(owner.value, call, arguments, keywords)
-        return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
-
-    def _describe(self, owner, name) -> None:
-        """Watch what a known method of something depends on."""
-        thing = owner.value if isinstance(owner, Known) else owner
-        description = description_of(thing)
-        if description is None or name not in description.methods:
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        description.methods[name](self.prover, thing)
-
-    def _call_tensor_method(self, name, arguments, keywords):
-        self._result(arguments, keywords)
-        if name == "backward":
-            return Known(None)
-        if name == "item":
-            return self.prover.read()
-        if name not in REGISTRY.methods:
-            raise Refused(f"{name} of a tensor")
-        return OUTLINE if name in _OUTLINE_METHODS else NEST
-
-
-def _is_plain_value(value) -> bool:
-    """Whether a value is known and plain."""
-    return isinstance(value, Known) and is_plain(value.value)
-
-
-def _call_dict_method(owner, name, arguments):
-    if owner.kind is not dict or name not in ("items", "keys", "values") or arguments:
-        raise Refused(f"{name} of {text_of_value(owner)}")
-    keys = [Known(key) for key in owner.values]
-    if name == "items":
-        pairs = zip(keys, owner.parts, strict=True)
-        return Items(list, [Items(tuple, [key, value]) for key, value in pairs])
-    return Items(list, keys if name == "keys" else owner.parts)
-
 
 def _is_same(one, other) -> bool:
     """Whether two values are the same object, if that is known."""
@@ -532,14 +377,6 @@ def _is_same(one, other) -> bool:
 def _is_small(value) -> bool:
     """Whether a value can be multiplied, or raised to another, without growing beyond reason."""
     return isinstance(value, (float, complex)) or isinstance(value, int) and abs(value) < 2**16
-
-
-def _done(function, arguments):
-    """The result of plain Python on plain values."""
-    try:
-        return function(*arguments)
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise Refused(f"a {type(error).__name__}") from None
 
 
 def _content(cell, name):

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from kuai.engine.op.registry import REGISTRY
 
 __all__ = [
-    "Description", "Refused", "complete", "description_of", "describes", "is_pure", "later", "pure",
+    "Description", "Refused", "complete", "description_of", "describes", "done", "is_pure", "later",
+    "pure",
 ]  # fmt: skip
 
 
@@ -31,12 +32,15 @@ class Description:
             of the user's that the call runs, or None.
         calls: name -> what `call` is for a call of the thing, for a method that calls it.
         slots: `slots(prover, thing)` gives the dictionaries in which attributes are found at last.
+        parts: name -> `parts(prover, thing)`, the elements that such a method, without arguments,
+            gives one after the other; it watches what they depend on.
     """
 
     methods: dict[str, Callable]
     call: Callable | None = None
     calls: dict[str, Callable] = dataclasses.field(default_factory=dict)
     slots: Callable = lambda prover, thing: ()
+    parts: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
 _descriptions: dict[type, Description] = {}
@@ -77,3 +81,11 @@ def is_pure(function) -> bool:
     if REGISTRY.exports(function):
         return True
     return isinstance(function, types.FunctionType) and function in _pure
+
+
+def done(function, arguments):
+    """The result of plain Python on plain values."""
+    try:
+        return function(*arguments)
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise Refused(f"a {type(error).__name__}") from None

@@ -58,7 +58,7 @@ class PaddedBatches:
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, /, *args, **kwargs):
         leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor_leaf)
         rows = _rows(leaves)
         size = self._bucket(rows)

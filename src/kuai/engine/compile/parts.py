@@ -1,4 +1,7 @@
-"""Parts: a function whose beginning is replayed, and whose rest runs at each call (see `split`).
+"""Parts: a function of which some statements are replayed, and others run (see `split`).
+
+A function's beginning may be replayed, while its rest runs at each call; or its first statements
+run at each call, and what follows them may be replayed, or have parts in its turn.
 
 Where the beginning cannot be replayed, the function is recorded as a whole. Only now and then, when
 a call may become a replay, the record is run between the two. That costs no other program where
@@ -11,7 +14,7 @@ from kuai.engine.compile.recorder import Recorder
 from kuai.engine.compile.replay import MISS
 from kuai.engine.compile.replays import Replays
 
-__all__ = ["Parts"]
+__all__ = ["AfterPrologue", "Parts"]
 
 _FEWEST = 4  # operations of a beginning that is worth a program of its own
 _TRIES = 64  # calls in which it has to be replayed
@@ -79,3 +82,49 @@ class Parts:
     def _replays_enough(self) -> bool:
         """Whether what is replayed is worth a program of its own."""
         return all(r.program.operations >= _FEWEST for r in list(self.replays.known.values()))
+
+
+class AfterPrologue:
+    """A function whose first statements run at each call, while the rest may be replayed.
+
+    Where the first statements record something, all of it is one record.
+
+    Attributes:
+        rest: what follows the prologue, compiled.
+        calls: how often the function was called.
+    """
+
+    def __init__(self, prologue, records, compiled):
+        self.prologue, self.records = prologue, records
+        self.rest = compiled(prologue.rest)
+        self.calls, self.has_recorded = 0, False
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether enough is replayed, or it is too early to tell."""
+        if self.has_recorded or self.calls < _TRIES:
+            return not self.has_recorded
+        deeper = self.rest.after_prologue
+        if deeper is not None and deeper.is_worth_it:
+            return True
+        begun = 0 if self.rest.parts is None else self.rest.parts.replays.calls
+        return self.rest.replays.calls + begun > self.calls // _TRIES
+
+    def __call__(self, args, kwargs):
+        """The function's result."""
+        self.calls += 1
+        with Recorder(self.records) as recorder:
+            record, names = recorder.current, self.prologue.names
+            values = dict(zip(names, self.prologue.first(*args, **kwargs), strict=True))
+            if record.length or recorder.current is not record:
+                return self._go_on(args, kwargs, values)
+            recorder.counts = False
+        return self.rest(**values)
+
+    def _go_on(self, args, kwargs, values):
+        """Run the rest as the rest of one record, which nobody but its variables may hold."""
+        self.has_recorded = True
+        split = self.prologue.as_split()
+        handed_on = split.keywords([values.pop(name) for name in split.names])
+        values.clear()
+        return split.rest(*args, **kwargs, **handed_on)

@@ -23,12 +23,13 @@ from kuai.engine.compile.abstract_values import (
     is_plain,
     text_of_value,
 )  # fmt: skip
+from kuai.engine.compile.comprehensions import shared_with_functions
+from kuai.engine.compile.contexts import is_known
 from kuai.engine.compile.expressions import Expressions
 from kuai.engine.compile.knowledge import Refused, complete, is_pure
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.watch import Watch
-from kuai.engine.op.autocast import autocast
-from kuai.engine.tensor import Tensor, modes
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.overriding import overrides
 
 __all__ = ["Prover"]
@@ -36,8 +37,9 @@ __all__ = ["Prover"]
 _DEEPEST = 40  # calls
 _LONGEST = 20_000  # statements
 _GENERATORS = 0x20 | 0x80 | 0x200  # flags of generators, coroutines and both
+_IN_PLACE = (ast.Add, ast.Sub, ast.Mult, ast.Div)  # of which tensors know a version in place
+_HARMLESS = {"__doc__", "__init__", "__module__", "__new__", "__dict__", "__weakref__"}
 _HOOKS = ("hooks", "pre_hooks", "output_hooks", "post_accumulate")
-_MODES = (modes.no_grad, modes.enable_grad, modes.set_grad_enabled)
 
 
 class Prover:
@@ -87,7 +89,7 @@ class Prover:
             self._without_hooks(tensor._hooked)
         if tensor._node_hooked:
             raise Refused("a tensor with hooks at its node")
-        if type(tensor) is not Tensor and overrides(type(tensor)):
+        if type(tensor) is not Tensor and (overrides(type(tensor)) or _changes_methods(tensor)):
             raise Refused(f"a {type(tensor).__name__}, which says for itself what operations do")
         self.watch.tensor(tensor)
 
@@ -171,8 +173,8 @@ class _Frame(Expressions):
         self.function, self.tree, self.depth = function, tree, depth
         self.variables = {}
         code = function.__code__
-        self.shared = set(code.co_cellvars)
-        self.locals = set(code.co_varnames) | self.shared
+        self.shared = shared_with_functions(tree, code.co_cellvars)
+        self.locals = {*code.co_varnames, *code.co_cellvars}
 
     def result(self):
         """What the function returns."""
@@ -226,7 +228,8 @@ class _Frame(Expressions):
         if isinstance(old, Items) and old.kind is list:
             raise Refused("a list that grows")  # under all of its names
         new = self.operate(statement.op, [old, self.value(statement.value)])
-        self._assign(statement.target, new)
+        in_place = type(statement.op) in _IN_PLACE and self.is_tensor(old)
+        self._assign(statement.target, old if in_place else new)
 
     def _run_If(self, statement):
         test = self.value(statement.test)
@@ -248,21 +251,9 @@ class _Frame(Expressions):
 
     def _run_With(self, statement):
         for item in statement.items:
-            if item.optional_vars is not None or not self._is_mode(item.context_expr):
+            if item.optional_vars is not None or not is_known(self, item.context_expr):
                 raise Refused(f"a context ({ast.unparse(item.context_expr)})")
         self.run(statement.body)
-
-    def _is_mode(self, node) -> bool:
-        """Whether an expression makes one of the context managers that are known."""
-        made = self.value(node.func) if isinstance(node, ast.Call) else None
-        if not isinstance(made, Known):
-            return False
-        row = [self.plain(each) for each in self._row(node.args)]
-        named = {name: self.plain(each) for name, each in self._keywords(node.keywords).items()}
-        if made.value is autocast:  # without a dtype, what is set elsewhere decides
-            return len(row) > 1 or named.get("dtype") is not None
-        wanted = 1 if made.value is modes.set_grad_enabled else 0
-        return len(row) + len(named) == wanted and any(made.value is mode for mode in _MODES)
 
     # Assignments ----------------------------------------------------------------------------------
 
@@ -273,20 +264,43 @@ class _Frame(Expressions):
             self.variables[target.id] = value
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value)
-        elif isinstance(target, ast.Subscript) and self.is_tensor(self.value(target.value)):
+        elif isinstance(target, ast.Subscript) and self._is_written(self.value(target.value)):
             self.watch_method("__setitem__")
             self.index(target.slice)
             self.argument(value)
+        elif isinstance(target, ast.Attribute) and target.attr == "grad":
+            self._drop_gradient(self.value(target.value), value)
         else:
             raise Refused(f"an assignment to {ast.unparse(target)}")
 
+    def _is_written(self, owner) -> bool:
+        """Whether what an element is written to is a tensor, or else an error."""
+        return owner is NEST or self.is_tensor(owner)
+
+    def _drop_gradient(self, owner, value):
+        known = isinstance(owner, Known) and self.is_tensor(owner)
+        if not known or not isinstance(value, Known) or value.value is not None:
+            raise Refused("an assignment to a gradient")
+        self.watch_method("grad")
+
     def _unpack(self, targets, value):
+        for target, part in self.pairs(targets, value):
+            self._assign(target, part)
+
+    def pairs(self, targets, value):
+        """The targets that a value is unpacked to, each with its part of it."""
         unknown = value in (NEST, TENSOR, OUTLINE)
         parts = [value] * len(targets) if unknown else self.elements(value)
         if len(parts) != len(targets) or any(isinstance(t, ast.Starred) for t in targets):
             raise Refused("values that are unpacked")
-        for target, part in zip(targets, parts, strict=True):
-            self._assign(target, part)
+        return zip(targets, parts, strict=True)
+
+
+def _changes_methods(tensor) -> bool:
+    """Whether a class that is not Kuai's own has something that tensors have in their own way."""
+    kinds = type(tensor).__mro__
+    own = [k for k in kinds[: kinds.index(Tensor)] if not k.__module__.startswith("kuai.")]
+    return any(hasattr(Tensor, name) for kind in own for name in vars(kind).keys() - _HARMLESS)
 
 
 def _only_raises(statement) -> bool:

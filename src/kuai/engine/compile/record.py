@@ -155,6 +155,12 @@ class Record:
         alone = isinstance(found.sharding, jax.sharding.SingleDeviceSharding)
         self.sharding = found.sharding if alone else None
 
+    def makes_on(self, device) -> bool:
+        """Whether results that are made of nothing would lie on a device."""
+        if self.device is None and not self.inputs and devices.is_default(device):
+            self.device, self.sharding = device, jax.sharding.SingleDeviceSharding(device)
+        return self.device is device
+
     def _forget_inputs(self, known):
         for array in self.inputs[known:]:
             self.numbers.pop(id(array), None)

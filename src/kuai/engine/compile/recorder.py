@@ -52,6 +52,7 @@ class Recorder:
         # (object, attribute, what it was before) of all changes, where they may have to be undone
         self.undo = [] if records.undoes else None
         self.current = Record(self, records.roots.now())
+        self.counts = True  # whether what is recorded here is a call of its own
         self.runs = None  # a list, where what is run is to be known afterwards
 
     # The code that is recorded ----------------------------------------------------------------
@@ -70,9 +71,10 @@ class Recorder:
             raise
         finally:
             self.current = None  # a record and its recorder would keep each other alive
-            self.records.calls += 1
-            if not self.eagerly:
-                self.records.rest.note(self)
+            if self.counts:
+                self.records.calls += 1
+                if not self.eagerly:
+                    self.records.rest.note(self)
 
     def again(self):
         """Record once more for the same function: the backward pass of what was recorded here."""
@@ -103,6 +105,10 @@ class Recorder:
                 return self.current.record(call, arrays)
             except Elsewhere:
                 return None
+
+    def makes_on(self, device) -> bool:
+        """Whether results that are made of nothing would lie on a device."""
+        return self.ended is None and self.current.makes_on(device)
 
     def known_pass(self, edge, gradient):
         """The nodes below an edge and the gradients of the leaves, if that pass is known.

@@ -5,6 +5,7 @@ recorded, and what the recorder ran becomes a replay. Where that is refused, or 
 fitting, it is tried again later, each time after twice as many calls.
 """
 
+import ast
 import linecache
 import warnings
 import weakref
@@ -31,13 +32,15 @@ class Replays:
         calls: how many calls have been replayed.
         reason: why the last candidate was refused, and the line, or None.
         split: the function in two, where its beginning could be proven, or None.
+        prologue: the function in two, where that ended with its first statements, or None.
     """
 
     def __init__(self, function, roots, splits: bool = True):
         self.function, self.roots = function, roots
         self._splits = splits  # whether the beginning may be replayed alone
         self.known: dict = {}
-        self.calls, self.reason, self.split = 0, None, None
+        self.calls, self.reason = 0, None
+        self.split, self.prologue = None, None
         self._pause, self._next_pause = _SHORTEST_PAUSE, _SHORTEST_PAUSE
         self._last = None  # the signature of the last call that was recorded
         if not settings.replay_enabled():
@@ -101,17 +104,31 @@ class Replays:
         self.reason = None
 
     def _split(self, prover):
-        """Have the statements before the one that was refused replayed, if there are any."""
+        """Have the statements before the one that was refused replayed, or those after it."""
         tree, number = prover.reached or (None, 0)
-        if self._splits and self.split is None and number > 0:
-            try:
+        if not self._splits or self.split is not None or tree is None:
+            return
+        try:
+            if any(not _is_text(statement) for statement in tree.body[:number]):
                 self.split = compiling.split.Split(self.function, tree, number)
-            except Refused:
-                return  # the reason there is says what it takes to replay all of it
+            else:
+                self._begin_after(tree, number + 1)
+        except Refused:
+            return  # the reason there is says what it takes to replay all of it
+
+    def _begin_after(self, tree, count):
+        if self.prologue is None and count < len(tree.body):
+            self.prologue = compiling.split.Prologue(self.function, tree, count)
 
     def join(self):
-        """Leave the function whole from now on."""
-        self.split, self._splits = None, False
+        """Leave the function whole from now on; perhaps what follows can be replayed."""
+        split, self.split = self.split, None
+        try:
+            if split is not None:
+                self._begin_after(split.tree, split.count + 1)
+        except Refused:
+            self.prologue = None
+        self._splits = False
 
     def _refuse(self, reason, line=None):
         text = str(reason)
@@ -124,6 +141,10 @@ class Replays:
     def _wait(self):
         self._pause, self._last = self._next_pause, None
         self._next_pause = min(2 * self._next_pause, _LONGEST_PAUSE)
+
+
+def _is_text(statement) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 class Candidate:

@@ -155,7 +155,7 @@ class After:
             self.made.append(Number(self._numbers[id(asked)], expected.convert))
             return self.made[-1]
         known = isinstance(expected, Items)
-        if is_plain(result) or id(result) in self.before.watch.tensors:
+        if is_plain(result) and not known or id(result) in self.before.watch.tensors:
             return Same(result)
         if isinstance(expected, Known) and result is expected.value:
             return self._same(result)

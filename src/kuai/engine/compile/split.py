@@ -7,6 +7,9 @@ own, which is replayed, and the others a second one, which runs at each call as 
 are compiled from the function's own syntax tree, with its globals, its closure and its line
 numbers; the first hands on the variables that the second one uses.
 
+Where it is the very first statements that are refused, such as a counter, it is the other way
+round: they run at each call, and what follows them may be replayed, or split in its turn.
+
 Invariants
 * Together the two do what the function does, in the same order. The only difference is that the
   record is run in between.
@@ -18,6 +21,7 @@ import ast
 import operator
 import types
 
+from kuai.engine.compile.comprehensions import shared_with_functions
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.source import remember
 
@@ -31,17 +35,62 @@ _STATEMENTS = (
     ast.Assert, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.For, ast.If, ast.Pass,
     ast.Raise, ast.With,
 )  # fmt: skip
-_SCOPES = (
-    ast.DictComp, ast.GeneratorExp, ast.Lambda, ast.ListComp, ast.NamedExpr, ast.SetComp,
-)  # fmt: skip
+_COMPREHENSIONS = (ast.DictComp, ast.GeneratorExp, ast.ListComp, ast.SetComp)
 _SURE = (ast.Assign, ast.AnnAssign, ast.AugAssign)  # statements after which a variable has a value
 _HANDED_ON = "handed on"  # a variable with a name that no program can have
 _FUTURE = 0x1FE0000  # flags of `from __future__ import …` in a code object
 _VARIABLE = 0x04 | 0x08  # flags of `*args` and `**kwargs`
 
 
-class Split:
-    """A function in two.
+class _InTwo:
+    """A function in two."""
+
+    def __init__(self, function, tree, count):
+        self.owner = None
+        if type(function) is types.MethodType:
+            function, self.owner = function.__func__, function.__self__
+        self.plain, self.tree, self.count = function, tree, count
+        self.signs = _signs(function)
+        _check(function, tree)
+
+    def fits(self) -> bool:
+        """Whether the function still is what was split."""
+        return all(map(operator.is_, _signs(self.plain), self.signs))
+
+    def _first(self, names):
+        """The function up to the place where it is split; it returns the values of some names."""
+        handed_on = ast.Tuple([ast.Name(name, ast.Load()) for name in names], ast.Load())
+        end = ast.copy_location(ast.Return(handed_on), self.tree.body[self.count - 1])
+        return self._made(self._arguments(), [*self.tree.body[: self.count], end])
+
+    def _arguments(self, extra=()):
+        """The function's own arguments, and others by keyword."""
+        given = self.tree.args
+        bare = [[ast.arg(each.arg) for each in row] for row in (given.posonlyargs, given.args)]
+        by_keyword = [ast.arg(name) for name in (*[a.arg for a in given.kwonlyargs], *extra)]
+        return ast.arguments(
+            posonlyargs=bare[0], args=bare[1], kwonlyargs=by_keyword,
+            kw_defaults=[None] * len(by_keyword), defaults=[],
+        )  # fmt: skip
+
+    def _made(self, arguments, body):
+        """A function with other arguments and another body, which finds the same names outside."""
+        function = self.plain
+        code = _compiled(function.__code__, self.tree, arguments, body)
+        contents = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        closure = tuple(contents[name] for name in code.co_freevars)
+        made = types.FunctionType(code, function.__globals__, function.__name__, None, closure)
+        made.__qualname__, made.__module__ = function.__qualname__, function.__module__
+        return made
+
+    def _with_defaults(self, made):
+        made.__defaults__ = self.plain.__defaults__
+        made.__kwdefaults__ = self.plain.__kwdefaults__
+        return made if self.owner is None else types.MethodType(made, self.owner)
+
+
+class Split(_InTwo):
+    """A function in two, of which the beginning may be replayed.
 
     Args:
         function: a function of the user's, or a bound method.
@@ -57,24 +106,14 @@ class Split:
     """
 
     def __init__(self, function, tree, count):
-        self.owner = None
-        if type(function) is types.MethodType:
-            function, self.owner = function.__func__, function.__self__
-        self.plain = function
-        self.signs = _signs(function)
-        _check(function, tree)
-        self.names = _handed_on(function.__code__, tree.body[:count], tree.body[count:])
-        handed_on = ast.Tuple([ast.Name(name, ast.Load()) for name in self.names], ast.Load())
-        body = [*tree.body[:count], ast.copy_location(ast.Return(handed_on), tree.body[count - 1])]
-        self.beginning = self._made(tree, body, ())
+        super().__init__(function, tree, count)
+        self.names = _handed_on(self.plain.__code__, tree.body[:count], tree.body[count:])
+        self.beginning = self._with_defaults(self._first(self.names))
         arriving = [ast.Assign([ast.Name(name, ast.Store())], _popped()) for name in self.names]
         for statement in arriving:
             ast.copy_location(statement, tree.body[count])
-        self.rest = self._made(tree, [*arriving, *tree.body[count:]], (_HANDED_ON,))
-
-    def fits(self) -> bool:
-        """Whether the function still is what was split."""
-        return all(map(operator.is_, _signs(self.plain), self.signs))
+        body = [*arriving, *tree.body[count:]]
+        self.rest = self._with_defaults(self._made(self._arguments((_HANDED_ON,)), body))
 
     def keywords(self, values) -> dict:
         """What the beginning has returned, as a keyword for the rest.
@@ -83,18 +122,41 @@ class Split:
         """
         return {_HANDED_ON: list(values[::-1])}
 
-    def _made(self, tree, body, extra):
-        """A function of the tree's arguments, and others by keyword, with another body."""
-        function = self.plain
-        code = _compiled(function.__code__, tree, body, extra)
-        contents = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        closure = tuple(contents[name] for name in code.co_freevars)
-        made = types.FunctionType(
-            code, function.__globals__, function.__name__, function.__defaults__, closure
-        )
-        made.__kwdefaults__ = function.__kwdefaults__
-        made.__qualname__, made.__module__ = function.__qualname__, function.__module__
-        return made if self.owner is None else types.MethodType(made, self.owner)
+
+class Prologue(_InTwo):
+    """A function in two, of which what follows the first statements may be replayed.
+
+    Args:
+        function: a function of the user's, or a bound method.
+        tree: its syntax tree.
+        count: how many of its statements run at each call.
+
+    Attributes:
+        first: takes what the function takes, and returns the values of `names` in a tuple.
+        rest: takes these by their names.
+
+    Raises:
+        Refused: somebody would notice.
+    """
+
+    def __init__(self, function, tree, count):
+        super().__init__(function, tree, count)
+        first, then, code = tree.body[:count], tree.body[count:], self.plain.__code__
+        given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        used = {node.id for node in _nodes(then) if isinstance(node, ast.Name)}
+        made = _handed_on(code, first, then)
+        self.names = sorted({*made, *[name for name in given if name in used]})
+        self.first = self._with_defaults(self._first(self.names))
+        arguments = ast.arguments(
+            posonlyargs=[], args=[], kwonlyargs=[ast.arg(name) for name in self.names],
+            kw_defaults=[None] * len(self.names), defaults=[],
+        )  # fmt: skip
+        self.rest = self._made(arguments, then)
+
+    def as_split(self) -> Split:
+        """The same two parts, the first of which hands on what nobody else holds."""
+        function = self.plain if self.owner is None else types.MethodType(self.plain, self.owner)
+        return Split(function, self.tree, self.count)
 
 
 def _signs(function):
@@ -110,11 +172,11 @@ def _popped():
 
 def _handed_on(code, beginning, rest):
     """The variables that the rest uses and the beginning gives a value, whichever way it takes."""
-    first, then = _nodes(beginning), _nodes(rest)
+    if any(isinstance(n, (ast.Lambda, ast.NamedExpr)) for n in _nodes(beginning)):
+        raise Refused("variables of inner expressions")
+    first, then = _without_inner(beginning, rest)
     if not all(isinstance(n, _STATEMENTS) for n in first if isinstance(n, ast.stmt)):
         raise Refused("a statement that a beginning may not have")
-    if any(isinstance(n, _SCOPES) for n in first):
-        raise Refused("variables of inner expressions")
     given = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     stored = {n.id for n in first if _is_stored(n)}
     unknown = {n.id for n in first if isinstance(n, ast.Name)} - stored - given
@@ -138,6 +200,26 @@ def _handed_on(code, beginning, rest):
     return sorted(wanted)
 
 
+def _without_inner(*parts):
+    """The nodes of statements, but for the variables that comprehensions have for themselves."""
+    rows = [_nodes(statements) for statements in parts]
+    loops = [n for row in rows for n in row if isinstance(n, ast.comprehension)]
+    inner = {n.id for loop in loops for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    within = {id(n) for row in rows for each in row for n in _inside(each)}
+    names = [n for row in rows for n in row if isinstance(n, ast.Name)]
+    if any(n.id in inner and id(n) not in within for n in names):
+        raise Refused("a name for two variables")
+    return [[n for n in row if not (isinstance(n, ast.Name) and n.id in inner)] for row in rows]
+
+
+def _inside(node):
+    """What is computed inside of a comprehension: all but what its first loop goes through."""
+    if not isinstance(node, _COMPREHENSIONS):
+        return []
+    outside = {id(n) for n in ast.walk(node.generators[0].iter)}
+    return [n for n in ast.walk(node) if id(n) not in outside]
+
+
 def _always_run(statements):
     for statement in statements:
         if isinstance(statement, ast.With):
@@ -156,7 +238,8 @@ def _is_stored(node) -> bool:
 def _check(function, tree):
     """Refuse what would notice that the function has become two."""
     code = function.__code__
-    if code.co_cellvars or code.co_flags & _VARIABLE or "__class__" in code.co_freevars:
+    shared = shared_with_functions(tree, code.co_cellvars)
+    if shared or code.co_flags & _VARIABLE or "__class__" in code.co_freevars:
         raise Refused("variables that other functions see")
     if not _LOOKS_AT_FRAMES.isdisjoint(code.co_names):
         raise Refused("code that looks at its frame")
@@ -168,15 +251,8 @@ def _check(function, tree):
             raise Refused("a name that is private to a class")
 
 
-def _compiled(code, tree, body, extra):
-    """The code of a function with the tree's arguments, and others by keyword, and that body."""
-    given = tree.args
-    bare = [[ast.arg(each.arg) for each in row] for row in (given.posonlyargs, given.args)]
-    by_keyword = [ast.arg(name) for name in (*[a.arg for a in given.kwonlyargs], *extra)]
-    arguments = ast.arguments(
-        posonlyargs=bare[0], args=bare[1], kwonlyargs=by_keyword,
-        kw_defaults=[None] * len(by_keyword), defaults=[],
-    )  # fmt: skip
+def _compiled(code, tree, arguments, body):
+    """The code of a function with other arguments and another body."""
     inner = _definition(tree.name, arguments, body)
     ast.copy_location(inner, tree)
     # inside of a function that has them, names from outside become parts of the closure

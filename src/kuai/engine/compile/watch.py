@@ -8,9 +8,10 @@ replayed call costs.
 
 import weakref
 from itertools import chain
-from operator import attrgetter, is_, itemgetter
+from operator import attrgetter, is_
 
 from kuai.engine.compile.abstract_values import text_of_value
+from kuai.engine.compile.comparing import ABSENT, has_entries, has_sizes, lacks_entries
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor
 
@@ -112,12 +113,13 @@ class Watch:
 
     def freeze(self) -> None:
         """Note what everything is now."""
-        self._absent = [(d, n) for d, names in self._dicts.values() for n in names if n not in d]
-        self._present = []
-        for mapping, names in self._dicts.values():
-            found = [name for name in names if name in mapping]
-            if found:
-                self._present.append((itemgetter(*found, found[0]), mapping))
+        entries = [
+            (mapping, name, dict.get(mapping, name, ABSENT))
+            for mapping, names in self._dicts.values()
+            for name in names
+        ]
+        self._entries = _columns([each for each in entries if each[2] is not ABSENT], 3)
+        self._absent = _columns([each[:2] for each in entries if each[2] is ABSENT], 2)
         self._looked_up, self._without = [], []
         for thing, names in self._attributes.values():
             found = [name for name in names if hasattr(thing, name)]
@@ -126,12 +128,12 @@ class Watch:
                 self._looked_up.append((attrgetter(*found, found[0]), thing))
         self._owners = [thing for thing in self._objects.values() if self._is_read(thing)]
         self._lent = [each for each in self.arguments.values() if self._is_read(each())]
-        self._sized = list(self._whole.values())
         self._listed, self._contents = list(self._lists.values()), list(self._cells.values())
+        self._sized = (*self._whole.values(), *self._listed)
+        self._sizes = tuple(map(len, self._sized))
         self._rows, self._free = list(self._ordered.values()), list(self.numbers.values())
         self._tensors = list(self.tensors.values())
         self._things = [*self._objects.values(), *self._tensors]
-        self._sizes = [*map(len, self._sized), *map(len, self._listed)]
         self._values = list(self._fetched())
         self._states = list(map(_tensor_state, self._tensors))
         self._classes = list(map(type, self._things))
@@ -144,19 +146,20 @@ class Watch:
 
     def has_value(self, value) -> bool:
         """Whether a value stands in one of the places that are compared, or in a tuple there."""
-        inner = [v for v in self._values if type(v) is tuple]
-        return any(v is value for v in chain(self._values, *inner))
+        values = [*self._entries[2], *self._values]
+        return any(v is value for v in chain(values, *[v for v in values if type(v) is tuple]))
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
         try:
             return (
-                [*map(len, self._sized), *map(len, self._listed)] == self._sizes
+                has_sizes(self._sized, self._sizes)
+                and has_entries(*self._entries)
+                and lacks_entries(*self._absent)
                 and all(map(is_, self._fetched(), self._values))
                 and list(map(_tensor_state, self._tensors)) == self._states
                 and list(map(type, self._things)) == self._classes
                 and list(map(list, self._rows)) == self._orders
-                and not any([name in mapping for mapping, name in self._absent])
                 and not any([hasattr(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])
             )
@@ -164,12 +167,16 @@ class Watch:
             return False  # something is not there any more; a closure's variable, for one
 
     def _fetched(self):
-        """Everything that is compared by identity, in one row."""
+        """Everything else that is compared by identity, in one row."""
         return chain(
-            chain.from_iterable([get(mapping) for get, mapping in self._present]),
             chain.from_iterable([get(thing) for get, thing in self._looked_up]),
             chain.from_iterable(self._listed),
             map(_content, self._contents),
             map(_own_dict, self._owners),
             [_own_dict(reference()) for reference in self._lent],
         )
+
+
+def _columns(rows: list, count: int) -> list:
+    """Rows of so many things as tuples: of the first things, of the second ones, …"""
+    return list(zip(*rows, strict=True)) or [()] * count

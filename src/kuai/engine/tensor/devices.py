@@ -23,6 +23,7 @@ __all__ = [
     "device_count",
     "filled",
     "is_constant",
+    "is_default",
     "device_of",
     "get_default_device",
     "jax_device",
@@ -175,6 +176,11 @@ def _resolve(where: device):
             f"{len(found)}"
         )
     return found[index]
+
+
+def is_default(found) -> bool:
+    """Whether JAX runs programs without inputs on a device."""
+    return jax.config.jax_default_device is None and found is jax.local_devices()[0]
 
 
 @functools.lru_cache(maxsize=256)

@@ -21,6 +21,7 @@ _SLOTS = ("_parameters", "_buffers", "_modules")
 _HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
 _OF_A_TREE = ("parameters", "named_parameters", "_named_members", "zero_grad", "modules")
 _OF_A_TREE += ("named_modules",)
+_MEMBERS = ("buffers", "named_buffers", "children", "named_children")
 _HARMLESS = frozenset(
     "__module__ __doc__ __init__ __qualname__ __annotations__ __parameters__ __orig_bases__ "
     "__static_attributes__ __firstlineno__ __annotations_cache__ __annotate_func__".split()
@@ -32,10 +33,10 @@ def describe_modules() -> None:
     tree = {"parameters": _watch_tree, "zero_grad": _watch_tree}
     tree |= {"train": _watch_training, "eval": _watch_evaluation}
     calls = {"_call_impl": _call_without_compiling}
-    describes(Module, Description(tree, _call, calls, _slots))
+    describes(Module, Description(tree, _call, calls, _slots, _members))
     parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
     for container in (Sequential, ModuleList, ModuleDict):
-        describes(container, Description(tree | parts, _call, calls, _slots))
+        describes(container, Description(tree | parts, _call, calls, _slots, _members))
     for function in (clip_grad_norm_, clip_grad_value_):
         pure(function)
 
@@ -156,6 +157,21 @@ def _watch_tree(prover, module) -> None:
     for each in module.modules():
         _check_ordinary(prover, each, _OF_A_TREE)
         _watch(prover, each)
+
+
+def _members_called(name):
+    def members(prover, module):
+        """What an iterator over members of a module gives."""
+        _watch_tree(prover, module)
+        for each in module.modules():
+            _check_ordinary(prover, each, _MEMBERS)
+        return list(getattr(module, name)())
+
+    return members
+
+
+_ITERATING = ("parameters", "named_parameters", "modules", "named_modules", *_MEMBERS)
+_members = {name: _members_called(name) for name in _ITERATING}
 
 
 def _check_ordinary(prover, module, names) -> None:

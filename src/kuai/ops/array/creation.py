@@ -15,6 +15,7 @@ from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
 from kuai.ops.array.nested import array_of
+from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.known_values import check_fits, check_sizes
 
@@ -61,6 +62,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     kind = kind_of(dtype, array.dtype)
     if array.dtype != kind and not isinstance(data, np.ndarray):
         _check_numbers(array, kind)
+    if type(data) in (bool, int, float) and is_recorded(kind, device):
+        return _filled((), data, kind, device, requires_grad)
     return from_array(cast_array(array, kind), device, requires_grad)
 
 
@@ -171,6 +174,9 @@ def _filled(shape, value, kind, device, requires_grad):
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
     if kind.kind == "u" and value < 0:
         value = np.asarray(value).astype(kind)  # it wraps around
+    if is_recorded(kind, device):
+        made = repeated(value.item() if isinstance(value, np.generic) else value, shape, kind)
+        return made.requires_grad_() if requires_grad else made
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 

@@ -13,6 +13,7 @@ from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
+from kuai.ops.array.recorded_creation import counted, is_recorded
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -80,10 +81,14 @@ def arange(
     whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
     count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
+        made = counted(start, step, int(count), kind)
+        made = made.requires_grad_() if requires_grad else made
+        return made if out is None else into(out, made)
     work = np.int64 if whole else np.float64
     module: Any = jnp if is_symbolic_dim(count) else np
-    counted = module.arange(count, dtype=work)
-    array = (work(start) + counted * work(step)).astype(kind)
+    steps = module.arange(count, dtype=work)
+    array = (work(start) + steps * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
     return made if out is None else into(out, made)
 

@@ -1,0 +1,240 @@
+"""Calls, as the prover goes through them: see `proof`."""
+
+import ast
+import math
+import types
+
+from kuai.engine.compile.abstract_values import (
+    NEST,
+    OUTLINE,
+    TENSOR,
+    Bound,
+    Items,
+    Known,
+    Once,
+    is_dict,
+    is_plain,
+    text_of_value,
+)  # fmt: skip
+from kuai.engine.compile.compiler import Compiled
+from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.op.registry import REGISTRY
+from kuai.engine.tensor import Tensor
+
+__all__ = ["Calls"]
+
+_OUTLINE_METHODS = frozenset(["size", "dim", "ndimension", "numel", "nelement", "element_size"])
+_OF_PLAIN = (abs, bool, float, int, max, min, round, str, tuple, sum)
+_GOING_THROUGH = (list, max, min, sum, tuple)
+_OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
+
+
+class Calls:
+    """The calls of one function, and what they give."""
+
+    def _value_Call(self, node):
+        function = self.value(node.func)
+        arguments = self._row_for(function, node)
+        keywords = self._keywords(node.keywords)
+        if isinstance(function, Bound):
+            return self._call_method(function, arguments, keywords)
+        if not isinstance(function, Known):
+            raise Refused(f"a call of {text_of_value(function)}")
+        return self._call(function.value, arguments, keywords)
+
+    def _row_for(self, function, node):
+        """The arguments by position; a generator is one only where it is gone through at once."""
+        alone = node.args[0] if len(node.args) == 1 and not node.keywords else None
+        if isinstance(alone, ast.GeneratorExp) and isinstance(function, Known):
+            if any(function.value is each for each in _GOING_THROUGH):
+                return [Once(self.comprehended(alone))]
+        return self._row(node.args)
+
+    def _keywords(self, nodes):
+        """Arguments by keyword, among which may be `**expression`."""
+        found = {}
+        for node in nodes:
+            given = {node.arg: self.value(node.value)} if node.arg else self._dict_of(node.value)
+            if not found.keys().isdisjoint(given) or not all(type(n) is str for n in given):
+                raise Refused("arguments in a dict that do not fit")
+            found |= given
+        return found
+
+    def _dict_of(self, node):
+        """The entries of an expression that is a dict."""
+        value = self.value(node)
+        if isinstance(value, Known) and is_dict(value.value):
+            value = self._dict(value.value)
+        if not isinstance(value, Items) or value.kind is not dict:
+            raise Refused(f"{text_of_value(value)} as arguments by keyword")
+        return value.values
+
+    def _call(self, function, arguments, keywords):
+        if function is isinstance and len(arguments) == 2 and not keywords:
+            return self._is_instance(*arguments)
+        if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
+            return self._call_builtin(function, arguments, keywords)
+        if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
+            return self._call_plain(function, arguments)
+        if is_pure(function):
+            return self._result(arguments, keywords)
+        if type(function) in (types.FunctionType, types.MethodType):
+            return self.prover.call(function, arguments, keywords, self.depth + 1)
+        if type(function) is Compiled and not function.given and not function.named:
+            self.watch.entries(vars(function), ["function", "given", "named"])
+            return self._call(function.function, arguments, keywords)  # it is part of this record
+        description = description_of(function)
+        if description is None or description.call is None:
+            raise Refused(f"a call of {text_of_value(function)}")
+        return self._call_thing(function, description.call, arguments, keywords)
+
+    def _call_thing(self, thing, call, arguments, keywords):
+        """A call of what a layer above knows: its own code, or a function of the user's."""
+        inner = call(self.prover, thing)
+        if inner is None:
+            return self._result(arguments, keywords)
+        return self.prover.call(inner, [Known(thing), *arguments], keywords, self.depth + 1)
+
+    def _result(self, arguments, keywords):
+        """What an operation gives for some arguments."""
+        for value in (*arguments, *keywords.values()):
+            self.argument(value)
+        return NEST
+
+    def _is_instance(self, value, kinds):
+        """`isinstance`, of classes that say nothing of their own about it."""
+        row = kinds.values if isinstance(kinds, Items) else [kinds]
+        if not all(isinstance(each, Known) and type(each.value) is type for each in row):
+            raise Refused("isinstance with classes that decide for themselves")
+        classes = tuple([each.value for each in row])
+        if value is TENSOR:
+            return Known(issubclass(Tensor, classes))
+        if isinstance(value, Items):
+            return Known(issubclass(value.kind, classes))
+        if not isinstance(value, Known):
+            raise Refused(f"isinstance of {text_of_value(value)}")
+        if not is_plain(value.value):
+            if any("__class__" in vars(kind) for kind in type(value.value).__mro__[:-1]):
+                raise Refused(f"{text_of_value(value)}, which says for itself what class it has")
+            self.watch.object(value.value)
+        return Known(isinstance(value.value, classes))
+
+    def _call_builtin(self, function, arguments, keywords):
+        if function is zip and keywords.keys() == {"strict"}:
+            return self._zip(arguments, self.is_true(keywords["strict"]))
+        if function is enumerate and len(arguments) == 2:
+            return self._enumerate(arguments[0], self.plain(arguments[1]))
+        if keywords or not arguments:
+            raise Refused(f"a call of {function.__name__}")
+        if function is len and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            return OUTLINE
+        if function is len and isinstance(arguments[0], Once):
+            raise Refused("the length of an iterator")
+        if function is range:
+            return self._call_plain(function, arguments)
+        if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            return self.prover.read(function)
+        if function is sum and not _is_plain_value(arguments[0]):
+            return self._sum(*arguments)
+        if function is tuple and not _is_plain_value(arguments[0]):
+            return Items(tuple, list(self.elements(arguments[0])))
+        if function in _OF_PLAIN:
+            return self._call_plain(function, arguments)
+        if function is zip:
+            return self._zip(arguments, strict=False)
+        if len(arguments) > 1:
+            raise Refused(f"a call of {function.__name__}")
+        if function is enumerate:
+            return self._enumerate(arguments[0], 0)
+        row = self.elements(arguments[0])
+        if function is len:
+            return Known(len(row))
+        return Once(row[::-1]) if function is reversed else Items(list, list(row))
+
+    def _zip(self, arguments, strict):
+        rows = [self.elements(argument) for argument in arguments]
+        if strict and len({len(row) for row in rows}) > 1:
+            raise Refused("rows of different lengths")
+        return Once([Items(tuple, list(row)) for row in zip(*rows, strict=False)])
+
+    def _enumerate(self, argument, first):
+        if type(first) is not int:
+            raise Refused("a count that begins with no number")
+        return Once(
+            [Items(tuple, [Known(i), p]) for i, p in enumerate(self.elements(argument), first)]
+        )
+
+    def _sum(self, row, begin=None):
+        total = Known(0) if begin is None else begin
+        for part in self.elements(row):
+            total = self.operate(ast.Add(), [total, part])
+        return total
+
+    def _call_plain(self, function, arguments):
+        arguments = [Items(tuple, a.taken()) if isinstance(a, Once) else a for a in arguments]
+        if any(argument is OUTLINE for argument in arguments) and function is not range:
+            for argument in arguments:
+                self.argument(argument)
+            return OUTLINE
+        return Known(done(function, [self.plain(argument) for argument in arguments]))
+
+    def _call_method(self, bound, arguments, keywords):
+        owner, name = bound.owner, bound.name
+        if self.is_tensor(owner) or owner is NEST:
+            return self._call_tensor_method(name, arguments, keywords)
+        if isinstance(owner, Known) and is_dict(owner.value):
+            owner = self._dict(owner.value)
+        if isinstance(owner, Items):
+            return _call_dict_method(owner, name, arguments)
+        description = description_of(owner.value)
+        if description is not None and name in description.parts and not (arguments or keywords):
+            return Once(self._parts(description.parts[name](self.prover, owner.value)))
+        if description is not None and name in description.methods:
+            if name == "train" and (arguments or keywords):
+                raise Refused("a mode that is given")  # without, it is known which
+            self._describe(owner, name)
+            return self._result(arguments, keywords)
+        if description is not None and name in description.calls:
+            call = description.calls[name]
+            return self._call_thing(owner.value, call, arguments, keywords)
+        return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
+
+    def _parts(self, values):
+        """What was found in places that are watched; rows of that for tuples."""
+        return [
+            Items(tuple, self._parts(each)) if type(each) is tuple else self.prover.found(each)
+            for each in values
+        ]
+
+    def _describe(self, owner, name) -> None:
+        """Watch what a known method of something depends on."""
+        thing = owner.value if isinstance(owner, Known) else owner
+        description = description_of(thing)
+        if description is None or name not in description.methods:
+            raise Refused(f"{name} of {text_of_value(owner)}")
+        description.methods[name](self.prover, thing)
+
+    def _call_tensor_method(self, name, arguments, keywords):
+        self._result(arguments, keywords)
+        if name == "backward":
+            return Known(None)
+        if name == "item":
+            return self.prover.read()
+        if name not in REGISTRY.methods:
+            raise Refused(f"{name} of a tensor")
+        return OUTLINE if name in _OUTLINE_METHODS else NEST
+
+
+def _is_plain_value(value) -> bool:
+    """Whether a value is known and plain."""
+    return isinstance(value, Known) and is_plain(value.value)
+
+
+def _call_dict_method(owner, name, arguments):
+    if owner.kind is not dict or name not in ("items", "keys", "values") or arguments:
+        raise Refused(f"{name} of {text_of_value(owner)}")
+    keys = [Known(key) for key in owner.values]
+    if name == "items":
+        pairs = zip(keys, owner.parts, strict=True)
+        return Items(list, [Items(tuple, [key, value]) for key, value in pairs])
+    return Items(list, keys if name == "keys" else owner.parts)
