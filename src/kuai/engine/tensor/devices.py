@@ -180,7 +180,7 @@ def _resolve(where: device):
 
 def is_default(found) -> bool:
     """Whether JAX runs programs without inputs on a device."""
-    return jax.config.jax_default_device is None and found is jax.local_devices()[0]
+    return jax.config.values["jax_default_device"] is None and found is jax.local_devices()[0]
 
 
 @functools.lru_cache(maxsize=256)
