@@ -51,6 +51,7 @@ PROTOCOL_RESULTS = {
     "__jax_array__": "Any",
     "__reduce_ex__": "Any",
 }
+CONSTANT_KINDS = {bool: "_bool", str: "_str", type(None): "_str | None"}
 SETTABLE = {"grad": "Tensor | None", "data": "Tensor", "requires_grad": "_bool"}
 #: `kuai.compile` keeps the type of what it is given.
 COMPILE = """
@@ -109,12 +110,13 @@ def functions_stub(members: dict, overloads: dict) -> str:
 
 def results_stub() -> str:
     """The text of `ops/return_types.pyi`: the named tuples, and what makes them."""
-    lines = []
+    lines, found = [], Types()
     for name, made in sorted(vars(return_types).items()):
         if isinstance(made, type) and hasattr(made, "_fields"):
-            lines += [f"class {name}(NamedTuple):", *(f"    {f}: Tensor" for f in made._fields)]
-    lines.append("def return_type(name: _str, *fields: _str) -> Any: ...")
-    return _file(Types(), [TENSOR], lines)
+            kinds = {f: found.result(made.__annotations__.get(f, Tensor)) for f in made._fields}
+            lines += [f"class {name}(NamedTuple):", *(f"    {f}: {k}" for f, k in kinds.items())]
+    lines.append("def return_type(name: _str, *fields: _str, **others: Any) -> Any: ...")
+    return _file(found, [TENSOR], lines)
 
 
 # Tensor -------------------------------------------------------------------------------------------
@@ -124,8 +126,8 @@ def tensor_stub() -> str:
     """The text of `engine/tensor/tensor.pyi`."""
     found = Types()
     lines = ["class Tensor:", f"    {summary(Tensor)}"]
-    lines += [f"    {name}: {kind}" for name, kind in SETTABLE.items()]
     lines += _private()
+    lines += [f"    {name}: {kind}" for name, kind in _constants().items()]
     for name in sorted(vars(Tensor)):
         if name == "__dict__":  # a dictionary, as of any object
             continue
@@ -152,9 +154,15 @@ def _private():
     ]
 
 
+def _constants():
+    """What is the same for all tensors: `is_sparse`, `layout`, …"""
+    plain = {n: v for n, v in vars(Tensor).items() if n[0] != "_" and type(v) in CONSTANT_KINDS}
+    return {name: CONSTANT_KINDS[type(value)] for name, value in sorted(plain.items())}
+
+
 def _member(name, member, found):
     if isinstance(member, property):
-        return [] if name in SETTABLE else _property(name, member, found)
+        return _property(name, member, found)
     if isinstance(member, (classmethod, staticmethod, type)) or not callable(member):
         return []
     if name in ("__eq__", "__ne__"):
@@ -166,8 +174,11 @@ def _member(name, member, found):
 
 def _property(name, member, found):
     hint = typing.get_type_hints(member.fget).get("return", Tensor)
-    line = f"    def {name}(self) -> {found.result(hint)}: {summary(member)}"
-    return ["    @property", line]
+    kind = SETTABLE.get(name, found.result(hint))
+    lines = ["    @property", f"    def {name}(self) -> {kind}: {summary(member)}"]
+    if name in SETTABLE:
+        lines += [f"    @{name}.setter", f"    def {name}(self, value: {kind}) -> None: ..."]
+    return lines
 
 
 # The package --------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def _known(public, is_method):
 
 def _ways(public, parameters):
     """A call with `*dims`, and one with `dims=`, which every operation understands."""
-    starred = [p for p in parameters if p.kind is P.VAR_POSITIONAL]
+    starred = [p for p in parameters if p.kind is P.VAR_POSITIONAL and p.name != "args"]
     if not starred or id(public) not in _OPERATIONS or len(parameters) == 1:
         return [parameters]
     by_name = [p.replace(kind=P.POSITIONAL_OR_KEYWORD) if p in starred else p for p in parameters]

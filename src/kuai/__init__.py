@@ -104,7 +104,7 @@ _FAMILIES = (
 _LATE = frozenset(
     {
         "_C", "_VF", "__config__", "_classes", "_custom_ops", "_dynamo", "_jit_internal",
-        "_linalg_utils", "_lowrank", "_prims_common", "_tensor", "_tensor_str", "_utils",
+        "_linalg_utils", "_lowrank", "_ops", "_prims_common", "_tensor", "_tensor_str", "_utils",
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
         "overrides",

@@ -23,6 +23,7 @@ from kuai import _dynamo as _dynamo
 from kuai import _jit_internal as _jit_internal
 from kuai import _linalg_utils as _linalg_utils
 from kuai import _lowrank as _lowrank
+from kuai import _ops as _ops
 from kuai import _prims_common as _prims_common
 from kuai import _tensor as _tensor
 from kuai import _tensor_str as _tensor_str
@@ -497,10 +498,7 @@ def dsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tens
 def dsplit(input: Any, indices_or_sections: Any, *, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
 def dstack(tensors: Any, *, out: Any = None) -> Tensor: """The tensors behind each other, along dimension 2."""
 e: _float
-@overload
 def einsum(*args: Any, out: Any = None) -> Tensor: """Sums of products of elements, named by one letter per dimension."""
-@overload
-def einsum(args: Any, *, out: Any = None) -> Tensor: """Sums of products of elements, named by one letter per dimension."""
 @overload
 def empty(*size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False, memory_format: Any = None, **keywords: Any) -> Tensor: """A tensor of the given size; the values are not to be relied on (here: 0)."""
 @overload
@@ -591,7 +589,7 @@ def hardshrink(input: Tensor, lambd: _float | _int | _bool | _complex = 0.5, *, 
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
 def heaviside_(input: Tensor, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
 def histc(input: Any, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
-def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: Any = False, out: Any = None) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
+def histogram(input: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: Any = False, out: Any = None) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
 def histogramdd(input: Any, bins: Any, range: Any = None, weight: Any = None, density: Any = False, *, out: Any = None) -> return_types.histogramdd: """How many points lie in boxes, and the edges of the boxes; a point is a row of the input."""
 @overload
 def hsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""

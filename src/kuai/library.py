@@ -9,16 +9,13 @@ import contextlib
 import enum
 import functools
 import inspect
-import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from kuai import ops
+from kuai._ops import defined
 from kuai.engine.autograd.function import Function
-from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
-from kuai.standin import aten
 from kuai.standin.arguments import check_arguments
 from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
@@ -63,7 +60,6 @@ _KEYS = {
     "CompositeImplicitAutograd": None, "CompositeExplicitAutograd": None, "default": None,
 }  # fmt: skip
 _IGNORED = ("Meta", "Autograd", "AutogradCPU", "AutogradCUDA", "Autocast", "AutocastCUDA", "Python")
-_defined: dict[str, "CustomOpDef"] = {}
 
 
 class CustomOpDef:
@@ -88,7 +84,7 @@ class CustomOpDef:
         if function is not None:
             functools.update_wrapper(self, function, updated=())
             self._add(function, kinds)
-        _defined[name] = self
+        defined[name] = self
 
     @property
     def _opoverload(self) -> "CustomOpDef":
@@ -282,9 +278,9 @@ def triton_op(name, fn=None, /, *, mutates_args=(), schema=None):
 def _operation(op) -> CustomOpDef:
     if isinstance(op, CustomOpDef):
         return op
-    if op not in _defined:
+    if op not in defined:
         raise RuntimeError(f"operator {op} does not exist")
-    return _defined[op]
+    return defined[op]
 
 
 def register_fake(op, func=None, /, *, lib=None, _stacklevel=1, allow_override=False):
@@ -355,7 +351,7 @@ class Library:
     def define(self, schema, alias_analysis="", *, tags=()) -> str:
         """Make an operation from a schema such as `f(Tensor x, int n=1) -> Tensor`."""
         name = schema.partition("(")[0].strip()
-        if f"{self.ns}::{name}" in _defined:
+        if f"{self.ns}::{name}" in defined:
             raise RuntimeError(
                 f"Tried to register an operator ({self.ns}::{schema}) with the same name and "
                 "overload name multiple times. Each overload's schema should only be registered "
@@ -368,15 +364,15 @@ class Library:
         """The function of an operation for a dispatch key."""
         name = op_name if isinstance(op_name, str) else op_name._qualname
         full = name if "::" in name else f"{self.ns}::{name}"
-        operation = _defined.get(full) or CustomOpDef(full)
+        operation = defined.get(full) or CustomOpDef(full)
         operation._add(fn, dispatch_key or self.dispatch_key or None)
 
     def _register_fake(self, op_name, fn, _stacklevel=1, *, allow_override=False):
         """Accepted: shapes are found by running the operation."""
 
     def _destroy(self):
-        for name in [name for name in _defined if name.startswith(f"{self.ns}::")]:
-            del _defined[name]
+        for name in [name for name in defined if name.startswith(f"{self.ns}::")]:
+            del defined[name]
 
 
 @contextlib.contextmanager
@@ -409,110 +405,6 @@ _WHY = "no function is run on tensors without values", "Leave it out"
 get_ctx = refused("torch.library.get_ctx", *_WHY)
 
 
-# Where operations are found ----------------------------------------------------------------------
-
-
-class _Namespace:
-    """`kuai.ops.<name>`: the operations of a library, or PyTorch's own, `aten`."""
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __getattr__(self, operation: str) -> Any:
-        found = _defined.get(f"{self._name}::{operation}")
-        if found is None and self._name in ("aten", "prims"):
-            found = _as_overloads(operation) or _only_in_aten(operation)
-        if found is None:
-            raise AttributeError(
-                f"'_OpNamespace' '{self._name}' object has no attribute '{operation}'"
-            )
-        return found
-
-
-class _Overloads:
-    """One of PyTorch's own operations with its overloads, all of which are the same function."""
-
-    def __init__(self, function: Callable, name: str):
-        self._function, self.__name__ = function, name
-
-    def __call__(self, *args, **kwargs):
-        return self._function(*args, **kwargs)
-
-    def __getattr__(self, overload: str) -> Any:
-        if overload.startswith("__"):
-            raise AttributeError(overload)
-        made = _Overload(self._function, self.__name__, overload)
-        setattr(self, overload, made)
-        return made
-
-    def __repr__(self):
-        return f"aten.{self.__name__}"
-
-
-class _Overload:
-    """One overload: the same function."""
-
-    def __init__(self, function: Callable, name: str, overload: str):
-        self._function, self.__name__, self._overload = function, f"{name}.{overload}", overload
-        self._packet = name
-
-    def __call__(self, *args, **kwargs):
-        return self._function(*args, **kwargs)
-
-    def name(self) -> str:
-        """The name with the namespace."""
-        return f"aten::{self._packet if self._overload == 'default' else self.__name__}"
-
-    def __repr__(self):
-        return f"aten.{self.__name__}"
-
-
-@functools.cache
-def _as_overloads(name: str) -> _Overloads | None:
-    scopes = (REGISTRY.functions, REGISTRY.functional, REGISTRY.methods, *REGISTRY.modules.values())
-    found = next((scope[name] for scope in scopes if name in scope), None)
-    return None if found is None else _Overloads(found, name)
-
-
-def _only_in_aten(name: str) -> _Overloads | None:
-    return _Overloads(aten.OPERATIONS[name], name) if name in aten.OPERATIONS else None
-
-
-def _namespace(name: str) -> _Namespace:
-    """The operations of a library that has defined some, or PyTorch's own.
-
-    Of other names there is nothing, not even an empty namespace as in PyTorch: whoever looks into a
-    module for something that they would call, as test runners do, would take that for it.
-    """
-    libraries = {each.partition("::")[0] for each in _defined}
-    if name not in libraries | {"aten", "prims"}:
-        raise AttributeError(f"module 'kuai.ops' has no attribute {name!r}")
-    return _NAMESPACES.setdefault(name, _Namespace(name))
-
-
-def _load_library(path: str) -> None:
-    """Load a package's compiled operations: those that Kuai has itself are there at once.
-
-    Raises:
-        OSError: they need the real PyTorch.
-    """
-    known = {name.partition("::")[0] for name in _defined}
-    if not known.intersection(pathlib.Path(path).parts):
-        raise OSError(
-            f"{path} holds operations that are compiled for the real PyTorch, and cannot be "
-            "loaded: here `torch` is Kuai. Define them in Python with kuai.library.custom_op"
-        )
-    _LOADED.add(path)
-
-
 for _library, _operations in OPERATIONS.items():
     for _name, _function in _operations.items():
         _Own(f"{_library}::{_name}", _function)
-_NAMESPACES: dict[str, _Namespace] = {}
-_LOADED: set[str] = set()
-for _name, _value in {
-    "__getattr__": _namespace,
-    "load_library": _load_library,
-    "loaded_libraries": _LOADED,
-}.items():
-    setattr(ops, _name, _value)

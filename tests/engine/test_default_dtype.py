@@ -37,3 +37,16 @@ def test_operations_that_live_are_compiled_anew(restored):
     assert run(operation, None, make, (kuai.tensor([8.0]),)).item() == 2.0
     kuai.set_default_dtype(kuai.float64)
     assert run(operation, None, make, (kuai.tensor([8.0], dtype=kuai.float32),)).item() == 1.0
+
+
+def test_derivatives_of_derivatives_are_not_told():
+    def differentiate(size):
+        x = kuai.ones(size, requires_grad=True)
+        (slope,) = kuai.autograd.grad((x.sin() * x).sum(), x, create_graph=True)
+        kuai.autograd.grad(slope.square().sum(), x, create_graph=True)[0].sum().backward()
+
+    differentiate(2)
+    before = listeners()
+    for size in range(3, 7):
+        differentiate(size)
+    assert listeners() == before

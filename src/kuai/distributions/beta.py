@@ -5,6 +5,7 @@ from kuai.distributions.dirichlet import Dirichlet
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.functions import stack
 from kuai.distributions.utils import broadcast_all
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Beta"]
@@ -48,26 +49,26 @@ class Beta(ExponentialFamily):
         return self._dirichlet.concentration[..., 1]
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.concentration1 / (self.concentration1 + self.concentration0)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self._dirichlet.mode[..., 0]
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self._dirichlet.variance[..., 0]
 
-    def rsample(self, sample_shape=()):
+    def rsample(self, sample_shape=()) -> Tensor:
         return self._dirichlet.rsample(Size(sample_shape))[..., 0]
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return self._dirichlet.log_prob(stack([value, 1 - value], -1))
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self._dirichlet.entropy()
 
     @property

@@ -12,6 +12,8 @@ Example:
     tensor([ True, False])
 """
 
+from typing import Any
+
 from kuai.distributions import functions
 from kuai.distributions.functions import are_positive_definite, eigvalsh, full, isclose
 from kuai.distributions.utils import all_rightmost
@@ -86,7 +88,7 @@ class _Bounded(Constraint):
 class _Dependent(Constraint):
     """A region that other parameters decide about; it cannot be checked by itself."""
 
-    def __init__(self, *, is_discrete=NotImplemented, event_dim=NotImplemented):
+    def __init__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented):
         self._is_discrete = is_discrete
         self._event_dim = event_dim
 
@@ -102,25 +104,27 @@ class _Dependent(Constraint):
             raise NotImplementedError(".event_dim cannot be determined statically")
         return self._event_dim
 
-    def __call__(self, *, is_discrete=NotImplemented, event_dim=NotImplemented):
+    def __call__(self, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented):
         """The same with more known about it."""
         return _Dependent(
             is_discrete=self._is_discrete if is_discrete is NotImplemented else is_discrete,
             event_dim=self._event_dim if event_dim is NotImplemented else event_dim,
         )
 
-    def check(self, x):
+    def check(self, x):  # type: ignore[override] - PyTorch's name
         raise ValueError("Cannot determine validity of dependent constraint")
 
 
 class _DependentProperty(property, _Dependent):
     """A property that is a constraint for an instance, and a dependent one for the class."""
 
-    def __init__(self, fn=None, *, is_discrete=NotImplemented, event_dim=NotImplemented):
+    def __init__(
+        self, fn=None, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented
+    ):
         property.__init__(self, fn)
         _Dependent.__init__(self, is_discrete=is_discrete, event_dim=event_dim)
 
-    def __call__(self, fn):
+    def __call__(self, fn):  # type: ignore[override] - it is a decorator
         """The property for a function, as `@dependent_property(event_dim=1)` decorates it."""
         return _DependentProperty(fn, is_discrete=self._is_discrete, event_dim=self._event_dim)
 
@@ -385,7 +389,7 @@ class _Multinomial(Constraint):
     def __init__(self, upper_bound):
         self.upper_bound = upper_bound
 
-    def check(self, x):
+    def check(self, x):  # type: ignore[override] - PyTorch's name
         return (x >= 0).all(-1) & (x.sum(-1) <= self.upper_bound)
 
 

@@ -15,6 +15,7 @@ from kuai.distributions.utils import (
     may_be_checked,
     standard_uniform,
 )
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["ContinuousBernoulli"]
@@ -56,7 +57,7 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
         super().__init__(self.param_shape, validate_args=validate_args)
 
     @lazy_property
-    def probs(self):
+    def probs(self) -> Tensor:
         """λ."""
         return clamp_probs(logits_to_probs(self.logits, is_binary=True))
 
@@ -77,34 +78,34 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
         )
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self._either(
             lambda p: p / (2 * p - 1) - 1 / _log_odds(p),
             lambda x: 0.5 + (1 / 3 + 16 / 45 * x.square()) * x,
         )
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self._either(
             lambda p: p * (p - 1) / (1 - 2 * p).square() + 1 / _log_odds(p).square(),
             lambda x: 1 / 12 - (1 / 15 - 128 / 945 * x.square()) * x.square(),
         )
 
     @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         return self.variance.sqrt()
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self.icdf(standard_uniform(self._extended_shape(sample_shape), self.probs))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
         kernel = binary_cross_entropy_with_logits(logits, value, reduction="none")
         return self._cont_bern_log_norm() - kernel
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         inside = self._either(
@@ -113,13 +114,13 @@ class ContinuousBernoulli(GivenByOdds, ExponentialFamily):
         )
         return where(value <= 0, 0.0, where(value >= 1, 1.0, inside))
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         return self._either(
             lambda p: ((value * (2 * p - 1) - p).log1p() - (-p).log1p()) / _log_odds(p),
             lambda x: value,
         )
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         log_failure = (-self.probs).log1p()
         slope = log_failure - self.probs.log()
         return self.mean * slope - self._cont_bern_log_norm() - log_failure

@@ -3,6 +3,7 @@
 from kuai.distributions import constraints
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.functions import log_standard_gamma, one_hot, where, xlogy
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Dirichlet"]
@@ -37,11 +38,11 @@ class Dirichlet(ExponentialFamily):
         super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.concentration / self.concentration.sum(-1, True)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         above = (self.concentration - 1).clamp(min=0)
         mode = above / above.sum(-1, True)
         is_at_corner = (self.concentration < 1).all(-1, True)
@@ -49,21 +50,21 @@ class Dirichlet(ExponentialFamily):
         return where(is_at_corner, corner, mode)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         total = self.concentration.sum(-1, True)
         return self.concentration * (total - self.concentration) / (total.square() * (total + 1))
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         return log_standard_gamma(self.concentration.expand(shape)).softmax(-1)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         kernel = xlogy(self.concentration - 1, value).sum(-1)
         return kernel - self._log_normalizer(self.concentration)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         total = self.concentration.sum(-1)
         size = self.concentration.shape[-1]
         inner = ((self.concentration - 1) * self.concentration.digamma()).sum(-1)

@@ -9,10 +9,16 @@ not in every class.
 """
 
 import warnings
+from collections.abc import Sequence
 
 from kuai.distributions.constraints import is_dependent
 from kuai.distributions.functions import arange
-from kuai.distributions.utils import is_refused, lazy_property, may_be_checked
+from kuai.distributions.utils import (
+    is_refused,
+    lazy_property,
+    left_to_subclasses,
+    may_be_checked,
+)
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
@@ -43,7 +49,12 @@ class Distribution:
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(self, batch_shape=Size(), event_shape=Size(), validate_args=None):  # noqa: B008
+    def __init__(
+        self,
+        batch_shape: Sequence[int] = Size(),
+        event_shape: Sequence[int] = Size(),
+        validate_args: bool | None = None,
+    ):
         self._batch_shape = Size(batch_shape)
         self._event_shape = Size(event_shape)
         if validate_args is not None:
@@ -134,46 +145,33 @@ class Distribution:
 
     # What subclasses say --------------------------------------------------------------------------
 
-    @property
-    def arg_constraints(self):
-        """The constraint of each parameter that is a tensor, by its name."""
-        raise NotImplementedError
+    arg_constraints = left_to_subclasses(
+        "The constraint of each parameter that is a tensor, by its name."
+    )
+    support = left_to_subclasses("The constraint that samples satisfy.")
+    mean = left_to_subclasses("The mean.")
+    variance = left_to_subclasses("The variance.")
 
     @property
-    def support(self):
-        """The constraint that samples satisfy."""
-        raise NotImplementedError
-
-    @property
-    def mean(self):
-        """The mean."""
-        raise NotImplementedError
-
-    @property
-    def mode(self):
+    def mode(self) -> Tensor:
         """The most probable value."""
         raise NotImplementedError(f"{self.__class__} does not implement mode")
 
     @property
-    def variance(self):
-        """The variance."""
-        raise NotImplementedError
-
-    @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         """The standard deviation."""
         return self.variance.sqrt()
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         """Random numbers that no gradient flows through."""
         with modes.no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         """Random numbers that are differentiable functions of the parameters."""
         raise NotImplementedError
 
-    def sample_n(self, n):
+    def sample_n(self, n) -> Tensor:
         """`sample((n,))`, as it was once called."""
         warnings.warn(
             "`sample_n(n)` will be deprecated. Use `sample((n,))` instead.",
@@ -182,19 +180,19 @@ class Distribution:
         )
         return self.sample(Size((n,)))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         """The logarithm of the density, or of the probability, at `value`."""
         raise NotImplementedError
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         """The probability of a sample of at most `value`."""
         raise NotImplementedError
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         """The inverse of `cdf`."""
         raise NotImplementedError
 
-    def enumerate_support(self, expand=True):
+    def enumerate_support(self, expand=True) -> Tensor:
         """All values of a discrete distribution, along a new first dimension.
 
         Args:
@@ -202,11 +200,11 @@ class Distribution:
         """
         raise NotImplementedError
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         """The entropy, in nats."""
         raise NotImplementedError
 
-    def perplexity(self):
+    def perplexity(self) -> Tensor:
         """The exponential of the entropy."""
         return self.entropy().exp()
 

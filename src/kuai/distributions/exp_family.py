@@ -5,8 +5,12 @@ divergences follow from F by differentiation (Nielsen, Nock, "Entropies and cros
 exponential families", 2010).
 """
 
+from typing import Any
+
 from kuai.distributions.distribution import Distribution
+from kuai.distributions.utils import left_to_subclasses
 from kuai.engine.autograd.backward import grad
+from kuai.engine.tensor import Tensor
 
 __all__ = ["ExponentialFamily"]
 
@@ -14,19 +18,13 @@ __all__ = ["ExponentialFamily"]
 class ExponentialFamily(Distribution):
     """The base of distributions that are exponential families."""
 
-    @property
-    def _natural_params(self):
-        """The natural parameters θ, a tuple of tensors."""
-        raise NotImplementedError
+    _natural_params = left_to_subclasses("The natural parameters θ, a tuple of tensors.")
 
-    def _log_normalizer(self, *natural_params):
+    def _log_normalizer(self, *natural_params: Any, **unused: Any) -> Any:
         """F(θ)."""
         raise NotImplementedError
 
-    @property
-    def _mean_carrier_measure(self):
-        """The mean of k(x)."""
-        raise NotImplementedError
+    _mean_carrier_measure = left_to_subclasses("The mean of k(x).")
 
     def _normalizer_and_means(self):
         """Natural parameters apart from their history, F there, and its gradient: the means of t.
@@ -37,7 +35,7 @@ class ExponentialFamily(Distribution):
         normalizer = self._log_normalizer(*natural)
         return natural, normalizer, grad(normalizer.sum(), natural, create_graph=True)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         """F(θ) - <θ, ∇F(θ)> less the mean of k, where no subclass has a formula of its own."""
         natural, result, means = self._normalizer_and_means()
         for parameter, mean in zip(natural, means, strict=True):

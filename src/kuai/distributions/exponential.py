@@ -4,6 +4,7 @@ from kuai.distributions import constraints
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.functions import zeros_like
 from kuai.distributions.utils import broadcast_all, standard_uniform
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Exponential"]
@@ -30,38 +31,38 @@ class Exponential(ExponentialFamily):
         super().__init__(self.rate.shape, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.rate.reciprocal()
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return zeros_like(self.rate)
 
     @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         return self.rate.reciprocal()
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.rate.pow(-2)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self.icdf(standard_uniform(self._extended_shape(sample_shape), self.rate))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return self.rate.log() - self.rate * value
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return -(-self.rate * value).expm1()
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         return -(-value).log1p() / self.rate
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return 1 - self.rate.log()
 
     @property

@@ -7,6 +7,7 @@ from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import where
 from kuai.distributions.gamma import Gamma
 from kuai.distributions.utils import broadcast_all
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import finfo
 from kuai.engine.tensor.size import Size
 
@@ -37,28 +38,28 @@ class FisherSnedecor(Distribution):
         super().__init__(self.df1.shape, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         df2 = where(self.df2 > 2, self.df2, 3.0)
         return where(self.df2 > 2, df2 / (df2 - 2), math.nan)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         df1 = where(self.df1 > 2, self.df1, 3.0)
         mode = (df1 - 2) / df1 * self.df2 / (self.df2 + 2)
         return where(self.df1 > 2, mode, math.nan)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         df1, df2 = self.df1, where(self.df2 > 4, self.df2, 5.0)
         value = 2 * df2.square() * (df1 + df2 - 2) / (df1 * (df2 - 2).square() * (df2 - 4))
         return where(self.df2 > 4, value, math.nan)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         tiny = finfo(self.df1.dtype).tiny
         above, below = self._gamma1.rsample(sample_shape), self._gamma2.rsample(sample_shape)
         return (above / below.clamp(min=tiny)).clamp(min=tiny)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         half1, half2, ratio = self.df1 / 2, self.df2 / 2, self.df1 / self.df2

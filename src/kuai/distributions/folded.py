@@ -7,6 +7,7 @@ from kuai.distributions.functions import where, zeros_like
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import AbsTransform
 from kuai.distributions.utils import like
+from kuai.engine.tensor import Tensor
 
 __all__ = ["Folded"]
 
@@ -22,27 +23,27 @@ class Folded(TransformedDistribution):
         super().__init__(base_distribution, AbsTransform(), validate_args=validate_args)
 
     @property
-    def scale(self):
+    def scale(self) -> Tensor:
         """How wide it is."""
         return self.base_dist.scale
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return zeros_like(self.scale)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         value = like(value, self.scale)
         return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return 2 * self.base_dist.cdf(value) - 1
 
-    def icdf(self, prob):
+    def icdf(self, prob) -> Tensor:  # type: ignore[override] - PyTorch's name
         return self.base_dist.icdf((prob + 1) / 2)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self.base_dist.entropy() - math.log(2)

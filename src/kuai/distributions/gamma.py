@@ -4,6 +4,7 @@ from kuai.distributions import constraints
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.functions import lower_gamma, standard_gamma, xlogy
 from kuai.distributions.utils import broadcast_all, like
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import finfo
 from kuai.engine.tensor.size import Size
 
@@ -34,25 +35,25 @@ class Gamma(ExponentialFamily):
         super().__init__(self.rate.shape, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.concentration / self.rate
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return ((self.concentration - 1) / self.rate).clamp(min=0)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.concentration / self.rate.square()
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         value = standard_gamma(self.concentration.expand(shape)) / self.rate
         # a sample that rounds to 0 would have an infinite log probability
         rounded = value.detach()
         return value + (rounded.clamp(min=finfo(value.dtype).tiny) - rounded)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         value = like(value, self.rate)
         if self._validate_args:
             self._validate_sample(value)
@@ -63,12 +64,12 @@ class Gamma(ExponentialFamily):
             - self.concentration.lgamma()
         )
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return lower_gamma(self.concentration, self.rate * value)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return (
             self.concentration
             - self.rate.log()

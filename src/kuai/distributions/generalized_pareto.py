@@ -6,6 +6,7 @@ from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import isclose, where, zeros_like
 from kuai.distributions.utils import broadcast_all, standard_uniform
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["GeneralizedPareto"]
@@ -46,20 +47,20 @@ class GeneralizedPareto(Distribution):
         return constraints.interval(self.loc, where(shape < 0, end, math.inf))
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         exists = self.concentration < 1
         shape = where(exists, self.concentration, 0.5)
         return where(exists, self.loc + self.scale / (1 - shape), math.nan)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         exists = self.concentration < 0.5
         shape = where(exists, self.concentration, 0.25)
         value = self.scale.square() / ((1 - shape).square() * (1 - 2 * shape))
         return where(exists, value, math.nan)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
     def _either(self, exponential, otherwise):
@@ -67,7 +68,7 @@ class GeneralizedPareto(Distribution):
         is_zero = isclose(self.concentration, zeros_like(self.concentration))
         return where(is_zero, exponential, otherwise(where(is_zero, 1.0, self.concentration)))
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self.icdf(standard_uniform(self._extended_shape(sample_shape), self.loc))
 
     def _distance(self, value):
@@ -75,7 +76,7 @@ class GeneralizedPareto(Distribution):
             self._validate_sample(value)
         return (value - self.loc) / self.scale
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         z = self._distance(value)
         kernel = self._either(z, lambda shape: (1 + 1 / shape) * (shape * z).log1p())
         is_flat = self.concentration == -1  # the uniform distribution, up to its very end
@@ -90,13 +91,13 @@ class GeneralizedPareto(Distribution):
         """log P(X ≤ value)."""
         return (-self.log_survival_function(value).exp()).log1p()
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         return -self.log_survival_function(value).expm1()
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         log_above = (-value).log1p()
         distance = self._either(-log_above, lambda shape: (-shape * log_above).expm1() / shape)
         return self.loc + self.scale * distance
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self.scale.log() + self.concentration + 1

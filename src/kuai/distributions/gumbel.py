@@ -8,6 +8,7 @@ from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import AffineTransform, ExpTransform
 from kuai.distributions.uniform import Uniform
 from kuai.distributions.utils import broadcast_all, euler_constant
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import finfo
 
 __all__ = ["Gumbel"]
@@ -39,26 +40,26 @@ class Gumbel(TransformedDistribution):
         super().__init__(base, transforms, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.loc + self.scale * euler_constant
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
     @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         return math.pi / math.sqrt(6) * self.scale
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.stddev.square()
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         distance = (self.loc - value) / self.scale
         return distance - distance.exp() - self.scale.log()
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self.scale.log() + (1 + euler_constant)

@@ -7,6 +7,7 @@ from kuai.distributions.functions import where
 from kuai.distributions.gamma import Gamma
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import PowerTransform
+from kuai.engine.tensor import Tensor
 
 __all__ = ["InverseGamma"]
 
@@ -36,32 +37,32 @@ class InverseGamma(TransformedDistribution):
         super().__init__(base, inverse, validate_args=validate_args)
 
     @property
-    def concentration(self):
+    def concentration(self) -> Tensor:
         """The concentration of x."""
         return self.base_dist.concentration
 
     @property
-    def rate(self):
+    def rate(self) -> Tensor:
         """The rate of x."""
         return self.base_dist.rate
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         above = where(self.concentration > 1, self.concentration - 1, 1.0)
         return where(self.concentration > 1, self.rate / above, math.inf)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.rate / (self.concentration + 1)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         exists = self.concentration > 2
         concentration = where(exists, self.concentration, 3.0)
         value = self.rate.square() / ((concentration - 1).square() * (concentration - 2))
         return where(exists, value, math.inf)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         concentration = self.concentration
         slope = (1 + concentration) * concentration.digamma()
         return concentration + self.rate.log() + concentration.lgamma() - slope

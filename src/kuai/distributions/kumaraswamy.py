@@ -8,6 +8,7 @@ from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import AffineTransform, PowerTransform
 from kuai.distributions.uniform import Uniform
 from kuai.distributions.utils import broadcast_all, euler_constant
+from kuai.engine.tensor import Tensor
 
 __all__ = ["Kumaraswamy"]
 
@@ -51,20 +52,20 @@ class Kumaraswamy(TransformedDistribution):
         return b * (above.lgamma() + b.lgamma() - (above + b).lgamma()).exp()
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self._moment(1)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         a, b = self.concentration1, self.concentration0
         mode = ((a - 1) / (a * b - 1)).pow(1 / a)
         return where((a >= 1) & (b >= 1), mode, math.nan)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self._moment(2) - self._moment(1).square()
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         a, b = self.concentration1, self.concentration0
         harmonic = (b + 1).digamma() + euler_constant
         return 1 - 1 / b + (1 - 1 / a) * harmonic - a.log() - b.log()

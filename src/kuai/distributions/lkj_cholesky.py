@@ -7,7 +7,7 @@ from kuai.distributions.beta import Beta
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import arange, diag_embed
 from kuai.distributions.utils import _standard_normal, broadcast_all, multivariate_lgamma
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.dtypes import finfo
 from kuai.engine.tensor.size import Size
 
@@ -53,7 +53,7 @@ class LKJCholesky(Distribution):
         rest = self.concentration.unsqueeze(-1) + (self.dim - 2 - before) / 2
         return Beta(before + 0.5, rest, validate_args=False)
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         with modes.no_grad():
             squared = self._squared_lengths().sample(sample_shape).unsqueeze(-1)
             shape = self._extended_shape(sample_shape)
@@ -64,7 +64,7 @@ class LKJCholesky(Distribution):
             last = (1 - below.square().sum(-1)).clamp(min=tiny).sqrt()
             return below + diag_embed(last)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         rows = arange(2, self.dim + 1, device=self.concentration.device)

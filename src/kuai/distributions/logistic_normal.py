@@ -4,6 +4,7 @@ from kuai.distributions import constraints
 from kuai.distributions.normal import Normal
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import StickBreakingTransform
+from kuai.engine.tensor import Tensor
 
 __all__ = ["LogisticNormal"]
 
@@ -34,11 +35,11 @@ class LogisticNormal(TransformedDistribution):
         super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
 
     @property
-    def loc(self):
+    def loc(self) -> Tensor:
         """The means of the normal numbers."""
         return self.base_dist.base_dist.loc
 
     @property
-    def scale(self):
+    def scale(self) -> Tensor:
         """The standard deviations of the normal numbers."""
         return self.base_dist.base_dist.scale

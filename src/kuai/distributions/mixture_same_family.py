@@ -3,7 +3,7 @@
 from kuai.distributions import constraints
 from kuai.distributions.categorical import Categorical
 from kuai.distributions.distribution import Distribution
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
 __all__ = ["MixtureSameFamily"]
@@ -72,28 +72,28 @@ class MixtureSameFamily(Distribution):
         return (weights * values).sum(-1 - self._event_ndims)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self._averaged(self._component_distribution.mean)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         parts = self._component_distribution
         return self._averaged(parts.variance + (parts.mean - self._pad(self.mean)).square())
 
     def _pad(self, x):
         return x.unsqueeze(-1 - self._event_ndims)
 
-    def cdf(self, x):
+    def cdf(self, x) -> Tensor:  # type: ignore[override] - PyTorch's name
         each = self._component_distribution.cdf(self._pad(x))
         return (each * self._mixture_distribution.probs).sum(-1)
 
-    def log_prob(self, x):
+    def log_prob(self, x) -> Tensor:  # type: ignore[override] - PyTorch's name
         if self._validate_args:
             self._validate_sample(x)
         each = self._component_distribution.log_prob(self._pad(x))
         return (each + self._mixture_distribution.logits.log_softmax(-1)).logsumexp(-1)
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         sample_shape = Size(sample_shape)
         with modes.no_grad():
             drawn = self._component_distribution.sample(sample_shape)

@@ -8,7 +8,7 @@ from kuai.distributions.categorical import Categorical
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import ones_like, where, zeros_like
 from kuai.distributions.utils import broadcast_all
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Multinomial"]
@@ -47,12 +47,12 @@ class Multinomial(Distribution):
         super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
 
     @property
-    def probs(self):
+    def probs(self) -> Tensor:
         """The probabilities."""
         return self._categorical.probs
 
     @property
-    def logits(self):
+    def logits(self) -> Tensor:
         """The log probabilities."""
         return self._categorical.logits
 
@@ -66,21 +66,21 @@ class Multinomial(Distribution):
         return constraints.multinomial(self.total_count)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.probs * self.total_count
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.total_count * self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         draws = self._categorical.sample(Size((self.total_count,)) + Size(sample_shape))
         with modes.no_grad():
             draws = draws.movedim(0, -1)
             counts = zeros_like(self.probs).expand(self._extended_shape(sample_shape))
             return counts.scatter_add(-1, draws, ones_like(draws).to(counts.dtype))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
@@ -88,7 +88,7 @@ class Multinomial(Distribution):
         kernel = (where(impossible, 0.0, logits) * value).sum(-1)
         return (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1) + kernel
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         # H = n H(categorical) - log n! + Σᵢ E[log xᵢ!], and xᵢ is binomial
         binomial = Binomial(self.total_count, self.probs, validate_args=False)
         counts = binomial.enumerate_support(expand=False)[1:]

@@ -6,6 +6,7 @@ from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import cholesky, eye, solve_triangular
 from kuai.distributions.utils import _standard_normal, lazy_property
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 from kuai.ops.dimensions import broadcast_shapes
 
@@ -70,6 +71,7 @@ def one_matrix(error, **matrices):
 class Gaussian(Distribution):
     """What normal distributions of vectors have in common; subclasses know the covariance Σ."""
 
+    loc: Tensor
     support = constraints.real_vector
     has_rsample = True
 
@@ -82,14 +84,14 @@ class Gaussian(Distribution):
         raise NotImplementedError
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.loc
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         columns, samples = as_columns(value - self.loc, len(self._batch_shape))
@@ -97,7 +99,7 @@ class Gaussian(Distribution):
         constant = self._event_shape[0] * math.log(2 * math.pi)
         return -(constant + self._log_det() + distances) / 2
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         constant = self._event_shape[0] * (1 + math.log(2 * math.pi))
         return (constant + self._log_det()) / 2
 
@@ -163,30 +165,30 @@ class MultivariateNormal(Gaussian):
         super().__init__(batch_shape, loc.shape[-1:], validate_args=validate_args)
 
     @lazy_property
-    def _factor(self):
+    def _factor(self) -> Tensor:
         # under a name of its own: what the user has not asked for is not printed
         return factor_of(self)
 
     @lazy_property
-    def scale_tril(self):
+    def scale_tril(self) -> Tensor:
         """The Cholesky factor of the covariance."""
         return self._factor
 
     @lazy_property
-    def covariance_matrix(self):
+    def covariance_matrix(self) -> Tensor:
         """The covariance."""
         return self._factor @ self._factor.mT
 
     @lazy_property
-    def precision_matrix(self):
+    def precision_matrix(self) -> Tensor:
         """The inverse of the covariance."""
         return inverse_by_factor(self._factor)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self._factor.square().sum(-1)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         noise = self._normal(self._extended_shape(sample_shape))
         return self.loc + self._mixed(self._factor, noise)
 

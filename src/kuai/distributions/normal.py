@@ -5,6 +5,7 @@ import math
 from kuai.distributions import constraints
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.utils import _standard_normal, broadcast_all
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Normal"]
@@ -38,40 +39,40 @@ class Normal(ExponentialFamily):
         super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.loc
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
     @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         return self.scale
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.scale.square()
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         return self.loc + self.scale * _standard_normal(shape, self.loc.dtype, self.loc.device)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         distance = (value - self.loc) / self.scale
         return -distance.square() / 2 - self.scale.log() - math.log(2 * math.pi) / 2
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return (1 + ((value - self.loc) / (self.scale * math.sqrt(2))).erf()) / 2
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self.scale.log() + (1 + math.log(2 * math.pi)) / 2
 
     @property

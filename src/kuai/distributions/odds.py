@@ -10,6 +10,7 @@ from kuai.distributions.utils import (
     logits_to_probs,
     probs_to_logits,
 )
+from kuai.engine.tensor import Tensor
 
 __all__ = ["GivenByOdds", "one_of"]
 
@@ -46,11 +47,11 @@ class GivenByOdds(Distribution):
         return self._param.shape
 
     @lazy_property
-    def logits(self):
+    def logits(self) -> Tensor:
         """The log odds of success."""
         return probs_to_logits(self.probs, is_binary=True)
 
     @lazy_property
-    def probs(self):
+    def probs(self) -> Tensor:
         """The probability of success."""
         return logits_to_probs(self.logits, is_binary=True)

@@ -4,6 +4,7 @@ from kuai.distributions import constraints
 from kuai.distributions.categorical import Categorical
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import eye, one_hot
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
@@ -34,12 +35,12 @@ class OneHotCategorical(Distribution):
         return self._categorical._param
 
     @property
-    def probs(self):
+    def probs(self) -> Tensor:
         """The probabilities."""
         return self._categorical.probs
 
     @property
-    def logits(self):
+    def logits(self) -> Tensor:
         """The log probabilities."""
         return self._categorical.logits
 
@@ -49,32 +50,32 @@ class OneHotCategorical(Distribution):
         return self._categorical.param_shape
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.probs
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self._one_hot(self._categorical.mode)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.probs * (1 - self.probs)
 
     def _one_hot(self, indices):
         return one_hot(indices, self._event_shape[0]).to(self._param.dtype)
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self._one_hot(self._categorical.sample(sample_shape))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return self._categorical.log_prob(value.argmax(-1))
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self._categorical.entropy()
 
-    def enumerate_support(self, expand=True):
+    def enumerate_support(self, expand=True) -> Tensor:
         size = self._event_shape[0]
         values = eye(size, dtype=self._param.dtype, device=self._param.device)
         values = values.reshape(size, *(1,) * len(self._batch_shape), size)
@@ -90,5 +91,5 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 
     has_rsample = True
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self.sample(sample_shape) + (self.probs - self.probs.detach())

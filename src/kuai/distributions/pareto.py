@@ -8,6 +8,7 @@ from kuai.distributions.functions import where
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import AffineTransform, ExpTransform
 from kuai.distributions.utils import broadcast_all
+from kuai.engine.tensor import Tensor
 
 __all__ = ["Pareto"]
 
@@ -36,21 +37,21 @@ class Pareto(TransformedDistribution):
         return constraints.greater_than_eq(self.scale)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         is_finite = self.alpha > 1
         alpha = where(is_finite, self.alpha, 2.0)
         return where(is_finite, alpha * self.scale / (alpha - 1), math.inf)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.scale
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         is_finite = self.alpha > 2
         alpha = where(is_finite, self.alpha, 3.0)
         value = self.scale.square() * alpha / ((alpha - 1).square() * (alpha - 2))
         return where(is_finite, value, math.inf)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return (self.scale / self.alpha).log() + 1 + self.alpha.reciprocal()

@@ -4,7 +4,7 @@ from kuai.distributions import constraints
 from kuai.distributions.exp_family import ExponentialFamily
 from kuai.distributions.functions import poisson, xlogy
 from kuai.distributions.utils import broadcast_all
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Poisson"]
@@ -27,22 +27,22 @@ class Poisson(ExponentialFamily):
         super().__init__(self.rate.shape, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.rate
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.rate.floor()
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.rate
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         with modes.no_grad():
             return poisson(self.rate.expand(self._extended_shape(sample_shape)))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         rate, value = broadcast_all(self.rate, value)

@@ -6,6 +6,7 @@ from kuai.distributions.odds import GivenByOdds
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import SigmoidTransform
 from kuai.distributions.utils import broadcast_all, clamp_probs, like, standard_uniform
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
@@ -32,13 +33,13 @@ class LogitRelaxedBernoulli(GivenByOdds):
         self._take(probs, logits)
         super().__init__(self.param_shape, validate_args=validate_args)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         probs = clamp_probs(self.probs)
         uniform = clamp_probs(standard_uniform(shape, probs))
         return (_log_odds(uniform) + _log_odds(probs)) / self.temperature
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
@@ -74,16 +75,16 @@ class RelaxedBernoulli(TransformedDistribution):
         super().__init__(base, SigmoidTransform(), validate_args=validate_args)
 
     @property
-    def temperature(self):
+    def temperature(self) -> Tensor:
         """The temperature."""
         return self.base_dist.temperature
 
     @property
-    def logits(self):
+    def logits(self) -> Tensor:
         """The log odds."""
         return self.base_dist.logits
 
     @property
-    def probs(self):
+    def probs(self) -> Tensor:
         """The probabilities."""
         return self.base_dist.probs

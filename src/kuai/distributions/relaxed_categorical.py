@@ -7,6 +7,7 @@ from kuai.distributions.functions import full_like
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import ExpTransform
 from kuai.distributions.utils import broadcast_all, clamp_probs, like, standard_uniform
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
@@ -35,22 +36,22 @@ class ExpRelaxedCategorical(Distribution):
         return self._categorical.param_shape
 
     @property
-    def logits(self):
+    def logits(self) -> Tensor:
         """The log probabilities."""
         return self._categorical.logits
 
     @property
-    def probs(self):
+    def probs(self) -> Tensor:
         """The probabilities."""
         return self._categorical.probs
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         uniform = clamp_probs(standard_uniform(shape, self.logits))
         gumbel = -(-uniform.log()).log()
         return ((self.logits + gumbel) / self.temperature).log_softmax(-1)
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
@@ -90,16 +91,16 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
     @property
-    def temperature(self):
+    def temperature(self) -> Tensor:
         """The temperature."""
         return self.base_dist.temperature
 
     @property
-    def logits(self):
+    def logits(self) -> Tensor:
         """The log probabilities."""
         return self.base_dist.logits
 
     @property
-    def probs(self):
+    def probs(self) -> Tensor:
         """The probabilities."""
         return self.base_dist.probs

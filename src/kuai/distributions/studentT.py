@@ -7,6 +7,7 @@ from kuai.distributions.chi2 import Chi2
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import where
 from kuai.distributions.utils import _standard_normal, broadcast_all
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["StudentT"]
@@ -42,20 +43,20 @@ class StudentT(Distribution):
         super().__init__(self.df.shape, validate_args=validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return where(self.df > 1, self.loc, math.nan)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         df = where(self.df > 2, self.df, 3.0)
         heavy = where(self.df > 1, math.inf, where(self.df == self.df, math.nan, self.df))
         return where(self.df > 2, self.scale.square() * df / (df - 2), heavy)
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         normal = _standard_normal(shape, self.df.dtype, self.df.device)
         chi2 = self._chi2.rsample(sample_shape)
@@ -68,13 +69,13 @@ class StudentT(Distribution):
             - ((self.df + 1) / 2).lgamma()
         )
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         distance = (value - self.loc) / self.scale
         kernel = (self.df + 1) / 2 * (distance.square() / self.df).log1p()
         return -kernel - self.scale.log() - self._log_normalizer()
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         slope = ((self.df + 1) / 2).digamma() - (self.df / 2).digamma()
         return self.scale.log() + (self.df + 1) / 2 * slope + self._log_normalizer()

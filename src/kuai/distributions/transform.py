@@ -3,9 +3,11 @@
 The face of all of them is `kuai.distributions.transforms`, PyTorch's own path.
 """
 
+from typing import Any
+
 from kuai.distributions import constraints
 from kuai.distributions.functions import zeros_like
-from kuai.distributions.utils import _sum_rightmost, lazy_property
+from kuai.distributions.utils import _sum_rightmost, lazy_property, left_to_subclasses
 
 __all__ = ["ComposeTransform", "IndependentTransform", "Transform", "identity_transform"]
 
@@ -24,14 +26,15 @@ class Transform:
     """
 
     bijective = False
-    domain: constraints.Constraint
-    codomain: constraints.Constraint
+    domain: Any  # a constraint, or a property that is one
+    codomain: Any
+    sign = left_to_subclasses("The sign of the derivative.")
 
     def __init__(self, cache_size=0):
         if cache_size not in (0, 1):
             raise ValueError("cache_size must be 0 or 1")
         self._cache_size = cache_size
-        self._inv = None
+        self._inv: Any = None
         self._cached_x_y = None, None
         super().__init__()
 
@@ -52,11 +55,6 @@ class Transform:
             self._inv = _InverseTransform(self)
         return self._inv
 
-    @property
-    def sign(self):
-        """The sign of the derivative."""
-        raise NotImplementedError
-
     def with_cache(self, cache_size=1):
         """The same transform, remembering as many values."""
         if self._cache_size == cache_size:
@@ -70,7 +68,7 @@ class Transform:
 
     __hash__ = object.__hash__
 
-    def __call__(self, x):
+    def __call__(self, x) -> Any:
         """y for x."""
         if self._cache_size == 0:
             return self._call(x)
@@ -148,7 +146,7 @@ class _InverseTransform(Transform):
     def __repr__(self):
         return f"{self.__class__.__name__}({self._inv!r})"
 
-    def __call__(self, x):
+    def __call__(self, x) -> Any:
         return self._inv._inv_call(x)
 
     def log_abs_det_jacobian(self, x, y):
@@ -235,7 +233,7 @@ class ComposeTransform(Transform):
             return self
         return ComposeTransform(self.parts, cache_size=cache_size)
 
-    def __call__(self, x):
+    def __call__(self, x) -> Any:
         for part in self.parts:
             x = part(x)
         return x

@@ -1,11 +1,13 @@
 """The distribution of transformed samples."""
 
+from typing import Any
+
 from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.independent import Independent
 from kuai.distributions.transforms import ComposeTransform, Transform
 from kuai.distributions.utils import _sum_rightmost
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
 __all__ = ["TransformedDistribution"]
@@ -36,6 +38,7 @@ class TransformedDistribution(Distribution):
     """
 
     arg_constraints = {}
+    base_dist: Any  # a Distribution; what a subclass knows of it are its parameters
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         self.transforms = _as_list(transforms)
@@ -59,7 +62,7 @@ class TransformedDistribution(Distribution):
         super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._to_fill(_instance)
+        new: Any = self._to_fill(_instance)
         shape = Size(batch_shape) + self.event_shape
         for transform in reversed(self.transforms):
             shape = transform.inverse_shape(shape)
@@ -67,31 +70,30 @@ class TransformedDistribution(Distribution):
         new.base_dist = self.base_dist.expand(shape[:cut])
         return super().expand(batch_shape, _instance=new)
 
-    @constraints.dependent_property(is_discrete=False)
-    def support(self):
+    def _region(self):
         if not self.transforms:
             return self.base_dist.support
         region = self.transforms[-1].codomain
         more = len(self.event_shape) - region.event_dim
         return constraints.independent(region, more) if more > 0 else region
 
-    @property
-    def has_rsample(self):
-        return self.base_dist.has_rsample
+    # Not decorated, for most subclasses say them by an attribute.
+    support = constraints.dependent_property(_region, is_discrete=False)
+    has_rsample = property(lambda self: self.base_dist.has_rsample)
 
     def _forward(self, x):
         for transform in self.transforms:
             x = transform(x)
         return x
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         with modes.no_grad():
             return self._forward(self.base_dist.sample(sample_shape))
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self._forward(self.base_dist.rsample(sample_shape))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         event_dim, total, y = len(self.event_shape), 0.0, value
@@ -111,12 +113,12 @@ class TransformedDistribution(Distribution):
             return value
         return sign * (value - 0.5) + 0.5
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         for transform in reversed(self.transforms):
             value = transform.inv(value)
         if self._validate_args:
             self.base_dist._validate_sample(value)
         return self._monotonize_cdf(self.base_dist.cdf(value))
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         return self._forward(self.base_dist.icdf(self._monotonize_cdf(value)))

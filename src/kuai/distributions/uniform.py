@@ -6,6 +6,7 @@ from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import full_like, where
 from kuai.distributions.utils import broadcast_all, standard_uniform
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
 __all__ = ["Uniform"]
@@ -40,37 +41,37 @@ class Uniform(Distribution):
         return constraints.interval(self.low, self.high)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return (self.high + self.low) / 2
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return full_like(self.high, math.nan)
 
     @property
-    def stddev(self):
+    def stddev(self) -> Tensor:
         return (self.high - self.low) / math.sqrt(12)
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return (self.high - self.low).square() / 12
 
-    def rsample(self, sample_shape=Size()):  # noqa: B008
+    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         return self.icdf(standard_uniform(self._extended_shape(sample_shape), self.low))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         inside = (self.low <= value) & (value < self.high)
         return where(inside, -self.entropy(), -math.inf)
 
-    def cdf(self, value):
+    def cdf(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         return ((value - self.low) / (self.high - self.low)).clamp(0, 1)
 
-    def icdf(self, value):
+    def icdf(self, value) -> Tensor:
         return self.low + value * (self.high - self.low)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return (self.high - self.low).log()

@@ -2,6 +2,8 @@
 `torch.distributions.utils`."""
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from kuai.distributions.functions import (
     as_tensor,
@@ -28,6 +30,7 @@ __all__ = [
 
 euler_constant = 0.57721566490153286060
 _NUMBERS = (int, float, bool)
+_T = TypeVar("_T")
 
 
 def broadcast_all(*values):
@@ -118,20 +121,37 @@ def probs_to_logits(probs, is_binary=False):
     return inside.log() - (-inside).log1p() if is_binary else inside.log()
 
 
-class lazy_property:
+def left_to_subclasses(summary: str) -> property:
+    """A property that subclasses replace, by one of their own or by an attribute."""
+
+    def missing(self):
+        raise NotImplementedError
+
+    return property(missing, doc=summary)
+
+
+class lazy_property(Generic[_T]):
     """A property that is computed when it is first asked for, and then kept.
 
     An instance's own attribute goes before it, so a parameter that was given is never computed.
     """
 
-    def __init__(self, wrapped):
+    def __init__(self, wrapped: Callable[[Any], _T]):
         self.wrapped = wrapped
         self.__doc__ = wrapped.__doc__
 
     def __set_name__(self, owner, name):
         self.name = name
 
-    def __get__(self, instance, owner=None):
+    if TYPE_CHECKING:  # for the interpreter it has none: an instance's attribute takes its place
+
+        def __set__(self, instance: Any, value: _T) -> None: ...
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> _T: ...
+    def __get__(self, instance, owner=None) -> Any:
         if instance is None:
             return self
         with modes.enable_grad():

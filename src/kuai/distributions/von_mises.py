@@ -6,7 +6,7 @@ from kuai.distributions import constraints
 from kuai.distributions.distribution import Distribution
 from kuai.distributions.functions import log_bessel_i0, log_bessel_i1, von_mises_with
 from kuai.distributions.utils import broadcast_all, lazy_property
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
 
 __all__ = ["VonMises"]
@@ -37,25 +37,25 @@ class VonMises(Distribution):
         super().__init__(self.loc.shape, Size(), validate_args)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.loc
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         return self.loc
 
     @lazy_property
-    def variance(self):
+    def variance(self) -> Tensor:
         """The circular variance 1 - I₁(κ) / I₀(κ)."""
         ratio = log_bessel_i1(self.concentration) - log_bessel_i0(self.concentration)
         return -ratio.expm1()
 
-    def sample(self, sample_shape=Size()):  # noqa: B008
+    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
         shape = self._extended_shape(sample_shape)
         with modes.no_grad():
             return von_mises_with(self.loc, self.concentration, tuple(shape))
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         normalizer = math.log(2 * math.pi) + log_bessel_i0(self.concentration)

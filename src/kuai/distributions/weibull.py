@@ -6,6 +6,7 @@ from kuai.distributions.functions import ones_like
 from kuai.distributions.transformed_distribution import TransformedDistribution
 from kuai.distributions.transforms import AffineTransform, PowerTransform
 from kuai.distributions.utils import broadcast_all, euler_constant
+from kuai.engine.tensor import Tensor
 
 __all__ = ["Weibull"]
 
@@ -39,18 +40,18 @@ class Weibull(TransformedDistribution):
         return (1 + order * self.concentration_reciprocal).lgamma().exp()
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self.scale * self._moment(1)
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         ratio = (self.concentration - 1) / self.concentration
         return self.scale * ratio**self.concentration_reciprocal
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         return self.scale.square() * (self._moment(2) - self._moment(1).square())
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         reciprocal = self.concentration_reciprocal
         return euler_constant * (1 - reciprocal) + (self.scale * reciprocal).log() + 1

@@ -27,6 +27,7 @@ from kuai.distributions.utils import (
     multivariate_digamma,
     multivariate_lgamma,
 )
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import finfo
 from kuai.engine.tensor.size import Size
 from kuai.ops.dimensions import broadcast_shapes
@@ -107,7 +108,7 @@ class Wishart(ExponentialFamily):
         }
 
     @lazy_property
-    def _factor(self):
+    def _factor(self) -> Tensor:
         return factor_of(self)
 
     @lazy_property
@@ -115,17 +116,17 @@ class Wishart(ExponentialFamily):
         return inverse_by_factor(self._factor)
 
     @lazy_property
-    def scale_tril(self):
+    def scale_tril(self) -> Tensor:
         """The Cholesky factor of V."""
         return self._factor
 
     @lazy_property
-    def covariance_matrix(self):
+    def covariance_matrix(self) -> Tensor:
         """V."""
         return self._factor @ self._factor.mT
 
     @lazy_property
-    def precision_matrix(self):
+    def precision_matrix(self) -> Tensor:
         """The inverse of V."""
         return self._inverse
 
@@ -137,16 +138,16 @@ class Wishart(ExponentialFamily):
         return values.unsqueeze(-1).unsqueeze(-1)
 
     @property
-    def mean(self):
+    def mean(self) -> Tensor:
         return self._per_matrix(self.df) * self.covariance_matrix
 
     @property
-    def mode(self):
+    def mode(self) -> Tensor:
         factor = self.df - self._size - 1
         return self._per_matrix(where(factor > 0, factor, math.nan)) * self.covariance_matrix
 
     @property
-    def variance(self):
+    def variance(self) -> Tensor:
         matrix = self.covariance_matrix
         diagonal = matrix.diagonal(dim1=-2, dim2=-1)
         outer = diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2)
@@ -160,7 +161,7 @@ class Wishart(ExponentialFamily):
         factor = self._factor @ (below.tril(-1) + diag_embed(diagonal))
         return factor @ factor.mT
 
-    def rsample(self, sample_shape=Size(), max_try_correction=None):  # noqa: B008
+    def rsample(self, sample_shape=Size(), max_try_correction=None) -> Tensor:  # noqa: B008
         sample_shape = Size(sample_shape)
         sample = self._bartlett_sampling(sample_shape)
         if not may_be_checked():
@@ -184,14 +185,14 @@ class Wishart(ExponentialFamily):
             half, size
         )
 
-    def log_prob(self, value):
+    def log_prob(self, value) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         trace = (self._inverse * value).sum((-2, -1))  # of V⁻¹ x
         exponent = (self.df - self._size - 1) / 2
         return exponent * slogdet(value).logabsdet - trace / 2 - self._log_constant()
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         size, half = self._size, self.df / 2
         return (
             (size + 1) * (size * math.log(2) / 2 + self._half_log_det())

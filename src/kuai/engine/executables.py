@@ -33,7 +33,7 @@ class _Watch:
         self.limit = limit
         self.programs = 0
 
-    def __call__(self, event: str, duration: float, **details) -> None:
+    def __call__(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         if not event.endswith("backend_compile_duration"):
             return
         self.programs += 1

@@ -57,7 +57,10 @@ def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
-    if os.environ.get("KUAI_CACHE", "1") != "0" and not jax.config.jax_compilation_cache_dir:
+    if (
+        os.environ.get("KUAI_CACHE", "1") != "0"
+        and not jax.config.values["jax_compilation_cache_dir"]
+    ):
         folder = _cache_folder()
         if folder is not None:
             _use_cache(folder)
@@ -113,7 +116,8 @@ def _use_cache(folder: pathlib.Path) -> None:
 
 def _throw_away_damaged_entries(folder: pathlib.Path) -> None:
     """JAX says that it cannot read an entry, and would leave it there."""
-    read = getattr(compilation_cache, "get_executable_and_time", None)
+    module: Any = compilation_cache
+    read = getattr(module, "get_executable_and_time", None)
     if read is None:
         return  # another JAX than the ones known: it will say so at every start
 
@@ -128,4 +132,4 @@ def _throw_away_damaged_entries(folder: pathlib.Path) -> None:
             if not whole:
                 (folder / f"{key}-cache").unlink(missing_ok=True)
 
-    compilation_cache.get_executable_and_time = get_executable_and_time
+    module.get_executable_and_time = get_executable_and_time

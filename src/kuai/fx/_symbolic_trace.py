@@ -359,7 +359,8 @@ class _Patches:
         def traced_read(mod, attr):
             return tracer.getattr(attr, read(mod, attr), self.cache)
 
-        Module.__call__, Module.__getattr__ = traced_call, traced_read
+        setattr(Module, "__call__", traced_call)  # noqa: B010 - as they are put back
+        setattr(Module, "__getattr__", traced_read)  # noqa: B010
         self.undo.append(lambda: setattr(Module, "__call__", call))
         self.undo.append(lambda: setattr(Module, "__getattr__", read))
 

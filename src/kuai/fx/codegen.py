@@ -112,12 +112,13 @@ class PyTreeCodeGen(CodeGen):
         """The leaves."""
         return pytree.arg_tree_leaves(*inputs)
 
-    def process_outputs(self, out: Any) -> Any:
+    def process_outputs(self, outputs: Any) -> Any:
         """The result, nested."""
         spec = self.pytree_info.out_spec
         if spec is None:
-            return out
-        return pytree.tree_unflatten(out if isinstance(out, (list, tuple)) else [out], spec)
+            return outputs
+        leaves = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        return pytree.tree_unflatten(leaves, spec)
 
     def gen_fn_def(self, free_vars: list[str], maybe_return_annotation: str) -> str:
         """The head, and the line that takes the arguments apart."""
@@ -209,7 +210,7 @@ class _Writer:
             return self._use(re.sub(r"\W+", "_", type_name(kind)), kind)
         parts = ",".join("..." if part is ... else self.annotation(part) for part in inner)
         name = getattr(kind, "_name", None) or getattr(kind.__origin__, "_name", "")
-        outer = getattr(typing, "Union" if name == "Optional" else name, kind.__origin__)
+        outer: Any = getattr(typing, "Union" if name == "Optional" else name, kind.__origin__)
         return f"{self._use(f'typing_{outer._name}', outer)}[{parts}]"
 
     def _right_side(self, node: Node) -> str:

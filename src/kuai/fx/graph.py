@@ -35,7 +35,7 @@ class _Nodes:
             # a node that was moved or erased while it was looked at has lost its place
             node = (node._prev if self.backwards else node._next) if not node._erased else following
 
-    def __reversed__(self) -> _Nodes:
+    def __reversed__(self) -> Any:  # `reversed` wants an iterator; a list of nodes is PyTorch's
         return _Nodes(self.graph, not self.backwards)
 
     def __len__(self) -> int:

@@ -94,7 +94,8 @@ class GraphModule(Module):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         base = next(kind for kind in cls.__mro__ if kind.__name__ != "GraphModuleImpl")
-        return super().__new__(type("GraphModuleImpl", (base,), {}))
+        made: Any = type("GraphModuleImpl", (base,), {})
+        return super().__new__(made)
 
     def __init__(self, root: Any, graph: Graph, class_name: str = "GraphModule"):
         super().__init__()

@@ -112,7 +112,7 @@ class TracerBase:
                 "traced, and check out the Proxy docstring for help troubleshooting Proxy "
                 "iteration errors"
             )
-        return (obj[number] for number in range(count))
+        return (obj.__getitem__(number) for number in range(count))
 
     def attribute(self, obj: Proxy, name: str) -> Any:
         """An attribute of a stand-in."""
@@ -231,10 +231,11 @@ class Attribute(Proxy):
     @property
     def node(self) -> Node:  # type: ignore[override]
         """The node that reads the attribute."""
-        if self._made is None:
-            made = self.tracer.create_proxy("call_function", getattr, (self.root, self.attr), {})
-            self._made = made.node
-        return self._made
+        made = self._made
+        if made is None:
+            place = (self.root, self.attr)
+            made = self._made = self.tracer.create_proxy("call_function", getattr, place, {}).node
+        return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.tracer.create_proxy("call_method", self.attr, (self.root, *args), kwargs)

@@ -2,6 +2,8 @@
 
 from typing import TypeVar, Union
 
+from kuai.engine.tensor import Tensor
+
 T = TypeVar("T")
 _scalar_or_tuple_any_t = Union[T, tuple[T, ...]]  # noqa: UP007 - subscripted below
 _scalar_or_tuple_1_t = Union[T, tuple[T]]  # noqa: UP007
@@ -24,5 +26,5 @@ _size_3_opt_t = _scalar_or_tuple_3_t[int | None]
 _ratio_2_t = _scalar_or_tuple_2_t[float]
 _ratio_3_t = _scalar_or_tuple_3_t[float]
 _ratio_any_t = _scalar_or_tuple_any_t[float]
-_tensor_list_t = _scalar_or_tuple_any_t["Tensor"]
-_maybe_indices_t = _scalar_or_tuple_2_t["Tensor"]
+_tensor_list_t = _scalar_or_tuple_any_t[Tensor]
+_maybe_indices_t = _scalar_or_tuple_2_t[Tensor]

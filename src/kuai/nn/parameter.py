@@ -17,6 +17,7 @@ from kuai.engine.tensor import Tensor, devices, dtypes, from_array, overriding
 from kuai.engine.tensor.attributes import users
 from kuai.engine.tensor.storage import Storage
 from kuai.nn.deferred import REMEMBERED, apply_remembered, remembering
+from kuai.ops.array.conversion import targets
 
 __all__ = [
     "Buffer",
@@ -90,7 +91,8 @@ def _of_users_class(kind: type[Tensor]) -> type[Tensor]:
     asked = next(vars(each) for each in kind.__mro__ if "__torch_function__" in vars(each))
     own = {name: getattr(kind, name) for name in _AS_ITS_OWN}
     own |= {"__torch_function__": asked["__torch_function__"], "_plain": kind}
-    return type(kind)(kind.__name__, (kind, Parameter), {**own, "__module__": kind.__module__})
+    make: Any = type(kind)  # its metaclass
+    return make(kind.__name__, (kind, Parameter), {**own, "__module__": kind.__module__})
 
 
 def _rebuild(kind, data, requires_grad, backward_hooks, state):
@@ -185,7 +187,7 @@ class UninitializedTensorMixin(Tensor):
         values = np.zeros(tuple(shape), kind)
         remembered = self.forget()
         self.data = from_array(values, self.device if device is None else device)
-        self.__class__ = self.cls_to_become
+        self.__class__ = self.cls_to_become  # type: ignore[assignment] - no longer itself
         apply_remembered([(self, remembered)])
 
     def remember(self, call: Callable[[Tensor], Any]) -> None:
@@ -206,7 +208,7 @@ class UninitializedTensorMixin(Tensor):
     @data.setter
     def data(self, value: Tensor) -> None:
         if value._storage is not self._storage:  # `data *= 2` assigns what it was given
-            Tensor.data.fset(self, value)  # pyright: ignore[reportAttributeAccessIssue]
+            Tensor.data.__set__(self, value)
 
     def detach(self) -> Tensor:
         """The same as `data`."""
@@ -235,36 +237,37 @@ class UninitializedTensorMixin(Tensor):
             "`module.share_memory()`."
         )
 
-    def to(self, device: Any = None, dtype: Any = None, non_blocking: bool = False, **options):
+    def to(  # type: ignore[override] - Tensor's own has overloads, for its parts by name
+        self, *args: Any, dtype: Any = None, device: Any = None, **options: Any
+    ) -> Any:
         """An uninitialized tensor for another device or dtype."""
-        if isinstance(device, dtypes.dtype):
-            device, dtype = None, device
+        dtype, device, _ = targets(args, dtype, device)
         device = self.device if device is None else device
         made = type(self)(self.requires_grad, device, self.dtype if dtype is None else dtype)
         made._storage.held.remembered = list(self._storage.held.remembered)
         return made
 
-    def cpu(self):
+    def cpu(self, memory_format: Any = None):
         """An uninitialized tensor for the CPU."""
         return self.to("cpu")
 
-    def cuda(self, device: Any = None):
+    def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None):
         """An uninitialized tensor for a GPU."""
         return self.to("cuda" if device is None else devices.device(device))
 
-    def float(self):
+    def float(self, memory_format: Any = None):
         """An uninitialized float32 tensor."""
         return self.to(dtype=dtypes.float32)
 
-    def double(self):
+    def double(self, memory_format: Any = None):
         """An uninitialized float64 tensor."""
         return self.to(dtype=dtypes.float64)
 
-    def half(self):
+    def half(self, memory_format: Any = None):
         """An uninitialized float16 tensor."""
         return self.to(dtype=dtypes.float16)
 
-    def bfloat16(self):
+    def bfloat16(self, memory_format: Any = None):
         """An uninitialized bfloat16 tensor."""
         return self.to(dtype=dtypes.bfloat16)
 
@@ -276,9 +279,9 @@ class UninitializedTensorMixin(Tensor):
         """Whether the values will be complex numbers."""
         return self.dtype.is_complex
 
-    def copy_(self, source: Tensor, non_blocking: bool = False):
+    def copy_(self, src: Tensor, non_blocking: Any = False):
         """Nothing is copied from another uninitialized tensor; from any other it is an error."""
-        if not is_lazy(source):
+        if not is_lazy(src):
             raise self._storage.held.error("copy_")
         return self
 

@@ -5,13 +5,14 @@ nothing afterwards.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 Shape = tuple[int, ...]
 
 
-def each(value, dims: int) -> tuple:
+def each(value: Any, dims: int) -> tuple:
     """A number for each dimension, from one for all of them or from as many as there are.
 
     Example:
@@ -59,11 +60,10 @@ def normalize_dims(dims: int | Sequence[int] | None, ndim: int) -> Shape:
     """
     if dims is None:
         return tuple(range(ndim))
-    if not isinstance(dims, (tuple, list)):
-        dims = (dims,)
-    if not dims:
+    row = dims if isinstance(dims, (tuple, list)) else (dims,)
+    if not row:
         return tuple(range(ndim))
-    wanted = tuple(normalize_dim(dim, ndim) for dim in dims)
+    wanted = tuple(normalize_dim(dim, ndim) for dim in row)
     for position, dim in enumerate(wanted):
         if dim in wanted[:position]:
             raise RuntimeError(f"dim {dim} appears multiple times in the list of dims")

@@ -31,13 +31,12 @@ def with_inplace(public):
                 return answer
         return (change if inplace else public)(*args, **kwargs)
 
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+    for name in ("__module__", "__name__", "__qualname__", "__doc__", "pure", "operation"):
         setattr(face, name, getattr(public, name))
     last = inspect.Parameter(
         "inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool
     )
     face.__signature__ = inspect.Signature([*parameters, last])
-    face.pure, face.operation = public.pure, public.operation
     return composite(export=f"nn.functional.{public.pure.__name__}")(face)
 
 

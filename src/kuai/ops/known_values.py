@@ -9,6 +9,7 @@ Elsewhere `kuai.debug(checks=True)` finds what is out of range.
 import functools
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import Tensor, modes, views
@@ -62,7 +63,9 @@ def check_within(tensor, count: int, text: str, error: type[Exception], ignored=
 
 def first_outside(tensor, low, high, ignored=None, place: bool = False):
     """The first of the values for which `lie_within` is not so, or its place in the flat row."""
-    array = np.ravel(_looked_at(tensor)[1])
+    _, values = _looked_at(tensor)
+    assert values is not None  # as `lie_within` has seen
+    array = values.ravel()
     wrong = ~((low <= array) & (array <= high))
     if ignored is not None:
         wrong &= array != ignored

@@ -1,6 +1,7 @@
 """Named tuples of operations with several results, printed as PyTorch prints them."""
 
 import collections
+from typing import Any
 
 __all__ = ["return_type"]
 
@@ -10,8 +11,12 @@ def _represent(self) -> str:
     return f"torch.return_types.{type(self).__name__}(\n{fields})"
 
 
-def return_type(name: str, *fields: str) -> type:
+def return_type(name: str, *fields: str, **others: Any) -> type:
     """A named tuple class whose repr is PyTorch's.
+
+    Args:
+        fields: the names of results that are tensors.
+        others: the names and types of those that follow and are none.
 
     Example:
         >>> return_type("max", "values", "indices")(3, 1)
@@ -19,8 +24,9 @@ def return_type(name: str, *fields: str) -> type:
         values=3,
         indices=1)
     """
-    made = collections.namedtuple(name, fields, module=__name__)
+    made: Any = collections.namedtuple(name, [*fields, *others], module=__name__)
+    made.__annotations__ = others
     made.__repr__ = _represent
-    made.__doc__ = f"The results of `{name}`: {', '.join(fields)}."
+    made.__doc__ = f"The results of `{name}`: {', '.join(made._fields)}."
     globals()[name] = made  # where pickle looks for it
     return made

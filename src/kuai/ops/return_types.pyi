@@ -34,7 +34,7 @@ class histogram(NamedTuple):
     bin_edges: Tensor
 class histogramdd(NamedTuple):
     hist: Tensor
-    bin_edges: Tensor
+    bin_edges: tuple[Tensor, ...]
 class kthvalue(NamedTuple):
     values: Tensor
     indices: Tensor
@@ -124,4 +124,4 @@ class topk(NamedTuple):
 class triangular_solve(NamedTuple):
     solution: Tensor
     cloned_coefficient: Tensor
-def return_type(name: _str, *fields: _str) -> Any: ...
+def return_type(name: _str, *fields: _str, **others: Any) -> Any: ...

@@ -183,7 +183,7 @@ def zip_into(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
 
 def _padding(position: int, entry: zipfile.ZipInfo) -> bytes:
     """An extra field of a header that lets the content begin at a multiple of the alignment."""
-    header = zipfile.sizeFileHeader + len(entry.filename.encode()) + 4
+    header = _LOCAL_HEADER.size + len(entry.filename.encode()) + 4
     if entry.file_size * 1.05 > zipfile.ZIP64_LIMIT:
         header += _ZIP64_FIELD
     missing = -(position + header) % _ALIGNMENT

@@ -57,7 +57,7 @@ class Description:
     def contents(self) -> Iterator[tuple[str, memoryview]]:
         """The storages' names and bytes."""
         for key, array in enumerate(self._arrays):
-            yield str(key), memoryview(_flat(array).view(np.uint8))
+            yield str(key), _flat(array).view(np.uint8).data
 
     def _any_tensor(self, tensor: Tensor) -> Call | None:
         if is_lazy(tensor):
@@ -89,7 +89,7 @@ class Description:
 
     def _storage(self, tensor: Tensor) -> tuple[str, int, Layout]:
         """The key and length of a tensor's storage, and its window there."""
-        storage = resolve(tensor._storage)
+        storage: Any = resolve(tensor._storage)
         window = layout_of(tensor)
         if not _gives(tensor, storage.array, window):
             array = value(tensor)

@@ -10,7 +10,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from kuai.errors import BrokenFileError, FileFormatError, UnsafeFileError
@@ -97,7 +97,7 @@ def _broken(path: pathlib.Path, reason: Any) -> BrokenFileError:
     return BrokenFileError(f"{path} is not a complete checkpoint ({reason})")
 
 
-def check_names(index: Index, found: dict[str, Iterable[Any]]) -> None:
+def check_names(index: Index, found: Mapping[str, Iterable[Any]]) -> None:
     """Refuse files (name -> the names in it) that hold something else than the index says."""
     standing = set()
     for file, names in found.items():

@@ -10,7 +10,7 @@ import functools
 from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ __all__ = ["Tensors", "checked_bits", "known_names"]
 
 _TENSOR_TYPE = Builder("torch.Tensor", lambda arguments: _wrong("torch.Tensor"))
 _LAZY = {"conj": np.conjugate, "neg": np.negative}
+_T = TypeVar("_T", bound=Tensor)
 _ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
 
 
@@ -270,7 +271,7 @@ def checked_bits(bits: tuple, kind: dtype) -> list[str]:
     return found
 
 
-def _requiring(tensor: Tensor, requires_grad: Any) -> Tensor:
+def _requiring(tensor: _T, requires_grad: Any) -> _T:
     if exactly(requires_grad, bool, "requires_grad"):
         if not (tensor.dtype.is_floating_point or tensor.dtype.is_complex):
             raise Refused(f"a tensor of {tensor.dtype} requires a gradient")

@@ -47,7 +47,7 @@ class _OutlineDescription(Description):
 
     def contents(self) -> Iterator[tuple[str, memoryview]]:
         for identity, outline in self._outlines.items():
-            yield self._names[identity], memoryview(self._read(outline))
+            yield self._names[identity], self._read(outline).data
 
     def _outline(self, outline: Outline) -> Call:
         key = self._names.setdefault(outline.identity, str(len(self._names)))

@@ -228,7 +228,8 @@ def _of_torch_shards(path: pathlib.Path, stack: ExitStack) -> Outlined:
 
 def _bytes_of_entry(archive: Any, content: Content, key: str) -> Bytes:
     name = f"data/{key}"
-    return Bytes(content, *archive.place(name), archive.checksum(name))
+    start, size = archive.place(name)
+    return Bytes(content, start, size, archive.checksum(name))
 
 
 class _Outlines(Tensors):

@@ -5,10 +5,30 @@ Differs from JAX as PyTorch does: None is a leaf, dicts keep their order, tensor
 
 from __future__ import annotations
 
-import dataclasses
-from collections import OrderedDict, defaultdict, deque, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+from kuai.utils.pytree_kinds import (
+    BUILTIN_TYPES as BUILTIN_TYPES,
+    KINDS,
+    SUPPORTED_NODES as SUPPORTED_NODES,
+    Context,
+    GetAttrKey,
+    KeyPath,
+    MappingKey,
+    PyTree,
+    SequenceKey,
+    _get_node_type as _get_node_type,
+    _register_pytree_node as _register_pytree_node,
+    is_named_tuple,
+    keystr,
+    kind_of,
+    register_constant,
+    register_dataclass,
+    register_pytree_node,
+    with_keys,
+)
 
 __all__ = [
     "Context",
@@ -49,189 +69,6 @@ __all__ = [
     "tree_unflatten",
     "treespec_dumps",
 ]
-
-Context = PyTree = Any
-
-
-class SequenceKey(NamedTuple):
-    """A place in a list or tuple."""
-
-    idx: int
-
-    def __str__(self) -> str:
-        return f"[{self.idx!r}]"
-
-
-class MappingKey(NamedTuple):
-    """A place in a dict."""
-
-    key: Any
-
-    def __str__(self) -> str:
-        return f"[{self.key!r}]"
-
-
-class GetAttrKey(NamedTuple):
-    """A named field."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f".{self.name}"
-
-
-KeyPath = tuple[Any, ...]
-
-
-def keystr(kp: KeyPath) -> str:
-    """A path as it would be written in Python.
-
-    Example:
-        >>> keystr((MappingKey("a"), SequenceKey(0)))
-        "['a'][0]"
-    """
-    return "".join(map(str, kp))
-
-
-class _Kind(NamedTuple):
-    """How containers of a class are taken apart, put together, and their places named."""
-
-    flatten: Callable
-    unflatten: Callable
-    keys: Callable
-
-    @property
-    def flatten_fn(self) -> Callable:
-        """PyTorch's name for how they are taken apart."""
-        return self.flatten
-
-    @property
-    def unflatten_fn(self) -> Callable:
-        """PyTorch's name for how they are put together."""
-        return self.unflatten
-
-
-_KINDS: dict[type, _Kind] = {}
-#: PyTorch's name of the table, by which packages ask whether a class is known.
-SUPPORTED_NODES = BUILTIN_TYPES = _KINDS
-
-
-def register_pytree_node(
-    cls: type,
-    flatten_fn: Callable,
-    unflatten_fn: Callable,
-    *,
-    serialized_type_name: str | None = None,
-    to_dumpable_context: Callable | None = None,
-    from_dumpable_context: Callable | None = None,
-    flatten_with_keys_fn: Callable | None = None,
-) -> None:
-    """Make a class known: `flatten_fn(object)` gives its parts and what is needed besides them.
-
-    Example:
-        >>> class Pair:
-        ...     def __init__(self, a, b):
-        ...         self.a, self.b = a, b
-        >>> register_pytree_node(Pair, lambda p: ([p.a, p.b], None), lambda parts, _: Pair(*parts))
-        >>> tree_leaves([Pair(1, 2), 3])
-        [1, 2, 3]
-    """
-    if cls in _KINDS:
-        raise ValueError(f"{cls} is already registered as pytree node.")
-    keys = _keys_of(flatten_with_keys_fn) if flatten_with_keys_fn else _places
-    _KINDS[cls] = _Kind(flatten_fn, unflatten_fn, keys)
-
-
-_register_pytree_node = register_pytree_node
-
-
-def _places(tree, children):
-    return [SequenceKey(number) for number in range(len(children))]
-
-
-def _keys_of(flatten_with_keys):
-    return lambda tree, children: [key for key, _ in flatten_with_keys(tree)[0]]
-
-
-def register_dataclass(
-    cls: type, *, field_names: Any = None, drop_field_names: Any = None, **options: Any
-) -> None:
-    """Make a dataclass known, whose fields are its parts."""
-    names = field_names or [f.name for f in dataclasses.fields(cls) if f.init]
-    names = [name for name in names if name not in (drop_field_names or ())]
-    register_pytree_node(
-        cls,
-        lambda made: ([getattr(made, name) for name in names], None),
-        lambda parts, _: cls(**dict(zip(names, parts, strict=True))),
-        flatten_with_keys_fn=lambda made: (
-            [(GetAttrKey(name), getattr(made, name)) for name in names], None,
-        ),
-    )  # fmt: skip
-
-
-def register_constant(cls: type) -> None:
-    """Make a class known as one without parts."""
-    register_pytree_node(cls, lambda made: ([], made), lambda _, made: made)
-
-
-def _dict_keys(tree, children):
-    return [MappingKey(key) for key in tree]
-
-
-def _with_keys(kind: _Kind) -> Callable:
-    """A function that takes a container apart and says where each part was."""
-
-    def flatten_with_keys(tree):
-        parts, context = kind.flatten(tree)
-        return list(zip(kind.keys(tree, parts), parts, strict=True)), context
-
-    return flatten_with_keys
-
-
-def _register_containers() -> None:
-    def kind(cls, flatten, unflatten, keys=_places):
-        _KINDS[cls] = _Kind(flatten, unflatten, keys)
-
-    def parts_and_keys(tree):
-        return list(tree.values()), list(tree)
-
-    def pairs(parts, keys):
-        return zip(keys, parts, strict=True)
-
-    kind(tuple, lambda t: (list(t), None), lambda parts, _: tuple(parts))
-    kind(list, lambda t: (list(t), None), lambda parts, _: list(parts))
-    kind(dict, parts_and_keys, lambda p, k: dict(pairs(p, k)), _dict_keys)
-    kind(OrderedDict, parts_and_keys, lambda p, k: OrderedDict(pairs(p, k)), _dict_keys)
-    kind(
-        defaultdict,
-        lambda t: (list(t.values()), [t.default_factory, list(t)]),
-        lambda parts, context: defaultdict(context[0], pairs(parts, context[1])),
-        _dict_keys,
-    )
-    kind(deque, lambda t: (list(t), t.maxlen), lambda parts, length: deque(parts, maxlen=length))
-    kind(
-        namedtuple,
-        lambda t: (list(t), type(t)),
-        lambda parts, cls: cls(*parts),
-        lambda tree, children: [GetAttrKey(name) for name in tree._fields],
-    )
-
-
-def _is_named_tuple(kind: type) -> bool:
-    return issubclass(kind, tuple) and hasattr(kind, "_fields")
-
-
-def _kind_of(tree: Any) -> Any:
-    """The class under which a container is known, or None for a leaf."""
-    kind = type(tree)
-    if kind in _KINDS:
-        return kind
-    return namedtuple if _is_named_tuple(kind) else None
-
-
-def _get_node_type(tree: Any) -> Any:
-    """The class under which `SUPPORTED_NODES` has it, if it is not a leaf."""
-    return _kind_of(tree) or type(tree)
 
 
 class TreeSpec:
@@ -305,10 +142,10 @@ _LEAF = LeafSpec()
 
 
 def _children_like(spec: TreeSpec, tree: PyTree) -> list[PyTree]:
-    kind = _kind_of(tree)
+    kind = kind_of(tree)
     if kind is not spec.type:
         raise ValueError(f"Type mismatch; expected {spec.type!r}, but got {type(tree)!r}.")
-    children, context = _KINDS[kind].flatten(tree)
+    children, context = KINDS[kind].flatten(tree)
     if len(children) != spec.num_children:
         raise ValueError(
             f"Node arity mismatch; expected {spec.num_children}, but got {len(children)}."
@@ -322,7 +159,7 @@ def _children_like(spec: TreeSpec, tree: PyTree) -> list[PyTree]:
 
 def tree_is_leaf(tree: PyTree, is_leaf: Callable | None = None) -> bool:
     """Whether it has no parts."""
-    return bool(is_leaf is not None and is_leaf(tree)) or _kind_of(tree) is None
+    return bool(is_leaf is not None and is_leaf(tree)) or kind_of(tree) is None
 
 
 _is_leaf = tree_is_leaf
@@ -336,8 +173,8 @@ def tree_flatten(tree: PyTree, is_leaf: Callable | None = None) -> tuple[list[An
         if tree_is_leaf(tree, is_leaf):
             leaves.append(tree)
             return _LEAF
-        kind = _kind_of(tree)
-        children, context = _KINDS[kind].flatten(tree)
+        kind = kind_of(tree)
+        children, context = KINDS[kind].flatten(tree)
         return TreeSpec(kind, context, [walk(child) for child in children])
 
     spec = walk(tree)
@@ -361,7 +198,7 @@ def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> PyTree:
     def build(spec):
         if spec.type is None:
             return next(arriving)
-        return _KINDS[spec.type].unflatten([build(s) for s in spec.children_specs], spec.context)
+        return KINDS[spec.type].unflatten([build(s) for s in spec.children_specs], spec.context)
 
     return build(treespec)
 
@@ -451,7 +288,7 @@ def tree_leaves_with_path(tree: PyTree, is_leaf: Callable | None = None):
         if tree_is_leaf(tree, is_leaf):
             found.append((path, tree))
             return
-        kind = _KINDS[_kind_of(tree)]
+        kind = KINDS[kind_of(tree)]
         children, _ = kind.flatten(tree)
         for key, child in zip(kind.keys(tree, children), children, strict=True):
             walk(child, (*path, key))
@@ -479,9 +316,9 @@ def _broadcast_to_and_flatten(tree: PyTree, treespec: TreeSpec, is_leaf: Callabl
     """The leaves of a tree that may end earlier than the spec, each as often as it is needed."""
     if tree_is_leaf(tree, is_leaf):
         return [tree] * treespec.num_leaves
-    if treespec.is_leaf() or _kind_of(tree) is not treespec.type:
+    if treespec.is_leaf() or kind_of(tree) is not treespec.type:
         return None
-    children, context = _KINDS[treespec.type].flatten(tree)
+    children, context = KINDS[treespec.type].flatten(tree)
     if len(children) != treespec.num_children or context != treespec.context:
         return None
     rows = [
@@ -506,9 +343,6 @@ def _dict_unflatten(values: Iterable[Any], context: list) -> dict:
 def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
     """A spec as text."""
     return repr(treespec)
-
-
-_register_containers()
 
 
 # Questions about trees ----------------------------------------------------------------------------
@@ -540,7 +374,7 @@ def arg_tree_leaves(*args: PyTree, **kwargs: PyTree) -> list[Any]:
 
 def is_namedtuple_class(cls: type) -> bool:
     """Whether a class is one of named tuples."""
-    return isinstance(cls, type) and _is_named_tuple(cls)
+    return isinstance(cls, type) and is_named_tuple(cls)
 
 
 def is_namedtuple(obj: Any) -> bool:
@@ -559,10 +393,10 @@ def is_structseq(obj: Any) -> bool:
 
 
 # Packages that register containers of their own start from the functions of these.
-for _cls, _kind in _KINDS.items():
+for _cls, _kind in KINDS.items():
     _start = f"_{_cls.__name__.lower()}"
     globals()[f"{_start}_flatten"], globals()[f"{_start}_unflatten"] = (
         _kind.flatten,
         _kind.unflatten,
     )
-    globals()[f"{_start}_flatten_with_keys"] = _with_keys(_kind)
+    globals()[f"{_start}_flatten_with_keys"] = with_keys(_kind)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from kuai import library
+from kuai import _ops
 from kuai.engine.autograd import around
 from kuai.engine.autograd.recomputing import run_alone
 from kuai.engine.autograd.tape import Node, edge_of
@@ -54,7 +54,7 @@ class SelectiveCheckpointContext:
 
 
 #: Operations that no policy is asked about.
-SAC_IGNORED_OPS = {library._namespace("aten").detach.default}
+SAC_IGNORED_OPS = {_ops.namespace("aten").detach.default}
 
 
 def create_selective_checkpoint_contexts(
@@ -91,9 +91,9 @@ def _policy_of(given) -> Callable:
     if not isinstance(given, list):
         raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
     for operation in given:
-        if not isinstance(operation, library._Overload):
+        if not isinstance(operation, _ops.OpOverload):
             found, more = f"{operation} of type {type(operation)}", ""
-            if isinstance(operation, library._Overloads):
+            if isinstance(operation, _ops.OpOverloadPacket):
                 more = (
                     "Please update the OpOverloadPacket to a specific OpOverload."
                     "For example, if you have `torch.ops.aten.mm`, change it to "
@@ -114,7 +114,7 @@ def _overload_of(operation, values):
     found = re.sub(r"(?<!^)(?=[A-Z])", "_", words).lower()
     for each in (found, f"_{found}", operation.name):
         try:
-            return getattr(library._namespace("aten"), each).default
+            return getattr(_ops.namespace("aten"), each).default
         except AttributeError:
             continue
     return operation.name

@@ -19,6 +19,7 @@ nothing would be gained by a second table of rules.
 import contextlib
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 

@@ -17,6 +17,7 @@ import threading
 import warnings
 
 import jax
+import jax.core
 import jax.numpy as jnp
 
 from kuai.engine.autograd.backward import run_backward

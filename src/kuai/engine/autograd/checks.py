@@ -11,6 +11,7 @@ import traceback
 import warnings
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import Tensor

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.autograd import duals
 from kuai.engine.autograd.running import Operation, run
-from kuai.engine.autograd.tape import retain_at_node
+from kuai.engine.autograd.tape import Node, retain_at_node
 from kuai.engine.tensor import Tensor, method, modes, views
 
 __all__ = ["overwrite", "window"]
@@ -139,7 +139,7 @@ def _fitted(target, result):
 
 @method
 @property
-def grad_fn(self: Tensor):
+def grad_fn(self: Tensor) -> Node | None:
     """The node that made this tensor, or None for a leaf."""
     base = self._base
     if base is None or base._changes == self._seen:

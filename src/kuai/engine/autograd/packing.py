@@ -173,10 +173,11 @@ class ResidualsNode(_PackedNode):
             call = self.layout.backward_for(given)
             arrays = [held(x) if isinstance(x, Tensor) else x for x in (*leaves, *arriving)]
             return [wrap(array) for array in perform_row(call, arrays)]
-        operation = self.layout.second.setdefault(
-            ("leaves", given),
-            Operation(self.layout.name, f"{self._name.removesuffix('0')}Backward0"),
-        )
+        operation = self.layout.second.get(("leaves", given))
+        if operation is None:
+            name = f"{self._name.removesuffix('0')}Backward0"
+            operation = Operation(self.layout.name, name, in_entry=True)
+            self.layout.second["leaves", given] = operation
         function = self.layout.backward_for(given).function
         return list(run(operation, None, lambda: function, [*leaves, *arriving]))
 

@@ -46,16 +46,17 @@ class Operation:
     """What `run` needs to know of an operation: its names and its compiled entries.
 
     One that is used once, such as a traced function, is not worth compiling: `compiled=False`.
+    One that lives in an entry of another, as its derivative, is forgotten together with that entry.
     """
 
     updates_buffers = False  # whether its caller writes some of the results into buffers
 
-    def __init__(self, name: str, grad_name: str, compiled: bool = True):
+    def __init__(self, name: str, grad_name: str, compiled: bool = True, in_entry: bool = False):
         self.name = name
         self.grad_name = grad_name
         self.compiled = compiled
         self.entries = {}
-        if compiled:
+        if compiled and not in_entry:
             dtypes.on_default_change(self.forget)
 
     def forget(self):
@@ -382,7 +383,8 @@ class OpNode(Node):
         operation = layout.second.get(given)
         if operation is None:
             name = self._name.removesuffix("0")
-            operation = Operation(name, f"{name}Backward0", self.entry.compiled)
+            compiled = self.entry.compiled
+            operation = Operation(name, f"{name}Backward0", compiled, in_entry=True)
             layout.second[given] = operation
         arriving = [c for c in cotangents if c is not None]
         if self.arrays is None:

@@ -13,6 +13,7 @@ exports of `saving`.
 import weakref
 
 import jax
+import jax.core
 from jax.extend.core import Primitive
 
 from kuai.engine.tensor.storage import Lost, Storage

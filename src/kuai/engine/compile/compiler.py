@@ -23,6 +23,7 @@ from kuai.engine.compile.records import Records
 from kuai.engine.compile.replay import MISS
 from kuai.engine.compile.replays import Replays
 from kuai.engine.tensor import modes
+from kuai.engine.tensor.frames import fold
 
 if TYPE_CHECKING:
     from kuai.engine.compile.explaining import Explanation
@@ -120,6 +121,9 @@ class Compiled:
         try:
             result = self.replays.run(args, kwargs)
             return self._recorded(args, kwargs) if result is MISS else result
+        except Exception as error:
+            fold(error)
+            raise
         finally:
             if alone:
                 self.lock.release()

@@ -17,6 +17,7 @@ import threading
 import weakref
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jax.extend import source_info_util

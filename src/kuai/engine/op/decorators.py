@@ -32,6 +32,7 @@ from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
+from kuai.engine.op.wrong_calls import wrong_call
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
@@ -108,10 +109,8 @@ class Op(Operation):
     def _complain(self, args, kwargs):
         try:
             self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(
-                f"{self.name}(): {error}; the signature is {self.name}{self.signature}"
-            ) from None
+        except TypeError:
+            raise wrong_call(self.name, self.signature, args, kwargs) from None
 
     def flatten(self, arguments):
         """The tensors and numbers among bound arguments, and a key that stands for the rest."""
@@ -127,9 +126,10 @@ class Op(Operation):
             elif argument is None and self.optional[position]:
                 key.append(None)
             elif kind == ARRAYS:
-                self._check_sequence(position, argument)
-                values.extend(argument)
-                key.append((ARRAYS, len(argument)))
+                several: Any = argument
+                self._check_sequence(position, several)
+                values.extend(several)
+                key.append((ARRAYS, len(several)))
             elif kind == NUMBER and isinstance(argument, (*_SIMPLE, np.generic)):
                 values.append(argument.item() if isinstance(argument, np.generic) else argument)
                 key.append(NUMBER)
@@ -384,14 +384,14 @@ def composite(
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     scopes = dict(function=function, method=method, functional=functional)
 
-    def decorate(public):
+    def decorate(public: Any):
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
             public = spelled(
                 public, functools.partial(_write_out, exact=exact_out, name=public.__name__)
             )
         if autocast is not None:
-            inner = public
+            inner: Any = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))
             inner.public = public
         _export(public, places, inplace)
@@ -403,7 +403,7 @@ def composite(
 class ViewOp(Op):
     """An operation whose result is a window on its first argument's storage."""
 
-    def __init__(self, pure, write, grad_name, layout=None):
+    def __init__(self, pure, write, grad_name, layout: Any = None):
         super().__init__(pure, grad_name, random=False, result=None)
         self.pure_write = write
         self.pure_layout = layout
@@ -446,15 +446,14 @@ class ViewOp(Op):
 def _public(operation, pure, autocast=None):
     call = operation.__call__  # bound once, which saves Python a search at every call
 
-    def public(*args, **kwargs):
+    def called(*args, **kwargs):
         try:
             return call(*args, **kwargs)
         except Exception as error:
             fold(error)
             raise
 
-    if autocast is not None:
-        public = casting(call, Choices(autocast))
+    public: Any = called if autocast is None else casting(call, Choices(autocast))
     for name in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(public, name, getattr(pure, name))
     public.__signature__ = operation.signature
@@ -489,5 +488,5 @@ def inplace(public, name):
     change.__name__ = change.__qualname__ = name
     change.__module__ = public.__module__
     change.__doc__ = f"In-place version of `{public.__name__}`."
-    change.__wrapped__ = public  # whose parameters are its own
+    setattr(change, "__wrapped__", public)  # noqa: B010 - whose parameters are its own
     return change

@@ -34,6 +34,13 @@ class Registry:
         if scope == "Tensor":
             method(public, name=name)
 
+    def name_of(self, function) -> str:
+        """What users call one of the operations; its own name where that is among its places."""
+        own = function.__name__
+        scopes = (self.functions, self.methods, self.functional, *self.modules.values())
+        names = [name for scope in scopes for name, one in scope.items() if one is function]
+        return own if own in names or not names else names[0]
+
     def exports(self, function) -> bool:
         """Whether a function is one of the operations."""
         return self._public.get(id(function)) is function

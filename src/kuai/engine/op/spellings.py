@@ -7,8 +7,10 @@ a call says a name that the function has not, so a call by PyTorch's own names p
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from kuai.engine.op.old_orders import reordered
+from kuai.engine.op.wrong_calls import explain, refuse_no_sizes
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
@@ -36,6 +38,9 @@ _OTHERS = {
     "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
 }
 
+#: What PyTorch calls a parameter with a star, of which it wants one at least.
+_SIZES = {"size": "size", "sizes": "size", "dims": "dims", "repeats": "repeats"}
+
 
 def spellings(names: Iterable[str]) -> dict[str, str]:
     """Other names for parameters, and the parameters they stand for.
@@ -62,7 +67,7 @@ def respelled(keywords: dict, others: dict[str, str]) -> dict:
     }
 
 
-def spelled(public: Callable, write_out: Callable) -> Callable:
+def spelled(public: Any, write_out: Callable) -> Callable:
     """A function that also takes its arguments in other ways.
 
     Args:
@@ -73,15 +78,18 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
     others = spellings(names if starred is None else (*names, starred))
     known = frozenset(names)
     most = public.__code__.co_argcount
+    sizes = _SIZES.get(starred or "")
 
     @functools.wraps(public)
     def called(*args, **kwargs):
         try:
             if ACTIVE or (args and type(args[0]) not in PLAIN):
-                answer = overriding.ask(called.public, args, kwargs)
+                answer = overriding.ask(face.public, args, kwargs)
                 if answer is not NOBODY:
                     return answer
             if not kwargs or known.issuperset(kwargs):
+                if sizes is not None and len(args) == most:
+                    refuse_no_sizes(public.__name__, sizes)
                 return public(*args, **kwargs)
             kwargs = respelled(kwargs, others)
             out = None if "out" in known else kwargs.pop("out", None)
@@ -92,17 +100,25 @@ def spelled(public: Callable, write_out: Callable) -> Callable:
         except TypeError as error:
             if len(args) > most and (today := reordered(public.__name__, args, kwargs)):
                 return called(*today[0], **today[1])
+            if _did_not_fit(error):
+                explain(error, face.public, args, kwargs)
             fold(error)
             raise
         except Exception as error:
             fold(error)
             raise
 
-    called.public = called  # what is exported, and what `__torch_function__` is told
-    return called
+    face: Any = called
+    face.public = face  # what is exported, and what `__torch_function__` is told
+    return face
 
 
-def _parameters(function):
+def _did_not_fit(error: TypeError) -> bool:
+    """Whether Python itself raised it, for a call whose arguments are not those of the function."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is None
+
+
+def _parameters(function) -> tuple[tuple[str, ...], Any]:
     """The names that a function's arguments may be given by, and the one with a star, if any."""
     code = function.__code__  # `inspect.signature` would take ten times as long
     count = code.co_argcount + code.co_kwonlyargcount

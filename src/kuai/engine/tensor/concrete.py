@@ -1,6 +1,7 @@
 """Concrete values: where Python asks a tensor what its numbers are."""
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import modes, views

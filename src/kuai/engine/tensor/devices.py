@@ -8,8 +8,10 @@ import functools
 import math
 import re
 import weakref
+from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -146,7 +148,8 @@ def _devices(kind: str) -> tuple:
 
 def _multiply_precisely() -> None:
     """What PyTorch does unless it is told otherwise; XLA would use TensorFloat32 on a GPU."""
-    if jax.config.jax_default_matmul_precision is None:
+    config: Any = jax.config
+    if config.jax_default_matmul_precision is None:
         jax.config.update("jax_default_matmul_precision", "highest")
 
 
@@ -184,7 +187,8 @@ def _resolve(where: device):
 
 def is_default(found) -> bool:
     """Whether JAX runs programs without inputs on a device."""
-    return jax.config.jax_default_device is None and found is jax.local_devices()[0]
+    config: Any = jax.config  # its options are added late; a `with` may have set this one
+    return config.jax_default_device is None and found is jax.local_devices()[0]
 
 
 @functools.lru_cache(maxsize=256)

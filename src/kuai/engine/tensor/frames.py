@@ -23,7 +23,7 @@ import jax
 import kuai.errors
 from kuai.errors import drop_jax_note
 
-__all__ = ["fold", "folding", "is_own_file"]
+__all__ = ["fold", "folding", "is_own_file", "tell"]
 
 _OWN = str(pathlib.Path(kuai.errors.__file__).parent) + os.sep
 _JAX = str(pathlib.Path(jax.__file__).parent) + os.sep
@@ -52,6 +52,11 @@ def fold(error: Exception) -> None:
         if not is_own_file(_file(step)):
             kept = types.TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
     error.__traceback__ = kept
+
+
+def tell(error: Exception) -> None:
+    """Say that an error of Python's own was foreseen, so that it is folded as one of Kuai's."""
+    setattr(error, _MARK, True)
 
 
 def folding(function: Callable[_P, _Result]) -> Callable[_P, _Result]:

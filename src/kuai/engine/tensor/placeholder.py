@@ -13,6 +13,8 @@ Invariants
   nothing of recording is right, only slower.
 """
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -110,11 +112,12 @@ class Placeholder:
         return self.type.struct.weak_type
 
     @property
-    def sharding(self):
+    def sharding(self) -> Any:
         """Where it lies, or will lie."""
         if self.record is not None and self.type.sharding is None:
             self.resolve("a sharding")
-        return self.array.sharding if self.record is None else self.type.sharding
+        array: Any = self.array
+        return array.sharding if self.record is None else self.type.sharding
 
     def resolve(self, what: str = "a value"):
         """The array; if there is none yet, the record is run. Inside a capture, a traced one.
@@ -143,7 +146,7 @@ def struct_of(array):
     return array.type.struct if type(array) is Placeholder else array
 
 
-def resolved(array, what: str = "a value"):
+def resolved(array, what: str = "a value") -> Any:
     """The array that a placeholder stands for; anything else as it is."""
     if reads.log is not None:
         reads.log.append(array)

@@ -10,6 +10,7 @@ in brackets, and `with_suffixes` adds what the numbers do not say (`device`, `si
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def _shown(array: np.ndarray) -> np.ndarray:
 class _Style:
     """How one element is written, and how many columns an element takes."""
 
-    write: Callable[[object], str]
+    write: Callable[[Any], str]
     width: int
 
 
@@ -222,7 +223,7 @@ def _float_writer(integral: bool, scientific: bool) -> Callable[[float], str]:
     return lambda value: f"{value:.{digits}f}"
 
 
-def _complex_style(array: np.ndarray) -> _Style:
+def _complex_style(array: Any) -> _Style:
     real, imaginary = _float_style(array.real), _float_style(array.imag)
 
     def write(value: complex) -> str:

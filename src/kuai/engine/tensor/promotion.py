@@ -12,6 +12,7 @@ with float16 stays float16 here, uint8 with int8 is int16).
 
 import functools
 import numbers
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +66,7 @@ _C_NAMES = {
 }
 
 
-def c_name(kind) -> str:
+def c_name(kind: np.dtype | dtype) -> str:
     """What C++ calls a dtype: some of PyTorch's errors say so."""
     return _C_NAMES.get(kind.name, kind.name)
 
@@ -141,7 +142,7 @@ def _to_complex(kind: np.dtype) -> np.dtype:
     return _COMPLEX128 if kind == _FLOAT64 else _COMPLEX64
 
 
-def _combine(higher: np.dtype | None, lower: np.dtype | None) -> np.dtype | None:
+def _combine(higher: np.dtype | None, lower: np.dtype | None) -> Any:
     """The result of two groups of operands, of which the higher has priority."""
     if higher is None or lower is None:
         return lower if higher is None else higher
@@ -171,7 +172,13 @@ def _group_and_kind(value) -> tuple[int, np.dtype]:
     return (0 if value.ndim else 1), kind
 
 
-def promote(*values, to_float: bool = False):
+@overload
+def promote(value, /, *, to_float: bool = False) -> jax.Array: ...
+@overload
+def promote(*values, to_float: bool = False) -> Any: ...
+
+
+def promote(*values, to_float: bool = False) -> Any:
     """The values as strongly typed JAX arrays of their common dtype; one value comes back alone.
 
     Args:

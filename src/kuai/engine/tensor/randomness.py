@@ -10,8 +10,10 @@ Differs from PyTorch: the numbers themselves (JAX's threefry generator, not the 
 import contextlib
 import secrets
 import threading
+from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -60,7 +62,7 @@ class Generator:
 
     drawn: list | None = None  # collects the offsets that are drawn, while somebody wants them
 
-    def __init__(self, device="cpu"):
+    def __init__(self, device: Any = "cpu"):
         self.device = devices.device(device)
         self._key = Storage(None)  # made when it is first needed: importing must not start JAX
         self._offset = Storage(None)
@@ -198,10 +200,11 @@ def _plain(offset):
     return np.int64(resolved(offset))
 
 
-def _counted_up(offset):
+def _counted_up(offset: Any) -> Any:
     """The next offset."""
     if isinstance(offset, (np.generic, jax.core.Tracer)):
-        return offset + np.int64(1)
+        counted: Any = offset
+        return counted + np.int64(1)
     return perform(_next, [offset])
 
 

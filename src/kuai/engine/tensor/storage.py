@@ -11,6 +11,7 @@ capture in which the storage was made (see `autograd.tracing`), or None.
 """
 
 import jax
+import jax.core
 
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import Placeholder, exposed

@@ -14,8 +14,10 @@ Most attributes have class-level defaults, so that making a tensor sets only wha
 """
 
 import warnings
+from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import attributes, changes, devices, dtypes, modes, overriding, views
@@ -63,6 +65,7 @@ class Tensor(attributes.TensorBase):
     _tangents: dict | None = None  # in forward mode: level -> tangent
 
     __dict__ = attributes.shown  # pyright: ignore[reportAssignmentType]
+    grad_fn: Any  # a property, which `autograd.inplace` attaches
 
     def __new__(cls, *args, **kwargs):
         """A tensor of a user's subclass has its values from here: `__init__` may do without."""
@@ -304,6 +307,6 @@ def method(function=None, *, name: str | None = None):
     """
     if function is None:
         return lambda f: method(f, name=name)
-    named = function.fget if isinstance(function, property) else function
+    named: Any = function.fget if isinstance(function, property) else function
     setattr(Tensor, name or named.__name__, function)
     return function

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 
 from kuai.ops import return_types
 from kuai.engine.autograd.tape import HookHandle as _HookHandle
+from kuai.engine.autograd.tape import Node as _Node
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.size import Size as _Size
@@ -23,9 +24,6 @@ from numpy.typing import NDArray as _NDArray
 
 class Tensor:
     """A multi-dimensional array that remembers how it was computed."""
-    grad: Tensor | None
-    data: Tensor
-    requires_grad: _bool
     _accumulator: Any
     _base: Any
     _cache: Any
@@ -44,6 +42,21 @@ class Tensor:
     _version: Any
     @classmethod
     def _share(cls, tensor: Tensor, requires_grad: _bool = False) -> Tensor: ...
+    is_ipu: _bool
+    is_maia: _bool
+    is_meta: _bool
+    is_mkldnn: _bool
+    is_mps: _bool
+    is_mtia: _bool
+    is_nested: _bool
+    is_quantized: _bool
+    is_sparse: _bool
+    is_sparse_csr: _bool
+    is_vulkan: _bool
+    is_xla: _bool
+    is_xpu: _bool
+    layout: _str
+    name: _str | None
     @property
     def H(self) -> Tensor: """The matrix transposed and conjugated; a 0-d tensor stays itself."""
     @property
@@ -253,6 +266,10 @@ class Tensor:
     def cumprod_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumprod`."""
     def cumsum(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """The sums of the elements up to each place along a dimension."""
     def cumsum_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumsum`."""
+    @property
+    def data(self) -> Tensor: """A tensor on the same storage that no gradient flows through; assigning replaces the"""
+    @data.setter
+    def data(self, value: Tensor) -> None: ...
     def data_ptr(self) -> _int: """The address of the first element; 0 for a tensor without elements."""
     def deg2rad(self) -> Tensor: """Degrees to radians."""
     def deg2rad_(self) -> Tensor: """In-place version of `deg2rad`."""
@@ -341,7 +358,11 @@ class Tensor:
     def ger(self, vec2: Tensor) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
     def get_device(self) -> _int: """The number of the GPU the tensor lies on; -1 for host memory."""
     @property
-    def grad_fn(self) -> Tensor: """The node that made this tensor, or None for a leaf."""
+    def grad(self) -> Tensor | None: """The gradient that `backward()` has accumulated here, or None."""
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None: ...
+    @property
+    def grad_fn(self) -> _Node | None: """The node that made this tensor, or None for a leaf."""
     def greater(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input > other`."""
     def greater_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `gt`."""
     def greater_equal(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input >= other`."""
@@ -353,7 +374,7 @@ class Tensor:
     def heaviside(self, values: Tensor) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
     def heaviside_(self, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
     def histc(self, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
-    def histogram(self, bins: Any, *, range: Any = None, weight: Any = None, density: Any = False) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
+    def histogram(self, bins: Any = 100, *, range: Any = None, weight: Any = None, density: Any = False) -> return_types.histogram: """How many values lie between edges, and the edges; the last bin contains its right edge."""
     @overload
     def hsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `hsplit` stands for."""
     @overload
@@ -386,9 +407,9 @@ class Tensor:
     def is_conj(self) -> Tensor: """False: conjugation is never put off here."""
     def is_contiguous(self, memory_format: Any = None) -> _bool: """Whether PyTorch would call the tensor contiguous."""
     @property
-    def is_cpu(self) -> Tensor: """Whether it is in host memory."""
+    def is_cpu(self) -> _bool: """Whether it is in host memory."""
     @property
-    def is_cuda(self) -> Tensor: """Whether it lies on a GPU."""
+    def is_cuda(self) -> _bool: """Whether it lies on a GPU."""
     def is_floating_point(self) -> _bool: """Whether the dtype is a floating one."""
     def is_inference(self) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
     @property
@@ -410,7 +431,7 @@ class Tensor:
     def istft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
     def item(self) -> _int | _float | _bool: """The value of a tensor with one element, as a Python number."""
     @property
-    def itemsize(self) -> Tensor: """The number of bytes of one element."""
+    def itemsize(self) -> _int: """The number of bytes of one element."""
     def kron(self, other: Tensor) -> Tensor: """The Kronecker product: every element of `input` times the whole of `other`."""
     def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False) -> return_types.kthvalue: """The k-th smallest element along a dimension (k counts from 1), and where it is."""
     def lcm(self, other: Tensor) -> Tensor: """The least common multiple of two integers."""
@@ -516,7 +537,7 @@ class Tensor:
     def narrow(self, dim: Any, start: Any, length: Any) -> Tensor: """`length` elements of a dimension, from `start` on."""
     def narrow_copy(self, dim: Any, start: Any, length: Any) -> Tensor: """What `kuai.narrow` gives, as a copy with memory of its own."""
     @property
-    def nbytes(self) -> Tensor: """The number of bytes."""
+    def nbytes(self) -> _int: """The number of bytes."""
     @property
     def ndim(self) -> _int: """The number of dimensions."""
     def ndimension(self) -> _int: """The number of dimensions."""
@@ -527,10 +548,7 @@ class Tensor:
     def negative(self) -> Tensor: """`-input`."""
     def negative_(self) -> Tensor: """In-place version of `neg`."""
     def nelement(self) -> _int: """The number of elements."""
-    @overload
     def new(self, *args: Any, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
-    @overload
-    def new(self, args: Any, *, device: Any = None) -> Tensor: """A tensor of this one's dtype, as PyTorch's first versions made them."""
     @overload
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: Any = False, layout: Any = None, pin_memory: Any = False, **keywords: Any) -> Tensor: """`empty` in this tensor's dtype and on its device."""
     @overload
@@ -568,7 +586,7 @@ class Tensor:
     def ormqr(self, input2: Tensor, input3: Tensor, left: _bool = True, transpose: _bool = False) -> Tensor: """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for."""
     def outer(self, vec2: Tensor) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
     @property
-    def output_nr(self) -> Tensor: """Its number among its node's outputs."""
+    def output_nr(self) -> _int: """Its number among its node's outputs."""
     @overload
     def permute(self, *dims: Any) -> Tensor: """The dimensions in another order."""
     @overload
@@ -611,6 +629,10 @@ class Tensor:
     @overload
     def repeat(self, repeats: Any) -> Tensor: """The tensor repeated so many times along each dimension."""
     def repeat_interleave(self, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor: """Each element repeated before the next one."""
+    @property
+    def requires_grad(self) -> _bool: """Whether `backward()` computes a gradient for it."""
+    @requires_grad.setter
+    def requires_grad(self, value: _bool) -> None: ...
     def requires_grad_(self, requires_grad: Any = True) -> Tensor: """Set whether `backward()` computes a gradient for this leaf, and return it."""
     @overload
     def reshape(self, *shape: Any) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
@@ -626,7 +648,7 @@ class Tensor:
     def resolve_neg(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def retain_grad(self) -> None: """Keep this non-leaf tensor's gradient in `.grad` during `backward()`."""
     @property
-    def retains_grad(self) -> Tensor: """Whether `retain_grad()` was called."""
+    def retains_grad(self) -> _bool: """Whether `retain_grad()` was called."""
     def roll(self, shifts: Any, dims: Any = ...) -> Tensor: """Elements moved along dimensions; what falls off comes back at the other end."""
     def rot90(self, k: _int = 1, dims: Any = ...) -> Tensor: """Turned by 90 degrees, `k` times, from the first towards the second dimension."""
     def round(self, *, decimals: _int = 0) -> Tensor: """Each element rounded to the nearest value with so many decimals; halves go to the even one."""
@@ -678,9 +700,9 @@ class Tensor:
     @overload
     def squeeze(self, dim: Any) -> Tensor: """Dimensions of size 1 taken away: all of them, or those named."""
     @overload
-    def squeeze_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
+    def squeeze_(self, *dim: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     @overload
-    def squeeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
+    def squeeze_(self, dim: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
     def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
     def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
@@ -700,20 +722,11 @@ class Tensor:
     def sum_to_size(self, size: Any) -> Tensor: """The sum over the dimensions that broadcasting from `size` would repeat."""
     def svd(self, some: Any = True, compute_uv: Any = True) -> return_types.svd: """The factors of `linalg.svd`, with V instead of Vᴴ."""
     def swapaxes(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
-    @overload
-    def swapaxes_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
-    @overload
-    def swapaxes_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    def swapaxes_(self, dim0: Any, dim1: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     def swapdims(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
-    @overload
-    def swapdims_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
-    @overload
-    def swapdims_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    def swapdims_(self, dim0: Any, dim1: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     def t(self) -> Tensor: """The transpose of a matrix; vectors and scalars stay as they are."""
-    @overload
-    def t_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `t`."""
-    @overload
-    def t_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `t`."""
+    def t_(self) -> Tensor: """Let this tensor be its own `t`."""
     def take(self, index: Any) -> Tensor: """The elements at places counted as if the input had one dimension."""
     def take_along_dim(self, indices: Any, dim: Any = None) -> Tensor: """`gather` that broadcasts; without `dim`, `take`."""
     def tan(self) -> Tensor: """The tangent of each element, in radians."""
@@ -725,19 +738,13 @@ class Tensor:
     def tile(self, *dims: Any) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
     @overload
     def tile(self, dims: Any) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
-    @overload
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
-    @overload
-    def to(self, args: Any, *, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
     def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor: """The tensor with all its elements: itself, of another type if asked, as none is sparse."""
     def tolist(self) -> Any: """The values as nested lists of Python numbers."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
     def trace(self) -> Tensor: """The sum of a matrix's diagonal."""
     def transpose(self, dim0: Any, dim1: Any) -> Tensor: """Two dimensions swapped."""
-    @overload
-    def transpose_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
-    @overload
-    def transpose_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `transpose`."""
+    def transpose_(self, dim0: Any, dim1: Any) -> Tensor: """Let this tensor be its own `transpose`."""
     def triangular_solve(self, A: Any, upper: Any = True, transpose: Any = False, unitriangular: Any = False) -> return_types.triangular_solve: """The X with `A X = b` for a triangular A, and A; `linalg.solve_triangular` is newer."""
     def tril(self, diagonal: _int = 0) -> Tensor: """The lower triangle; zeros above the `diagonal`-th diagonal."""
     def tril_(self, diagonal: _int = 0) -> Tensor: """In-place version of `tril`."""
@@ -780,10 +787,7 @@ class Tensor:
     def unsafe_split(self, split_size_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
     def unsafe_split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of the given sizes."""
     def unsqueeze(self, dim: Any) -> Tensor: """A dimension of size 1 inserted at `dim`."""
-    @overload
-    def unsqueeze_(self, *args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
-    @overload
-    def unsqueeze_(self, args: Any, **kwargs: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
+    def unsqueeze_(self, dim: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
     def untyped_storage(self) -> _UntypedStorage: """The storage of the tensor, in bytes."""
     def var(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions."""
     def vdot(self, other: Tensor) -> Tensor: """`dot` with the first vector conjugated."""

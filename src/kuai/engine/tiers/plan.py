@@ -12,6 +12,7 @@ import functools
 import importlib
 
 import jax
+import jax.core
 import numpy as np
 from jax.extend import core
 

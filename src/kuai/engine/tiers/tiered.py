@@ -35,8 +35,10 @@ provably independent, and a program still has to be compiled once for each size 
 import collections
 import contextlib
 import weakref
+from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine import settings
@@ -88,7 +90,7 @@ class Tiered:
         run: what eager calls go to; it may raise `Cold`, and then the function itself is called.
     """
 
-    def __init__(self, function, plainly=contextlib.nullcontext, keep_unused=True):
+    def __init__(self, function, plainly: Any = contextlib.nullcontext, keep_unused=True):
         self.function, self.plainly = function, plainly
         self._sealed = False
 

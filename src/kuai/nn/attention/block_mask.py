@@ -42,7 +42,7 @@ def _dense(counts: Tensor | None, indices: Tensor | None) -> np.ndarray:
         return np.zeros((), bool)
     numbers = concrete(counts, "a BlockMask"), concrete(indices, "a BlockMask")
     dense = np.zeros(numbers[1].shape, bool)
-    used = np.arange(dense.shape[-1]) < numbers[0][..., None]
+    used = np.arange(numbers[1].shape[-1]) < numbers[0][..., None]
     np.put_along_axis(dense, numbers[1].astype(np.int64), used, axis=-1)
     return dense
 
@@ -149,7 +149,7 @@ class BlockMask:
             raise RuntimeError("BlockMask must have at least 2 dimensions")
         if seq_lengths is None:
             seq_lengths = kv_indices.shape[-2] * size[0], kv_indices.shape[-1] * size[1]
-        columns: list[Tensor | None] = [None] * 4
+        columns: Any = [None] * 4
         if compute_q_blocks:
             columns[:2] = _ordered(_dense(kv_num_blocks, kv_indices).swapaxes(-1, -2))
             if full_kv_num_blocks is not None:
@@ -157,7 +157,7 @@ class BlockMask:
                 columns[2:] = _ordered(full.swapaxes(-1, -2))
         rows = kv_num_blocks, kv_indices, full_kv_num_blocks, full_kv_indices
         function = noop_mask if mask_mod is None else mask_mod
-        return cls(seq_lengths, *rows, *columns, size, function, **orders)
+        return cls(seq_lengths, *rows, *columns, BLOCK_SIZE=size, mask_mod=function, **orders)
 
     @classmethod
     def from_dense(
@@ -215,7 +215,9 @@ class BlockMask:
         """The same on another device."""
         tensors = [getattr(self, name) for name in self._TENSORS]
         moved: Any = [None if tensor is None else tensor.to(device) for tensor in tensors]
-        return type(self)(self.seq_lengths, *moved, self.BLOCK_SIZE, self.mask_mod)
+        return type(self)(
+            self.seq_lengths, *moved, BLOCK_SIZE=self.BLOCK_SIZE, mask_mod=self.mask_mod
+        )
 
     def __getitem__(self, index: Any) -> BlockMask:
         """The part for some batches, heads and rows of blocks; its mask function is lost."""

@@ -138,7 +138,8 @@ def create_block_mask(
     count = len(inspect.signature(mask_mod).parameters)
     if count != 4:
         raise AssertionError(f"create-block_mask requires a mask_mod function! Got {mask_mod}")
-    size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else tuple(BLOCK_SIZE)
+    size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else BLOCK_SIZE
+    size = size[0], size[1]
     mask = concrete(create_mask(mask_mod, B, H, Q_LEN, KV_LEN, device), "create_block_mask()")
     partial, full = blocks_of_mask(mask, size)
     if not separate_full_blocks:

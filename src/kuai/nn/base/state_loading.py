@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import Tensor, changes, from_array, modes, views
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.overriding import is_of_the_real_torch
 from kuai.engine.tensor.storage import put
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["_load_from_state_dict", "load_state_dict"]
 
 
+@folding
 def load_state_dict(
     self: Module,
     state_dict: Mapping[str, Any],

@@ -8,14 +8,14 @@ import numpy as np
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, promote_pair, scalar_name
+from kuai.ops import return_types
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.elementwise import COMPLEX, FLOATING, INTEGER, floating, kind_of
 from kuai.ops.math.matrix_checks import known, numbers
-from kuai.ops.return_types import return_type
 
-_HISTOGRAM = return_type("histogram", "hist", "bin_edges")
-_HISTOGRAMDD = return_type("histogramdd", "hist", "bin_edges")
+return_types.return_type("histogram", "hist", "bin_edges")
+return_types.return_type("histogramdd", "hist", bin_edges=tuple[Tensor, ...])
 
 
 # Covariances --------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def _histogram(input, bins, limits, weight, density):
 
 
 @composite
-def histogram(input, bins, *, range=None, weight=None, density=False) -> _HISTOGRAM:
+def histogram(input, bins=100, *, range=None, weight=None, density=False) -> return_types.histogram:
     """How many values lie between edges, and the edges; the last bin contains its right edge.
 
     It needs the numbers at once, as `histogramdd`.
@@ -235,11 +235,11 @@ def histogram(input, bins, *, range=None, weight=None, density=False) -> _HISTOG
         tensor([0., 2., 1., 0.])
     """
     made, (edges,) = _histogram(input.reshape(-1, 1), [bins], range, weight, density)
-    return _HISTOGRAM(made, edges)
+    return return_types.histogram(made, edges)
 
 
 @composite(method=False)
-def histogramdd(input, bins, range=None, weight=None, density=False) -> _HISTOGRAMDD:
+def histogramdd(input, bins, range=None, weight=None, density=False) -> return_types.histogramdd:
     """How many points lie in boxes, and the edges of the boxes; a point is a row of the input.
 
     Args:
@@ -253,4 +253,4 @@ def histogramdd(input, bins, range=None, weight=None, density=False) -> _HISTOGR
                 [1., 1.]])
     """
     bins = bins if isinstance(bins, int) else list(bins)
-    return _HISTOGRAMDD(*_histogram(input, bins, range, weight, density))
+    return return_types.histogramdd(*_histogram(input, bins, range, weight, density))

@@ -9,48 +9,48 @@ for _name in (
     "is_sparse", "is_sparse_csr", "is_vulkan", "is_xla", "is_xpu",
 ):  # fmt: skip
     setattr(Tensor, _name, False)
-Tensor.layout = "torch.strided"
-Tensor.name = None
+for _name, _value in {"layout": "torch.strided", "name": None}.items():
+    setattr(Tensor, _name, _value)
 
 
 @method
 @property
-def is_cuda(self):
+def is_cuda(self) -> bool:
     """Whether it lies on a GPU."""
     return self.device.type == "cuda"
 
 
 @method
 @property
-def is_cpu(self):
+def is_cpu(self) -> bool:
     """Whether it is in host memory."""
     return self.device.type == "cpu"
 
 
 @method
 @property
-def itemsize(self):
+def itemsize(self) -> int:
     """The number of bytes of one element."""
     return element_size(self)
 
 
 @method
 @property
-def nbytes(self):
+def nbytes(self) -> int:
     """The number of bytes."""
     return numel(self) * element_size(self)
 
 
 @method
 @property
-def retains_grad(self):
+def retains_grad(self) -> bool:
     """Whether `retain_grad()` was called."""
     return self._retains_grad
 
 
 @method
 @property
-def output_nr(self):
+def output_nr(self) -> int:
     """Its number among its node's outputs."""
     return self._output
 

@@ -6,6 +6,7 @@ compiled step.
 
 import math
 import warnings
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,7 +25,7 @@ from kuai.ops.dimensions import broadcast_shapes
 
 
 @op(function=False, method=False, grad="ToCopyBackward0")
-def to_kind(input: Array, kind: object):
+def to_kind(input: Array, kind: np.dtype):
     """The values in another element type."""
     return cast(input, kind)
 
@@ -74,6 +75,15 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         >>> kuai.ones(2).to("cpu", kuai.float64)
         tensor([1., 1.], dtype=torch.float64)
     """
+    dtype, device, flags = targets(args, dtype, device)
+    copy = flags[1] if len(flags) > 1 else copy
+    made = self if dtype is None else as_kind(self, dtype)
+    made = made if device is None else moved(made, device)
+    return made.clone() if copy and made is self else made
+
+
+def targets(args, dtype, device) -> tuple[Any, Any, list[bool]]:
+    """The dtype, the device and the flags among the arguments of `to`."""
     flags = []
     for given in args:
         if isinstance(given, dtypes.dtype):
@@ -88,10 +98,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             raise TypeError(
                 f"to() received an invalid combination of arguments - got ({type(given).__name__})"
             )
-    copy = flags[1] if len(flags) > 1 else copy
-    made = self if dtype is None else as_kind(self, dtype)
-    made = made if device is None else moved(made, device)
-    return made.clone() if copy and made is self else made
+    return dtype, device, flags
 
 
 def _caster(name, kind):

@@ -11,6 +11,7 @@ import numpy as np
 
 from kuai.engine.op import composite
 from kuai.engine.op.exact_out import check_dtype_of
+from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
 from kuai.ops.array.nested import array_of
@@ -199,7 +200,8 @@ def _constant(name, value, text):
         memory_format=None,
         **keywords,
     ):
-        if "names" in keywords or (not size and "size" not in keywords):
+        refuse_keywords(make, keywords, "size", "names")
+        if "names" in keywords:
             raise TypeError(f"{name}() received an invalid combination of arguments")
         check_dtype_of(out, dtype)
         kind = kind_of(dtype, dtypes.default_float_jax())
@@ -344,9 +346,12 @@ def _new(name, maker):
     ):
         where = self.device if device is None else device
         kind = dtype or self.dtype
+        refuse_keywords(make, keywords, "size", "fill_value")
         if "size" in keywords:
             size = (keywords["size"], *size)
         if name == "new_full":
+            if len(size) == 1 and "fill_value" not in keywords:
+                raise TypeError('new_full() missing 1 required positional arguments: "fill_value"')
             shape, fill = size[0], size[1] if len(size) > 1 else keywords["fill_value"]
             return full(shape, fill, dtype=kind, device=where, requires_grad=requires_grad)
         return maker(*size, dtype=kind, device=where, requires_grad=requires_grad)

@@ -93,7 +93,7 @@ _REDUCTIONS = {"sum": "add", "add": "add", "prod": "multiply", "multiply": "mult
 _REDUCTIONS |= {"amax": "max", "amin": "min", "mean": "add"}
 
 
-def _scatter(input, dim, index, source, how, include_self=True, mean=False):
+def _scatter(input, dim, index, source, how: str, include_self=True, mean=False):
     if input.dtype == jnp.bool_:
         how = {"add": "max", "multiply": "min"}.get(how, how)
     target, places = grown(input), grown(index)
@@ -104,10 +104,6 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
     _check_scatter(target, dim, places, source)
     source = source[tuple(slice(0, n) for n in places.shape)]
     spots = _spots(places, dim, target.shape[dim])
-    count = None
-    if mean:
-        start = jnp.ones if include_self else jnp.zeros
-        count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
     if how == "multiply" and target.dtype.kind in "fV":
         made = multiplied_at(widened(target), widened(source), spots, include_self)
         return made.astype(input.dtype).reshape(input.shape)
@@ -116,6 +112,8 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
     adds = how in ("add", "multiply")
     made = getattr((widened(target) if adds else target).at[spots], how)(source, mode="drop")
     if mean:
+        start = jnp.ones if include_self else jnp.zeros
+        count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")
         count = jnp.maximum(count, 1).astype(made.dtype)
         made = made // count if made.dtype.kind in "iu" else made / count
     return made.astype(input.dtype).reshape(input.shape)

@@ -161,9 +161,9 @@ def segment_reduce(
         )
     if indices is not None:
         raise RuntimeError("segment_reduce(): indices based reduction is not supported yet.")
-    if lengths is None and offsets is None:
-        raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
     if offsets is None:
+        if lengths is None:
+            raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
         first = creation.zeros((*lengths.shape[:-1], 1), dtype=lengths.dtype)
         offsets = cat([first, lengths.cumsum(-1)], -1)
     return reduced_segments(data, offsets, reduce, axis, initial)

@@ -209,6 +209,8 @@ def meshgrid(*tensors, indexing="ij") -> tuple[Tensor, ...]:
         raise RuntimeError(
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'
         )
+    if not given:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
     vectors = [shaping.reshape(tensor, (-1,)) for tensor in given]
     swap = indexing == "xy" and len(vectors) > 1
     if swap:

@@ -9,6 +9,7 @@ import numpy as np
 
 from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, modes
 from kuai.engine.tensor.promotion import c_name, cast, scalar_name
 from kuai.ops.array.creation import empty
@@ -106,6 +107,7 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **keywords):
         >>> bool((kuai.empty(9).uniform_(2, 3) >= 2).all())
         True
     """
+    refuse_keywords(uniform_, keywords, "from")
     low = keywords.get("from", from_)
     if low > to:
         raise RuntimeError(

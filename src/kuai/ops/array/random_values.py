@@ -10,6 +10,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.op import Number, composite, op
 from kuai.engine.tensor import devices, dtypes, modes
@@ -36,7 +37,7 @@ def complex_normal(key, shape, kind):
 
 
 @op(function=False, method=False, random=True)
-def uniform_of(key, shape: tuple, kind: object):
+def uniform_of(key, shape: tuple, kind: np.dtype):
     """Uniform numbers in [0, 1)."""
     if jnp.dtype(kind).kind == "c":
         real = jnp.float64 if kind == jnp.complex128 else jnp.float32
@@ -50,7 +51,7 @@ def uniform_of(key, shape: tuple, kind: object):
 
 
 @op(function=False, method=False, random=True)
-def normal_of(key, shape: tuple, kind: object):
+def normal_of(key, shape: tuple, kind: np.dtype):
     """Standard normal numbers."""
     if jnp.dtype(kind).kind == "c":
         return complex_normal(key, shape, kind)
@@ -58,14 +59,14 @@ def normal_of(key, shape: tuple, kind: object):
 
 
 @op(function=False, method=False, random=True)
-def integers_of(key, shape: tuple, kind: object, low: Number, high: Number):
+def integers_of(key, shape: tuple, kind: np.dtype, low: Number, high: Number):
     """Integers in [low, high)."""
     drawn = jax.random.randint(key, shape, low.astype(jnp.int64), high.astype(jnp.int64), jnp.int64)
     return drawn.astype(kind)
 
 
 @op(function=False, method=False, random=True)
-def permutation_of(key, count: int, kind: object):
+def permutation_of(key, count: int, kind: np.dtype):
     """The numbers from 0 to count - 1 in random order."""
     return jax.random.permutation(key, jnp.arange(count, dtype=jnp.int64)).astype(kind)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +20,7 @@ from kuai.ops.known_values import check_fits
 # Formulas -----------------------------------------------------------------------------------------
 
 
-def _number(given):
+def _number(given) -> Any:
     return given.item() if isinstance(given, (Tensor, np.generic)) else given
 
 
@@ -81,13 +82,14 @@ def arange(
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
     if kind == np.int64 and not whole:
         start, end, step, whole = int(start), int(end), int(step), True
-    count = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
         made = counted(start, step, int(count), kind)
         made = made.requires_grad_() if requires_grad else made
         return made if out is None else into(out, made)
     work = np.int64 if whole or kind.kind in "iu" else np.float64
-    steps = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
+    module: Any = jnp if is_symbolic_dim(count) else np
+    steps = module.arange(count, dtype=work)
     array = (work(start) + steps * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
     return made if out is None else into(out, made)
@@ -322,6 +324,8 @@ REGISTRY.export(is_tensor, "is_tensor")  # a class that stands for a tensor is n
 
 class _TypedMeta(type):
     """Makes `isinstance(x, FloatTensor)` ask for the dtype."""
+
+    dtype: dtypes.dtype
 
     def __instancecheck__(cls, instance):
         return isinstance(instance, Tensor) and instance.dtype is cls.dtype

@@ -5,6 +5,7 @@ recorded it gets a storage of its own with that, because the views that were tak
 its old shape.
 """
 
+import inspect
 import math
 
 from kuai.engine.autograd.inplace import overwrite
@@ -36,6 +37,7 @@ def _in_place(operation, *names):
         return become(self, operation(self, *args, **kwargs))
 
     change.__name__ = change.__qualname__ = names[0]
+    change.__signature__ = inspect.signature(operation)
     change.__doc__ = f"Let this tensor be its own `{names[0].removesuffix('_')}`."
     composite(export=[f"Tensor.{name}" for name in names])(change)
 

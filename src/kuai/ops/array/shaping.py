@@ -128,6 +128,8 @@ def reshape(input, *shape):
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
+    if not shape:
+        raise TypeError('reshape() missing 1 required positional arguments: "shape"')
     wanted = inferred(shape_of(input), integers(shape))
     if input._steps is not None and merged_strides(layout_of(input), wanted) is None:
         return reshaped_copy(input, wanted)

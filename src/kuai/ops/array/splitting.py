@@ -1,5 +1,7 @@
 """Splitting: one tensor as several views of it."""
 
+from typing import Any
+
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
@@ -126,19 +128,20 @@ def unbind(input, dim=0) -> tuple[Tensor, ...]:
 
 def _along(name, needed, dim_of):
     def splitter(input, *indices_or_sections) -> tuple[Tensor, ...]:
+        given = indices_or_sections
+        sections: Any = given[0] if len(given) == 1 else given
+        if not given or not isinstance(sections, (*INTEGERS, list, tuple)):
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got "
+                f"(Tensor, {type(sections).__name__})"
+            )
         ndim = len(shape_of(input))
         if ndim < needed:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {needed} dimension, but got a "
                 f"tensor with {ndim} dimensions!"
             )
-        dim, sections = dim_of(ndim), indices_or_sections
-        sections = sections[0] if len(sections) == 1 else sections
-        if not isinstance(sections, (*INTEGERS, list, tuple)):
-            raise TypeError(
-                f"{name}() received an invalid combination of arguments - got "
-                f"(Tensor, {type(sections).__name__})"
-            )
+        dim = dim_of(ndim)
         length = shape_of(input)[dim]
         if isinstance(sections, INTEGERS) and (sections == 0 or length % sections):
             raise RuntimeError(

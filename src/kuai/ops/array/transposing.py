@@ -109,8 +109,8 @@ def movedim(input, source, destination):
             "should contain "
             f"the same number of dims as destination ({list(destination)} dims)"
         )
-    sources = tuple(normalize_dim(dim, ndim) for dim in source)
-    targets = tuple(normalize_dim(dim, ndim) for dim in destination)
+    sources = tuple(normalize_dim(int(dim), ndim) for dim in source)
+    targets = tuple(normalize_dim(int(dim), ndim) for dim in destination)
     for name, given, dims in (("source", source, sources), ("destination", destination, targets)):
         if len(set(dims)) < len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")

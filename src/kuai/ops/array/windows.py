@@ -7,8 +7,8 @@ from these.
 
 import math
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, Number, view_op
@@ -395,6 +395,6 @@ def _layout_bits(layout, kind, last):
     function=False,
     method=False,
 )
-def viewed_bits(input: Array, kind: object, last: int):
+def viewed_bits(input: Array, kind: np.dtype, last: int):
     """The same bytes as another element type."""
-    return _bits(lax.stop_gradient(input), jax.numpy.dtype(kind))
+    return _bits(lax.stop_gradient(input), kind)

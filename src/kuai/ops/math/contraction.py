@@ -253,7 +253,8 @@ def vector_cross(input, other, dim: int):
             f"linalg.cross: inputs dimension {dim} must have length 3. "
             f"Got {sizes[0]} and {sizes[1]}"
         )
-    return jnp.cross(*jnp.broadcast_arrays(*together(input, other)), axis=axis)
+    first, second = jnp.broadcast_arrays(*together(input, other))
+    return jnp.cross(first, second, axis=axis)
 
 
 # Distances ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME
+from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     NOT_CONVERGED,
@@ -24,14 +25,13 @@ from kuai.ops.math.matrix_factors import (
     one_triangle,
 )
 from kuai.ops.math.singular_values import whole_svd
-from kuai.ops.return_types import return_type
 
-_QR = return_type("linalg_qr", "Q", "R")
-_SVD = return_type("linalg_svd", "U", "S", "Vh")
-_EIGH = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
-_EIG = return_type("linalg_eig", "eigenvalues", "eigenvectors")
-_OLD_SVD = return_type("svd", "U", "S", "V")
-_OLD_QR = return_type("qr", "Q", "R")
+return_types.return_type("linalg_qr", "Q", "R")
+return_types.return_type("linalg_svd", "U", "S", "Vh")
+return_types.return_type("linalg_eigh", "eigenvalues", "eigenvectors")
+return_types.return_type("linalg_eig", "eigenvalues", "eigenvectors")
+return_types.return_type("svd", "U", "S", "V")
+return_types.return_type("qr", "Q", "R")
 
 
 # Factorizations -----------------------------------------------------------------------------------
@@ -73,7 +73,12 @@ def _qr(A, mode: str):
     return tuple(jnp.linalg.qr(A, mode=mode))
 
 
-@op(export="linalg.qr", result=_QR, grad="LinalgQrBackward0", autocast={"cpu": "float32"})
+@op(
+    export="linalg.qr",
+    result=return_types.linalg_qr,
+    grad="LinalgQrBackward0",
+    autocast={"cpu": "float32"},
+)
 def linalg_qr(A: Array, mode: str = "reduced"):
     """The orthogonal Q and upper triangular R with `A = Q R`.
 
@@ -97,7 +102,7 @@ def svd_of(A: Array, full_matrices: bool):
 
 
 @composite(export="linalg.svd", autocast={"cpu": "float32"})
-def linalg_svd(A, full_matrices=True, *, driver=None) -> _SVD:
+def linalg_svd(A, full_matrices=True, *, driver=None) -> return_types.linalg_svd:
     """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
 
     Example:
@@ -107,7 +112,7 @@ def linalg_svd(A, full_matrices=True, *, driver=None) -> _SVD:
     factors = svd_of(A, full_matrices)
     if not seems_finite(factors[1]):
         refuse_nonfinite("linalg.svd", A, NOT_CONVERGED)
-    return _SVD(*factors)
+    return return_types.linalg_svd(*factors)
 
 
 @op(export="linalg.svdvals", autocast={"cpu": "float32"}, exact_out=SAME)
@@ -121,7 +126,12 @@ def svdvals(A: Array, *, driver: str | None = None):
     return jnp.linalg.svd(matrices("linalg.svdvals", A, square=False), compute_uv=False)
 
 
-@op(export="linalg.eigh", result=_EIGH, grad="LinalgEighBackward0", autocast={"cpu": "float32"})
+@op(
+    export="linalg.eigh",
+    result=return_types.linalg_eigh,
+    grad="LinalgEighBackward0",
+    autocast={"cpu": "float32"},
+)
 def eigh(A: Array, UPLO: str = "L"):
     """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
 
@@ -145,7 +155,12 @@ def eigvalsh(A: Array, UPLO: str = "L"):
     return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
-@op(export="linalg.eig", result=_EIG, grad="LinalgEigBackward0", autocast={"cpu": "float32"})
+@op(
+    export="linalg.eig",
+    result=return_types.linalg_eig,
+    grad="LinalgEigBackward0",
+    autocast={"cpu": "float32"},
+)
 def eig(A: Array):
     """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
 
@@ -189,18 +204,18 @@ def cholesky(input, upper=False):
 
 
 @composite
-def qr(input, some=True) -> _OLD_QR:
+def qr(input, some=True) -> return_types.qr:
     """The factors of `linalg.qr`.
 
     Example:
         >>> kuai.qr(kuai.ones(3, 2)).R.shape
         torch.Size([2, 2])
     """
-    return _OLD_QR(*linalg_qr(input, "reduced" if some else "complete"))
+    return return_types.qr(*linalg_qr(input, "reduced" if some else "complete"))
 
 
 @composite
-def svd(input, some=True, compute_uv=True) -> _OLD_SVD:
+def svd(input, some=True, compute_uv=True) -> return_types.svd:
     """The factors of `linalg.svd`, with V instead of Vᴴ.
 
     Example:
@@ -208,4 +223,4 @@ def svd(input, some=True, compute_uv=True) -> _OLD_SVD:
         tensor([4., 3.])
     """
     U, S, Vh = linalg_svd(input, not some)
-    return _OLD_SVD(U, S, Vh.mH)
+    return return_types.svd(U, S, Vh.mH)

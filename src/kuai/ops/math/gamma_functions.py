@@ -5,6 +5,7 @@ Reference: M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, c
 
 import functools
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -213,5 +214,5 @@ def mvlgamma(input: Array, p: int):
     if kind_of(input) == BOOL:
         raise RuntimeError("The input tensor may not be a boolean tensor.")
     a = floating(input)
-    total = sum(log_gamma(a - j / 2) for j in range(p))
+    total = functools.reduce(operator.add, (log_gamma(a - j / 2) for j in range(p)))
     return (total + p * (p - 1) / 4 * math.log(math.pi)).astype(a.dtype)

@@ -12,12 +12,12 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import matrices, refuse_infos
 from kuai.ops.math.matrix_factors import check_rows, with_batch
-from kuai.ops.return_types import return_type
 
-_LDL_FACTOR = return_type("linalg_ldl_factor", "LD", "pivots")
-_LDL_FACTOR_EX = return_type("linalg_ldl_factor_ex", "LD", "pivots", "info")
+return_types.return_type("linalg_ldl_factor", "LD", "pivots")
+return_types.return_type("linalg_ldl_factor_ex", "LD", "pivots", "info")
 
 _PREFIX = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 
@@ -59,7 +59,7 @@ def ldl(A: Array, hermitian: bool):
 
 
 @composite(export="linalg.ldl_factor_ex")
-def ldl_factor_ex(A, *, hermitian=False, check_errors=False) -> _LDL_FACTOR_EX:
+def ldl_factor_ex(A, *, hermitian=False, check_errors=False) -> return_types.linalg_ldl_factor_ex:
     """`ldl_factor`, and for each matrix 0 or the number of the first zero of D.
 
     Example:
@@ -69,7 +69,7 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False) -> _LDL_FACTOR_EX:
     LD, pivots, info = ldl(A.detach(), hermitian)
     if check_errors:
         _refuse_zero_d("torch.linalg.ldl_factor_ex", info)
-    return _LDL_FACTOR_EX(LD, pivots, info)
+    return return_types.linalg_ldl_factor_ex(LD, pivots, info)
 
 
 def _refuse_zero_d(name, info):
@@ -77,7 +77,7 @@ def _refuse_zero_d(name, info):
 
 
 @composite(export="linalg.ldl_factor")
-def ldl_factor(A, *, hermitian=False) -> _LDL_FACTOR:
+def ldl_factor(A, *, hermitian=False) -> return_types.linalg_ldl_factor:
     """L and D of `A = L D Lᵀ` in one matrix, and the pivots, for a symmetric A; no derivative.
 
     D has blocks of one or two rows; two equal negative pivots mark one of two rows.
@@ -95,7 +95,7 @@ def ldl_factor(A, *, hermitian=False) -> _LDL_FACTOR:
     """
     LD, pivots, info = ldl(A.detach(), hermitian)
     _refuse_zero_d("torch.linalg.ldl_factor", info)
-    return _LDL_FACTOR(LD, pivots)
+    return return_types.linalg_ldl_factor(LD, pivots)
 
 
 def _ldl_solved_on_host(LD, pivots, B, hermitian):

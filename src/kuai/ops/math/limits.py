@@ -24,11 +24,11 @@ def clamp_between(input: Array, min: Array | Number | None, max: Array | Number 
     if kind_of(input) == FLOATING:  # nan is neither inside nor outside: it has no gradient
         input = jnp.where(jnp.isnan(input), jax.lax.stop_gradient(input), input)
     if min is not None:
-        input, min = promote(input, min)
-        input = jnp.where((input < min) | (min != min), min, input)
+        input, low = promote(input, min)
+        input = jnp.where((input < low) | (low != low), low, input)
     if max is not None:
-        input, max = promote(input, max)
-        input = jnp.where((input > max) | (max != max), max, input)
+        input, high = promote(input, max)
+        input = jnp.where((input > high) | (high != high), high, input)
     return input
 
 

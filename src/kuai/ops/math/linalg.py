@@ -39,7 +39,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     exact_out=SAME,
 )
 def matrix_norm_over(
-    A: Array, order: object, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: Dtype | None
+    A: Array, order: object, dim: tuple[int, ...], keepdim: bool, dtype: Dtype | None
 ):
     """The matrix norm over two dimensions."""
     if A.ndim < 2:

@@ -15,6 +15,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops import return_types
 from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
@@ -23,15 +24,14 @@ from kuai.ops.math.matrix_checks import (
     matrices,
     refuse_infos,
 )
-from kuai.ops.return_types import return_type
 
-_LU = return_type("linalg_lu", "P", "L", "U")
-_LU_FACTOR = return_type("linalg_lu_factor", "LU", "pivots")
-_LU_FACTOR_EX = return_type("linalg_lu_factor_ex", "LU", "pivots", "info")
-_LU_UNPACK = return_type("lu_unpack", "P", "L", "U")
-_INV_EX = return_type("linalg_inv_ex", "inverse", "info")
-_SOLVE_EX = return_type("linalg_solve_ex", "result", "info")
-_CHOLESKY_EX = return_type("linalg_cholesky_ex", "L", "info")
+return_types.return_type("linalg_lu", "P", "L", "U")
+return_types.return_type("linalg_lu_factor", "LU", "pivots")
+return_types.return_type("linalg_lu_factor_ex", "LU", "pivots", "info")
+return_types.return_type("lu_unpack", "P", "L", "U")
+return_types.return_type("linalg_inv_ex", "inverse", "info")
+return_types.return_type("linalg_solve_ex", "result", "info")
+return_types.return_type("linalg_cholesky_ex", "L", "info")
 
 
 def transposed(A):
@@ -88,7 +88,7 @@ def factored(A: Array, pivot: bool, name: str):
 
 
 @composite(export="linalg.lu_factor_ex")
-def lu_factor_ex(A, *, pivot=True, check_errors=False) -> _LU_FACTOR_EX:
+def lu_factor_ex(A, *, pivot=True, check_errors=False) -> return_types.linalg_lu_factor_ex:
     """`lu_factor`, and for each matrix the number of U's first zero, or 0 if there is none.
 
     Example:
@@ -98,7 +98,7 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False) -> _LU_FACTOR_EX:
     LU, pivots, info = factored(A, pivot, "linalg.lu_factor")
     if check_errors:
         _refuse_zero("torch.linalg.lu_factor_ex", info)
-    return _LU_FACTOR_EX(LU, pivots, info)
+    return return_types.linalg_lu_factor_ex(LU, pivots, info)
 
 
 def _refuse_zero(name, info):
@@ -111,7 +111,7 @@ def _refuse_zero(name, info):
 
 
 @composite(export="linalg.lu_factor")
-def lu_factor(A, *, pivot=True) -> _LU_FACTOR:
+def lu_factor(A, *, pivot=True) -> return_types.linalg_lu_factor:
     """L and U of `A = P L U` in one matrix, and the pivots that P stands for.
 
     Example:
@@ -122,7 +122,7 @@ def lu_factor(A, *, pivot=True) -> _LU_FACTOR:
     """
     LU, pivots, info = factored(A, pivot, "linalg.lu_factor")
     _refuse_zero("torch.linalg.lu_factor", info)
-    return _LU_FACTOR(LU, pivots)
+    return return_types.linalg_lu_factor(LU, pivots)
 
 
 def _unpacked(compact):
@@ -139,7 +139,7 @@ def _permutation_matrix(order, kind):
     return transposed(jax.nn.one_hot(order, order.shape[-1], dtype=kind))
 
 
-@op(export="linalg.lu", result=_LU, grad="LinalgLuBackward0")
+@op(export="linalg.lu", result=return_types.linalg_lu, grad="LinalgLuBackward0")
 def linalg_lu(A: Array, *, pivot: bool = True):
     """The permutation P, the lower L and the upper triangular U with `A = P L U`.
 
@@ -152,7 +152,7 @@ def linalg_lu(A: Array, *, pivot: bool = True):
     return _permutation_matrix(order, A.dtype), *_unpacked(compact)
 
 
-@op(result=_LU_UNPACK, method=False)
+@op(result=return_types.lu_unpack, method=False)
 def lu_unpack(
     LU_data: Array, LU_pivots: Array, unpack_data: bool = True, unpack_pivots: bool = True
 ):
@@ -270,8 +270,6 @@ def lu(A, pivot=True, get_infos=False, out=None):
         tensor([2, 2], dtype=torch.int32)
     """
     LU, pivots, info = factored(A, pivot, "linalg.lu_factor")
-    if not get_infos:
-        _refuse_zero("torch.linalg.lu_factor", info)
     results = (LU, pivots, info) if get_infos else (LU, pivots)
     if out is None:
         return results
@@ -300,7 +298,7 @@ def inverse_and_info(A: Array):
 
 
 @composite(export="linalg.inv_ex", autocast={"cpu": "float32"})
-def inv_ex(A, *, check_errors=False) -> _INV_EX:
+def inv_ex(A, *, check_errors=False) -> return_types.linalg_inv_ex:
     """`linalg.inv`, and for each matrix 0 or the number of the first pivot that is zero.
 
     Example:
@@ -310,7 +308,7 @@ def inv_ex(A, *, check_errors=False) -> _INV_EX:
     inverse, info = inverse_and_info(A)
     if check_errors:
         refuse_infos("linalg.inv_ex", info, SINGULAR)
-    return _INV_EX(inverse, info)
+    return return_types.linalg_inv_ex(inverse, info)
 
 
 @op(function=False, method=False, name="linalg_solve_ex", grad="LinalgSolveExBackward0")
@@ -327,7 +325,7 @@ def solution_and_info(A: Array, B: Array, left: bool):
 
 
 @composite(export="linalg.solve_ex")
-def solve_ex(A, B, *, left=True, check_errors=False) -> _SOLVE_EX:
+def solve_ex(A, B, *, left=True, check_errors=False) -> return_types.linalg_solve_ex:
     """`linalg.solve`, and for each matrix 0 or the number of the first pivot that is zero.
 
     Example:
@@ -337,7 +335,7 @@ def solve_ex(A, B, *, left=True, check_errors=False) -> _SOLVE_EX:
     result, info = solution_and_info(A, B, left)
     if check_errors:
         refuse_infos("torch.linalg.solve_ex", info, UNSOLVABLE)
-    return _SOLVE_EX(result, info)
+    return return_types.linalg_solve_ex(result, info)
 
 
 def _indefinite_minor(A):
@@ -368,7 +366,7 @@ def cholesky_and_info(A: Array, upper: bool):
 
 
 @composite(export="linalg.cholesky_ex", autocast={"cpu": "float32"})
-def cholesky_ex(A, *, upper=False, check_errors=False) -> _CHOLESKY_EX:
+def cholesky_ex(A, *, upper=False, check_errors=False) -> return_types.linalg_cholesky_ex:
     """`linalg.cholesky`, and for each matrix 0 or the order of the first minor not positive.
 
     Example:
@@ -380,4 +378,4 @@ def cholesky_ex(A, *, upper=False, check_errors=False) -> _CHOLESKY_EX:
     L, info = cholesky_and_info(A, upper)
     if check_errors:
         refuse_infos("linalg.cholesky_ex", info, INDEFINITE)
-    return _CHOLESKY_EX(L, info)
+    return return_types.linalg_cholesky_ex(L, info)

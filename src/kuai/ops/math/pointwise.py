@@ -234,7 +234,12 @@ def rad2deg(input: Array):
 
 
 @op(inplace=True, exact_out=_OF_NUMBERS)
-def nan_to_num(input: Array, nan: float | None = None, posinf: float = None, neginf: float = None):
+def nan_to_num(
+    input: Array,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+):
     """NaN and the infinities replaced by numbers.
 
     Args:

@@ -5,6 +5,7 @@ or copied, and what the tape keeps for the backward pass is the inputs themselve
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -223,7 +224,7 @@ _SIMPLE_PRODUCTS = {(2, 2): mm, (2, 1): mv, (1, 1): dot}
 
 
 def _product_for(input, other):
-    ndims = (getattr(input, "ndim", None), getattr(other, "ndim", None))
+    ndims: Any = (getattr(input, "ndim", None), getattr(other, "ndim", None))
     return _SIMPLE_PRODUCTS.get(ndims, matmul_many)
 
 

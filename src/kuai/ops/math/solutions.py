@@ -9,6 +9,7 @@ from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
+from kuai.ops import return_types
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
@@ -23,11 +24,10 @@ from kuai.ops.math.matrix_factors import (
     one_triangle,
     transposed,
 )
-from kuai.ops.return_types import return_type
 
-_LSTSQ = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
-_LINALG_SLOGDET = return_type("linalg_slogdet", "sign", "logabsdet")
-_SLOGDET = return_type("slogdet", "sign", "logabsdet")
+return_types.return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
+return_types.return_type("linalg_slogdet", "sign", "logabsdet")
+return_types.return_type("slogdet", "sign", "logabsdet")
 
 
 # Solutions and inverses ---------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def _smallest_squares(A, B, rcond, driver):
 
 
 @composite(export="linalg.lstsq", autocast={"cpu": "float32"})
-def lstsq(A, B, rcond=None, *, driver=None) -> _LSTSQ:
+def lstsq(A, B, rcond=None, *, driver=None) -> return_types.linalg_lstsq:
     """The X for which `A X - B` is smallest in the Frobenius norm.
 
     Args:
@@ -253,7 +253,7 @@ def lstsq(A, B, rcond=None, *, driver=None) -> _LSTSQ:
     ranks = known(rank)
     full = rows > columns and (ranks is None or bool((ranks == columns).all()))
     nothing = values.new_empty(0)
-    return _LSTSQ(
+    return return_types.linalg_lstsq(
         solution,
         residuals if full and driver != "gelsy" else nothing,
         rank if driver != "gels" else rank.new_empty(0),
@@ -281,7 +281,7 @@ def _signed_log(A):
     return sign, logarithm
 
 
-@op(result=_SLOGDET, grad="LinalgSlogdetBackward0")
+@op(result=return_types.slogdet, grad="LinalgSlogdetBackward0")
 def slogdet(input: Array):
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -295,14 +295,14 @@ def slogdet(input: Array):
 
 
 @composite(export="linalg.slogdet")
-def linalg_slogdet(A) -> _LINALG_SLOGDET:
+def linalg_slogdet(A) -> return_types.linalg_slogdet:
     """The sign of the determinant and the logarithm of its absolute value.
 
     Example:
         >>> kuai.linalg.slogdet(kuai.tensor([[2.0, 0.0], [0.0, -3.0]])).sign
         tensor(-1.)
     """
-    return _LINALG_SLOGDET(*slogdet(A))
+    return return_types.linalg_slogdet(*slogdet(A))
 
 
 @op

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import matrices
 from kuai.ops.math.matrix_factors import adjoint, check_rows, with_batch
-from kuai.ops.return_types import return_type
 
-_TRIANGULAR = return_type("triangular_solve", "solution", "cloned_coefficient")
+return_types.return_type("triangular_solve", "solution", "cloned_coefficient")
 
 
 @op(autocast={"cpu": "float32"})
@@ -64,7 +64,9 @@ def triangular(A: Array, B: Array, upper: bool, transpose: bool, unitriangular: 
 
 
 @composite(autocast={"cpu": "float32"})
-def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False) -> _TRIANGULAR:
+def triangular_solve(
+    b, A, upper=True, transpose=False, unitriangular=False
+) -> return_types.triangular_solve:
     """The X with `A X = b` for a triangular A, and A; `linalg.solve_triangular` is newer.
 
     Example:
@@ -72,4 +74,6 @@ def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False) -> 
         tensor([[1.],
                 [1.]])
     """
-    return _TRIANGULAR(triangular(A, b, upper, transpose, unitriangular), A.clone())
+    return return_types.triangular_solve(
+        triangular(A, b, upper, transpose, unitriangular), A.clone()
+    )

@@ -59,7 +59,7 @@ def attend(random_key, query, key, value, mask, is_causal, scale, p, fused):
     is_given = mask is not None
     causal = _causal(query.shape[-2], key.shape[-2]) if is_causal else None
     scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask if is_given else causal)
-    if is_given and is_causal:
+    if is_given and causal is not None:
         scores = jnp.where(causal, scores, -jnp.inf)
     # only a given mask can close a whole row: in the causal one each position sees the first
     weights = safe_softmax(scores) if is_given else _softmax(scores, -1)

@@ -3,6 +3,8 @@
 This file checks arguments as PyTorch does; `convolution_kernels` computes.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
@@ -20,7 +22,9 @@ __all__ = [
     "conv_transpose3d",
 ]
 
-_options = dict(functional=True, method=False, grad="ConvolutionBackward0", autocast="lower")
+_options: dict[str, Any] = dict(
+    functional=True, method=False, grad="ConvolutionBackward0", autocast="lower"
+)
 _convolution_op = op(**_options, materializes=True)
 _transposed_op = op(**_options)
 
@@ -375,7 +379,8 @@ def _tensor_type(x):
 
 def _check_same_types(x, weight, bias, transposed):
     """PyTorch's words: they depend on which of its kernels would have been asked."""
-    strange_bias = bias is not None and bias.dtype != x.dtype
+    bias = x if bias is None else bias
+    strange_bias = bias.dtype != x.dtype
     if strange_bias and not transposed:
         raise RuntimeError(
             f"Input type ({c_name(x.dtype)}) and bias type ({c_name(bias.dtype)}) should be the "

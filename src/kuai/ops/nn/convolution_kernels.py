@@ -24,7 +24,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -267,7 +267,8 @@ def depthwise(x, weight, window: Window):
     kernel = weight.shape[2:]
     sizes = _padded_output(x.shape[2:], kernel, window)
     factors = weight.reshape(x.shape[1], -1, *kernel)  # (C, O / C, *kernel)
-    factors, total = widened(factors), 0
+    factors = widened(factors)
+    total: Any = 0
     for tap in itertools.product(*map(range, kernel)):
         shifted = _shifted(x, 2, tap, sizes, window)
         factor = factors[(..., *tap)][(None, ..., *(None,) * len(kernel))]

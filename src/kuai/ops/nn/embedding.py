@@ -1,6 +1,7 @@
 """Look-up tables: rows of a matrix chosen by whole numbers, alone or in bags."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -205,10 +206,8 @@ def _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weig
         raise ValueError(
             f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}"
         )
-    if input.ndim == 1 and not is_tensor(offsets):
-        raise ValueError("offsets has to be a 1D Tensor but got None")
-    if input.ndim == 1 and offsets.ndim != 1:
-        raise ValueError("offsets has to be a 1D Tensor")
+    if input.ndim == 1:
+        _check_offsets(offsets)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if mode == "max" and scale_grad_by_freq:
@@ -219,6 +218,13 @@ def _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weig
             "per_sample_weights is only supported for mode='sum' "
             f"(got mode='{mode}'). Please open a feature request on GitHub."
         )
+
+
+def _check_offsets(offsets):
+    if not is_tensor(offsets):
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if offsets.ndim != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
 
 
 def _check_bag_values(input, offsets, rows):
@@ -258,7 +264,7 @@ def _bag_starts(input: Array):
 def embedding_bag(
     input,
     weight,
-    offsets=None,
+    offsets: Any = None,
     max_norm=None,
     norm_type=2,
     scale_grad_by_freq=False,

@@ -10,6 +10,7 @@ import itertools
 import math
 import operator
 import warnings
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +78,8 @@ def _whole(position):
 def _pixels(input, indices, is_zero_outside):
     """The channels at one index in each dimension: (N, C, *places)."""
     sizes = input.shape[2:]
-    flat, inside = 0, True
+    flat: Any = 0
+    inside: Any = True
     for index, size in zip(indices, sizes, strict=True):
         inside = inside & (index >= 0) & (index < size)
         flat = flat * size + jnp.clip(index, 0, size - 1)

@@ -5,6 +5,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import averaged, summed
 
 
@@ -53,3 +54,13 @@ def warn_sizes(input, target, stacklevel: int = 3) -> None:
             "Please ensure they have the same size.",
             stacklevel=stacklevel,
         )
+
+
+def as_input(loss, input):
+    """The loss in the input's dtype, whatever the target's is."""
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise RuntimeError(
+            f"result type {scalar_name(loss.dtype)} can't be cast to the desired output type "
+            f"{scalar_name(input.dtype)}"
+        )
+    return loss.astype(input.dtype)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.nn.attention import attend, dropped, safe_softmax, scores_of
@@ -81,7 +82,7 @@ def _into_heads(array, heads):
 
 
 @op(function=False, method=False, name="masked_fill", grad="MaskedFillBackward0")
-def _closing(mask: Array, dtype: object):
+def _closing(mask: Array, dtype: Dtype):
     """-inf where the mask is True, zero elsewhere."""
     return jnp.where(mask, -jnp.inf, 0).astype(dtype.jax)
 
@@ -142,6 +143,7 @@ def _apply(random_key, arrays, names, options, p):
     query, key, value = _longer(given, options)
     mask = _merged_mask(given, options)
     scale = 1 / math.sqrt(query.shape[-1])
+    weights = None
     if options.need_weights:
         scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
         weights = _softmax(scores, -1) if mask is None else safe_softmax(scores)
@@ -153,7 +155,7 @@ def _apply(random_key, arrays, names, options, p):
         )
     joined = attended.swapaxes(0, 1).reshape(length, batch, size)
     output = _linear(joined, given["out_proj_weight"], given.get("out_proj_bias"))
-    if not options.need_weights:
+    if weights is None:
         return output
     weights = weights.reshape(batch, options.heads, length, weights.shape[-1])
     return output, jnp.mean(weights, axis=1) if options.average else weights
@@ -324,10 +326,13 @@ def multi_head_attention_forward(
     _check_added(bias_k, bias_v, static_k, static_v)
     source = (key if static_k is None else static_k.transpose(0, 1)).shape[0]
     _check_masks(attn_mask, key_padding_mask, query.shape[0], source, query.shape[1], num_heads)
-    separate = dict(zip(_SEPARATE, (q_proj_weight, k_proj_weight, v_proj_weight), strict=True))
+    inputs = {"query": query} if in_one else {"query": query, "key": key, "value": value}
+    weights: dict[str, typing.Any] = {"in_proj_weight": in_proj_weight}
+    if use_separate_proj_weight:
+        weights = dict(zip(_SEPARATE, (q_proj_weight, k_proj_weight, v_proj_weight), strict=True))
     tensors = {
-        **({"query": query} if in_one else {"query": query, "key": key, "value": value}),
-        **(separate if use_separate_proj_weight else {"in_proj_weight": in_proj_weight}),
+        **inputs,
+        **weights,
         "in_proj_bias": in_proj_bias,
         "bias_k": bias_k,
         "bias_v": bias_v,

@@ -375,8 +375,8 @@ def _standardize_groups(x, groups, eps):
 
 @_standardize_groups.defjvp
 def _standardize_groups_jvp(groups, eps, primals, tangents):
-    (change,) = tangents
-    output, scale = _scaled_groups(*primals, groups, eps)
+    (x,), (change,) = primals, tangents
+    output, scale = _scaled_groups(x, groups, eps)
     along = _group_mean(change * output, groups)
     return output, scale * (change - _group_mean(change, groups) - output * along)
 

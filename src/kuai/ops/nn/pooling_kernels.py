@@ -114,8 +114,9 @@ def _maximum(x, axis, span):
 @_maximum.defjvp
 def _maximum_jvp(axis, span, primals, tangents):
     """The tangent of the winner; its transpose hands the gradient to the winner alone."""
-    value, winner = _winner(*primals, axis, span)
-    return value, _select(*tangents, winner, axis, span)
+    (x,), (tangent,) = primals, tangents
+    value, winner = _winner(x, axis, span)
+    return value, _select(tangent, winner, axis, span)
 
 
 def _winner(x, axis, span):

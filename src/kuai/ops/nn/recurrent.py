@@ -191,7 +191,8 @@ def _stack(key, input, states, weights, shape, dropout=0.0, mask=None):
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     _check_dtypes(input, *states)
     groups = _named(weights, has_biases, projected)
-    hidden, cells = (*states, None)[:2] if states else _zeros(groups, mode, input)
+    first: tuple = (*states, None)[:2] if states else _zeros(groups, mode, input)
+    hidden, cells = first
     last_hidden, last_cells = [], []
     for layer in range(0, len(groups), directions):
         if key is not None and layer:
@@ -363,8 +364,8 @@ def recurrent_cell(
     _check_cell(input, states, weight_ih, weight_hh)
     _check_dtypes(weight_ih, input, *states)
     from_input, from_state = _times(input, weight_ih), _times(states[0], weight_hh)
-    if bias_ih is not None:
-        from_input, from_state = from_input + bias_ih, from_state + bias_hh
+    from_input = from_input if bias_ih is None else from_input + bias_ih
+    from_state = from_state if bias_hh is None else from_state + bias_hh
     made = _STEPS[mode](from_input, from_state, states[0], states[-1])
     made = made if is_batched else tuple(state[0] for state in made)
     return made if mode == "LSTM" else made[0]

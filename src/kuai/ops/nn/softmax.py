@@ -16,7 +16,7 @@ from kuai.engine.op.exact_out import SAME
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, refuse, to_dtype
-from kuai.ops.nn.activation import _averaged_relu, _randomized_relu
+from kuai.ops.nn.piecewise_linear import _averaged_relu, _randomized_relu
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

@@ -41,7 +41,7 @@ def load_arrays(
 def checksums_of(arrays: dict[str, jax.Array]) -> dict[str, int]:
     """The CRC-32 of each array that this process has the whole of."""
     return {
-        name: zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        name: zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         for name, array in arrays.items()
         if array.is_fully_addressable
     }

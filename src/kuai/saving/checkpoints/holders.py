@@ -27,7 +27,7 @@ class RandomState:
     def state_dict(self) -> dict[str, Any]:
         """The states of the generators."""
         generators = dict(randomness._generators)
-        state = {"devices": {str(d): g.get_state() for d, g in generators.items()}}
+        state: dict[str, Any] = {"devices": {str(d): g.get_state() for d, g in generators.items()}}
         if self.python:
             version, words, gauss = random.getstate()
             state["python"] = (version, np.array(words, np.uint32), gauss)
@@ -86,13 +86,13 @@ _HOLDERS = (
 )
 
 
-def _holder(thing: Any) -> _Holder | None:
-    return next((holder for holder in _HOLDERS if holder.fits(thing)), None)
+def _holder(thing: Any) -> _Holder:
+    return next(holder for holder in _HOLDERS if holder.fits(thing))
 
 
 def check_holder(name: str, thing: Any) -> None:
     """Refuse what could not take a state back."""
-    if _holder(thing) is None:
+    if not any(holder.fits(thing) for holder in _HOLDERS):
         raise CheckpointError(
             f"{name} is a {type(thing).__name__}, which cannot take a state back. Give objects "
             "with state_dict() and load_state_dict(), generators, tensors, lists or dicts; numbers "

@@ -18,6 +18,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, wrap

@@ -58,7 +58,7 @@ class Inputs:
         given = _checked_names(arrays, names)
         opened = _open_sizes(arrays, dynamic_batch, _by_name(arrays, given, dynamic_shapes))
         self.inputs = [
-            Input(name, tuple(opened[own].get(d, s) for d, s in enumerate(a.shape)), a.dtype)
+            Input(name, tuple(opened[own].get(d, int(s)) for d, s in enumerate(a.shape)), a.dtype)
             for name, (own, a) in zip(given, arrays, strict=True)
         ]
 
@@ -66,7 +66,9 @@ class Inputs:
         """Shapes and dtypes to trace with; sizes of one name are one symbol."""
         names = dict.fromkeys(s for i in self.inputs for s in i.shape if isinstance(s, str))
         scope = export.SymbolicScope()
-        symbols = {name: export.symbolic_shape(name, scope=scope)[0] for name in names}
+        symbols: dict[Any, Any] = {
+            name: export.symbolic_shape(name, scope=scope)[0] for name in names
+        }
         return [
             jax.ShapeDtypeStruct(tuple(symbols.get(s, s) for s in i.shape), i.dtype)
             for i in self.inputs
@@ -121,7 +123,7 @@ def _parts(path, parameters) -> list[str]:
     return [several[0] if several else "input", str(second - len(ordered)), *inner]
 
 
-def _key(key):
+def _key(key) -> Any:
     return getattr(key, "key", getattr(key, "idx", getattr(key, "name", None)))
 
 

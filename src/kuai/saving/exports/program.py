@@ -79,7 +79,7 @@ def write_program(net: Module, inputs: Inputs, path, platforms) -> None:
 @contextlib.contextmanager
 def _without_places() -> Iterator[None]:
     """No file names and lines in the program: they differ from call to call, and are private."""
-    before = jax.config.jax_traceback_in_locations_limit
+    before = jax.config.values["jax_traceback_in_locations_limit"]
     jax.config.update("jax_traceback_in_locations_limit", 0)
     try:
         yield

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import jax
 import numpy as np
@@ -84,7 +83,7 @@ def _named(path: str | os.PathLike) -> Iterator[None]:
         ) from None  # it may quote the file, without end
 
 
-def _read_entries(file: io.BufferedReader) -> dict[str, bytes]:
+def _read_entries(file: BinaryIO) -> dict[str, bytes]:
     """The entries of the archive; none may be larger than the file, and checksums are checked."""
     length = file.seek(0, os.SEEK_END)
     file.seek(0)

@@ -41,7 +41,9 @@ def survey(content: bytes) -> dict[str, Any]:
         module.operation.verify()
         functions = list(module.body.operations)
         surveyed = [_Function(function) for function in functions]
-        main = [f for f, known in zip(functions, surveyed, strict=True) if known.name == "main"]
+        main: list[Any] = [
+            f for f, known in zip(functions, surveyed, strict=True) if known.name == "main"
+        ]
         if len(main) != 1:
             raise ValueError("it has no function main")
         return {

@@ -50,7 +50,7 @@ _VALUE_ERRORS = (
 
 def weights_of(net: Module) -> dict[str, Storage]:
     """The storages of parameters and buffers, each under the first of its names."""
-    tensors = dict(net.named_parameters(remove_duplicate=False))
+    tensors: dict[str, Tensor] = dict(net.named_parameters(remove_duplicate=False))
     tensors |= net.named_buffers(remove_duplicate=False)
     for name, tensor in tensors.items():
         if is_lazy(tensor):

@@ -1,0 +1,292 @@
+"""Whole slices at the places that a vector names, and slices replaced, as functions."""
+
+import functools
+
+import jax.numpy as jnp
+
+from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.exact_out import SAME
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.ops.accumulation import in_wide, widened
+from kuai.ops.array import indexing, selecting
+from kuai.ops.array.gathering import check_integers, grown, prepared
+from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.shaping import shape_of
+from kuai.ops.dimensions import normalize_dim
+from kuai.ops.known_values import check_fits, check_value, check_within
+
+_OF_SELECT = "{}(): self and result must have the same scalar type"
+
+# Whole slices -------------------------------------------------------------------------------------
+
+
+def _vector(index, name):
+    if index.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector")
+    return index.reshape(-1)
+
+
+@op(function=False, method=False, grad="IndexSelectBackward0")
+def slices_at(input: Array, dim: int, index: Array):
+    """`index_select` on arrays."""
+    check_integers(index, "index_select", "int32 or int64")
+    places = _vector(index, "index_select")
+    if not input.ndim and index.size != 1:
+        raise RuntimeError(
+            f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)"
+        )
+    source = grown(input)
+    places = wrapped(places, source.shape[dim])
+    found = in_wide(lambda wide: jnp.take(wide, places, axis=dim, mode="clip"), source)
+    return found if input.ndim else found.reshape(())
+
+
+@composite(exact_out=_OF_SELECT.format("index_select"))
+def index_select(input, dim, index):
+    """The slices along `dim` that `index` names.
+
+    Example:
+        >>> kuai.tensor([[1, 2], [3, 4]]).index_select(1, kuai.tensor([1]))
+        tensor([[2],
+                [4]])
+    """
+    shape = shape_of(input)
+    dim = normalize_dim(dim, len(shape))
+    check_within(index, shape[dim] if shape else 1, "index out of range in self", IndexError)
+    return slices_at(input, dim, index)
+
+
+def _at_slices(input, dim, index, how, source):
+    source = grown(source)
+    spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
+    target = widened(grown(input)) if how == "add" else grown(input)
+    how = "max" if how == "add" and input.dtype == jnp.bool_ else how
+    made = getattr(target.at[spots], how)(source.astype(input.dtype), mode="drop")
+    return made.astype(input.dtype).reshape(input.shape)
+
+
+def _slice_op(name, grad, how, check, autocast=None):
+    def change(input: Array, dim: int, index: Array, source: Array | Number):
+        check(input, dim, index, source)
+        if not source.ndim:
+            size = tuple(index.size if d == dim else n for d, n in enumerate(grown(input).shape))
+            source = jnp.full(size, cast(source, input.dtype))
+        return _at_slices(input, dim, index, how, source)
+
+    change.__name__ = change.__qualname__ = f"{name}_at"
+    change.__doc__ = f"`{name}` on arrays."
+    return op(function=False, method=False, grad=grad, autocast=autocast)(change)
+
+
+def _check_add(input, dim, index, source):
+    """PyTorch's errors for the arguments of `index_add`."""
+    if index.ndim > 1:
+        raise IndexError(
+            f"index_add_(): Index is supposed to be a vector, but got dim: {index.ndim} with type: "
+            f"{scalar_name(index.dtype)} and size: {list(index.shape)}"
+        )
+    if index.dtype.name not in ("int64", "int32"):
+        raise RuntimeError(
+            "index_add_(): Expected dtype int32/int64 for index but got: "
+            + scalar_name(index.dtype)
+        )
+    if source.dtype != input.dtype:
+        raise RuntimeError(
+            f"index_add_(): self ({scalar_name(input.dtype)}) and source "
+            f"({scalar_name(source.dtype)}) must have the same scalar type"
+        )
+    count = source.shape[dim] if source.ndim > dim else 1
+    mine, theirs = (tuple(n for d, n in enumerate(s.shape) if d != dim) for s in (input, source))
+    if input.ndim and source.ndim and mine != theirs:
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            f"Got self.shape = {list(input.shape)} source.shape = {list(source.shape)}"
+        )
+    if count != index.size:
+        raise RuntimeError(
+            f"index_add_(): Number of indices ({index.size}) should be equal to source.size(dim): "
+            f"({count}), for dim: {dim}"
+        )
+
+
+def _check_copy(input, dim, index, source):
+    """PyTorch's errors for the arguments of `index_copy`."""
+    if index.ndim > 1:
+        raise IndexError(f"index_copy_(): Index should have dimension 1 or 0 (got {index.ndim})")
+    if not source.ndim and index.size != 1:
+        raise IndexError(
+            "index_copy_(): When source is scalar, index should have one element "
+            f"(got {index.size})"
+        )
+    if source.ndim and input.ndim and source.ndim != input.ndim:
+        raise IndexError(
+            "index_copy_(): When source and destination are not scalars, their dimensionality must "
+            f"match. Source dimensionality ({source.ndim}), destination dimensionality "
+            f"({input.ndim})"
+        )
+    if index.dtype.name != "int64":
+        raise RuntimeError(
+            f"index_copy_(): Expected a long tensor for index, but got {scalar_name(index.dtype)}"
+        )
+    if source.dtype != input.dtype:
+        raise RuntimeError(
+            "index_copy_(): self and source expected to have the same dtype, but got (self) "
+            f"{scalar_name(input.dtype)} and (source) {scalar_name(source.dtype)}"
+        )
+    _check_slices(input, dim, source)
+    if source.ndim and source.shape[dim] != index.size:
+        raise IndexError(
+            f"index_copy_(): Number of indices ({index.size}) should be equal to source.size(dim) "
+            f"({source.shape[dim]})"
+        )
+
+
+def _check_slices(input, dim, source):
+    mine, theirs = ([n for d, n in enumerate(s.shape) if d != dim] for s in (input, source))
+    if mine != theirs:
+        shown = (" ".join(map(str, sizes)) for sizes in (mine, theirs))
+        raise RuntimeError(
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination "
+            "slice shape: {0} at dimension {2} and source slice shape: {1} at dimension {3}."
+            "".format(*shown, dim, dim if source.ndim else 0)
+        )
+
+
+_index_add = _slice_op("index_add", "IndexAddBackward0", "add", _check_add)
+_index_copy = _slice_op(
+    "index_copy", "IndexCopyBackward0", "set", _check_copy, autocast={"cpu": "widest"}
+)
+_index_fill = _slice_op("index_fill", "IndexFillBackward0", "set", lambda *arguments: None)
+
+
+def _slices_of(input, dim):
+    """The dimension counted from the front, and its size; a 0-d tensor has one of size 1."""
+    shape = shape_of(input)
+    dim = normalize_dim(dim, len(shape))
+    return dim, shape[dim] if shape else 1
+
+
+@composite(inplace=True, exact_out=SAME)
+def index_add(input, dim, index, source, *, alpha=1):
+    """The input with `alpha * source` added to the slices that `index` names.
+
+    Example:
+        >>> kuai.zeros(2).index_add(0, kuai.tensor([1, 1]), kuai.ones(2))
+        tensor([0., 2.])
+    """
+    dim = prepared(input, dim, index)
+    return _index_add(input, dim, index, source if alpha == 1 else source * alpha)
+
+
+@composite(inplace=True, exact_out=SAME)
+def index_copy(input, dim, index, source):
+    """The input with the slices that `index` names replaced by those of `source`.
+
+    Example:
+        >>> kuai.zeros(3).index_copy(0, kuai.tensor([2]), kuai.ones(1))
+        tensor([0., 0., 1.])
+    """
+    dim, size = _slices_of(input, dim)
+    text = f"index_copy_(): index {{}} is out of bounds for dimension {dim} with size {size}"
+    check_within(index, size, text, IndexError)
+    return _index_copy(input, dim, index, source)
+
+
+@composite(inplace=True)
+def index_fill(input, dim, index, value):
+    """The input with one value in the slices that `index` names.
+
+    Example:
+        >>> kuai.zeros(3).index_fill(0, kuai.tensor([2, 0]), 7)
+        tensor([7., 0., 7.])
+    """
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.ndim} dimension(s)."
+        )
+    dim, size = _slices_of(input, dim)
+    if index.dtype.name != "int64":
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
+    if index.ndim > 1:
+        raise RuntimeError("Index has to be a vector/scalar")
+    is_complex = value.dtype.is_complex if isinstance(value, Tensor) else type(value) is complex
+    if is_complex and not input.dtype.is_complex:
+        raise RuntimeError(
+            "index_fill_(): Converting complex Scalar to non-complex type is not supported"
+        )
+    indexing.check_range(
+        index, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}"
+    )
+    check_value(value, input.dtype.jax)
+    return _index_fill(input, dim, index, value)
+
+
+@composite(inplace=True, autocast={"cuda": "widest"})
+def index_put(input, indices, values, accumulate=False):
+    """The input with values at the places that a tuple of index tensors names.
+
+    Example:
+        >>> kuai.zeros(3).index_put((kuai.tensor([1]),), kuai.tensor(5.0))
+        tensor([0., 5., 0.])
+    """
+    if not isinstance(values, Tensor):
+        check_fits(values, input.dtype.jax)
+    full = [*indices, *[None] * (len(shape_of(input)) - len(indices))]
+    places, found = indexing.integer_indices(input, full)
+    indexing.check_same_dtype(input, values)
+    return indexing.replaced(input, places, found, values, bool(accumulate))
+
+
+# Slices replaced, as functions --------------------------------------------------------------------
+
+
+def _with_part(input, src, part):
+    made = input.clone()
+    window = part(made)
+    if shape_of(window) != shape_of(src):
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(shape_of(src))}, "
+            f"slice size = {list(shape_of(window))}"
+        )
+    indexing.fill(window, src)
+    return made
+
+
+@composite
+def select_scatter(input, src, dim, index):
+    """A copy of the input with `src` at one index of a dimension.
+
+    Example:
+        >>> kuai.zeros(2, 2).select_scatter(kuai.ones(2), 0, 1)
+        tensor([[0., 0.],
+                [1., 1.]])
+    """
+    return _with_part(input, src, functools.partial(selecting.select, dim=dim, index=index))
+
+
+@composite(exact_out=SAME)
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+    """A copy of the input with `src` in a slice of a dimension.
+
+    Example:
+        >>> kuai.zeros(3).slice_scatter(kuai.ones(2), 0, 1)
+        tensor([0., 1., 1.])
+    """
+    dim = normalize_dim(dim, len(shape_of(input)))
+    place = (*(slice(None),) * dim, slice(start, end, step))
+    return _with_part(input, src, lambda made: made[place])
+
+
+@composite
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """A copy of the input with `src` on a diagonal.
+
+    Example:
+        >>> kuai.zeros(2, 2).diagonal_scatter(kuai.ones(2))
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    return _with_part(input, src, lambda made: selecting.diagonal(made, offset, dim1, dim2))
