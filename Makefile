@@ -11,6 +11,8 @@
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
 #   make signatures   write the table of PyTorch's signatures anew
 #   make conformance   PyTorch's own samples through PyTorch and Kuai, all of them: docs/coverage.md
+#   make ways     PyTorch's samples eagerly, recorded and replayed: the same values and gradients
+#   make derivatives   Kuai's derivatives of PyTorch's samples against finite differences
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX; CASES="mlp layers" a part
 #   make scale    how a step grows with depth, width, batch and parameters: docs/scale.svg
 #   make clean    remove what was built (the virtual environment stays)
@@ -29,7 +31,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories strangers distributions stubs pages signatures conformance bench scale clean
+.PHONY: train test check faults stories strangers distributions stubs pages signatures conformance ways derivatives bench scale clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -66,7 +68,10 @@ strangers:
 		adabelief-pytorch schedulefree torch-ema piq pytorch-msssim lpips entmax torchsde \
 		torchcde pyro-ppl pyro-api gpytorch linear-operator jaxtyping botorch monai pytorch-ignite \
 		pytorch-crf openai-whisper demucs ultralytics easyocr stable-baselines3 gymnasium trl \
-		tensordict torchrl bitsandbytes denoising-diffusion-pytorch torch-fidelity
+		tensordict torchrl bitsandbytes denoising-diffusion-pytorch torch-fidelity \
+		datasets evaluate fastai fvcore flair spacy-transformers tensorboardX pytorch-tabnet \
+		pytorch-forecasting local-attention linformer torchtext dgl optuna pytorch-wavelets \
+		performer-pytorch perceiver-pytorch torchdyn
 	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test
@@ -84,6 +89,13 @@ signatures: $(VENV)/.installed-test
 conformance: $(VENV)/.installed-test
 	$(BIN)/python -m tools.optimizer_conformance
 	$(BIN)/python -m tools.conformance
+
+ways: $(VENV)/.installed-test
+	$(BIN)/python -m tools.conformance --check ways
+	KUAI_ROWS=replayed $(BIN)/python -m pytest -n $(WORKERS) tests/test_rows.py -k compiled
+
+derivatives: $(VENV)/.installed-test
+	$(BIN)/python -m tools.conformance --check derivatives
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks $(if $(CASES),--cases $(CASES))

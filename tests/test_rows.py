@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import kuai
+from kuai.engine.compile import replays
 from tests.compilations import compilations
 from tests.rowkit import (
     Row,
@@ -46,6 +48,12 @@ def collect() -> tuple[list[Row], dict[str, BaseException]]:
 
 
 ROWS, BROKEN = collect()
+
+
+@pytest.fixture(autouse=True)
+def replayed_from_the_second_call(monkeypatch):
+    """`make ways`: what can be replayed is, in the second call already."""
+    monkeypatch.setattr(replays, "at_once", os.environ.get("KUAI_ROWS") == "replayed")
 
 
 def cases(wanted: Callable[[Row, str], bool] = lambda row, dtype: True) -> Any:

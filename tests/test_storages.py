@@ -77,5 +77,8 @@ def test_helpers_that_packages_take():
     ],
 )
 def test_kinds_of_devices_that_are_not_there(name, kind, text):
+    if name != "foo":
+        assert repr(kuai.device(name, 1)) == repr(torch.device(name, 1))
+        assert kuai.device(name) != kuai.ones(1).device
     with pytest.raises(kind, match=text):
         kuai.ones(1, device=name)

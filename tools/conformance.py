@@ -2,6 +2,7 @@
 
     make conformance                              everything, all samples (hours)
     python -m tools.conformance --samples 4 fft   what matches a pattern, 4 samples of a dtype
+    make ways, make derivatives                   `--check`: see tools/conformance_checks.py
 
 What is found is kept in tests/conformance/results.json, one entry after the other, so that a part
 can be run anew, also several parts at once: an entry is put among what stands there by then. The
@@ -21,7 +22,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import ModuleInfo, module_db
 
 from tests.conformance import left_out, modules, running
-from tools import optimizer_conformance
+from tools import conformance_checks, optimizer_conformance
 
 ROOT = pathlib.Path(__file__).parent.parent
 RESULTS = ROOT / "tests" / "conformance" / "results.json"
@@ -42,14 +43,22 @@ and the difference stands here.
 def main() -> None:
     """Run what was asked for, and write the page."""
     options = _options()
+    if options.check:
+        every = ((name, entry) for name, entry in entries() if not isinstance(entry, ModuleInfo))
+        conformance_checks.run(options.check, options.pattern, options.samples or 1, every)
+    elif not options.pages_only:
+        _compare_with_torch(options)
+    PAGE.write_text(page(json.loads(RESULTS.read_text())))
+
+
+def _compare_with_torch(options) -> None:
     for name, entry in entries():
-        if options.pages_only or not re.search(options.pattern, name):
+        if not re.search(options.pattern, name):
             continue
         found = faults(entry, options.samples or None, options.dtypes)
         ran = {"samples": options.samples, "dtypes": list(options.dtypes), "faults": found}
         print(name, found or "agrees", flush=True)
         _keep(name, ran)
-    PAGE.write_text(page(json.loads(RESULTS.read_text())))
 
 
 def faults(entry: Any, samples: int | None, dtypes) -> dict[str, str]:
@@ -74,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("pattern", nargs="?", default="", help="of the names of entries")
     parser.add_argument("--samples", type=int, default=0, help="of each dtype; 0 is all")
     parser.add_argument("--dtypes", type=lambda text: text.split(","), default=running.DTYPES)
+    parser.add_argument("--check", choices=("ways", "derivatives"), help="instead of comparing")
     parser.add_argument("--pages-only", action="store_true", help="only write the page")
     return parser.parse_args()
 
@@ -108,7 +118,8 @@ def page(results: dict[str, Any]) -> str:
     for area, members in sorted(areas.items()):
         lines += ["", f"## {area}", "", *_area(results, sorted(members))]
     lines += ["", *optimizer_conformance.section()]
-    lines += ["", "## What differs on purpose", "", *_meant()]
+    lines += ["", *conformance_checks.section()]
+    lines += ["## What differs on purpose", "", *_meant()]
     lines += ["", "## What is left out", "", *_left_out()]
     lines += ["", "Names that do not exist:", ""]
     lines += [f"- {text}: {names}" for text, names in left_out.NAMES.items()]
@@ -121,7 +132,11 @@ def _extent(results) -> str:
     parts = [
         f"{samples or 'all'} samples of each of {', '.join(dtypes)}" for samples, dtypes in ways
     ]
-    return f"Run were {'; '.join(parts)}."
+    whole = sum("float32" in result.get("whole", ()) for result in results.values())
+    return (
+        f"Run were {'; '.join(parts)}. Of {whole} operations all float32 samples, with methods, "
+        "in-place and `out=` variants, were run."
+    )
 
 
 def agrees(results: dict[str, Any], name: str) -> bool:

@@ -5,11 +5,16 @@
 The packages are installed from their index, unchanged and without PyTorch. Each program in
 `tests/strangers/programs/` is started with `kuai run` in a process of its own, and says in a line
 for each of its cases how it went. A package that is not installed is named as such.
+
+What a program said is noted with its day, the packages' versions and Kuai's commit in
+`tests/strangers/results.json`, which the page is made of: a program that is run again by itself
+(`python -m tools.strangers timm_models`) replaces its own section and no other.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.metadata
 import json
 import os
@@ -21,7 +26,7 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent
 PROGRAMS = ROOT / "tests" / "strangers" / "programs"
 PAGE = ROOT / "docs" / "strangers.md"
-RESULTS = ROOT / ".cache" / "strangers.json"  # of earlier runs: a run of a part keeps the rest
+RESULTS = ROOT / "tests" / "strangers" / "results.json"
 
 #: A program, and the packages that it uses.
 USES = {
@@ -45,20 +50,33 @@ USES = {
     ],
     "book_chapters": ["d2l"],
     "transformers_numbers": ["transformers"],
-    "vision_numbers": ["timm", "torchvision"],
+    "timm_numbers": ["timm"],
+    "torchvision_numbers": ["torchvision"],
     "package_numbers": ["diffusers", "peft", "torchdiffeq", "e3nn", "torchaudio", "torchmetrics"],
     "popular_packages": [],
+    "published_scripts": [
+        "transformers",
+        "datasets",
+        "accelerate",
+        "peft",
+        "diffusers",
+        "sentence-transformers",
+        "lightning",
+        "torchvision",
+        "timm",
+        "gymnasium",
+    ],
 }
 #: Programs whose cases need one package each: they run with those that are there.
 INDEPENDENT = {
     "small_packages",
     "training_packages",
-    "vision_numbers",
     "package_numbers",
     "popular_packages",
+    "published_scripts",
 }
 #: Programs that are also run with `kuai run --fused`.
-FUSED = {"transformers_numbers", "vision_numbers", "package_numbers"}
+FUSED = {"transformers_numbers", "timm_numbers", "torchvision_numbers", "package_numbers"}
 
 #: Why a case fails, by what its error says, for those that stay as they are.
 REASONS = {
@@ -71,21 +89,26 @@ REASONS = {
     "thinc.backends": "it does not fit the version of thinc that pip installs",
     "_get_trace_graph": "it reads TorchScript's graphs",
     "expected numpy array or torch tensor": "it knows tensors by the name of their class's module",
-    "HAS_NUMPY": "it is made of the insides of PyTorch's loader",
+    "is_batchedtensor": "it is made of the insides of PyTorch's vmap",
     "_FakeLoader": "it is made of the insides of PyTorch's loader",
     "to_sparse": "Kuai has no sparse tensors",
 }
 HEAD = """# Packages that know nothing of Kuai
 
-Written by `make strangers`, which installs packages from their index, unchanged and without
-PyTorch, and runs programs with them: `kuai run program.py`. A case of a model is forward, loss,
-backward and steps of an optimizer; of a language model also generation, with and without a cache.
-The programs are in [tests/strangers/programs](../tests/strangers/programs).
+Written from `tests/strangers/results.json`, to which `make strangers` writes, or `python -m
+tools.strangers PROGRAM` for one section: packages are installed from their index, unchanged and
+without PyTorch, and programs are run with them: `kuai run program.py`. Each section says when it
+was run, and with what. A case of a model is forward, loss, backward and steps of an optimizer; of a
+language model also generation, with and without a cache. The programs are in
+[tests/strangers/programs](../tests/strangers/programs).
 
 In the sections whose names end in "numbers", losses of three steps of AdamW, the norm of every
 gradient, the keys of `state_dict` and generated tokens are PyTorch's, which the stored files in
 `numbers/` hold: run eagerly, with the step compiled (`.compiled`) and with `kuai run --fused`
-(`.fused`).
+(`.fused`). The published scripts are whole programs as people publish them, in
+[scripts](../tests/strangers/programs/scripts): fine-tuning, training with a loop of one's own, a
+GAN, reinforcement learning, with local data and small models. They run with `kuai run` and `kuai
+run --fused`, each in a process of its own, and print PyTorch's numbers.
 
 """
 
@@ -100,26 +123,47 @@ def main() -> None:
     parser.add_argument("--cases", default="", help="of the programs, divided by spaces")
     options = parser.parse_args()
     for name in options.programs or USES:
-        missing = [package for package in USES[name] if _version(package) == package]
+        missing = [package for package in USES[name] if not _version(package)]
         if missing and name not in INDEPENDENT:
-            _keep(name, f"not installed: {', '.join(missing)}", whole=True)
+            print(f"{name}: not installed: {', '.join(missing)}")
             continue
         results = {}
         for fused in (False, True) if name in FUSED else (False,):
             results.update(run(name, options.seconds, options.cases, fused))
-        _keep(name, results, whole=not options.cases)
-    found = json.loads(RESULTS.read_text())
-    PAGE.write_text(page({name: found[name] for name in USES if name in found}), encoding="utf-8")
+        if options.cases:
+            print(json.dumps({name: results}, indent=1))  # some cases are no section
+        else:
+            limit = None if options.seconds == "inf" else round(float(options.seconds) / 60)
+            _keep(name, noted(name, results) | ({"minutes": limit} if limit else {}))
+    PAGE.write_text(page(_kept()), encoding="utf-8")
 
 
-def _keep(name: str, results: dict[str, str] | str, whole: bool) -> None:
-    """Add to what earlier runs found: in place of it, or for some cases."""
+def noted(name: str, results: dict[str, str]) -> dict:
+    """What a program said, and what it was run with."""
+    uses = USES[name] or list(results)
+    versions = {package: version for package in uses if (version := _version(package))}
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    optimized = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "0") in ("", "0", "false")
+    made = {"day": day, "commit": _commit(), "versions": versions, "optimized": optimized}
+    return made | {"cases": results}
+
+
+def _commit() -> str:
+    """Which Kuai this is; a plus says that what runs differs from the commit."""
+    head = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    differs = ["git", "diff", "--quiet", "HEAD", "--", "src", "tests/strangers/programs"]
+    return commit + "+" * subprocess.run(differs, cwd=ROOT).returncode
+
+
+def _kept() -> dict[str, dict]:
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    before = found.get(name)
-    if isinstance(before, dict) and isinstance(results, dict) and not whole:
-        results = before | results
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found | {name: results}, indent=1))
+    return {name: found[name] for name in USES if name in found}
+
+
+def _keep(name: str, section: dict) -> None:
+    """Put a section in place of the earlier one."""
+    RESULTS.write_text(json.dumps(_kept() | {name: section}, indent=1) + "\n")
 
 
 def run(name: str, seconds: str = "inf", cases: str = "", fused: bool = False) -> dict[str, str]:
@@ -151,20 +195,23 @@ def _without_places(error: str) -> str:
     return re.sub(r"/\S*/site-packages/", "", error)
 
 
-def page(found: dict[str, dict[str, str] | str]) -> str:
+def page(found: dict[str, dict]) -> str:
     """The text of the page."""
-    return HEAD + "\n".join(section(name, results) for name, results in found.items())
+    return HEAD + "\n".join(section(name, kept) for name, kept in found.items())
 
 
-def section(name: str, results: dict[str, str] | str) -> str:
+def section(name: str, kept: dict) -> str:
     """The part of the page about one program."""
-    uses = USES[name] or list(results)
-    versions = ", ".join(_version(package) for package in uses)
-    lines = [f"## {name.replace('_', ' ')}", "", f"With {versions}.", ""]
-    if isinstance(results, str):
-        return "\n".join([*lines, f"{results[0].upper()}{results[1:]}.", ""])
+    versions = ", ".join(f"{package} {version}" for package, version in kept["versions"].items())
+    ran = f"Run on {kept['day']}, Kuai {kept['commit']}."
+    if not kept["optimized"]:
+        ran += " With most of XLA's optimizations off."
+    results = kept["cases"]
     good = [case for case, error in results.items() if error == "ok"]
     bad = {case: error for case, error in results.items() if error != "ok"}
+    if "minutes" in kept:
+        ran += f" Stopped after {kept['minutes']} minutes: cases that had not begun are not listed."
+    lines = [f"## {name.replace('_', ' ')}", "", f"With {versions}. {ran}", ""]
     lines += [f"{len(good)} of {len(results)} cases run: {', '.join(good) or 'none'}.", ""]
     if bad:
         lines += ["| fails | reason |", "|---|---|"]
@@ -174,10 +221,11 @@ def section(name: str, results: dict[str, str] | str) -> str:
 
 
 def _version(package: str) -> str:
+    """The version of a package that is installed, or nothing."""
     try:
-        return f"{package} {importlib.metadata.version(package)}"
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return package
+        return ""
 
 
 def _reason(error: str) -> str:

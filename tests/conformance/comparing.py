@@ -59,11 +59,11 @@ def _of_tensors(ours, theirs, only_kinds, looser) -> str | None:
         return f"shape {tuple(ours.shape)} instead of {tuple(theirs.shape)}"
     if str(ours.dtype) != str(theirs.dtype):
         return f"{ours.dtype} instead of {theirs.dtype}"
-    return None if only_kinds else _of_numbers(_wide(ours.detach().numpy()), theirs, looser)
+    return None if only_kinds else _of_numbers(wide(ours.detach().numpy()), theirs, looser)
 
 
 def _of_numbers(mine, theirs, looser) -> str | None:
-    yours = _wide(translating.numbers(theirs))
+    yours = wide(translating.numbers(theirs))
     relative, absolute = TOLERANCES.get(str(theirs.dtype).removeprefix("torch."), (0, 0))
     finite = np.abs(yours[np.isfinite(yours)])
     relative, absolute = relative * looser, absolute * looser
@@ -76,7 +76,7 @@ def _of_numbers(mine, theirs, looser) -> str | None:
     return f"{mine[place]} instead of {yours[place]} at {place}"
 
 
-def _wide(array):
+def wide(array):
     array = np.asarray(array)
     if array.dtype.kind == "c":
         return array.astype(np.complex128)

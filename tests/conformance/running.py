@@ -39,7 +39,7 @@ def faults(entry: Any, samples: int | None = None, dtypes=DTYPES, variants=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for dtype in (dtype for dtype in dtypes if dtype in listed):
-            for number, sample in enumerate(_samples(entry, dtype, samples)):
+            for number, sample in enumerate(samples_of(entry, dtype, samples)):
                 for check, fault in _of_sample(entry, sample, dtype, variants):
                     found.setdefault(check, f"sample {number}: {fault}")
         if variants:
@@ -48,12 +48,32 @@ def faults(entry: Any, samples: int | None = None, dtypes=DTYPES, variants=True)
     return {c: fault for c, fault in found.items() if left_out.meant(name, c) is None}
 
 
-def _samples(entry, dtype, count) -> Iterator[Any]:
+def samples_of(entry, dtype, count, requires_grad=None) -> Iterator[Any]:
+    """The first samples of a dtype; all of them where `count` is None."""
     torch.manual_seed(0)
     kind = getattr(torch, dtype)
-    differentiable = dtype in ("float32", "complex64") and entry.supports_autograd
-    made = entry.sample_inputs("cpu", kind, requires_grad=differentiable)
+    if requires_grad is None:
+        requires_grad = dtype in ("float32", "complex64")
+    can = entry.supports_autograd and (kind.is_floating_point or kind.is_complex)
+    made = entry.sample_inputs("cpu", kind, requires_grad=requires_grad and can)
     return itertools.islice(made, count)
+
+
+def spread(entry, dtypes, count, requires_grad=None, fits=None) -> Iterator[tuple[str, int, Any]]:
+    """Some samples of each dtype that is listed, from all over the table's first 200 of them.
+
+    Args:
+        fits: which of them count.
+    """
+    listed = {str(dtype).removeprefix("torch.") for dtype in entry.supported_dtypes("cpu")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for dtype in (dtype for dtype in dtypes if dtype in listed):
+            every = enumerate(samples_of(entry, dtype, 200, requires_grad))
+            right = [each for each in every if fits is None or fits(each[1])]
+            step = max(-(-len(right) // count) if count else 1, 1)
+            for number, sample in right[step // 2 :: step]:
+                yield dtype, number, sample
 
 
 def _of_sample(entry, sample, dtype, variants) -> Iterator[tuple[str, str]]:
@@ -62,19 +82,19 @@ def _of_sample(entry, sample, dtype, variants) -> Iterator[tuple[str, str]]:
         is_random = _is_random(entry, sample, theirs)
     except Exception:  # noqa: BLE001 (PyTorch's tests expect some of its samples to fail)
         return
-    fault = _guarded(lambda: _values(entry.op, sample, theirs, is_random))
+    fault = guarded(lambda: _values(entry.op, sample, theirs, is_random))
     if fault is not None:
         yield dtype, fault
         return
     if dtype in ("float32", "complex64") and entry.supports_autograd and not is_random:
-        fault = _guarded(lambda: _gradients(entry, sample))
+        fault = guarded(lambda: _gradients(entry, sample))
         if fault is not None:
             yield f"gradients {dtype}", fault
     if variants and dtype == "float32" and not is_random:
         yield from _of_variants(entry, sample, theirs)
 
 
-def _guarded(check) -> str | None:
+def guarded(check) -> str | None:
     """A check's fault; an exception of Kuai's is one."""
     try:
         return check()
@@ -115,7 +135,7 @@ def _different(first, second) -> bool:
 # Values and gradients -----------------------------------------------------------------------------
 
 
-def _arguments(sample):
+def arguments(sample):
     memo: dict = {}
     parts = (sample.input, sample.args, sample.kwargs)
     return [translating.to_kuai(part, memo) for part in parts], memo
@@ -123,7 +143,7 @@ def _arguments(sample):
 
 def _values(function, sample, theirs, is_random=False, **more):
     ours = translating.function(function)
-    (first, rest, keywords), _ = _arguments(sample)
+    (first, rest, keywords), _ = arguments(sample)
     with kuai.no_grad():
         result = ours(first, *rest, **keywords, **more)
     finish = sample.output_process_fn_grad
@@ -146,7 +166,7 @@ def _chosen(name, result, input, arguments, keywords):
 
 
 def _gradients(entry, sample) -> str | None:
-    theirs = [t for t in _tensors((sample.input, sample.args, sample.kwargs)) if t.requires_grad]
+    theirs = [t for t in tensors((sample.input, sample.args, sample.kwargs)) if t.requires_grad]
     if not theirs:
         return None
     wanted = _differentiated(
@@ -155,10 +175,9 @@ def _gradients(entry, sample) -> str | None:
     if wanted is None:
         return None
     expected = torch.autograd.grad(wanted, theirs, allow_unused=True)
-    (first, rest, keywords), memo = _arguments(sample)
+    (first, rest, keywords), memo = arguments(sample)
     ours = [memo[id(t)] for t in theirs]
-    function = translating.function(entry.op)
-    total = _differentiated(kuai, entry, function, sample, first, rest, keywords)
+    total = total_of(entry, sample)(first, rest, keywords)
     if total is None:
         return "the result does not require gradients"
     found = kuai.autograd.grad(total, ours, allow_unused=True)
@@ -177,6 +196,12 @@ def _of_gradient(mine, yours):
     return difference(mine, yours, looser=10)
 
 
+def total_of(entry, sample):
+    """Kuai's function of a sample's arguments to one number, that all the outputs are part of."""
+    function = translating.function(entry.op)
+    return lambda *given: _differentiated(kuai, entry, function, sample, *given)
+
+
 def _differentiated(t, entry, function, sample, first, rest, keywords):
     """A sum in which every element of every differentiable output has its own weight."""
     finish, wrapper = sample.output_process_fn_grad, entry.gradcheck_wrapper
@@ -186,7 +211,7 @@ def _differentiated(t, entry, function, sample, first, rest, keywords):
         wrapper = translating.function(wrapper)
     finish = finish if t is torch else translating.function(finish)
     results = finish(wrapper(function, first, *rest, **keywords))
-    outputs = [output for output in _tensors(results) if output.requires_grad]
+    outputs = [output for output in tensors(results) if output.requires_grad]
     rng, total = np.random.default_rng(7), None
     for output in outputs:
         weights = t.tensor(rng.uniform(0.5, 1.5, tuple(output.shape)), dtype=output.dtype)
@@ -223,14 +248,14 @@ def _shown_by_mask(entry, sample, pointwise):
     return torch.masked._output_mask(entry.op, sample.input, *sample.args, **given)
 
 
-def _tensors(value) -> Iterator[Any]:
+def tensors(value) -> Iterator[Any]:
     if hasattr(value, "requires_grad"):
         yield value
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _tensors(part)
+            yield from tensors(part)
     elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+        yield from tensors(list(value.values()))
 
 
 # Variants and errors ------------------------------------------------------------------------------
@@ -242,7 +267,7 @@ def _of_variants(entry, sample, theirs) -> Iterator[tuple[str, str]]:
         if variant is not None and is_tensor:
             with contextlib.suppress(Exception):
                 expected = _call(variant, sample)
-                fault = _guarded(lambda v=variant, e=expected: _values(v, sample, e))
+                fault = guarded(lambda v=variant, e=expected: _values(v, sample, e))
                 if fault is not None:
                     yield check, fault
     plain = isinstance(theirs, torch.Tensor) or type(theirs) is not list
@@ -250,7 +275,7 @@ def _of_variants(entry, sample, theirs) -> Iterator[tuple[str, str]]:
         with contextlib.suppress(Exception):
             places = _places(theirs)
             _call(entry.op, sample, out=_places(theirs))
-            fault = _guarded(
+            fault = guarded(
                 lambda: _values(entry.op, sample, theirs, out=translating.to_kuai(places))
             )
             if fault is not None:
@@ -278,8 +303,8 @@ def _of_errors(entry) -> dict[str, str]:
 def _raises(entry, wrong) -> bool:
     """Whether PyTorch refuses it, says why, and NumPy can hold the tensors."""
     sample = wrong.sample_input
-    tensors = list(_tensors((sample.input, sample.args, sample.kwargs)))
-    if any(tensor.is_meta or tensor.ndim > 64 for tensor in tensors):
+    given = tensors((sample.input, sample.args, sample.kwargs))
+    if any(tensor.is_meta or tensor.ndim > 64 for tensor in given):
         return False
     if wrong.error_type is Exception and not wrong.error_regex:
         return False  # a number where PyTorch wants a tensor; Kuai takes it
@@ -293,7 +318,7 @@ def _raises(entry, wrong) -> bool:
 
 
 def _of_error(entry, wrong) -> str | None:
-    (first, rest, keywords), _ = _arguments(wrong.sample_input)
+    (first, rest, keywords), _ = arguments(wrong.sample_input)
     try:
         translating.function(entry.op)(first, *rest, **keywords)
     except translating.Missing as missing:

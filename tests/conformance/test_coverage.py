@@ -8,8 +8,8 @@ import time
 import pytest
 
 import kuai
-from tests.conformance import running, translating
-from tools import conformance
+from tests.conformance import derivatives, modes, running, translating
+from tools import conformance, conformance_checks
 
 RESULTS = json.loads(conformance.RESULTS.read_text())
 ENTRIES = dict(conformance.entries())
@@ -18,6 +18,7 @@ RIGHT = sorted(name for name in ENTRIES if conformance.agrees(RESULTS, name))
 DIFFERENT = 0
 #: The time that the sample may take; the first entry is run in any case.
 SECONDS = 20
+SECONDS_OF_A_CHECK = 3
 #: What is in a module of PyTorch's for its own use.
 NOT_FOR_USERS = {"Tensor", "common_notes", "torch", "sys", "TYPE_CHECKING"}
 
@@ -54,3 +55,26 @@ def test_entries_that_are_said_to_agree_do():
             continue  # tests/nn/test_module_db.py has a sample of its own
         found = running.faults(ENTRIES[name], 1, ("float32",), variants=False)
         assert not found, f"{name}: {found}"
+
+
+@pytest.mark.parametrize("check", ["ways", "derivatives"])
+def test_operations_are_the_same_in_every_way_and_have_right_derivatives(check):
+    """One sample of as many operations as there is time for; see `make ways`."""
+    known = conformance_checks.results(check)
+    right = sorted(name for name in known if name in ENTRIES and not known[name]["faults"])
+    order = random.Random(len(str(known))).sample(right, len(right))
+    deadline = time.monotonic() + SECONDS_OF_A_CHECK
+    for count, name in enumerate(order):
+        if count and time.monotonic() > deadline:
+            break
+        found = conformance_checks.outcome(check, ENTRIES[name], 1)
+        assert not found["faults"], f"{name}: {found}"
+
+
+def test_a_check_finds_what_is_wrong(monkeypatch):
+    """A derivative that is off, and a program that keeps a number, show."""
+    monkeypatch.setattr(kuai, "sin", lambda x: x.detach() * 2 + x * 3)
+    assert "first float64" in derivatives.faults(ENTRIES["sin"], 1, ("float64",))[0]
+    calls = []
+    monkeypatch.setattr(kuai, "sin", lambda x: x * (calls.append(0) or len(calls)))
+    assert "values float32" in modes.faults(ENTRIES["sin"], 1, ("float32",))[0]

@@ -6,10 +6,13 @@ which runs its step compiled, makes the same changes to both, and compares them 
 """
 
 import collections
+import contextlib
 import copy
 import functools
 import itertools
+import pickle
 import random
+import threading
 import types
 
 import numpy as np
@@ -132,6 +135,8 @@ class World:
             "GAIN": 1.0,
         }
         self.size = 5
+        self.surroundings = contextlib.nullcontext
+        self.arranged = lambda x, y: (x, y)
         self.handles, self.saved = [], []
         self.random = np.random.default_rng(1)
         self.read_closed, self.rebind_closed = shared_variable(1.0)
@@ -154,7 +159,8 @@ class World:
         """One step on the next batch: the loss."""
         x = self.random.normal(size=(self.size, 4)).astype(np.float32)
         y = self.random.normal(size=(self.size, 2)).astype(np.float32)
-        return self.run(kuai.tensor(x), kuai.tensor(y))
+        with self.surroundings():
+            return self.run(*self.arranged(kuai.tensor(x), kuai.tensor(y)))
 
     def tensors(self):
         """Everything that must be equal in both worlds, by name."""
@@ -351,6 +357,73 @@ def network_copied(world, number):
     world.optimizer = world.new_optimizer()
 
 
+@change
+def class_of_a_layer(world, number):
+    layer = world.net[0]
+    layer.__class__ = type("Linear", (nn.Linear,), {})
+    world.step()
+    usual = nn.Linear.forward
+    type(layer).forward = lambda self, x: usual(self, x) * (1 + number / 10)
+
+
+@change
+def forward_of_an_instance(world, number):
+    world.net[2].forward = [kuai.relu, kuai.sigmoid][number % 2]
+
+
+@change
+def forward_of_an_instance_removed(world, number):
+    vars(world.net[2]).pop("forward", None)
+
+
+@change
+def attributes_of_a_module_replaced(world, number):
+    block = world.net[3]
+    vars(block).update(scale=1 + number / 20)
+    block.__dict__ = dict(vars(block))
+
+
+@change
+def buffer_removed_and_registered(world, number):
+    del world.net[3].shift
+    world.net[3].register_buffer("shift", kuai.full((6,), number / 10), persistent=number % 2 == 0)
+
+
+@change
+def layers_exchanged(world, number):
+    world.net[2], world.net[4] = world.net[4], world.net[2]
+
+
+@change
+def network_pickled(world, number):
+    for module in world.net.modules():  # lambdas cannot be pickled
+        for hooks in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks):
+            if hooks:
+                return
+    kind, own = type(world.net[3]), vars(world.net[3]).pop("mix", None)
+    if type(world.net[0]) is not nn.Linear or "forward" in vars(world.net[2]):
+        return
+    if "parametrizations" in world.net[0]._modules:
+        return
+    world.net[3].__class__ = Block
+    world.net = pickle.loads(pickle.dumps(world.net))
+    world.net[3].__class__ = kind
+    if own is not None:
+        world.net[3].mix = own
+    world.optimizer = world.new_optimizer()
+
+
+@change
+def other_thread_writes(world, number):
+    def write():
+        with kuai.no_grad():
+            world.net[0].weight.mul_(number / 10)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+
+
 # Parameters and gradients -------------------------------------------------------------------------
 
 
@@ -426,6 +499,61 @@ def gradient_set(world, number):
 @change
 def gradients_dropped_or_zeroed(world, number):
     world.scope["SETTINGS"]["to_none"] = number % 2 == 0
+
+
+@change
+def data_exchanged(world, number):
+    first, second = world.net[3].linear.weight, world.net[3].linear.weight.clone()
+    first.data, second.data = second.data * (1 + number / 20), first.data
+    world.saved = [second]
+
+
+@change
+def parameter_and_buffer_share(world, number):
+    if world.net[0].bias is not None:
+        world.net[3].shift = world.net[0].bias.data
+
+
+@change
+def gradient_zeroed(world, number):
+    for parameter in world.net.parameters():
+        if parameter.grad is not None:
+            parameter.grad.mul_(number % 2)
+
+
+@change
+def gradient_taken_from_the_weights(world, number):
+    world.net[5].weight.grad = world.net[5].weight.detach()
+
+
+@change
+def gradient_kept_by_somebody(world, number):
+    world.saved = [world.net[5].weight.grad]
+
+
+@change
+def attribute_of_a_tensor(world, number):
+    world.options.shift.tag = number
+    world.net[0].weight.tag = number
+
+
+@change
+def all_frozen_but_one(world, number):
+    world.net.requires_grad_(False)
+    world.net[5].requires_grad_(True)
+
+
+@change
+def thawed(world, number):
+    world.net.requires_grad_(True)
+
+
+@change
+def weight_norm(world, number):
+    kuai.manual_seed(number)
+    if "parametrizations" not in world.net[5]._modules:
+        nn.utils.parametrizations.weight_norm(world.net[5])
+        world.optimizer = world.new_optimizer()
 
 
 @change
@@ -547,6 +675,70 @@ def group_added(world, number):
 
 
 @change
+def hooks_of_the_optimizer(world, number):
+    def before(optimizer, args, kwargs):
+        world.options.calls += 1
+
+    def after(optimizer, args, kwargs):
+        with kuai.no_grad():
+            world.net[5].weight.mul_(1 - number / 100)
+
+    if number % 2:
+        world.handles.append(world.optimizer.register_step_post_hook(after))
+    else:
+        world.handles.append(world.optimizer.register_step_pre_hook(before))
+
+
+@change
+def step_of_the_optimizer_wrapped(world, number):
+    usual = world.optimizer.step
+
+    def step(closure=None):
+        world.options.calls += 1
+        return usual(closure)
+
+    world.optimizer.step = step
+
+
+@change
+def parameter_taken_from_a_group(world, number):
+    params = world.optimizer.param_groups[0]["params"]
+    if len(params) > 2:
+        params.pop(number % len(params))
+
+
+@change
+def order_of_a_group(world, number):
+    world.optimizer.param_groups[0]["params"].reverse()
+
+
+@change
+def groups_replaced(world, number):
+    world.optimizer.param_groups = [dict(g) for g in world.optimizer.param_groups]
+    world.optimizer.param_groups[0]["lr"] = number / 100
+
+
+@change
+def state_of_a_parameter_removed(world, number):
+    world.optimizer.state.pop(world.net[5].weight, None)
+
+
+@change
+def nesterov(world, number):
+    group = world.optimizer.param_groups[0]
+    if "nesterov" in group and group["momentum"]:
+        group["nesterov"] = number % 2 == 0
+
+
+@change
+def betas(world, number):
+    kind = kuai.optim.NAdam if number % 2 else kuai.optim.AdamW
+    world.optimizer = kind(world.net.parameters(), lr=0.01, eps=0.01)
+    world.step()
+    world.optimizer.param_groups[0]["betas"] = (0.5, 0.9 + number / 100)
+
+
+@change
 def optimizer_state_loaded(world, number):
     world.optimizer.load_state_dict(copy.deepcopy(world.optimizer.state_dict()))
 
@@ -612,6 +804,13 @@ def closed_over_number(world, number):
 @change
 def default_argument(world, number):
     world.function.__defaults__ = (1 + number / 10,)
+
+
+@change
+def code_of_the_function(world, number):
+    code = world.function.__code__
+    constants = [1 + number / 10 if c == 1.0 and type(c) is float else c for c in code.co_consts]
+    world.function.__code__ = code.replace(co_consts=tuple(constants))
 
 
 @change
@@ -692,6 +891,54 @@ def random_numbers_of_the_host(world, number):
 @change
 def batch_size(world, number):
     world.size = 3 + number % 3
+
+
+@change
+def batches_are_views(world, number):
+    if number % 2:
+        world.arranged = lambda x, y: (x.T.contiguous().T, y.unsqueeze(0)[0])
+    else:
+        world.arranged = lambda x, y: (x, y)
+
+
+@change
+def batches_need_gradients(world, number):
+    world.arranged = lambda x, y: (x.requires_grad_(number % 2 == 1), y)
+
+
+@change
+def batches_of_a_wrong_width(world, number):
+    arranged, world.arranged = world.arranged, lambda x, y: (x[:, :3], y)
+    with contextlib.suppress(RuntimeError):
+        world.step()
+    world.arranged = arranged
+
+
+@change
+def targets_share_memory_with_the_state(world, number):
+    def arranged(x, y):
+        shared = world.net[5].bias.detach() if number % 2 else world.options.shift
+        return x, shared.expand(world.size, 2)
+
+    world.arranged = arranged
+
+
+@change
+def modes_around_the_step(world, number):
+    modes = (kuai.enable_grad, lambda: kuai.autocast("cpu", enabled=False), kuai.enable_grad)
+    world.surroundings = modes[number % 3]
+
+
+@change
+def saved_tensors_are_counted(world, number):
+    def pack(tensor):
+        world.options.calls += 1
+        return tensor
+
+    hooks = kuai.autograd.graph.saved_tensors_hooks
+    world.surroundings = (
+        (lambda: hooks(pack, lambda x: x)) if number % 2 else contextlib.nullcontext
+    )
 
 
 @change

@@ -1,5 +1,6 @@
 """Hostile and broken files: an error with the file's name, nothing run, no memory taken."""
 
+import argparse
 import io
 import os
 import pickle
@@ -238,11 +239,42 @@ def test_other_files(content, reason, tmp_path):
         load(content, tmp_path)
 
 
-def test_weights_only_is_the_only_way(tmp_path):
-    content = archive(OPEN + b"N.")
-    assert load(content, tmp_path) is load(content, tmp_path, weights_only=None) is None
-    with pytest.raises(UnsafeFileError, match="run any code"):
-        load(content, tmp_path, weights_only=False)
+@pytest.mark.parametrize("weights_only", [True, False, None])
+def test_weights_only_changes_nothing(weights_only, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plain = archive(OPEN + value({"loss": 0.5}) + b".")
+    assert load(plain, tmp_path, weights_only=weights_only) == {"loss": 0.5}
+    with pytest.raises(UnsafeFileError, match="asks for"):
+        load(archive(OPEN + REFUSED["posix.system"] + b"."), tmp_path, weights_only=weights_only)
+    assert not os.path.exists(MARKER)
+
+
+def new_object(text, state):
+    return name(text) + b")\x81" + state + b"b"
+
+
+def test_the_arguments_of_a_program(tmp_path):
+    code = new_object("argparse.Namespace", value({"lr": 0.1, "sizes": [1, 2]}))
+    found = load(archive(OPEN + code + b"."), tmp_path)
+    assert type(found) is argparse.Namespace and vars(found) == {"lr": 0.1, "sizes": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (new_object("argparse.Namespace", value({"__class__": 1})), "no argument can have"),
+        (new_object("argparse.Namespace", value({1: 1})), "no argument can have"),
+        (new_object("argparse.Namespace", value([1])), "the state of an object"),
+        (call("argparse.Namespace", 1), "other arguments"),
+        (name("collections.OrderedDict") + b")\x81", "makes an object of a Builder"),
+        (value("a") + b")\x81", "makes an object of a str"),
+        (name("argparse.Namespace") + value(1) + b"\x81", "the arguments of a call"),
+    ],
+    ids=["dunder", "number", "list", "called", "other", "string", "no tuple"],
+)
+def test_arguments_of_a_program_that_are_none(code, text, tmp_path):
+    with pytest.raises((UnsafeFileError, BrokenFileError), match=text):
+        load(archive(OPEN + code + b"."), tmp_path)
 
 
 def test_text_files(tmp_path):

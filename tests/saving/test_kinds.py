@@ -180,9 +180,9 @@ def test_the_place_is_named_in_lists_and_dicts_of_one(tmp_path):
 
 
 def test_what_is_no_tensor_is_placed_too(tmp_path):
-    code = b"}" + value("run") + b"}" + value("args") + call("argparse.Namespace") + b"ss"
+    code = b"}" + value("run") + b"}" + value("args") + call("types.SimpleNamespace") + b"ss"
     (tmp_path / "model.pt").write_bytes(archive(OPEN + code + b"."))
-    with pytest.raises(UnsafeFileError, match=r"it asks for argparse\.Namespace at 'run\.args'\. "):
+    with pytest.raises(UnsafeFileError, match=r"types\.SimpleNamespace at 'run\.args'\. "):
         kuai.load(tmp_path / "model.pt")
 
 
@@ -208,7 +208,7 @@ def test_a_device_of_another_machine_is_loaded_as_it_is(tmp_path):
     at = kuai.load(tmp_path / "model.pt")["at"]
     assert (str(at), at.type, at.index) == ("mps", "mps", None)
     assert repr(at) == repr(torch.device("mps")) and at == kuai.load(tmp_path / "model.pt")["at"]
-    with pytest.raises(AssertionError, match="MPS"):
+    with pytest.raises(RuntimeError, match="not linked with support for mps"):
         kuai.ones(1).to(at)
     kuai.save(at, tmp_path / "again.pt")
     assert torch.load(tmp_path / "again.pt") == torch.device("mps")

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import enum
 import io
+import types
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_arrays_of_other_things_are_not_opened(value, text):
 
 @pytest.mark.parametrize(
     "value",
-    [Settings(0.1, kuai.ones(2)), Kind.FIRST, argparse.Namespace(a=[1]), Settings, len],
+    [Settings(0.1, kuai.ones(2)), Kind.FIRST, types.SimpleNamespace(a=[1]), Settings, len],
     ids=str,
 )
 def test_other_objects_are_saved_for_pytorch_and_not_opened(value):
@@ -107,6 +108,18 @@ def test_other_objects_are_saved_for_pytorch_and_not_opened(value):
         assert found.rate == 0.1 and found.weights.tolist() == [1.0, 1.0]
     else:
         assert found == value
+
+
+def test_arguments_of_a_program_go_both_ways():
+    arguments = argparse.Namespace(lr=0.1, layers=[1, 2], start=kuai.ones(2))
+    found = torch.load(saved({"args": arguments}), weights_only=False)["args"]
+    assert vars(found) | {"start": 0} == {"lr": 0.1, "layers": [1, 2], "start": 0}
+    again = kuai.load(saved({"args": arguments}), weights_only=False)["args"]
+    assert again.lr == 0.1 and again.start.tolist() == [1.0, 1.0]
+    file = io.BytesIO()
+    torch.save(argparse.Namespace(a=None, b=torch.ones(1)), file)
+    file.seek(0)
+    assert kuai.load(file).b.tolist() == [1.0]
 
 
 def test_an_object_that_refers_to_itself():

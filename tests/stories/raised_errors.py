@@ -2,7 +2,16 @@
 
 import warnings
 
-from tests.stories.storykit import attempt, attempt_type, batch, everything, linear, story
+from tests.stories.storykit import (
+    attempt,
+    attempt_type,
+    batch,
+    everything,
+    fill,
+    linear,
+    numbers,
+    story,
+)
 
 
 @story
@@ -234,3 +243,38 @@ def wrong_usage_then_right(t, compiled):
     yield attempt_type(run, t.ones(2))
     run(x)
     yield x.grad
+
+
+@story
+def indices_out_of_range(t, compiled):
+    table, net = fill(t, t.nn.Embedding(4, 3)), linear(t)
+    optimizer = t.optim.SGD([*table.parameters(), *net.parameters()], lr=0.1)
+
+    @compiled
+    def step(words, classes):
+        optimizer.zero_grad()
+        loss = t.nn.functional.cross_entropy(net(table(words)), classes)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for i in range(10):
+        words = t.tensor([0, 9 if i in (4, 8) else 1, 2])
+        classes = t.tensor([0, 5 if i == 6 else 1, -100])
+        yield attempt(step, words, classes), everything(table), everything(net)
+
+
+@story
+def indices_of_a_kept_tensor(t, compiled):
+    index, x = t.tensor([[0], [2]]), numbers(t, 2, 3)
+
+    @compiled
+    def gathered(x):
+        return x.gather(1, index) * 2, t.nn.functional.one_hot(index, 4).sum(0)
+
+    for i in range(9):
+        if i in (3, 5):
+            index.data = t.tensor([[0], [7 if i == 3 else 1]])
+        if i == 7:
+            index = t.tensor([[0], [-5]])
+        yield attempt_type(gathered, x)

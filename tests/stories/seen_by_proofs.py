@@ -1,8 +1,9 @@
 """Changes that a proof has to see although no entry of a dict it looked at is another."""
 
+import itertools
 import types
 
-from tests.stories.storykit import batch, everything, fill, linear, mlp, story
+from tests.stories.storykit import batch, everything, fill, linear, mlp, numbers, story
 
 
 @story
@@ -187,3 +188,148 @@ def operator_replaced(t, compiled):
             yield results(t.ones(2)), len(calls)
     finally:
         t.Tensor.__add__, t.Tensor.__getitem__, t.Tensor.square = usual
+
+
+@story
+def methods_of_classes_replaced(t, compiled):
+    net, seen = mlp(t), []
+    optimizer = t.optim.SGD(net.parameters(), lr=0.1)
+    kinds = (t.nn.Linear, t.nn.Module, t.optim.SGD, t.optim.Optimizer)
+    names = ("forward", "__call__", "step", "zero_grad")
+    usual = [getattr(kind, name) for kind, name in zip(kinds, names, strict=True)]
+
+    @compiled
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = ((net(x) - y) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def noted(name, method):
+        def instead(self, *args):
+            seen.append((name, type(self).__name__))
+            return method(self, *args)
+
+        return instead
+
+    try:
+        for i in range(11):
+            if i % 2 and i < 9:
+                kind, name, method = kinds[i // 2], names[i // 2], usual[i // 2]
+                setattr(kind, name, noted(name, method))
+            yield step(*batch(t, i)), list(seen), everything(net)
+            if i == 9:
+                for kind, name, method in zip(kinds, names, usual, strict=True):
+                    setattr(kind, name, method)
+    finally:
+        for kind, name, method in zip(kinds, names, usual, strict=True):
+            setattr(kind, name, method)
+
+
+@story
+def layers_class_changed_before_the_first_call(t, compiled):
+    net, seen, usual = mlp(t), [], t.nn.Tanh.forward
+
+    @compiled
+    def results(x):
+        with t.no_grad():
+            return net(x)
+
+    def forward(self, x):
+        seen.append(1)
+        return usual(self, x) * len(seen)
+
+    t.nn.Tanh.forward = forward
+    try:
+        for i in range(6):
+            yield results(batch(t, i)[0]), len(seen)
+    finally:
+        t.nn.Tanh.forward = usual
+
+
+@story
+def tensors_with_a_method_of_their_own(t, compiled):
+    weight = t.arange(3.0)
+
+    @compiled
+    def results(x):
+        return weight.square() + x.square()
+
+    for i in range(9):
+        x = t.ones(3)
+        if i == 3:
+            weight.square = lambda: t.zeros(3)
+        if i == 5:
+            del weight.square
+        if i == 7:
+            x.square = lambda: t.full((3,), 5.0)
+        yield results(x)
+
+
+@story
+def assignments_with_annotations(t, compiled):
+    options, numbers_of_calls, buffer = types.SimpleNamespace(), itertools.count(), t.zeros(3)
+
+    @compiled
+    def flag(x):
+        options.flag: bool = True
+        options.kept: object = x * 3
+        return x * 2
+
+    @compiled
+    def count(x):
+        options.count: int = next(numbers_of_calls)
+        return x + 1
+
+    @compiled
+    def items(x):
+        options.table["last"]: float = 7.0
+        buffer[0]: float = 5.0
+        y: object = x * 2
+        return y + buffer
+
+    for i in range(7):
+        options.flag, options.table = False, {}
+        if i == 4:
+            buffer.zero_()
+        x = numbers(t, 3, seed=i)
+        yield flag(x), count(x), items(x), vars(options), buffer
+
+
+@story
+def unknown_numbers_of_arguments(t, compiled):
+    seen = []
+
+    def difference(one, other=None):
+        if other is None:
+            return one * 2
+        seen.append("two")
+        return one - other
+
+    def scaled(x):
+        sizes = (*x.shape, 3)
+        if len(sizes) == 2:
+            return x * 2
+        seen.append(sizes[1])
+        return x.reshape((*x.shape[:1], -1)) * sizes[1]
+
+    parts = compiled(lambda x: difference(*x.chunk(2)))
+    sizes = compiled(lambda x: scaled(x).reshape(*x.shape, 1))
+    for i in range(8):
+        x = numbers(t, 4, seed=i)
+        yield parts(x[: 1 + i % 4]), sizes(x), sizes(x.reshape(2, 2)), list(seen)
+
+
+@story
+def argument_that_is_the_gradient(t, compiled):
+    weight = numbers(t, 3).requires_grad_()
+
+    @compiled
+    def doubled(x):
+        (weight * x).pow(2).sum().backward()
+        return x * 2
+
+    for i in range(8):
+        x = numbers(t, 3, seed=i) if i < 4 else weight.grad
+        yield doubled(x.detach() if i == 7 else x), weight.grad

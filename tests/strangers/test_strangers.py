@@ -5,6 +5,7 @@ come with `make strangers`; where they are missing, nothing is tested.
 """
 
 import importlib.util
+import json
 
 import pytest
 
@@ -39,10 +40,25 @@ def test_the_page_says_how_it_went():
         "bad": "TypeError: a|b",
         "built": "OSError: compiled for the real PyTorch",
     }
-    text = strangers.page({"small_packages": results, "timm_models": "not installed: timm"})
-    assert "1 of 3 cases run: good." in text and "Not installed: timm." in text
+    kept = {"day": "2026-01-02", "commit": "abc", "versions": {"timm": "1.0"}, "cases": results}
+    text = strangers.page({"small_packages": kept})
+    assert "1 of 3 cases run: good." in text
+    assert "With timm 1.0. Run on 2026-01-02, Kuai abc." in text
+    assert "Stopped after 9 minutes" in strangers.page({"small_packages": kept | {"minutes": 9}})
     assert r"| bad | `TypeError: a\|b` |" in text
     assert "| built | it needs a part that is compiled" in text
+
+
+def test_the_page_is_made_of_the_results():
+    kept = json.loads(strangers.RESULTS.read_text())
+    assert list(kept) == [name for name in strangers.USES if name in kept]
+    assert strangers.PAGE.read_text(encoding="utf-8") == strangers.page(kept)
+
+
+def test_what_is_noted_of_a_run():
+    found = strangers.noted("published_scripts", {"mnist": "ok"})
+    assert found["cases"] == {"mnist": "ok"} and len(found["day"]) == 10 and found["commit"]
+    assert set(found["versions"]) <= set(strangers.USES["published_scripts"])
 
 
 def test_a_case_that_fails_is_reported(tmp_path, monkeypatch):

@@ -57,10 +57,12 @@ def normalize_dims(dims: int | Sequence[int] | None, ndim: int) -> Shape:
         >>> normalize_dims((-1, 0), 3), normalize_dims(None, 2)
         ((2, 0), (0, 1))
     """
-    if dims is None or dims == () or dims == []:
+    if dims is None:
         return tuple(range(ndim))
     if not isinstance(dims, (tuple, list)):
         dims = (dims,)
+    if not dims:
+        return tuple(range(ndim))
     wanted = tuple(normalize_dim(dim, ndim) for dim in dims)
     for position, dim in enumerate(wanted):
         if dim in wanted[:position]:

@@ -1,24 +1,33 @@
 """What values a tensor has, where looking costs nothing: checks that PyTorch makes before it works.
 
-A program cannot raise an error. So values are looked at only if they are there: nothing is
-recorded or traced, and they lie in the memory of the CPU, where no device has to be waited for.
+A program cannot raise an error. So values are looked at only if they are there: they are not
+traced, no record has to be run for them, and they lie in the memory of the CPU, where no device has
+to be waited for. Where a record becomes a replay, what was looked at is looked at again each time.
 Elsewhere `kuai.debug(checks=True)` finds what is out of range.
 """
+
+import functools
 
 import jax
 import numpy as np
 
 from kuai.engine.tensor import Tensor, modes, views
+from kuai.engine.tensor.placeholder import Placeholder, reads
 
 __all__ = [
+    "INTEGERS",
     "check_fits",
     "check_operand",
     "check_value",
     "check_sizes",
     "check_within",
+    "first_outside",
     "known",
     "lie_within",
 ]
+
+#: Whole numbers that are no tensors: Python's, and NumPy's, which count as such in PyTorch.
+INTEGERS = (int, np.integer)
 
 
 def known(tensor):
@@ -32,23 +41,61 @@ def known(tensor):
     return np.asarray(array) if array.platform() == "cpu" else None
 
 
-def lie_within(tensor, low, high) -> bool:
-    """Whether no known value is NaN or outside [low, high]."""
-    array = known(tensor)
-    if array is None or not array.size:
+def lie_within(tensor, low, high, ignored=None) -> bool:
+    """Whether no known value is NaN or outside [low, high], unless it is to be ignored."""
+    held, array = _looked_at(tensor)
+    if array is None:
         return True
-    return bool(low <= array.min() and array.max() <= high)
+    check = functools.partial(_lies_within, low=low, high=high, ignored=ignored)
+    if not check(array):
+        return False
+    if reads.checks is not None:
+        reads.checks.append((held, check))
+    return True
 
 
 def check_within(tensor, count: int, text: str, error: type[Exception], ignored=None) -> None:
     """Raise an error that names the first index outside [0, count), unless it is to be ignored."""
-    if lie_within(tensor, 0, count - 1):
-        return
-    array = known(tensor)
-    wrong = array[(array < 0) | (array >= count)]
-    wrong = wrong if ignored is None else wrong[wrong != ignored]
-    if wrong.size:
-        raise error(text.format(wrong[0]))
+    if not lie_within(tensor, 0, count - 1, ignored):
+        raise error(text.format(first_outside(tensor, 0, count - 1, ignored)))
+
+
+def first_outside(tensor, low, high, ignored=None, place: bool = False):
+    """The first of the values for which `lie_within` is not so, or its place in the flat row."""
+    array = np.ravel(_looked_at(tensor)[1])
+    wrong = ~((low <= array) & (array <= high))
+    if ignored is not None:
+        wrong &= array != ignored
+    first = int(wrong.argmax())
+    return first if place else array[first]
+
+
+def _looked_at(tensor):
+    """What a tensor holds, and its values, or None if they are not there yet.
+
+    While a record is written, a program's result is left alone: somebody who has looked at an array
+    may hold its memory, which the next program could use. So is a view, which has to be read.
+    """
+    if modes.state.recorder is None:
+        return None, known(tensor)
+    held = tensor._storage.held
+    if tensor._steps is not None or type(held) is Placeholder or modes.state.capture is not None:
+        return None, None
+    if (
+        isinstance(held, jax.core.Tracer)
+        or isinstance(held, jax.Array)
+        and held.platform() != "cpu"
+    ):
+        return None, None
+    return held, np.asarray(held)
+
+
+def _lies_within(array, low, high, ignored) -> bool:
+    if not array.size or low <= array.min() and array.max() <= high:
+        return True
+    if ignored is None:
+        return False
+    return bool(((array == ignored) | (low <= array) & (array <= high)).all())
 
 
 # Numbers and dtypes -------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 
 from kuai.engine.compile.abstract_values import is_plain, text_of_value
 from kuai.engine.compile.knowledge import Description, Refused, describes
+from kuai.engine.compile.own_code import watch_classes, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.optim.functional import FunctionalOptimizer
-from kuai.optim.optimizer import _global_hooks
+from kuai.optim.optimizer import Optimizer, _global_hooks
 
 __all__ = ["describe_optimizers"]
 
 
+_INHERITED = ("step", "zero_grad", "_all_params", "_evaluate")
 _OWN: set[type] = set()  # not somebody's class that inherits from one of Kuai's
 
 
@@ -25,8 +27,8 @@ def _watch(prover, optimizer) -> None:
     if kind not in _OWN or "step" in state or "zero_grad" in state:
         raise Refused(f"{text_of_value(optimizer)}, which is not one of Kuai's own")
     watch.object(optimizer)
-    watch.attribute(kind, "step")
-    watch.attribute(kind, "zero_grad")
+    watch_classes(prover, kind.__mro__[: kind.__mro__.index(Optimizer)])
+    watch_own(prover, kind, _INHERITED)
     watch.size(state)  # another attribute may hide a method
     watch.entries(state, [name for name in state if "_dict_" not in name])
     hooks = [state[f"_optimizer_step_{when}_hooks"] for when in ("pre", "post")]

@@ -7,7 +7,7 @@ import os
 from typing import Any, BinaryIO
 
 from kuai.engine.tensor.devices import device
-from kuai.errors import FileFormatError, UnsafeFileError
+from kuai.errors import FileFormatError
 from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing
 from kuai.saving.opening import opened
@@ -72,12 +72,14 @@ def load(
             folder.
         map_location: where the tensors go: a device, a dict from the saved places to others, or a
             function of a tensor and its saved place; None means the saved place.
+        weights_only: accepted, as scripts say it both ways; what is read is the same, and nothing
+            in a file is run with `False`, either.
         mmap: use the file itself as memory; values are read when they are used, and their
             checksums are not checked. The file may be replaced meanwhile, but not be cut off.
 
     Raises:
         BrokenFileError: the file is cut off or changed.
-        UnsafeFileError: it asks for more than tensors and plain values, or `weights_only=False`.
+        UnsafeFileError: it asks for more than tensors and plain values.
         FileFormatError: it is of another kind.
 
     Example:
@@ -87,12 +89,6 @@ def load(
         >>> kuai.load(path)
         [tensor([0, 1, 2, 3]), 'four']
     """
-    if weights_only is False:
-        raise UnsafeFileError(
-            "kuai.load has no weights_only=False: it would let the file run any code. Kuai loads "
-            "tensors and plain values only. If you trust the file, open it with PyTorch and save "
-            "its state_dict"
-        )
     if isinstance(f, (str, os.PathLike)):
         return _load_path(os.fspath(f), map_location, bool(mmap))
     if mmap:

@@ -11,6 +11,7 @@ not a list or set in what is not a dict; an instruction that is not listed here 
 from __future__ import annotations
 
 import pickletools
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ _COPIED = (str, bytes, list, dict, tuple)
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 _SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_MADE = (Counter, OrderedDict, Size, bytearray, bytes, complex, device, set)
+_MADE = (Counter, Namespace, OrderedDict, Size, bytearray, bytes, complex, device, set)
 
 
 class Builder(NamedTuple):
@@ -278,6 +279,13 @@ class _Machine:
         value = function.build(arguments)
         self._made(value, CONTAINER if type(value) in _MADE else TENSOR)
 
+    def _new_object(self, _) -> None:
+        """How pickle makes a program's arguments; nothing else is made in this way."""
+        function, arguments = self._pop_many(2)
+        if type(function) is not Builder or function.name != "argparse.Namespace":
+            raise Refused(f"it makes an object of a {type(function).__name__}")
+        self._made(function.build(exactly(arguments, tuple, "the arguments of a call")), CONTAINER)
+
     def _count_copies(self, arguments: tuple) -> None:
         """Builders copy; no honest file has the same large value copied over and over."""
         self._copied += sum(len(value) for value in arguments if type(value) in _COPIED)
@@ -285,13 +293,16 @@ class _Machine:
             raise Refused("its objects are copied too often")
 
     def _build(self, _) -> None:
-        """Give a state dict its `_metadata`, a NumPy array its values; nothing else has a state."""
+        """Give a state dict its `_metadata`, NumPy arrays and program arguments their values."""
         if isinstance(self._second(), (np.ndarray, np.dtype)):
             state = self._pop()
             numpy_values.give_state(self._top(), state)
             self._budget.take(getattr(self._top(), "nbytes", 0))
             return
         state = exactly(self._pop(), dict, "the state of an object")
+        if type(self._top()) is Namespace:
+            _give_attributes(self._top(), state)
+            return
         target = exactly(self._top(), OrderedDict, "an object that is given a state")
         if list(state) != ["_metadata"]:
             raise Refused("an OrderedDict is given attributes other than _metadata")
@@ -307,6 +318,13 @@ class _Machine:
 
     def _frame(self, _) -> None:
         """Frames only help a reader that reads from a stream."""
+
+
+def _give_attributes(target: Namespace, state: dict) -> None:
+    """The attributes of a program's arguments: names, none that Python gives a meaning to."""
+    if any(type(name) is not str or name.startswith("__") for name in state):
+        raise Refused("an argparse.Namespace is given attributes that no argument can have")
+    vars(target).update(state)
 
 
 def _keys_without_values(holder: Any, stack: list) -> list:
@@ -356,6 +374,7 @@ _INSTRUCTIONS = {
     "LONG_BINPUT": _Machine._put,
     "MARK": _Machine._mark,
     "MEMOIZE": _Machine._memoize,
+    "NEWOBJ": _Machine._new_object,
     "PROTO": _Machine._protocol,
     "REDUCE": _Machine._reduce,
     "SETITEM": _Machine._set_item,

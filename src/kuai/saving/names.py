@@ -7,6 +7,7 @@ number and the exact types of its arguments.
 from __future__ import annotations
 
 import functools
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -32,9 +33,6 @@ __all__ = ["Tensors", "checked_bits", "known_names"]
 
 _TENSOR_TYPE = Builder("torch.Tensor", lambda arguments: _wrong("torch.Tensor"))
 _LAZY = {"conj": np.conjugate, "neg": np.negative}
-_FOREIGN_DEVICES = frozenset(
-    "fpga hip hpu ipu lazy maia mps mtia privateuseone ve vulkan xpu".split()
-)
 _ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
 
 
@@ -72,6 +70,10 @@ def _counter(arguments: tuple) -> Counter:
     for count in counts.values():
         exactly(count, int, "a count")
     return Counter(counts)
+
+
+def _namespace(arguments: tuple) -> Namespace:
+    return Namespace() if not arguments else _wrong("argparse.Namespace")
 
 
 def _set(budget: Budget, arguments: tuple) -> set:
@@ -120,25 +122,15 @@ def _device(arguments: tuple) -> device:
         _wrong("torch.device")
     kind = exactly(arguments[0], str, "the type of a torch.device")
     index = exactly(arguments[1], int, "the index of a torch.device") if arguments[1:] else None
-    if kind in _FOREIGN_DEVICES:
-        return _foreign_device(kind, index)
     try:
         return device("tpu" if kind == "xla" else kind, index)
     except RuntimeError as error:
         raise Refused(str(error)) from error
 
 
-def _foreign_device(kind: str, index: int | None) -> device:
-    """A device of a machine that Kuai does not know, as it is: a value that can be compared and
-    printed, with no such device behind it."""
-    made = object.__new__(device)
-    for name, value in (("type", kind), ("index", index), ("_previous", [])):
-        object.__setattr__(made, name, value)
-    return made
-
-
 _PYTHON: dict[str, Callable[[tuple], Any]] = {
     "_codecs encode": _encoded,
+    "argparse Namespace": _namespace,
     "collections Counter": _counter,
     "collections OrderedDict": _ordered_dict,
     "torch Size": _size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from typing import Any
 
@@ -48,6 +49,8 @@ def check_tree(root: Any, tensor_types: tuple[type, ...] = _TENSORS) -> None:
 
 def _is_filled(value: Any, tensor_types: tuple[type, ...]) -> bool:
     """Whether a value is a container with something in it."""
+    if type(value) is Namespace:
+        return bool(vars(value))
     if type(value) in CONTAINERS:
         return bool(value) or type(value) is OrderedDict  # which may have `_metadata`
     if type(value) not in _VALUES and type(value) not in tensor_types:
@@ -57,6 +60,8 @@ def _is_filled(value: Any, tensor_types: tuple[type, ...]) -> bool:
 
 
 def _children(value: Any) -> list:
+    if type(value) is Namespace:
+        return list(vars(value).values())
     if type(value) not in _DICTS:
         return list(value)
     metadata = vars(value).get("_metadata") if type(value) is OrderedDict else None
@@ -76,4 +81,4 @@ def _measure(value: Any, measures: dict[int, tuple[int, int]]) -> tuple[int, int
 
 
 def _flat_measure(value: Any) -> tuple[int, int]:
-    return int(type(value) in CONTAINERS), 1
+    return int(type(value) in (*CONTAINERS, Namespace)), 1

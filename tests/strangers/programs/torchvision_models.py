@@ -51,8 +51,9 @@ def detection(name):
     model = torchvision.models.get_model(
         name, weights=None, weights_backbone=None, num_classes=3, **sizes
     )
-    images = [torch.rand(3, 96, 96)]
-    targets = [{"boxes": torch.tensor([[8.0, 8.0, 60.0, 60.0]]), "labels": torch.tensor([1])}]
+    images = list(torch.rand(2, 3, 96, 96))  # of one, BatchNorm would see single values
+    target = {"boxes": torch.tensor([[8.0, 8.0, 60.0, 60.0]]), "labels": torch.tensor([1])}
+    targets = [target, target]
     losses = model(images, targets)
     sum(losses.values()).backward()
     model.eval()

@@ -2,4 +2,6 @@
 
 from kuai.engine.late import late
 
-__getattr__, __dir__ = late("kuai.engine.compile", ("parts", "proof", "split"), {})
+__getattr__, __dir__ = late(
+    "kuai.engine.compile", ("explaining", "layouts", "parts", "proof", "split"), {}
+)

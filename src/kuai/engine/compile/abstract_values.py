@@ -15,6 +15,7 @@ __all__ = [
     "Items",
     "Known",
     "Once",
+    "Several",
     "is_dict",
     "is_plain",
     "text_of_value",
@@ -69,6 +70,13 @@ class Items:
     def parts(self):
         """The elements; of a dict its values."""
         return list(self.values.values()) if self.kind is dict else self.values
+
+
+class Several:
+    """In a row of values: `*value`, of which it is not known how many there are."""
+
+    def __init__(self, value):
+        self.value = value
 
 
 class Once(Items):
@@ -132,6 +140,8 @@ def text_of_value(value) -> str:
         return "a number of a tensor"
     if isinstance(value, Items):
         return f"a {value.kind.__name__}"
+    if isinstance(value, Several):
+        return f"*{text_of_value(value.value)}"
     if isinstance(value, Bound):
         return f"the method {value.name}"
     thing = value.value if isinstance(value, Known) else value

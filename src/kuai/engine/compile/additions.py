@@ -17,9 +17,16 @@ class Additions:
         """
         return arrays
 
-    def kept(self, equations) -> dict:
-        """By variable, a function to call with its traced value, which gives the one to use."""
-        return {}
+    #: Names of primitives that read and write arrays (N, *sizes, C); see `layouts`.
+    channels_last: frozenset[str] = frozenset()
+
+    def kept(self, equations) -> frozenset:
+        """The variables whose values are kept."""
+        return frozenset()
+
+    def keep(self, array):
+        """A traced array (N, *sizes, C) that is written down, whoever reads it."""
+        return array
 
 
 _used = [Additions()]

@@ -14,16 +14,18 @@ import contextlib
 import functools
 import threading
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kuai.engine import compile as compiling, settings
-from kuai.engine.compile.explaining import Explanation
 from kuai.engine.compile.padded_batches import PaddedBatches
 from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
 from kuai.engine.compile.replay import MISS
 from kuai.engine.compile.replays import Replays
 from kuai.engine.tensor import modes
+
+if TYPE_CHECKING:
+    from kuai.engine.compile.explaining import Explanation
 
 __all__ = ["Compiled", "compile", "fused"]
 
@@ -173,7 +175,7 @@ class Compiled:
         """The programs that have been made, see `explain`."""
         return self.records.programs
 
-    def explain(self) -> Explanation:
+    def explain(self) -> "Explanation":
         """What a call consists of: programs, what ended them, what they cost.
 
         Example:
@@ -183,7 +185,7 @@ class Compiled:
             >>> explanation.programs[0].inputs
             ['float32[3]']
         """
-        return Explanation(self)
+        return compiling.explaining.Explanation(self)
 
 
 # Without a decorator ------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ The trace is a list of equations in which placeholders mark the inputs. An execu
 again, without any Python of the user's, under `jax.jit`, where the inputs are arguments.
 """
 
-import contextlib
+import functools
 
 import jax
 from jax.extend.core import Literal
 
+from kuai.engine import compile as compiling
 from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
+from kuai.engine.compile.binding import bind, scope_of
 
 __all__ = ["Equations", "executable", "interpret"]
 
@@ -60,12 +62,16 @@ def executable(name, closed, donated, kept, written, wanted):
     made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
     largest = max(map(_bytes, everything), default=0)
 
+    run = interpret
+    if compiling.layouts.has_any(equations, additions().channels_last):
+        run = functools.partial(compiling.layouts.interpret_channels_last, additions=additions())
+
     def program(donated, kept):
         arrays = (*donated, *kept)
         if made >= _LARGE:
             arrays = additions().begin(arrays, largest)
         environment = {**constants, **dict(zip(variables, arrays, strict=True))}
-        results = interpret(equations, environment, everything, additions().kept(equations))
+        results = run(equations, environment, everything)
         return tuple(results[: len(written)]), tuple(results[len(written) :])
 
     program.__name__ = program.__qualname__ = name
@@ -90,28 +96,16 @@ def _options():
     return {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 
-def interpret(equations, environment, wanted, kept=()):
-    """The wanted values, by running equations on an environment of variables and arrays.
-
-    `kept` has functions that some variables' values go through.
-    """
+def interpret(equations, environment, wanted):
+    """The wanted values, by running equations on an environment of variables and arrays."""
 
     def read(atom):
         return atom.val if isinstance(atom, Literal) else environment[atom]
 
     for equation in equations:
-        scope = str(equation.source_info.name_stack)
-        with equation.ctx.manager, jax.named_scope(scope) if scope else contextlib.nullcontext():
-            made = _bind(equation, map(read, equation.invars))
+        with scope_of(equation):
+            made = bind(equation, map(read, equation.invars))
         results = made if equation.primitive.multiple_results else [made]
         for variable, result in zip(equation.outvars, results, strict=True):
-            environment[variable] = kept[variable](result) if variable in kept else result
+            environment[variable] = result
     return [read(atom) for atom in wanted]
-
-
-def _bind(equation, arguments):
-    parameters = equation.primitive.get_bind_params(equation.params)
-    if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
-        functions, parameters = parameters
-        return equation.primitive.bind(*functions, *arguments, **parameters)
-    return equation.primitive.bind(*arguments, **parameters)

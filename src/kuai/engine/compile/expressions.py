@@ -14,6 +14,7 @@ from kuai.engine.compile.abstract_values import (
     Items,
     Known,
     Once,
+    Several,
     is_dict,
     is_plain,
     text_of_value,
@@ -22,7 +23,7 @@ from kuai.engine.compile.comprehensions import Comprehensions
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
 from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.attributes import UsersAttributes
+from kuai.engine.tensor.attributes import own, own_of
 
 __all__ = ["Expressions"]
 
@@ -92,10 +93,19 @@ class Expressions(Calls, Comprehensions):
         return Known(getattr(builtins, name))
 
     def _value_Tuple(self, node):
-        return Items(tuple, self._row(node.elts))
+        row = self._row(node.elts)
+        if not any(isinstance(each, Several) for each in row):
+            return Items(tuple, row)
+        for each in row:
+            self.argument(each)
+        unknown = any(self.is_tensor(e) or getattr(e, "value", e) is NEST for e in row)
+        return NEST if unknown else OUTLINE
 
     def _value_List(self, node):
-        return Items(list, self._row(node.elts))
+        row = self._row(node.elts)
+        if any(isinstance(each, Several) for each in row):
+            raise Refused("a list of unknown length")
+        return Items(list, row)
 
     def _row(self, nodes):
         """The values of expressions, among which may be `*expression`."""
@@ -105,7 +115,8 @@ class Expressions(Calls, Comprehensions):
                 found.append(self.value(node))
                 continue
             inner = self.value(node.value)
-            found += [inner] if inner is OUTLINE or inner is NEST else self.elements(inner)
+            unknown = inner is OUTLINE or inner is NEST
+            found += [Several(inner)] if unknown else self.elements(inner)
         return found
 
     def _value_Dict(self, node):
@@ -163,7 +174,7 @@ class Expressions(Calls, Comprehensions):
             self._watch_operator(type(kind))
             for operand in operands:
                 self.argument(operand)
-            return TENSOR
+            return TENSOR if self._gives_a_tensor(kind, operands) else NEST
         if any(operand is OUTLINE for operand in operands):
             for operand in operands:
                 self.argument(operand)
@@ -179,6 +190,13 @@ class Expressions(Calls, Comprehensions):
         if function in (operator.mul, operator.pow) and not all(map(_is_small, plain)):
             raise Refused("an operator on large values")
         return Known(done(function, plain))
+
+    def _gives_a_tensor(self, kind, operands) -> bool:
+        """Whether operands of which one is a tensor or a nest give a tensor: not a longer tuple."""
+        is_number = [isinstance(o, Known) and type(o.value) in (int, float) for o in operands]
+        if len(operands) == 1 or any(is_number) and not isinstance(kind, ast.Mult):
+            return True
+        return any(map(self.is_tensor, operands))
 
     def _watch_operator(self, kind) -> None:
         """Watch the methods of tensors that an operator calls; somebody may replace them."""
@@ -261,7 +279,7 @@ class Expressions(Calls, Comprehensions):
 
     def argument(self, value) -> None:
         """Make sure that an operation may get a value."""
-        if self.is_tensor(value) or value in (NEST, OUTLINE):
+        if self.is_tensor(value) or value in (NEST, OUTLINE) or isinstance(value, Several):
             return
         if isinstance(value, Known):
             thing = value.value
@@ -296,6 +314,8 @@ class Expressions(Calls, Comprehensions):
         owner, name = self.value(node.value), node.attr
         if self.is_tensor(owner) or owner is NEST:
             self.watch_method(name)
+            if isinstance(owner, Known):
+                self._none_of_its_own(owner.value, name)
             if name in _OUTLINES:
                 return OUTLINE
             if name == "grad" and isinstance(owner, Known):
@@ -310,6 +330,12 @@ class Expressions(Calls, Comprehensions):
         if type(owner.value) is types.ModuleType:
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
+
+    def _none_of_its_own(self, tensor, name) -> None:
+        """Watch that nothing that somebody has put into a tensor hides a method of that name."""
+        self.watch.entries(own(tensor), [name])
+        if name in own(tensor):
+            raise Refused(f"{name} of a tensor, which is its own")
 
     def _attribute_of_plain(self, owner, name):
         """What an immutable value says of itself, such as the type of a device."""
@@ -332,8 +358,8 @@ class Expressions(Calls, Comprehensions):
             return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
-        own = getattr(thing, "__dict__", None)
-        if own is None or isinstance(own, UsersAttributes):  # the latter is made at each look
+        own = own_of(thing)
+        if own is None:
             raise Refused(f"{name} of {text_of_value(owner)}")
         for each in (name, "__getattribute__"):
             self.watch.attribute(kind, each)

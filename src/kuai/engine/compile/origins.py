@@ -162,6 +162,23 @@ class Before:
             return Unchanging(array)
         raise Refused("an array that is made anew at each call")
 
+    def checked(self, checks) -> list:
+        """What has to be looked at again at each call: (origin of an array, function).
+
+        Raises:
+            Refused: it is not known where such an array comes from.
+        """
+        found = []
+        for array, check in checks:
+            origins = [
+                o for reference, o in self._origins.get(id(array), ()) if reference() is array
+            ]
+            if origins:
+                found += [(origin, check) for origin in origins]
+            elif not devices.is_constant(array):
+                raise Refused("values that are looked at, and made anew at each call")
+        return found
+
     def _origin_of_number(self, number, is_option, array):
         """An optimizer's option that nothing else shares its number with is read at each call."""
         places = [p for p in self.watch.numbers.values() if p[0].get(p[1]) is number]

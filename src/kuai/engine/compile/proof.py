@@ -20,6 +20,7 @@ from kuai.engine.compile.abstract_values import (
     Items,
     Known,
     Read,
+    Several,
     is_plain,
     text_of_value,
 )  # fmt: skip
@@ -130,6 +131,8 @@ class Prover:
     def _bound(self, function, wanted, arguments, keywords):
         """The variables that hold a call's arguments."""
         name = function.__qualname__
+        if any(isinstance(each, Several) for each in arguments):
+            raise Refused(f"a call of {name} with an unknown number of arguments")
         only = [a.arg for a in wanted.posonlyargs]
         ordered = [*only, *[a.arg for a in wanted.args]]
         named = [a.arg for a in wanted.kwonlyargs]
@@ -218,7 +221,7 @@ class _Frame(Expressions):
             self._assign(target, value)
 
     def _run_AnnAssign(self, statement):
-        if statement.value is not None and statement.simple:
+        if statement.value is not None:
             self._assign(statement.target, self.value(statement.value))
 
     def _run_AugAssign(self, statement):

@@ -22,9 +22,10 @@ from kuai.engine.compile.origins import FromGrad, FromStorage
 from kuai.engine.compile.record import memory_for, one_at_a_time
 from kuai.engine.compile.results import After
 from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
-__all__ = ["MISS", "Replay", "Run"]
+__all__ = ["MISS", "Check", "Replay", "Run"]
 
 MISS = object()  # what a replay gives that does not fit
 _state = attrgetter("type", "record")
@@ -85,6 +86,7 @@ class Replay:
         self._arrange_grads(before, origins)
         self.watch.freeze()
         self.calls = 0
+        self.checks: list[Check] = []
 
     # Making ---------------------------------------------------------------------------------------
 
@@ -152,9 +154,10 @@ class Replay:
         Args:
             arguments: the tensors among the arguments, whose types are those of the recorded call.
         """
-        if not self.watch.holds() or not self._grads_fit():
+        given = [id(each._storage) for each in arguments]
+        if not self.ids.isdisjoint(given) or not self.watch.holds() or not self._grads_fit(given):
             return MISS
-        if arguments and not self.ids.isdisjoint([id(each._storage) for each in arguments]):
+        if not all([each.holds(arguments) for each in self.checks]):
             return MISS
         with one_at_a_time:
             inputs = [storage.held for storage in self.storages]
@@ -177,20 +180,25 @@ class Replay:
             inputs = [inputs[i] for i in self.order]  # and no other list has them
             return self._run(inputs, arguments)
 
-    def _grads_fit(self) -> bool:
-        """Whether tensors have gradients where they had, which can be read where they are read."""
+    def _grads_fit(self, given) -> bool:
+        """Whether tensors have gradients where they had, which can be read where they are read.
+
+        Args:
+            given: numbers of storages that something else reads.
+        """
         if [tensor._grad is not None for tensor in self.tensors] != self.had_grads:
             return False
         for tensor, kind in self.read:
             grad = tensor._grad
-            if type(grad) is not Tensor or grad.__dict__.keys() != _ONLY_STORAGE:
+            if type(grad) is not Tensor or own(grad).keys() != _ONLY_STORAGE:
                 return False
             held = grad._storage.held
             if type(held) is not Placeholder or held.type is not kind or held.record is not None:
                 return False
         if self.read:
             storages = {id(tensor._grad._storage) for tensor, _ in self.read}
-            return len(storages) == len(self.read) and self.ids.isdisjoint(storages)
+            alone = self.ids.isdisjoint(storages) and storages.isdisjoint(given)
+            return alone and len(storages) == len(self.read)
         return True
 
     def _memory(self):
@@ -269,6 +277,27 @@ _running = _Running()
 def _storage(place):
     """The storage that a tensor's gradient has now; a storage itself."""
     return place._grad._storage if isinstance(place, Tensor) else place
+
+
+class Check:
+    """Values that an operation looks at, which have to be as it wants them.
+
+    Args:
+        origin: where they come from.
+        wanted: a function that says so.
+    """
+
+    def __init__(self, origin, wanted):
+        self.origin, self.wanted, self.seen = origin, wanted, _weakly(None)
+
+    def holds(self, arguments) -> bool:
+        """Whether they are; what was seen last is not looked at again."""
+        held = self.origin.fetch(arguments)
+        if held is not self.seen():
+            if type(held) is Placeholder or not self.wanted(np.asarray(held)):
+                return False
+            self.seen = _weakly(held)
+        return True
 
 
 class _Array:

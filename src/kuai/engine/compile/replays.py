@@ -13,7 +13,7 @@ import weakref
 from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
-from kuai.engine.compile.replay import MISS, Replay
+from kuai.engine.compile.replay import MISS, Check, Replay
 from kuai.engine.compile.signatures import nests_in, signature
 from kuai.engine.tensor.placeholder import reads
 
@@ -157,7 +157,7 @@ class Candidate:
         self.result = None  # what the call has returned
 
     def __enter__(self):
-        reads.log, self.warned = [], []
+        reads.log, reads.checks, self.warned = [], [], []
         self.warn, warnings.warn = warnings.warn, self._noted
         return self
 
@@ -172,6 +172,7 @@ class Candidate:
         warnings.warn = self.warn
         self.before.end()
         self.asked, reads.log = reads.log, None
+        self.checks, reads.checks = reads.checks, None
         if kind is not None:
             return
         try:
@@ -191,4 +192,6 @@ class Candidate:
         if not self.before.arguments_are_as_they_were():
             raise Refused("an argument that is changed")
         self.runs[0].asked = self.asked
-        return Replay(self.before, self.runs[0], self.result, self.expected)
+        replay = Replay(self.before, self.runs[0], self.result, self.expected)
+        replay.checks = [Check(*each) for each in self.before.checked(self.checks)]
+        return replay

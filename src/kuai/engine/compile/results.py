@@ -8,6 +8,7 @@ from kuai.engine.autograd.tape import AccumulateGrad
 from kuai.engine.compile.abstract_values import Items, Known, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = ["After"]
@@ -137,7 +138,7 @@ class After:
             if grad is None:
                 self.dropped.append(tensor)  # perhaps it had none before, either
             elif grad is not old:
-                if type(grad) is not Tensor or grad.__dict__.keys() != {"_storage"}:
+                if type(grad) is not Tensor or own(grad).keys() != {"_storage"}:
                     raise Refused("a gradient with a history")
                 self.grads.append((tensor, self._place(grad._storage.held)))
             elif id(grad._storage.held) in self._numbers:

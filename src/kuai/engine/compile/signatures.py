@@ -8,10 +8,12 @@ the objects goes (see `replays`): another may get its number.
 import jax
 
 from kuai.engine.compile.abstract_values import is_plain
-from kuai.engine.tensor import Tensor, devices, dtypes, modes
+from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["is_bare", "nests_in", "signature"]
+
+_STATE = frozenset(["_storage", *[name for name in vars(Tensor) if name[0] == "_"]])
 
 
 def signature(roots, args, kwargs):
@@ -87,4 +89,5 @@ def is_bare(tensor) -> bool:
         and not tensor._requires_grad
         and tensor._hooked is None
         and not tensor._retains_grad
+        and (len(own := attributes.own(tensor)) == 1 or own.keys() <= _STATE)  # may hide methods
     )

@@ -8,7 +8,7 @@ replayed call costs.
 
 import weakref
 from itertools import chain
-from operator import attrgetter, is_
+from operator import attrgetter, eq, is_
 
 from kuai.engine.compile.abstract_values import text_of_value
 from kuai.engine.compile.comparing import ABSENT, has_entries, has_sizes, lacks_entries
@@ -45,6 +45,7 @@ class Watch:
         self._whole: dict[int, dict] = {}  # those that may not get more entries
         self._ordered: dict[int, dict] = {}  # those whose order has to stay, too
         self._attributes: dict[int, tuple] = {}  # id -> (thing, names)
+        self._kinds: dict[int, type] = {}  # classes in which nothing may be replaced
         self._lists: dict[int, list] = {}
         self._cells: dict[int, object] = {}
         self._objects: dict[int, object] = {}
@@ -80,6 +81,10 @@ class Watch:
         """Watch what `getattr(thing, name)` gives, for a function or a class."""
         _, names = self._attributes.setdefault(id(thing), (thing, {}))
         names[name] = None
+
+    def code(self, kind: type) -> None:
+        """Watch all that stands in a class itself."""
+        self._kinds[id(kind)] = kind
 
     def cell(self, cell) -> None:
         """Watch what a closure holds."""
@@ -128,6 +133,8 @@ class Watch:
                 self._looked_up.append((attrgetter(*found, found[0]), thing))
         self._owners = [thing for thing in self._objects.values() if self._is_read(thing)]
         self._lent = [each for each in self.arguments.values() if self._is_read(each())]
+        self._spaces = list(map(vars, self._kinds.values()))
+        self._codes = list(map(dict, self._spaces))  # compared in one go, without code for each
         self._listed, self._contents = list(self._lists.values()), list(self._cells.values())
         self._sized = (*self._whole.values(), *self._listed)
         self._sizes = tuple(map(len, self._sized))
@@ -141,6 +148,8 @@ class Watch:
 
     def _is_read(self, thing) -> bool:
         """Whether some of its attributes are watched: then its dictionary must stay this one."""
+        if isinstance(thing, Tensor):
+            return False  # it keeps its dictionary, whatever is assigned to `__dict__`
         own = getattr(thing, "__dict__", None)
         return id(own) in self._dicts or id(own) in self._whole
 
@@ -159,6 +168,7 @@ class Watch:
                 and all(map(is_, self._fetched(), self._values))
                 and list(map(_tensor_state, self._tensors)) == self._states
                 and list(map(type, self._things)) == self._classes
+                and all(map(eq, self._spaces, self._codes))
                 and list(map(list, self._rows)) == self._orders
                 and not any([hasattr(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])

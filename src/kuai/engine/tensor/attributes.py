@@ -1,15 +1,15 @@
 """What a program puts on its tensors, apart from what the engine keeps in the same dictionary.
 
-Programs with subclasses of Tensor copy attributes from one tensor to another by way of `__dict__`.
-The engine keeps a tensor's storage and history there too, and those must stay where they are. So
-the `__dict__` of a tensor of a program's own class shows the program's attributes only, and what is
-written into it arrives at the tensor. The engine asks `own`.
+Programs copy attributes from one tensor to another by way of `__dict__`, and make a parameter anew
+with `type(p)(data, **p.__dict__)`. The engine keeps a tensor's storage and history there too, and
+those must stay where they are. So the `__dict__` of a tensor shows the program's attributes only,
+and what is written into it arrives at the tensor. The engine asks `own`.
 """
 
 import copy
 from typing import Any
 
-__all__ = ["TensorBase", "UsersAttributes", "keep", "own", "shown", "users"]
+__all__ = ["TensorBase", "UsersAttributes", "keep", "own", "own_of", "shown", "users"]
 
 
 class TensorBase:
@@ -18,6 +18,12 @@ class TensorBase:
 
 #: A tensor's whole dictionary.
 own: Any = vars(TensorBase)["__dict__"].__get__
+
+
+def own_of(thing: Any) -> dict | None:
+    """The dictionary with all attributes of anything, if it has one."""
+    return own(thing) if isinstance(thing, TensorBase) else getattr(thing, "__dict__", None)
+
 
 #: Names of the engine's attributes.
 _ENGINES = {"_storage"}
@@ -41,11 +47,6 @@ def users(tensor) -> dict[str, Any]:
     return {name: value for name, value in own(tensor).items() if name not in _ENGINES}
 
 
-def _shown(tensor) -> dict[str, Any]:
-    kind = type(tensor)
-    return own(tensor) if kind.__module__.startswith("kuai.") else UsersAttributes(tensor)
-
-
 def _replace(tensor, attributes) -> None:
     whole = own(tensor)
     for name in users(tensor):
@@ -55,10 +56,6 @@ def _replace(tensor, attributes) -> None:
 
 def _only_users(attributes) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if name not in _ENGINES}
-
-
-#: What `__dict__` is in the class Tensor.
-shown = property(_shown, _replace)
 
 
 class UsersAttributes(dict):
@@ -116,3 +113,7 @@ class UsersAttributes(dict):
 
     def __deepcopy__(self, memo):
         return copy.deepcopy(dict(self), memo)
+
+
+#: What `__dict__` is in the class Tensor.
+shown = property(UsersAttributes, _replace)

@@ -97,16 +97,14 @@ class device:
         _default[0] = self._previous.pop()
 
 
-def _unknown(kind, text):
-    """The error for a kind of device that XLA does not have."""
+def _unknown(kind):
+    """The error for a kind of device that has a name, and that XLA does not have."""
     if kind == "xpu":
         return AssertionError("Torch not compiled with XPU enabled")
-    if kind in _KINDS.split(", "):
-        return RuntimeError(
-            f"PyTorch is not linked with support for {kind} devices; Kuai computes on "
-            f"{', '.join(each for each in _PLATFORMS if each != 'meta')}"
-        )
-    return RuntimeError(f"Expected one of {_KINDS} device type at start of device string: {text}")
+    return RuntimeError(
+        f"PyTorch is not linked with support for {kind} devices; Kuai computes on "
+        f"{', '.join(each for each in _PLATFORMS if each != 'meta')}"
+    )
 
 
 def _parse(text, index):
@@ -119,8 +117,10 @@ def _parse(text, index):
     if not match:
         raise RuntimeError(f"Invalid device string: '{text}'")
     kind, number = match.groups()
-    if kind not in _PLATFORMS:
-        raise _unknown(kind, text)
+    if kind not in _PLATFORMS and kind not in _KINDS.split(", "):
+        raise RuntimeError(
+            f"Expected one of {_KINDS} device type at start of device string: {text}"
+        )
     if number is not None and index is not None:
         raise RuntimeError(
             f"type (string) must not include an index because index was passed explicitly: {text}"
@@ -167,6 +167,8 @@ def jax_device(where=None):
 
 @functools.lru_cache(maxsize=256)
 def _resolve(where: device):
+    if where.type not in _PLATFORMS:
+        raise _unknown(where.type)
     found = _devices(where.type)
     if not found:
         name = {"cuda": "CUDA"}.get(where.type, where.type.upper())

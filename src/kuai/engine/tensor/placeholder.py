@@ -23,12 +23,16 @@ __all__ += ["reads", "struct_of"]
 
 
 class _Reads:
-    """Who asks for concrete arrays: `log` collects what is asked for, while somebody wants it."""
+    """Who asks for concrete arrays: `log` collects what is asked for, while somebody wants it.
 
-    __slots__ = ("log",)
+    `checks` collects what is only looked at, as (array, function): the function has said yes.
+    """
+
+    __slots__ = ("checks", "log")
 
     def __init__(self):
         self.log: list | None = None
+        self.checks: list | None = None
 
 
 reads = _Reads()

@@ -4,7 +4,7 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.nn.parameter import Parameter
-from kuai.ops.known_values import check_sizes
+from kuai.ops.known_values import INTEGERS, check_sizes
 
 
 def zeros(shape, device=None, dtype=None) -> Tensor:
@@ -15,7 +15,7 @@ def zeros(shape, device=None, dtype=None) -> Tensor:
         tensor([0., 0.])
     """
     kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = (shape,) if isinstance(shape, INTEGERS) else tuple(shape)
     check_sizes(shape)
     return from_array(np.zeros(shape, kind), device)
 

@@ -5,12 +5,13 @@ from kuai.nn import functional as F, init
 from kuai.nn.base.module import Module
 from kuai.nn.modules.deprecated import CrossMapLRN2d
 from kuai.nn.modules.factory import parameter
+from kuai.ops.known_values import INTEGERS
 
 __all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 def _as_shape(normalized_shape):
-    if isinstance(normalized_shape, int):
+    if isinstance(normalized_shape, INTEGERS):
         return (normalized_shape,)
     return tuple(normalized_shape)
 

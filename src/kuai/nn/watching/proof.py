@@ -7,6 +7,7 @@ hooks. A class of the user's has a `forward` of its own, whose code is gone thro
 
 from kuai.engine.compile.abstract_values import is_plain, text_of_value
 from kuai.engine.compile.knowledge import Description, Refused, describes, is_pure, pure
+from kuai.engine.compile.own_code import is_own, watch_classes, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.nn import modules
 from kuai.nn.base.hooks import global_hooks
@@ -49,18 +50,19 @@ def _is_layer(kind) -> bool:
 def _code(module):
     """The function of the user's, or Sequential's, that a call runs; None for other layers."""
     for kind in type(module).__mro__:
+        forward = vars(kind).get("forward")
         if kind is Sequential and any(map(_code, module.children())):
-            return Sequential.forward
-        if _is_layer(kind):
+            return forward
+        if _is_layer(kind) and (forward is None or is_own(forward)):
             return None
-        if "forward" in vars(kind):
-            return vars(kind)["forward"]
+        if forward is not None:
+            return forward
     return None
 
 
 def _call_without_compiling(prover, module):
     """What the call of a module is that has been compiled itself."""
-    prover.watch.attribute(type(module), "_call_impl")
+    watch_own(prover, type(module), ["_call_impl"])
     if type(module)._call_impl is not Module._call_impl or "_call_impl" in vars(module):
         raise Refused(f"{text_of_value(module)}, which is called in its own way")
     prover.watch.entries(vars(module), ["_call_impl"])
@@ -78,7 +80,7 @@ def _call(prover, module, compiled=False):
 
 
 def _slots(prover, module):
-    prover.watch.attribute(type(module), "__getattr__")
+    watch_own(prover, type(module), ["__getattr__"])
     if type(module).__getattr__ is not Module.__getattr__:
         raise Refused(f"{text_of_value(module)}, which finds attributes in its own way")
     prover.watch.entries(vars(module), _SLOTS)
@@ -88,8 +90,8 @@ def _slots(prover, module):
 def _watch(prover, module, compiled=False) -> None:
     """What every call depends on: how it is called, hooks, parameters, children."""
     kind, state = type(module), vars(module)
-    for name in ("__call__", "forward"):
-        prover.watch.attribute(kind, name)
+    prover.watch.attribute(kind, "forward")
+    watch_own(prover, kind, ["__call__"])
     prover.watch.object(module)
     is_compiled = module._compiled_call_impl is not None and not compiled
     if kind.__call__ is not Module.__call__ or is_compiled:
@@ -115,11 +117,11 @@ def _watch(prover, module, compiled=False) -> None:
 
 def _watch_layer(prover, module) -> None:
     """A layer of Kuai's, or a class that only builds one in its own way, with what it contains."""
-    for kind in type(module).__mro__:
-        if _is_layer(kind):
-            break
-        if not vars(kind).keys() <= _HARMLESS:
-            raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
+    kinds = type(module).__mro__
+    layer = next(number for number, kind in enumerate(kinds) if _is_layer(kind))
+    if not all(vars(kind).keys() <= _HARMLESS for kind in kinds[:layer]):
+        raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
+    watch_classes(prover, kinds[: kinds.index(Module)])
     options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
     for name in ("_non_persistent_buffers_set", "_compiled_call_impl"):  # `_watch` has seen to it
         options.pop(name, None)
@@ -145,8 +147,9 @@ def _watch_parts(prover, container) -> None:
     """What is found in a container of modules."""
     kind = type(container)
     own = next(each for each in kind.__mro__ if _is_layer(each))
-    for name in ("__iter__", "__getitem__", "__len__"):
-        prover.watch.attribute(kind, name)
+    names = ("__iter__", "__getitem__", "__len__")
+    watch_own(prover, kind, names)
+    for name in names:
         if getattr(kind, name) is not getattr(own, name):
             raise Refused(f"{name} of {text_of_value(container)}")
     _watch(prover, container)
@@ -177,8 +180,8 @@ _members = {name: _members_called(name) for name in _ITERATING}
 def _check_ordinary(prover, module, names) -> None:
     """That a module does not override some methods."""
     prover.watch.entries(vars(module), names)
+    watch_own(prover, type(module), names)
     for name in names:
-        prover.watch.attribute(type(module), name)
         if getattr(type(module), name) is not getattr(Module, name) or name in vars(module):
             raise Refused(f"{name} of {text_of_value(module)}")
 

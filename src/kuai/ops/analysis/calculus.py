@@ -40,8 +40,11 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         >>> kuai.diff(kuai.tensor([1, 4, 9]))
         tensor([3, 5])
     """
+    for part in (prepend, append):
+        if part is not None and part.ndim != input.ndim:
+            raise RuntimeError("diff expects prepend or append to be the same dimension as input")
     parts = [part for part in (prepend, input, append) if part is not None]
-    return differences(input if len(parts) == 1 else cat(parts, dim), n, dim)
+    return differences(input if len(parts) == 1 or n == 0 else cat(parts, dim), n, dim)
 
 
 # Gradients ----------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def _weights(name, weights, count, category, text):
     if kind_of(weights) != category:
         raise RuntimeError(
             f"cov(): expected {name} to have {text} dtype but got {name} with "
-            f"{weights.dtype.name} dtype"
+            f"{scalar_name(weights.dtype)} dtype"
         )
     if weights.size != count:
         raise RuntimeError(
@@ -85,11 +85,12 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
             "cov(): expected input to have two or fewer dimensions but got an input with "
             f"{input.ndim} dimensions"
         )
+    result = covariance(input, correction, fweights, aweights)
     for name, weights in (("fweights", fweights), ("aweights", aweights)):
         if weights is not None and known(weights) and (numbers(weights) < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")
     _warn_of_freedom(input, correction, fweights, aweights)
-    return covariance(input, correction, fweights, aweights)
+    return result
 
 
 def _warn_of_freedom(input, correction, fweights=None, aweights=None):

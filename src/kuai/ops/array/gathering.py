@@ -65,6 +65,8 @@ def check_gather(input, dim, index):
 @op(function=False, method=False, grad="GatherBackward0")
 def gathered_along(input: Array, dim: int, index: Array):
     """`gather` on arrays."""
+    if not index.size:  # of any number of dimensions
+        return jnp.zeros(index.shape, input.dtype)
     source, places = grown(input), grown(index)
     spots = _spots(places, dim, source.shape[dim])
     found = in_wide(lambda wide: wide.at[spots].get(mode="clip"), source)
@@ -96,6 +98,9 @@ def _scatter(input, dim, index, source, how, include_self=True, mean=False):
         how = {"add": "max", "multiply": "min"}.get(how, how)
     target, places = grown(input), grown(index)
     source = grown(source)
+    check_integers(index, "scatter")
+    if not index.size:  # of any number of dimensions
+        return input
     _check_scatter(target, dim, places, source)
     source = source[tuple(slice(0, n) for n in places.shape)]
     spots = _spots(places, dim, target.shape[dim])
@@ -131,7 +136,6 @@ def _neutral(how, kind):
 def _check_scatter(input, dim, index, source):
     if input.dtype != source.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
-    check_integers(index, "scatter")
     for d, wanted in enumerate(index.shape):
         if wanted > source.shape[d] or (d != dim and wanted > input.shape[d]):
             raise RuntimeError(

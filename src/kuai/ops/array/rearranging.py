@@ -13,7 +13,7 @@ from kuai.ops.array import creation, selecting, sequences, shaping
 from kuai.ops.array.joining import clone
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim, normalize_dims
-from kuai.ops.known_values import check_sizes
+from kuai.ops.known_values import INTEGERS, check_sizes
 
 # Repetition ---------------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     if dim is None:
         input, dim = shaping.ravel(input), 0
     dim = normalize_dim(dim, len(shape_of(input)))
-    if isinstance(repeats, int):
+    if isinstance(repeats, INTEGERS):
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
         return interleaved_evenly(input, repeats, dim)

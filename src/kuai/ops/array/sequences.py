@@ -27,7 +27,7 @@ def _check_range(start, end, step, dtype=None):
     """PyTorch's errors for ranges without an end."""
     if any(is_symbolic_dim(number) for number in (start, end, step)):
         return
-    if dtype is not None and not dtype.is_floating_point and step and int(step) == 0:
+    if dtype is dtypes.int64 and step and int(step) == 0:
         raise ValueError("step must be nonzero")
     if step == 0:
         raise RuntimeError("step must be nonzero")
@@ -79,12 +79,14 @@ def arange(
     _check_range(start, end, step, dtype)
     whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
+    if kind == np.int64 and not whole:
+        start, end, step, whole = int(start), int(end), int(step), True
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
         made = counted(start, step, int(count), kind)
         made = made.requires_grad_() if requires_grad else made
         return made if out is None else into(out, made)
-    work = np.int64 if whole else np.float64
+    work = np.int64 if whole or kind.kind in "iu" else np.float64
     steps = (jnp if is_symbolic_dim(count) else np).arange(count, dtype=work)
     array = (work(start) + steps * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
@@ -153,20 +155,38 @@ def _kind_of_spaced(name, start, end, dtype, out):
     return kind_of(dtype, default.jax)
 
 
-def _evenly(start, end, steps, kind=np.float64):
-    """Evenly spaced numbers, counted from the nearer end and in the precision of PyTorch."""
+def _evenly(start, end, steps, kind):
+    """Evenly spaced numbers, counted from the nearer end and in the precision of PyTorch.
+
+    Whole numbers have whole ends, numbers of 16 bits are rounded after each operation.
+    """
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     if isinstance(start, complex) or isinstance(end, complex):
         return np.linspace(start, end, steps)
-    start, end, places = kind(start), kind(end), np.arange(steps)
-    step = (end - start) / kind(max(steps - 1, 1))
+    if kind.kind in "iu":
+        start, end = (float(_whole(each, kind)) for each in (start, end))
+    places, work = np.arange(steps), _WORK.get(kind.name, np.float64)
+    if kind.itemsize == 2 and kind.kind not in "iu":
+        work, places = kind.type, places.astype(kind)
+    start, end = work(start), work(end)
+    step = (end - start) / work(max(steps - 1, 1))
     if steps == 1:
         return np.array([start])
-    # the product is not rounded before the sum, as in a fused multiply-add
-    start, end, step = map(np.float64, (start, end, step))
-    upward, downward = start + step * places, end - step * (steps - 1 - places)
-    return np.where(places < steps // 2, upward, downward)
+    if work is np.float32:  # the product is not rounded before the sum: a fused multiply-add
+        start, end, step = map(np.float64, (start, end, step))
+    upward, downward = start + step * places, end - step * (places[::-1])
+    return np.where(np.arange(steps) < steps // 2, upward, downward)
+
+
+#: What is computed in another precision than float64.
+_WORK = {"float32": np.float32}
+
+
+def _whole(number, kind):
+    """A number as one of an integer dtype: cut off, and an error where it does not fit."""
+    check_fits(number, kind)
+    return np.int64(int(number)).astype(kind)
 
 
 @composite(method=False)
@@ -190,8 +210,7 @@ def linspace(
     """
     start, end = _ends("linspace", start, end, steps)
     kind = _kind_of_spaced("linspace", start, end, dtype, out)
-    work = np.float32 if kind == np.float32 else np.float64
-    numbers = _evenly(start, end, steps, work)
+    numbers = _evenly(start, end, steps, kind)
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made)
 
@@ -218,7 +237,10 @@ def logspace(
     """
     start, end = _ends("logspace", start, end, steps)
     kind = _kind_of_spaced("logspace", start, end, dtype, out)
-    numbers = np.power(float(base), _evenly(start, end, steps))
+    if kind.itemsize == 2 and kind.kind not in "iu":  # only the ends are rounded
+        start, end = (float(np.asarray(each, kind)) for each in (start, end))
+    work = kind if kind.kind in "iu" else np.dtype(np.float64)
+    numbers = np.power(float(base), _evenly(start, end, steps, work))
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made)
 

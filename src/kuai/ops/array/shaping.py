@@ -14,6 +14,7 @@ from kuai.engine.tensor.layouts import is_contiguous, layout_of, merged_strides
 from kuai.engine.tensor.size import Size, whole
 from kuai.ops.array import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
+from kuai.ops.known_values import INTEGERS
 
 _INCOMPATIBLE = (
     "view size is not compatible with input tensor's size and stride (at least one dimension spans "
@@ -230,8 +231,8 @@ def squeeze(input, *dim):
         dim = dim[0]
     elif not dim:
         return windows.squeezed_all(input, tuple(d for d, size in enumerate(shape) if size == 1))
-    chosen = normalize_dims(dim, len(shape)) if dim != () else ()
-    change = windows.squeezed_one if isinstance(dim, int) else windows.squeezed_some
+    chosen = () if isinstance(dim, (tuple, list)) and not dim else normalize_dims(dim, len(shape))
+    change = windows.squeezed_one if isinstance(dim, INTEGERS) else windows.squeezed_some
     return change(input, tuple(d for d in chosen if shape and shape[d] == 1))
 
 

@@ -6,6 +6,7 @@ from kuai.engine.tensor.concrete import concrete
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
+from kuai.ops.known_values import INTEGERS
 
 
 def _pieces(tensor, dim, sizes, window=windows.split_off):
@@ -81,8 +82,8 @@ def chunk(input, chunks, dim=0) -> tuple[Tensor, ...]:
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     if not length:
-        return _pieces(input, dim, [0] * chunks)
-    return split(input, -(-length // chunks), dim)
+        return _pieces(input, dim, [0] * int(chunks))
+    return split(input, -(-length // int(chunks)), dim)
 
 
 @composite
@@ -97,7 +98,7 @@ def tensor_split(input, indices_or_sections, dim=0) -> tuple[Tensor, ...]:
     wanted = indices_or_sections
     if isinstance(wanted, Tensor):
         wanted = concrete(wanted, "tensor_split()").tolist()
-    if isinstance(wanted, int):
+    if isinstance(wanted, INTEGERS):
         if wanted <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {wanted}")
         least, more = divmod(length, wanted)
@@ -133,13 +134,13 @@ def _along(name, needed, dim_of):
             )
         dim, sections = dim_of(ndim), indices_or_sections
         sections = sections[0] if len(sections) == 1 else sections
-        if not isinstance(sections, (int, list, tuple)):
+        if not isinstance(sections, (*INTEGERS, list, tuple)):
             raise TypeError(
                 f"{name}() received an invalid combination of arguments - got "
                 f"(Tensor, {type(sections).__name__})"
             )
         length = shape_of(input)[dim]
-        if isinstance(sections, int) and (sections == 0 or length % sections):
+        if isinstance(sections, INTEGERS) and (sections == 0 or length % sections):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {dim}, but the size of the "
                 "dimension "

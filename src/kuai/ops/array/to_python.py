@@ -205,9 +205,16 @@ def _copied_storage(tensor, memo):
     return memo[key][0]
 
 
+#: What `copy.copy` leaves behind: a copy is a leaf on the same storage.
+_HISTORY = {"_accumulator", "_base", "_grad", "_hooked", "_node", "_node_hooked", "_output"}
+_HISTORY.add("_retains_grad")
+
+
 def _copy(self):
     made = object.__new__(self.__class__)
-    own(made).update(own(self))
+    own(made).update({k: v for k, v in own(self).items() if k not in _HISTORY})
+    if self.requires_grad:
+        made.requires_grad = True
     return made
 
 

@@ -5,6 +5,7 @@ from kuai.engine.tensor import method
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim
+from kuai.ops.known_values import INTEGERS
 
 
 @composite
@@ -100,8 +101,8 @@ def movedim(input, source, destination):
         torch.Size([3, 4, 2])
     """
     ndim = len(shape_of(input))
-    source = (source,) if isinstance(source, int) else tuple(source)
-    destination = (destination,) if isinstance(destination, int) else tuple(destination)
+    source = (source,) if isinstance(source, INTEGERS) else tuple(source)
+    destination = (destination,) if isinstance(destination, INTEGERS) else tuple(destination)
     if len(source) != len(destination):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) "

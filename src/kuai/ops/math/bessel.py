@@ -15,6 +15,7 @@ from jax.scipy import special
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import COMPLEX, floating, refuse
 from kuai.ops.math.bessel_tables import AIRY, J0, J1, K0, K1, Y0, Y1
 
@@ -182,7 +183,7 @@ def i0(input: Array):
         >>> kuai.i0(kuai.tensor([0.0, 1.0]))
         tensor([1.0000, 1.2661])
     """
-    return bessel_i0(_real("i0_vml", input))
+    return in_wide(bessel_i0, _real("i0_vml", input))
 
 
 @op(export="special.i0e", grad="SpecialI0EBackward0")
@@ -193,7 +194,7 @@ def i0e(input: Array):
         >>> kuai.special.i0e(kuai.tensor([0.0, 100.0]))
         tensor([1.0000, 0.0399])
     """
-    return bessel_i0e(_real("i0e", input))
+    return in_wide(bessel_i0e, _real("i0e", input))
 
 
 @op(export="special.i1", grad="SpecialI1Backward0")
@@ -204,7 +205,7 @@ def i1(input: Array):
         >>> kuai.special.i1(kuai.tensor([0.0, 1.0]))
         tensor([0.0000, 0.5652])
     """
-    return bessel_i1(_real("i1", input))
+    return in_wide(bessel_i1, _real("i1", input))
 
 
 @op(export="special.i1e", grad="SpecialI1EBackward0")
@@ -215,7 +216,7 @@ def i1e(input: Array):
         >>> kuai.special.i1e(kuai.tensor([0.0, 100.0]))
         tensor([0.0000, 0.0397])
     """
-    return bessel_i1e(_real("i1e", input))
+    return in_wide(bessel_i1e, _real("i1e", input))
 
 
 # Ai -----------------------------------------------------------------------------------------------

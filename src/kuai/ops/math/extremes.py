@@ -10,6 +10,7 @@ from kuai.engine.op.exact_out import MATCHING, SAME
 from kuai.engine.tensor import Tensor
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
+from kuai.ops.known_values import INTEGERS
 from kuai.ops.math.limits import maximum, minimum
 from kuai.ops.return_types import return_type
 
@@ -241,7 +242,7 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False):
 
 
 def _index(find, input, dim, keepdim, name):
-    if not (dim is None or isinstance(dim, int)):
+    if not (dim is None or isinstance(dim, INTEGERS)):
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}")
     for kind, text in ((BOOL, "bool"), (COMPLEX, "complex")):
         if kind_of(input) == kind:

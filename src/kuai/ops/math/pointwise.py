@@ -38,7 +38,7 @@ def exp2(input: Array):
         >>> kuai.exp2(kuai.tensor([0.0, 3.0]))
         tensor([1., 8.])
     """
-    return jnp.exp2(floating(input))
+    return in_wide(jnp.exp2, floating(input))
 
 
 @op(inplace=True, autocast={"cuda": "float32"}, aliases=("special.expm1",))
@@ -49,7 +49,7 @@ def expm1(input: Array):
         >>> kuai.expm1(kuai.tensor([0.0, 1.0]))
         tensor([0.0000, 1.7183])
     """
-    return jnp.expm1(floating(input))
+    return in_wide(jnp.expm1, floating(input))
 
 
 @op(inplace=True, autocast={"cuda": "float32"})
@@ -71,7 +71,7 @@ def log2(input: Array):
         >>> kuai.log2(kuai.tensor([1.0, 8.0]))
         tensor([0., 3.])
     """
-    return jnp.log2(floating(input))
+    return in_wide(jnp.log2, floating(input))
 
 
 @op(inplace=True, autocast={"cuda": "float32"})
@@ -82,7 +82,7 @@ def log10(input: Array):
         >>> kuai.log10(kuai.tensor([1.0, 100.0]))
         tensor([0., 2.])
     """
-    return jnp.log10(floating(input))
+    return in_wide(jnp.log10, floating(input))
 
 
 @op(inplace=True, grad="Log1PBackward0", autocast={"cuda": "float32"}, aliases=("special.log1p",))
@@ -93,7 +93,7 @@ def log1p(input: Array):
         >>> kuai.log1p(kuai.tensor([0.0, 1.0]))
         tensor([0.0000, 0.6931])
     """
-    return jnp.log1p(floating(input))
+    return in_wide(jnp.log1p, floating(input))
 
 
 # Sigmoids -----------------------------------------------------------------------------------------
@@ -200,8 +200,8 @@ def round(input: Array, *, decimals: int = 0):
     refuse("round_cpu", input, BOOL, INTEGER, COMPLEX)
     scale = 10.0 ** abs(decimals)
     if decimals > 0:
-        return jnp.round(input * scale) / scale
-    return jnp.round(input / scale) * scale
+        return in_wide(lambda wide: jnp.round(wide * scale) / scale, input)
+    return in_wide(lambda wide: jnp.round(wide / scale) * scale, input)
 
 
 # Angles and defects -------------------------------------------------------------------------------

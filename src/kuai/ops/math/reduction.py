@@ -26,6 +26,7 @@ from kuai.ops.elementwise import (
     refuse,
     to_dtype,
 )
+from kuai.ops.known_values import INTEGERS
 from kuai.ops.math.norms import safe_sqrt
 
 # Sums and products --------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def prod(
         >>> kuai.prod(kuai.tensor([[1, 2], [3, 4]]), dim=1)
         tensor([ 2, 12])
     """
-    if not (dim is None or isinstance(dim, int)):
+    if not (dim is None or isinstance(dim, INTEGERS)):
         raise TypeError(
             "prod() received an invalid combination of arguments - got "
             f"(Tensor, dim={type(dim).__name__})"
@@ -357,7 +358,7 @@ def all(input, dim=None, keepdim=False, *, out=None):
         >>> kuai.tensor([[True, False], [True, True]]).all(dim=1)
         tensor([False,  True])
     """
-    if dim in ((), []):
+    if isinstance(dim, (tuple, list)) and not dim:
         input, dim, keepdim = input[None], 0, False
     _check_truth("all", out)
     return call(all_over, out, input, dim, keepdim)
@@ -371,7 +372,7 @@ def any(input, dim=None, keepdim=False, *, out=None):
         >>> kuai.tensor([[True, False], [False, False]]).any(dim=1)
         tensor([ True, False])
     """
-    if dim in ((), []):
+    if isinstance(dim, (tuple, list)) and not dim:
         input, dim, keepdim = input[None], 0, False
     _check_truth("any", out)
     return call(any_over, out, input, dim, keepdim)

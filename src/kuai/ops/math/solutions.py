@@ -181,6 +181,37 @@ _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 def least_squares(A: Array, B: Array, rcond: float | None, driver: str):
     """Solution, squared distances for each column, rank and singular values."""
     A = matrices("linalg.lstsq", A, square=False)
+    if vectors := _are_vectors(A, B):
+        B = B[..., None]
+    _check_sides(A, B, vectors)
+    solution, residuals, rank, values = _smallest_squares(A, B, rcond, driver)
+    return solution[..., 0] if vectors else solution, residuals, rank, values
+
+
+def _are_vectors(A, B) -> bool:
+    """Whether the right sides are vectors: one, or one for each matrix."""
+    return B.shape == A.shape[:-1] or (A.ndim == 2 and B.ndim == 1)
+
+
+def _check_sides(A, B, vectors) -> None:
+    """PyTorch's complaints about matrices and right sides that do not belong together."""
+    name = "torch.linalg.lstsq"
+    if not 0 <= A.ndim - B.ndim <= 1:
+        raise RuntimeError(
+            f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - "
+            "other.dim()) <= 1"
+        )
+    if A.shape[-2] != B.shape[-2]:
+        last = -1 if vectors else -2
+        raise RuntimeError(f"{name}: input.size(-2) should match other.size({last})")
+    if A.ndim > B.ndim:
+        raise RuntimeError(
+            f"The size of tensor a ({A.shape[-3]}) must match the size of tensor b "
+            f"({B.shape[-2]}) at non-singleton dimension {A.ndim - 3}"
+        )
+
+
+def _smallest_squares(A, B, rcond, driver):
     rows, columns = A.shape[-2:]
     kind = jnp.finfo(A.dtype).dtype
     if not A.size:

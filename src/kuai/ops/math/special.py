@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.scipy import special
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.ops.accumulation import widened
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, floating, kind_of, refuse, together
 from kuai.ops.math import slopes
 from kuai.ops.math.bessel import whole_precision
@@ -87,6 +88,10 @@ def xlogy(input: Array | Number, other: Array | Number):
     return slopes.x_log_y(input, other)
 
 
+def _in_wide(function, input, other):
+    return function(widened(input), widened(other)).astype(input.dtype)
+
+
 @op
 def logaddexp(input: Array, other: Array):
     """log(eˣ + eʸ) without overflow on the way.
@@ -99,7 +104,7 @@ def logaddexp(input: Array, other: Array):
     refuse("logaddexp_cpu", input, BOOL, INTEGER)
     if kind_of(input) == COMPLEX:
         return slopes.log_add_exp_complex(input, other)
-    return slopes.log_add_exp(input, other)
+    return _in_wide(slopes.log_add_exp, input, other)
 
 
 @op
@@ -112,7 +117,7 @@ def logaddexp2(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("logaddexp2_cpu", input, BOOL, INTEGER)
-    return slopes.log_add_exp2(input, other)
+    return _in_wide(slopes.log_add_exp2, input, other)
 
 
 @op(export="special.entr", grad="SpecialEntrBackward0")

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
-from kuai.ops.accumulation import in_wide
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse, together
 from kuai.ops.math import slopes
 
@@ -163,7 +163,7 @@ def hypot(input: Array, other: Array):
     """
     input, other = together(input, other)
     refuse("hypot_cpu", input, BOOL, INTEGER)
-    return slopes.length(input, other)
+    return slopes.length(widened(input), widened(other)).astype(input.dtype)
 
 
 @op(inplace=True, aliases=("special.sinc",))

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
+from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, refuse, together
 from kuai.ops.math import slopes
 
@@ -55,4 +56,4 @@ def ldexp(input: Array, other: Array):
         tensor([ 4., 24.])
     """
     input, other = together(input, other, to_float=True)
-    return input * jnp.exp2(other)
+    return input * in_wide(jnp.exp2, other)

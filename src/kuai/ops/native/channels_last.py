@@ -22,20 +22,10 @@ import numpy as np
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from kuai.engine.tensor.acceleration import is_whole_program
 from kuai.ops.native import library
 from kuai.ops.native.xla_convolution import convolve_on_xla
 
-__all__ = ["follows", "forward", "is_partitioned", "is_possible"]
-
-
-def follows(x) -> bool:
-    """Whether a layer between convolutions should compute with the channels of x (N, C, *sizes)
-    last.
-
-    XLA then finds two opposite transpositions between neighbouring layers, and drops both.
-    """
-    return is_whole_program() and is_possible(x)
+__all__ = ["NAMES", "forward", "is_partitioned", "is_possible"]
 
 
 def is_possible(x) -> bool:
@@ -125,6 +115,9 @@ def is_partitioned(context) -> bool:
 _forward = _primitive("forward", _xla_forward)
 _input_gradient = _primitive("input_gradient", _xla_input_gradient)
 _weight_gradient = _primitive("weight_gradient", _xla_weight_gradient)
+
+#: Of the primitives.
+NAMES = frozenset([each.name for each in (_forward, _input_gradient, _weight_gradient)])
 
 
 # Their transposes ---------------------------------------------------------------------------------

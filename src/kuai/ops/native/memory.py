@@ -16,7 +16,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
+from jax.extend.core import Literal, Primitive
 from jax.interpreters import mlir
 
 from kuai.engine.compile import additions
@@ -41,20 +41,16 @@ class Memory(additions.Additions):
         first, _ = lax.optimization_barrier((arrays[0], _large_pages.bind(size=largest + 64)))
         return first, *arrays[1:]
 
+    channels_last = channels_last.NAMES
+
     def kept(self, equations):
         """What operations read that have it written down: convolutions."""
-        return {
-            equation.invars[0]: _keep
-            for equation in equations
-            if equation.params.get("name") in REGISTRY.materializing
-        }
+        found = [e.invars[0] for e in equations if e.params.get("name") in REGISTRY.materializing]
+        return frozenset([variable for variable in found if not isinstance(variable, Literal)])
 
-
-def _keep(x):
-    """x (N, C, *sizes), written down with the channels last, as convolutions read it."""
-    if not channels_last.is_possible(x):
-        return x
-    return jnp.moveaxis(_written.bind(jnp.moveaxis(x, 1, -1)), -1, 1)
+    def keep(self, array):
+        """An array (N, *sizes, C), written down as convolutions read it."""
+        return _written.bind(array) if channels_last.is_possible(array) else array
 
 
 # The calls ----------------------------------------------------------------------------------------

@@ -247,8 +247,8 @@ def cross_entropy(
 
     Reference: label smoothing: Szegedy et al., "Rethinking the inception architecture", CVPR 2016.
 
-    Differs from PyTorch: on a GPU and in a compiled function an index out of range is not noticed;
-    its loss is 0.
+    Differs from PyTorch: on a GPU, and computed in a compiled function, an index out of range is
+    not noticed; its loss is 0.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     smoothing = float(label_smoothing)
@@ -329,8 +329,8 @@ def binary_cross_entropy(
         >>> kuai.nn.functional.binary_cross_entropy(kuai.tensor([0.5]), kuai.tensor([1.0]))
         tensor(0.6931)
 
-    Differs from PyTorch: on a GPU and in a compiled function a probability outside [0, 1] gives
-    nan instead of an error.
+    Differs from PyTorch: on a GPU, and computed in a compiled function, a probability outside
+    [0, 1] gives nan instead of an error.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     loss = _binary_cross_entropy_op(input, target, weight, reduction)

@@ -30,10 +30,30 @@ def _norm(array, order):
     return vector_norm_of(array, order, tuple(range(array.ndim)), False)
 
 
+_SMALL = 2**14  # elements; XLA makes three loops of each norm, and a deep network has hundreds
+
+
+def _with_small_ones_joined(tensors, order):
+    """The tensors, small ones as one vector for each dtype, but where it would show.
+
+    Norms of 16 bits are rounded one by one; of order 0 the norms themselves are counted.
+    """
+    if order == 0:
+        return tensors
+    joined, others = {}, []
+    for array in tensors:
+        is_wide = kind_of(array) == FLOATING and array.dtype.itemsize >= 4
+        if is_wide and 0 < array.size <= _SMALL:
+            joined.setdefault(array.dtype, []).append(array.reshape(-1))
+        else:
+            others.append(array)
+    return [*map(jnp.concatenate, joined.values()), *others]
+
+
 @op(function=False, method=False, grad="LinalgVectorNormBackward0")
 def norm_of_all(tensors: Sequence[Array], order: float):
     """The norm of several tensors, as if they were one vector."""
-    norms = promote(*(_norm(array, order) for array in tensors))
+    norms = promote(*(_norm(array, order) for array in _with_small_ones_joined(tensors, order)))
     norms = norms if isinstance(norms, tuple) else (norms,)
     return vector_norm_of(jnp.stack(norms), order, (0,), False)
 

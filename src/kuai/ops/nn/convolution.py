@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, op
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import each_expanded
-from kuai.ops.native import channels_last
 from kuai.ops.nn.convolution_kernels import Window, convolve, convolve_transposed
 
 __all__ = [
@@ -238,9 +237,6 @@ def _finish(y, bias, batched):
 
 
 def _add_bias(y, bias):
-    if channels_last.follows(y):
-        y = jnp.moveaxis(y, 1, -1)
-        return jnp.moveaxis(y + spread(bias, y.shape), -1, 1)
     return y + spread(bias.reshape(-1, *(1,) * (y.ndim - 2)), y.shape)
 
 

@@ -81,6 +81,8 @@ convolve.defjvp(_convolve_jvp, symbolic_zeros=True)
 
 def convolve_transposed(x, weight, window: Window, sizes: tuple[int, ...]):
     """The transpose of the convolution that maps (N, O, *sizes) to x: its input gradient."""
+    if _on_cpu() and _is_real(x.dtype) and x.dtype.itemsize == 2:
+        return _in_float32(functools.partial(convolve_transposed, sizes=sizes))(x, weight, window)
     channels = weight.shape[1] * window.groups
     x = _as_wide_as_convolved(x, sizes, weight.shape[2:], window)
     if not jnp.issubdtype(x.dtype, jnp.inexact):
@@ -146,8 +148,10 @@ def choose(x, weight, window: Window) -> Ways:
 
     The ratios are times compared with XLA's convolution: float32, two AVX-512 cores, jax 0.10.
     """
-    if not _on_cpu() or x.dtype not in (jnp.float32, jnp.float64) or 0 in (*x.shape, *weight.shape):
+    if not _on_cpu() or not _is_real(x.dtype) or 0 in (*x.shape, *weight.shape):
         return Ways(direct, direct, direct)
+    if x.dtype.itemsize == 2:
+        return Ways(*map(_in_float32, choose(_wide(x), _wide(weight), window)))
     ways = _xla_ways(x, weight, window)
     alone = _is_pointwise(weight.shape, window) and not is_whole_program()
     if alone or not channels_last.is_possible(x):
@@ -156,6 +160,25 @@ def choose(x, weight, window: Window) -> Ways:
     # 3 channels (2.0) and, where transpositions have to be paid for, for a 1x1 kernel (1.5).
     few = weight.shape[1] * window.groups <= 3 and ways.input_gradient is not direct
     return Ways(native, ways.input_gradient if few else native, native)
+
+
+def _is_real(dtype):
+    """Whether it has several ways."""
+    return jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize >= 2
+
+
+def _wide(x):
+    return jax.ShapeDtypeStruct(x.shape, jnp.float32)
+
+
+def _in_float32(way):
+    """A way for 16 bits, of which XLA has no fast one."""
+
+    def convolve_wide(x, weight, window):
+        wide = way(x.astype(jnp.float32), weight.astype(jnp.float32), window)
+        return wide.astype(x.dtype)
+
+    return convolve_wide
 
 
 def _xla_ways(x, weight, window: Window) -> Ways:

@@ -11,7 +11,7 @@ from kuai.engine.tensor import is_tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, widened
-from kuai.ops.known_values import check_within, known, lie_within
+from kuai.ops.known_values import check_within, first_outside, known, lie_within
 from kuai.ops.nn.normalization import vector_norm
 
 
@@ -106,8 +106,8 @@ def embedding(
         >>> kuai.nn.functional.embedding(kuai.tensor([1]), kuai.tensor([[1.0], [2.0]]))
         tensor([[2.]])
 
-    Differs from PyTorch: on a GPU and in a compiled function an index out of range gives nan;
-    `sparse` gradients are dense.
+    Differs from PyTorch: on a GPU, and computed in a compiled function, an index out of range gives
+    nan; `sparse` gradients are dense.
     """
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
@@ -137,7 +137,7 @@ def one_hot(tensor, num_classes=-1):
                 [0, 0, 1]])
 
     Differs from PyTorch: with `num_classes` given, an index out of range gives a row of zeros on a
-    GPU and in a compiled function.
+    GPU and where a compiled function has computed it.
     """
     if str(tensor.dtype) != "torch.int64":
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
@@ -224,11 +224,10 @@ def _check_bag(input, weight, offsets, mode, scale_grad_by_freq, per_sample_weig
 def _check_bag_values(input, offsets, rows):
     """PyTorch's errors for rows that do not exist and bags that begin nowhere."""
     if not lie_within(input, 0, rows - 1):
-        array = known(input).ravel()
-        place = int(((array < 0) | (array >= rows)).argmax())
+        place = first_outside(input, 0, rows - 1, place=True)
         raise RuntimeError(
-            f"Index {place} of input takes value {array[place]} which is not in the valid range "
-            f"[0, {rows})"
+            f"Index {place} of input takes value {first_outside(input, 0, rows - 1)} which is not "
+            f"in the valid range [0, {rows})"
         )
     starts = None if offsets is None else known(offsets)
     if starts is None or not starts.size:

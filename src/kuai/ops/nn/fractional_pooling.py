@@ -68,7 +68,7 @@ def _fractional_max_pool(input: Array, samples: Array, kernel: tuple, counts: tu
     batched = input if input.ndim == dims + 2 else input[None]
     sizes = batched.shape[2:]
     windows = _windows(samples, sizes, kernel, counts)
-    rows = batched.reshape(*batched.shape[:2], -1)
+    rows = batched.reshape(*batched.shape[:2], math.prod(sizes))
     picked = jnp.take_along_axis(lax.stop_gradient(rows)[:, :, None], windows, axis=-1)
     where = jnp.take_along_axis(windows, _winner(picked)[..., None], axis=-1)[..., 0]
     values = jnp.take_along_axis(rows, where, axis=-1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.nn.interpolation_weights import taps
+from kuai.ops.nn.interpolation_weights import taps, whole_weights
 from kuai.ops.nn.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 _PLAIN = ("nearest", "nearest-exact", "area")
@@ -57,10 +57,33 @@ def _gather_derivative(plan, axis, primals, tangents):
     return _gather(primals[0], plan, axis), jnp.moveaxis(change, -1, axis)
 
 
+def _gather_bytes(input, index, weight, axis):
+    """The same for 8-bit numbers, with weights of 16 bits and rounded to 8, as in PyTorch."""
+    weights, bits = whole_weights(index, weight)
+    shape = [1] * input.ndim
+    shape[axis] = -1
+    total = 1 << (bits - 1)
+    for place, each in zip(index.T, weights.T, strict=True):
+        total += jnp.take(input, place, axis=axis).astype(jnp.int32) * each.reshape(shape)
+    return jnp.clip(total >> bits, 0, 255).astype(jnp.uint8)
+
+
+def _resample_bytes(input, size, factors, method, align_corners, antialias):
+    for axis in (3, 2):
+        source, target, factor = input.shape[axis], size[axis - 2], factors[axis - 2]
+        if source != target:
+            plan = taps(source, target, factor, method, align_corners, antialias, np.float64)
+            input = _gather_bytes(input, *plan, axis)
+    return input
+
+
 def _resample(input, size, factors, mode, align_corners, antialias):
     """The pure function of every mode."""
     _check_sizes(input, size)
     _check_dtype(input, mode)
+    if input.dtype == jnp.uint8 and input.ndim == 4 and not mode.startswith("nearest"):
+        method = mode.removeprefix("bi")
+        return _resample_bytes(input, size, factors, method, align_corners, antialias)
     kind = np.float64 if input.dtype == jnp.float64 else np.float32
     is_exact = mode.startswith("nearest")
     output = input if is_exact or input.dtype == jnp.float64 else input.astype(jnp.float32)

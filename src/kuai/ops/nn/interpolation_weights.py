@@ -7,7 +7,7 @@ rounding.
 
 import numpy as np
 
-__all__ = ["taps"]
+__all__ = ["taps", "whole_weights"]
 
 
 def _triangle(x):
@@ -101,3 +101,28 @@ def taps(source, target, factor, mode, align_corners, antialias, kind):
         return _smooth_taps(source, target, step, mode)
     make = _linear_taps if mode == "linear" else _cubic_taps
     return make(source, target, step, align_corners, kind)
+
+
+def whole_weights(index, weight):
+    """Weights as whole numbers of at most 16 bits, and how many bits are behind their point.
+
+    Elements that are read twice, at the borders, are counted once, with the sum of their weights.
+
+    Example:
+        >>> index, weight = taps(2, 4, None, "linear", False, False, np.float64)
+        >>> whole_weights(index, weight)
+        (array([[16384,     0],
+               [12288,  4096],
+               [ 4096, 12288],
+               [16384,     0]], dtype=int32), 14)
+    """
+    weight = weight.copy()
+    for tap in range(1, index.shape[1]):
+        for earlier in range(tap):
+            same = index[:, tap] == index[:, earlier]
+            weight[same, earlier] += weight[same, tap]
+            weight[same, tap] = 0
+    bits = 0
+    while bits < 22 and int(0.5 + weight.max() * 2 ** (bits + 1)) < 2**15:
+        bits += 1
+    return np.trunc(weight * 2**bits + np.copysign(0.5, weight)).astype(np.int32), bits

@@ -18,7 +18,6 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims, size_of
 from kuai.ops.elementwise import floating, magnitude
-from kuai.ops.native import channels_last
 
 # The common core ----------------------------------------------------------------------------------
 
@@ -94,12 +93,8 @@ def _batch_norm_training(
     )
     axes = (0, *range(2, input.ndim))
     shape = (1, -1, *(1 for _ in range(2, input.ndim)))
-    last = channels_last.follows(input)
-    if last:
-        input, axes, shape = jnp.moveaxis(input, 1, -1), tuple(range(input.ndim - 1)), (-1,)
     output, mean, variance = standardize(widened(input), axes, eps)
     output = _affine(output, weight, bias, shape, input.dtype)
-    output = jnp.moveaxis(output, -1, 1) if last else output
     count = size_of(input.shape, axes)
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     statistics = ((running_mean, mean), (running_var, unbiased))
@@ -354,6 +349,34 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     return _rms_norm_op(input, tuple(normalized_shape), weight, eps)
 
 
+def _group_mean(x, groups):
+    """The means over groups of channels, (N, C, 1, …); the channels stay one dimension."""
+    channels = jnp.mean(x, tuple(range(2, x.ndim)))
+    grouped = channels.reshape(len(x), groups, x.shape[1] // groups)
+    means = jnp.broadcast_to(jnp.mean(grouped, 2, keepdims=True), grouped.shape)
+    return means.reshape(*x.shape[:2], *(1 for _ in x.shape[2:]))
+
+
+def _scaled_groups(x, groups, eps):
+    centered = x - _group_mean(x, groups)
+    scale = jax.lax.rsqrt(_group_mean(jnp.square(centered), groups) + eps)
+    return centered * scale, scale
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _standardize_groups(x, groups, eps):
+    """`standardize` over each example's groups of channels."""
+    return _scaled_groups(x, groups, eps)[0]
+
+
+@_standardize_groups.defjvp
+def _standardize_groups_jvp(groups, eps, primals, tangents):
+    (change,) = tangents
+    output, scale = _scaled_groups(*primals, groups, eps)
+    along = _group_mean(change * output, groups)
+    return output, scale * (change - _group_mean(change, groups) - output * along)
+
+
 @op(function=False, method=False, grad="NativeGroupNormBackward0", autocast={"cuda": "float32"})
 def _group_norm_op(
     input: Array, num_groups: int, weight: Array | None, bias: Array | None, eps: float
@@ -371,9 +394,7 @@ def _group_norm_op(
                 f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
             )
     _refuse_integers("GroupNormKernelImpl", input)
-    each = size_of(sizes, range(1, len(sizes))) // num_groups
-    grouped = widened(input).reshape(sizes[0], num_groups, each)
-    output = standardize(grouped, (2,), eps)[0].reshape(input.shape)
+    output = _standardize_groups(widened(input), num_groups, eps)
     shape = (1, -1, *(1 for _ in sizes[2:]))
     return _affine(output, weight, bias, shape, input.dtype)
 

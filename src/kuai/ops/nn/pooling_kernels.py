@@ -20,7 +20,6 @@ from jax import lax
 
 from kuai.engine.tensor.portable import is_portable
 from kuai.ops.accumulation import widened
-from kuai.ops.native import channels_last
 from kuai.ops.nn.pooling_windows import Span
 
 __all__ = ["maximum", "positions", "total"]
@@ -33,11 +32,9 @@ def maximum(x, spans: tuple[Span, ...]):
     """The largest element of every window over the last dimensions."""
     if is_portable() and _is_regular(x, spans):
         return _reduced(x, spans, _smallest(x.dtype), lax.max)
-    last = x.ndim == len(spans) + 2 and channels_last.follows(x)
-    x = jnp.moveaxis(x, 1, -1) if last else x
-    for axis, span in _last_first(x, spans, int(last)):
+    for axis, span in _last_first(x, spans):
         x = _maximum(x, axis, span)
-    return jnp.moveaxis(x, -1, 1) if last else x
+    return x
 
 
 def total(x, spans: tuple[Span, ...]):
@@ -64,9 +61,9 @@ def positions(x, spans: tuple[Span, ...]):
     return found
 
 
-def _last_first(x, spans, after=0):
-    """The pooled dimensions, after which `after` more come, with their windows."""
-    axes = range(x.ndim - len(spans) - after, x.ndim - after)
+def _last_first(x, spans):
+    """The pooled dimensions with their windows."""
+    axes = range(x.ndim - len(spans), x.ndim)
     return reversed(list(zip(axes, spans, strict=True)))
 
 

@@ -1,0 +1,28 @@
+"""Running one equation of a trace again."""
+
+import contextlib
+
+import jax
+
+__all__ = ["bind", "named", "scope_of"]
+
+
+def bind(equation, arguments, **changed):
+    """The result for other arguments, and perhaps other parameters."""
+    parameters = equation.primitive.get_bind_params({**equation.params, **changed})
+    if isinstance(parameters, tuple):  # before jax 0.10: functions apart from parameters
+        functions, parameters = parameters
+        return equation.primitive.bind(*functions, *arguments, **parameters)
+    return equation.primitive.bind(*arguments, **parameters)
+
+
+@contextlib.contextmanager
+def scope_of(equation):
+    """The context in which it was traced."""
+    with equation.ctx.manager, named(str(equation.source_info.name_stack)):
+        yield
+
+
+def named(scope):
+    """A place in profiles; no name is none."""
+    return jax.named_scope(scope) if scope else contextlib.nullcontext()

@@ -1,0 +1,292 @@
+"""Layouts: a program's values with their channels where its convolutions want them.
+
+Users' values are (N, C, *sizes). Some convolutions read and write (N, *sizes, C), so what is traced
+has two transpositions around each. Between two convolutions these would cancel, but for what stands
+there: normalizations, activations, sums of branches, pooling, forward and backward. XLA moves a
+transposition through hardly any of it, and a loop that reads one layout and writes another one
+takes several times as long as one that does not.
+
+So equations are run on values of both kinds. A value that a transposition has given stays as it
+was before (`Last`); whatever works on each element by itself, or along dimensions that can be named
+otherwise, is done there; and only what needs the dimensions in their order has it transposed. The
+layout spreads from the convolutions as far as that goes, and a program without them has none.
+"""
+
+import numpy as np
+from jax import lax
+from jax.extend.core import Literal
+
+from kuai.engine.compile.binding import bind, named, scope_of
+
+__all__ = ["Last", "has_any", "interpret_channels_last"]
+
+
+class Last:
+    """A value (N, C, *sizes) that is at hand as an array (N, *sizes, C)."""
+
+    __slots__ = ("_first", "array")
+
+    def __init__(self, array):
+        self.array, self._first = array, None
+
+    def first(self):
+        """The array (N, C, *sizes)."""
+        if self._first is None:
+            self._first = lax.transpose(self.array, _to_first(self.array.ndim))
+        return self._first
+
+
+def _to_first(rank):
+    """The permutation that puts the last dimension second."""
+    return (0, rank - 1, *range(1, rank - 1))
+
+
+def _to_last(rank):
+    return (0, *range(2, rank), 1)
+
+
+def _place(axis, rank):
+    """Where a dimension of (N, C, *sizes) lies in (N, *sizes, C)."""
+    return axis if axis == 0 else (axis - 2) % (rank - 1) + 1
+
+
+def _moved(numbers):
+    """One number for each dimension, in the other order."""
+    return (numbers[0], *numbers[2:], numbers[1])
+
+
+def _plain(value):
+    return value.first() if type(value) is Last else value
+
+
+def _last(value):
+    """The array (N, *sizes, C) of a value; numbers stay as they are."""
+    if type(value) is Last:
+        return value.array
+    return value if np.ndim(value) == 0 else lax.transpose(value, _to_last(value.ndim))
+
+
+# A program ----------------------------------------------------------------------------------------
+
+
+def has_any(equations, anchors) -> bool:
+    """Whether one of the equations, or of those inside of them, is of an anchor's primitive."""
+    return _Search(anchors).is_in(equations)
+
+
+class _Search:
+    """Looks for primitives in equations; each inner jaxpr is looked through once."""
+
+    def __init__(self, anchors):
+        self.anchors, self.known = anchors, {}
+
+    def is_in(self, equations) -> bool:
+        return any([e.primitive.name in self.anchors or self.is_inside(e) for e in equations])
+
+    def is_inside(self, equation) -> bool:
+        inner = _inner(equation)
+        if inner is None:
+            return False
+        found = self.known.get(id(inner.jaxpr))
+        if found is None:
+            found = self.known[id(inner.jaxpr)] = self.is_in(inner.jaxpr.eqns)
+        return found
+
+
+_CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+
+
+def _inner(equation):
+    """The closed jaxpr of an equation that does nothing but call it."""
+    found = equation.params.get(_CALLS.get(equation.primitive.name))
+    return found if hasattr(found, "consts") else None
+
+
+def interpret_channels_last(equations, environment, wanted, additions):
+    """The wanted values, as `equations.interpret` gives them, computed in either layout."""
+    kept = additions.kept(equations)
+    return list(map(_plain, _Interpreter(additions).run(equations, environment, wanted, kept)))
+
+
+class _Interpreter:
+    """Runs equations on arrays and values with the channels last."""
+
+    def __init__(self, additions):
+        self.additions = additions
+        self.anchors = _Search(additions.channels_last)
+        self.from_anchor = {}  # id -> array; signals are told from matrices by where they come from
+
+    def run(self, equations, environment, wanted, kept=()):
+        def read(atom):
+            return atom.val if isinstance(atom, Literal) else environment[atom]
+
+        for equation in equations:
+            with scope_of(equation):
+                results = self._results(equation, list(map(read, equation.invars)))
+                for variable, result in zip(equation.outvars, results, strict=True):
+                    environment[variable] = self._kept(result) if variable in kept else result
+        return [read(atom) for atom in wanted]
+
+    def _kept(self, value):
+        """What a convolution reads, as it reads it."""
+        rank = np.ndim(value.array if type(value) is Last else value)
+        return Last(self.additions.keep(_last(value))) if rank >= 3 else value
+
+    def _results(self, equation, values):
+        is_last = any([type(value) is Last for value in values])
+        inner = _inner(equation)
+        if inner is not None and (is_last or self.anchors.is_inside(equation)):
+            name = equation.params.get("name")
+            with named(f"jit({name})" if name else ""):
+                environment = dict(zip(inner.jaxpr.constvars, inner.consts, strict=True))
+                environment.update(zip(inner.jaxpr.invars, values, strict=True))
+                return self.run(inner.jaxpr.eqns, environment, inner.jaxpr.outvars)
+        if is_last:
+            rule = _RULES.get(equation.primitive.name)
+            found = None if rule is None else rule(equation, values)
+            if found is not None:
+                return found
+        elif equation.primitive.name == "transpose" and self._begins(equation, values[0]):
+            return [Last(values[0])]
+        made = bind(equation, list(map(_plain, values)))
+        results = made if equation.primitive.multiple_results else [made]
+        if equation.primitive.name in self.additions.channels_last:
+            self.from_anchor.update((id(result), result) for result in results)
+        return results
+
+    def _begins(self, equation, array) -> bool:
+        """Whether a transposition gives a value with channels."""
+        if tuple(equation.params["permutation"]) != _to_first(array.ndim) or array.ndim < 3:
+            return False
+        return array.ndim > 3 or id(array) in self.from_anchor
+
+
+# The rules: results of an equation, some of whose values have the channels last, or None ----------
+
+
+def _elementwise(equation, values):
+    return [Last(bind(equation, list(map(_last, values))))]
+
+
+def _transpose(equation, values):
+    (value,), rank = values, values[0].array.ndim
+    permutation = tuple([_place(axis, rank) for axis in equation.params["permutation"]])
+    if permutation == tuple(range(rank)):
+        return [value.array]
+    return [lax.transpose(value.array, permutation)]
+
+
+def _reduce(equation, values):
+    """A sum; what is left may have to be put in order."""
+    rank, axes = values[0].array.ndim, equation.params["axes"]
+    places = tuple(sorted([_place(axis, rank) for axis in axes]))
+    made = bind(equation, [values[0].array], axes=places)
+    left = [_place(axis, rank) for axis in range(rank) if axis not in axes]
+    order = [sorted(left).index(place) for place in left]
+    return [made if order == sorted(order) else lax.transpose(made, order)]
+
+
+def _reshape(equation, values):
+    """Other sizes, and the same channels."""
+    (value,), sizes = values, equation.params["new_sizes"]
+    before = value.array.shape
+    if len(sizes) < 3 or sizes[0] != before[0] or sizes[1] != before[-1]:
+        return None
+    return [Last(lax.reshape(value.array, _moved(sizes)))]
+
+
+def _broadcast_in_dim(equation, values):
+    """Sizes of one spread out."""
+    (value, *dynamic), shape = values, equation.params["shape"]
+    dimensions = equation.params["broadcast_dimensions"]
+    if dynamic or tuple(dimensions) != tuple(range(value.array.ndim)) or len(shape) < 3:
+        return None
+    return [Last(lax.broadcast_in_dim(value.array, _moved(shape), dimensions))]
+
+
+def _concatenate(equation, values):
+    arrays = list(map(_last, values))
+    place = _place(equation.params["dimension"], arrays[0].ndim)
+    return [Last(lax.concatenate(arrays, place))]
+
+
+def _split(equation, values):
+    place = _place(equation.params["axis"], values[0].array.ndim)
+    return list(map(Last, bind(equation, [values[0].array], axis=place)))
+
+
+def _pad(equation, values):
+    if type(values[0]) is not Last or type(values[1]) is Last:
+        return None
+    config = _moved(equation.params["padding_config"])
+    return [Last(lax.pad(values[0].array, values[1], config))]
+
+
+def _slice(equation, values):
+    given = equation.params
+    strides = given["strides"]
+    numbers = [_moved(given["start_indices"]), _moved(given["limit_indices"])]
+    strides = None if strides is None else _moved(strides)
+    return [Last(lax.slice(values[0].array, *numbers, strides))]
+
+
+def _rev(equation, values):
+    rank = values[0].array.ndim
+    places = tuple([_place(axis, rank) for axis in equation.params["dimensions"]])
+    return [Last(lax.rev(values[0].array, places))]
+
+
+def _gather(equation, values):
+    """What `jnp.take` along one dimension is; of other ways to gather, none."""
+    if type(values[0]) is not Last or type(values[1]) is Last:
+        return None
+    given, rank = equation.params, values[0].array.ndim
+    numbers, shape = given["dimension_numbers"], values[0].array.shape
+    sizes = _moved(given["slice_sizes"])
+    if len(numbers.start_index_map) != 1 or values[1].ndim != 2:
+        return None
+    (axis,) = numbers.start_index_map
+    place, others = _place(axis, rank), tuple([d for d in range(rank) if d != axis])
+    along = tuple([1 if d == place else n for d, n in enumerate(shape)])
+    whole = numbers.collapsed_slice_dims == (axis,) and numbers.offset_dims == others
+    if not whole or numbers.operand_batching_dims or sizes != along:
+        return None
+    numbers = numbers._replace(
+        offset_dims=tuple([d for d in range(rank) if d != place]),
+        collapsed_slice_dims=(place,),
+        start_index_map=(place,),
+    )
+    array = bind(
+        equation, [values[0].array, values[1]], dimension_numbers=numbers, slice_sizes=sizes
+    )
+    return [Last(array)]
+
+
+_ELEMENTWISE = """
+    abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type
+    copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow
+    is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or pow
+    reduce_precision rem round rsqrt select_n sign sin sinh sqrt square sub tan tanh xor
+""".split()
+_REDUCTIONS = "reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum".split()
+
+_RULES = {
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys(_REDUCTIONS, _reduce),
+    "broadcast_in_dim": _broadcast_in_dim,
+    "concatenate": _concatenate,
+    "gather": _gather,
+    "pad": _pad,
+    "reshape": _reshape,
+    "rev": _rev,
+    "slice": _slice,
+    "split": _split,
+    "transpose": _transpose,
+}
