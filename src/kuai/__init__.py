@@ -170,7 +170,7 @@ _LATE_NAMES = {
 _LATE_PUBLIC = {
     "func": ("vmap",),
     "interop": ("from_torch", "to_torch"),
-    "nn.watching.debugging": ("debug", "is_anomaly_enabled"),
+    "nn.watching.debugging": ("debug", "is_anomaly_check_nan_enabled", "is_anomaly_enabled"),
     "nn.watching.profiling": ("profile",),
     "saving": (
         "Checkpointer", "export", "load", "load_exported", "load_file", "safe_open", "save",

@@ -635,6 +635,7 @@ int64: _dtype
 int7: __OnlyAName
 int8: _dtype
 def inverse(input: Any, *, out: Any = None) -> Tensor: """The inverse of square matrices."""
+def is_anomaly_check_nan_enabled() -> _bool: """Whether gradients are looked at for NaN while `detect_anomaly` is on; so they are at first."""
 def is_anomaly_enabled() -> _bool: """Whether `detect_anomaly` is on in this thread."""
 def is_autocast_enabled(device_type: Any = None) -> _bool: ...
 def is_complex(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a complex one."""

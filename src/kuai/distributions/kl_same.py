@@ -173,8 +173,8 @@ def _exponential_family(p, q):
     """F(θ_q) - F(θ_p) - <θ_q - θ_p, ∇F(θ_p)>: the Bregman divergence of the log normaliser."""
     if type(p) is not type(q):
         raise NotImplementedError(
-            "The cross KL-divergence between different exponential families cannot "
-            "be computed using Bregman divergences"
+            "The cross KL-divergence between different exponential families cannot"
+            f"{' ' * 29}be computed using Bregman divergences"
         )
     natural, normalizer, means = p._normalizer_and_means()
     others = q._natural_params

@@ -41,6 +41,8 @@ class Multinomial(Distribution):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
         self._categorical = Categorical(probs, logits, validate_args=validate_args)
+        if total_count < 0:  # PyTorch's error is that of the binomial distributions it is made of
+            Binomial(total_count, self._categorical.probs, validate_args=validate_args)
         shape = self._categorical.param_shape
         super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
 

@@ -105,6 +105,16 @@ def _renamed(grad_tensors, grad_variables):
 
 
 def _inputs_of(name, inputs):
+    wanted = _listed(name, inputs)
+    for one in wanted:
+        if not isinstance(one, (Tensor, GradientEdge)):
+            raise RuntimeError(
+                f"all inputs have to be Tensors or GradientEdges, but got {type(one).__name__}"
+            )
+    return wanted
+
+
+def _listed(name, inputs):
     if isinstance(inputs, Mapping):
         if type(inputs) is not dict:
             raise TypeError(

@@ -83,6 +83,7 @@ class Block:
             node.block = self
         if self.checks is not None:
             self.checks.forward(self, operation, values, results)
+            self.checks.recorded(node)
 
 
 def _descendants(module, prefix=""):

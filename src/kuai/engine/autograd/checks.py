@@ -6,6 +6,10 @@ found is the one that made it. Each look waits for the values and reads all of t
 meant for the moment when something is wrong.
 """
 
+import pathlib
+import traceback
+import warnings
+
 import jax
 import numpy as np
 
@@ -16,6 +20,7 @@ from kuai.errors import NonFiniteError
 __all__ = ["Anomalies", "Checks"]
 
 _INEXACT = frozenset("fcV")
+_OURS = str(pathlib.Path(__file__).parents[2])  # the folder of the package
 
 
 class Checks:
@@ -31,6 +36,9 @@ class Checks:
             if found is not None:
                 place = f"{operation.name} in {block}"
                 raise NonFiniteError(_text(found, place, array, number, results, values))
+
+    def recorded(self, node) -> None:
+        """Nothing: a check of results needs no line of the forward pass."""
 
     def updated(self, name, before, after) -> None:
         """Look at the new values of tensors that an optimizer has changed."""
@@ -63,13 +71,19 @@ class Checks:
 
 
 class Anomalies:
-    """Looks for NaN in gradients, and says so in PyTorch's words."""
+    """Looks for NaN in gradients, and says so in PyTorch's words; knows where nodes were made."""
 
     def __init__(self, check_nan: bool = True):
         self.check_nan = check_nan
 
     def forward(self, block, operation, values, results) -> None:
         """Nothing: PyTorch looks at gradients only."""
+
+    def recorded(self, node) -> None:
+        """Keep the lines of the program that an operation was called from."""
+        if node is not None:
+            frames = traceback.extract_stack()
+            node.made_at = "".join(traceback.format_list([f for f in frames if not _is_ours(f)]))
 
     def updated(self, name, before, after) -> None:
         """Nothing: PyTorch looks at gradients only."""
@@ -83,7 +97,24 @@ class Anomalies:
                 )
                 if node.block is not None and node.block.kind is not None:
                     error.add_note(f"in {node.block}")
+                _warn_of(node)
                 raise error
+
+
+def _is_ours(frame) -> bool:
+    return frame.filename.startswith(_OURS)
+
+
+def _warn_of(node) -> None:
+    """PyTorch's warning: which operation it was, and the lines that called it."""
+    lines = vars(node).get("made_at")
+    where = (
+        "No forward pass information available. Enable detect anomaly during forward pass for more "
+        "information."
+        if lines is None
+        else f"Traceback of forward call that caused the error:\n{lines}"
+    )
+    warnings.warn(f"Error detected in {node.name()}. {where}", stacklevel=2)
 
 
 def _known(thing):

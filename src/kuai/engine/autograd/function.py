@@ -250,7 +250,7 @@ def _on_tape(cls, args, kwargs):
     outputs = _forward(cls, ctx, args, kwargs)
     made = outputs if isinstance(outputs, tuple) else (outputs,)
     if not any(edge is not None for edge in edges):
-        return outputs, ctx
+        return _without_inputs(ctx, outputs, args), ctx
     _check_dirty(ctx, args, made)
     node = cls._node_class(cls, ctx, edges, made, args)
     node.block = modes.state.block
@@ -282,6 +282,15 @@ def _forward(cls, ctx, args, kwargs):
         return cls.forward(ctx, *args, **kwargs)
     finally:
         state.grad_enabled, state.around = before
+
+
+def _without_inputs(ctx, outputs, args):
+    """What is not on the tape: an input that is passed through is another tensor all the same."""
+    if isinstance(outputs, tuple):
+        return tuple([_without_inputs(ctx, output, args) for output in outputs])
+    passed = isinstance(outputs, Tensor) and any(outputs is a for a in args)
+    changed = any(outputs is t for t in ctx._dirty)
+    return Tensor._share(outputs) if passed and not changed else outputs
 
 
 def _check_dirty(ctx, args, outputs):

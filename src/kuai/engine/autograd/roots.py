@@ -56,6 +56,11 @@ def filled_like(tensor, number):
 
 
 def first_gradients(roots, given):
+    for gradient in given:
+        if gradient is not None and not isinstance(gradient, Tensor):
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+            )
     if len(roots) != len(given):
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     for number, root in enumerate(roots):

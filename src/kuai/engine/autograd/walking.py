@@ -193,14 +193,20 @@ class _Walk:
         accumulate(node.variable, gradient, self.create_graph)
         if node.post_accumulate:
             for hook in tuple(node.post_accumulate.values()):
-                made = hook(node.variable)
-                if isinstance(made, Tensor):
-                    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
-                if made is not None:
-                    name = type(made).__name__
-                    raise TypeError(f"expected Variable, but hook returned '{name}'")
+                _check_returned(hook, hook(node.variable), node.variable)
         if node.hooks:
             run_hooks(node, [], [gradient])
+
+
+def _check_returned(hook, made, variable):
+    """A hook after accumulation may return nothing, or the tensor it was given."""
+    if made is None or made is variable:
+        return
+    if not isinstance(made, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(made).__name__}'")
+    if made.shape != variable.shape:
+        raise RuntimeError(f"hook '{hook.__name__}' has changed the size of value")
+    raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _leads_to(wanted, since):

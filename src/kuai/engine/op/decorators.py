@@ -193,7 +193,7 @@ class Op(Operation):
         results = run(self, key, lambda: self.unflatten(key), values)
         if self.result is not None:
             results = self.result(*results)
-        return results if out is None else _write_out(out, results, self.exact_out)
+        return results if out is None else _write_out(out, results, self.exact_out, self.name)
 
     def _check_sequence(self, position, argument):
         if not isinstance(argument, (list, tuple)):
@@ -215,17 +215,17 @@ class Op(Operation):
         )
 
 
-def _write_out(out, results, exact=None):
+def _write_out(out, results, exact=None, name="out"):
     if isinstance(results, tuple):
         texts = exact if isinstance(exact, tuple) else [exact] * len(results)
-        written = [_write_out(*each) for each in zip(out, results, texts, strict=True)]
+        written = [_write_out(*each, name) for each in zip(out, results, texts, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if exact is not None:
         check_exact(exact, out.dtype, results.dtype)
-    if out.requires_grad and modes.state.grad_enabled:
+    if modes.state.grad_enabled and (out.requires_grad or results.requires_grad):
         raise RuntimeError(
-            "out=... arguments don't support automatic differentiation, but one of the arguments "
-            "requires grad."
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
         )
     if out.shape != results.shape:
         out.data = Tensor._share(results)
@@ -387,7 +387,9 @@ def composite(
     def decorate(public):
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
-            public = spelled(public, functools.partial(_write_out, exact=exact_out))
+            public = spelled(
+                public, functools.partial(_write_out, exact=exact_out, name=public.__name__)
+            )
         if autocast is not None:
             inner = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))

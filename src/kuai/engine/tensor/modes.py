@@ -190,7 +190,12 @@ class set_grad_enabled(_Mode):
     decorator."""
 
     def __init__(self, mode: bool):
-        self.mode = bool(mode)
+        if not isinstance(mode, bool):
+            raise TypeError(
+                "set_grad_enabled(): argument 'enabled' (position 1) must be bool, "
+                f"not {type(mode).__name__}"
+            )
+        self.mode = mode
         self._previous = [(state.grad_enabled, state.inference)]
         state.grad_enabled = self.mode
 
@@ -209,6 +214,9 @@ class set_grad_enabled(_Mode):
     def clone(self):
         """A fresh context manager with the same setting."""
         return type(self)(self.mode)
+
+    def __repr__(self):
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
 
 class inference_mode(_Mode):
@@ -241,6 +249,9 @@ class inference_mode(_Mode):
     def clone(self):
         """A fresh context manager with the same setting."""
         return type(self)(self.mode)
+
+    def __repr__(self):
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
 
 class set_multithreading_enabled:

@@ -65,7 +65,7 @@ def named(kind: type) -> str:
     """What an error calls a type; one of PyTorch's own with the way to Kuai's."""
     if is_of_the_real_torch(kind):
         return f"PyTorch's own {kind.__name__} (kuai.from_torch makes Kuai's of it)"
-    return kind.__name__
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
 
 
 def relevant(arguments) -> list:

@@ -110,6 +110,11 @@ class LSTMCell(RNNCellBase):
     def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Tensor]:
         """The next hidden state and cell state; without `hx` they are zero."""
         self._check_rank("input", input)
+        if isinstance(hx, Tensor):
+            raise TypeError(
+                "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not "
+                f"{type(hx).__name__}"
+            )
         for number, state in enumerate(hx or ()):
             self._check_rank(f"hx[{number}]", state)
         return self._step("LSTM", input, [self._zeros(input)] * 2 if hx is None else list(hx))

@@ -73,6 +73,9 @@ def _named_buffers(module):
     return module._named_members(lambda m: m._buffers.items(), remove_duplicate=False)
 
 
+_MISSING: Any = object()
+
+
 @contextlib.contextmanager
 def replaced(module, given, tie_weights, strict):
     """For a while, other tensors in a module's slots; tied slots get the same one."""
@@ -127,9 +130,15 @@ def _put(module, name, tensor):
             old = slots[key]
             _set(slots, key, tensor)
             return slots, key, old
-    raise AttributeError(f"{owner._get_name()} has no attribute `{key}`")
+    slots = vars(owner)  # an ordinary attribute, there or not
+    old = slots.get(key, _MISSING)
+    _set(slots, key, tensor)
+    return slots, key, old
 
 
 def _set(slots, key, tensor):
     """Without telling the guards: the slot is as it was when the call is over."""
-    dict.__setitem__(slots, key, tensor)
+    if tensor is _MISSING:
+        dict.pop(slots, key, None)
+    else:
+        dict.__setitem__(slots, key, tensor)

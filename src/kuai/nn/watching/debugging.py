@@ -13,7 +13,14 @@ from kuai.engine.tensor import modes
 from kuai.nn.base.blame import describe_arguments
 from kuai.nn.base.hooks import GlobalHook, add_hook, global_hooks
 
-__all__ = ["debug", "detect_anomaly", "followed", "is_anomaly_enabled", "set_detect_anomaly"]
+__all__ = [
+    "debug",
+    "detect_anomaly",
+    "followed",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "set_detect_anomaly",
+]
 
 
 @contextlib.contextmanager
@@ -76,8 +83,8 @@ class detect_anomaly:
 
     Example:
         >>> x = kuai.tensor([-1.0], requires_grad=True)
-        >>> with kuai.autograd.set_detect_anomaly(True):
-        ...     x.sqrt().backward()
+        >>> with warnings.catch_warnings(action="ignore"), kuai.autograd.set_detect_anomaly(True):
+        ...     x.sqrt().backward()  # warns of the line, too
         Traceback (most recent call last):
         ...
         RuntimeError: Function 'SqrtBackward0' returned nan values in its 0th output.
@@ -130,3 +137,15 @@ def is_anomaly_enabled() -> bool:
     """Whether `detect_anomaly` is on in this thread."""
     block = modes.state.block
     return block is not None and isinstance(block.checks, Anomalies)
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether gradients are looked at for NaN while `detect_anomaly` is on; so they are at first.
+
+    Example:
+        >>> with kuai.autograd.set_detect_anomaly(True, check_nan=False):
+        ...     kuai.is_anomaly_check_nan_enabled()
+        False
+    """
+    block = modes.state.block
+    return not is_anomaly_enabled() or block is None or block.checks.check_nan

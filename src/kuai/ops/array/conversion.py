@@ -16,7 +16,7 @@ from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
 from kuai.engine.tensor.storage import address_of
-from kuai.ops.array import indexing
+from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
 
@@ -386,7 +386,19 @@ def fill_(self, value):
             "fill_ only supports 0-dimension value tensor but got tensor with "
             f"{value.ndim} dimensions."
         )
-    return indexing.fill(self, value)
+    indexing.fill(_each_once(self), value)
+    return self
+
+
+def _each_once(tensor):
+    """A window on the elements of an expanded tensor, in which each is there once."""
+    if tensor._steps is None:
+        return tensor
+    shape, strides, offset = layout_of(tensor)
+    if all(strides) or 0 in shape:
+        return tensor
+    once = tuple(n if stride else 1 for n, stride in zip(shape, strides, strict=True))
+    return tensor if once == shape else strided.as_strided(tensor, once, strides, offset)
 
 
 @composite(method=False)
@@ -408,7 +420,8 @@ def zero_(self):
         >>> kuai.ones(2).zero_()
         tensor([0., 0.])
     """
-    return indexing.fill(self, 0)
+    indexing.fill(_each_once(self), 0)
+    return self
 
 
 @composite(function=False)

@@ -104,9 +104,13 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None):
         >>> kuai.asarray([1, 2])
         tensor([1, 2])
     """
+    if isinstance(obj, (bytes, bytearray, memoryview)):
+        obj = np.frombuffer(obj, dtypes.to_jax(dtype or dtypes.get_default_dtype()))
     made = as_tensor(obj, dtype=dtype, device=device)
     if copy and made is obj:
         made = made.clone()
+    if requires_grad is False and made.requires_grad:
+        return made.detach()
     return made.requires_grad_() if requires_grad else made
 
 

@@ -72,8 +72,11 @@ def dim_order(self, *, ambiguity_check=False):
         >>> kuai.ones(2, 3).t().dim_order()
         (1, 0)
     """
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else None
+    known = all(type(one).__name__ == "memory_format" for one in formats or ())
+    if not (isinstance(ambiguity_check, bool) or (formats is not None and known)):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
     layout = layout_of(self)
-    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
     if formats:  # rows are always contiguous, so the question is whether another format fits, too
         flat = 1 in layout.shape[1:2] or set(layout.shape[2:]) == {1}
         unclear = len(formats) > 1 and flat

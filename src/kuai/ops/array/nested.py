@@ -24,14 +24,15 @@ def array_of(data, dtype=None) -> np.ndarray:
     if isinstance(data, float):
         return _as_default(np.asarray(data), dtype)
     kinds = kinds_of(data) if isinstance(data, (list, tuple)) else {type(data)}
-    plain = _plain(data) if any(issubclass(kind, Tensor) for kind in kinds) else data
+    with_tensors = any(issubclass(kind, Tensor) for kind in kinds)
+    plain = _plain(data) if with_tensors else data
+    only = with_tensors and np.ndarray not in kinds
+    if only and (fault := rooms.nested_faults.fault(data, dtype)) is not None:
+        raise fault
     try:
         array = np.asarray(plain)
     except ValueError as error:
-        fault = rooms.nested_faults.fault(data, dtype)
-        if fault is None:  # some items are tensors of one element
-            return array_of(_with_single_items(data), dtype)
-        raise fault from error
+        raise rooms.nested_faults.fault(data, dtype) or error from error
     if array.dtype == object:
         array = _of_large_numbers(data, kinds, dtype)
     if array.dtype.kind in "US" or _overflows(array, kinds, dtype):
@@ -66,15 +67,10 @@ def kinds_of(data) -> set[type]:
 
 
 def _plain(data):
+    """Tensors in lists are numbers: each has one element, whatever its shape."""
     if isinstance(data, Tensor):
-        return data.tolist()
+        return data.item() if data.numel() == 1 else data.tolist()
     return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
-
-
-def _with_single_items(data):
-    if isinstance(data, Tensor):
-        return data.item()
-    return list(map(_with_single_items, data)) if isinstance(data, (list, tuple)) else data
 
 
 def _as_default(array, dtype):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, spread
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, kind_of, refuse
 from kuai.ops.faces import with_inplace, with_underscore
@@ -118,6 +119,11 @@ def prelu(input: Array, weight: Array):
 
     Reference: He et al., Delving deep into rectifiers, 2015.
     """
+    if input.dtype != weight.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {scalar_name(input.dtype)} and "
+            f"{scalar_name(weight.dtype)}"
+        )
     refuse("prelu_cpu", input, *NOT_REAL)
     if weight.ndim > 1:
         raise RuntimeError(

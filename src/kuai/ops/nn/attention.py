@@ -8,7 +8,7 @@ import math
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
 from kuai.ops.nn.attention_choices import enabled_backends, may_be_fused, without_bias
 from kuai.ops.nn.dropout import keep_mask
@@ -72,15 +72,6 @@ def _repeated_heads(query, key, value):
     return [jnp.repeat(array, heads // array.shape[-3], axis=-3) for array in (key, value)]
 
 
-_C_NAMES = {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16"}
-_C_NAMES |= {"Long": "long int", "Int": "int", "Bool": "bool", "Byte": "unsigned char"}
-
-
-def _c_name(array) -> str:
-    name = scalar_name(array.dtype)
-    return _C_NAMES.get(name, name)
-
-
 def _check(query, key, value, mask, is_causal, enable_gqa):
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise RuntimeError(
@@ -90,7 +81,8 @@ def _check(query, key, value, mask, is_causal, enable_gqa):
     if not query.dtype == key.dtype == value.dtype:
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{_c_name(query)} key.dtype: {_c_name(key)} and value.dtype: {_c_name(value)} instead."
+            f"{c_name(query.dtype)} key.dtype: {c_name(key.dtype)} and value.dtype: "
+            f"{c_name(value.dtype)} instead."
         )
     _check_mask(query, mask, is_causal)
     _check_sizes(query, key, value)
@@ -109,7 +101,8 @@ def _check_mask(query, mask, is_causal):
     if mask.dtype not in (bool, jnp.float32, query.dtype):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got "
-            f"attn_mask.dtype: {_c_name(mask)} and  query.dtype: {_c_name(query)} instead."
+            f"attn_mask.dtype: {c_name(mask.dtype)} and  query.dtype: {c_name(query.dtype)} "
+            "instead."
         )
 
 
@@ -216,7 +209,8 @@ def scaled_dot_product_attention(
     if not enabled_backends():
         raise RuntimeError("No available kernel. Aborting execution.")
     attn_mask, is_causal = without_bias(attn_mask, is_causal, query.device)
-    if not (query.dtype.is_floating_point or query.dtype.is_complex):
+    alike = query.dtype is key.dtype is value.dtype
+    if alike and not (query.dtype.is_floating_point or query.dtype.is_complex):
         raise RuntimeError(f"expected scalar type Float but found {scalar_name(query.dtype.jax)}")
     scale = None if scale is None else float(scale)
     arguments = query, key, value, attn_mask, bool(is_causal), scale, bool(enable_gqa)

@@ -107,6 +107,7 @@ def _nll_loss_op(
 ):
     check_reduction(reduction)
     _check_indices(input, target, weight)
+    refuse("nll_loss_out_frame", input, BOOL, INTEGER)
     return _nll(input, target, weight, ignore_index, reduction)
 
 
@@ -161,11 +162,12 @@ def _cross_entropy_op(
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     axis = min(1, input.ndim - 1)
-    if input.shape == target.shape:
-        _check_probabilities(input, target, ignore_index)
-        return _soft_target(input, target, weight, reduction, label_smoothing, axis)
     last = axis == input.ndim - 1
     kernel = "log_softmax_lastdim_kernel_impl" if last else "log_softmax_kernel_impl"
+    if input.shape == target.shape:
+        _check_probabilities(input, target, ignore_index)
+        refuse(kernel, input, BOOL, INTEGER)
+        return _soft_target(input, target, weight, reduction, label_smoothing, axis)
     refuse(kernel, input, BOOL, INTEGER)
     _check_indices(input, target, weight)
     scores = log_softmax_array(input, axis)
@@ -208,7 +210,7 @@ def _soft_target(input, target, weight, reduction, label_smoothing, axis):
     scores = log_softmax_array(input, axis)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
-    products = scores * target.astype(scores.dtype)
+    products = scores * target  # in the wider of the two dtypes
     if weight is not None:
         products = products * _class_weights(weight, scores, axis)
     loss = -summed(products, axis)
@@ -359,6 +361,8 @@ def _binary_cross_entropy_with_logits_op(
             f"result type {scalar_name(input.dtype)} can't be cast to the desired output type "
             f"{scalar_name(target.dtype)}"
         )
+    refuse("log_sigmoid_cpu", input, BOOL, INTEGER)
+    kind = target.dtype
     input, target = together(input, target)
     scores = jax.nn.log_sigmoid(input)
     if pos_weight is None:
@@ -366,7 +370,8 @@ def _binary_cross_entropy_with_logits_op(
     else:
         broadcast_shapes(pos_weight.shape, input.shape)
         loss = (1 - target) * input - (1 + (pos_weight - 1) * target) * scores
-    return reduced(loss if weight is None else loss * weight, reduction)
+    loss = loss if weight is None else loss * weight
+    return reduced(loss, reduction).astype(kind)
 
 
 @composite(function=False, method=False, functional=True)

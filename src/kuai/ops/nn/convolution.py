@@ -6,6 +6,7 @@ This file checks arguments as PyTorch does; `convolution_kernels` computes.
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
+from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import each_expanded
 from kuai.ops.nn.convolution_kernels import Window, convolve, convolve_transposed
@@ -237,7 +238,7 @@ def _finish(y, bias, batched):
 
 
 def _add_bias(y, bias):
-    return y + spread(bias.reshape(-1, *(1,) * (y.ndim - 2)), y.shape)
+    return y + spread(bias.astype(y.dtype).reshape(-1, *(1,) * (y.ndim - 2)), y.shape)
 
 
 def _pad_sizes(padding, dims, kernel, stride, dilation):
@@ -289,15 +290,7 @@ def _check_numbers(weight, groups, **numbers):
 
 def _check_weight(x, weight, bias, groups, transposed):
     shape = list(weight.shape)
-    if x.dtype != weight.dtype:
-        raise RuntimeError(
-            f"Input type ({_tensor_type(x)}) and weight type ({_tensor_type(weight)}) should be "
-            "the same or input should be a MKLDNN tensor and weight is a dense tensor"
-        )
-    if bias is not None and bias.dtype != x.dtype:
-        raise RuntimeError(
-            f"Input type ({_c_type(x)}) and bias type ({_c_type(bias)}) should be the same"
-        )
+    _check_same_types(x, weight, bias, transposed)
     if shape[0] < groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, "
@@ -365,19 +358,41 @@ def _by(sizes):
 
 
 _TYPES = {
-    "float32": ("torch.FloatTensor", "float"),
-    "float64": ("torch.DoubleTensor", "double"),
-    "float16": ("torch.HalfTensor", "c10::Half"),
-    "bfloat16": ("CPUBFloat16Type", "c10::BFloat16"),
-    "int64": ("torch.LongTensor", "long"),
-    "int32": ("torch.IntTensor", "int"),
-    "uint8": ("torch.ByteTensor", "unsigned char"),
+    "float32": "torch.FloatTensor",
+    "float64": "torch.DoubleTensor",
+    "float16": "torch.HalfTensor",
+    "int64": "torch.LongTensor",
+    "int32": "torch.IntTensor",
+    "int16": "torch.ShortTensor",
+    "int8": "torch.CharTensor",
+    "uint8": "torch.ByteTensor",
 }
 
 
 def _tensor_type(x):
-    return _TYPES.get(str(x.dtype), (str(x.dtype),))[0]
+    return _TYPES.get(x.dtype.name, f"CPU{scalar_name(x.dtype)}Type")
 
 
-def _c_type(x):
-    return _TYPES.get(str(x.dtype), (str(x.dtype),) * 2)[1]
+def _check_same_types(x, weight, bias, transposed):
+    """PyTorch's words: they depend on which of its kernels would have been asked."""
+    strange_bias = bias is not None and bias.dtype != x.dtype
+    if strange_bias and not transposed:
+        raise RuntimeError(
+            f"Input type ({c_name(x.dtype)}) and bias type ({c_name(bias.dtype)}) should be the "
+            "same"
+        )
+    if not strange_bias and weight.dtype == x.dtype:
+        return
+    name, other = ("weight", weight) if weight.dtype != x.dtype else ("bias", bias)
+    fast = x.dtype.name in ("float32", "bfloat16")  # oneDNN's kernels would have been asked
+    if not fast and name == "bias" and x.dtype.name in ("float64", "float16"):
+        return
+    if not fast and x.dtype.kind != "c":
+        raise RuntimeError(
+            f"expected scalar type {scalar_name(x.dtype)} but found {scalar_name(other.dtype)}"
+        )
+    dense = f" or input should be a MKLDNN tensor and {name} is a dense tensor" if fast else ""
+    raise RuntimeError(
+        f"Input type ({_tensor_type(x)}) and {name} type ({_tensor_type(other)}) should be the "
+        f"same{dense}"
+    )

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import size_of
 
@@ -76,16 +76,12 @@ def _check_linear_shapes(input, weight, bias):
         )
 
 
-_C_NAMES = {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16"}
-_C_NAMES |= {"Long": "long long", "Int": "int", "Bool": "bool", "Byte": "unsigned char"}
-
-
 def _check_linear_dtypes(input, weight, bias):
     first, second = scalar_name(input.dtype), scalar_name(weight.dtype)
     if first != second and bias is None:
-        first, second = _C_NAMES.get(first, first), _C_NAMES.get(second, second)
         raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {first} != {second}"
+            "expected m1 and m2 to have the same dtype, but got: "
+            f"{c_name(input.dtype)} != {c_name(weight.dtype)}"
         )
     if first != second:
         raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {first} and {second}")
@@ -119,6 +115,13 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
 
 
 def _check_bilinear(input1, input2, weight, bias):
+    tensors = {"input1": input1, "input2": input2, "weight": weight, "bias": bias}
+    kinds = {name: x.dtype for name, x in tensors.items() if x is not None}
+    if len(set(kinds.values())) > 1:
+        got = ", ".join(f"{name}: {c_name(kind)}" for name, kind in kinds.items())
+        raise RuntimeError(f"All tensors must have the same dtype, got {got}")
+    if not input1.ndim:
+        raise IndexError("Dimension specified as -1 but tensor has no dimensions")
     if input1.ndim != input2.ndim:
         raise RuntimeError(
             f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}"

@@ -37,11 +37,21 @@ def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: st
 def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    loss = _huber(*together(input, target), delta)
+    loss = _as_input(_huber(*together(input, target), delta), input)
     if weight is None:
         return reduced(loss, reduction)
     _check_weights(weight, loss)
     return reduced(loss * weight, reduction)  # the mean is not that of the weights, as in PyTorch
+
+
+def _as_input(loss, input):
+    """The loss in the input's dtype, whatever the target's is."""
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise RuntimeError(
+            f"result type {scalar_name(loss.dtype)} can't be cast to the desired output type "
+            f"{scalar_name(input.dtype)}"
+        )
+    return loss.astype(input.dtype)
 
 
 def _huber(input, target, delta):
@@ -172,6 +182,8 @@ def _x_log_x(x):
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _kl_div_op(input: Array, target: Array, reduction: str, log_target: bool):
+    if not all(jnp.issubdtype(x.dtype, jnp.inexact) for x in (input, target)):
+        raise RuntimeError("kl_div: Integral inputs not supported.")
     input, target = together(input, target)
     if log_target:
         loss = jnp.exp(target) * (target - input)
@@ -326,10 +338,13 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
+    kind = input.dtype
     target, input = together(target, input)
     zero = jnp.zeros((), input.dtype)
     apart = jnp.where(target == 1, zero, hinge(margin - input))
-    return reduced(apart + jnp.where(target == -1, zero, input), reduction)
+    loss = apart + jnp.where(target == -1, zero, input)
+    loss = loss.astype(kind) if jnp.issubdtype(kind, jnp.inexact) else loss
+    return reduced(loss, reduction)
 
 
 @composite(function=False, method=False, functional=True)
@@ -392,8 +407,8 @@ def margin_ranking_loss(
 
 @op(function=False, method=False, grad="SoftMarginLossBackward0", autocast="float32")
 def _soft_margin_loss_op(input: Array, target: Array, reduction: str):
-    input, target = together(input, target)
-    return reduced(jax.nn.softplus(-target * input), reduction)
+    given, (input, target) = input, together(input, target)
+    return reduced(_as_input(jax.nn.softplus(-target * input), given), reduction)
 
 
 @composite(function=False, method=False, functional=True)
@@ -419,6 +434,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 def _multilabel_soft_margin_loss_op(
     input: Array, target: Array, weight: Array | None, reduction: str
 ):
+    refuse("log_sigmoid_cpu", input, 0, 1)
     target, input = together(target, input)
     scores, others = jax.nn.log_sigmoid(input), jax.nn.log_sigmoid(-input)
     loss = -(target * scores + (1 - target) * others)

@@ -57,12 +57,12 @@ def _refuse_integers(name, input):
 
 def _refuse_mixed(input, *others):
     """Parameters have the input's dtype, or float32 for a 16-bit input."""
-    for other in others:
-        if other is None or other.dtype == input.dtype:
-            continue
-        if input.dtype.itemsize == 2 and other.dtype == jnp.float32:
-            continue
-        raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+    kinds = {other.dtype for other in others if other is not None}
+    if kinds <= {input.dtype} or (input.dtype.itemsize == 2 and kinds == {jnp.dtype("float32")}):
+        return
+    if kinds != {jnp.dtype("float32")}:
+        raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+    raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
 # Batch --------------------------------------------------------------------------------------------
@@ -295,8 +295,8 @@ def _layer_norm_op(
     input: Array, normalized_shape: tuple, weight: Array | None, bias: Array | None, eps: float
 ):
     _check_normalized(input, normalized_shape, ", ", weight=weight, bias=bias)
-    _refuse_integers("LayerNormKernelImpl", input)
     _refuse_mixed(input, weight, bias)
+    _refuse_integers("LayerNormKernelImpl", input)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     output, _, _ = standardize(widened(input), axes, eps)
     return _affine(output, weight, bias, normalized_shape, input.dtype)
@@ -325,7 +325,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @op(function=False, method=False, grad="MulBackward0", autocast={"cuda": "float32"})
 def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, eps: float | None):
+    if not input.ndim:
+        raise ValueError("Input tensor must have at least 1 dimensions, but got 0")
     _check_normalized(input, normalized_shape, "", weight=weight)
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        _refuse_integers("rms_norm", input)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     wide = widened(input)
     eps = float(jnp.finfo(wide.dtype).eps) if eps is None else eps
@@ -393,6 +397,7 @@ def _group_norm_op(
                 f"Expected {name} to be a vector of size equal to the number of channels in "
                 f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
             )
+    _refuse_mixed(input, weight, bias)
     _refuse_integers("GroupNormKernelImpl", input)
     output = _standardize_groups(widened(input), num_groups, eps)
     shape = (1, -1, *(1 for _ in sizes[2:]))

@@ -56,6 +56,11 @@ def _cut(input, amounts):
 
 
 def _check_border(input, pad):
+    if len(pad) > 2 * input.ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got "
+            f"padding length {len(pad)} and input of dimension {input.ndim}"
+        )
     if len(pad) not in (2, 4, 6) or input.ndim - len(pad) // 2 not in (1, 2):
         raise NotImplementedError(
             f"Padding size {len(pad)} is not supported for {input.ndim}D input tensor.\n"
@@ -74,7 +79,8 @@ def _check_filled(input, pad):
 
 
 def _check_reflection(input, amounts):
-    for dim, (size, pair) in enumerate(zip(input.shape, amounts, strict=True)):
+    pairs = list(enumerate(zip(input.shape, amounts, strict=True)))
+    for dim, (size, pair) in reversed(pairs):  # PyTorch begins with the last dimension
         if max(pair) >= size and pair != (0, 0):
             raise RuntimeError(
                 f"Argument #{2 * (input.ndim - dim) + 2}: Padding size should be less than the "

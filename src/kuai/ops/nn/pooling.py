@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, dtypes
 from kuai.ops.dimensions import each_expanded
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, magnitude, refuse
 from kuai.ops.nn.pooling_kernels import maximum, positions, total
@@ -442,9 +442,12 @@ def _norm(name, x, power, kernel, stride, ceil_mode):
         size = magnitude(x)
         return maximum(size, spans) if power > 0 else -maximum(-size, spans)
     spans = pool_spans(name, x.shape, kernel, stride, 0, 1, ceil_mode)
+    if x.dtype.kind in "biu":  # PyTorch's power is a whole number where the exponent is
+        x = x.astype(dtypes.default_float_jax() if isinstance(power, float) else jnp.int64)
     size = math.prod(span.kernel for span in spans)
     powers = _mean(_power(x, power), spans, (0,) * len(spans), True, None) * size
     empty = powers == 0  # the root has no slope there; PyTorch's gradient is zero
+    powers = powers.astype(dtypes.default_float_jax()) if powers.dtype.kind == "i" else powers
     return jnp.where(empty, 0, jnp.where(empty, 1, powers) ** (1 / power))
 
 

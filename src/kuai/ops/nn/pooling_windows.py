@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from kuai.ops.dimensions import each, each_expanded
+from kuai.ops.dimensions import each, each_expanded, normalize_dim
 
 __all__ = ["Span", "adaptive_spans", "pool_spans"]
 
@@ -135,6 +135,8 @@ def _check_positive(dims, kernel, stride):
 
 
 def _check_input(name, dims, shape):
+    if name == "avg_pool2d" and len(shape) < 3:
+        normalize_dim(-3, len(shape))
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(_dimensions_message(name, dims, shape))
     if dims == 3 and 0 in shape[-4:]:
@@ -194,6 +196,8 @@ def adaptive_spans(name, shape, output_size):
     """
     dims = int(name[-2])
     _check_target_kind(name, dims, output_size)
+    if isinstance(output_size, int) and (not shape or name == "adaptive_avg_pool3d"):
+        _check_adaptive_input(name, dims, shape)
     targets = _adaptive_targets(name, dims, shape, output_size)
     _check_adaptive_input(name, dims, shape)
     return tuple(_adaptive_span(n, m) for n, m in zip(shape[-dims:], targets, strict=True))
