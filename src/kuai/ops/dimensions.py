@@ -60,7 +60,7 @@ def normalize_dims(dims: int | Sequence[int] | None, ndim: int) -> Shape:
     """
     if dims is None:
         return tuple(range(ndim))
-    row = dims if isinstance(dims, (tuple, list)) else (dims,)
+    row: Any = dims if isinstance(dims, (tuple, list)) else (dims,)
     if not row:
         return tuple(range(ndim))
     wanted = tuple(normalize_dim(dim, ndim) for dim in row)

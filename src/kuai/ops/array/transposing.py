@@ -1,5 +1,7 @@
 """Order: dimensions exchanged, reversed and moved; complex conjugates. All but those are views."""
 
+from typing import Any
+
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import method
 from kuai.ops.array import windows
@@ -92,6 +94,10 @@ def conj(input):
     return conjugate(input) if input.dtype.is_complex else input
 
 
+def _row(dims) -> tuple[Any, ...]:
+    return (dims,) if isinstance(dims, INTEGERS) else tuple(dims)
+
+
 @composite(aliases=("moveaxis",))
 def movedim(input, source, destination):
     """Dimensions moved to other places; the others keep their order.
@@ -101,16 +107,15 @@ def movedim(input, source, destination):
         torch.Size([3, 4, 2])
     """
     ndim = len(shape_of(input))
-    source = (source,) if isinstance(source, INTEGERS) else tuple(source)
-    destination = (destination,) if isinstance(destination, INTEGERS) else tuple(destination)
+    source, destination = _row(source), _row(destination)
     if len(source) != len(destination):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) "
             "should contain "
             f"the same number of dims as destination ({list(destination)} dims)"
         )
-    sources = tuple(normalize_dim(int(dim), ndim) for dim in source)
-    targets = tuple(normalize_dim(int(dim), ndim) for dim in destination)
+    sources = tuple(normalize_dim(dim, ndim) for dim in source)
+    targets = tuple(normalize_dim(dim, ndim) for dim in destination)
     for name, given, dims in (("source", source, sources), ("destination", destination, targets)):
         if len(set(dims)) < len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
