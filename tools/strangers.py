@@ -204,7 +204,7 @@ def section(name: str, kept: dict) -> str:
     """The part of the page about one program."""
     versions = ", ".join(f"{package} {version}" for package, version in kept["versions"].items())
     ran = f"Run on {kept['day']}, Kuai {kept['commit']}."
-    if not kept["optimized"]:
+    if not kept.get("optimized", True):
         ran += " With most of XLA's optimizations off."
     results = kept["cases"]
     good = [case for case, error in results.items() if error == "ok"]

@@ -769,7 +769,7 @@ def object_replaced(world, number):
 def number_shared_with_the_learning_rate(world, number):
     world.options.weight = world.options.inner.bias = 1 + number / 10
     world.step()
-    world.options.weight = world.options.inner.bias = number / 20
+    world.options.weight = world.options.inner.bias = number / 100
     world.optimizer.param_groups[0]["lr"] = world.options.weight
     for _ in range(3):
         world.step()

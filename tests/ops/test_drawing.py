@@ -37,7 +37,7 @@ def test_eager_and_compiled_draws_are_the_same(name):
 
 def test_one_program_for_many_shapes():
     for _ in range(30):  # until eager operations are compiled
-        kuai.nn.Linear(10, 20)
+        kuai.nn.Linear(10, 20), kuai.nn.Linear(3, 4)
     with compilations() as programs:
         for size in range(3, 20):
             kuai.nn.Linear(size, size + 1)

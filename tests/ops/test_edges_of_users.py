@@ -108,7 +108,7 @@ LINES = {
     "array": lambda t, F: F.relu(to_numpy(kuai.ones(2))),
     "state": lambda t, F: t.nn.LSTMCell(2, 3)(t.ones(1, 2), t.ones(1, 3)),
     "unknown name": lambda t, F: t.func.functional_call(t.nn.ReLU(), {"x": t.ones(1)}, t.ones(2)),
-    "draws": lambda t, F: t.distributions.Multinomial(-1, t.tensor([1.0])),
+    "draws": lambda t, F: t.distributions.Multinomial(-1, t.ones(1), validate_args=True),
     "embedding": lambda t, F: F.embedding(t.ones(2), t.ones(3, 2)),
 }
 

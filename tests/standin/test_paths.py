@@ -22,7 +22,7 @@ REASONS = {
     "_inductor.cpu_vec_isa": PRIVATE,
     "_inductor.runtime.cache_dir_utils": PRIVATE,
     "_jit_internal._copy_to_script_wrapper": PRIVATE,
-    "_ops": PRIVATE,
+    "_ops.HigherOrderOperator": PRIVATE,
     "_softmax_backward_data": PRIVATE,
     "_utils._get_device_module": PRIVATE,
     "amp.grad_scaler.OptState": PRIVATE,

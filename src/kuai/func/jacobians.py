@@ -153,4 +153,4 @@ def _split_columns(moved, inputs):
     shape = moved.shape[1:]
     flat = moved.reshape(moved.shape[0], math.prod(shape)).t()
     parts = flat.split([x.numel() for x in inputs], dim=1)
-    return [part.reshape(*shape, *x.shape) for part, x in zip(parts, inputs, strict=True)]
+    return [part.reshape((*shape, *x.shape)) for part, x in zip(parts, inputs, strict=True)]

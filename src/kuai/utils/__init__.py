@@ -3,6 +3,7 @@
 import typing
 
 from kuai.engine.late import late
+from kuai.engine.tensor.attributes import own
 
 if typing.TYPE_CHECKING:
     from kuai.utils import checkpoint as checkpoint, data as data
@@ -30,8 +31,7 @@ def swap_tensors(t1, t2) -> None:
         (tensor([1.]), tensor([0.]))
     """
     t1.__class__, t2.__class__ = t2.__class__, t1.__class__
-    first, second = dict(t1.__dict__), dict(t2.__dict__)
-    t1.__dict__.clear()
-    t2.__dict__.clear()
-    t1.__dict__.update(second)
-    t2.__dict__.update(first)
+    first, second = dict(own(t1)), dict(own(t2))
+    for tensor, state in ((t1, second), (t2, first)):
+        own(tensor).clear()
+        own(tensor).update(state)

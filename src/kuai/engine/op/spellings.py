@@ -88,7 +88,7 @@ def spelled(public: Any, write_out: Callable) -> Callable:
                 if answer is not NOBODY:
                     return answer
             if not kwargs or known.issuperset(kwargs):
-                if sizes is not None and len(args) == most:
+                if sizes is not None and len(args) == most and sizes not in kwargs:
                     refuse_no_sizes(public.__name__, sizes)
                 return public(*args, **kwargs)
             kwargs = respelled(kwargs, others)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kuai.data import Dataset, IterableDataset
@@ -28,12 +28,16 @@ __all__ = [
 
 
 class DataChunk(list):
-    """Samples that go through pipes together."""
+    """Samples that go through pipes together.
 
-    @property
-    def items(self) -> DataChunk:
-        """The chunk itself."""
-        return self
+    Attributes:
+        items: the same samples in a list.
+    """
+
+    def __init__(self, items: Iterable[Any]):
+        items = list(items)
+        super().__init__(items)
+        self.items = items
 
     def as_str(self, indent: str = "") -> str:
         """The samples as a text."""
