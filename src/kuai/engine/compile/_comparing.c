@@ -34,19 +34,21 @@ entry_of(PyObject *mapping, PyObject *key)
     return PyDict_GetItemWithError(mapping, key);
 }
 
+/* Whether each mapping has what is expected under its key: the object in a third tuple, or nothing. */
 static PyObject *
-has_entries(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+compare_entries(PyObject *const *arguments, Py_ssize_t given, Py_ssize_t wanted)
 {
-    if (!are_rows(arguments, given, 3)) {
+    if (!are_rows(arguments, given, wanted)) {
         return NULL;
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arguments[0]); i++) {
+        PyObject *expected = wanted == 3 ? PyTuple_GET_ITEM(arguments[2], i) : NULL;
         PyObject *found = entry_of(
             PyTuple_GET_ITEM(arguments[0], i), PyTuple_GET_ITEM(arguments[1], i));
         if (found == NULL && PyErr_Occurred()) {
             return NULL;
         }
-        if (found != PyTuple_GET_ITEM(arguments[2], i)) {
+        if (found != expected) {
             Py_RETURN_FALSE;
         }
     }
@@ -54,22 +56,15 @@ has_entries(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
 }
 
 static PyObject *
+has_entries(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
+{
+    return compare_entries(arguments, given, 3);
+}
+
+static PyObject *
 lacks_entries(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
 {
-    if (!are_rows(arguments, given, 2)) {
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arguments[0]); i++) {
-        PyObject *found = entry_of(
-            PyTuple_GET_ITEM(arguments[0], i), PyTuple_GET_ITEM(arguments[1], i));
-        if (found == NULL && PyErr_Occurred()) {
-            return NULL;
-        }
-        if (found != NULL) {
-            Py_RETURN_FALSE;
-        }
-    }
-    Py_RETURN_TRUE;
+    return compare_entries(arguments, given, 2);
 }
 
 static PyObject *

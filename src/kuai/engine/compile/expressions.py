@@ -358,8 +358,8 @@ class Expressions(Calls, Comprehensions):
             return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
-        own = own_of(thing)
-        if own is None:
+        attributes = own_of(thing)
+        if attributes is None:
             raise Refused(f"{name} of {text_of_value(owner)}")
         for each in (name, "__getattribute__"):
             self.watch.attribute(kind, each)
@@ -367,9 +367,9 @@ class Expressions(Calls, Comprehensions):
         is_method = type(of_class) is types.FunctionType
         if not is_method and of_class is not _MISSING and hasattr(type(of_class), "__get__"):
             raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
-        self.watch.entries(own, [name])
-        if name in own:
-            return self.prover.found(own[name])
+        self.watch.entries(attributes, [name])
+        if name in attributes:
+            return self.prover.found(attributes[name])
         if is_method:
             return Bound(owner, name, of_class)
         if of_class is not _MISSING:
