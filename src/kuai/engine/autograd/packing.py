@@ -21,6 +21,7 @@ from kuai.engine.autograd.running import (
 )
 from kuai.engine.autograd.tape import edge_of, freed_error
 from kuai.engine.tensor import Tensor, modes, wrap
+from kuai.engine.tensor.calls import plainly
 from kuai.engine.tensor.views import held, outline
 
 __all__ = ["InputsNode", "Packed", "Packing", "needed_by"]
@@ -99,7 +100,7 @@ class Packing:
         node = next((t._node for t in made if t._node is not None), None)
         if not isinstance(node, OpNode) or not node.residuals.leaves:
             return
-        layout = node.residuals.layout
+        layout = node.residuals.layout = _closed(node.residuals.layout, node)
         kind = InputsNode if modes.state.levels or _is_between(layout) else ResidualsNode
         packed = kind(node, values, made, self, keys)
         for number, tensor in enumerate(made):
@@ -107,10 +108,20 @@ class Packing:
                 tensor._node, tensor._output = packed, number
 
 
+def _closed(layout, node):
+    """The layout for the sizes at hand, so that what is packed does not depend on earlier calls."""
+    if type(layout) is not OpenLayout:
+        return layout
+    closed = layout.second.get("closed")
+    if closed is None:
+        with plainly():
+            traced = jax.eval_shape(node.entry.forward.function, *map(_struct, node.arrays))
+        closed = layout.second["closed"] = traced[1].layout
+    return closed
+
+
 def _is_between(layout) -> bool:
-    """Whether something is saved that is neither an input nor a result, or of any size."""
-    if type(layout) is OpenLayout:
-        return True
+    """Whether something is saved that is neither an input nor a result."""
     return any(s < 0 and r < 0 for s, r in zip(layout.sources, layout.repeats, strict=True))
 
 
