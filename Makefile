@@ -31,7 +31,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories strangers distributions stubs pages signatures conformance ways derivatives bench scale clean
+.PHONY: train test check faults stories rows strangers distributions stubs pages signatures conformance ways derivatives bench scale clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -52,6 +52,9 @@ faults: $(VENV)/.installed-test
 stories: $(VENV)/.installed-test
 	KUAI_STORIES=all KUAI_CHANGES=100 $(BIN)/python -m pytest -n $(WORKERS) \
 		tests/stories tests/engine/test_random_changes.py
+
+rows: $(VENV)/.installed-test
+	KUAI_ROWS=all $(BIN)/python -m pytest -n $(WORKERS) tests/test_rows.py
 
 # A virtual environment of their own, without PyTorch, which most of them would install.
 strangers: STRANGERS := .cache/strangers
