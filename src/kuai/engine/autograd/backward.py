@@ -86,7 +86,7 @@ def run_backward(
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     edges = [input_edge(tensor) for tensor in wanted]
     for tensor, made in zip(wanted, walk(roots, arriving, keep, create_graph, edges), strict=True):
-        if type(tensor) is GradientEdge:
+        if isinstance(tensor, GradientEdge):
             tensor = getattr(tensor.node, "variable", None)
         if made is not None and tensor is not None:
             accumulate(tensor, made, create_graph)

@@ -10,6 +10,7 @@ implementation.
 
 import functools
 import re
+from typing import Any
 
 import jax
 
@@ -69,14 +70,17 @@ class Entry:
     inputs."""
 
     operation = key = None  # of which operation, for which constants: see `looking`
-    inexact = ()  # for each input, whether it is a tensor that could have a gradient
+    inexact: tuple[
+        bool, ...
+    ] = ()  # for each input, whether it is a tensor that could have a gradient
 
     def __init__(self, name, function, differentiable, compiled):
         self.name = name
         self.function = function  # flat traced values -> result or tuple of results
         self.differentiable = differentiable  # positions among the values
         self.compiled = compiled
-        self.plain, self.forward = named(self._plain, name), named(self._forward, name)
+        self.plain: Any = named(self._plain, name)
+        self.forward: Any = named(self._forward, name)
         if compiled:
             self.plain = in_tiers(self.plain)
             self.forward = TieredForward(self.forward, plainly)
@@ -315,7 +319,9 @@ class OpNode(Node):
     """
 
     is_untouched = True  # nothing is done with its memory
-    tangents = None  # of the inputs in forward mode: position -> {level: tangent}
+    residuals: Residuals | Any  # None once they are freed
+    arrays: list | Any  # the inputs; None where they are not needed, or freed
+    tangents: dict | None = None  # of the inputs in forward mode: position -> {level: tangent}
 
     def __init__(self, name, edges, entry, residuals, arrays):
         # as `Node.__init__`; one is made for each operation
