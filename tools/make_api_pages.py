@@ -110,12 +110,12 @@ def arguments(body):
 
 
 def curve(layer):
-    """Points, values and derivatives of an activation."""
-    call = layer(*DRAWN_WITH.get(layer.__name__, ())).eval()
-    points = kuai.linspace(-5, 5, 201).requires_grad_()
+    """Points, values and derivatives of an activation, to as many digits as every machine agrees."""
+    call = layer(*DRAWN_WITH.get(layer.__name__, ())).double().eval()
+    points = kuai.linspace(-5, 5, 201, dtype=kuai.float64).requires_grad_()
     values = call(points)
     values.sum().backward()
-    return points.tolist(), values.tolist(), points.grad.tolist()
+    return [each.detach().round(decimals=4).tolist() for each in (points, values, points.grad)]
 
 
 def draw(layer, path):
