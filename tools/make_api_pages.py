@@ -110,7 +110,7 @@ def arguments(body):
 
 
 def curve(layer):
-    """Points, values and derivatives of an activation, to as many digits as every machine agrees."""
+    """Points, values and derivatives of an activation, to the digits that all machines agree on."""
     call = layer(*DRAWN_WITH.get(layer.__name__, ())).double().eval()
     points = kuai.linspace(-5, 5, 201, dtype=kuai.float64).requires_grad_()
     values = call(points)
