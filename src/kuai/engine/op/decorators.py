@@ -476,7 +476,7 @@ def _export(public, places, with_inplace=False):
 def inplace(public, name):
     """The in-place version of an operation: its result takes the place of its first argument."""
 
-    def change(self=_MISSING, *args, **kwargs):
+    def change(self: Any = _MISSING, *args, **kwargs):
         try:
             if self is _MISSING:
                 self = _taken_first(public, kwargs)

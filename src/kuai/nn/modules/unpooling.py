@@ -134,6 +134,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
         kernel_size: a number or one for height and one for width.
         output_size: how many windows; or `output_ratio` of the input's size.
         return_indices: also return where in the plane each maximum lies.
+
     Shape: (N, C, H, W) or (C, H, W).
 
     Example:
