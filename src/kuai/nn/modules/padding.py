@@ -5,23 +5,9 @@ from kuai.nn import functional as F
 from kuai.nn.base.module import Module
 from kuai.ops.dimensions import each
 
-__all__ = [
-    "CircularPad1d",
-    "CircularPad2d",
-    "CircularPad3d",
-    "ConstantPad1d",
-    "ConstantPad2d",
-    "ConstantPad3d",
-    "ReflectionPad1d",
-    "ReflectionPad2d",
-    "ReflectionPad3d",
-    "ReplicationPad1d",
-    "ReplicationPad2d",
-    "ReplicationPad3d",
-    "ZeroPad1d",
-    "ZeroPad2d",
-    "ZeroPad3d",
-]
+_KINDS = ("Circular", "Constant", "Reflection", "Replication", "Zero")
+
+__all__ = [f"{kind}Pad{dims}d" for kind in _KINDS for dims in (1, 2, 3)]
 
 
 class _Pad(Module):
