@@ -4,7 +4,8 @@ How gradients go down the tape stands in `walking`.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 from kuai.engine import autograd
 from kuai.engine.autograd.arriving import accumulate
@@ -125,6 +126,30 @@ def _listed(name, inputs):
     return as_list(inputs)
 
 
+@overload
+def grad(
+    outputs: Any,
+    inputs: dict[str, Tensor],
+    grad_outputs: Any = ...,
+    retain_graph: bool | None = ...,
+    create_graph: bool = ...,
+    only_inputs: bool = ...,
+    allow_unused: bool | None = ...,
+    is_grads_batched: bool = ...,
+    materialize_grads: bool = ...,
+) -> dict[str, Tensor]: ...
+@overload
+def grad(
+    outputs: Any,
+    inputs: Tensor | GradientEdge | Sequence[Any],
+    grad_outputs: Any = ...,
+    retain_graph: bool | None = ...,
+    create_graph: bool = ...,
+    only_inputs: bool = ...,
+    allow_unused: bool | None = ...,
+    is_grads_batched: bool = ...,
+    materialize_grads: bool = ...,
+) -> tuple[Tensor, ...]: ...
 @folding
 def grad(
     outputs,
