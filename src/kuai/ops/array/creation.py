@@ -14,6 +14,7 @@ from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
+from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
@@ -51,7 +52,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     if isinstance(data, Tensor):
         made = data.detach().clone()
         made = made.to(device=device or data.device, dtype=dtype or data.dtype)
-        return made.requires_grad_() if requires_grad else made
+        return with_gradient(made) if requires_grad else made
     if isinstance(data, jax.Array):
         array = data if dtype is None else data.astype(dtypes.to_jax(dtype))
         return from_array(array, device, requires_grad)
@@ -180,7 +181,7 @@ def _filled(shape, value, kind, device, requires_grad):
         value = np.asarray(value).astype(kind)  # it wraps around
     if is_recorded(kind, device):
         made = repeated(value.item() if isinstance(value, np.generic) else value, shape, kind)
-        return made.requires_grad_() if requires_grad else made
+        return with_gradient(made) if requires_grad else made
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 

@@ -235,7 +235,7 @@ def _sign(input):
         return input
     if kind_of(input) == COMPLEX:
         size = magnitude(input)
-        return input / jnp.where(size == 0, 1, size)
+        return jnp.where(size == 0, 0, input / jnp.where(size == 0, 1, size))
     return jnp.where(jnp.isnan(input) | (input == 0), 0, jnp.sign(input)).astype(input.dtype)
 
 

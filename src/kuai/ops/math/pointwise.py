@@ -124,9 +124,7 @@ def logit(input: Array, eps: float | None = None):
     input = floating(input)
     if eps is None:
         return slopes.log_odds(input)
-    inside = (input >= eps) & (input <= 1 - eps)
-    clamped = jnp.where(inside, input, jnp.clip(jax.lax.stop_gradient(input), eps, 1 - eps))
-    return jnp.log(clamped / (1 - clamped))
+    return slopes.log_odds_within(eps)(input)
 
 
 # Rounding -----------------------------------------------------------------------------------------

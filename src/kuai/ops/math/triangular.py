@@ -1,6 +1,7 @@
 """What is solved with triangular matrices and Cholesky factors."""
 
 import functools
+import warnings
 
 import jax.numpy as jnp
 from jax import lax
@@ -39,6 +40,15 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
     return solve(solve(B, **back)) if upper else solve(solve(B), **back)
 
 
+_OLD = (
+    "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular"
+    "and will be removed in a future PyTorch release.\n"
+    "torch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of "
+    "the inputs.\nX = torch.triangular_solve(B, A).solution\nshould be replaced with\n"
+    "X = torch.linalg.solve_triangular(A, B)."
+)
+
+
 @op(autocast={"cpu": "float32"})
 def cholesky_inverse(input: Array, upper: bool = False):
     """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor.
@@ -74,6 +84,7 @@ def triangular_solve(
         tensor([[1.],
                 [1.]])
     """
+    warnings.warn(_OLD, stacklevel=2)
     return return_types.triangular_solve(
         triangular(A, b, upper, transpose, unitriangular), A.clone()
     )
