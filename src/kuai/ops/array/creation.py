@@ -334,6 +334,14 @@ def full_like(
     )
 
 
+def _refuse_negative(sizes):
+    for size in sizes if isinstance(sizes, (tuple, list)) else ():
+        if type(size) is int and size < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {size}: {list(sizes)}"
+            )
+
+
 def _new(name, maker):
     def make(
         self,
@@ -350,6 +358,7 @@ def _new(name, maker):
         refuse_keywords(make, keywords, "size", "fill_value")
         if "size" in keywords:
             size = (keywords["size"], *size)
+        _refuse_negative(size[0] if size and not isinstance(size[0], int) else size)
         if name == "new_full":
             if len(size) == 1 and "fill_value" not in keywords:
                 raise TypeError('new_full() missing 1 required positional arguments: "fill_value"')

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import BOOL, call, kind_of, together
@@ -198,6 +199,8 @@ def tensordot(a, b, dims=2, out=None):
         >>> kuai.tensordot(kuai.ones(2, 3, 4), kuai.ones(3, 4, 5)).shape
         torch.Size([2, 5])
     """
+    if isinstance(dims, Tensor):
+        dims = concrete(dims, "tensordot()").tolist()
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")

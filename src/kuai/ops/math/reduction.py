@@ -239,9 +239,8 @@ def _warn_of_too_few(name, input, dim, correction):
     """PyTorch's warning where N - correction is not positive."""
     shape = input.shape
     dims = range(len(shape)) if dim in (None, (), []) else (dim,) if isinstance(dim, int) else dim
-    if shape and math.prod(shape[d] for d in dims if -len(shape) <= d < len(shape)) > correction:
-        return
-    if shape or correction >= 1:
+    count = math.prod(shape[d] for d in dims if -len(shape) <= d < len(shape))
+    if 0 in shape or count <= correction:
         warnings.warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
             "reduction factor (input numel divided by output numel).",
