@@ -103,7 +103,7 @@ def _tied(own, given):
             if places.get(other, tensor) is not tensor and other in given:
                 raise ValueError(
                     "functional_call got multiple values for keys "
-                    f"{names[id(own[name])]}, which are tied. Consider using tie_weights=False"
+                    f"{sorted(names[id(own[name])])}, which are tied. Consider using tie_weights=False"
                 )
             places[other] = tensor
     return places

@@ -177,11 +177,11 @@ def _filled(shape, value, kind, device, requires_grad):
     check_sizes(shape)
     if modes.state.capture is not None:
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
-    if kind.kind == "u" and value < 0:
-        value = np.asarray(value).astype(kind)  # it wraps around
     if is_recorded(kind, device):
         made = repeated(value.item() if isinstance(value, np.generic) else value, shape, kind)
         return with_gradient(made) if requires_grad else made
+    if kind.kind == "u" and value < 0:
+        value = np.asarray(value).astype(kind)  # it wraps around
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 
