@@ -6,6 +6,7 @@ over all of them, and become part of the one XLA program that computes the atten
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import warnings
@@ -228,12 +229,7 @@ def flex_attention(
     """
     _check(query, key, value, block_mask, enable_gqa)
     if return_lse and return_aux is None:
-        warnings.warn(
-            "return_lse is deprecated and will be removed in v2.10. Please use "
-            "return_aux=AuxRequest(lse=True) instead.",
-            FutureWarning,
-            stacklevel=2,
-        )
+        _warn_of_return_lse()
     if return_lse and return_aux is not None:
         raise ValueError(
             "Cannot specify both return_lse and return_aux. return_lse is deprecated, please use "
@@ -252,6 +248,17 @@ def flex_attention(
         wanted = sums if return_aux.lse else None, top if return_aux.max_scores else None
         return output, AuxOutput(*wanted)
     return (output, sums) if return_lse else output
+
+
+@functools.cache
+def _warn_of_return_lse() -> None:
+    """Once, as in PyTorch."""
+    warnings.warn(
+        "return_lse is deprecated and will be removed in v2.10. Please use "
+        "return_aux=AuxRequest(lse=True) instead.",
+        FutureWarning,
+        stacklevel=3,
+    )
 
 
 def _allowed(block_mask: BlockMask, device: Any) -> Tensor:

@@ -237,10 +237,11 @@ def _rounded(made, input):
 
 def _warn_of_too_few(name, input, dim, correction):
     """PyTorch's warning where N - correction is not positive."""
-    shape = input.shape
+    shape = input.shape or (1,)
     dims = range(len(shape)) if dim in (None, (), []) else (dim,) if isinstance(dim, int) else dim
-    count = math.prod(shape[d] for d in dims if -len(shape) <= d < len(shape))
-    if 0 in shape or count <= correction:
+    if {*dims} - {*range(-len(shape), len(shape))}:
+        return  # an error follows
+    if 0 in shape or math.prod(shape[d] for d in dims) <= correction:
         warnings.warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
             "reduction factor (input numel divided by output numel).",
