@@ -1,7 +1,7 @@
 """Small programs at edges where Kuai once differed, in both libraries: eager, and compiled twice.
 
-Each line is an expression, perhaps after statements (`;;` divides them). What it gives, its dtypes and
-warnings, or the error's type and text, have to be the same.
+Each line is an expression, perhaps after statements (`;;` divides them). What it gives, its dtypes,
+its warnings, or the error's type and text, have to be the same.
 """
 
 import math

@@ -238,9 +238,8 @@ def _tangents(cls, ctx, given, count):
         )
     for number, tangent in enumerate(found):
         if not isinstance(tangent, (Tensor, types.NoneType)):
-            raise RuntimeError(
-                f"expected Variable or None (got {type(tangent).__name__}) for grad output {number}."
-            )
+            kind = type(tangent).__name__
+            raise RuntimeError(f"expected Variable or None (got {kind}) for grad output {number}.")
     return found
 
 

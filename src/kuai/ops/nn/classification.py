@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.accumulation import summed, widened
 from kuai.engine.tensor.size import Size
+from kuai.ops.accumulation import summed, widened
 from kuai.ops.analysis.sizes_and_norms import broadcast_shapes as common_shape
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
