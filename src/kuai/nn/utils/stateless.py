@@ -103,8 +103,8 @@ def _tied(own, given):
             if places.get(other, tensor) is not tensor and other in given:
                 tied = sorted(names[id(own[name])])
                 raise ValueError(
-                    f"functional_call got multiple values for keys {tied}, which are tied. Consider "
-                    "using tie_weights=False"
+                    f"functional_call got multiple values for keys {tied}, which are tied. "
+                    "Consider using tie_weights=False"
                 )
             places[other] = tensor
     return places
