@@ -137,6 +137,7 @@ def tensor_stub() -> str:
     parameters = "array: Any, device: Any = ..., requires_grad: _bool = ..."
     lines.append(f"def from_array({parameters}) -> Tensor: ...")
     lines.append("def set_grad(tensor: Tensor, value: Tensor | None) -> None: ...")
+    lines.append("def with_gradient(made: Tensor) -> Tensor: ...")
     lines.append("def wrap(array: Any) -> Tensor: ...")
     lines.append("def method(function: Any = ..., *, name: _str | None = ...) -> Any: ...")
     return _file(found, ["from kuai.ops import return_types"], lines)

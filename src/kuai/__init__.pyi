@@ -402,7 +402,7 @@ def channel_shuffle(input: Tensor, groups: _int, *, out: Any = None) -> Tensor: 
 channels_last: _memory_format
 channels_last_3d: _memory_format
 def cholesky(input: Any, upper: Any = False, *, out: Any = None) -> Tensor: """The triangular factor of `linalg.cholesky`."""
-def cholesky_inverse(input: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
+def cholesky_inverse(input: Any, upper: Any = False, *, out: Any = None) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
 def cholesky_solve(input: Tensor, input2: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor: """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`."""
 def chunk(input: Any, chunks: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
 def clamp(input: Any, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """Each element limited to the range `[min, max]`."""
@@ -640,7 +640,7 @@ def is_complex(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is
 def is_conj(input: Any, *, out: Any = None) -> Tensor: """False: conjugation is never put off here."""
 def is_floating_point(input: Any, *, out: Any = None) -> _bool: """Whether the dtype is a floating one."""
 def is_grad_enabled() -> _bool: """Whether operations are recorded for `backward()` in this thread."""
-def is_inference(input: Any, *, out: Any = None) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
+def is_inference(input: Any, *, out: Any = None) -> _bool: """Whether it was made in inference mode; it may be used for training all the same."""
 def is_inference_mode_enabled() -> _bool: """Whether `inference_mode` is on in this thread."""
 def is_neg(input: Any, *, out: Any = None) -> Tensor: """False: negation is never put off here."""
 def is_nonzero(input: Any, *, out: Any = None) -> _bool: """Whether the only element of a tensor is not zero, as a Python bool."""
@@ -714,8 +714,8 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unp
 def manual_seed(seed: _int) -> _Generator: """Start the default generator anew from `seed`, and return it."""
 def masked_fill(input: Any, mask: Any, value: Any, *, out: Any = None) -> Tensor: """The input with one value where the mask is true."""
 def masked_fill_(input: Any, mask: Any, value: Any) -> Tensor: """In-place version of `masked_fill`."""
-def masked_scatter(input: Tensor, mask: Tensor, source: Tensor, *, out: Any = None) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
-def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor: """In-place version of `masked_scatter`."""
+def masked_scatter(input: Any, mask: Any, source: Any, *, out: Any = None) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
+def masked_scatter_(input: Any, mask: Any, source: Any) -> Tensor: """In-place version of `masked_scatter`."""
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Tensor: """The elements where the mask is true, as a vector."""
 def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
 def matrix_exp(A: Tensor, *, out: Any = None) -> Tensor: """exp(A) = Σₖ Aᵏ / k! of square matrices, by scaling and squaring a Padé approximant."""

@@ -120,8 +120,11 @@ class NonFiniteError(KuaiError, RuntimeError, FloatingPointError):
     where."""
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """A matrix that an algorithm of linear algebra cannot use; `torch.linalg.LinAlgError`."""
+
+
+LinAlgError = _LinAlgError
 
 
 class LeakedTensorError(KuaiError, RuntimeError):

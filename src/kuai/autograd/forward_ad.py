@@ -40,6 +40,8 @@ def enter_dual_level() -> int:
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """End the level: from now on no tensor has a tangent."""
+    if not modes.state.levels and level is None:
+        raise RuntimeError("Dual level must be a positive number.")
     if not modes.state.levels or level not in (None, 0):
         raise RuntimeError(
             "Trying to exit a forward AD level that was not the last one that was created. This "

@@ -48,7 +48,12 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
         >>> x._version
         1
     """
-    for one in [tensor] if isinstance(tensor, Tensor) else tensor:
+    if not isinstance(tensor, Iterable):
+        raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
+    given = [tensor] if isinstance(tensor, Tensor) else list(tensor)
+    if not all(isinstance(one, Tensor) for one in given):
+        raise RuntimeError("increment_version expects each element of the iterable to be a tensor")
+    for one in given:
         one._storage.version += 1
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.tensor.dtypes import dtype as Dtype
-from kuai.engine.tensor.promotion import cast, category, promote, scalar_name
+from kuai.engine.tensor.promotion import cast, category, promote, result_dtype, scalar_name
 from kuai.ops.accumulation import spread, wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
 
@@ -42,6 +42,18 @@ def times_number(function, *values, to_float: bool = False) -> jax.Array:
     kind = promoted[0].dtype
     if wide_dtype(kind) == kind or not any(getattr(value, "weak_type", False) for value in values):
         return function(*promoted)
+    return function(*(cast(value, wide_dtype(kind)) for value in values)).astype(kind)
+
+
+def rounded_once(function, *values) -> jax.Array:
+    """`function` of operands and numbers; of 16-bit numbers in float32, as PyTorch's kernels do.
+
+    Example:
+        >>> x = jax.numpy.ones(1, "float16")
+        >>> rounded_once(lambda x, value: x * value, x, 0.0001).dtype.name
+        'float16'
+    """
+    kind = result_dtype(*values)
     return function(*(cast(value, wide_dtype(kind)) for value in values)).astype(kind)
 
 

@@ -56,10 +56,25 @@ def run_pre_hooks(node, cotangents):
 
 
 def run_hooks(node, made, cotangents):
+    """Show a node's hooks the gradients of its inputs, one for each of its `next_functions`."""
+    places = _places(node)
+    shown = [None if place is None else made[place] for place in places]
     for hook in tuple(node.hooks.values()):
-        changed = hook(tuple(made), tuple(cotangents))
-        made = made if changed is None else _replaced(hook, made, changed)
-    return made
+        changed = hook(tuple(shown), tuple(cotangents))
+        shown = shown if changed is None else _replaced(hook, shown, changed)
+    there = {p: gradient for p, gradient in zip(places, shown, strict=True) if p is not None}
+    return [there.get(place) for place in range(len(made))]
+
+
+def _places(node):
+    """For each of a node's `next_functions` its number among the edges, or None if it has none."""
+    edges = dict(enumerate(node.edges))
+    places = []
+    for function, output in node.next_functions:
+        same = (i for i, edge in edges.items() if edge and edge[:2] == (function, output))
+        places.append(next(same, None))
+        edges.pop(places[-1], None)
+    return places
 
 
 def _replaced(hook, gradients, changed):

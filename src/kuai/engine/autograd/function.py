@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import types
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -235,6 +236,10 @@ def _tangents(cls, ctx, given, count):
             "Function's jvp returned an invalid number of forward gradients (expected "
             f"{count} but got {len(found)})"
         )
+    for number, tangent in enumerate(found):
+        if not isinstance(tangent, (Tensor, types.NoneType)):
+            kind = type(tangent).__name__
+            raise RuntimeError(f"expected Variable or None (got {kind}) for grad output {number}.")
     return found
 
 
@@ -253,7 +258,9 @@ def _on_tape(cls, args, kwargs):
         return _without_inputs(ctx, outputs, args), ctx
     _check_dirty(ctx, args, made)
     node = cls._node_class(cls, ctx, edges, made, args)
-    node.block = modes.state.block
+    node.block = block = modes.state.block
+    if block is not None and block.checks is not None:
+        block.checks.recorded(node)
     boxes = tuple([_attach(ctx, node, number, output, args) for number, output in enumerate(made)])
     if modes.state.saved_hooks and ctx._saved:
         ctx._saved = kept(ctx._saved)

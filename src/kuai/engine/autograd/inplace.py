@@ -8,12 +8,15 @@ next asked for. PyTorch does the same; only its refusal "modified by an inplace 
 needed here, because what the tape saved cannot be overwritten.
 """
 
+import warnings
+
 import jax.numpy as jnp
 
 from kuai.engine.autograd import duals
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import Node, retain_at_node
 from kuai.engine.tensor import Tensor, method, modes, views
+from kuai.engine.tensor.layouts import layout_of
 
 __all__ = ["overwrite", "window"]
 
@@ -49,14 +52,21 @@ def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
     return made
 
 
-def overwrite(target: Tensor, result: Tensor) -> Tensor:
+def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
     """Put the values, and the history, of `result` into `target`, and return `target`.
+
+    Args:
+        name: of the operation, as some may write to expanded tensors, whose elements are one and
+            the same in memory.
 
     Raises:
         RuntimeError: `target` is a leaf that requires a gradient (or a view of one) while gradients
-            are recorded, has another shape, or a dtype that cannot hold the result.
+            are recorded, has another shape, a dtype that cannot hold the result, or elements that
+            are one and the same.
     """
     result = _fitted(target, result)
+    if target._steps is not None:
+        _check_overlap(target, name)
     if modes.state.around is not None:
         duals.carry(target, result)
     base = target._base
@@ -98,6 +108,34 @@ def _retain_anew(tensor):
     """The gradient to be kept is that of what the tensor stands for now."""
     if tensor._retains_grad and tensor._node is not None:
         retain_at_node(tensor, tensor._node, tensor._output)
+
+
+_DEPRECATED = {
+    "masked_fill_": "tensor[mask] = scalar",
+    "index_fill_": "tensor[mask] = scalar",
+    "index_put_": "tensor[indices] = tensor",
+}
+
+
+def _check_overlap(target, name):
+    """PyTorch's error, or its warning, for a target that has the same element several times."""
+    if not any(step.view.repeats for step in target._steps):
+        return
+    shape, strides, _ = layout_of(target)
+    if 0 in shape or not any(n > 1 and not s for n, s in zip(shape, strides, strict=True)):
+        return
+    if name in _DEPRECATED:
+        warnings.warn(
+            f"Use of {name} on expanded tensors is deprecated. Please clone() the tensor before "
+            "performing this operation. This also applies to advanced indexing e.g. "
+            f"{_DEPRECATED[name]}",
+            stacklevel=3,
+        )
+    else:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
 
 
 def _steps_between(base, view):

@@ -12,12 +12,14 @@ __all__ = ["as_list", "check_batches", "filled_like", "first_gradients", "input_
 def check_batches(outputs, grad_outputs):
     """PyTorch's errors for gradients that are no batches of the outputs' shapes."""
     for number, (output, gradient) in enumerate(zip(outputs, grad_outputs, strict=True)):
+        shape = _type_of(output)[0]
+        if gradient is None and math.prod(shape) != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if gradient is None:
             raise ValueError(
                 "vmap(vjp, in_dims=0, ...)(<inputs>): Got in_dim=0 for some input, but that input "
                 "is a Tensor of dimensionality 0 so expected in_dim to satisfy 0 <= in_dim < 0."
             )
-        shape = _type_of(output)[0]
         if tuple(gradient.shape[1:]) != tuple(shape):
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output "

@@ -400,8 +400,10 @@ class OpNode(Node):
             places = dict(zip(self.entry.differentiable, self.edges, strict=True))
             arrays = level.follow(arrays, places, self.tangents or {})
         made = [wrap(a) if hasattr(a, "shape") else a for a in arrays]
+        sources = self.residuals.layout.sources
         for position, (node, output) in zip(self.entry.differentiable, self.edges, strict=True):
-            made[position]._node, made[position]._output = node, output
+            if position in sources or -1 in sources:  # else the gradients do not depend on it
+                made[position]._node, made[position]._output = node, output
         for position, tangents in (self.tangents or {}).items():
             made[position]._tangents = tangents
         return made

@@ -403,6 +403,8 @@ def composite(
 class ViewOp(Op):
     """An operation whose result is a window on its first argument's storage."""
 
+    repeats = False  # whether elements of the window may be the same one: see `inplace`
+
     def __init__(self, pure, write, grad_name, layout: Any = None):
         super().__init__(pure, grad_name, random=False, result=None)
         self.pure_write = write
@@ -482,7 +484,7 @@ def inplace(public, name):
                 self = _taken_first(public, kwargs)
             if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
                 return answer
-            return overwrite(self, public(self, *args, **kwargs))
+            return overwrite(self, public(self, *args, **kwargs), name)
         except Exception as error:
             fold(error)
             raise

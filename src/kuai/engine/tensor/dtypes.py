@@ -1,5 +1,6 @@
 """Element types: PyTorch's names for them, and their NumPy/JAX counterparts."""
 
+import math
 import weakref
 
 import ml_dtypes
@@ -231,7 +232,7 @@ class finfo:
         self.dtype = kind.to_real().name
         for name in ("eps", "max", "min", "tiny", "smallest_normal"):
             setattr(self, name, float(getattr(limits, name)))
-        self.resolution = 10.0**-limits.precision
+        self.resolution = 10.0 ** -int(limits.nmant * math.log10(2))  # of the decimal digits
 
     def __eq__(self, other):
         return isinstance(other, finfo) and self.dtype == other.dtype

@@ -220,7 +220,7 @@ class set_grad_enabled(_Mode):
 
 
 class inference_mode(_Mode):
-    """As `no_grad`; additionally reported by `is_inference_mode_enabled()`.
+    """As `no_grad`; `is_inference_mode_enabled()` and `is_inference()` of what is made tell of it.
 
     Differs from PyTorch: tensors made inside may be used for training afterwards, because what the
     tape saves can never be overwritten.

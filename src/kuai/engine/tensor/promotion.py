@@ -202,7 +202,9 @@ def cast(value, kind: np.dtype) -> jax.Array:
     """The value as a strongly typed array of a NumPy type; complex to real drops the imaginary
     part."""
     array = value if isinstance(value, jax.Array) else jnp.asarray(value)
-    if array.dtype.kind == "c" and kind.kind not in "cb":
+    if array.dtype.kind == "c" and kind.kind == "b":
+        return array != 0
+    if array.dtype.kind == "c" and kind.kind != "c":
         array = array.real
     if array.dtype == bool and kind.kind in "fcV":
         # XLA turns x * float(mask) into a choice, which gives 0 for inf, nan and -0

@@ -101,6 +101,9 @@ class Generator:
 
     def set_state(self, new_state: Tensor) -> None:
         """Go on from a state that `get_state` returned."""
+        if not isinstance(new_state, Tensor):
+            found = type(new_state).__name__
+            raise TypeError(f"expected a torch.ByteTensor, but got {found}")
         saved = np.asarray(new_state).tobytes()
         if len(saved) != 24:
             raise RuntimeError(f"RNG state is wrong size: expected 24 bytes, got {len(saved)}")

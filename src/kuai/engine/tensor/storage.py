@@ -17,7 +17,7 @@ from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.errors import LeakedTensorError
 
-__all__ = ["Lost", "Storage", "address_of", "put", "resolve"]
+__all__ = ["InferenceStorage", "Lost", "Storage", "address_of", "put", "resolve"]
 
 
 class Storage:
@@ -38,6 +38,12 @@ class Storage:
     @array.setter
     def array(self, array):
         self.held = array
+
+
+class InferenceStorage(Storage):
+    """One that was made in inference mode, which `is_inference` tells of."""
+
+    __slots__ = ()
 
 
 def resolve(storage: Storage) -> Storage:

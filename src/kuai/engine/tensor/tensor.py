@@ -23,9 +23,9 @@ import numpy as np
 from kuai.engine.tensor import attributes, changes, devices, dtypes, modes, overriding, views
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.size import Size
-from kuai.engine.tensor.storage import Storage, resolve
+from kuai.engine.tensor.storage import InferenceStorage, Storage, resolve
 
-__all__ = ["Tensor", "from_array", "is_tensor", "method", "set_grad", "wrap"]
+__all__ = ["Tensor", "from_array", "is_tensor", "method", "set_grad", "with_gradient", "wrap"]
 
 _NO_LEAF = (
     "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
@@ -265,8 +265,9 @@ def _check_grad(tensor: Tensor, value) -> None:
 def wrap(array) -> Tensor:
     """A new tensor, without history, that owns `array`."""
     made = object.__new__(Tensor)
-    made._storage = Storage(array)
-    capture = modes.state.capture
+    state = modes.state
+    made._storage = InferenceStorage(array) if state.inference else Storage(array)
+    capture = state.capture
     if capture is not None:
         capture.adopt(made._storage)
     return made
@@ -285,10 +286,14 @@ def from_array(array, device=None, requires_grad: bool = False) -> Tensor:
         made = wrap(jax.device_put(array, array.sharding))  # tied to its device, as all of ours are
     else:
         made = wrap(jax.device_put(array, devices.jax_device(device)))
-    if requires_grad:
-        if not (made.dtype.is_floating_point or made.dtype.is_complex):
-            raise RuntimeError(f"Only {_DIFFERENTIABLE}")
-        made.requires_grad = True
+    return with_gradient(made) if requires_grad else made
+
+
+def with_gradient(made: Tensor) -> Tensor:
+    """A new tensor as a leaf that requires a gradient."""
+    if not (made.dtype.is_floating_point or made.dtype.is_complex):
+        raise RuntimeError(f"Only {_DIFFERENTIABLE}")
+    made.requires_grad = True
     return made
 
 

@@ -228,7 +228,7 @@ class Tensor:
     def cfloat(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `complex64`."""
     def char(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int8`."""
     def cholesky(self, upper: Any = False) -> Tensor: """The triangular factor of `linalg.cholesky`."""
-    def cholesky_inverse(self, upper: _bool = False) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
+    def cholesky_inverse(self, upper: Any = False) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
     def cholesky_solve(self, input2: Tensor, upper: _bool = False) -> Tensor: """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`."""
     def chunk(self, chunks: Any, dim: Any = 0) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
     def clamp(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """Each element limited to the range `[min, max]`."""
@@ -411,7 +411,7 @@ class Tensor:
     @property
     def is_cuda(self) -> _bool: """Whether it lies on a GPU."""
     def is_floating_point(self) -> _bool: """Whether the dtype is a floating one."""
-    def is_inference(self) -> _bool: """Whether it was made in inference mode; here it does not matter, so the answer is no."""
+    def is_inference(self) -> _bool: """Whether it was made in inference mode; it may be used for training all the same."""
     @property
     def is_leaf(self) -> _bool: """Whether it was made by the user rather than by a recorded operation."""
     def is_neg(self) -> Tensor: """False: negation is never put off here."""
@@ -486,8 +486,8 @@ class Tensor:
     def map_(self, other: Any, callable: Any) -> Tensor: """Replace each element by what a Python function of it and another tensor's gives."""
     def masked_fill(self, mask: Any, value: Any) -> Tensor: """The input with one value where the mask is true."""
     def masked_fill_(self, mask: Any, value: Any) -> Tensor: """In-place version of `masked_fill`."""
-    def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
-    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor: """In-place version of `masked_scatter`."""
+    def masked_scatter(self, mask: Any, source: Any) -> Tensor: """The input with the elements of `source`, in order, where the mask is true."""
+    def masked_scatter_(self, mask: Any, source: Any) -> Tensor: """In-place version of `masked_scatter`."""
     def masked_select(self, mask: Any) -> Tensor: """The elements where the mask is true, as a vector."""
     def matmul(self, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
     def matrix_exp(self) -> Tensor: """exp(A) = Σₖ Aᵏ / k! of square matrices, by scaling and squaring a Padé approximant."""
@@ -808,5 +808,6 @@ class Tensor:
 def is_tensor(obj: object) -> _bool: ...
 def from_array(array: Any, device: Any = ..., requires_grad: _bool = ...) -> Tensor: ...
 def set_grad(tensor: Tensor, value: Tensor | None) -> None: ...
+def with_gradient(made: Tensor) -> Tensor: ...
 def wrap(array: Any) -> Tensor: ...
 def method(function: Any = ..., *, name: _str | None = ...) -> Any: ...

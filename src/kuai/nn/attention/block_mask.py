@@ -114,6 +114,10 @@ class BlockMask:
             raise AssertionError(
                 "full_kv_num_blocks and full_kv_indices must be both provided or omitted"
             )
+        if (full_kv_num_blocks is None) != (full_kv_indices is None):
+            raise AssertionError(
+                "full_kv_num_blocks and full_kv_indices must be both provided or omitted"
+            )
         self.seq_lengths = seq_lengths
         self.kv_num_blocks = kv_num_blocks
         self.kv_indices = kv_indices

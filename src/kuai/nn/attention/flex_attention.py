@@ -6,8 +6,10 @@ over all of them, and become part of the one XLA program that computes the atten
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypedDict
 
@@ -16,6 +18,7 @@ import numpy as np
 from kuai.engine.autograd.batching import vectorize
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.nn.attention.block_mask import BlockMask, blocks_of_mask, noop_mask, sliced_mask
 from kuai.ops.nn.flexible_attention import attention_of_scores, attention_scores
 
@@ -100,7 +103,10 @@ def create_mask(
                   [ True,  True]]]])
     """
     sizes = (1 if B is None else B, 1 if H is None else H, Q_LEN, KV_LEN)
-    if len(inspect.signature(mod_fn).parameters) == 5:
+    count = len(inspect.signature(mod_fn).parameters)
+    if count not in (4, 5):
+        raise AssertionError(f"Expected 4 or 5 positional args, got {count}")
+    if count == 5:
         zeros = from_array(np.zeros(sizes, np.float32), device)
         return _mapped(mod_fn, zeros, sizes, device) != -math.inf
     return _mapped(mod_fn, None, sizes, device)
@@ -222,6 +228,8 @@ def flex_attention(
     Reference: Dong et al., Flex attention, 2024.
     """
     _check(query, key, value, block_mask, enable_gqa)
+    if return_lse and return_aux is None:
+        _warn_of_return_lse()
     if return_lse and return_aux is not None:
         raise ValueError(
             "Cannot specify both return_lse and return_aux. return_lse is deprecated, please use "
@@ -240,6 +248,17 @@ def flex_attention(
         wanted = sums if return_aux.lse else None, top if return_aux.max_scores else None
         return output, AuxOutput(*wanted)
     return (output, sums) if return_lse else output
+
+
+@functools.cache
+def _warn_of_return_lse() -> None:
+    """Once, as in PyTorch."""
+    warnings.warn(
+        "return_lse is deprecated and will be removed in v2.10. Please use "
+        "return_aux=AuxRequest(lse=True) instead.",
+        FutureWarning,
+        stacklevel=3,
+    )
 
 
 def _allowed(block_mask: BlockMask, device: Any) -> Tensor:
@@ -261,6 +280,12 @@ def _allowed(block_mask: BlockMask, device: Any) -> Tensor:
 def _check(query, key, value, block_mask, enable_gqa):
     if not query.ndim == key.ndim == value.ndim == 4:
         raise NotImplementedError("NYI: query, key, and value must be 4D tensors")
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            "Expect query and key/value to have the same embedding dimension but got "
+            f"E={query.shape[-1]} and E={key.shape[-1]}."
+        )
+    _check_products(query, key, value)
     heads, others = query.shape[1], key.shape[1]
     if not enable_gqa and heads != others:
         raise ValueError(
@@ -279,6 +304,25 @@ def _check(query, key, value, block_mask, enable_gqa):
         )
     if block_mask is not None:
         _check_block_mask(block_mask, query.shape[-2], key.shape[-2])
+
+
+def _check_products(query, key, value):
+    """What PyTorch's matrix products refuse."""
+    for part in (query, key, value):
+        if part.dtype is not query.dtype or not part.dtype.is_floating_point:
+            kind = query.dtype.jax if query.dtype.is_floating_point else np.float32
+            raise RuntimeError(
+                f"expected scalar type {scalar_name(kind)} but found {scalar_name(part.dtype.jax)}"
+            )
+    length = key.shape[-2]
+    if value.shape[-2] != length:
+        count = query.shape[0] * query.shape[1]
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {length}] "
+            f"but got: [{count}, {value.shape[-2]}]."
+        )
+    if not length:
+        raise IndexError("max(): Expected reduction dim 3 to have non-zero size.")
 
 
 def _check_block_mask(block_mask, rows, columns):

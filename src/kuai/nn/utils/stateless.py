@@ -101,9 +101,10 @@ def _tied(own, given):
     for name, tensor in given.items():
         for other in names.get(id(own.get(name)), ()) if name in own else ():
             if places.get(other, tensor) is not tensor and other in given:
+                tied = sorted(names[id(own[name])])
                 raise ValueError(
-                    "functional_call got multiple values for keys "
-                    f"{names[id(own[name])]}, which are tied. Consider using tie_weights=False"
+                    f"functional_call got multiple values for keys {tied}, which are tied. "
+                    "Consider using tie_weights=False"
                 )
             places[other] = tensor
     return places

@@ -35,7 +35,7 @@ def broadcast_shapes(*shapes):
                 if result[place] != 1:
                     raise RuntimeError(
                         f"Attempting to broadcast a dimension of length {sizes[place]} at {place}! "
-                        f"Mismatching argument at index {number} had {sizes}; but expected shape "
+                        f"Mismatching argument at index {number} had {shape}; but expected shape "
                         f"should be broadcastable to {result}"
                     )
                 result[place] = sizes[place]

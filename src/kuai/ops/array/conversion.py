@@ -16,7 +16,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
-from kuai.engine.tensor.storage import address_of
+from kuai.engine.tensor.storage import InferenceStorage, address_of
 from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
@@ -165,8 +165,15 @@ def is_pinned(self, device=None) -> bool:
 
 @composite
 def is_inference(input) -> bool:
-    """Whether it was made in inference mode; here it does not matter, so the answer is no."""
-    return False
+    """Whether it was made in inference mode; it may be used for training all the same.
+
+    Example:
+        >>> with kuai.inference_mode():
+        ...     x = kuai.ones(2)
+        >>> x.is_inference(), x.clone().is_inference()
+        (True, False)
+    """
+    return isinstance(input._storage, InferenceStorage)
 
 
 @composite(function=False)
@@ -243,11 +250,19 @@ def detach(input):
     return Tensor._share(input)
 
 
+_NO_DETACHING = (
+    "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+    "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+    "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
+    "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+)
+
+
 @composite
 def detach_(self):
     """Take this tensor out of the graph; it becomes a leaf."""
     if self._base is not None:
-        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        raise RuntimeError(_NO_DETACHING)
     self._node, self._output, self._requires_grad = None, 0, False
     return self
 
@@ -260,6 +275,8 @@ def requires_grad_(self, requires_grad=True):
         >>> kuai.ones(1).requires_grad_()
         tensor([1.], requires_grad=True)
     """
+    if requires_grad and not (self.dtype.is_floating_point or self.dtype.is_complex):
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     self.requires_grad = requires_grad
     return self
 

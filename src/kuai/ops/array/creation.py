@@ -14,6 +14,7 @@ from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
+from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
@@ -51,7 +52,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     if isinstance(data, Tensor):
         made = data.detach().clone()
         made = made.to(device=device or data.device, dtype=dtype or data.dtype)
-        return made.requires_grad_() if requires_grad else made
+        return with_gradient(made) if requires_grad else made
     if isinstance(data, jax.Array):
         array = data if dtype is None else data.astype(dtypes.to_jax(dtype))
         return from_array(array, device, requires_grad)
@@ -176,11 +177,11 @@ def _filled(shape, value, kind, device, requires_grad):
     check_sizes(shape)
     if modes.state.capture is not None:
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
-    if kind.kind == "u" and value < 0:
-        value = np.asarray(value).astype(kind)  # it wraps around
     if is_recorded(kind, device):
         made = repeated(value.item() if isinstance(value, np.generic) else value, shape, kind)
-        return made.requires_grad_() if requires_grad else made
+        return with_gradient(made) if requires_grad else made
+    if kind.kind == "u" and value < 0:
+        value = np.asarray(value).astype(kind)  # it wraps around
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 
@@ -333,6 +334,14 @@ def full_like(
     )
 
 
+def _refuse_negative(sizes):
+    for size in sizes if isinstance(sizes, (tuple, list)) else ():
+        if type(size) is int and size < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {size}: {list(sizes)}"
+            )
+
+
 def _new(name, maker):
     def make(
         self,
@@ -349,6 +358,7 @@ def _new(name, maker):
         refuse_keywords(make, keywords, "size", "fill_value")
         if "size" in keywords:
             size = (keywords["size"], *size)
+        _refuse_negative(size[0] if size and not isinstance(size[0], int) else size)
         if name == "new_full":
             if len(size) == 1 and "fill_value" not in keywords:
                 raise TypeError('new_full() missing 1 required positional arguments: "fill_value"')

@@ -71,6 +71,8 @@ def take_along_dim(input, indices, dim=None):
             "for indices"
         )
     dim = normalize_dim(dim, len(shape_of(input)))
+    if not shape_of(input):
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     size = shape_of(input)[dim]
     indexing.check_range(
         indices, size, "index {} is out of bounds for dimension " + f"{dim} with size {size}"

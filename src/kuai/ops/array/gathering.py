@@ -1,6 +1,7 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
 import math
+import warnings
 
 import jax.numpy as jnp
 from jax import lax
@@ -21,7 +22,7 @@ from kuai.ops.known_values import check_fits, check_within
 
 def check_integers(index, name, wanted="int32/int64"):
     """PyTorch's error for an index that is no integer."""
-    if index.dtype.name not in ("int64", "int32") and index.numel():
+    if index.dtype.name not in ("int64", "int32") and math.prod(index.shape):
         raise RuntimeError(f"{name}(): Expected dtype {wanted} for index")
 
 
@@ -195,6 +196,12 @@ def prepared(input, dim, index, source=None):
     return dim
 
 
+_OLD_REDUCE = (
+    "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a "
+    "future PyTorch release. Use torch.scatter_reduce instead for more reduction options."
+)
+
+
 @composite(inplace=True, exact_out=SAME)
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     """The input with `src` (a tensor or a number) at the places `index` along `dim`.
@@ -208,6 +215,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     if reduce is not None:
         if reduce not in ("add", "multiply"):
             raise RuntimeError("reduce argument must be either add or multiply.")
+        if isinstance(source, Tensor):
+            warnings.warn(_OLD_REDUCE, stacklevel=2)
         return scattered_reduced(input, dim, index, source, reduce, True)
     if isinstance(source, Tensor):
         return scattered(input, dim, index, source)

@@ -271,7 +271,9 @@ def _slice(item, size):
         int(concrete(v, "a slice")) if isinstance(v, Tensor) else v
         for v in (item.start, item.stop, item.step)
     )
-    if step is not None and step <= 0:
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step is not None and step < 0:
         raise ValueError("step must be greater than zero")
     if start in (None, 0) and stop is None and step in (None, 1):
         return (), 0

@@ -154,7 +154,7 @@ def set_item(self, index, value):
         fill(window, source)
     elif _fills_mask(window, gathers, source):
         mask = _aligned(window, gathers)
-        inplace.overwrite(window, filled_where(window, mask, source))
+        inplace.overwrite(window, filled_where(window, mask, source), "masked_fill_")
     else:
         _put(window, gathers, source)
 
@@ -210,7 +210,8 @@ def _aligned(window, gathers):
 def _put(window, gathers, source):
     places, indices = integer_indices(window, gathers)
     check_same_dtype(window, source)
-    inplace.overwrite(window, replaced(window, places, indices, source, False))
+    made = replaced(window, places, indices, source, False)
+    inplace.overwrite(window, made, "index_put_")
 
 
 def check_same_dtype(target, source):

@@ -1,5 +1,7 @@
 """Masks: elements chosen, filled and written where a tensor of truth values says so."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,7 +13,7 @@ from kuai.ops.accumulation import spread
 from kuai.ops.array import selecting
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
-from kuai.ops.known_values import check_value
+from kuai.ops.known_values import check_value, known
 
 _OF_SELECT = "{}(): self and result must have the same scalar type"
 _OF_NONZERO = "nonzero: Expected out tensor to have scalar type Long but got scalar type{found}"
@@ -65,14 +67,25 @@ def masked_select(input, mask):
     return selecting.expand(input, shape)[selecting.expand(mask, shape)]
 
 
-@op(inplace=True)
-def masked_scatter(input: Array, mask: Array, source: Array):
+@composite(inplace=True)
+def masked_scatter(input, mask, source):
     """The input with the elements of `source`, in order, where the mask is true.
 
     Example:
         >>> kuai.zeros(3).masked_scatter(kuai.tensor([True, False, True]), kuai.tensor([1.0, 2.0]))
         tensor([1., 0., 2.])
     """
+    given = known(mask) if mask.dtype.name == "bool" else None
+    if given is not None:
+        copies = math.prod(broadcast_shapes(shape_of(input), shape_of(mask))) // max(given.size, 1)
+        if source.numel() < given.sum() * copies:
+            raise RuntimeError("Number of elements of source < number of ones in mask")
+    return scattered_at_mask(input, mask, source)
+
+
+@op(function=False, method=False, name="masked_scatter", grad="MaskedScatterBackward0")
+def scattered_at_mask(input: Array, mask: Array, source: Array):
+    """`masked_scatter` of a source that is long enough."""
     if mask.dtype != bool:
         raise RuntimeError("masked_scatter_ only supports boolean masks")
     if input.dtype != source.dtype:

@@ -114,7 +114,22 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **keywords):
             f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={to:g}"
         )
     refuse_integers("check_uniform_bounds", self.dtype)
+    _check_bounds(self.dtype, low, to)
     return _fill(self, uniform_like, float(low), float(to), generator=generator)
+
+
+def _check_bounds(kind, low, high):
+    """PyTorch's errors for an interval that the dtype cannot hold."""
+    largest = dtypes.finfo(kind).max
+    for name, bound in (("from", low), ("to", high)):
+        if not -largest <= bound <= largest:
+            raise RuntimeError(f"{name} is out of bounds for {c_name(kind)}")
+    if high - low > largest:
+        raise RuntimeError(
+            "uniform_ expects to-from <= std::numeric_limits<"
+            f"{scalar_name(kind.jax)}>::max(), but found to={high:g} and from={low:g} which result "
+            "in to-from to exceed the limit"
+        )
 
 
 @composite(function=False)

@@ -1,19 +1,20 @@
 """Rearranging: repetition, reversed and rolled orders, triangles and diagonals."""
 
 import functools
+import math
 
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.concrete import concrete
-from kuai.engine.tensor.promotion import cast, result_dtype
+from kuai.engine.tensor.promotion import cast, result_dtype, scalar_name
 from kuai.ops.accumulation import in_wide
 from kuai.ops.array import creation, selecting, sequences, shaping
 from kuai.ops.array.joining import clone
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim, normalize_dims
-from kuai.ops.known_values import INTEGERS, check_sizes
+from kuai.ops.known_values import INTEGERS, check_sizes, known, lie_within
 
 # Repetition ---------------------------------------------------------------------------------------
 
@@ -99,10 +100,17 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
             f"{shape_of(repeats)[0]} and input.size({dim}) = {length}"
         )
+    if repeats.dtype.name not in ("int64", "int32"):
+        name = scalar_name(repeats.dtype.jax)
+        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{name}'")
+    if not lie_within(repeats, 0, math.inf):
+        raise RuntimeError("repeats can not be negative")
     repeats = selecting.expand(repeats, (length,))
     total = output_size
     if total is None:
         total = int(concrete(repeats, "repeat_interleave() without output_size").sum())
+    elif (given := known(repeats)) is not None and total != given.sum():
+        raise RuntimeError("allocated size does not match required size")
     return interleaved(input, repeats, dim, total)
 
 

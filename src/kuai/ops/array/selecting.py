@@ -92,6 +92,8 @@ def unfold(self, dimension, size, step):
     shape = shape_of(self)
     dim = normalize_dim(dimension, len(shape))
     length = shape[dim] if shape else 1
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
     if size > length:
         raise RuntimeError(
             f"maximum size for tensor at dimension {dim} is {length} but size is {size}"

@@ -12,6 +12,7 @@ from kuai.engine.op import REGISTRY, composite
 from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
 from kuai.ops.array.recorded_creation import counted, is_recorded
 from kuai.ops.array.shaping import shape_of
@@ -85,7 +86,7 @@ def arange(
     count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
         made = counted(start, step, int(count), kind)
-        made = made.requires_grad_() if requires_grad else made
+        made = with_gradient(made) if requires_grad else made
         return made if out is None else into(out, made)
     work = np.int64 if whole or kind.kind in "iu" else np.float64
     module: Any = jnp if is_symbolic_dim(count) else np

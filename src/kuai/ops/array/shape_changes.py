@@ -60,6 +60,8 @@ def resize_(self, *sizes, memory_format=None):
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     wanted = integers(sizes)
+    if any(size < 0 for size in wanted):
+        raise RuntimeError("numel: integer multiplication overflow")
     flat, count = shaping.reshape(self, (-1,)), math.prod(wanted)
     missing = count - math.prod(shape_of(self))
     if missing > 0:

@@ -20,7 +20,12 @@ def _pieces(tensor, dim, sizes, window=windows.split_off):
 def _checked(tensor, dim, name):
     shape = shape_of(tensor)
     if not shape:
-        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor")
+        text = (
+            "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+            if name == "tensor_split"
+            else f"{name} expects at least a 1-dimensional tensor"
+        )
+        raise RuntimeError(text)
     return normalize_dim(dim, len(shape)), shape[normalize_dim(dim, len(shape))]
 
 

@@ -1,5 +1,6 @@
 """Order: dimensions exchanged, reversed and moved; complex conjugates. All but those are views."""
 
+import warnings
 from typing import Any
 
 from kuai.engine.op import Array, composite, op
@@ -137,6 +138,7 @@ def resolve_conj(input):
 @property
 def T(self):
     """All dimensions in reverse order."""
+    _warn_of_0d("T", self)
     return windows.permuted(self, tuple(reversed(range(len(shape_of(self))))))
 
 
@@ -144,6 +146,7 @@ def T(self):
 @property
 def mT(self):
     """The last two dimensions swapped; a 0-d tensor stays itself."""
+    _warn_of_0d("mT", self)
     return transpose(self, -2, -1) if _is_batch("mT", self) else self
 
 
@@ -151,6 +154,7 @@ def mT(self):
 @property
 def mH(self):
     """The last two dimensions swapped, and conjugated; a 0-d tensor stays itself."""
+    _warn_of_0d("mH", self)
     return adjoint(self) if _is_batch("mH", self) else self
 
 
@@ -158,6 +162,7 @@ def mH(self):
 @property
 def H(self):
     """The matrix transposed and conjugated; a 0-d tensor stays itself."""
+    _warn_of_0d("H", self)
     ndim = len(shape_of(self))
     if ndim not in (0, 2):
         raise RuntimeError(
@@ -165,6 +170,15 @@ def H(self):
             "batches of matrices, consider using tensor.mH"
         )
     return adjoint(self) if ndim else self
+
+
+def _warn_of_0d(name, tensor):
+    if not shape_of(tensor):
+        warnings.warn(
+            f"Tensor.{name} is deprecated on 0-D tensors. This function is the identity in these "
+            "cases.",
+            stacklevel=3,
+        )
 
 
 def _is_batch(name, tensor) -> bool:

@@ -218,11 +218,19 @@ def diagonal_of(input: Array, offset: int, dim1: int, dim2: int):
 
 
 def _write_expanded(base, part, shape):
+    """Of the copies of an element the last one that was written; `overwrite` refuses the rest."""
     if 0 in shape:
         return base
-    if math.prod(shape) != math.prod(base.shape):
-        raise RuntimeError(OVERLAP)
-    return jnp.reshape(part, base.shape)
+    if math.prod(shape) == math.prod(base.shape):
+        return jnp.reshape(part, base.shape)
+    new = len(shape) - base.ndim
+    repeated = [*range(new), *(new + d for d, n in enumerate(base.shape) if n != shape[new + d])]
+    copies = jnp.moveaxis(part, repeated, range(len(repeated)))
+    copies = copies.reshape(-1, *base.shape)
+    written = (copies != base) & ~((copies != copies) & (base != base))
+    last = len(copies) - 1 - jnp.argmax(written[::-1], 0)
+    chosen = jnp.take_along_axis(copies, last[None], 0)[0]
+    return jnp.where(written.any(0), chosen, base)
 
 
 def _layout_expanded(layout, shape):
@@ -246,6 +254,9 @@ def _layout_expanded(layout, shape):
 def expanded(input: Array, shape: tuple):
     """Dimensions of size 1 repeated, without a copy in PyTorch's memory."""
     return spread(input, shape)
+
+
+expanded.operation.repeats = True
 
 
 def _window_places(length, size, step):

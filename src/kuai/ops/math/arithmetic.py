@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor.promotion import cast, category, result_dtype, scalar_name
+from kuai.ops.accumulation import wide_dtype, widened
 from kuai.ops.elementwise import (
     BOOL,
     COMPLEX,
@@ -20,6 +21,7 @@ from kuai.ops.elementwise import (
     kind_of,
     magnitude,
     refuse,
+    rounded_once,
     times_number,
     together,
 )
@@ -46,8 +48,10 @@ def add_scaled(input: Array | Number, other: Array | Number, alpha: Number):
     """`input + alpha * other`, the operation behind `add(..., alpha=...)`."""
     _check_alpha(input, other, alpha)
     input, other = together(input, other)
-    scaled = cast(alpha, other.dtype) * other
-    return input | scaled if kind_of(input) == BOOL else input + scaled
+    alpha = cast(alpha, other.dtype)
+    if kind_of(input) == BOOL:
+        return input | alpha * other
+    return rounded_once(lambda input, other, alpha: input + alpha * other, input, other, alpha)
 
 
 @op(function=False, method=False, name="sub", grad="SubBackward0")
@@ -72,7 +76,8 @@ def subtract_scaled(input: Array | Number, other: Array | Number, alpha: Number)
     _check_alpha(input, other, alpha)
     _check_subtraction(input, other)
     input, other = together(input, other)
-    return input - cast(alpha, other.dtype) * other
+    alpha = cast(alpha, other.dtype)
+    return rounded_once(lambda input, other, alpha: input - alpha * other, input, other, alpha)
 
 
 @op(function=False, method=False, name="mul", grad="MulBackward0")
@@ -235,7 +240,7 @@ def _sign(input):
         return input
     if kind_of(input) == COMPLEX:
         size = magnitude(input)
-        return input / jnp.where(size == 0, 1, size)
+        return jnp.where(size == 0, 0, input / jnp.where(size == 0, 1, size))
     return jnp.where(jnp.isnan(input) | (input == 0), 0, jnp.sign(input)).astype(input.dtype)
 
 
@@ -248,7 +253,9 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
         tensor([4.])
     """
     input, tensor1, tensor2 = together(input, tensor1, tensor2)
-    return input + cast(value, input.dtype) * tensor1 * tensor2
+    kind = wide_dtype(input.dtype)
+    made = widened(input) + cast(value, kind) * widened(tensor1) * widened(tensor2)
+    return made.astype(input.dtype)
 
 
 @op(inplace=True, autocast={"cuda": "widest"})
@@ -262,7 +269,9 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
     if kind_of(tensor1) < FLOATING and kind_of(tensor2) < FLOATING:
         raise RuntimeError(_INTEGER_ADDCDIV)
     input, tensor1, tensor2 = together(input, tensor1, tensor2)
-    return input + cast(value, input.dtype) * (tensor1 / tensor2)
+    kind = wide_dtype(input.dtype)
+    made = widened(input) + cast(value, kind) * (widened(tensor1) / widened(tensor2))
+    return made.astype(input.dtype)
 
 
 _INTEGER_ADDCDIV = (
@@ -289,6 +298,10 @@ def lerp(input: Array, end: Array, weight: Array | Number):
                 f"expected dtype {_c_name(input)} for `{name}` but got dtype {_c_name(value)}"
             )
     refuse("lerp_kernel_scalar", input, BOOL, INTEGER)
+    return rounded_once(_interpolated, input, end, weight)
+
+
+def _interpolated(input, end, weight):
     input, end, weight = together(input, end, weight)
     near_end = (
         jnp.abs(jax.lax.stop_gradient(weight)) >= 0.5

@@ -1,11 +1,14 @@
 """Sums of products named by indices: einsum, tensordot, Kronecker and cross products, distances."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import BOOL, call, kind_of, together
@@ -196,6 +199,8 @@ def tensordot(a, b, dims=2, out=None):
         >>> kuai.tensordot(kuai.ones(2, 3, 4), kuai.ones(3, 4, 5)).shape
         torch.Size([2, 5])
     """
+    if isinstance(dims, Tensor):
+        dims = concrete(dims, "tensordot()").tolist()
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
@@ -267,8 +272,27 @@ def pair_distances(x1: Array, x2: Array, p: float):
         raise RuntimeError(
             f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
         )
-    difference = x1[..., :, None, :] - x2[..., None, :, :]
+    return _lengths(x1[..., :, None, :] - x2[..., None, :, :], p)
+
+
+def _lengths(difference, p):
+    """The p-norms of the last dimension; in the largest norm all that are largest count in full."""
+    if p == math.inf and difference.shape[-1]:
+        return _largest(difference)
     return vector_norm_of(difference, p, -1, False)
+
+
+@jax.custom_jvp
+def _largest(difference):
+    return jnp.max(jnp.abs(difference), -1)
+
+
+@_largest.defjvp
+def _change_of_largest(primals, tangents):
+    (difference,), (change,) = primals, tangents
+    length = _largest(difference)
+    decides = jnp.abs(difference) == length[..., None]
+    return length, jnp.sum(jnp.where(decides, jnp.sign(difference) * change, 0), -1)
 
 
 @op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
@@ -310,4 +334,4 @@ def pdist(input: Array, p: float = 2.0):
         tensor([1., 3., 2.])
     """
     first, second = jnp.triu_indices(input.shape[0], 1)
-    return vector_norm_of(input[first] - input[second], p, -1, False)
+    return _lengths(input[first] - input[second], p)

@@ -15,6 +15,7 @@ from kuai.ops.elementwise import (
     call,
     kind_of,
     refuse,
+    rounded_once,
     times_number,
     together,
 )
@@ -30,20 +31,25 @@ def divide_plain(input: Array | Number, other: Array | Number):
 @op(function=False, method=False, name="div", grad="DivBackward2")
 def divide_truncated(input: Array | Number, other: Array | Number):
     """The quotient rounded towards zero."""
-    input, other = together(input, other)
-    refuse("div_trunc_cpu", input, BOOL)
-    if kind_of(input) == INTEGER:
-        return jax.lax.div(*jnp.broadcast_arrays(input, other))
-    return jnp.trunc(input / other)
+    first, second = together(input, other)
+    refuse("div_trunc_cpu", first, BOOL)
+    if kind_of(first) == INTEGER:
+        return jax.lax.div(*jnp.broadcast_arrays(first, second))
+    return rounded_once(lambda input, other: jnp.trunc(input / other), input, other)
 
 
 @op(function=False, method=False, name="floor_divide", grad="DivBackward2")
 def divide_floored(input: Array | Number, other: Array | Number):
     """The quotient rounded down."""
+    first, second = together(input, other)
+    refuse("div_floor_cpu", first, BOOL)
+    if kind_of(first) == INTEGER:
+        return jnp.floor_divide(first, second)
+    return rounded_once(_floored, input, other)
+
+
+def _floored(input, other):
     input, other = together(input, other)
-    refuse("div_floor_cpu", input, BOOL)
-    if kind_of(input) == INTEGER:
-        return jnp.floor_divide(input, other)
     return jnp.where(other == 0, input / other, jnp.floor_divide(input, other))
 
 

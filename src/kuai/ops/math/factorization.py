@@ -115,14 +115,22 @@ def linalg_svd(A, full_matrices=True, *, driver=None) -> return_types.linalg_svd
     return return_types.linalg_svd(*factors)
 
 
-@op(export="linalg.svdvals", autocast={"cpu": "float32"}, exact_out=SAME)
-def svdvals(A: Array, *, driver: str | None = None):
+@composite(export="linalg.svdvals", autocast={"cpu": "float32"}, exact_out=SAME)
+def svdvals(A, *, driver=None):
     """The singular values, falling.
 
     Example:
         >>> kuai.linalg.svdvals(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
         tensor([4., 3.])
     """
+    values = _svdvals(A)
+    if not seems_finite(values):
+        refuse_nonfinite("linalg.svd", A, NOT_CONVERGED)
+    return values
+
+
+@op(function=False, method=False, name="svdvals", grad="SvdvalsBackward0")
+def _svdvals(A: Array):
     return jnp.linalg.svd(matrices("linalg.svdvals", A, square=False), compute_uv=False)
 
 
@@ -155,13 +163,11 @@ def eigvalsh(A: Array, UPLO: str = "L"):
     return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
-@op(
-    export="linalg.eig",
-    result=return_types.linalg_eig,
-    grad="LinalgEigBackward0",
-    autocast={"cpu": "float32"},
-)
-def eig(A: Array):
+_NOT_FINITE = "input tensor should not contain infs or NaNs."
+
+
+@composite(export="linalg.eig", autocast={"cpu": "float32"})
+def eig(A) -> return_types.linalg_eig:
     """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
 
     Example:
@@ -170,6 +176,12 @@ def eig(A: Array):
 
     The gradient is right for losses that do not depend on the phases of the eigenvectors.
     """
+    refuse_nonfinite("torch.linalg.eig", A, _NOT_FINITE, RuntimeError)
+    return return_types.linalg_eig(*_eig(A))
+
+
+@op(function=False, method=False, name="eig", grad="LinalgEigBackward0")
+def _eig(A: Array):
     A = matrices("linalg.eig", A)
     if not A.size:
         kind = jnp.promote_types(A.dtype, jnp.complex64)
@@ -177,14 +189,20 @@ def eig(A: Array):
     return lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
 
 
-@op(export="linalg.eigvals", autocast={"cpu": "float32"})
-def eigvals(A: Array):
+@composite(export="linalg.eigvals", autocast={"cpu": "float32"})
+def eigvals(A):
     """The complex eigenvalues of square matrices (on the CPU only).
 
     Example:
         >>> kuai.linalg.eigvals(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
         tensor([2.+0.j, 1.+0.j])
     """
+    refuse_nonfinite("torch.linalg.eig", A, _NOT_FINITE, RuntimeError)
+    return _eigvals(A)
+
+
+@op(function=False, method=False, name="eigvals", grad="EigvalsBackward0")
+def _eigvals(A: Array):
     return jnp.linalg.eigvals(matrices("linalg.eigvals", A))
 
 

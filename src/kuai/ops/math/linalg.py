@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import jax.numpy as jnp
 
@@ -183,6 +184,12 @@ def chain_matmul(*matrices, out=None):
         tensor([[3.],
                 [3.]])
     """
+    warnings.warn(
+        "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use "
+        "torch.linalg.multi_dot instead, which accepts a list of two or more tensors rather than "
+        "multiple parameters.",
+        stacklevel=2,
+    )
     return matrices[0] if len(matrices) == 1 else multi_dot(matrices, out=out)
 
 

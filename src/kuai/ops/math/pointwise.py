@@ -11,7 +11,16 @@ from jax import lax
 from kuai.engine.op import Array, op
 from kuai.engine.op.exact_out import FOUND
 from kuai.ops.accumulation import in_wide
-from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, floating, kind_of, refuse
+from kuai.ops.elementwise import (
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    INTEGER,
+    floating,
+    kind_of,
+    refuse,
+    rounded_once,
+)
 from kuai.ops.math import slopes
 
 _OF_NUMBERS = "nan_to_num: dtype of out: {found} should be same as input: {wanted}"
@@ -124,9 +133,7 @@ def logit(input: Array, eps: float | None = None):
     input = floating(input)
     if eps is None:
         return slopes.log_odds(input)
-    inside = (input >= eps) & (input <= 1 - eps)
-    clamped = jnp.where(inside, input, jnp.clip(jax.lax.stop_gradient(input), eps, 1 - eps))
-    return jnp.log(clamped / (1 - clamped))
+    return slopes.log_odds_within(eps)(input)
 
 
 # Rounding -----------------------------------------------------------------------------------------
@@ -217,7 +224,7 @@ def deg2rad(input: Array):
     """
     if kind_of(input) == COMPLEX:
         raise RuntimeError("deg2rad is not supported for complex tensors.")
-    return floating(input) * (jnp.pi / 180)
+    return rounded_once(jnp.multiply, floating(input), jnp.pi / 180)
 
 
 @op(inplace=True, grad="Rad2DegBackward0")
@@ -230,7 +237,7 @@ def rad2deg(input: Array):
     """
     if kind_of(input) == COMPLEX:
         raise RuntimeError("rad2deg is not supported for complex tensors.")
-    return floating(input) * (180 / jnp.pi)
+    return rounded_once(jnp.multiply, floating(input), 180 / jnp.pi)
 
 
 @op(inplace=True, exact_out=_OF_NUMBERS)

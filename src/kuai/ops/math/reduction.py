@@ -4,6 +4,8 @@
 """
 
 import functools
+import math
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -233,12 +235,27 @@ def _rounded(made, input):
     return made if kind_of(input) == COMPLEX else made.astype(input.dtype)
 
 
+def _warn_of_too_few(name, input, dim, correction):
+    """PyTorch's warning where N - correction is not positive."""
+    shape = input.shape or (1,)
+    dims = range(len(shape)) if dim in (None, (), []) else (dim,) if isinstance(dim, int) else dim
+    if {*dims} - {*range(-len(shape), len(shape))}:
+        return  # an error follows
+    if 0 in shape or math.prod(shape[d] for d in dims) <= correction:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
+            "reduction factor (input numel divided by output numel).",
+            stacklevel=4,
+        )
+
+
 def _spread(operation, input, dim, unbiased, keepdim, correction, out=None):
     """`std(x, unbiased)` and `std(x, dim, unbiased, keepdim)` share their second place."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if correction is None:
         correction = 1 if unbiased is None or unbiased else 0
+    _warn_of_too_few(operation.operation.name, input, dim, correction)
     return call(operation, out, input, dim, correction, keepdim)
 
 

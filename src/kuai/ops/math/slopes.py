@@ -128,10 +128,21 @@ entropy = with_slopes(
 
 
 def _logit_slope(output, x):
-    return jnp.where((x < 0) | (x > 1), jnp.nan, 1 / (x * (1 - x)))
+    inside = jnp.where((x == 0) | (x == 1), jnp.inf, 1 / (x * (1 - x)))
+    return jnp.where((x < 0) | (x > 1), jnp.nan, inside)
 
 
 log_odds = with_slopes(lambda x: jnp.log(x / (1 - x)), _logit_slope)
+
+
+def log_odds_within(eps):
+    """`log_odds` of numbers clamped to [eps, 1 - eps], beyond which the derivative is 0."""
+
+    def slope(output, x):
+        return jnp.where((x < eps) | (x > 1 - eps), 0, _logit_slope(output, x))
+
+    return with_slopes(lambda x: log_odds(jnp.clip(x, eps, 1 - eps)), slope)
+
 
 #: The inverse of the normal distribution function: 1 / φ at the output.
 normal_quantile = with_slopes(

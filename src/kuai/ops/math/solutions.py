@@ -341,7 +341,7 @@ def matrix_rank(
         >>> kuai.linalg.matrix_rank(kuai.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=2.0)
         tensor(1)
     """
-    A = matrices("linalg.matrix_rank", A, square=False)
+    A = matrices("torch.linalg.matrix_rank", A, square=False, what="input")
     values = _singular_values(A)
     limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)

@@ -149,14 +149,14 @@ def _check_search(sequence, values, right, side, sorter):
         raise RuntimeError(
             f"{name}side and right can't be set to opposites, got side of left while right was True"
         )
-    if not shape:
-        raise RuntimeError(
-            f"{name}boundaries tensor should have positive dimension, but got 0 dimension"
-        )
-    if len(shape) > 1 and not (isinstance(values, Tensor) and values.ndim):
+    if len(shape) != 1 and not (isinstance(values, Tensor) and values.ndim):
         raise RuntimeError(
             f"{name}input value can be a scalar only when boundaries tensor dimension is 1, but we "
             f"got boundaries tensor dim({len(shape)}) and input value's dim(0) numel(1)"
+        )
+    if not shape:
+        raise RuntimeError(
+            f"{name}boundaries tensor should have positive dimension, but got 0 dimension"
         )
     if sorter is not None:
         _check_sorter(name, shape, sorter)

@@ -176,7 +176,15 @@ def xlog1py(input: Array | Number, other: Array | Number):
     """
     input, other = together(input, other, to_float=True)
     refuse("xlog1py_cpu", input, COMPLEX)
-    return special.xlog1py(input, other)
+    return _xlog1py(input, other)
+
+
+def _by_factor(output, x, y):
+    """0 where the product is 0 although the logarithm is not finite."""
+    return jnp.where((x == 0) & (y <= -1), 0, jnp.log1p(y))
+
+
+_xlog1py = slopes.with_slopes(special.xlog1py, _by_factor, lambda output, x, y: x / (y + 1))
 
 
 @jax.custom_jvp

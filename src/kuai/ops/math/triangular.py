@@ -1,13 +1,15 @@
 """What is solved with triangular matrices and Cholesky factors."""
 
 import functools
+import warnings
 
 import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.dtypes import int64
 from kuai.ops import return_types
-from kuai.ops.math.matrix_checks import matrices
+from kuai.ops.math.matrix_checks import SINGULAR, matrices, refuse_infos, seems_fine
 from kuai.ops.math.matrix_factors import adjoint, check_rows, with_batch
 
 return_types.return_type("triangular_solve", "solution", "cloned_coefficient")
@@ -39,8 +41,17 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
     return solve(solve(B, **back)) if upper else solve(solve(B), **back)
 
 
-@op(autocast={"cpu": "float32"})
-def cholesky_inverse(input: Array, upper: bool = False):
+_OLD = (
+    "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangular"
+    "and will be removed in a future PyTorch release.\n"
+    "torch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of "
+    "the inputs.\nX = torch.triangular_solve(B, A).solution\nshould be replaced with\n"
+    "X = torch.linalg.solve_triangular(A, B)."
+)
+
+
+@composite(autocast={"cpu": "float32"})
+def cholesky_inverse(input, upper=False):
     """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor.
 
     Example:
@@ -48,6 +59,16 @@ def cholesky_inverse(input: Array, upper: bool = False):
         tensor([[0.2500, 0.0000],
                 [0.0000, 1.0000]])
     """
+    inverse = _cholesky_inverse(input, upper)
+    if not seems_fine(inverse, input):
+        diagonal = input.detach().diagonal(dim1=-2, dim2=-1) == 0
+        place = diagonal.to(int64).argmax(-1) + 1
+        refuse_infos("cholesky_inverse", place * diagonal.any(-1), SINGULAR)
+    return inverse
+
+
+@op(function=False, method=False, name="cholesky_inverse", grad="CholeskyInverseBackward0")
+def _cholesky_inverse(input: Array, upper: bool):
     L = matrices("cholesky_inverse", input)
     identity = jnp.broadcast_to(jnp.eye(L.shape[-1], dtype=L.dtype), L.shape)
     inverse = lax.linalg.triangular_solve(L, identity, left_side=True, lower=not upper)
@@ -74,6 +95,7 @@ def triangular_solve(
         tensor([[1.],
                 [1.]])
     """
+    warnings.warn(_OLD, stacklevel=2)
     return return_types.triangular_solve(
         triangular(A, b, upper, transpose, unitriangular), A.clone()
     )

@@ -35,6 +35,9 @@ class SDPBackend(enum.Enum):
     CUDNN_ATTENTION = 3
     OVERRIDEABLE = 4
 
+    def __int__(self) -> int:
+        return self.value
+
 
 _REAL = [backend for backend in SDPBackend if backend is not SDPBackend.ERROR]
 chosen: list[list[SDPBackend]] = [_REAL]  # the innermost choice is the last

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.size import Size
 from kuai.ops.accumulation import summed, widened
+from kuai.ops.analysis.sizes_and_norms import broadcast_shapes as common_shape
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
 from kuai.ops.known_values import check_within, lie_within
@@ -310,6 +312,8 @@ def _binary_cross_entropy_op(input: Array, target: Array, weight: Array | None, 
             f"Found dtype {scalar_name(target.dtype)} but expected {scalar_name(input.dtype)}"
         )
     loss = _binary_cross_entropy(input, target)
+    if weight is not None:
+        common_shape(Size(target.shape), Size(weight.shape))
     return reduced(loss if weight is None else loss * weight, reduction)
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.accumulation import summed
-from kuai.ops.elementwise import floating, magnitude, refuse, together
+from kuai.ops.elementwise import COMPLEX, floating, magnitude, refuse, together
 from kuai.ops.known_values import known
 from kuai.ops.nn.loss_reduction import (
     as_input,
@@ -28,7 +28,7 @@ from kuai.ops.nn.loss_reduction import (
 @op(function=False, method=False, grad="MseLossBackward0", autocast="float32")
 def _mse_loss_op(input: Array, target: Array, weight: Array | None, reduction: str):
     input, target = together(input, target)
-    refuse("mse_cpu", input, 0, 1)
+    refuse("mse_cpu", input, 0, 1, COMPLEX)
     return _weighted(jnp.square(input - target), weight, reduction)
 
 
@@ -43,6 +43,7 @@ def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction:
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     one, other = together(input, target)
+    refuse("huber_cpu", one, COMPLEX)
     loss = as_input(_huber(one, other, delta), input)
     if weight is None:
         return reduced(loss, reduction)
@@ -64,6 +65,7 @@ def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     input, target = together(input, target)
+    refuse("smooth_l1_cpu", input, COMPLEX)
     if beta == 0:
         return reduced(magnitude(input - target), reduction)
     return reduced(_huber(input, target, beta) / beta, reduction)

@@ -275,5 +275,7 @@ def threshold(input: Array, threshold: Number, value: Number):
         tensor([20.,  2.])
     """
     refuse("threshold_cpu", input, BOOL, COMPLEX)
-    threshold, value = like(input, threshold, value)
-    return jnp.where(input <= threshold, value, input)
+    limit, value = like(input, threshold, value)
+    if input.dtype == jnp.bfloat16:  # of which the limit is not rounded, as in PyTorch
+        limit = threshold.astype(jnp.float32)
+    return jnp.where(input <= limit, value, input)
