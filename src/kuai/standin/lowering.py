@@ -265,7 +265,7 @@ def _spread(name: str):
 _APART: dict[str, Callable] = {
     "__getitem__": _item, "type": _type,
     "view": _view, "reshape": _reshape, "flatten": _flatten, "div": _div, "to": _to,
-    "contiguous": _contiguous, 
+    "contiguous": _contiguous,
     "chunk": _chunk, "unbind": _unbind, "__setitem__": _set_item,
     "tensor": _tensor, "norm_of": _norm, "norm": _norm,
     "std": _spread("std"),
