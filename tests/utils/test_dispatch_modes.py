@@ -93,6 +93,34 @@ def test_an_operation_of_ones_own_is_told_with_its_schema(t):
     assert told == ["aten.ones.default", "dispatched.double.default"]
 
 
+@pytest.mark.parametrize("t", (kuai, torch))
+def test_a_tensor_made_of_tensors_is_told_of_operations(t):
+    tree_map, told = t.utils._pytree.tree_map, []
+
+    class Wrapped(t.Tensor):
+        __torch_function__ = t._C._disabled_torch_function_impl
+
+        @staticmethod
+        def __new__(cls, inner):
+            return t.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
+
+        def __init__(self, inner):
+            self.held = inner
+
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            told.append((str(func), [each.__name__ for each in types]))
+            args = tree_map(lambda each: getattr(each, "held", each), args)
+            made = func(*args, **(kwargs or {}))
+            return tree_map(lambda each: cls(each) if isinstance(each, t.Tensor) else each, made)
+
+    x = Wrapped(t.arange(4.0).reshape(2, 2))
+    y = t.nn.functional.linear(t.cat([x + 1, x]).softmax(-1), t.ones(3, 2))
+    assert type(y) is Wrapped and y.shape == (4, 3) and y.held.sum().item() == pytest.approx(12.0)
+    names = ["add.Tensor", "cat.default", "_softmax.default", "mm.default"]
+    assert told == [(f"aten.{name}", ["Wrapped"]) for name in names]
+
+
 def test_operations_that_are_counted_are_named_as_there():
     from torch.utils.flop_counter import FlopCounterMode as Theirs
 

@@ -9,6 +9,7 @@ import contextlib
 from typing import Any
 
 from kuai import _ops
+from kuai.engine.op.subclasses import DisableTorchFunctionSubclass
 from kuai.engine.tensor import modes, overriding
 from kuai.library import CustomOpDef
 from kuai.overrides import TorchFunctionMode
@@ -79,6 +80,32 @@ class _Teller:
                 f"returned NotImplemented:\n\n  - mode object {self._mode}"
             )
         return result
+
+
+def ask_class(function: Any, args: tuple, kwargs: dict) -> Any:
+    """The answer of an argument's class that has a `__torch_dispatch__`."""
+    found = overriding.relevant((*args, *kwargs.values()))
+    types = tuple([type(each) for each in found])
+    kind = next(each for each in types if overriding.dispatches(each))
+    with DisableTorchFunctionSubclass():
+        return tell(_ClassTeller(kind, types), function, args, kwargs)
+
+
+class _ClassTeller:
+    """Asks a class for the result of one operation."""
+
+    def __init__(self, kind: Any, types: tuple):
+        self._kind, self._types = kind, types
+
+    def __call__(self, name: str, *args: Any, function: Any = None, **kwargs: Any) -> Any:
+        operation, state = _overload(name, args, kwargs, function), modes.state
+        before, state.overriding_off = state.overriding_off, 0
+        try:
+            if not overriding.relevant((*args, *kwargs.values())):
+                return operation(*args, **kwargs)
+            return self._kind.__torch_dispatch__(operation, self._types, args, kwargs)
+        finally:
+            state.overriding_off = before
 
 
 def _overload(name: str, args: tuple, kwargs: dict, function: Any) -> _ops.OpOverload:
