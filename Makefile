@@ -31,7 +31,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories rows strangers distributions stubs pages signatures conformance ways derivatives bench scale clean
+.PHONY: train test check faults stories rows strangers distributions stubs pages signatures conformance ways derivatives bench scale wheel clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -105,6 +105,15 @@ bench: $(VENV)/.installed-test,bench
 
 scale: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks.scale
+
+# The wheel for this Python, with the kernels: its name says from which glibc on it runs. oneDNN is
+# not put into it: it comes as a package of its own.
+wheel: $(VENV)/.installed-wheel
+	rm -rf build/wheel dist
+	KUAI_KERNELS=required $(BIN)/python -m build --wheel --outdir build/wheel
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --exclude libdnnl.so.3 \
+		--exclude libgomp.so.1 --wheel-dir dist build/wheel/*.whl
+	$(BIN)/auditwheel show dist/*.whl
 
 clean:
 	rm -rf build dist .cache .ruff_cache src/*.egg-info

@@ -88,10 +88,18 @@ def _with_methods(path: str, theirs: Any, ours: Any) -> Iterator[tuple[str, Any,
         with warnings.catch_warnings(action="ignore"):  # of storages
             is_method = callable(getattr(theirs, name, None))
         is_method = is_method and callable(getattr(ours, name, None))
-        if not is_method or name.startswith("_"):
+        if not is_method or name.startswith("_") or _is_inherited(theirs, name):
             continue
         if not isinstance(getattr(theirs, name, None), property):  # some may be called
             yield f"{path}.{name}", getattr(theirs, name), getattr(ours, name)
+
+
+def _is_inherited(kind: type, name: str) -> bool:
+    """Whether a class only wraps what it inherits, as PyTorch's optimizers do when first made."""
+    method = getattr(kind, name)
+    return hasattr(method, "__wrapped__") and method.__qualname__ in [
+        f"{base.__name__}.{name}" for base in kind.__mro__[1:]
+    ]
 
 
 def signatures(path: str, public: Callable) -> list[str]:

@@ -157,10 +157,10 @@ class World:
 
     def step(self):
         """One step on the next batch: the loss."""
-        x = self.random.normal(size=(self.size, 4)).astype(np.float32)
-        y = self.random.normal(size=(self.size, 2)).astype(np.float32)
+        batch = [self.random.normal(size=(self.size, width)) for width in (4, 2)]
+        x, y = [kuai.tensor(array, dtype=kuai.get_default_dtype()) for array in batch]
         with self.surroundings():
-            return self.run(*self.arranged(kuai.tensor(x), kuai.tensor(y)))
+            return self.run(*self.arranged(x, y))
 
     def tensors(self):
         """Everything that must be equal in both worlds, by name."""

@@ -23,7 +23,9 @@ RUNS = [(mode, name) for mode in ("eager", "compiled") for name in STORIES]
 RUNS += [("fused", name) for name in FUSED]
 
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
-_WRITTEN_TO_BE_REPLAYED = ("replayed_steps", "split_steps", "usual_statements")
+_WRITTEN_TO_BE_REPLAYED = (
+    "replayed_steps", "schedules_in_replays", "split_steps", "usual_statements",
+)  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 
 

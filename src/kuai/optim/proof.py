@@ -9,7 +9,7 @@ from kuai.engine.tensor import Tensor
 from kuai.optim.functional import FunctionalOptimizer
 from kuai.optim.optimizer import Optimizer, _global_hooks
 
-__all__ = ["describe_optimizers"]
+__all__ = ["describe_optimizers", "is_own_optimizer"]
 
 
 _INHERITED = ("step", "zero_grad", "_all_params", "_evaluate")
@@ -19,18 +19,46 @@ _OWN: set[type] = set()  # not somebody's class that inherits from one of Kuai's
 def describe_optimizers(kinds: Iterable[type]) -> None:
     """Make Kuai's own optimizers known to the prover."""
     _OWN.update(kinds)
-    describes(FunctionalOptimizer, Description({"step": _watch, "zero_grad": _watch}))
+    describes(
+        FunctionalOptimizer, Description({"step": _watch_step, "zero_grad": _watch_zero_grad})
+    )
 
 
-def _watch(prover, optimizer) -> None:
+def is_own_optimizer(optimizer) -> bool:
+    """Whether it is one of Kuai's own, of which no method has been replaced."""
+    state = vars(optimizer)
+    return type(optimizer) in _OWN and "step" not in state and "zero_grad" not in state
+
+
+def _watch_code(prover, optimizer) -> None:
     kind, state, watch = type(optimizer), vars(optimizer), prover.watch
-    if kind not in _OWN or "step" in state or "zero_grad" in state:
+    if not is_own_optimizer(optimizer):
         raise Refused(f"{text_of_value(optimizer)}, which is not one of Kuai's own")
     watch.object(optimizer)
     watch_classes(prover, kind.__mro__[: kind.__mro__.index(Optimizer)])
     watch_own(prover, kind, _INHERITED)
     watch.size(state)  # another attribute may hide a method
     watch.entries(state, [name for name in state if "_dict_" not in name])
+
+
+def _watch_zero_grad(prover, optimizer) -> None:
+    """Its parameters alone: a scheduler may have changed the other options."""
+    _watch_code(prover, optimizer)
+    prover.watch.list(optimizer.param_groups)
+    for group in optimizer.param_groups:
+        _watch_params(prover, group)
+
+
+def _watch_params(prover, group) -> None:
+    prover.watch.entries(group, ["params"])
+    prover.watch.list(group["params"])
+    for param in group["params"]:
+        prover.tensor(param)
+
+
+def _watch_step(prover, optimizer) -> None:
+    _watch_code(prover, optimizer)
+    state, watch = vars(optimizer), prover.watch
     hooks = [state[f"_optimizer_step_{when}_hooks"] for when in ("pre", "post")]
     for each in (*_global_hooks.values(), *hooks):
         if each:
@@ -52,9 +80,7 @@ def _watch_group(prover, optimizer, group) -> None:
     for name in free:
         prover.watch.number(group, name)
     prover.watch.entries(group, [name for name in group if name not in free])
-    prover.watch.list(group["params"])
-    for param in group["params"]:
-        prover.tensor(param)
+    _watch_params(prover, group)
     for name, value in group.items():
         if isinstance(value, Tensor):
             prover.tensor(value)

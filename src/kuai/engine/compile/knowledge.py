@@ -34,6 +34,9 @@ class Description:
         slots: `slots(prover, thing)` gives the dictionaries in which attributes are found at last.
         parts: name -> `parts(prover, thing)`, the elements that such a method, without arguments,
             gives one after the other; it watches what they depend on.
+        changing: name -> what `watch` is for a method, without arguments, that returns None and
+            changes nothing but plain values in the dictionaries that `prover.watch.written` is told
+            of; each replay calls it (see `changes`).
     """
 
     methods: dict[str, Callable]
@@ -41,6 +44,7 @@ class Description:
     calls: dict[str, Callable] = dataclasses.field(default_factory=dict)
     slots: Callable = lambda prover, thing: ()
     parts: dict[str, Callable] = dataclasses.field(default_factory=dict)
+    changing: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
 _descriptions: dict[type, Description] = {}

@@ -95,6 +95,7 @@ class Before:
         self.grads = [_reference(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
         self._origins: dict[int, list] = {}
+        self.numbers = {place: m.get(key) for place, (m, key) in watch.numbers.items()}
         storages = {id(s): s for s in self._all_storages()}
         self.storages = [(s, s.version, _reference(s.held)) for s in storages.values()]
         self.ids = set(storages)
@@ -181,16 +182,23 @@ class Before:
 
     def _origin_of_number(self, number, is_option, array):
         """An optimizer's option that nothing else shares its number with is read at each call."""
-        places = [p for p in self.watch.numbers.values() if p[0].get(p[1]) is number]
+        numbers = self.watch.numbers
+        places = [numbers[place] for place, value in self.numbers.items() if value is number]
         if is_option and len(places) == 1 and not self.watch.has_value(number):
             return FromNumber(*places[0])
         return Unchanging(array)  # it follows from what is watched
 
     def pin_numbers(self, origins) -> None:
-        """Watch the numbers that no input comes from alone: other things may follow from them."""
+        """Watch the numbers that no input comes from alone: other things may follow from them.
+
+        Raises:
+            Refused: the call itself has changed one of them.
+        """
         free = {(id(o.mapping), o.key) for o in origins if isinstance(o, FromNumber)}
         for place, (mapping, key) in list(self.watch.numbers.items()):
             if place not in free:
+                if mapping.get(key) is not self.numbers[place]:
+                    raise Refused(f"{key!r}, which the call changes")
                 del self.watch.numbers[place]
                 self.watch.entries(mapping, [key])
 

@@ -52,6 +52,7 @@ class Prover:
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
         self.reads = 0  # numbers that are read from tensors
+        self.changing = []  # (thing, the name of a method that changes plain values)
         self.reached = None  # the outermost function's tree, and the number of a statement
 
     def prove(self, function, arguments, keywords):

@@ -189,6 +189,8 @@ class Calls:
         description = description_of(owner.value)
         if description is not None and name in description.parts and not (arguments or keywords):
             return Once(self._parts(description.parts[name](self.prover, owner.value)))
+        if description is not None and name in description.changing:
+            return self._call_changing(description, owner.value, name, arguments or keywords)
         if description is not None and name in description.methods:
             if name == "train" and (arguments or keywords):
                 raise Refused("a mode that is given")  # without, it is known which
@@ -198,6 +200,13 @@ class Calls:
             call = description.calls[name]
             return self._call_thing(owner.value, call, arguments, keywords)
         return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
+
+    def _call_changing(self, description, thing, name, arguments):
+        if arguments:
+            raise Refused(f"{name} of {text_of_value(thing)} with arguments")
+        description.changing[name](self.prover, thing)
+        self.prover.changing.append((thing, name))
+        return Known(None)
 
     def _parts(self, values):
         """What was found in places that are watched; rows of that for tuples."""

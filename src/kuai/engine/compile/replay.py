@@ -17,6 +17,7 @@ from operator import attrgetter
 
 import numpy as np
 
+from kuai.engine.compile.changes import Changes
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage
 from kuai.engine.compile.record import memory_for, one_at_a_time
@@ -87,6 +88,7 @@ class Replay:
         self.watch.freeze()
         self.calls = 0
         self.checks: list[Check] = []
+        self.changes: Changes | None = None
 
     # Making ---------------------------------------------------------------------------------------
 
@@ -175,6 +177,8 @@ class Replay:
                 inputs.append(held)
             held = None  # would be one more who holds it
             inputs += [origin.fetch(arguments) for origin in self.others]
+            if self.changes and not self.changes.made():
+                return MISS
             if self.dropped:
                 inputs += self._memory()
             inputs = [inputs[i] for i in self.order]  # and no other list has them
@@ -228,6 +232,8 @@ class Replay:
                 old = inputs[self.program.taken[number]]
                 storage.held, waiting[number].array = old, old.array
                 waiting[number].record = None
+            if self.changes:
+                self.changes.undo()
             raise
         for number, placeholder in waiting.items():
             placeholder.array, placeholder.record = results[number], None

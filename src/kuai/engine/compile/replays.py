@@ -11,6 +11,7 @@ import warnings
 import weakref
 
 from kuai.engine import compile as compiling, settings
+from kuai.engine.compile.changes import Changes
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import Before
 from kuai.engine.compile.replay import MISS, Check, Replay
@@ -81,7 +82,7 @@ class Replays:
             expected = prover.prove(function, row, named)
             prover.watch.freeze()
             before = Before(prover.watch, tensors, nests_in((args, kwargs)))
-            return Candidate(self, key, before, expected, prover.reads)
+            return Candidate(self, key, before, expected, prover)
         except Refused as reason:
             self._refuse(reason, prover.line)
             self._split(prover)
@@ -150,9 +151,10 @@ def _is_text(statement) -> bool:
 class Candidate:
     """A call that has been proven and is being recorded; a context manager around it."""
 
-    def __init__(self, replays, key, before, expected, reads):
+    def __init__(self, replays, key, before, expected, prover):
         self.replays, self.key, self.before = replays, key, before
-        self.expected, self.reads = expected, reads  # what the prover knows of the result
+        self.expected, self.reads = expected, prover.reads  # what the prover knows of the result
+        self.changes = Changes(prover.changing, prover.watch)
         self.runs: list = []  # what the recorder has run
         self.result = None  # what the call has returned
 
@@ -194,4 +196,5 @@ class Candidate:
         self.runs[0].asked = self.asked
         replay = Replay(self.before, self.runs[0], self.result, self.expected)
         replay.checks = [Check(*each) for each in self.before.checked(self.checks)]
+        replay.changes = self.changes
         return replay

@@ -37,6 +37,7 @@ class Watch:
     Attributes:
         tensors: those whose storage, flags, history and hooks have to stay.
         numbers: (dictionary, key): floats that are free to change.
+        changed: dictionaries that the call itself writes.
     """
 
     def __init__(self):
@@ -50,6 +51,7 @@ class Watch:
         self._cells: dict[int, object] = {}
         self._objects: dict[int, object] = {}
         self.arguments: dict[int, weakref.ref] = {}  # objects that a call was given
+        self.changed: dict[int, tuple] = {}  # id -> (dictionary, the entries that stay)
 
     # What is watched ----------------------------------------------------------------------------
 
@@ -59,6 +61,8 @@ class Watch:
 
     def entries(self, mapping: dict, names) -> None:
         """Watch some entries of a dictionary, which may be missing."""
+        if id(mapping) in self.changed:
+            self._see_it_stays(mapping, names)
         _, known = self._dicts.setdefault(id(mapping), (mapping, {}))
         known.update(dict.fromkeys(names))
 
@@ -112,7 +116,24 @@ class Watch:
 
     def number(self, mapping: dict, key) -> None:
         """Watch that an entry is a float, whichever."""
+        if id(mapping) in self.changed:
+            self._see_it_stays(mapping, [key])
         self.numbers[id(mapping), key] = mapping, key
+
+    def written(self, mapping: dict, stays=()) -> None:
+        """Note that the call has changed a dictionary, but for some entries, and that from here on
+        it holds something else than at the call's beginning, which is when it is compared."""
+        self.changed[id(mapping)] = mapping, stays
+
+    def has_entry(self, mapping: dict, key) -> bool:
+        """Whether an entry of a dictionary is watched, or that it is a float."""
+        names = self._dicts.get(id(mapping), (None, ()))[1]
+        return key in names or (id(mapping), key) in self.numbers
+
+    def _see_it_stays(self, mapping, names):
+        for name in names:
+            if name not in self.changed[id(mapping)][1]:
+                raise Refused(f"{name!r} of a dict that the call has changed before")
 
     # What was -----------------------------------------------------------------------------------
 

@@ -98,6 +98,7 @@ class Tiered:
         self.jitted = self._new_jitted()
         self.slots, self.families = collections.OrderedDict(), {}
         self.streak, self.mixed = 0, False
+        self._begun = _beginnings.count
         self.run = self._keyed if enabled else self.jitted
 
     def __call__(self, *values):
@@ -128,6 +129,8 @@ class Tiered:
         key = _key(values)
         if key is None:
             return self.compiled(values)
+        if self._begun != _beginnings.count:
+            self._start_anew()
         slot = self.slots.get(key)
         if slot is None:
             slot = self._new_slot(key, values)
@@ -172,6 +175,13 @@ class Tiered:
         self._sealed, self.run, self.streak = False, self._keyed, 0
         _direct.discard(self)
 
+    def _start_anew(self):
+        self._begun = _beginnings.count
+        self.reopen()
+        for slot in self.slots.values():
+            slot.calls = 0
+            slot.compiled = slot.plan is None and slot.compiled
+
     def forget(self):
         """Forget all programs."""
         self.reopen()
@@ -184,7 +194,6 @@ class Tiered:
     # Shapes -----------------------------------------------------------------------------------
 
     def _new_slot(self, key, values):
-        _all.add(self)
         jitted = self.jitted
         if self._sealed:
             # for arguments at which tracing has failed, JAX never takes its short way again
@@ -371,14 +380,18 @@ def put(arrays, where):
 
 # All functions ------------------------------------------------------------------------------------
 
-_all: weakref.WeakSet = weakref.WeakSet()
 _direct: weakref.WeakSet = weakref.WeakSet()
 
 
+class _Beginnings:
+    count = 0
+
+
+_beginnings = _Beginnings()
+
+
 def start_anew() -> None:
-    """Have all shapes begin at the interpreter again."""
-    for tiered in list(_all):
+    """Have all shapes begin at the interpreter again: each function notices at its next call."""
+    _beginnings.count += 1
+    for tiered in list(_direct):
         tiered.reopen()
-        for slot in tiered.slots.values():
-            slot.calls = 0
-            slot.compiled = slot.plan is None and slot.compiled
