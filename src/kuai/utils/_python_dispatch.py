@@ -87,8 +87,18 @@ def ask_class(function: Any, args: tuple, kwargs: dict) -> Any:
     found = overriding.relevant((*args, *kwargs.values()))
     types = tuple([type(each) for each in found])
     kind = next(each for each in types if overriding.dispatches(each))
+    if not _leaves_functions(kind):
+        first = next(each for each in found if type(each) is kind)
+        return first.__torch_function__(function, types, args, kwargs)
     with DisableTorchFunctionSubclass():
         return tell(_ClassTeller(kind, types), function, args, kwargs)
+
+
+def _leaves_functions(kind: type) -> bool:
+    """Whether a class has no `__torch_function__` of its own."""
+    theirs = [vars(base) for base in kind.__mro__ if not base.__module__.startswith("kuai.")]
+    off = overriding.disabled
+    return all(names.get("__torch_function__", off) is off for names in theirs)
 
 
 class _ClassTeller:

@@ -113,9 +113,7 @@ class Tensor(attributes.TensorBase):
         return Tensor._share.__func__(cls, data, require_grad)  # type: ignore[attr-defined]
 
     @staticmethod
-    def _make_wrapper_subclass(cls, size, strides=None, storage_offset=None, memory_format=None,
-                               dtype=None, layout=None, device=None, pin_memory=False,
-                               requires_grad=False, **options):  # fmt: skip
+    def _make_wrapper_subclass(cls, size, *_, dtype=None, device=None, requires_grad=False, **__):
         """A tensor of a subclass that is told of operations, and has no values of its own."""
         kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
         empty = from_array(np.zeros(tuple(size), kind), device)
