@@ -12,7 +12,31 @@ import textwrap
 
 import kuai
 from kuai import nn, optim
-from kuai.nn.modules import activation, distance, loss, softmax
+from kuai.nn.modules import (
+    activation,
+    adaptive,
+    attention,
+    batchnorm,
+    channelshuffle,
+    container,
+    conv,
+    distance,
+    dropout,
+    flatten,
+    fold,
+    instancenorm,
+    linear,
+    loss,
+    normalization,
+    padding,
+    pixelshuffle,
+    pooling,
+    rnn,
+    softmax,
+    sparse,
+    transformer,
+    upsampling,
+)
 
 FOLDER = pathlib.Path(__file__).parent.parent / "docs" / "api"
 CURVES = "curves"
@@ -34,7 +58,20 @@ NO_CURVE = {*OVER_A_DIMENSION, nn.MultiheadAttention}
 ELEMENTWISE = [layer for layer in layers_of(activation) if layer not in NO_CURVE]
 FAMILIES = {
     "activations": ("Activations", [*ELEMENTWISE, *OVER_A_DIMENSION]),
-    "losses": ("Losses", layers_of(loss, distance)),
+    "losses": ("Losses", layers_of(loss, distance, adaptive)),
+    "linear": ("Linear layers and embeddings", layers_of(linear, sparse)),
+    "convolutions": ("Convolutions", layers_of(conv)),
+    "pooling": ("Pooling", layers_of(pooling)),
+    "padding": ("Padding", layers_of(padding)),
+    "normalization": ("Normalization", layers_of(batchnorm, instancenorm, normalization)),
+    "dropout": ("Dropout", layers_of(dropout)),
+    "recurrent": ("Recurrent layers", layers_of(rnn)),
+    "transformers": ("Attention and transformers", layers_of(attention, transformer)),
+    "shapes": (
+        "Changes of shape and size",
+        layers_of(flatten, fold, pixelshuffle, channelshuffle, upsampling),
+    ),
+    "containers": ("Containers", layers_of(container)),
     "optimizers": (
         "Optimizers",
         [
@@ -51,7 +88,17 @@ FAMILIES = {
 
 def pages():
     """The text of every page, by its file's name."""
-    return {f"{name}.md": page(title, things) for name, (title, things) in FAMILIES.items()}
+    made = {f"{name}.md": page(title, things) for name, (title, things) in FAMILIES.items()}
+    return {"README.md": index(), **made}
+
+
+def index():
+    """The page that leads to the others."""
+    lines = [
+        f"- [{title}]({name}.md): {', '.join(f'`{thing.__name__}`' for thing in things)}"
+        for name, (title, things) in FAMILIES.items()
+    ]
+    return HEADER + "# Layers, losses and optimizers\n\n" + "\n".join(lines) + "\n"
 
 
 def page(title, things):
@@ -71,10 +118,26 @@ def described(thing):
     return "\n\n".join([*parts, *map(rendered, inspect.getdoc(thing).split("\n\n"))])
 
 
+class Named:
+    """Printed as the name of a function that is an argument's default."""
+
+    def __init__(self, function):
+        self.name = function.__name__
+
+    def __repr__(self):
+        return self.name
+
+
 def signature(thing):
     """The arguments, without their annotations."""
     given = inspect.signature(thing)
-    plain = [p.replace(annotation=p.empty) for p in given.parameters.values()]
+    plain = [
+        p.replace(
+            annotation=p.empty,
+            default=Named(p.default) if inspect.isroutine(p.default) else p.default,
+        )
+        for p in given.parameters.values()
+    ]
     return str(given.replace(parameters=plain, return_annotation=given.empty))
 
 
@@ -89,7 +152,7 @@ def rendered(paragraph):
     heading = f"**{section.rstrip(':')}**"
     if section == "Example:":
         return f"{heading}\n\n```pycon\n{textwrap.dedent(body).strip()}\n```"
-    if section in ("Args:", "Attributes:"):
+    if section in ("Args:", "Attributes:") and body.startswith("\n"):
         return f"{heading}\n\n{arguments(body)}"
     return f"{heading} {' '.join(body.split())}"
 
@@ -110,12 +173,12 @@ def arguments(body):
 
 
 def curve(layer):
-    """Points, values and derivatives of an activation."""
-    call = layer(*DRAWN_WITH.get(layer.__name__, ())).eval()
-    points = kuai.linspace(-5, 5, 201).requires_grad_()
+    """Points, values and derivatives of an activation, to the digits that all machines agree on."""
+    call = layer(*DRAWN_WITH.get(layer.__name__, ())).double().eval()
+    points = kuai.linspace(-5, 5, 201, dtype=kuai.float64).requires_grad_()
     values = call(points)
     values.sum().backward()
-    return points.tolist(), values.tolist(), points.grad.tolist()
+    return [each.detach().round(decimals=4).tolist() for each in (points, values, points.grad)]
 
 
 def draw(layer, path):

@@ -188,7 +188,7 @@ def package_stub() -> str:
     """The text of `kuai/__init__.pyi`: what the package exports, by where it comes from."""
     found = Types()
     imports = ["from kuai.engine.compile.compiler import Compiled as _AnyCompiled"]
-    imports.append("from kuai.ops import return_types")
+    imports.append("from kuai.ops import return_types as return_types")
     late = sorted(kuai._LATE - {"return_types", *kuai.__all__})  # these are here already
     imports += [f"from kuai import {name} as {name}" for name in late]
     imports += [f"from kuai.{home} import {name} as {name}" for name, home in kuai._HOMES.items()]

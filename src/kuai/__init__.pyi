@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overload
 
 from kuai.engine.compile.compiler import Compiled as _AnyCompiled
-from kuai.ops import return_types
+from kuai.ops import return_types as return_types
 from kuai import _C as _C
 from kuai import _VF as _VF
 from kuai import __config__ as __config__

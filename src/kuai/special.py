@@ -3,8 +3,8 @@
 The operations themselves are in `kuai.ops`, one family a file.
 """
 
-from kuai.ops.table import MODULES
+from kuai.ops.table import MODULES as _MODULES
 
-__all__ = sorted(MODULES["special"])
+__all__ = sorted(_MODULES["special"])
 
-globals().update(MODULES["special"])
+globals().update(_MODULES["special"])

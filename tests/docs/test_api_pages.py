@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from kuai import nn
 from tools import make_api_pages
 
 
@@ -25,3 +26,15 @@ def test_a_curve_has_its_values_and_slopes():
     points, values, slopes = make_api_pages.curve(make_api_pages.nn.ReLU)
     assert values == [max(0.0, point) for point in points]
     assert slopes == [float(point > 0) for point in points]
+
+
+def test_every_layer_stands_on_a_page():
+    shown = {thing for _, things in make_api_pages.FAMILIES.values() for thing in things}
+    layers = {getattr(nn, name) for name in nn.modules.__all__}
+    assert {layer.__name__ for layer in layers - shown if is_documented(layer)} == set()
+
+
+def is_documented(thing):
+    """Whether a name of `nn.modules` is a layer: not a base, nor what PyTorch calls deprecated."""
+    is_layer = isinstance(thing, type) and issubclass(thing, nn.Module) and thing is not nn.Module
+    return is_layer and not thing.__module__.endswith(".deprecated")

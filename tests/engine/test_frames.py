@@ -50,6 +50,9 @@ CALLS = {
     "recorded": lambda: LEAF.view(7),
     "block": lambda: nn.Sequential(nn.Linear(3, 4), nn.Linear(5, 2))(kuai.ones(2, 3)),
     "backward": lambda: kuai.ones(2, requires_grad=True).backward(),
+    "load": lambda: kuai.load(__file__),
+    "save": lambda: kuai.save_file({"x": 3}, "x.safetensors"),
+    "parameters": lambda: kuai.func.functional_call(nn.Linear(2, 2), {}, kuai.ones(2, 3)),
     "grad": lambda: kuai.autograd.grad(LEAF.sum(), [kuai.ones(2, requires_grad=True)]),
 }
 
@@ -57,6 +60,17 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_the_users_line_comes_last(name):
     assert frames(CALLS[name]) == [CALLS[name].__name__]
+
+
+def test_what_optimizers_call():
+    twice = ["<lambda>", "users_line"]
+    step = kuai.optim.SGD([LEAF.detach().requires_grad_()]).step
+    assert frames(lambda: step(users_line)) == twice
+
+
+def test_what_a_checkpoint_runs():
+    again = kuai.utils.checkpoint.checkpoint
+    assert frames(lambda: again(users_line, use_reentrant=False)) == ["<lambda>", "users_line"]
 
 
 def test_under_autocast():

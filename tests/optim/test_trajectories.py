@@ -10,6 +10,7 @@ import torch
 import kuai
 from tests.compilations import compilations
 from tests.optim.both import Both, to_ours, to_theirs
+from tests.optim.oracle import Oracle
 
 STEPS = 12
 
@@ -72,8 +73,8 @@ def test_same_trajectory_state_and_text(name, options):
     assert_same_state(ours.state_dict(), theirs.state_dict())
 
 
-#: Optimizers that PyTorch lacks, written as its users would: they are the oracle.
-OWN: dict[str, type[torch.optim.Optimizer]] = {}
+#: Optimizers that PyTorch lacks, written with its operations.
+OWN: dict[str, type[Oracle]] = {}
 
 
 def kind_of(t, name):

@@ -101,7 +101,7 @@ class Distribution:
         """The shape of one sample."""
         return self._event_shape
 
-    def _extended_shape(self, sample_shape=Size()):  # noqa: B008
+    def _extended_shape(self, sample_shape: Sequence[int] = Size()):
         return Size(sample_shape) + self._batch_shape + self._event_shape
 
     def expand(self, batch_shape, _instance=None):
@@ -162,12 +162,12 @@ class Distribution:
         """The standard deviation."""
         return self.variance.sqrt()
 
-    def sample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
+    def sample(self, sample_shape: Sequence[int] = Size()) -> Tensor:
         """Random numbers that no gradient flows through."""
         with modes.no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape=Size()) -> Tensor:  # noqa: B008
+    def rsample(self, sample_shape: Sequence[int] = Size()) -> Tensor:
         """Random numbers that are differentiable functions of the parameters."""
         raise NotImplementedError
 

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 
 from kuai.distributions import constraints
 from kuai.distributions.chi2 import Chi2
@@ -161,7 +162,11 @@ class Wishart(ExponentialFamily):
         factor = self._factor @ (below.tril(-1) + diag_embed(diagonal))
         return factor @ factor.mT
 
-    def rsample(self, sample_shape=Size(), max_try_correction=None) -> Tensor:  # noqa: B008
+    def rsample(
+        self,
+        sample_shape: Sequence[int] = Size(),
+        max_try_correction=None,
+    ) -> Tensor:
         sample_shape = Size(sample_shape)
         sample = self._bartlett_sampling(sample_shape)
         if not may_be_checked():

@@ -5,6 +5,7 @@ import copy
 import jax
 
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.frames import folding
 from kuai.nn.base.module import Module
 from kuai.nn.parameter import Parameter
 from kuai.nn.utils.stateless import merged, replaced
@@ -13,6 +14,7 @@ from kuai.ops.array.joining import stack
 __all__ = ["combine", "functional_call", "partition", "stack_module_state"]
 
 
+@folding
 def functional_call(
     module, parameter_and_buffer_dicts, args=None, kwargs=None, *, tie_weights=True, strict=False
 ):

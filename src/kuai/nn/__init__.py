@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
     from kuai.nn import attention as attention, grad as grad, parallel as parallel, utils as utils
     from kuai.nn.parallel import DataParallel as DataParallel
 
-_HIDDEN = {"late", "typing"}
+_HIDDEN = {"base", "deferred", "late", "typing"}
 _MODULES, _NAMES = ("attention", "grad", "parallel", "utils"), {"DataParallel": "parallel"}
 
 __all__ = [name for name in globals() if name[0] != "_" and name not in _HIDDEN]

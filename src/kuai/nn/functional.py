@@ -4,8 +4,8 @@ The operations themselves are in `kuai.ops`, one family a file; they are here un
 they were declared `functional=True`.
 """
 
-from kuai.ops.table import FUNCTIONAL
+from kuai.ops.table import FUNCTIONAL as _FUNCTIONAL
 
-__all__ = sorted(FUNCTIONAL)
+__all__ = sorted(_FUNCTIONAL)
 
-globals().update(FUNCTIONAL)
+globals().update(_FUNCTIONAL)

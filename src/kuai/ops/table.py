@@ -79,6 +79,7 @@ from kuai.ops.native import memory as memory
 from kuai.ops.nn import (
     activation as activation,
     attention as attention,
+    batch_normalization as batch_normalization,
     classification as classification,
     clipping as clipping,
     convolution as convolution,
@@ -106,6 +107,7 @@ from kuai.ops.nn import (
     softmax as softmax,
     spectrogram as spectrogram,
     unpooling as unpooling,
+    vector_norms as vector_norms,
     vision as vision,
 )
 

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any
 
 from kuai.engine.tensor import Tensor, modes
+from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.modes import enable_grad
 from kuai.nn.base.hooks import RemovableHandle
 from kuai.nn.base.typename import typename
@@ -283,16 +284,24 @@ def _with_hooks(function: Callable) -> Callable:
         self._opt_called = True
         if "_optimizer_step_pre_hooks" not in self.__dict__:
             return function(self, *args, **kwargs)  # of a wrapper that has made no optimizer itself
-        args, kwargs = _run_pre_hooks(self, args, kwargs)
-        result = function(self, *args, **kwargs)
-        if modes.state.recorder is not None:
-            modes.state.recorder.step_ended()
-        own = self._optimizer_step_post_hooks
-        for hook in chain(own.values(), _global_hooks["post"].values()):
-            hook(self, (self, *args), kwargs)
-        return result
+        try:
+            return _between_hooks(self, function, args, kwargs)
+        except Exception as error:
+            fold(error)
+            raise
 
     return step
+
+
+def _between_hooks(optimizer, function, args, kwargs):
+    args, kwargs = _run_pre_hooks(optimizer, args, kwargs)
+    result = function(optimizer, *args, **kwargs)
+    if modes.state.recorder is not None:
+        modes.state.recorder.step_ended()
+    own = optimizer._optimizer_step_post_hooks
+    for hook in chain(own.values(), _global_hooks["post"].values()):
+        hook(optimizer, (optimizer, *args), kwargs)
+    return result
 
 
 def _run_pre_hooks(optimizer: Optimizer, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

@@ -7,6 +7,7 @@ import os
 from typing import Any, BinaryIO
 
 from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.frames import folding
 from kuai.errors import FileFormatError
 from kuai.saving import torch_shards
 from kuai.saving.atomic import replacing
@@ -18,6 +19,7 @@ from kuai.saving.torch_file import read_torch_file, write_torch_file
 __all__ = ["load", "save"]
 
 
+@folding
 def save(
     obj: Any,
     f: str | os.PathLike | BinaryIO,
@@ -58,6 +60,7 @@ def save(
             write_torch_file(obj, file)
 
 
+@folding
 def load(
     f: str | os.PathLike | BinaryIO,
     map_location: Any = None,

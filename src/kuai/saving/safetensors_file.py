@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.storage import resolve
 from kuai.engine.tensor.views import value
@@ -40,6 +41,7 @@ __all__ += ["unknown_type", "write_tensors"]
 _OWN = (CHECKSUMS, SAVE)
 
 
+@folding
 def save_file(
     tensors: Mapping[str, Tensor],
     path: str | os.PathLike,
@@ -84,6 +86,7 @@ def write_tensors(
     write_checkpoint(path, pieces, aliases, metadata, max_shard_size, checksums)
 
 
+@folding
 def load_file(path: str | os.PathLike, device=None, *, mmap: bool = False) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name.
 

@@ -4,7 +4,8 @@ How gradients go down the tape stands in `walking`.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 from kuai.engine import autograd
 from kuai.engine.autograd.arriving import accumulate
@@ -86,7 +87,7 @@ def run_backward(
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     edges = [input_edge(tensor) for tensor in wanted]
     for tensor, made in zip(wanted, walk(roots, arriving, keep, create_graph, edges), strict=True):
-        if type(tensor) is GradientEdge:
+        if isinstance(tensor, GradientEdge):
             tensor = getattr(tensor.node, "variable", None)
         if made is not None and tensor is not None:
             accumulate(tensor, made, create_graph)
@@ -125,6 +126,30 @@ def _listed(name, inputs):
     return as_list(inputs)
 
 
+@overload
+def grad(
+    outputs: Any,
+    inputs: dict[str, Tensor],
+    grad_outputs: Any = ...,
+    retain_graph: bool | None = ...,
+    create_graph: bool = ...,
+    only_inputs: bool = ...,
+    allow_unused: bool | None = ...,
+    is_grads_batched: bool = ...,
+    materialize_grads: bool = ...,
+) -> dict[str, Tensor]: ...
+@overload
+def grad(
+    outputs: Any,
+    inputs: Tensor | GradientEdge | Sequence[Any],
+    grad_outputs: Any = ...,
+    retain_graph: bool | None = ...,
+    create_graph: bool = ...,
+    only_inputs: bool = ...,
+    allow_unused: bool | None = ...,
+    is_grads_batched: bool = ...,
+    materialize_grads: bool = ...,
+) -> tuple[Tensor, ...]: ...
 @folding
 def grad(
     outputs,

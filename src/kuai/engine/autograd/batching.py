@@ -17,6 +17,7 @@ nothing would be gained by a second table of rules.
 """
 
 import contextlib
+from typing import Any
 
 import jax
 import jax.core
@@ -48,7 +49,7 @@ class Level(Capture):
         self.randomness = randomness
         self.records = modes.state.grad_enabled  # whether the caller's tape is on
         self.followed = {}  # places in the outer graph -> their traced doubles
-        self.index = None  # the number of the slice
+        self.index: Any = None  # the number of the slice
 
     # Reading ----------------------------------------------------------------------------------
 
@@ -130,11 +131,11 @@ class Level(Capture):
             )
         super().write(storage, array)
 
-    def write_grad(self, tensor, gradient):
+    def write_grad(self, tensor, value):
         """Put a gradient into the slot of a tensor made inside."""
         if tensor._storage.home is not self:
             raise RuntimeError("vmap: .grad of a tensor from outside cannot be set inside a vmap")
-        tensor._grad = gradient
+        tensor._grad = value
 
     # Random numbers ---------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from kuai.engine.tensor import Tensor, modes, randomness, wrap
 from kuai.engine.tensor.calls import Call, is_pending, perform
 from kuai.engine.tensor.concrete import is_tensor_leaf
 from kuai.engine.tensor.devices import device_of
+from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.nests import ordered
 from kuai.engine.tensor.views import held, outline
 from kuai.errors import RecomputationError
@@ -42,6 +43,7 @@ def noop_context_fn():
     return contextlib.nullcontext(), contextlib.nullcontext()
 
 
+@folding
 def checkpoint(
     function,
     *args,
@@ -76,7 +78,7 @@ def checkpoint(
         torch.Size([3])
     """
     if use_reentrant is None:
-        warnings.warn(_EXPLICITLY, stacklevel=2)
+        warnings.warn(_EXPLICITLY, stacklevel=3)
         use_reentrant = True
     preserve_rng_state = kwargs.pop("preserve_rng_state", True)
     if use_reentrant:

@@ -143,7 +143,7 @@ def _text(found, place, array, number, results, values):
     text = f"{word} in the result of {place}: {which}{_describe(array)}, has {bad.sum()} of them"
     if array.ndim:
         text += f", the first at {[int(i) for i in np.argwhere(bad)[0]]}"
-    given = [_summary(v) for v in values if _known(v) is not None]
+    given = [_summary(array) for array in map(_known, values) if array is not None]
     already = any(_holds(test, v) for v in values)
     verb = f"was given {word} already" if already else "was given"
     return f"{text}. It {verb}: {'; '.join(given) or 'nothing'}"
@@ -153,8 +153,7 @@ def _describe(array):
     return f"{array.dtype}{list(array.shape)}"
 
 
-def _summary(thing):
-    array = _known(thing)
+def _summary(array):
     if array.ndim == 0:
         return f"{array}"
     wide = array.astype(np.float64) if array.dtype.kind != "c" else np.abs(array)

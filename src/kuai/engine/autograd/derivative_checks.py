@@ -127,9 +127,9 @@ def _missing(func, inputs, wanted):
     for left_out in (range(count), *([i] for i in range(count if count > 1 else 0))):
         outputs = _differentiable(func, inputs)
         handles = [
-            outputs[i].grad_fn.register_prehook(_without(outputs[i]._output))
+            node.register_prehook(_without(outputs[i]._output))
             for i in left_out
-            if outputs[i].grad_fn is not None
+            if (node := outputs[i].grad_fn) is not None
         ]
         given = [_filled(output) for output in outputs]
         try:

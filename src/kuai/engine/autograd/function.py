@@ -345,7 +345,7 @@ class FunctionNode(Node):
         super().__init__(f"{cls.__name__}Backward", edges)
         self.cls, self.ctx = cls, ctx
         self.count = len(outputs)
-        self.avals = [_aval(o) if isinstance(o, Tensor) else None for o in outputs]
+        self.avals: list[Any] = [_aval(o) if isinstance(o, Tensor) else None for o in outputs]
         self.inputs = [_shape_and_dtype(i) if isinstance(i, Tensor) else None for i in inputs]
 
     def __getattr__(self, name):

@@ -6,6 +6,8 @@ inputs that the backward pass depends on are packed instead, and it is computed 
 whatever the tape would hold in memory goes through the hooks, and second derivatives need no more.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
@@ -140,6 +142,7 @@ class _PackedNode(OpNode):
     """An operation of which packed tensors are saved instead of arrays."""
 
     is_untouched = False
+    saved: list | Any  # None once it is freed
 
     def __init__(self, node, values, made, hooks=None, keys=0):
         self.__dict__.update(node.__dict__)

@@ -296,8 +296,9 @@ class _Arguments:
         self.args = [None if isinstance(a, Tensor) else a for a in args]
         self.positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         self.kept = around.kept(tensors)
-        self.values = [(held(t), edge_of(t)) for t in tensors] if self.kept is None else None
-        self.tensors = tensors if self.kept is None else None
+        if self.kept is None:
+            self.tensors = tensors
+            self.values = [(held(t), edge_of(t)) for t in tensors]
 
     def again(self):
         """The arguments once more; a tensor that was changed in place as it was."""

@@ -10,6 +10,7 @@ implementation.
 
 import functools
 import re
+from typing import Any
 
 import jax
 
@@ -50,6 +51,8 @@ class Operation:
     """
 
     updates_buffers = False  # whether its caller writes some of the results into buffers
+    takes_indices = False  # which may lie on the CPU, as masks may, whatever it is applied to
+    copies = False  # whether what it copies may lie anywhere
 
     def __init__(self, name: str, grad_name: str, compiled: bool = True, in_entry: bool = False):
         self.name = name
@@ -69,14 +72,17 @@ class Entry:
     inputs."""
 
     operation = key = None  # of which operation, for which constants: see `looking`
-    inexact = ()  # for each input, whether it is a tensor that could have a gradient
+    inexact: tuple[
+        bool, ...
+    ] = ()  # for each input, whether it is a tensor that could have a gradient
 
     def __init__(self, name, function, differentiable, compiled):
         self.name = name
         self.function = function  # flat traced values -> result or tuple of results
         self.differentiable = differentiable  # positions among the values
         self.compiled = compiled
-        self.plain, self.forward = named(self._plain, name), named(self._forward, name)
+        self.plain: Any = named(self._plain, name)
+        self.forward: Any = named(self._forward, name)
         if compiled:
             self.plain = in_tiers(self.plain)
             self.forward = TieredForward(self.forward, plainly)
@@ -244,13 +250,6 @@ def _attach(array, node, number):
     return made
 
 
-# Operations whose indices and masks may lie on the CPU, whatever they are applied to; and the one
-# that copies from anywhere.
-_INDEXING = {"gathered", "replaced", "filled_where"}
-_COPYING = "copied"
-_WRITING = {*_INDEXING, _COPYING}
-
-
 def _brought_together(operation, error, values):
     """The values on one device, if all that lies elsewhere may come from the CPU; or None.
 
@@ -268,8 +267,8 @@ def _brought_together(operation, error, values):
     places = list(dict.fromkeys(map(devices.device_of, arrays)))
     if len(places) < 2:
         return None
-    stays = [t for t in tensors[1:] if not _may_come(t, operation.name)]
-    if operation.name in _WRITING or not _may_come(tensors[0], operation.name):
+    stays = [t for t in tensors[1:] if not _may_come(t, operation)]
+    if operation.takes_indices or operation.copies or not _may_come(tensors[0], operation):
         stays.append(tensors[0])
     fixed = {tensor.device for tensor in stays}
     if len(fixed) != 1:
@@ -292,10 +291,10 @@ def _refuse_dtype(operation, error, values) -> None:
     ) from error
 
 
-def _may_come(tensor, name):
-    if name == _COPYING or tensor.device != devices.CPU:
-        return name == _COPYING
-    return tensor.ndim == 0 or (name in _INDEXING and not tensor.dtype.is_floating_point)
+def _may_come(tensor, operation):
+    if operation.copies or tensor.device != devices.CPU:
+        return operation.copies
+    return tensor.ndim == 0 or (operation.takes_indices and not tensor.dtype.is_floating_point)
 
 
 def _refuse(places, error):
@@ -315,7 +314,9 @@ class OpNode(Node):
     """
 
     is_untouched = True  # nothing is done with its memory
-    tangents = None  # of the inputs in forward mode: position -> {level: tangent}
+    residuals: Residuals | Any  # None once they are freed
+    arrays: list | Any  # the inputs; None where they are not needed, or freed
+    tangents: dict | None = None  # of the inputs in forward mode: position -> {level: tangent}
 
     def __init__(self, name, edges, entry, residuals, arrays):
         # as `Node.__init__`; one is made for each operation

@@ -7,6 +7,7 @@ the backward operations are recorded like any others.
 
 import contextlib
 import heapq
+from typing import Any
 
 from kuai.engine.autograd import blocks
 from kuai.engine.autograd.arriving import (
@@ -72,7 +73,7 @@ class _Walk:
         self.wanted = wanted
         self.roots, self.reached = (), None
         self.found = {} if wanted is None else {edge: None for edge in wanted}
-        self.leads_to_wanted = None if wanted is None else _leads_to(wanted, since)
+        self.leads_to_wanted: Any = None if wanted is None else _leads_to(wanted, since)
         self.visits = None  # where they are noted, to know this pass the next time
 
     def run(self, roots, gradients):

@@ -160,8 +160,8 @@ def _present(outer, storage):
     """The array a storage holds as the enclosing capture sees it; only its shape may be used."""
     while outer is not None and storage.home is not outer and storage not in outer.doubles:
         outer = getattr(outer, "outer", None)
-    outside = outer is None or storage.home is outer
-    array = storage.held if outside else outer.doubles[storage].held
+    here = storage if outer is None or storage.home is outer else outer.doubles[storage]
+    array = here.held
     if isinstance(array, Lost):
         raise LeakedTensorError
     return array

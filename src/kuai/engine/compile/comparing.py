@@ -13,7 +13,7 @@ __all__ = ["ABSENT", "has_entries", "has_sizes", "lacks_entries"]
 ABSENT = object()
 
 
-def has_entries(mappings: tuple, keys: tuple, values: tuple) -> bool:
+def has_entries(mappings: tuple, keys: tuple, values: tuple, /) -> bool:
     """Whether each mapping has, under the key beside it, the very object beside that.
 
     Example:
@@ -23,7 +23,7 @@ def has_entries(mappings: tuple, keys: tuple, values: tuple) -> bool:
     return all(map(is_, map(dict.get, mappings, keys, repeat(ABSENT)), values))
 
 
-def lacks_entries(mappings: tuple, keys: tuple) -> bool:
+def lacks_entries(mappings: tuple, keys: tuple, /) -> bool:
     """Whether no mapping has the key beside it.
 
     Example:
@@ -33,7 +33,7 @@ def lacks_entries(mappings: tuple, keys: tuple) -> bool:
     return not any(map(dict.__contains__, mappings, keys))
 
 
-def has_sizes(containers: tuple, sizes: tuple) -> bool:
+def has_sizes(containers: tuple, sizes: tuple, /) -> bool:
     """Whether each container has the size beside it.
 
     Example:

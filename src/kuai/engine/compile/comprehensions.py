@@ -3,6 +3,7 @@
 import ast
 
 from kuai.engine.compile.abstract_values import Items
+from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused
 
 __all__ = ["Comprehensions", "shared_with_functions"]
@@ -10,7 +11,7 @@ __all__ = ["Comprehensions", "shared_with_functions"]
 _FUNCTIONS = (ast.AsyncFunctionDef, ast.ClassDef, ast.FunctionDef, ast.Lambda)
 
 
-class Comprehensions:
+class Comprehensions(Frame):
     """The comprehensions of one function. Their variables are their own."""
 
     def _value_ListComp(self, node):

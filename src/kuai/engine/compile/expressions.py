@@ -20,6 +20,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.comprehensions import Comprehensions
+from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
 from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
@@ -54,7 +55,7 @@ _SPECIAL = {
 }  # fmt: skip
 
 
-class Expressions(Calls, Comprehensions):
+class Expressions(Calls, Comprehensions, Frame):
     """The expressions of one function, and what may be done with their values."""
 
     def value(self, node):
@@ -149,7 +150,7 @@ class Expressions(Calls, Comprehensions):
         return self.operate(node.op, [self.value(node.left), self.value(node.right)])
 
     def _value_Compare(self, node):
-        one = self.value(node.left)
+        one = found = self.value(node.left)
         for kind, each in zip(node.ops, node.comparators, strict=True):
             other = self.value(each)
             found = self._compared(kind, one, other)

@@ -232,9 +232,9 @@ def _pad(equation, values):
 def _slice(equation, values):
     given = equation.params
     strides = given["strides"]
-    numbers = [_moved(given["start_indices"]), _moved(given["limit_indices"])]
+    start, limit = _moved(given["start_indices"]), _moved(given["limit_indices"])
     strides = None if strides is None else _moved(strides)
-    return [Last(lax.slice(values[0].array, *numbers, strides))]
+    return [Last(lax.slice(values[0].array, start, limit, strides))]
 
 
 def _rev(equation, values):

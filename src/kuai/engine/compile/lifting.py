@@ -92,7 +92,7 @@ class Lifted:
         def backward(saved, cotangents):
             return self._late(dict(zip(residuals, saved[0], strict=True)), cotangents, saved[1])
 
-        backward.made_of = self
+        vars(backward)["made_of"] = self
         function.defvjp(forward, backward)
         return function
 

@@ -153,7 +153,8 @@ class Before:
         if id(array) in self.drawn:
             return self.drawn[id(array)][1]
         if number in run.numbers:
-            return self._origin_of_number(*run.numbers[number], array)
+            given, is_option = run.numbers[number]
+            return self._origin_of_number(given, is_option, array)
         found = [o for reference, o in self._origins.get(id(array), ()) if reference() is array]
         if len(found) > 1:
             raise Refused("an array that stands in two places")

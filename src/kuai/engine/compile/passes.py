@@ -15,6 +15,7 @@ Invariants
 """
 
 import weakref
+from typing import Any
 
 from kuai.engine.autograd.residuals import OpenLayout
 from kuai.engine.autograd.tape import AccumulateGrad
@@ -41,7 +42,7 @@ class Visits:
         self.nodes, self.leaves, self.sums = [], [], 0
 
     @classmethod
-    def of(cls, record, edge, gradient) -> "Visits | None":
+    def of(cls, record, edge: tuple[Any, int], gradient) -> "Visits | None":
         """Visits to note, or None where enough passes are known already."""
         if len(record.node.passes) >= _MOST:
             return None
@@ -116,7 +117,8 @@ class Pass:
         """The nodes of a graph, in order, if this is the pass through it; else None."""
         if edge[1] != self.output or not self._begins_with(record, gradient):
             return None
-        found, numbers = [None] * self.total, record.numbers
+        found: list = [None] * self.total
+        numbers = record.numbers
         found[0], last = edge[0], edge[0].sequence + 1
         for place, (layout, edges, saved) in enumerate(self.expected):
             node = found[place]

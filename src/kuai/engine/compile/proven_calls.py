@@ -17,6 +17,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
+from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
@@ -29,7 +30,7 @@ _GOING_THROUGH = (list, max, min, sum, tuple)
 _OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
 
 
-class Calls:
+class Calls(Frame):
     """The calls of one function, and what they give."""
 
     def _value_Call(self, node):

@@ -49,6 +49,7 @@ class Record:
         "__weakref__", "count", "device", "given", "inputs", "length", "memory", "node", "numbers",
         "recorder", "references", "shadow", "sharding", "spares", "steps", "views",
     )  # fmt: skip
+    node: Node
 
     def __init__(self, recorder, root: Node):
         self.recorder, self.node = recorder, root

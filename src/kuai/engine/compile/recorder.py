@@ -11,6 +11,7 @@ How a record is run says the `Policy` of whoever records: `kuai.compile` makes a
 
 import contextlib
 import sys
+from typing import Any
 
 from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
@@ -50,10 +51,10 @@ class Recorder:
         self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
         # (object, attribute, what it was before) of all changes, where they may have to be undone
-        self.undo = [] if records.undoes else None
-        self.current = Record(self, records.roots.now())
+        self.undo: list | Any = [] if records.undoes else None
+        self.current: Record | Any = Record(self, records.roots.now())  # None in the end
         self.counts = True  # whether what is recorded here is a call of its own
-        self.runs = None  # a list, where what is run is to be known afterwards
+        self.runs: list | None = None  # where what is run is to be known afterwards
 
     # The code that is recorded ----------------------------------------------------------------
 

@@ -5,6 +5,8 @@ objects by identity, and how they are nested. Whoever keeps a signature has to f
 the objects goes (see `replays`): another may get its number.
 """
 
+from typing import Any
+
 import jax
 
 from kuai.engine.compile.abstract_values import is_plain
@@ -13,6 +15,7 @@ from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["is_bare", "nests_in", "signature"]
 
+_config: Any = jax.config  # whose settings JAX gives no types
 _STATE = frozenset(["_storage", *[name for name in vars(Tensor) if name[0] == "_"]])
 
 
@@ -27,7 +30,7 @@ def signature(roots, args, kwargs):
     key = [
         id(roots.now()), state.grad_enabled, state.inference, state.autocast, state.transforms,
         dtypes.default_float_jax(), devices.get_default_device(),
-        jax.config.jax_default_matmul_precision,
+        _config.jax_default_matmul_precision,
     ]  # fmt: skip
     try:
         key += [_part(argument, tensors) for argument in args]

@@ -20,6 +20,7 @@ Invariants
 import ast
 import operator
 import types
+from typing import Any, TypeGuard
 
 from kuai.engine.compile.comprehensions import shared_with_functions
 from kuai.engine.compile.knowledge import Refused
@@ -38,6 +39,7 @@ _STATEMENTS = (
 _COMPREHENSIONS = (ast.DictComp, ast.GeneratorExp, ast.ListComp, ast.SetComp)
 _SURE = (ast.Assign, ast.AnnAssign, ast.AugAssign)  # statements after which a variable has a value
 _HANDED_ON = "handed on"  # a variable with a name that no program can have
+_NO_TYPES: dict[str, Any] = {"type_params": []}  # Python 3.12 wants them to be there
 _FUTURE = 0x1FE0000  # flags of `from __future__ import …` in a code object
 _VARIABLE = 0x04 | 0x08  # flags of `*args` and `**kwargs`
 
@@ -231,7 +233,7 @@ def _nodes(statements):
     return [node for statement in statements for node in ast.walk(statement)]
 
 
-def _is_stored(node) -> bool:
+def _is_stored(node) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
@@ -272,7 +274,7 @@ def _compiled(code, tree, arguments, body):
 
 def _definition(name, arguments, body):
     return ast.FunctionDef(
-        name=name, args=arguments, body=body, decorator_list=[], returns=None, type_params=[]
+        name=name, args=arguments, body=body, decorator_list=[], returns=None, **_NO_TYPES
     )
 
 

@@ -15,6 +15,7 @@ made of. Programs are kept in a bounded number for all trees together.
 import collections
 import contextlib
 import weakref
+from typing import Any
 
 from kuai.engine.tensor import portable
 from kuai.engine.tensor.acceleration import (
@@ -69,6 +70,7 @@ class Node:
         "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "parent",
         "passes", "programs", "scope", "structure", "types", "visits", "__weakref__",
     )  # fmt: skip
+    last: tuple[Any, Any]
 
     def __init__(self, parent, key, call, arguments, numbers, first, types, structure, scope):
         # weak: a tree is held by its root, and goes at once when its function goes

@@ -476,8 +476,10 @@ def _export(public, places, with_inplace=False):
 def inplace(public, name):
     """The in-place version of an operation: its result takes the place of its first argument."""
 
-    def change(self, *args, **kwargs):
+    def change(self: Any = _MISSING, *args, **kwargs):
         try:
+            if self is _MISSING:
+                self = _taken_first(public, kwargs)
             if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
                 return answer
             return overwrite(self, public(self, *args, **kwargs))
@@ -490,3 +492,12 @@ def inplace(public, name):
     change.__doc__ = f"In-place version of `{public.__name__}`."
     setattr(change, "__wrapped__", public)  # noqa: B010 - whose parameters are its own
     return change
+
+
+def _taken_first(public, keywords):
+    """The argument for an operation's first parameter, taken out of those given by name."""
+    name = next(iter(inspect.signature(public).parameters))
+    given = [each for each in (name, *spellings((name,))) if each in keywords]
+    if len(given) != 1:
+        raise TypeError(f'{public.__name__}_() missing 1 required positional arguments: "{name}"')
+    return keywords.pop(given[0])

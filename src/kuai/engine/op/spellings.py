@@ -24,10 +24,11 @@ _OTHERS = {
     "keepdim": ("keepdims",),
     "input": ("x", "a", "x1"),
     "other": ("x2",),
-    "A": ("input",),
+    "A": ("x", "a", "x1", "input"),
+    "x": ("a", "x1", "input"),
     "self": ("input",),
     "tensor": ("input",),
-    "src": ("other",),
+    "src": ("x2", "other"),
     "dim0": ("axis0",),
     "dim1": ("axis1",),
     "elements": ("element",),
@@ -94,7 +95,8 @@ def spelled(public: Any, write_out: Callable) -> Callable:
             kwargs = respelled(kwargs, others)
             out = None if "out" in known else kwargs.pop("out", None)
             if starred in kwargs:
-                args = (*args, kwargs.pop(starred))
+                before = [kwargs.pop(name) for name in names[len(args) : most] if name in kwargs]
+                args = (*args, *before, kwargs.pop(starred))
             results = public(*args, **kwargs)
             return results if out is None else write_out(out, results)
         except TypeError as error:

@@ -78,7 +78,7 @@ class Placeholder:
     Most attributes have class-level defaults, so that making one sets only what is particular.
     """
 
-    array = None
+    array: Any = None
     takes = None  # the number of the record's input whose storage it goes into
     exposed = False
     wants_memory = False  # whether it may go into memory that has become free

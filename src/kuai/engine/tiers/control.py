@@ -86,12 +86,12 @@ def _random_bits(equation):
     if len(equation.inputs[0].shape) != 1:
         raise NotInterpretable
     count = equation.outputs[0].size
-    if count < HASHED_FROM:
-        flat = np.arange(count, dtype=np.uint64).reshape(shape)
-        high, low = (flat >> np.uint64(32)).astype(np.uint32), flat.astype(np.uint32)
+    is_small = count < HASHED_FROM
+    flat = np.arange(count if is_small else 0, dtype=np.uint64).reshape(shape if is_small else 0)
+    high, low = (flat >> np.uint64(32)).astype(np.uint32), flat.astype(np.uint32)
 
     def random_bits(words):
-        if count < HASHED_FROM:
+        if is_small:
             one, other = threefry(words[0], words[1], high, low)
         else:
             one, other = hashed(words, count).reshape(2, *shape)

@@ -5,6 +5,8 @@ dimensions, and one in a window, its *offset* dimensions. Where it lies in the o
 where its window begins and its place in the window.
 """
 
+from typing import Any
+
 import numpy as np
 
 from kuai.engine.tiers.reducing import extreme
@@ -70,7 +72,7 @@ def _gather(equation):
     if operand.size == 0:
         raise NotInterpretable
     clip = _mode(equation) != "FILL_OR_DROP"
-    filling = None if clip else _filling(equation.params["fill_value"], kind)
+    filling: Any = None if clip else _filling(equation.params["fill_value"], kind)
 
     def gather(x, indices):
         places, inside = windows.places(indices, clip)

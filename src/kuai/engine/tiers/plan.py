@@ -10,9 +10,11 @@ What it costs is estimated while it is made, so that nobody interprets what take
 
 import functools
 import importlib
+from typing import Any
 
 import jax
 import jax.core
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
@@ -55,7 +57,8 @@ class Recipe:
     """
 
     def __init__(self, closed):
-        self.slots, self.numbers, self.steps = [], {}, []
+        self.slots, self.steps = [], []
+        self.numbers: dict | Any = {}  # None once it is made
         jaxpr = closed.jaxpr
         if closed.effects:
             raise NotInterpretable("effects")
@@ -75,7 +78,8 @@ class Recipe:
 
     def _slot(self, atom):
         if isinstance(atom, core.Literal):
-            return self._constant(np.asarray(atom.val, atom.aval.dtype))
+            aval: Any = atom.aval
+            return self._constant(np.asarray(atom.val, aval.dtype))
         return self.numbers[atom]
 
     def _constant(self, value):
@@ -87,7 +91,7 @@ class Recipe:
         for variable, value in zip(variables, values, strict=True):
             if isinstance(value, jax.core.Tracer) or not hasattr(value, "dtype"):
                 raise NotInterpretable("a constant")
-            if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
                 raise NotInterpretable("a key")
             self.numbers[variable] = self._constant(np.array(value))
 
@@ -229,7 +233,7 @@ def type_of(aval, name=None):
         NotInterpretable: no primitive, or not this one, is done on such values.
     """
     shape, dtype = getattr(aval, "shape", ()), getattr(aval, "dtype", None)
-    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         if str(dtype) != "key<fry>" or not _takes_keys(name):
             raise NotInterpretable("a key")
         return Type((*shape, 2), np.dtype(np.uint32))

@@ -1,5 +1,7 @@
 """Rules of primitives that go along dimensions: sums, extremes, scans, sorting, products."""
 
+from typing import Any
+
 import numpy as np
 
 from kuai.engine.tiers.rules import NotInterpretable, in_float32, is_half, rule
@@ -75,7 +77,7 @@ def _sort(equation):
     single = len(equation.outputs) == 1
 
     def sort(*arrays):
-        order = None
+        order: Any = None
         for key in reversed(arrays[:keys]):
             key = key.astype(np.float32) if is_half(key.dtype) else key
             key = key if order is None else np.take_along_axis(key, order, axis)

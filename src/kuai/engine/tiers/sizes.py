@@ -10,6 +10,7 @@ traced one by one.
 
 import functools
 import itertools
+from typing import Any
 
 from jax import export
 
@@ -79,7 +80,7 @@ def _changes(before, now):
 # Numbers for symbols ------------------------------------------------------------------------------
 
 
-def concrete(value, sizes):
+def concrete(value, sizes) -> Any:
     """A parameter of an equation with numbers for symbols."""
     kind = type(value)
     if kind in (int, bool, str, float) or value is None:

@@ -61,6 +61,7 @@ _STEADY = 64  # calls
 _LARGEST = 2**63  # integers from here on do not fit into 64 bits
 _SIMPLE = frozenset((int, float, bool, complex))
 
+_config: Any = jax.config  # whose settings JAX gives no types
 enabled = settings.tiers_enabled()
 
 
@@ -95,7 +96,7 @@ class Tiered:
         self._sealed = False
 
         self.keep_unused = keep_unused
-        self.jitted = self._new_jitted()
+        self.jitted: Any = self._new_jitted()
         self.slots, self.families = collections.OrderedDict(), {}
         self.streak, self.mixed = 0, False
         self._begun = _beginnings.count
@@ -353,7 +354,7 @@ def placement(values):
             return None
         found = value.sharding
     if found is _NOWHERE:
-        plain = jax.config.jax_default_device is None and jax.default_backend() == "cpu"
+        plain = _config.jax_default_device is None and jax.default_backend() == "cpu"
         return _NOWHERE if plain else None
     return found
 

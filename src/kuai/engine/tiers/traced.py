@@ -1,5 +1,7 @@
 """Traces: what a function does, as a closed jaxpr."""
 
+from typing import Any
+
 import jax
 
 from kuai.engine.tiers.plan import Recipe
@@ -20,7 +22,7 @@ class Trace:
         pattern: the shapes with symbols (see `sizes`), or None.
     """
 
-    pattern = None
+    pattern: Any = None
 
     def __init__(self, function, examples, plainly):
         trees = []

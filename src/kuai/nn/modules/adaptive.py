@@ -17,22 +17,20 @@ from kuai.ops.math.comparison import where
 __all__ = ["AdaptiveLogSoftmaxWithLoss", "LinearCrossEntropyLoss"]
 
 
-class ASMoutput(NamedTuple):
+class _ASMoutput(NamedTuple):
     """What `AdaptiveLogSoftmaxWithLoss` gives: each target's log-probability, and the loss."""
 
     output: Tensor
     loss: Tensor
 
 
-ASMoutput.__name__ = "_ASMoutput"  # what PyTorch prints
-
-
 class AdaptiveLogSoftmaxWithLoss(Module):
     """Softmax over classes sorted by frequency: rare ones stand in clusters with fewer features.
 
+        log p(c) = log p(cluster of c) + log p(c | cluster of c)
+
     The head has a score for each of the most frequent classes and for each cluster; within cluster
-    i, of features / div_value^i, is a softmax of its own. log p(c) = log p(cluster) + log p(c |
-    cluster).
+    i, of features / div_value^i, is a softmax of its own.
 
     Args:
         in_features, n_classes: the sizes of input and output.
@@ -45,10 +43,10 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         mean loss.
 
     Example:
-        >>> loss = kuai.nn.AdaptiveLogSoftmaxWithLoss(16, 20, cutoffs=[5, 10])
-        >>> made = loss(kuai.ones(3, 16), kuai.tensor([0, 7, 19]))
-        >>> made.output.shape, made.loss.shape
-        (torch.Size([3]), torch.Size([]))
+        >>> loss = kuai.nn.AdaptiveLogSoftmaxWithLoss(4, 6, cutoffs=[2])
+        >>> made = loss(kuai.zeros(3, 4), kuai.tensor([0, 1, 5]))  # three scores, then four
+        >>> made.output.detach(), made.loss.detach()
+        (tensor([-1.0986, -1.0986, -2.4849]), tensor(1.5607))
 
     Reference: Grave et al., Efficient softmax approximation for GPUs, 2017.
 
@@ -92,7 +90,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             for layer in cluster:
                 layer.reset_parameters()
 
-    def forward(self, input_: Tensor, target_: Tensor) -> ASMoutput:
+    def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
         """The log-probability of each target, and the mean loss."""
         _check_target(input_, target_)
         self._check_range(target_)
@@ -108,7 +106,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             inside = inner.gather(1, place).squeeze(1) + head[:, self.shortlist_size + number]
             output = where((target >= start) & (target < end), inside, output)
         loss = (-output).mean()
-        return ASMoutput(output if is_batched else output.squeeze(0), loss)
+        return _ASMoutput(output if is_batched else output.squeeze(0), loss)
 
     def _check_range(self, target):
         if target.device.type != "cpu" or not is_concrete(target):

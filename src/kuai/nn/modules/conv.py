@@ -82,6 +82,7 @@ class Conv1d(_Conv):
     """Convolution of a signal: Y[o] = bias[o] + sum over c of weight[o, c] * X[c].
 
     Args: as `Conv2d`.
+
     Shape: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
 
     Example:
@@ -101,6 +102,7 @@ class Conv2d(_Conv):
         padding: also 'same' (keeps the size) or 'valid' (none).
         groups: channels are split into groups that do not see each other.
         padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
+
     Shape: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, H', W'), with
         H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 
@@ -119,6 +121,7 @@ class Conv3d(_Conv):
     """Convolution of a volume: Y[o] = bias[o] + sum over c of weight[o, c] * X[c].
 
     Args: as `Conv2d`.
+
     Shape: (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -186,6 +189,7 @@ class ConvTranspose1d(_ConvTranspose):
     """The transpose of `Conv1d`, which spreads each element over the result.
 
     Args: as `ConvTranspose2d`.
+
     Shape: (N, C, L) or (C, L) -> (N, O, L') or (O, L').
 
     Example:
@@ -204,6 +208,7 @@ class ConvTranspose2d(_ConvTranspose):
         padding: how much is cut off the result on each side.
         output_padding: rows and columns added at the end. The second argument of the call,
             `output_size`, chooses it.
+
     Shape: (N, C, H, W) or (C, H, W) -> (N, O, H', W') or (O, H', W'), with
         H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
 
@@ -223,6 +228,7 @@ class ConvTranspose3d(_ConvTranspose):
     """The transpose of `Conv3d`, which spreads each element over the result.
 
     Args: as `ConvTranspose2d`.
+
     Shape: (N, C, D, H, W) or (C, D, H, W).
 
     Example:

@@ -74,6 +74,8 @@ class CrossMapLRN2d(Module):
     Reference: Krizhevsky et al., ImageNet classification with deep convolutional networks, 2012.
     """
 
+    _shown = "{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
     def __init__(self, size, alpha=1e-4, beta=0.75, k=1):
         super().__init__()
         self.size = size
@@ -97,7 +99,3 @@ class CrossMapLRN2d(Module):
         if first > 0:
             window = cat([squares[:, :1], window], 1)
         return window.sum(1)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -21,6 +21,11 @@ class Unfold(Module):
         torch.Size([2, 30, 4])
     """
 
+    _shown = (
+        "kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
+        "stride={self.stride}"
+    )
+
     def __init__(self, kernel_size, dilation=1, padding=0, stride=1):
         super().__init__()
         self.kernel_size = kernel_size
@@ -31,13 +36,6 @@ class Unfold(Module):
     def forward(self, input: Tensor) -> Tensor:
         """The columns."""
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, "
-            f"stride={self.stride}"
-        )
 
 
 class Fold(Module):
@@ -56,6 +54,8 @@ class Fold(Module):
         torch.Size([1, 3, 4, 5])
     """
 
+    _shown = f"output_size={{self.output_size}}, {Unfold._shown}"
+
     def __init__(self, output_size, kernel_size, dilation=1, padding=0, stride=1):
         super().__init__()
         self.output_size = output_size
@@ -68,10 +68,3 @@ class Fold(Module):
         """The pictures."""
         numbers = self.kernel_size, self.dilation, self.padding, self.stride
         return F.fold(input, self.output_size, *numbers)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return (
-            f"output_size={self.output_size}, kernel_size={self.kernel_size}, "
-            f"dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
-        )

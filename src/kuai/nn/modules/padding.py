@@ -5,6 +5,10 @@ from kuai.nn import functional as F
 from kuai.nn.base.module import Module
 from kuai.ops.dimensions import each
 
+_KINDS = ("Circular", "Constant", "Reflection", "Replication", "Zero")
+
+__all__ = [f"{kind}Pad{dims}d" for kind in _KINDS for dims in (1, 2, 3)]
+
 
 class _Pad(Module):
     """Pads the last `_dims` dimensions."""

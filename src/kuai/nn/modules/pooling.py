@@ -83,6 +83,7 @@ class MaxPool1d(_MaxPoolNd):
     """The largest element of each window of a signal.
 
     Args: as `MaxPool2d`.
+
     Shape: (N, C, L) or (C, L).
 
     Example:
@@ -100,6 +101,7 @@ class MaxPool2d(_MaxPoolNd):
         stride: how far apart the windows are; by default they lie side by side.
         return_indices: also return where in the plane each maximum lies.
         ceil_mode: keep a last window that does not fit whole.
+
     Shape: (N, C, H, W) or (C, H, W), with
         H' = floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 
@@ -115,6 +117,7 @@ class MaxPool3d(_MaxPoolNd):
     """The largest element of each window of a volume.
 
     Args: as `MaxPool2d`.
+
     Shape: (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -165,6 +168,7 @@ class AvgPool1d(_AvgPoolNd):
     """The mean of each window of a signal.
 
     Args: as `AvgPool2d`, which has also a `divisor_override`.
+
     Shape: (N, C, L) or (C, L).
 
     Example:
@@ -200,6 +204,7 @@ class AvgPool2d(_AvgPool):
         ceil_mode: keep a last window that does not fit whole.
         count_include_pad: divide by the window's size even where it covers padding.
         divisor_override: divide by this number instead.
+
     Shape: (N, C, H, W) or (C, H, W), with H' = floor((H + 2 padding - kernel) / stride) + 1.
 
     Example:
@@ -214,6 +219,7 @@ class AvgPool3d(_AvgPool):
     """The mean of each window of a volume.
 
     Args: as `AvgPool2d`.
+
     Shape: (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -254,6 +260,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
 
     Args:
         output_size: a number.
+
     Shape: (N, C, L) or (C, L).
 
     Example:
@@ -269,6 +276,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
 
     Args:
         output_size: a number or one for each dimension, None for one as large as the input.
+
     Shape: (N, C, H, W) or (C, H, W).
 
     Example:
@@ -284,6 +292,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
 
     Args:
         output_size: a number or one for each dimension, None for one as large as the input.
+
     Shape: (N, C, D, H, W) or (C, D, H, W).
 
     Example:
@@ -300,6 +309,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     Args:
         output_size: a number.
         return_indices: also return where each maximum lies.
+
     Shape: (N, C, L) or (C, L).
 
     Example:
@@ -316,6 +326,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     Args:
         output_size: a number or one for each dimension, None for one as large as the input.
         return_indices: also return where each maximum lies.
+
     Shape: (N, C, H, W) or (C, H, W).
 
     Example:
@@ -332,6 +343,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     Args:
         output_size: a number or one for each dimension, None for one as large as the input.
         return_indices: also return where each maximum lies.
+
     Shape: (N, C, D, H, W) or (C, D, H, W).
 
     Example:

@@ -152,8 +152,8 @@ class Transformer(Module):
     """An encoder that reads a source, and a decoder that reads it and a target.
 
     Args:
-        d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
-        norm_first, bias: as of `TransformerEncoderLayer`.
+        d_model, nhead, dim_feedforward, dropout, activation: as of `TransformerEncoderLayer`.
+        layer_norm_eps, batch_first, norm_first, bias: likewise.
         num_encoder_layers, num_decoder_layers: how many layers there are of each.
         custom_encoder, custom_decoder: modules to use instead.
 

@@ -17,6 +17,7 @@ __all__ = [
 
 
 class _MaxUnpoolNd(Module):
+    _shown = "kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
     dims: int
     operation: Any
 
@@ -30,10 +31,6 @@ class _MaxUnpoolNd(Module):
         """The maxima at their places, zeros elsewhere."""
         numbers = self.kernel_size, self.stride, self.padding
         return self.operation(input, indices, *numbers, output_size)
-
-    def extra_repr(self):
-        """What is printed between the parentheses."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxUnpool1d(_MaxUnpoolNd):
@@ -137,6 +134,7 @@ class FractionalMaxPool2d(_FractionalMaxPool):
         kernel_size: a number or one for height and one for width.
         output_size: how many windows; or `output_ratio` of the input's size.
         return_indices: also return where in the plane each maximum lies.
+
     Shape: (N, C, H, W) or (C, H, W).
 
     Example:

@@ -137,6 +137,9 @@ def gathered(input: Array, places: tuple, indices: Sequence[Array]):
     return in_wide(lambda wide: wide.at[spots].get(mode="clip"), input)
 
 
+gathered.operation.takes_indices = True
+
+
 # Writing ------------------------------------------------------------------------------------------
 
 
@@ -238,6 +241,9 @@ def copied(input: Array, source: Array):
     return spread(cast(source, input.dtype).reshape(shape), input.shape)
 
 
+copied.operation.copies = True
+
+
 def _check_expandable(shape, target):
     new = len(target) - len(shape)
     if new < 0:
@@ -264,6 +270,9 @@ def filled_where(input: Array, mask: Array, value: Array | Number):
     return jnp.where(mask, spread(value, shape), spread(input, shape))
 
 
+filled_where.operation.takes_indices = True
+
+
 @op(function=False, method=False, grad="IndexPutBackward0")
 def replaced(
     input: Array, places: tuple, indices: Sequence[Array], values: Array | Number, add: bool
@@ -286,6 +295,9 @@ def replaced(
     if input.dtype == jnp.bool_:
         return input.at[spots].max(values, mode="drop")
     return in_wide(lambda wide: wide.at[spots].add(values, mode="drop"), input)
+
+
+replaced.operation.takes_indices = True
 
 
 def jax_shape(input, spots):

@@ -13,7 +13,7 @@ from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.known_values import check_within, first_outside, known, lie_within
-from kuai.ops.nn.normalization import vector_norm
+from kuai.ops.nn.vector_norms import vector_norm
 
 
 @functools.partial(jax.custom_jvp)

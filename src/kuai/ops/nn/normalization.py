@@ -1,272 +1,20 @@
-"""Normalization over a batch, a layer, groups of channels, or neighbouring channels.
-
-All of them standardize: x̂ = (x - E[x]) / sqrt(Var[x] + eps) over some dimensions. The derivative
-is written by hand, dx̂ = (dx - E[dx] - x̂·E[dx·x̂]) / sqrt(Var[x] + eps), so that both the tangent and
-its transpose, the backward pass, read the data twice only and keep x̂ alone. It is a jvp rule rather
-than a vjp rule, so forward mode and higher derivatives work as well.
-"""
+"""Normalization over a layer, groups of channels, or neighbouring channels."""
 
 import functools
 
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.autograd.inplace import overwrite
-from kuai.engine.op import Array, Number, composite, op
-from kuai.engine.tensor.modes import no_grad
-from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.accumulation import in_wide, wide_dtype, widened
-from kuai.ops.dimensions import normalize_dims, size_of
-from kuai.ops.elementwise import floating, magnitude
-
-# The common core ----------------------------------------------------------------------------------
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
-def standardize(x, axes, eps):
-    """The standardized array with its mean and (biased) variance, dimensions kept."""
-    mean = jnp.mean(x, axes, keepdims=True)
-    centered = x - mean
-    variance = jnp.mean(jnp.square(centered), axes, keepdims=True)
-    return centered * jax.lax.rsqrt(variance + eps), mean, variance
-
-
-@standardize.defjvp
-def _standardize_jvp(axes, eps, primals, tangents):
-    (change,) = tangents
-    output, mean, variance = standardize(*primals, axes, eps)
-    scale = jax.lax.rsqrt(variance + eps)
-    shift = jnp.mean(change, axes, keepdims=True)
-    along = jnp.mean(change * output, axes, keepdims=True)
-    change_output = scale * (change - shift - output * along)
-    return (output, mean, variance), (change_output, shift, 2 * along / scale)
-
-
-def _affine(x, weight, bias, shape, dtype):
-    if weight is not None:
-        x = x * weight.reshape(shape)
-    if bias is not None:
-        x = x + bias.reshape(shape)
-    return x.astype(dtype)
-
-
-def _refuse_integers(name, input):
-    if not jnp.issubdtype(input.dtype, jnp.floating):
-        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
-
-
-def _refuse_mixed(input, *others):
-    """Parameters have the input's dtype, or float32 for a 16-bit input."""
-    kinds = {other.dtype for other in others if other is not None}
-    if kinds <= {input.dtype} or (input.dtype.itemsize == 2 and kinds == {jnp.dtype("float32")}):
-        return
-    if kinds != {jnp.dtype("float32")}:
-        raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-    raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
-
-
-# Batch --------------------------------------------------------------------------------------------
-
-
-def _check_batch_norm(input, **parameters):
-    channels = input.shape[1] if input.ndim > 1 else 0
-    for name, parameter in parameters.items():
-        if parameter is not None and parameter.size != channels:
-            raise RuntimeError(f"{name} should contain {channels} elements not {parameter.size}")
-    _refuse_integers("batch_norm", input)
-    _refuse_mixed(input, *parameters.values())
-
-
-@op(function=False, method=False, grad="NativeBatchNormBackward0")
-def _batch_norm_training(
-    input: Array,
-    weight: Array | None,
-    bias: Array | None,
-    running_mean: Array | None,
-    running_var: Array | None,
-    momentum: Number,
-    eps: float,
-):
-    """The output, and the running statistics after this batch where there are any."""
-    _check_batch_norm(
-        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
-    axes = (0, *range(2, input.ndim))
-    shape = (1, -1, *(1 for _ in range(2, input.ndim)))
-    output, mean, variance = standardize(widened(input), axes, eps)
-    output = _affine(output, weight, bias, shape, input.dtype)
-    count = size_of(input.shape, axes)
-    unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
-    statistics = ((running_mean, mean), (running_var, unbiased))
-    moved = [_moved(old, new, momentum, count) for old, new in statistics if old is not None]
-    return (output, *moved) if moved else output
-
-
-def _moved(old, new, momentum, count):
-    """The exponential moving average, one step on; no gradient goes through it.
-
-    An empty batch has no mean: nothing is moved.
-    """
-    if not count:
-        return jax.lax.stop_gradient(old)
-    new = jax.lax.stop_gradient(new.reshape(old.shape)).astype(old.dtype)
-    factor = jnp.asarray(momentum).astype(old.dtype)
-    return jax.lax.stop_gradient(old * (1 - factor) + new * factor)
-
-
-@op(function=False, method=False, grad="NativeBatchNormBackward0")
-def _batch_norm_evaluation(
-    input: Array,
-    weight: Array | None,
-    bias: Array | None,
-    running_mean: Array,
-    running_var: Array,
-    eps: float,
-):
-    _check_batch_norm(
-        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
-    shape = (1, -1, *(1 for _ in range(2, input.ndim))) if input.ndim > 1 else (-1,)
-    scale = jax.lax.rsqrt(widened(running_var) + eps).reshape(shape)
-    output = (widened(input) - running_mean.reshape(shape)) * scale
-    return _affine(output, weight, bias, shape, input.dtype)
-
-
-_batch_norm_training.operation.updates_buffers = True
-
-
-def _train(input, weight, bias, running_mean, running_var, momentum, eps):
-    """Normalize by the batch, and move the running statistics on, in place."""
-    buffers = [buffer for buffer in (running_mean, running_var) if buffer is not None]
-    results = _batch_norm_training(input, weight, bias, running_mean, running_var, momentum, eps)
-    if not buffers:
-        return results
-    output, *moved = results
-    with no_grad():
-        for buffer, new in zip(buffers, moved, strict=True):
-            overwrite(buffer, new.detach())
-    return output
-
-
-@composite(function=False, method=False, functional=True)
-def batch_norm(
-    input,
-    running_mean,
-    running_var,
-    weight=None,
-    bias=None,
-    training=False,
-    momentum=0.1,
-    eps=1e-5,
-):
-    """Batch normalization: y = (x - E[x]) / sqrt(Var[x] + eps)·weight + bias for each channel.
-
-    In training the statistics are the batch's, and the running ones move towards them by
-    `momentum` (with the unbiased variance); else the running ones are used.
-
-    Shape:
-        input and output `(N, C, *)`, everything else `(C)`.
-
-    Example:
-        >>> x = kuai.tensor([[1.0], [3.0]])
-        >>> kuai.nn.functional.batch_norm(x, None, None, training=True)
-        tensor([[-1.0000],
-                [ 1.0000]])
-
-    Reference: Ioffe, Szegedy, Batch normalization, 2015.
-    """
-    if eps < 0.0 or (training and eps <= 0.0):
-        kind = "positive during training" if training else "non-negative"
-        raise ValueError(f"batch_norm eps must be {kind}, but got {eps}")
-    if training:
-        _check_batch_size(input.shape, input.shape)
-        return _train(input, weight, bias, running_mean, running_var, momentum, float(eps))
-    for name, buffer in (("running_mean", running_mean), ("running_var", running_var)):
-        if buffer is None:
-            raise RuntimeError(f"{name} must be defined in evaluation mode")
-    return _batch_norm_evaluation(input, weight, bias, running_mean, running_var, float(eps))
-
-
-def _check_batch_size(shape, shown):
-    count = size_of(shape, (0, *range(2, len(shape)))) if len(shape) else 1
-    if count == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {shown}"
-        )
-
-
-@composite(function=False, method=False, functional=True)
-def instance_norm(
-    input,
-    running_mean=None,
-    running_var=None,
-    weight=None,
-    bias=None,
-    use_input_stats=True,
-    momentum=0.1,
-    eps=1e-5,
-):
-    """Instance normalization: batch normalization of each example by itself.
-
-    Shape:
-        input and output `(N, C, *)`, everything else `(C)`.
-
-    Example:
-        >>> kuai.nn.functional.instance_norm(kuai.tensor([[[1.0, 3.0]]]))
-        tensor([[[-1.0000,  1.0000]]])
-
-    Reference: Ulyanov et al., Instance normalization, 2016.
-    """
-    if not use_input_stats:
-        if running_mean is None or running_var is None:
-            raise RuntimeError(
-                "Expected running_mean and running_var to be defined when use_input_stats is false"
-            )
-        return _batch_norm_evaluation(input, weight, bias, running_mean, running_var, float(eps))
-    if size_of(input.shape, range(2, input.ndim)) == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size {input.shape}"
-        )
-    results = _instance_norm_op(
-        input, weight, bias, running_mean, running_var, momentum, float(eps)
-    )
-    buffers = [buffer for buffer in (running_mean, running_var) if buffer is not None]
-    if not buffers:
-        return results
-    with no_grad():
-        for buffer, new in zip(buffers, results[1:], strict=True):
-            overwrite(buffer, new.detach())
-    return results[0]
-
-
-@op(function=False, method=False, grad="ViewBackward0")
-def _instance_norm_op(
-    input: Array,
-    weight: Array | None,
-    bias: Array | None,
-    running_mean: Array | None,
-    running_var: Array | None,
-    momentum: Number,
-    eps: float,
-):
-    _check_batch_norm(
-        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
-    )
-    axes = tuple(range(2, input.ndim))
-    shape = (1, -1, *(1 for _ in axes))
-    output, mean, variance = standardize(widened(input), axes, eps)
-    output = _affine(output, weight, bias, shape, input.dtype)
-    count = size_of(input.shape, axes)
-    factor = count / (count - 1) if count > 1 else jnp.nan
-    pairs = ((running_mean, mean), (running_var, variance * factor))
-    there = count * input.shape[0]
-    moved = [
-        _moved(old, jnp.mean(new, 0), momentum, there) for old, new in pairs if old is not None
-    ]
-    return (output, *moved) if moved else output
-
-
-# Layer, group, root mean square -------------------------------------------------------------------
+from kuai.engine.op import Array, composite, op
+from kuai.ops.accumulation import widened
+from kuai.ops.elementwise import floating
+from kuai.ops.nn.standardization import (
+    affine,
+    check_batch_size,
+    refuse_integers,
+    refuse_mixed,
+    standardize,
+)
 
 
 def _check_normalized(input, normalized_shape, star, **parameters):
@@ -295,11 +43,11 @@ def _layer_norm_op(
     input: Array, normalized_shape: tuple, weight: Array | None, bias: Array | None, eps: float
 ):
     _check_normalized(input, normalized_shape, ", ", weight=weight, bias=bias)
-    _refuse_mixed(input, weight, bias)
-    _refuse_integers("LayerNormKernelImpl", input)
+    refuse_mixed(input, weight, bias)
+    refuse_integers("LayerNormKernelImpl", input)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     output, _, _ = standardize(widened(input), axes, eps)
-    return _affine(output, weight, bias, normalized_shape, input.dtype)
+    return affine(output, weight, bias, normalized_shape, input.dtype)
 
 
 @composite(function=False, method=False, functional=True)
@@ -329,12 +77,12 @@ def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, ep
         raise ValueError("Input tensor must have at least 1 dimensions, but got 0")
     _check_normalized(input, normalized_shape, "", weight=weight)
     if not jnp.issubdtype(input.dtype, jnp.inexact):
-        _refuse_integers("rms_norm", input)
+        refuse_integers("rms_norm", input)
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     wide = widened(input)
     eps = float(jnp.finfo(wide.dtype).eps) if eps is None else eps
     square = jnp.mean(jnp.square(wide), axes, keepdims=True)
-    return _affine(wide * jax.lax.rsqrt(square + eps), weight, None, normalized_shape, input.dtype)
+    return affine(wide * jax.lax.rsqrt(square + eps), weight, None, normalized_shape, input.dtype)
 
 
 @composite(function=False, method=False, functional=True)
@@ -397,11 +145,11 @@ def _group_norm_op(
                 f"Expected {name} to be a vector of size equal to the number of channels in "
                 f"input, but got {name} of shape {list(parameter.shape)} and input of shape {sizes}"
             )
-    _refuse_mixed(input, weight, bias)
-    _refuse_integers("GroupNormKernelImpl", input)
+    refuse_mixed(input, weight, bias)
+    refuse_integers("GroupNormKernelImpl", input)
     output = _standardize_groups(widened(input), num_groups, eps)
     shape = (1, -1, *(1 for _ in sizes[2:]))
-    return _affine(output, weight, bias, shape, input.dtype)
+    return affine(output, weight, bias, shape, input.dtype)
 
 
 @composite(function=False, method=False, functional=True)
@@ -422,7 +170,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
             f"Expected at least 2 dimensions for input tensor but received {input.ndim}"
         )
     shape = [input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]]
-    _check_batch_size(shape, shape)
+    check_batch_size(shape, shape)
     return _group_norm_op(input, num_groups, weight, bias, float(eps))
 
 
@@ -458,53 +206,3 @@ def local_response_norm(
         wide, mean = floating(input), floating(total // size)
         return wide / (k + alpha * mean) ** beta
     return (wide / (k + alpha * (total / size)) ** beta).astype(input.dtype)
-
-
-@op(function=False, method=False, grad="DivBackward0", autocast={"cuda": "float32"})
-def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
-    norm = vector_norm(input, p, dim, keepdims=True)
-    return input / jnp.where(norm < eps, jnp.asarray(eps, norm.dtype), norm)
-
-
-def vector_norm(x, p, dim, keepdims=False):
-    """The p-norm along dimensions, whose derivative at 0 is 0; a 0-d array is a vector of one."""
-    dim = normalize_dims(dim, x.ndim)
-    if jnp.iscomplexobj(x):
-        return vector_norm(magnitude(x), p, dim, keepdims)
-    if wide_dtype(x.dtype) != x.dtype:
-        return in_wide(lambda wide: vector_norm(wide, p, dim, keepdims), x)
-    if p == float("inf"):
-        return jnp.max(jnp.abs(x), axis=dim, keepdims=keepdims)
-    if p == 0:
-        return jnp.sum(x != 0, axis=dim, keepdims=keepdims).astype(x.dtype)
-    size = jnp.abs(jnp.where(x == 0, jnp.zeros((), x.dtype), x))
-    if p == 1:
-        return jnp.sum(size, axis=dim, keepdims=keepdims)
-    powers = jnp.square(x) if p == 2 else _safe_power(size, p)
-    total = jnp.sum(powers, axis=dim, keepdims=keepdims)
-    return _safe_power(total, 1 / p)
-
-
-def _safe_power(x, p):
-    """xᵖ of x ≥ 0 whose derivative at 0 is 0 instead of ∞."""
-    positive = x > 0
-    base = jnp.where(positive, x, jnp.ones((), x.dtype))
-    power = jnp.sqrt(base) if p == 0.5 else base**p
-    return jnp.where(positive, power, x * 0)
-
-
-@composite(function=False, method=False, functional=True)
-def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
-    """x / max(‖x‖ₚ, eps) along `dim`.
-
-    Example:
-        >>> kuai.nn.functional.normalize(kuai.tensor([[3.0, 4.0]]))
-        tensor([[0.6000, 0.8000]])
-    """
-    if not (input.dtype.is_floating_point or input.dtype.is_complex):
-        raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            + scalar_name(input.dtype.jax)
-        )
-    output = _normalize_op(input, float(p), dim, float(eps))
-    return output if out is None else overwrite(out, output)

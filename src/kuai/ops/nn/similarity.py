@@ -7,7 +7,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import FLOATING, floating, kind_of, together
 from kuai.ops.nn.loss_reduction import check_reduction, hinge, legacy_reduction, reduced
-from kuai.ops.nn.normalization import vector_norm
+from kuai.ops.nn.vector_norms import vector_norm
 
 
 @op(method=False, functional=True, grad="SumBackward1", autocast={"cuda": "float32"})

@@ -1,0 +1,67 @@
+"""What the parts of the prover's way through one function have in common: see `proof`."""
+
+import abc
+from typing import Any
+
+__all__ = ["Frame"]
+
+
+class Frame(abc.ABC):
+    """One function that is gone through; `Any` stands for what is known of a value.
+
+    Attributes:
+        variables: what is known of each.
+        locals: the names of all of them.
+        depth: of the call.
+    """
+
+    prover: Any  # a `proof.Prover`, which stands above this file
+    watch: Any
+    function: Any  # a `types.FunctionType`
+    variables: dict[str, Any]
+    locals: set[str]
+    depth: int
+
+    @abc.abstractmethod
+    def value(self, node) -> Any:
+        """What an expression gives."""
+
+    @abc.abstractmethod
+    def operate(self, kind, operands) -> Any:
+        """An operator's result."""
+
+    @abc.abstractmethod
+    def elements(self, value) -> list:
+        """What a loop over a value goes through."""
+
+    @abc.abstractmethod
+    def pairs(self, targets, value) -> Any:
+        """The targets that a value is unpacked to, each with its part of it."""
+
+    @abc.abstractmethod
+    def comprehended(self, node) -> list:
+        """The elements that a comprehension makes, one after the other."""
+
+    @abc.abstractmethod
+    def argument(self, value) -> None:
+        """Make sure that an operation may get a value."""
+
+    @abc.abstractmethod
+    def is_tensor(self, value) -> bool:
+        """Whether a value is a tensor; one that is known is watched."""
+
+    @abc.abstractmethod
+    def is_true(self, value) -> bool:
+        """Which way a decision on a value goes."""
+
+    @abc.abstractmethod
+    def plain(self, value) -> Any:
+        """A plain value."""
+
+    @abc.abstractmethod
+    def _row(self, nodes) -> list:
+        """The values of expressions, among which may be `*expression`."""
+
+    @abc.abstractmethod
+    def _dict(self, thing) -> Any:
+        """The whole of a dict that is known."""
