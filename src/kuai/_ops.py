@@ -9,10 +9,12 @@ from kuai import ops
 from kuai.engine.op import REGISTRY
 from kuai.standin import aten
 
-__all__ = ["OpOverload", "OpOverloadPacket", "defined", "namespace"]
+__all__ = ["OpOverload", "OpOverloadPacket", "Schema", "defined", "namespace", "packet_of"]
 
 #: What `kuai.library` has defined, by `library::operation`.
 defined: dict[str, Any] = {}
+#: The packets of those, so that one is the same object each time.
+_PACKETS: "dict[str, OpOverloadPacket]" = {}
 
 
 class _OpNamespace:
@@ -22,9 +24,9 @@ class _OpNamespace:
         self._name = name
 
     def __getattr__(self, operation: str) -> Any:
-        found = defined.get(f"{self._name}::{operation}")
+        found = packet_of(f"{self._name}::{operation}")
         if found is None and self._name in ("aten", "prims"):
-            found = _as_overloads(operation) or _only_in_aten(operation)
+            found = _only_in_aten(operation) or _as_overloads(operation)
         if found is None:
             raise AttributeError(
                 f"'_OpNamespace' '{self._name}' object has no attribute '{operation}'"
@@ -32,11 +34,50 @@ class _OpNamespace:
         return found
 
 
-class OpOverloadPacket:
-    """One of PyTorch's own operations with its overloads, all of which are the same function."""
+def packet_of(qualified: str) -> "OpOverloadPacket | None":
+    """The packet of an operation that `kuai.library` has defined."""
+    function = defined.get(qualified)
+    if function is None:
+        return None
+    made = _PACKETS.get(qualified)
+    if made is None or made._function is not function:
+        library, _, name = qualified.partition("::")
+        made = _PACKETS[qualified] = OpOverloadPacket(function, name, library)
+    return made
 
-    def __init__(self, function: Callable, name: str):
-        self._function, self.__name__ = function, name
+
+class Schema:
+    """What an operation is called; its text where that is known."""
+
+    def __init__(self, name: str, overload_name: str, text: str | None = None):
+        self.name, self.overload_name = name, overload_name
+        self._text = text
+
+    @property
+    def is_mutable(self) -> bool:
+        """Whether it changes its first argument: PyTorch writes an underline behind such names."""
+        return self.name.endswith("_") and not self.name.endswith("__")
+
+    def __str__(self):
+        full = f"{self.name}.{self.overload_name}" if self.overload_name else self.name
+        return f"{self.name}{self._text}" if self._text else full
+
+    __repr__ = __str__
+
+
+class OpOverloadPacket:
+    """One of PyTorch's own operations with its overloads, all of which are the same function.
+
+    Example:
+        >>> from kuai import _ops
+        >>> add = _ops.namespace("aten").add
+        >>> add, add.Tensor, add.Tensor.overloadpacket is add, add.Tensor._schema.name
+        (aten.add, aten.add.Tensor, True, 'aten::add')
+    """
+
+    def __init__(self, function: Callable, name: str, library: str = "aten"):
+        self._function, self.__name__, self._library = function, name, library
+        self._qualified_op_name = f"{library}::{name}"
 
     def __call__(self, *args, **kwargs):
         return self._function(*args, **kwargs)
@@ -44,30 +85,45 @@ class OpOverloadPacket:
     def __getattr__(self, overload: str) -> Any:
         if overload.startswith("__"):
             raise AttributeError(overload)
-        made = OpOverload(self._function, self.__name__, overload)
+        if self._library != "aten" and overload != "default":
+            raise AttributeError(f"The underlying op of '{self}' has no overload name '{overload}'")
+        made = OpOverload(self, overload)
         setattr(self, overload, made)
         return made
 
+    def overloads(self) -> list[str]:
+        """The overloads that were asked for so far, of a user's own operation the only one."""
+        made = [name for name, each in vars(self).items() if isinstance(each, OpOverload)]
+        return made if self._library == "aten" else ["default"]
+
     def __repr__(self):
-        return f"aten.{self.__name__}"
+        return f"{self._library}.{self.__name__}"
 
 
 class OpOverload:
     """One overload: the same function."""
 
-    def __init__(self, function: Callable, name: str, overload: str):
-        self._function, self.__name__, self._overload = function, f"{name}.{overload}", overload
-        self._packet = name
+    def __init__(self, packet: OpOverloadPacket, overload: str):
+        self.overloadpacket = self._overloadpacket = packet
+        self._function, self._opname = packet._function, packet.__name__
+        self._overloadname = overload
+        self.__name__ = f"{self._opname}.{overload}"
+        self.namespace = packet._library
+        known = getattr(self._function, "_declared", None)
+        text = known[known.index("(") :] if isinstance(known, str) else None
+        name = "" if overload == "default" else overload
+        self._schema = Schema(packet._qualified_op_name, name, text)
 
     def __call__(self, *args, **kwargs):
         return self._function(*args, **kwargs)
 
     def name(self) -> str:
         """The name with the namespace."""
-        return f"aten::{self._packet if self._overload == 'default' else self.__name__}"
+        name = self._opname if self._overloadname == "default" else self.__name__
+        return f"{self.namespace}::{name}"
 
     def __repr__(self):
-        return f"aten.{self.__name__}"
+        return f"{self.namespace}.{self.__name__}"
 
 
 @functools.cache
@@ -77,6 +133,7 @@ def _as_overloads(name: str) -> OpOverloadPacket | None:
     return None if found is None else OpOverloadPacket(found, name)
 
 
+@functools.cache
 def _only_in_aten(name: str) -> OpOverloadPacket | None:
     return OpOverloadPacket(aten.OPERATIONS[name], name) if name in aten.OPERATIONS else None
 

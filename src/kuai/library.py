@@ -12,10 +12,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from kuai._ops import defined
+from kuai._ops import defined, packet_of as _packet
 from kuai.engine.autograd.function import Function
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, overriding
 from kuai.engine.tensor.modes import no_grad
+from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.standin.arguments import check_arguments
 from kuai.standin.compiled_operations import OPERATIONS
 from kuai.standin.refusing import refused
@@ -80,6 +81,8 @@ class CustomOpDef:
         self._setup: Callable | None = None
         #: Of an operation that is one to the tape, whatever it calls.
         self._schema: str | None = schema
+        #: What it takes, as a schema, for those who ask; nothing is compared with it.
+        self._declared: str | None = schema
         self._init_fn = function
         if function is not None:
             functools.update_wrapper(self, function, updated=())
@@ -87,18 +90,10 @@ class CustomOpDef:
         defined[name] = self
 
     @property
-    def _opoverload(self) -> "CustomOpDef":
-        """Itself."""
-        return self
-
-    def overloads(self) -> list[str]:
-        """The names of its overloads."""
-        return ["default"]
-
-    @property
-    def default(self) -> "CustomOpDef":
-        """Itself: PyTorch's only overload of such an operation."""
-        return self
+    def _opoverload(self) -> Any:
+        """The operation as it is found in `kuai.ops`."""
+        packet: Any = _packet(self._qualname)
+        return packet.default
 
     def _add(self, function, kinds):
         for kind in [kinds] if kinds is None or isinstance(kinds, str) else kinds:
@@ -106,6 +101,8 @@ class CustomOpDef:
                 self._functions[_KEYS.get(kind, kind) if kind else None] = function
 
     def __call__(self, *args, **kwargs):
+        if ACTIVE and (answer := overriding.ask(self, args, kwargs)) is not NOBODY:
+            return answer
         if self._backward is None and self._schema is None:
             return self._run(*args, **kwargs)
         if self._schema is not None:
@@ -276,6 +273,7 @@ def triton_op(name, fn=None, /, *, mutates_args=(), schema=None):
 
 
 def _operation(op) -> CustomOpDef:
+    op = getattr(op, "_function", op)  # of what `kuai.ops` shows
     if isinstance(op, CustomOpDef):
         return op
     if op not in defined:
@@ -317,7 +315,7 @@ def register_torch_dispatch(op, torch_dispatch_class, func=None, /, *, lib=None)
 
 def define(qualname, schema, *, lib=None, tags=()):
     """Make an operation whose functions come later, through `impl`."""
-    CustomOpDef(qualname)
+    CustomOpDef(qualname)._declared = schema
 
 
 def impl(qualname, types, func=None, *, lib=None):
@@ -357,12 +355,12 @@ class Library:
                 "overload name multiple times. Each overload's schema should only be registered "
                 "with a single call to def()."
             )
-        CustomOpDef(f"{self.ns}::{name}")
+        CustomOpDef(f"{self.ns}::{name}")._declared = schema
         return name
 
     def impl(self, op_name, fn, dispatch_key="", *, with_keyset=False, allow_override=False):
         """The function of an operation for a dispatch key."""
-        name = op_name if isinstance(op_name, str) else op_name._qualname
+        name = op_name if isinstance(op_name, str) else _operation(op_name)._qualname
         full = name if "::" in name else f"{self.ns}::{name}"
         operation = defined.get(full) or CustomOpDef(full)
         operation._add(fn, dispatch_key or self.dispatch_key or None)

@@ -1,6 +1,7 @@
 """How precisely matrices are multiplied, and whether results repeat: `kuai.set_…` switches."""
 
 import os
+import warnings
 
 import jax
 
@@ -39,9 +40,9 @@ def set_float32_matmul_precision(precision: str) -> None:
         >>> kuai.set_float32_matmul_precision("highest")
     """
     if precision not in _PRECISIONS:
-        raise RuntimeError(
-            f"{precision} is not one of 'highest', 'high', or 'medium'; set nothing."
-        )
+        text = f"{precision} is not one of 'highest', 'high', or 'medium'; the current"
+        warnings.warn(text + "setFloat32MatmulPrecision call has no effect.", stacklevel=2)
+        return
     _chosen["precision"] = precision
     jax.config.update("jax_default_matmul_precision", _PRECISIONS[precision])
 

@@ -117,16 +117,18 @@ def get_device_module(device: Any = None) -> Any:
 
 
 def typename(obj: Any, /) -> str:
-    """What the type of an object is called.
+    """What a class, a function, or the type of an object is called.
 
     Example:
-        >>> kuai.typename(kuai.ones(1)), kuai.typename([])
-        ('torch.FloatTensor', 'builtins.list')
+        >>> kuai.typename(kuai.ones(1)), kuai.typename([]), kuai.typename(kuai.nn.Linear)
+        ('torch.FloatTensor', 'list', 'kuai.nn.modules.linear.Linear')
     """
     if isinstance(obj, Tensor):
         return obj.type()
-    kind = obj if isinstance(obj, type) else type(obj)
-    return f"{kind.__module__}.{kind.__qualname__}"
+    named = obj if hasattr(obj, "__qualname__") or hasattr(obj, "__name__") else type(obj)
+    name = getattr(named, "__qualname__", None) or named.__name__
+    module = getattr(named, "__module__", "") or ""
+    return name if module in ("", "builtins") else f"{module}.{name}"
 
 
 def is_storage(obj: Any, /) -> bool:

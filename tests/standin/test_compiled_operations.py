@@ -270,11 +270,12 @@ def test_half_precision_and_nothing(picture):
 
 
 def test_what_a_package_registers_does_not_replace_them():
-    before = OPS.nms._functions[None]
+    operation = kuai._ops.defined["torchvision::nms"]
+    before = operation._functions[None]
     library = kuai.library.Library("torchvision", "IMPL")
     library.impl("nms", lambda *a: None, "AutocastCPU")
     kuai.library.register_autograd("torchvision::nms", lambda ctx, g: None)
-    assert OPS.nms._functions[None] is before and OPS.nms._backward is None
+    assert operation._functions[None] is before and operation._backward is None
 
 
 def test_pictures_in_files(tmp_path):

@@ -5,10 +5,12 @@ gradients keeps the old parameters and optimizer state by a choice inside the st
 training step with a scaler compiles as one program, and eagerly nothing waits for the device.
 """
 
+import warnings
+
 import jax.numpy as jnp
 
 from kuai.engine.autograd.running import Operation, run
-from kuai.engine.tensor import Tensor, from_array, modes
+from kuai.engine.tensor import Tensor, devices, from_array, modes
 from kuai.engine.tensor.views import assign, held
 from kuai.ops.array.creation import tensor
 
@@ -23,7 +25,7 @@ class GradScaler:
     """Scale the loss, skip steps with infinite gradients, and adapt the scale to them.
 
     Args:
-        device: accepted for PyTorch's sake.
+        device: "cuda" does nothing where there is no GPU, as in PyTorch, and says so.
         init_scale: the first scale.
         growth_factor: what the scale is multiplied by after `growth_interval` good steps.
         backoff_factor: what it is multiplied by after a step with infinite or NaN gradients.
@@ -49,6 +51,12 @@ class GradScaler:
         growth_interval=2000,
         enabled=True,
     ):
+        if enabled and device == "cuda" and devices.device_count("cuda") == 0:
+            warnings.warn(
+                "torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.",
+                stacklevel=2,
+            )
+            enabled = False
         if enabled and growth_factor <= 1.0:
             raise AssertionError("The growth factor must be > 1.0.")
         if enabled and backoff_factor >= 1.0:

@@ -141,6 +141,10 @@ def init_process_group(
     """
     if is_initialized():
         raise ValueError("trying to initialize the default process group twice!")
+    known = {*Backend.backend_list, *("fake", "threaded")}
+    for each in (backend or Backend.GLOO).lower().split(","):
+        if (name := each.rpartition(":")[2]) not in known:
+            raise AssertionError(f"Unknown backend type {name}")
     size = world_size if world_size >= 0 else int(os.environ.get("WORLD_SIZE", 1))
     if size != 1:
         raise UnavailableError(

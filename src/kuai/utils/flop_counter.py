@@ -4,8 +4,10 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
+from kuai.engine.tensor import Tensor
 from kuai.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from kuai.overrides import TorchFunctionMode
+from kuai.utils import _pytree as pytree
+from kuai.utils._python_dispatch import TorchDispatchMode
 
 __all__ = ["FlopCounterMode"]
 
@@ -27,27 +29,34 @@ def _of_transposed_convolution(out, input, weight, *rest, **options):
     return 2 * input.numel() * math.prod(weight.shape[1:])
 
 
+def _of_any_convolution(out, input, weight, bias, stride, padding, dilation, transposed, *rest):
+    of_kind = _of_transposed_convolution if transposed else _of_convolution
+    return of_kind(out, input, weight)
+
+
 def _of_attention(out, query, key, value, *rest, **options):
     scores = 2 * math.prod(query.shape) * key.shape[-2]
     return scores + 2 * math.prod(query.shape[:-1]) * key.shape[-2] * value.shape[-1]
 
 
 _FORMULAS = {
-    **dict.fromkeys(("mm", "bmm", "matmul", "mv", "linear", "__matmul__"), _of_product),
+    **dict.fromkeys(("mm", "bmm", "matmul", "mv", "_scaled_mm"), _of_product),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _of_added_product),
+    "convolution": _of_any_convolution,
     **{f"conv{n}d": _of_convolution for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": _of_transposed_convolution for n in (1, 2, 3)},
     "scaled_dot_product_attention": _of_attention,
 }
 
 
-class FlopCounterMode(TorchFunctionMode):
+class FlopCounterMode(TorchDispatchMode):
     """Count what products of matrices, convolutions and attention inside cost.
 
     Args:
         mods, depth: accepted; all modules are told apart.
         display: print a table at the end.
-        custom_mapping: functions of result and arguments, by the name of an operation.
+        custom_mapping: by operation, `kuai.ops.aten.mm`, functions of its arguments' shapes and
+            `out_shape=`.
 
     Example:
         >>> from kuai.utils.flop_counter import FlopCounterMode
@@ -63,7 +72,7 @@ class FlopCounterMode(TorchFunctionMode):
         self, mods: Any = None, depth: int = 2, display: bool = True, custom_mapping: Any = None
     ):
         self.display = display
-        self._formulas = {**_FORMULAS, **(custom_mapping or {})}
+        self._own = custom_mapping or {}
         self._counts: dict[str, Counter] = defaultdict(Counter)
         self._path: list[str] = ["Global"]
         self._names: dict[int, str] = {}
@@ -108,12 +117,26 @@ class FlopCounterMode(TorchFunctionMode):
     def _leave_module(self, module, args, output):
         self._path.pop()
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run the operation and count it."""
         out = func(*args, **(kwargs or {}))
-        name = getattr(func, "__name__", "")
-        if name in self._formulas:
-            count = self._formulas[name](out, *args, **(kwargs or {}))
+        operation = func.overloadpacket
+        count = self._count(operation, out, args, kwargs or {})
+        if count is not None:
             for place in dict.fromkeys(self._path):
-                self._counts[place][name] += count
+                self._counts[place][operation] += count
         return out
+
+    def _count(self, operation, out, args, kwargs):
+        own = self._own.get(operation)
+        if own is None:
+            formula = _FORMULAS.get(operation.__name__)
+            return None if formula is None else formula(out, *args, **kwargs)
+        if getattr(own, "_get_raw", False):
+            return own(*args, out_val=out, **kwargs)
+        args, kwargs, shape = pytree.tree_map(_shape, (args, kwargs, out))
+        return own(*args, out_shape=shape, **kwargs)
+
+
+def _shape(each):
+    return each.shape if isinstance(each, Tensor) else each

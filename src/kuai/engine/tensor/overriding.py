@@ -9,6 +9,7 @@ The order is PyTorch's: modes, the innermost first; then subclasses before their
 left to right; who answers `NotImplemented` passes the question on.
 """
 
+import importlib
 from typing import Any
 
 from kuai.engine.tensor import modes
@@ -50,10 +51,18 @@ def overrides(kind: type) -> bool:
     if kind in PLAIN:
         return False
     method = getattr(kind, "__torch_function__", None)
+    if dispatches(kind):
+        return True
     if method is not None and method is not disabled and not is_of_the_real_torch(kind):
         return True
     PLAIN.add(kind)
     return False
+
+
+def dispatches(kind: type) -> bool:
+    """Whether a type has a `__torch_dispatch__`: it is told of operations below functions."""
+    method = getattr(kind, "__torch_dispatch__", None)
+    return method is not None and method is not disabled and not is_of_the_real_torch(kind)
 
 
 def is_of_the_real_torch(kind: type) -> bool:
@@ -131,10 +140,16 @@ def dispatch(public, found, args, kwargs):
         args = as_told(args)
     types = tuple(map(type, found))
     for argument in found:
-        result = argument.__torch_function__(public, types, tuple(args), kwargs)
+        asked = _below if dispatches(type(argument)) else argument.__torch_function__
+        result = asked(public, types, tuple(args), kwargs)
         if result is not NotImplemented:
             return result
     raise _nobody(public, found)
+
+
+def _below(public, types, args, kwargs):
+    """Ask the `__torch_dispatch__` of the first argument's type that has one."""
+    return importlib.import_module("kuai.utils._python_dispatch").ask_class(public, args, kwargs)
 
 
 def _listed(kinds):

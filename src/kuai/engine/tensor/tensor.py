@@ -112,6 +112,13 @@ class Tensor(attributes.TensorBase):
         """A tensor of a subclass on the same storage, without history."""
         return Tensor._share.__func__(cls, data, require_grad)  # type: ignore[attr-defined]
 
+    @staticmethod
+    def _make_wrapper_subclass(cls, size, *_, dtype=None, device=None, requires_grad=False, **__):
+        """A tensor of a subclass that is told of operations, and has no values of its own."""
+        kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
+        empty = from_array(np.zeros(tuple(size), kind), device)
+        return Tensor._share.__func__(cls, empty, requires_grad)  # type: ignore[attr-defined]
+
     # What it is -------------------------------------------------------------------------------
 
     @property

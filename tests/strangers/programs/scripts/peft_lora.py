@@ -57,6 +57,7 @@ def main():
             save_steps=2,
             report_to="none",
             use_cpu=True,
+            train_sampling_strategy="sequential",  # what is drawn differs from PyTorch's
         ),  # fmt: skip
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
     )
