@@ -68,9 +68,11 @@ def run_hooks(node, made, cotangents):
 
 def _places(node):
     """For each of a node's `next_functions` its number among the edges, or None if it has none."""
-    edges = dict(enumerate(node.edges))
+    edges, functions = dict(enumerate(node.edges)), node.next_functions
+    if len(functions) == len(edges):
+        return list(edges)  # some of them may be None, and get a gradient all the same
     places = []
-    for function, output in node.next_functions:
+    for function, output in functions:
         same = (i for i, edge in edges.items() if edge and edge[:2] == (function, output))
         places.append(next(same, None))
         edges.pop(places[-1], None)
