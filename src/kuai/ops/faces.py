@@ -5,7 +5,7 @@ Many of PyTorch's functional operations take `inplace=False` last; the operation
 
 import inspect
 
-from kuai.engine.op import composite, decorators
+from kuai.engine.op import composite, inplace
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
 
@@ -18,7 +18,7 @@ def with_inplace(public):
         >>> kuai.nn.functional.relu(x, inplace=True) is x
         True
     """
-    change = decorators.inplace(public, f"{public.__name__}_")
+    change = inplace(public, f"{public.__name__}_")
     parameters = list(inspect.signature(public).parameters.values())
     count = len(parameters)
 

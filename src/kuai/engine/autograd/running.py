@@ -72,9 +72,8 @@ class Entry:
     inputs."""
 
     operation = key = None  # of which operation, for which constants: see `looking`
-    inexact: tuple[
-        bool, ...
-    ] = ()  # for each input, whether it is a tensor that could have a gradient
+    # for each input, whether it is a tensor that could have a gradient
+    inexact: tuple[bool, ...] = ()
 
     def __init__(self, name, function, differentiable, compiled):
         self.name = name

@@ -7,10 +7,10 @@ from kuai.engine.op.decorators import (
     Number,
     Sequence,
     composite,
-    inplace,
     op,
     view_op,
 )
+from kuai.engine.op.in_place import inplace
 from kuai.engine.op.registry import REGISTRY
 
 __all__ = [

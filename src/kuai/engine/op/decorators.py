@@ -28,6 +28,7 @@ from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
 from kuai.engine.op.exact_out import check_exact
+from kuai.engine.op.in_place import inplace
 from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
@@ -38,7 +39,7 @@ from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
 
-__all__ = ["Array", "Number", "Sequence", "composite", "inplace", "op", "view_op"]
+__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op"]
 
 
 if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
@@ -473,33 +474,3 @@ def _export(public, places, with_inplace=False):
         scope, _, name = place.rpartition(".")
         if with_inplace and scope in ("", "Tensor"):
             REGISTRY.export(changing(f"{name}_"), f"{place}_")
-
-
-def inplace(public, name):
-    """The in-place version of an operation: its result takes the place of its first argument."""
-
-    def change(self: Any = _MISSING, *args, **kwargs):
-        try:
-            if self is _MISSING:
-                self = _taken_first(public, kwargs)
-            if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
-                return answer
-            return overwrite(self, public(self, *args, **kwargs), name)
-        except Exception as error:
-            fold(error)
-            raise
-
-    change.__name__ = change.__qualname__ = name
-    change.__module__ = public.__module__
-    change.__doc__ = f"In-place version of `{public.__name__}`."
-    setattr(change, "__wrapped__", public)  # noqa: B010 - whose parameters are its own
-    return change
-
-
-def _taken_first(public, keywords):
-    """The argument for an operation's first parameter, taken out of those given by name."""
-    name = next(iter(inspect.signature(public).parameters))
-    given = [each for each in (name, *spellings((name,))) if each in keywords]
-    if len(given) != 1:
-        raise TypeError(f'{public.__name__}_() missing 1 required positional arguments: "{name}"')
-    return keywords.pop(given[0])
