@@ -1,5 +1,6 @@
 """Where the inputs of a recorded call's program come from: see `replay`."""
 
+import threading
 import weakref
 
 import numpy as np
@@ -118,10 +119,14 @@ class Before:
     def end(self) -> None:
         """Note what was drawn; to be called when the call is over, whatever came of it."""
         self.drawn = {}  # id -> (offset, its origin); the offset is kept, so that ids stay unique
-        for generator, first in self.offsets.values():
-            for offset in generator.drawn or ():
+        self.draws = {}  # id of a generator's storage -> how far ahead this thread has drawn
+        mine = threading.get_ident()
+        for number, (generator, first) in self.offsets.items():
+            offsets = [offset for thread, offset in generator.drawn or () if thread == mine]
+            for offset in offsets:
                 origin = FromOffset(generator._offset, offset - first)
                 self.drawn[id(offset)] = offset, origin
+            self.draws[number] = {offset - first for offset in offsets}
             generator.drawn = None
 
     def arguments_are_as_they_were(self) -> bool:

@@ -127,6 +127,8 @@ class After:
         for storage, version, reference in self.before.storages:
             if id(storage) in self.before.offsets and type(storage.held) is np.int64:
                 times = storage.held - self.before.offsets[id(storage)][1]
+                if self.before.draws[id(storage)] != set(range(times)):
+                    raise Refused("random numbers that another thread has drawn as well")
                 self.counted.append((storage, times, storage.version - version))
             elif storage.version != version or reference() is not storage.held:
                 number = self._place(storage.held)

@@ -60,7 +60,8 @@ class Generator:
         True
     """
 
-    drawn: list | None = None  # collects the offsets that are drawn, while somebody wants them
+    #: collects (number of a thread, offset that it has drawn), while somebody wants them
+    drawn: list | None = None
 
     def __init__(self, device: Any = "cpu"):
         self.device = devices.device(device)
@@ -122,7 +123,7 @@ class Generator:
             key, offset = resolve(self._key).held, _plain(resolve(self._offset).held)
             put(self._offset, _counted_up(offset))
             if self.drawn is not None:
-                self.drawn.append(offset)
+                self.drawn.append((threading.get_ident(), offset))
         return wrap(key), wrap(offset)
 
     def clone_state(self) -> "Generator":
