@@ -85,7 +85,8 @@ class Before:
     """What stood where before a call; nothing is kept alive by that.
 
     Attributes:
-        tensors: those that are watched, with the references to their gradients in `grads`.
+        tensors: those that are watched; `grads` has a reference to the gradient of each, and how
+            often that was written.
         storages: (storage, its version, a reference to what it held).
     """
 
@@ -93,7 +94,7 @@ class Before:
         self.watch, self.arguments = watch, arguments
         self._nests = {id(nest) for nest in nests}
         self.tensors = list(watch.tensors.values())
-        self.grads = [_reference(tensor._grad) for tensor in self.tensors]
+        self.grads = [_gradient(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
         self._origins: dict[int, list] = {}
         self.numbers = {place: m.get(key) for place, (m, key) in watch.numbers.items()}
@@ -207,6 +208,10 @@ class Before:
                     raise Refused(f"{key!r}, which the call changes")
                 del self.watch.numbers[place]
                 self.watch.entries(mapping, [key])
+
+
+def _gradient(grad):
+    return _reference(grad), 0 if grad is None else grad._storage.version
 
 
 def _reference(thing):
