@@ -8,6 +8,7 @@ import pytest
 import kuai
 from kuai.engine.compile import replays
 from kuai.engine.compile.noted_warnings import NotedWarnings
+from kuai.engine.compile.program import Program
 from kuai.engine.compile.recorder import Recorder
 
 
@@ -68,3 +69,44 @@ def test_draws_of_another_thread_are_not_those_of_the_call(meanwhile, monkeypatc
         drawn = in_another_thread(meanwhile)
     assert ("another thread" in str(step.replays.reason)) == (drawn is not None)
     assert (step.replays.reason is None) == (drawn is None)
+
+
+def test_reads_of_another_thread_are_not_those_of_the_call(monkeypatch):
+    monkeypatch.setattr(replays, "at_once", True)
+    step, x = kuai.compile(lambda x: x * 2), kuai.ones(3)
+    candidate = step.replays.candidate((x,), {})
+    assert candidate is not None
+    with candidate, Recorder(step.records) as recorder:
+        recorder.runs = candidate.runs
+        candidate.result = step.function(x)
+        assert in_another_thread(x.sum().item) == 3
+    assert step.replays.reason is None
+
+
+def test_a_call_whose_reads_somebody_else_has_noted_is_not_replayed(monkeypatch):
+    monkeypatch.setattr(replays, "at_once", True)
+    one = kuai.compile(lambda x: x * 2)
+    other = kuai.compile(lambda x: x * 3)
+    x = kuai.ones(3)
+    candidate = one.replays.candidate((x,), {})
+    assert candidate is not None
+    with candidate, Recorder(one.records) as recorder:
+        recorder.runs = candidate.runs
+        candidate.result = one.function(x)
+        in_another_thread(lambda: other(x))
+    assert (one.replays.reason, other.replays.reason) == ("a value that is read", None)
+
+
+def test_warnings_of_the_compiler_keep_nothing_from_being_replayed(monkeypatch):
+    monkeypatch.setattr(replays, "at_once", True)
+    called = Program.__call__
+
+    def warn_and_run(program, inputs):
+        warnings.warn("compiling took long", stacklevel=1)
+        return called(program, inputs)
+
+    monkeypatch.setattr(Program, "__call__", warn_and_run)
+    step = kuai.compile(lambda x: x * 5)
+    with pytest.warns(UserWarning, match="took long"):
+        step(kuai.ones(3))
+    assert step.replays.reason is None and len(step.replays.known) == 1

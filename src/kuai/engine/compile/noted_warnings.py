@@ -6,12 +6,13 @@ last one takes it away. It holds nothing of a call, so that it does no harm wher
 put a function of his own there meanwhile brings it back.
 """
 
+import contextlib
 import functools
 import threading
 import warnings
 from typing import Any
 
-__all__ = ["NotedWarnings"]
+__all__ = ["NotedWarnings", "unnoted"]
 
 _lock = threading.Lock()
 _mine = threading.local()  # `given`: the lists in which this thread's warnings are noted
@@ -52,6 +53,16 @@ class NotedWarnings:
             if not _Wrapper.wanted and not replaced:
                 warnings.warn = _Wrapper.function.__wrapped__
         return replaced or bool(self._given)
+
+
+@contextlib.contextmanager
+def unnoted():
+    """Note no warnings of this thread: the code inside is run again by a replay, too."""
+    given, _mine.given = getattr(_mine, "given", ()), ()
+    try:
+        yield
+    finally:
+        _mine.given = given
 
 
 def _wrapping(function):

@@ -160,7 +160,7 @@ class Candidate:
         self.warnings = NotedWarnings()
 
     def __enter__(self):
-        reads.log, reads.checks = [], []
+        self.asked, self.checks = reads.begin()
         self.warnings.begin()
         return self
 
@@ -168,8 +168,7 @@ class Candidate:
         """Make a replay of what was recorded, if that is possible."""
         self.has_warned = self.warnings.end()
         self.before.end()
-        self.asked, reads.log = reads.log, None
-        self.checks, reads.checks = reads.checks, None
+        self.knows_reads = reads.end(self.asked)
         if kind is not None:
             return
         try:
@@ -180,7 +179,7 @@ class Candidate:
     def _made(self):
         if len(self.runs) != 1 or self.runs[0].program is None:
             raise Refused("a value that is asked for in the middle")
-        if self.asked is None or len(self.asked) != self.reads:
+        if not self.knows_reads or len(self.asked) != self.reads:
             raise Refused("a value that is read")
         if self.has_warned:
             raise Refused("a warning")
