@@ -18,7 +18,7 @@ from kuai.engine.compile.calls import Search, called, environment_of
 __all__ = ["Equations", "executable", "interpret"]
 
 
-_LARGE = 2**27  # bytes, of all values together; as XLA reuses memory, some 32 MiB at a time
+_LARGE = 2**25  # bytes, of all values together; as XLA reuses memory, some 8 MiB at a time
 
 
 class Equations:
