@@ -203,7 +203,17 @@ def eigvals(A):
 
 @op(function=False, method=False, name="eigvals", grad="EigvalsBackward0")
 def _eigvals(A: Array):
-    return jnp.linalg.eigvals(matrices("linalg.eigvals", A))
+    A = matrices("linalg.eigvals", A)
+    if not A.size:
+        return jnp.zeros(A.shape[:-1], jnp.promote_types(A.dtype, jnp.complex64))
+    # The second derivative of an eigenvalue asks for the first one of the eigenvectors.
+    (values,) = lax.linalg.eig(
+        A,
+        compute_left_eigenvectors=False,
+        compute_right_eigenvectors=False,
+        enable_eigvec_derivs=True,
+    )
+    return values
 
 
 # The older functions outside `kuai.linalg`, with their own argument order -------------------------
