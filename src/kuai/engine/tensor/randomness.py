@@ -99,7 +99,7 @@ class Generator:
         words = np.uint64(self._seed & _MASK).tobytes() + key.tobytes() + offset.tobytes()
         return from_array(np.frombuffer(words, np.uint8).copy(), "cpu")
 
-    def set_state(self, new_state: Tensor) -> None:
+    def set_state(self, new_state: Tensor) -> "Generator":
         """Go on from a state that `get_state` returned."""
         if not isinstance(new_state, Tensor):
             found = type(new_state).__name__
@@ -110,6 +110,7 @@ class Generator:
         self._seed = int(np.frombuffer(saved[:8], np.uint64)[0])
         words = np.frombuffer(saved[8:16], np.uint32).copy()
         self._restart(words, np.frombuffer(saved[16:], np.int64)[0])
+        return self
 
     def advance(self):
         """Key and offset for one operation, as tensors; the offset is counted up."""

@@ -72,7 +72,7 @@ def numpy(self, *, force=False) -> np.ndarray:
 
     Differs from PyTorch: the array is a read-only snapshot; it shares no memory that could change.
     """
-    if self.requires_grad and not force:
+    if self.requires_grad and not force and modes.state.grad_enabled:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )

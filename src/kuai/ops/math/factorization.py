@@ -9,7 +9,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME
-from kuai.ops import return_types
+from kuai.ops import outdated, return_types
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     NOT_CONVERGED,
@@ -228,6 +228,7 @@ def cholesky(input, upper=False):
         tensor([[2., 0.],
                 [1., 2.]])
     """
+    outdated.tell("cholesky")
     return _checked_cholesky("cholesky", input, upper)
 
 
@@ -239,6 +240,7 @@ def qr(input, some=True) -> return_types.qr:
         >>> kuai.qr(kuai.ones(3, 2)).R.shape
         torch.Size([2, 2])
     """
+    outdated.tell("qr")
     return return_types.qr(*linalg_qr(input, "reduced" if some else "complete"))
 
 
