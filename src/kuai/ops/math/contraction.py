@@ -240,9 +240,10 @@ def cross(input, other, dim=None, *, out=None):
         >>> kuai.cross(kuai.tensor([1.0, 0.0, 0.0]), kuai.tensor([0.0, 1.0, 0.0]))
         tensor([0., 0., 1.])
     """
+    result = call(_cross, out, input, other, dim)
     if dim is None:
         outdated.tell("cross")
-    return call(_cross, out, input, other, dim)
+    return result
 
 
 @op(
