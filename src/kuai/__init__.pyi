@@ -461,7 +461,7 @@ def count_nonzero(input: Any, *dim: Any, out: Any = None) -> Tensor: """How many
 @overload
 def count_nonzero(input: Any, dim: Any, *, out: Any = None) -> Tensor: """How many elements are non-zero."""
 def cov(input: Any, *, correction: Any = 1, fweights: Any = None, aweights: Any = None, out: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
-def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
+def cross(input: Any, other: Any, dim: Any = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
 def cummax(input: Tensor, dim: _int, *, out: Any = None) -> return_types.cummax: """The largest element up to each place along a dimension, and where it is."""
 def cummin(input: Tensor, dim: _int, *, out: Any = None) -> return_types.cummin: """The smallest element up to each place along a dimension, and where it is."""
 def cumprod(input: Tensor, dim: _int, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The products of the elements up to each place along a dimension."""
@@ -736,9 +736,9 @@ def median(input: Any) -> Tensor: """The median (the lower of two) of all elemen
 @overload
 def median(input: Any, dim: _int, keepdim: _bool = False, *, out: Any = None) -> return_types.median: """The median (the lower of two) of all elements, or along a dimension with its index."""
 @overload
-def meshgrid(*tensors: Any, indexing: Any = 'ij', out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
+def meshgrid(*tensors: Any, indexing: Any = None, out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
 @overload
-def meshgrid(tensors: Any, *, indexing: Any = 'ij', out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
+def meshgrid(tensors: Any, *, indexing: Any = None, out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
 @overload
 def min(input: Any) -> Tensor: """The smallest element; along a dimension, with its index; or the smaller of two tensors."""
 @overload

@@ -4,8 +4,8 @@ Each differentiable input x is moved by a number t along a random direction, and
 summed with random weights, so what is differentiated is a function of as many numbers as there are
 inputs; a wrong element of the Jacobian is seen with probability 1. Then `gradcheck` compares the
 first derivative in reverse mode, in forward mode where the table says that there is one, and
-`gradgradcheck` the second derivative where the table says so. Where PyTorch's own check of PyTorch's
-derivative fails as well (a kink, huge numbers, a result in half precision), nothing is said.
+`gradgradcheck` the second derivative where the table says so. Where PyTorch's own check
+of PyTorch's derivative fails as well (a kink, huge numbers), nothing is said.
 """
 
 import warnings
@@ -115,7 +115,7 @@ def _along_lines(t, entry, sample):
 
 
 def _moved(t, parts, memo):
-    """The parts of a sample for a library, with some tensors replaced, and all its tensors by id."""
+    """The parts of a sample for a library, some tensors replaced, and all its tensors by id."""
     memo = dict(memo)
     translate = translating.to_kuai if t is kuai else _replaced
     return [translate(part, memo) for part in parts], memo

@@ -1,7 +1,8 @@
 """`rearrange`: reshaping and transposing as a pattern of names says.
 
 A side of a pattern is a list of groups of axes: a name alone is a group of one, parentheses are a
-group (a tuple here), 1 is a group of none, and `...` stands for as many groups as the tensor has dimensions left.
+group (a tuple here), 1 is a group of none, and `...` stands for as many groups as the tensor has
+dimensions left.
 """
 
 import keyword

@@ -30,6 +30,4 @@ class GradScaler(_GradScaler):
         enabled=True,
     ):  # fmt: skip
         warnings.warn(_OUTDATED.format("GradScaler"), FutureWarning, stacklevel=2)
-        super().__init__(
-            "cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled
-        )
+        super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
