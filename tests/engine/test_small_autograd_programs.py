@@ -1,5 +1,6 @@
 """Small programs around autograd beside PyTorch's: what they return, raise and warn of."""
 
+import io
 import pickle
 import warnings
 
@@ -97,6 +98,20 @@ def _scaler(name):
     return call
 
 
+def _loaded(**options):
+    def call(t):
+        file = io.BytesIO()
+        t.save({"a": t.ones(2)}, file)
+        file.seek(0)
+        return t.load(file, weights_only=False, **options)["a"].tolist()
+
+    return call
+
+
+def _from_capsule(t):
+    return t.from_dlpack(t.utils.dlpack.to_dlpack(t.ones(2))).tolist()
+
+
 def _hooked(t):
     x = t.ones(2, requires_grad=True)
     x.register_hook(len)
@@ -132,8 +147,13 @@ PROGRAMS = {
     "scaler.update": _scaler("update"),
     "scaler.step": _scaler("step"),
     "scaler.unscale_": _scaler("unscale_"),
+    "capsule": _from_capsule,
+    "load encoding": _loaded(encoding="latin1"),
+    "load unknown": _loaded(unknown=1),
     "pickled hook": _hooked,
     "pickled marked hook": _unserializable_hook,
+    "printed": lambda t: [repr(t.Stream("cpu")), repr(t.Event(enable_timing=True))],
+    "printed generator": lambda t: repr(t.Generator())[:26],
     "lu without pivoting": lambda t: t.linalg.lu(t.eye(2), pivot=False),
 }
 

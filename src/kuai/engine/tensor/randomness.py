@@ -68,6 +68,9 @@ class Generator:
         self._offset = Storage(None)
         self.manual_seed(_FIRST_SEED)
 
+    def __repr__(self):
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from `seed`, and return the generator."""
         self._seed = int(seed)

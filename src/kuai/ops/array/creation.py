@@ -16,6 +16,7 @@ from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
+from kuai.ops.array.capsules import Offer
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
@@ -139,7 +140,8 @@ def from_numpy(ndarray):
 
 @composite(method=False)
 def from_dlpack(ext_tensor, *, device=None, copy=None):
-    """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...).
+    """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...), or of the
+    capsule that `utils.dlpack.to_dlpack` gives.
 
     Example:
         >>> import numpy
@@ -150,6 +152,8 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         copy: with True the values are copied; with None they are where they have to be, with False
             that is an error. Without a copy both see one memory, until Kuai writes.
     """
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = Offer(ext_tensor)
     try:
         array = jnp.from_dlpack(ext_tensor, copy=False if copy is False else None)
     except jax.errors.JaxRuntimeError:  # strides that XLA has not
