@@ -76,6 +76,7 @@ def tell(name: str, stacklevel: int = 2) -> None:
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True) as seen:
+        ...     warnings.simplefilter("always")
         ...     _ = kuai.range(1, 2)
         >>> str(seen[0].message)[:25]
         'torch.range is deprecated'

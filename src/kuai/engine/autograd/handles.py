@@ -50,7 +50,7 @@ class RemovableHandle:
         self.remove()
 
 
-def hang(hooks: OrderedDict, hook: Any) -> RemovableHandle:
+def hang(hooks: Any, hook: Any) -> RemovableHandle:
     """Put a hook among others."""
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook

@@ -139,8 +139,11 @@ def _in_order(places, second_first):
     """The places of what is saved, the second input before the first if PyTorch has it so."""
     if not second_first:
         return range(len(places))
-    swapped = {0: 1, 1: 0}
-    return sorted(range(len(places)), key=lambda i: swapped.get(places[i], places[i]))
+    return sorted(range(len(places)), key=lambda place: _swapped(places[place]))
+
+
+def _swapped(place: int) -> int:
+    return 1 - place if place in (0, 1) else place
 
 
 def _is_between(layout) -> bool:
