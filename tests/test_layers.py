@@ -25,7 +25,8 @@ LAYERS = [
     {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
     {
-        *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cuda", "distributed", "export"),
+        *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cpu"),
+        *("cuda", "distributed", "export"),
         *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "signal", "standin"),
         *("testing", "utils", FILES_BESIDE),
     },

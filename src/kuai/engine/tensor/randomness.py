@@ -69,6 +69,9 @@ class Generator:
         self._offset = Storage(None)
         self.manual_seed(_FIRST_SEED)
 
+    def __repr__(self):
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from `seed`, and return the generator."""
         self._seed = int(seed)
@@ -100,7 +103,7 @@ class Generator:
         words = np.uint64(self._seed & _MASK).tobytes() + key.tobytes() + offset.tobytes()
         return from_array(np.frombuffer(words, np.uint8).copy(), "cpu")
 
-    def set_state(self, new_state: Tensor) -> None:
+    def set_state(self, new_state: Tensor) -> "Generator":
         """Go on from a state that `get_state` returned."""
         if not isinstance(new_state, Tensor):
             found = type(new_state).__name__
@@ -111,6 +114,7 @@ class Generator:
         self._seed = int(np.frombuffer(saved[:8], np.uint64)[0])
         words = np.frombuffer(saved[8:16], np.uint32).copy()
         self._restart(words, np.frombuffer(saved[16:], np.int64)[0])
+        return self
 
     def advance(self):
         """Key and offset for one operation, as tensors; the offset is counted up."""

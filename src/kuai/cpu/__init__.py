@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kuai.cpu import amp as amp
 from kuai.engine.tensor import devices
 from kuai.streams import Stream, StreamContext, stream
 
