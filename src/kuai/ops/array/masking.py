@@ -44,7 +44,7 @@ def filled_at_mask(input: Array, mask: Array, value: Array | Number):
             f"{value.ndim} dimension(s)."
         )
     shape = broadcast_shapes(input.shape, mask.shape)
-    return jnp.where(mask, cast(value, input.dtype), spread(input, shape))
+    return jnp.where(mask, spread(cast(value, input.dtype), shape), spread(input, shape))
 
 
 def _lower(array):

@@ -10,6 +10,7 @@ from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote, scalar_name
+from kuai.ops.accumulation import widened
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import BOOL, call, kind_of, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
@@ -225,7 +226,7 @@ def kron(input: Array, other: Array):
     first, second = promote(input, other)
     if kind_of(first) == BOOL:
         return jnp.kron(first.astype(jnp.uint8), second.astype(jnp.uint8)) != 0
-    return jnp.kron(first, second)
+    return jnp.kron(widened(first), widened(second)).astype(first.dtype)
 
 
 @op(autocast={"cuda": "widest"}, exact_out=SAME)
@@ -272,7 +273,8 @@ def pair_distances(x1: Array, x2: Array, p: float):
         raise RuntimeError(
             f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
         )
-    return _lengths(x1[..., :, None, :] - x2[..., None, :, :], p)
+    difference = widened(x1)[..., :, None, :] - widened(x2)[..., None, :, :]
+    return _lengths(difference, p).astype(jnp.promote_types(x1.dtype, x2.dtype))
 
 
 def _lengths(difference, p):
@@ -298,9 +300,11 @@ def _change_of_largest(primals, tangents):
 @op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
 def pair_distances_by_product(x1: Array, x2: Array):
     """Euclidean distances by |a|² + |b|² - 2 a·b: faster for many rows, less exact if near."""
+    kind = jnp.promote_types(x1.dtype, x2.dtype)
+    x1, x2 = widened(x1), widened(x2)
     squares = jnp.sum(x1 * x1, -1)[..., :, None] + jnp.sum(x2 * x2, -1)[..., None, :]
     products = jnp.einsum("...ik,...jk->...ij", x1, x2)
-    return safe_sqrt(jax.nn.relu(squares - 2 * products))
+    return safe_sqrt(jax.nn.relu(squares - 2 * products)).astype(kind)
 
 
 @composite(method=False)

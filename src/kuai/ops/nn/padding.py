@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.ops.accumulation import in_wide
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -115,7 +116,8 @@ def _pad_reflect(input: Array, pad: tuple):
     _check_reflection(input, amounts)
     _check_result(input, amounts, len(pad) // 2)
     input, amounts = _only_border(input, amounts, _mirrored)
-    return jnp.pad(*_cut(input, amounts), mode="reflect")
+    cut, amounts = _cut(input, amounts)
+    return in_wide(lambda wide: jnp.pad(wide, amounts, mode="reflect"), cut)
 
 
 @op(function=False, method=False, grad=_border_name("ReplicationPad"), autocast={"cpu": "float32"})
@@ -125,7 +127,8 @@ def _pad_replicate(input: Array, pad: tuple):
     amounts = _amounts(pad, input.ndim)
     _check_result(input, amounts, len(pad) // 2)
     input, amounts = _only_border(input, amounts, lambda place, size: place.clip(0, size - 1))
-    return jnp.pad(*_cut(input, amounts), mode="edge")
+    cut, amounts = _cut(input, amounts)
+    return in_wide(lambda wide: jnp.pad(wide, amounts, mode="edge"), cut)
 
 
 def _mirrored(place, size):
@@ -138,7 +141,8 @@ def _only_border(input, amounts, source):
     for dim, (size, (low, high)) in enumerate(zip(input.shape, amounts, strict=True)):
         if size + min(low, high) <= 0 < size + low + high:
             places = source(np.arange(size + low + high) - low, size)
-            input, amounts[dim] = jnp.take(input, places, axis=dim), (0, 0)
+            input = in_wide(lambda wide, d=dim, at=places: jnp.take(wide, at, axis=d), input)
+            amounts[dim] = (0, 0)
     return input, amounts
 
 
@@ -158,7 +162,8 @@ def _pad_circular(input: Array, pad: tuple):
     _check_border(input, pad)
     amounts = _amounts(pad, input.ndim)
     _check_circular(input, amounts)
-    return jnp.pad(*_cut(input, amounts), mode="wrap")
+    cut, amounts = _cut(input, amounts)
+    return in_wide(lambda wide: jnp.pad(wide, amounts, mode="wrap"), cut)
 
 
 _BORDERS = {"reflect": _pad_reflect, "replicate": _pad_replicate, "circular": _pad_circular}
