@@ -33,7 +33,7 @@ from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
-from kuai.engine.op.wrong_calls import wrong_call
+from kuai.engine.op.wrong_calls import refuse_types, wrong_call
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
@@ -453,6 +453,7 @@ def _public(operation, pure, autocast=None):
         try:
             return call(*args, **kwargs)
         except Exception as error:
+            refuse_types(error, public, args, kwargs)
             fold(error)
             raise
 

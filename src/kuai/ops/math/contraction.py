@@ -251,7 +251,6 @@ def vector_cross(input, other, dim: int):
     """The cross product along a dimension of size 3."""
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    broadcast_shapes(input.shape, other.shape)
     axis = normalize_dim(dim, input.ndim)
     sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]
     if sizes != (3, 3):
@@ -259,6 +258,7 @@ def vector_cross(input, other, dim: int):
             f"linalg.cross: inputs dimension {dim} must have length 3. "
             f"Got {sizes[0]} and {sizes[1]}"
         )
+    broadcast_shapes(input.shape, other.shape)
     first, second = jnp.broadcast_arrays(*together(input, other))
     return jnp.cross(first, second, axis=axis)
 
@@ -321,6 +321,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
                 f"cdist only supports floating-point dtypes, {name} got: "
                 f"{scalar_name(each.dtype.jax)}"
             )
+        if each.ndim < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {each.ndim}D")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")
@@ -337,5 +339,7 @@ def pdist(input: Array, p: float = 2.0):
         >>> kuai.pdist(kuai.tensor([[0.0], [1.0], [3.0]]))
         tensor([1., 3., 2.])
     """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     first, second = jnp.triu_indices(input.shape[0], 1)
     return _lengths(input[first] - input[second], p)

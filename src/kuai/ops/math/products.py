@@ -21,7 +21,7 @@ _OF_DOT = "result dtype {found} does not match input dtype {wanted}"
 _OF_MV = "addmv input tensors must have the same dtype, but got {found}, {wanted}, and {wanted}"
 
 _C_NAMES = {
-    "float32": "float", "float64": "double", "int64": "long long", "int32": "int", "int16": "short",
+    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short",
     "int8": "signed char", "uint8": "unsigned char", "bool": "bool", "float16": "c10::Half",
     "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
     "complex128": "c10::complex<double>",
@@ -143,7 +143,7 @@ def mv(input: Array, vec: Array):
         tensor([3., 3.])
     """
     if input.ndim != 2 or vec.ndim != 1:
-        ndims = f"{vec.ndim}, {input.ndim}, {vec.ndim}"
+        ndims = f"1, {input.ndim}, {vec.ndim}"
         raise RuntimeError(f"vector + matrix @ vector expected, got {ndims}")
     return matrix_vector_product(input, vec)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.size import whole
 from kuai.ops.accumulation import in_wide
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
@@ -202,7 +203,7 @@ def pad(input, pad, mode="constant", value=None):
         >>> kuai.nn.functional.pad(kuai.tensor([1.0, 2.0]), (1, 2))
         tensor([0., 1., 2., 0., 0.])
     """
-    pad = tuple(int(amount) for amount in pad)
+    pad = _whole_amounts(pad)
     if mode == "constant":
         check_fits(value or 0, input.dtype.jax)
         return _pad_constant(input, pad, 0.0 if value is None else value)
@@ -211,3 +212,13 @@ def pad(input, pad, mode="constant", value=None):
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     return _BORDERS[mode](input, pad)
+
+
+def _whole_amounts(pad):
+    start = "pad(): argument 'pad' (position 2) must be tuple of ints, "
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"{start}not {type(pad).__name__}")
+    for place, amount in enumerate(pad):
+        if isinstance(amount, float):
+            raise TypeError(f"{start}but found element of type float at pos {place}")
+    return tuple(map(whole, pad))
