@@ -90,6 +90,19 @@ def test_a_long_record_is_cut(monkeypatch):
     assert len(run.programs) == 3  # of 100, 50 and 20 steps
 
 
+def test_a_long_record_that_has_to_be_one_program_is_not_cut(monkeypatch):
+    monkeypatch.setattr(recorder, "_LONGEST", 100)
+
+    @kuai.compile(fullgraph=True)
+    def run(x):
+        for _ in range(250):
+            x = x + 1
+        return x
+
+    assert [run(kuai.zeros(2)).tolist() for _ in range(2)] == [[250, 250]] * 2
+    assert len(run.programs) == 1
+
+
 def test_fullgraph_names_the_line_in_the_middle():
     @kuai.compile(fullgraph=True)
     def run(x):
