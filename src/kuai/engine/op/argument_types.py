@@ -257,8 +257,8 @@ def _marked(kind, value) -> str:
 # Which function was called ------------------------------------------------------------------------
 
 
-def refuse(public, args: tuple, kwargs: dict) -> None:
-    """Raise PyTorch's error for a user's call that failed, if types of arguments are wrong."""
+def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
+    """Let the error of a user's call be PyTorch's, if types of its arguments are wrong."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
@@ -266,10 +266,15 @@ def refuse(public, args: tuple, kwargs: dict) -> None:
         return  # one operation called another, or another library's tensors explain themselves
     place, shown, is_method = _place(frame, REGISTRY.name_of(public))
     text = complaint(place, shown, args[1:] if is_method else args, kwargs)
-    if text is not None:
-        error = TypeError(text)
+    if text is None:
+        return
+    if type(error) is TypeError:  # it keeps its notes, and is folded by who caught it
+        error.args = (text,)
         tell(error)
-        raise error from None
+        return
+    told = TypeError(text)
+    tell(told)
+    raise told from None
 
 
 def _has_foreign(given) -> bool:

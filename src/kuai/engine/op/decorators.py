@@ -16,8 +16,10 @@ in `nn.functional`, autograd, compilation and the documentation.
 
 import functools
 import inspect
+import math
 import types
 import typing
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -229,8 +231,21 @@ def _write_out(out, results, exact=None, name="out"):
             "but one of the arguments requires grad."
         )
     if out.shape != results.shape:
+        _warn_of_resizing(out, results)
         out.data = Tensor._share(results)
     return overwrite(out, results)
+
+
+def _warn_of_resizing(out, results):
+    if math.prod(out.shape):
+        warnings.warn(
+            "An output with one or more elements was resized since it had shape "
+            f"{list(out.shape)}, which does not match the required output shape "
+            f"{list(results.shape)}. This behavior is deprecated, and in a future PyTorch release "
+            "outputs will not be resized unless they have zero elements. You can explicitly reuse "
+            "an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            stacklevel=4,
+        )
 
 
 def _hints(pure):

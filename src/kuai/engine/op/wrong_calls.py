@@ -96,7 +96,7 @@ _OF_VALUES = (RuntimeError, IndexError, NotImplementedError)
 
 
 def refuse_types(error: Exception, public: Callable, args: tuple, kwargs: dict) -> None:
-    """Raise PyTorch's error for a user's call that failed, if types of arguments are wrong."""
+    """Let the error of a user's call be PyTorch's, if types of its arguments are wrong."""
     if not isinstance(error, _OF_VALUES):  # a file that nobody needs who makes no mistakes
         types = importlib.import_module("kuai.engine.op.argument_types")
-        types.refuse(public, args, kwargs)
+        types.refuse(error, public, args, kwargs)
