@@ -278,8 +278,8 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
 
 
 def _has_foreign(given) -> bool:
-    values = (*given[0], *given[1].values())
-    return any(type(v).__name__ == "Tensor" and not isinstance(v, Tensor) for v in values)
+    values = [value for value in (*given[0], *given[1].values()) if not isinstance(value, Tensor)]
+    return any(type(v).__name__ == "Tensor" or hasattr(v, "__torch_function__") for v in values)
 
 
 def _place(frame, own: str) -> tuple[str, str, bool]:
