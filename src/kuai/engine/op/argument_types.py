@@ -23,7 +23,7 @@ import numpy as np
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.op.wrong_calls import fault_of
 from kuai.engine.tensor import Tensor, dtypes
-from kuai.engine.tensor.frames import is_own_file, tell
+from kuai.engine.tensor.frames import is_meant, is_own_file, tell
 
 __all__ = ["complaint", "refuse"]
 
@@ -259,6 +259,8 @@ def _marked(kind, value) -> str:
 
 def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
     """Let the error of a user's call be PyTorch's, if types of its arguments are wrong."""
+    if isinstance(error, ValueError) and is_meant(error):
+        return
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
