@@ -93,7 +93,7 @@ def ways(function, name, is_method=False) -> list[str]:
 def schema_of(name):
     """The one schema that Python sees: that for tensors, or that of a function that makes one."""
     packet = getattr(torch.ops.aten, name, None)
-    if not hasattr(packet, "overloads"):
+    if packet is None or not hasattr(packet, "overloads"):
         return None
     every = [getattr(packet, each)._schema for each in packet.overloads()]
     plain = [each for each in every if not any(a.is_out for a in each.arguments)]

@@ -144,6 +144,7 @@ def test_the_least_of_computed_sizes_has_a_gradient_although_they_are_computed_t
     torch.linalg.vector_norm(x, -float("inf"), 1).sum().backward()
     y = kuai.tensor(x.detach().numpy()).requires_grad_()
     kuai.linalg.vector_norm(y, -float("inf"), 1).sum().backward()
+    assert y.grad is not None and x.grad is not None
     np.testing.assert_allclose(y.grad.numpy(), x.grad.numpy(), rtol=1e-5, atol=1e-6)
 
 
