@@ -9,7 +9,7 @@
 #   make distributions  every distribution and every pair of them; the tests take a sample
 #   make stubs    write the stub files for type checkers anew
 #   make pages    write the pages of the API in docs/api/ anew, and draw their curves
-#   make signatures   write the table of PyTorch's signatures anew
+#   make signatures   write the tables of PyTorch's signatures and of the types it accepts anew
 #   make conformance   PyTorch's own samples through PyTorch and Kuai, all of them: docs/coverage.md
 #   make ways     PyTorch's samples eagerly, recorded and replayed: the same values and gradients
 #   make derivatives   Kuai's derivatives of PyTorch's samples against finite differences
@@ -89,6 +89,7 @@ pages: $(VENV)/.installed-test,train
 
 signatures: $(VENV)/.installed-test
 	$(BIN)/python -m tools.torch_signatures
+	$(BIN)/python -m tools.torch_overloads
 
 conformance: $(VENV)/.installed-test
 	$(BIN)/python -m tools.optimizer_conformance

@@ -76,6 +76,30 @@ GRADIENTS = {
         _ones(t, x, MANY, 2), x[:2].detach() * 0, x[:2].detach() * 0 + 1, x[:2], x[2:4]
     ),
     "prelu": lambda t, x: t.nn.functional.prelu(-_ones(t, x, MANY, 2), x[:2]),
+    "outer": lambda t, x: t.outer(x[:1], _ones(t, x, MANY)),
+    "addr": lambda t, x: t.addr(x[:1], _ones(t, x, MANY), x[1:2]),
+    "inner": lambda t, x: t.inner(x[0], _ones(t, x, MANY)),
+    "kron": lambda t, x: t.kron(x[:1], _ones(t, x, MANY)),
+    "clamp": lambda t, x: t.clamp(_ones(t, x, MANY), max=x[0]),
+    "masked_fill": lambda t, x: _ones(t, x, MANY).masked_fill(t.ones(MANY) > 0, x[0]),
+    "index_fill": lambda t, x: _ones(t, x, MANY).index_fill(0, t.arange(MANY), x[0]),
+    "put": lambda t, x: x[:1].put(_places(t), x, accumulate=True) * x[:1],
+    "as_strided": lambda t, x: x[:2].as_strided((MANY,), (0,)),
+    "unfold": lambda t, x: x[:999].unfold(0, 500, 1),
+    "cummax": lambda t, x: (x[:1] + _ones(t, x, MANY).cumsum(0).flip(0) * 0 + 9).cummax(0)[0],
+    "replicate": lambda t, x: t.nn.functional.pad(x[:2].view(1, 1, 2), (MANY, 0), "replicate"),
+    "adaptive_max_pool1d": lambda t, x: t.nn.functional.adaptive_max_pool1d(
+        x[:1].view(1, 1, 1), 3000
+    ),
+    "scatter_reduce": lambda t, x: (_ones(t, x, 1) * 0).scatter_reduce(
+        0, _places(t), x[:1] * _ones(t, x, MANY), "amax"
+    ),
+    "gaussian_nll_loss": lambda t, x: t.nn.functional.gaussian_nll_loss(
+        _ones(t, x, 1, MANY), _ones(t, x, 1, MANY) * 2, x[:1], reduction="sum"
+    ),
+    "attention": lambda t, x: t.nn.functional.scaled_dot_product_attention(
+        _ones(t, x, 1, 3000, 4), x[:12].view(1, 3, 4), x[:12].view(1, 3, 4), attn_mask=x[:3]
+    )[..., 0],
 }
 
 
@@ -112,6 +136,16 @@ def test_sums_of_halves(name):
 @pytest.mark.parametrize("call", GRADIENTS.values(), ids=GRADIENTS)
 def test_gradients_of_what_is_broadcast(call):
     _check(call, _gradient, "bfloat16")
+
+
+def test_the_least_of_computed_sizes_has_a_gradient_although_they_are_computed_twice():
+    numbers = np.random.default_rng(0).normal(size=(200, 5, 2)).astype("float32") * 9
+    x = torch.view_as_complex(torch.from_numpy(numbers)).requires_grad_()
+    torch.linalg.vector_norm(x, -float("inf"), 1).sum().backward()
+    y = kuai.tensor(x.detach().numpy()).requires_grad_()
+    kuai.linalg.vector_norm(y, -float("inf"), 1).sum().backward()
+    assert y.grad is not None and x.grad is not None
+    np.testing.assert_allclose(y.grad.numpy(), x.grad.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_gradients_are_clipped_and_not_lost():

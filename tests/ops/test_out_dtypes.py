@@ -124,3 +124,11 @@ def test_the_smallest_with_nan_beside_them(kind):
 def test_fill_diagonal_wraps_in_tall_matrices(size):
     theirs, ours = (t.zeros(size).fill_diagonal_(1, wrap=True) for t in (torch, kuai))
     assert ours.tolist() == theirs.tolist()
+
+
+def test_an_output_of_another_size_is_resized_with_a_warning_unless_it_is_empty():
+    with pytest.warns(UserWarning, match=r"since it had shape \[2\], .* output shape \[3\]"):
+        kuai.mul(kuai.ones(3), 2, out=(found := kuai.empty(2)))
+    assert found.tolist() == [2.0, 2.0, 2.0]
+    kuai.mul(kuai.ones(3), 2, out=(found := kuai.empty(0)))
+    assert found.tolist() == [2.0, 2.0, 2.0]

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.tensor.dtypes import dtype as Dtype
+from kuai.engine.tensor.dtypes import dtype as Dtype, to_jax
 from kuai.engine.tensor.promotion import cast, category, promote, result_dtype, scalar_name
 from kuai.ops.accumulation import spread, wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
@@ -94,6 +94,8 @@ def to_dtype(array: jax.Array, dtype) -> jax.Array:
     """The array in a dtype given by the user; None leaves it alone."""
     if dtype is None:
         return array
+    if dtype in (float, int, bool, complex):
+        return cast(array, to_jax(dtype))
     if not isinstance(dtype, Dtype):
         raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
     return cast(array, dtype.jax)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.autograd.running import Operation, run
+from kuai.engine.op.wrong_calls import refuse_types
 from kuai.engine.tensor import Tensor, devices, dtypes, modes
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.views import outline
@@ -201,6 +202,7 @@ def casting(function, choices: Choices):
                 return function(*args, **kwargs)
             return _in_chosen_precision(function, choices, active, args, kwargs)
         except Exception as error:
+            refuse_types(error, cast_first, args, kwargs)
             fold(error)
             raise
 

@@ -16,6 +16,7 @@ in `nn.functional`, autograd, compilation and the documentation.
 
 import functools
 import inspect
+import math
 import types
 import typing
 import warnings
@@ -34,7 +35,7 @@ from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
-from kuai.engine.op.wrong_calls import wrong_call
+from kuai.engine.op.wrong_calls import refuse_types, wrong_call
 from kuai.engine.tensor import Tensor, modes, overriding, randomness
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
@@ -217,14 +218,6 @@ class Op(Operation):
         )
 
 
-_RESIZED = (
-    "An output with one or more elements was resized since it had shape {}, which does not match "
-    "the required output shape {}. This behavior is deprecated, and in a future PyTorch release "
-    "outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
-    "tensor t by resizing it, inplace, to zero elements with t.resize_(0)."
-)
-
-
 def _write_out(out, results, exact=None, name="out"):
     if isinstance(results, tuple):
         texts = exact if isinstance(exact, tuple) else [exact] * len(results)
@@ -238,10 +231,21 @@ def _write_out(out, results, exact=None, name="out"):
             "but one of the arguments requires grad."
         )
     if out.shape != results.shape:
-        if 0 not in out.shape:
-            warnings.warn(_RESIZED.format(list(out.shape), list(results.shape)), stacklevel=3)
+        _warn_of_resizing(out, results)
         out.data = Tensor._share(results)
     return overwrite(out, results)
+
+
+def _warn_of_resizing(out, results):
+    if math.prod(out.shape):
+        warnings.warn(
+            "An output with one or more elements was resized since it had shape "
+            f"{list(out.shape)}, which does not match the required output shape "
+            f"{list(results.shape)}. This behavior is deprecated, and in a future PyTorch release "
+            "outputs will not be resized unless they have zero elements. You can explicitly reuse "
+            "an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+            stacklevel=4,
+        )
 
 
 def _hints(pure):
@@ -464,6 +468,7 @@ def _public(operation, pure, autocast=None):
         try:
             return call(*args, **kwargs)
         except Exception as error:
+            refuse_types(error, public, args, kwargs)
             fold(error)
             raise
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op.spellings import spellings
+from kuai.engine.op.wrong_calls import refuse_types
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
@@ -25,6 +26,7 @@ def inplace(public, name):
                 return answer
             return overwrite(self, public(self, *args, **kwargs), name)
         except Exception as error:
+            refuse_types(error, change, (self, *args), kwargs)
             fold(error)
             raise
 

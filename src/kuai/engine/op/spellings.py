@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kuai.engine.op.old_orders import reordered
-from kuai.engine.op.wrong_calls import explain, refuse_no_sizes
+from kuai.engine.op.wrong_calls import explain, refuse_no_sizes, refuse_types
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
@@ -104,9 +104,11 @@ def spelled(public: Any, write_out: Callable) -> Callable:
                 return called(*today[0], **today[1])
             if _did_not_fit(error):
                 explain(error, face.public, args, kwargs)
+            refuse_types(error, face.public, args, kwargs)
             fold(error)
             raise
         except Exception as error:
+            refuse_types(error, face.public, args, kwargs)
             fold(error)
             raise
 

@@ -1,12 +1,20 @@
 """What is raised where a call does not fit a signature: PyTorch's texts, the signature below."""
 
+import importlib
 import inspect
 from collections.abc import Callable
 
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor.frames import tell
 
-__all__ = ["explain", "refuse_keywords", "refuse_no_sizes", "wrong_call"]
+__all__ = [
+    "explain",
+    "fault_of",
+    "refuse_keywords",
+    "refuse_no_sizes",
+    "refuse_types",
+    "wrong_call",
+]
 
 _P = inspect.Parameter
 _BY_POSITION = (_P.POSITIONAL_ONLY, _P.POSITIONAL_OR_KEYWORD)
@@ -21,7 +29,7 @@ def wrong_call(name: str, signature: inspect.Signature, args: tuple, kwargs: dic
         >>> wrong_call("f", inspect.signature(lambda a, b: a), (), {})
         TypeError('f() missing 2 required positional argument: "a", "b"')
     """
-    error = TypeError(f"{name}() {_fault(list(signature.parameters.values()), args, kwargs)}")
+    error = TypeError(f"{name}() {fault_of(list(signature.parameters.values()), args, kwargs)}")
     error.add_note(f"the signature is {name}({_shown(signature)})")
     return error
 
@@ -40,7 +48,8 @@ def explain(error: TypeError, public: Callable, args: tuple, kwargs: dict) -> No
     tell(error)
 
 
-def _fault(parameters: list[inspect.Parameter], args: tuple, kwargs: dict) -> str:
+def fault_of(parameters: list[inspect.Parameter], args: tuple, kwargs: dict) -> str:
+    """What of a call does not fit a function's parameters."""
     by_position = [p for p in parameters if p.kind in _BY_POSITION]
     if len(args) > len(by_position) and _P.VAR_POSITIONAL not in [p.kind for p in parameters]:
         return _too_many(by_position, len(args))
@@ -80,3 +89,14 @@ def refuse_keywords(function: Callable, keywords: dict, *known: str) -> None:
     for name in keywords:
         if name not in known:
             raise TypeError(f"{function.__name__}() got an unexpected keyword argument '{name}'")
+
+
+#: Errors that speak of shapes and values: the types have been right.
+_OF_VALUES = (RuntimeError, IndexError, NotImplementedError)
+
+
+def refuse_types(error: Exception, public: Callable, args: tuple, kwargs: dict) -> None:
+    """Let the error of a user's call be PyTorch's, if types of its arguments are wrong."""
+    if not isinstance(error, _OF_VALUES):  # a file that nobody needs who makes no mistakes
+        types = importlib.import_module("kuai.engine.op.argument_types")
+        types.refuse(error, public, args, kwargs)

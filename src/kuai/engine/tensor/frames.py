@@ -23,7 +23,7 @@ import jax
 import kuai.errors
 from kuai.errors import drop_jax_note
 
-__all__ = ["fold", "folding", "is_own_file", "tell"]
+__all__ = ["fold", "folding", "is_meant", "is_own_file", "tell"]
 
 _OWN = str(pathlib.Path(kuai.errors.__file__).parent) + os.sep
 _JAX = str(pathlib.Path(jax.__file__).parent) + os.sep
@@ -76,6 +76,14 @@ def folding(function: Callable[_P, _Result]) -> Callable[_P, _Result]:
 def is_own_file(name: str) -> bool:
     """Whether a file is one of Kuai's or JAX's."""
     return name.startswith((_OWN, _JAX))
+
+
+def is_meant(error: Exception) -> bool:
+    """Whether an error was raised by a statement of Kuai's."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and _is_told(step)
 
 
 def _is_told(origin: types.TracebackType) -> bool:

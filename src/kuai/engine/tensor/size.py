@@ -1,6 +1,7 @@
 """Size: the shape of a tensor."""
 
 import math
+import operator
 from typing import Any, SupportsIndex, overload
 
 from jax.export import is_symbolic_dim
@@ -10,7 +11,7 @@ __all__ = ["Size", "whole"]
 
 def whole(size: Any) -> Any:
     """A size as an integer; one that an exported program leaves open stays a symbol."""
-    return size if type(size) is int or is_symbolic_dim(size) else int(size)
+    return size if type(size) is int or is_symbolic_dim(size) else operator.index(size)
 
 
 class Size(tuple[int, ...]):

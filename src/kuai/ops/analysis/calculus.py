@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import Tensor
+from kuai.ops.accumulation import in_wide, summed
 from kuai.ops.array.joining import cat
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim, normalize_dims
@@ -170,8 +171,8 @@ def areas(y: Array, x: Array | None, dx: Number | None, dim: int, whole: bool):
     else:
         pieces = _over(x, y, heights, dim)
     if not whole:
-        return jnp.cumsum(pieces, axis=dim, dtype=pieces.dtype)
-    return jnp.sum(pieces, dim, dtype=pieces.dtype)
+        return in_wide(lambda wide: jnp.cumsum(wide, axis=dim, dtype=wide.dtype), pieces)
+    return summed(pieces, dim)
 
 
 def _over(x, y, heights, dim):

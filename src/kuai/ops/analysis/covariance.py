@@ -9,6 +9,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, promote_pair, scalar_name
 from kuai.ops import return_types
+from kuai.ops.accumulation import spread
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.elementwise import COMPLEX, FLOATING, INTEGER, floating, kind_of
@@ -34,7 +35,8 @@ def covariance(input: Array, correction: int, fweights: Array | None, aweights: 
     for each in (counts, aims):
         weights = weights if each is None else weights * each.astype(real)
     total = jnp.sum(weights)
-    centered = rows - jnp.sum(rows * weights, 1, keepdims=True) / total
+    means = jnp.sum(rows * weights, 1, keepdims=True) / total
+    centered = rows - spread(means, rows.shape)
     square = total if aims is None else jnp.sum(weights * aims) / total
     if aims is None:
         freedom = total - correction
@@ -139,7 +141,8 @@ def correlations(input: Array):
     if not matrix.ndim:
         return matrix / matrix
     size = jnp.sqrt(jnp.diagonal(matrix).real)
-    matrix = matrix / size[:, None] / size[None, :]
+    down, across = (spread(each, matrix.shape) for each in (size[:, None], size[None, :]))
+    matrix = matrix / down / across
     if kind_of(matrix) == COMPLEX:
         return jnp.clip(matrix.real, -1, 1) + 1j * jnp.clip(matrix.imag, -1, 1)
     return jnp.clip(matrix, -1, 1)

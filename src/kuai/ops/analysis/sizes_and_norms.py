@@ -6,6 +6,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.size import Size
+from kuai.ops.accumulation import spread, summed
 from kuai.ops.array.shaping import integers
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import FLOATING, kind_of
@@ -59,7 +60,7 @@ def summed_to(input: Array, size: tuple):
     if not dims and (input.ndim or kind_of(input) >= FLOATING):
         return input
     kind = jnp.int64 if kind_of(input) < FLOATING else input.dtype
-    return jnp.sum(input, dims, dtype=kind).reshape(size)
+    return summed(input.astype(kind), dims).reshape(size)
 
 
 @composite(export="Tensor.sum_to_size")
@@ -97,7 +98,7 @@ def renorm(input: Array, p: float, dim: int, maxnorm: Number):
         raise RuntimeError("renorm: non-positive-norm not supported")
     sizes = _norms(input, float(p), others)
     scale = jnp.where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1)
-    return input * scale.astype(input.dtype)
+    return input * spread(scale.astype(input.dtype), input.shape)
 
 
 def _norms(input, p, dims):

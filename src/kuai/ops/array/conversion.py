@@ -4,6 +4,7 @@ What needs concrete values (`item`, `numpy`, `if x:`) raises `DataDependentError
 compiled step.
 """
 
+import builtins
 import math
 import warnings
 from typing import Any
@@ -86,8 +87,8 @@ def targets(args, dtype, device) -> tuple[Any, Any, list[bool]]:
     """The dtype, the device and the flags among the arguments of `to`."""
     flags = []
     for given in args:
-        if isinstance(given, dtypes.dtype):
-            dtype = given
+        if isinstance(given, dtypes.dtype) or given in (float, int, bool, complex):
+            dtype = dtypes.from_jax(dtypes.to_jax(given))
         elif isinstance(given, Tensor):
             dtype, device = given.dtype, given.device
         elif isinstance(given, bool):
@@ -223,10 +224,21 @@ def type(self, dtype=None, non_blocking=False):
         place = "" if self.device.type == "cpu" else f"{self.device.type}."
         return f"torch.{place}{_TYPE_NAMES.get(self.dtype.name, self.dtype.name)}"
     if isinstance(dtype, str):
-        dtype = getattr(dtypes, _BY_TYPE_NAME[dtype.rpartition(".")[2]].replace("bool", "bool_"))
+        dtype = _by_type_name(dtype)
     if not isinstance(dtype, dtypes.dtype):
+        if not isinstance(dtype, builtins.type):
+            raise TypeError("dtype must be a type, str, or dtype object")
+        if not hasattr(dtype, "dtype"):
+            raise ValueError(f"invalid type: '{dtype.__name__}'")
         dtype = dtype.dtype  # a class such as FloatTensor
     return as_kind(self, dtype)
+
+
+def _by_type_name(name):
+    found = _BY_TYPE_NAME.get(name.rpartition(".")[2])
+    if found is None:
+        raise ValueError(f"invalid type: '{name}'")
+    return getattr(dtypes, found.replace("bool", "bool_"))
 
 
 @composite(function=False)

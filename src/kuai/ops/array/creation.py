@@ -5,6 +5,8 @@ shape. Inside a capture the same NumPy array becomes a constant of the program, 
 repeated value, a broadcast.
 """
 
+import numbers
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +29,11 @@ from kuai.ops.known_values import check_fits, check_sizes
 
 def kind_of(dtype, default):
     """The NumPy type for the `dtype=` argument of a function that makes tensors."""
-    return default if dtype is None else dtypes.to_jax(dtype)
+    if dtype is None:
+        return default
+    if not isinstance(dtype, dtypes.dtype) and dtype not in (float, int, bool, complex):
+        raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
+    return dtypes.to_jax(dtype)
 
 
 def cast_array(array, kind):
@@ -261,6 +267,7 @@ def full(
         tensor([7, 7])
     """
     check_dtype_of(out, dtype)
+    _check_full(size, fill_value)
     if isinstance(fill_value, Tensor):
         kind = kind_of(dtype, fill_value.dtype.jax)
         made = from_array(
@@ -270,13 +277,24 @@ def full(
     kind = kind_of(dtype, array_of(fill_value).dtype)
     check_fits(fill_value, kind)
     made = _filled(
-        integers((size,) if isinstance(size, (tuple, list)) else (size,)),
+        integers((size,)),
         fill_value,
         kind,
         device,
         requires_grad,
     )
     return made if out is None else into(out, made)
+
+
+def _check_full(size, fill_value):
+    """PyTorch's errors for arguments of `full` that are of other types."""
+    if not isinstance(size, (tuple, list)):
+        found = type(size).__name__
+        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {found}")
+    is_one = isinstance(fill_value, (numbers.Number, np.generic))
+    if not is_one and (not isinstance(fill_value, Tensor) or fill_value.ndim):
+        found = "Tensor" if isinstance(fill_value, Tensor) else type(fill_value).__name__
+        raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {found}")
 
 
 @composite(method=False)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.accumulation import in_wide
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array import indexing, selecting, shaping
 from kuai.ops.array.gathering import gather, gathered_along
 from kuai.ops.array.indexing import wrapped
@@ -102,10 +102,11 @@ def put_at(input: Array, index: Array, source: Array, accumulate: bool):
             f"put_(): self and source expected to have the same dtype, but got self.dtype = "
             f"{scalar_name(input.dtype)} and source.dtype = {scalar_name(source.dtype)}"
         )
-    target = input.ravel().at[wrapped(index.ravel(), input.size)]
+    target = widened(input).ravel().at[wrapped(index.ravel(), input.size)]
     add = target.max if input.dtype == jnp.bool_ else target.add
     change = add if accumulate else target.set
-    return change(source.ravel(), mode="drop").reshape(input.shape)
+    made = change(widened(source).ravel(), mode="drop")
+    return made.astype(input.dtype).reshape(input.shape)
 
 
 @composite(inplace=True)

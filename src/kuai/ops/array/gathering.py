@@ -110,8 +110,7 @@ def _scatter(input, dim, index, source, how: str, include_self=True, mean=False)
         return made.astype(input.dtype).reshape(input.shape)
     if not include_self:
         target = target.at[spots].set(_neutral(how, target.dtype), mode="drop")
-    adds = how in ("add", "multiply")
-    made = getattr((widened(target) if adds else target).at[spots], how)(source, mode="drop")
+    made = getattr(widened(target).at[spots], how)(widened(source), mode="drop")
     if mean:
         start = jnp.ones if include_self else jnp.zeros
         count = start(target.shape, jnp.int64).at[spots].add(1, mode="drop")

@@ -168,7 +168,10 @@ def _items(index):
     given = list(index) if isinstance(index, tuple) else [index]
     items = [_normal(item) for item in given]
     if sum(item is Ellipsis for item in items) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
+        if any(item is not Ellipsis and item is not None for item in items):
+            raise IndexError("an index can only have a single ellipsis ('...')")
+        first = items.index(Ellipsis)  # x[..., ...]: all of it
+        items = [item for at, item in enumerate(items) if item is None or at == first]
     return items
 
 

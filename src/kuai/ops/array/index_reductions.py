@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import dtypes
+from kuai.ops.accumulation import widened
 from kuai.ops.array import creation
 from kuai.ops.array.gathering import scatter_reduce
 from kuai.ops.array.joining import cat
@@ -131,7 +132,7 @@ def _reduced(rows, mask, reduce, initial):
         return pair(extreme(neutral, 1, initial=_START[reduce]), start).astype(rows.dtype)
     if reduce == "prod":
         return (jnp.prod(jnp.where(mask, rows, 1), 1, dtype=rows.dtype) * start).astype(rows.dtype)
-    total = jnp.sum(jnp.where(mask, rows, 0), 1, dtype=rows.dtype) + start
+    total = jnp.sum(jnp.where(mask, widened(rows), 0), 1) + start
     if reduce == "sum":
         return total.astype(rows.dtype)
     count = jnp.sum(mask, 1)

@@ -213,6 +213,12 @@ def meshgrid(*tensors, indexing=None) -> tuple[Tensor, ...]:
         )
     if not given:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
+    for tensor in given:
+        if len(shape_of(tensor)) > 1:
+            raise RuntimeError(
+                "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: "
+                f"{list(shape_of(tensor))}"
+            )
     vectors = [shaping.reshape(tensor, (-1,)) for tensor in given]
     swap = indexing == "xy" and len(vectors) > 1
     if swap:
@@ -235,6 +241,9 @@ def cartesian_prod(*tensors):
         >>> kuai.cartesian_prod(kuai.tensor([1, 2]), kuai.tensor([3, 4])).shape
         torch.Size([4, 2])
     """
+    for tensor in tensors:
+        if len(shape_of(tensor)) != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(shape_of(tensor))}")
     if len(tensors) == 1:
         return tensors[0]
     grids = meshgrid(*tensors, indexing="ij")

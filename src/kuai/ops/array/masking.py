@@ -43,8 +43,8 @@ def filled_at_mask(input: Array, mask: Array, value: Array | Number):
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
-    shape = broadcast_shapes(input.shape, mask.shape)
-    return jnp.where(mask, cast(value, input.dtype), spread(input, shape))
+    shape = broadcast_shapes(mask.shape, input.shape)  # as PyTorch's error names them
+    return jnp.where(mask, spread(cast(value, input.dtype), shape), spread(input, shape))
 
 
 def _lower(array):
@@ -63,7 +63,7 @@ def masked_select(input, mask):
     """
     if mask.dtype.name != "bool":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
-    shape = broadcast_shapes(shape_of(input), shape_of(mask))
+    shape = broadcast_shapes(shape_of(mask), shape_of(input))  # as PyTorch's error names them
     return selecting.expand(input, shape)[selecting.expand(mask, shape)]
 
 

@@ -23,6 +23,7 @@ from kuai.ops.array.random_values import (
     work_type,
 )
 from kuai.ops.array.shaping import shape_of
+from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.drawing import draw_shape
 from kuai.ops.known_values import known, lie_within
 
@@ -251,7 +252,7 @@ def normal_with(key, mean: Array | Number, std: Array | Number):
     """Normal numbers, each with its own mean and deviation."""
     arrays = [jnp.asarray(v) for v in (mean, std) if not getattr(v, "weak_type", False)]
     kind = arrays[0].dtype
-    shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(std))
+    shape = broadcast_shapes(jnp.shape(mean), jnp.shape(std))
     drawn = jax.random.normal(key, shape, work_type(kind)).astype(kind)
     return drawn * cast(std, kind) + cast(mean, kind)
 

@@ -7,6 +7,7 @@ Differs from PyTorch: the numbers themselves.
 """
 
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -193,7 +194,7 @@ def check_bounds(low, high, dtype):
 
 @composite(method=False)
 def randint(
-    low,
+    low=0,
     high=None,
     size=None,
     *,
@@ -212,8 +213,10 @@ def randint(
         >>> bool(((x >= 3) & (x < 5)).all())
         True
     """
+    if not isinstance(size if size is not None else high, (tuple, list)):
+        raise TypeError("randint() received an invalid combination of arguments")
     if size is None:
-        low, high, size = (0, low, high) if high is not None else (0, low, ())
+        low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
     for number in (low, high):
@@ -247,7 +250,13 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
     return _drawn(
-        permutation_of, (int(n),), dtype or dtypes.int64, device, generator, requires_grad, out
+        permutation_of,
+        (operator.index(n),),
+        dtype or dtypes.int64,
+        device,
+        generator,
+        requires_grad,
+        out,
     )
 
 

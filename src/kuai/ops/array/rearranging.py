@@ -57,7 +57,7 @@ def tile(input, *dims):
                 [2, 2]])
     """
     dims = integers(dims)
-    return repeated(input, (1,) * (len(shape_of(input)) - len(dims)) + dims)
+    return repeat(input, (1,) * (len(shape_of(input)) - len(dims)) + dims)
 
 
 @op(function=False, method=False, grad="RepeatInterleaveBackward0")

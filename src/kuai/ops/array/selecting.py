@@ -5,6 +5,7 @@ All functions here give views.
 
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, method
+from kuai.engine.tensor.size import whole
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of, unsqueeze
 from kuai.ops.dimensions import normalize_dim
@@ -23,7 +24,7 @@ def select(input, dim, index):
     shape = shape_of(input)
     if not shape:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    dim, index = normalize_dim(dim, len(shape)), int(index)
+    dim, index = normalize_dim(dim, len(shape)), whole(index)
     if not -shape[dim] <= index < shape[dim]:
         raise IndexError(
             f"select(): index {index} out of range for tensor of size {list(shape)} at "
@@ -49,7 +50,7 @@ def narrow(input, dim, start, length):
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if isinstance(start, Tensor) and (start.ndim or not _is_whole(start.dtype)):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
-    dim, start, length = normalize_dim(dim, len(shape)), int(start), int(length)
+    dim, start, length = normalize_dim(dim, len(shape)), whole(start), whole(length)
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     if not -shape[dim] <= start <= shape[dim]:

@@ -6,8 +6,6 @@ copies then. Here only the layout (see `engine.layouts`) knows about strides.
 
 import math
 
-import numpy as np
-
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import dtypes, views
 from kuai.engine.tensor.layouts import is_contiguous, layout_of, merged_strides
@@ -268,4 +266,4 @@ def stride(self, dim=None):
 def _existing(dim, shape):
     if not shape:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    return normalize_dim(int(np.asarray(dim)), len(shape))
+    return normalize_dim(whole(dim), len(shape))

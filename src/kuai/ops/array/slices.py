@@ -8,7 +8,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, scalar_name
-from kuai.ops.accumulation import in_wide, widened
+from kuai.ops.accumulation import in_wide, spread, widened
 from kuai.ops.array import indexing, selecting
 from kuai.ops.array.gathering import check_integers, grown, prepared
 from kuai.ops.array.indexing import wrapped
@@ -71,7 +71,7 @@ def _slice_op(name, grad, how, check, autocast=None):
         check(input, dim, index, source)
         if not source.ndim:
             size = tuple(index.size if d == dim else n for d, n in enumerate(grown(input).shape))
-            source = jnp.full(size, cast(source, input.dtype))
+            source = spread(cast(source, input.dtype), size)
         return _at_slices(input, dim, index, how, source)
 
     change.__name__ = change.__qualname__ = f"{name}_at"

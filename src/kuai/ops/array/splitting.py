@@ -5,6 +5,7 @@ from typing import Any
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.size import whole
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
@@ -85,12 +86,12 @@ def chunk(input, chunks, dim=0) -> tuple[Tensor, ...]:
         >>> kuai.arange(5).chunk(2)
         (tensor([0, 1, 2]), tensor([3, 4]))
     """
-    dim, length = _checked(input, dim, "chunk")
+    (dim, length), chunks = _checked(input, dim, "chunk"), whole(chunks)
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     if not length:
-        return _pieces(input, dim, [0] * int(chunks))
-    return split(input, -(-length // int(chunks)), dim)
+        return _pieces(input, dim, [0] * chunks)
+    return split(input, -(-length // chunks), dim)
 
 
 @composite

@@ -11,6 +11,7 @@ import numpy as np
 from kuai.engine.op import Array, composite, view_op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.layouts import Layout, layout_of
+from kuai.ops.accumulation import in_wide
 from kuai.ops.array import creation, joining
 from kuai.ops.array.shape_changes import become
 from kuai.ops.array.shaping import integers, shape_of
@@ -42,7 +43,8 @@ def _write_strided(base, part, size, stride, offset):
 )
 def strided(input: Array, size: tuple, stride: tuple, offset: int):
     """The elements of contiguous memory that a window covers."""
-    return input.reshape(-1)[_places(size, stride, offset)]
+    places = _places(size, stride, offset)
+    return in_wide(lambda wide: wide.reshape(-1)[places], input)
 
 
 def _owner(tensor):

@@ -99,7 +99,13 @@ def _scalar(name, kind):
     def convert(self):
         if numel(self) != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        return kind(item(self))
+        value = item(self)
+        if isinstance(value, complex) and kind is not complex:
+            if value.imag:
+                c_name = {float: "double", int: "int64_t"}[kind]
+                raise RuntimeError(f"value cannot be converted to type {c_name} without overflow")
+            value = value.real
+        return kind(value)
 
     convert.__name__ = convert.__qualname__ = name
     return convert

@@ -14,7 +14,7 @@ from jax import lax
 from kuai.engine.op import Array, Number, view_op
 from kuai.engine.tensor.layouts import Layout, contiguous_strides, merged_strides
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.accumulation import spread
+from kuai.ops.accumulation import in_wide, spread
 
 OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
@@ -290,7 +290,7 @@ def _layout_unfolded(layout, dim, size, step):
 def unfolded(input: Array, dim: int, size: int, step: int):
     """All windows of `size` elements along `dim`, in a new last dimension."""
     places = _window_places(input.shape[dim], size, step)
-    windows = jnp.moveaxis(input, dim, 0)[places]
+    windows = in_wide(lambda wide: jnp.moveaxis(wide, dim, 0)[places], input)
     return jnp.moveaxis(windows, (0, 1), (dim, -1))
 
 

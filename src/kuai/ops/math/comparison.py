@@ -264,8 +264,8 @@ def select_where(condition: Array, input: Array | Number, other: Array | Number)
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{scalar_name(condition.dtype)}"
         )
+    shape = broadcast_shapes(condition.shape, input.shape, other.shape)
     input, other = together(input, other)
-    shape = broadcast_shapes(condition.shape, broadcast_shapes(input.shape, other.shape))
     return jnp.where(condition != 0, spread(input, shape), spread(other, shape))
 
 

@@ -11,6 +11,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops import outdated
+from kuai.ops.accumulation import widened
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import BOOL, call, kind_of, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
@@ -226,7 +227,7 @@ def kron(input: Array, other: Array):
     first, second = promote(input, other)
     if kind_of(first) == BOOL:
         return jnp.kron(first.astype(jnp.uint8), second.astype(jnp.uint8)) != 0
-    return jnp.kron(first, second)
+    return jnp.kron(widened(first), widened(second)).astype(first.dtype)
 
 
 @composite
@@ -266,7 +267,6 @@ def vector_cross(input, other, dim: int):
     """The cross product along a dimension of size 3."""
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    broadcast_shapes(input.shape, other.shape)
     axis = normalize_dim(dim, input.ndim)
     sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]
     if sizes != (3, 3):
@@ -274,6 +274,7 @@ def vector_cross(input, other, dim: int):
             f"linalg.cross: inputs dimension {dim} must have length 3. "
             f"Got {sizes[0]} and {sizes[1]}"
         )
+    broadcast_shapes(input.shape, other.shape)
     first, second = jnp.broadcast_arrays(*together(input, other))
     return jnp.cross(first, second, axis=axis)
 
@@ -288,7 +289,8 @@ def pair_distances(x1: Array, x2: Array, p: float):
         raise RuntimeError(
             f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
         )
-    return _lengths(x1[..., :, None, :] - x2[..., None, :, :], p)
+    difference = widened(x1)[..., :, None, :] - widened(x2)[..., None, :, :]
+    return _lengths(difference, p).astype(jnp.promote_types(x1.dtype, x2.dtype))
 
 
 def _lengths(difference, p):
@@ -314,9 +316,11 @@ def _change_of_largest(primals, tangents):
 @op(function=False, method=False, name="cdist", grad="CdistBackward0", autocast="float32")
 def pair_distances_by_product(x1: Array, x2: Array):
     """Euclidean distances by |a|² + |b|² - 2 a·b: faster for many rows, less exact if near."""
+    kind = jnp.promote_types(x1.dtype, x2.dtype)
+    x1, x2 = widened(x1), widened(x2)
     squares = jnp.sum(x1 * x1, -1)[..., :, None] + jnp.sum(x2 * x2, -1)[..., None, :]
     products = jnp.einsum("...ik,...jk->...ij", x1, x2)
-    return safe_sqrt(jax.nn.relu(squares - 2 * products))
+    return safe_sqrt(jax.nn.relu(squares - 2 * products)).astype(kind)
 
 
 @composite(method=False)
@@ -333,6 +337,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
                 f"cdist only supports floating-point dtypes, {name} got: "
                 f"{scalar_name(each.dtype.jax)}"
             )
+        if each.ndim < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {each.ndim}D")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")
@@ -349,5 +355,7 @@ def pdist(input: Array, p: float = 2.0):
         >>> kuai.pdist(kuai.tensor([[0.0], [1.0], [3.0]]))
         tensor([1., 3., 2.])
     """
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     first, second = jnp.triu_indices(input.shape[0], 1)
     return _lengths(input[first] - input[second], p)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import MATCHING, SAME
 from kuai.engine.tensor import Tensor
+from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
 from kuai.ops.known_values import INTEGERS
@@ -192,7 +193,8 @@ def _amount(find, name, input, dim, keepdim):
     check_not_empty(name, input, None if dim in ((), None) else dim)
     if input.size:
         refuse({"amax": "max_values_cpu", "amin": "min_values_cpu"}[name], input, COMPLEX)
-    return find(input, normalize_dims(dim, input.ndim), keepdims=keepdim)
+    axis = normalize_dims(dim, input.ndim)
+    return in_wide(lambda wide: find(wide, axis, keepdims=keepdim), input)
 
 
 @op(result=AminmaxResult, exact_out=SAME)
@@ -213,7 +215,9 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
     if dim is not None and input.ndim and not input.shape[normalize_dim(dim, input.ndim)]:
         raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
     axis = normalize_dims(dim, input.ndim)
-    return jnp.min(input, axis, keepdims=keepdim), jnp.max(input, axis, keepdims=keepdim)
+    wide = widened(input)  # equal ones are counted for the gradient
+    found = (find(wide, axis, keepdims=keepdim) for find in (jnp.min, jnp.max))
+    return tuple(each.astype(input.dtype) for each in found)
 
 
 # Positions alone ----------------------------------------------------------------------------------

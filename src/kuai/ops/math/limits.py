@@ -6,7 +6,6 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.promotion import promote
 from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, refuse, together
 from kuai.ops.known_values import check_operand
 from kuai.ops.math import slopes
@@ -24,10 +23,10 @@ def clamp_between(input: Array, min: Array | Number | None, max: Array | Number 
     if kind_of(input) == FLOATING:  # nan is neither inside nor outside: it has no gradient
         input = jnp.where(jnp.isnan(input), jax.lax.stop_gradient(input), input)
     if min is not None:
-        input, low = promote(input, min)
+        input, low = together(input, min)
         input = jnp.where((input < low) | (low != low), low, input)
     if max is not None:
-        input, high = promote(input, max)
+        input, high = together(input, max)
         input = jnp.where((input > high) | (high != high), high, input)
     return input
 

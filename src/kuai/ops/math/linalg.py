@@ -14,7 +14,7 @@ from kuai.ops.accumulation import summed
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
 from kuai.ops.math.contraction import vector_cross
-from kuai.ops.math.norms import vector_norm_of, vector_norm_over
+from kuai.ops.math.norms import extreme_of, vector_norm_of, vector_norm_over
 from kuai.ops.math.products import matmul
 
 # Norms --------------------------------------------------------------------------------------------
@@ -75,13 +75,15 @@ def _matrix_norm_function(order):
 
 def _largest(values):
     """The largest of the last dimension; 0 of nothing, as a norm is."""
-    return jnp.max(values, -1, initial=0) if not values.shape[-1] else jnp.max(values, -1)
+    if not values.shape[-1]:
+        return jnp.max(values, -1, initial=0)
+    return extreme_of(jnp.max, values, -1, False)
 
 
 def _smallest(values):
     if not values.shape[-1]:
         raise IndexError("amin(): Expected reduction dim -1 to have non-zero size.")
-    return jnp.min(values, -1)
+    return extreme_of(jnp.min, values, -1, False)
 
 
 def _singular_values(A):

@@ -1,7 +1,9 @@
 """Vector norms over some dimensions, and the distance of two tensors."""
 
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
@@ -19,6 +21,28 @@ def safe_sqrt(squares):
     return jnp.where(is_zero, 0, jnp.sqrt(jnp.where(is_zero, 1, squares)))
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 2, 3))
+def extreme_of(find, sizes, axis, keepdim):
+    """The largest or smallest of computed sizes; equal ones share the gradient.
+
+    Computed twice, before and after the backward pass begins, sizes may differ in their last bit:
+    what is nearest to the extreme counts as equal, so that at least one always does.
+    """
+    return find(sizes, axis, keepdims=keepdim)
+
+
+@extreme_of.defjvp
+def _extreme_of_jvp(find, axis, keepdim, primals, tangents):
+    (sizes,), (change,) = primals, tangents
+    value = find(sizes, axis, keepdims=True)
+    away = jnp.where(jnp.isnan(sizes) & jnp.isnan(value), 0, jnp.abs(sizes - value))
+    away = jnp.where(sizes == value, 0, away)  # of infinities, too
+    equal = jax.lax.stop_gradient(away == jnp.min(away, axis, keepdims=True))
+    share = equal / jnp.maximum(jnp.sum(equal, axis, keepdims=True), 1).astype(sizes.dtype)
+    total = jnp.sum(change * share.astype(sizes.dtype), axis, keepdims=keepdim)
+    return value.reshape(total.shape), total
+
+
 def vector_norm_of(input, order, axis, keepdim):
     """(Σ|x|ᵖ)^(1/p); the largest or smallest |x| for p = ±inf, the count of non-zeros for 0."""
     if wide_dtype(input.dtype) != input.dtype:
@@ -29,7 +53,7 @@ def vector_norm_of(input, order, axis, keepdim):
     size = magnitude(input)
     if math.isinf(order):
         extreme = jnp.max if order > 0 else jnp.min
-        return extreme(size, axis, keepdims=keepdim)
+        return extreme_of(extreme, size, axis, keepdim)
     if order == 0:
         return jnp.sum(size != 0, axis, keepdims=keepdim).astype(size.dtype)
     if order == 1:

@@ -12,16 +12,16 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME, TENSORDOT
-from kuai.engine.tensor.promotion import cast, promote, scalar_name
+from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
-from kuai.ops.elementwise import BOOL, call, refuse
+from kuai.ops.elementwise import BOOL, call, refuse, together
 
 _OF_DOT = "result dtype {found} does not match input dtype {wanted}"
 _OF_MV = "addmv input tensors must have the same dtype, but got {found}, {wanted}, and {wanted}"
 
 _C_NAMES = {
-    "float32": "float", "float64": "double", "int64": "long long", "int32": "int", "int16": "short",
+    "float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short",
     "int8": "signed char", "uint8": "unsigned char", "bool": "bool", "float16": "c10::Half",
     "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
     "complex128": "c10::complex<double>",
@@ -143,7 +143,7 @@ def mv(input: Array, vec: Array):
         tensor([3., 3.])
     """
     if input.ndim != 2 or vec.ndim != 1:
-        ndims = f"{vec.ndim}, {input.ndim}, {vec.ndim}"
+        ndims = f"1, {input.ndim}, {vec.ndim}"
         raise RuntimeError(f"vector + matrix @ vector expected, got {ndims}")
     return matrix_vector_product(input, vec)
 
@@ -179,11 +179,16 @@ def outer(input: Array, vec2: Array):
         tensor([[3., 4.],
                 [6., 8.]])
     """
-    for name, vector in (("self", input), ("vec2", vec2)):
+    return _products_of_pairs("outer", self=input, vec2=vec2)
+
+
+def _products_of_pairs(name, **vectors):
+    for argument, vector in vectors.items():
         if vector.ndim != 1:
-            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {vector.ndim}-D")
-    from_first, from_second = promote(input, vec2)
-    return from_first[:, None] * from_second[None, :]
+            raise RuntimeError(f"{name}: Expected 1-D argument {argument}, but got {vector.ndim}-D")
+    first, second = vectors.values()
+    first, second = together(first[:, None], second[None, :])
+    return first * second
 
 
 @op(autocast={"cpu": "lower", "cuda": "widest"}, exact_out=TENSORDOT)
@@ -195,7 +200,8 @@ def inner(input: Array, other: Array):
         tensor(4.)
     """
     if input.ndim == 0 or other.ndim == 0:
-        return input * other
+        first, second = together(input, other)
+        return first * second
     if input.shape[-1] != other.shape[-1]:
         raise RuntimeError(
             "inner() the last dimension must match on both input tensors but got shapes "
@@ -362,7 +368,8 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
         tensor([[3., 4.],
                 [6., 8.]])
     """
-    return _add_product(input, vec1[:, None] * vec2[None, :], beta, alpha)
+    product = _products_of_pairs("addr", vec1=vec1, vec2=vec2)
+    return _add_product(input, product, beta, alpha)
 
 
 @op(inplace=True, autocast="lower", exact_out=SAME)

@@ -86,7 +86,8 @@ def _running_extreme(function, input, dim):
     reached = (plain == extreme) | jnp.isnan(plain)
     places = jax.lax.broadcasted_iota(jnp.int64, input.shape, axis)
     indices = jax.lax.cummax(jnp.where(reached, places, 0), axis=axis)
-    return jnp.take_along_axis(input, indices, axis), indices
+    found = in_wide(lambda wide: jnp.take_along_axis(wide, indices, axis), input)
+    return found, indices
 
 
 @op(result=CummaxResult, exact_out=EXPECTED)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import c_name, scalar_name
+from kuai.ops.accumulation import widened
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
 from kuai.ops.nn.attention_choices import enabled_backends, may_be_fused, without_bias
 from kuai.ops.nn.dropout import keep_mask
@@ -56,14 +57,16 @@ def attend(random_key, query, key, value, mask, is_causal, scale, p, fused):
         attended = fused_attention(query, key, value, mask, is_causal, scale)
         if attended is not None:
             return attended
-    is_given = mask is not None
+    kind, is_given = query.dtype, mask is not None
+    query, key, value = map(widened, (query, key, value))
     causal = _causal(query.shape[-2], key.shape[-2]) if is_causal else None
     scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask if is_given else causal)
     if is_given and causal is not None:
         scores = jnp.where(causal, scores, -jnp.inf)
     # only a given mask can close a whole row: in the causal one each position sees the first
     weights = safe_softmax(scores) if is_given else _softmax(scores, -1)
-    return jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, p), value)
+    attended = jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, p), value)
+    return attended.astype(kind)
 
 
 def _repeated_heads(query, key, value):

@@ -35,8 +35,8 @@ def _rows(weight, indices, padding_idx, scale_grad_by_freq):
     rows = in_wide(lambda wide: jnp.take(wide, places, axis=0, mode="fill"), weight)
     factor = jnp.ones(indices.shape, weight.dtype)
     if scale_grad_by_freq:
-        counts = jnp.zeros(rows_there, weight.dtype).at[places.ravel()].add(1, mode="drop")
-        factor = factor / jnp.take(counts, places, mode="clip")
+        counts = jnp.zeros(rows_there, jnp.int64).at[places.ravel()].add(1, mode="drop")
+        factor = factor / jnp.take(counts, places, mode="clip").astype(weight.dtype)
     if padding_idx >= 0:
         factor = jnp.where(indices == padding_idx, jnp.zeros((), weight.dtype), factor)
     if scale_grad_by_freq or padding_idx >= 0:

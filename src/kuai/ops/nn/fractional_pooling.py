@@ -11,6 +11,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import in_wide
 from kuai.ops.array.random_values import rand
 from kuai.ops.dimensions import each
 
@@ -71,7 +72,7 @@ def _fractional_max_pool(input: Array, samples: Array, kernel: tuple, counts: tu
     rows = batched.reshape(*batched.shape[:2], math.prod(sizes))
     picked = jnp.take_along_axis(lax.stop_gradient(rows)[:, :, None], windows, axis=-1)
     where = jnp.take_along_axis(windows, _winner(picked)[..., None], axis=-1)[..., 0]
-    values = jnp.take_along_axis(rows, where, axis=-1)
+    values = in_wide(lambda wide: jnp.take_along_axis(wide, where, axis=-1), rows)
     shape = (*input.shape[:-dims], *counts)
     return values.reshape(shape), where.reshape(shape)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.size import whole
 from kuai.ops.nn.interpolation_weights import taps, whole_weights
 from kuai.ops.nn.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
@@ -160,7 +161,7 @@ def _is_sequence(value):
 
 def _wanted_size(input, size):
     if not _is_sequence(size):
-        return (int(size),) * (input.ndim - 2)
+        return (whole(size),) * (input.ndim - 2)
     if len(size) != input.ndim - 2:
         raise ValueError(
             "Input and output must have the same number of spatial dimensions, but got "

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.ops.accumulation import summed
+from kuai.ops.accumulation import spread, summed
+from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import COMPLEX, floating, magnitude, refuse, together
 from kuai.ops.known_values import known
 from kuai.ops.nn.loss_reduction import (
@@ -279,6 +280,7 @@ def _gaussian_nll_loss_op(
     var = _variance_like(input, jnp.asarray(var))
     input, target, var = (floating(each) for each in (*together(input, target), var))
     var = var + jax.lax.stop_gradient(jnp.maximum(var, eps) - var)
+    var = spread(var, broadcast_shapes(input.shape, var.shape))
     loss = 0.5 * (jnp.log(var) + jnp.square(input - target) / var)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 

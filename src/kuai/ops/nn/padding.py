@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.tensor.size import whole
+from kuai.ops.accumulation import in_wide
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -115,7 +117,8 @@ def _pad_reflect(input: Array, pad: tuple):
     _check_reflection(input, amounts)
     _check_result(input, amounts, len(pad) // 2)
     input, amounts = _only_border(input, amounts, _mirrored)
-    return jnp.pad(*_cut(input, amounts), mode="reflect")
+    cut, amounts = _cut(input, amounts)
+    return in_wide(lambda wide: jnp.pad(wide, amounts, mode="reflect"), cut)
 
 
 @op(function=False, method=False, grad=_border_name("ReplicationPad"), autocast={"cpu": "float32"})
@@ -125,7 +128,8 @@ def _pad_replicate(input: Array, pad: tuple):
     amounts = _amounts(pad, input.ndim)
     _check_result(input, amounts, len(pad) // 2)
     input, amounts = _only_border(input, amounts, lambda place, size: place.clip(0, size - 1))
-    return jnp.pad(*_cut(input, amounts), mode="edge")
+    cut, amounts = _cut(input, amounts)
+    return in_wide(lambda wide: jnp.pad(wide, amounts, mode="edge"), cut)
 
 
 def _mirrored(place, size):
@@ -138,7 +142,8 @@ def _only_border(input, amounts, source):
     for dim, (size, (low, high)) in enumerate(zip(input.shape, amounts, strict=True)):
         if size + min(low, high) <= 0 < size + low + high:
             places = source(np.arange(size + low + high) - low, size)
-            input, amounts[dim] = jnp.take(input, places, axis=dim), (0, 0)
+            input = in_wide(lambda wide, d=dim, at=places: jnp.take(wide, at, axis=d), input)
+            amounts[dim] = (0, 0)
     return input, amounts
 
 
@@ -158,7 +163,8 @@ def _pad_circular(input: Array, pad: tuple):
     _check_border(input, pad)
     amounts = _amounts(pad, input.ndim)
     _check_circular(input, amounts)
-    return jnp.pad(*_cut(input, amounts), mode="wrap")
+    cut, amounts = _cut(input, amounts)
+    return in_wide(lambda wide: jnp.pad(wide, amounts, mode="wrap"), cut)
 
 
 _BORDERS = {"reflect": _pad_reflect, "replicate": _pad_replicate, "circular": _pad_circular}
@@ -197,7 +203,7 @@ def pad(input, pad, mode="constant", value=None):
         >>> kuai.nn.functional.pad(kuai.tensor([1.0, 2.0]), (1, 2))
         tensor([0., 1., 2., 0., 0.])
     """
-    pad = tuple(int(amount) for amount in pad)
+    pad = _whole_amounts(pad)
     if mode == "constant":
         check_fits(value or 0, input.dtype.jax)
         return _pad_constant(input, pad, 0.0 if value is None else value)
@@ -206,3 +212,13 @@ def pad(input, pad, mode="constant", value=None):
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     return _BORDERS[mode](input, pad)
+
+
+def _whole_amounts(pad):
+    start = "pad(): argument 'pad' (position 2) must be tuple of ints, "
+    if not isinstance(pad, (tuple, list)):
+        raise TypeError(f"{start}not {type(pad).__name__}")
+    for place, amount in enumerate(pad):
+        if isinstance(amount, float):
+            raise TypeError(f"{start}but found element of type float at pos {place}")
+    return tuple(map(whole, pad))

@@ -11,6 +11,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, dtypes
+from kuai.ops.accumulation import in_wide
 from kuai.ops.dimensions import each_expanded
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, magnitude, refuse
 from kuai.ops.nn.pooling_kernels import maximum, positions, total
@@ -188,7 +189,8 @@ def adaptive_max_pool1d_with_indices(input, output_size) -> tuple[Tensor, Tensor
 
 
 def _largest(x, spans, return_indices):
-    values = maximum(x, spans)
+    is_adaptive = any(span.lengths is not None for span in spans)  # windows overlap at will
+    values = in_wide(lambda wide: maximum(wide, spans), x) if is_adaptive else maximum(x, spans)
     return (values, positions(lax.stop_gradient(x), spans)) if return_indices else values
 
 

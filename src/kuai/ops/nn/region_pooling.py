@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.ops.accumulation import in_wide
 from kuai.ops.nn.regions import channel_mapping, check_regions
 
 __all__ = ["ps_roi_pool", "roi_pool"]
@@ -56,7 +57,8 @@ def _roi_pool(input: Array, rois: Array, spatial_scale: Number, bins: tuple):
     index = lax.map(one, (numbers, corners)).astype(jnp.int32)  # (K, C, h, w)
     flat = input.reshape(batch, channels, height * width)
     channel = jnp.arange(channels)[:, None, None]
-    found = flat[numbers[:, None, None, None], channel, jnp.maximum(index, 0)]
+    places = numbers[:, None, None, None], channel, jnp.maximum(index, 0)
+    found = in_wide(lambda wide: wide[places], flat)
     return jnp.where(index < 0, 0, found), index
 
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import FLOATING, floating, kind_of, together
 from kuai.ops.nn.loss_reduction import check_reduction, hinge, legacy_reduction, reduced
@@ -33,7 +34,8 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
         )
     x1, x2 = jnp.broadcast_arrays(x1, x2)
     norms = [vector_norm(x, 2, dim, keepdims=True) for x in (x1, x2)]
-    one, two = (jnp.where(n < eps, jnp.asarray(eps, n.dtype), n) for n in norms)
+    limited = (jnp.where(n < eps, jnp.asarray(eps, n.dtype), n) for n in norms)
+    one, two = (spread(n, x1.shape) for n in limited)
     return jnp.sum(x1 / one * (x2 / two), axis=normalize_dims(dim, x1.ndim))
 
 

@@ -5,15 +5,17 @@ import jax.numpy as jnp
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.accumulation import in_wide, wide_dtype
+from kuai.ops.accumulation import in_wide, spread, wide_dtype
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import magnitude
+from kuai.ops.math.norms import extreme_of
 
 
 @op(function=False, method=False, grad="DivBackward0", autocast={"cuda": "float32"})
 def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
     norm = vector_norm(input, p, dim, keepdims=True)
-    return input / jnp.where(norm < eps, jnp.asarray(eps, norm.dtype), norm)
+    limited = jnp.where(norm < eps, jnp.asarray(eps, norm.dtype), norm)
+    return input / spread(limited, input.shape)
 
 
 def vector_norm(x, p, dim, keepdims=False):
@@ -24,7 +26,7 @@ def vector_norm(x, p, dim, keepdims=False):
     if wide_dtype(x.dtype) != x.dtype:
         return in_wide(lambda wide: vector_norm(wide, p, dim, keepdims), x)
     if p == float("inf"):
-        return jnp.max(jnp.abs(x), axis=dim, keepdims=keepdims)
+        return extreme_of(jnp.max, jnp.abs(x), dim, keepdims)
     if p == 0:
         return jnp.sum(x != 0, axis=dim, keepdims=keepdims).astype(x.dtype)
     size = jnp.abs(jnp.where(x == 0, jnp.zeros((), x.dtype), x))

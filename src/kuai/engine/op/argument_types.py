@@ -1,0 +1,332 @@
+"""What PyTorch says of arguments of the wrong types: before anything else, and in its own words.
+
+PyTorch compares the arguments of its compiled functions with lists of types before it looks at
+shapes or values. Here a call is only looked at when it has failed with an error of Python's,
+NumPy's or JAX's: if PyTorch would not have begun, its `TypeError` takes the place of that error.
+The lists stand in overloads.txt, as `tools/torch_overloads.py` finds them.
+
+Reference: the texts are those of torch/csrc/utils/python_arg_parser.cpp and invalid_arguments.cpp.
+"""
+
+import dis
+import functools
+import inspect
+import numbers
+import pathlib
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kuai.engine.op.registry import REGISTRY
+from kuai.engine.op.wrong_calls import fault_of
+from kuai.engine.tensor import Tensor, dtypes
+from kuai.engine.tensor.frames import is_meant, is_own_file, tell
+
+__all__ = ["complaint", "refuse"]
+
+_TABLE = pathlib.Path(__file__).with_name("overloads.txt")
+_HERE = str(pathlib.Path(__file__).parent.parent)
+
+#: In the table, before the one way to call a function that messages tell of, if some are hidden.
+_MORE = "..."
+
+
+class Parameter(NamedTuple):
+    """One argument that a way to call a function takes."""
+
+    kind: str
+    name: str
+    optional: bool
+    by_name: bool
+
+
+@functools.cache
+def _table() -> dict[str, list[str]]:
+    lines = (line.split("|") for line in _TABLE.read_text().splitlines())
+    return {place: ways for place, *ways in lines}
+
+
+@functools.cache
+def _parsed(way: str) -> tuple[Parameter, ...]:
+    found, by_name = [], False
+    for part in way.split(", ") if way else ():
+        if part == "*":
+            by_name = True
+            continue
+        named, equals, _ = part.partition(" = ")
+        kind, _, name = named.rpartition(" ")
+        found.append(Parameter(kind, name, bool(equals), by_name))
+    return tuple(found)
+
+
+# Types --------------------------------------------------------------------------------------------
+
+
+def _is_number(value, kind=numbers.Number) -> bool:
+    if isinstance(value, Tensor):
+        return value.ndim == 0 and not value.requires_grad
+    return isinstance(value, (kind, np.number, np.bool_))
+
+
+def _is_whole(value) -> bool:
+    if isinstance(value, Tensor):
+        whole = not (value.dtype.is_floating_point or value.dtype.is_complex)
+        return value.ndim == 0 and whole
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_row(value, fits) -> bool:
+    """Whether the first of several fits: PyTorch looks at the others when it takes them."""
+    return isinstance(value, (tuple, list)) and all(map(fits, value[:1]))
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "Tensor": lambda value: isinstance(value, Tensor),
+    "Number": _is_number,
+    "int": _is_whole,
+    "float": lambda value: _is_number(value, numbers.Real),
+    "bool": lambda value: isinstance(value, (bool, np.bool_)),
+    "str": lambda value: isinstance(value, str),
+    "torch.dtype": lambda value: isinstance(value, dtypes.dtype) or value in (bool, int, float),
+    "tuple of ints": lambda value: _is_row(value, _is_whole),
+    "tuple of floats": lambda value: _is_row(value, lambda each: _is_number(each, numbers.Real)),
+    "tuple of Tensors": lambda value: _is_row(value, lambda each: isinstance(each, Tensor)),
+}
+#: What may not be one number in place of several.
+_SEVERAL = ("size", "shape")
+#: Arguments that every function takes, or that have other names in NumPy.
+_ALWAYS = {"out", "requires_grad", "axis", "keepdims", "x", "a", "x1", "x2"}
+#: Functions that take a number for a tensor.
+_ARITHMETIC = frozenset(
+    "add sub mul div divide multiply subtract true_divide floor_divide remainder rsub".split()
+)
+
+
+def _accepts(name: str, parameter: Parameter, value) -> bool:
+    if value is None and parameter.optional:
+        return True
+    if parameter.kind == "Tensor" and name.rstrip("_") in _ARITHMETIC and _is_number(value):
+        return True
+    if parameter.kind == "tuple of ints" and parameter.name not in _SEVERAL and _is_whole(value):
+        return True
+    return _FITS.get(parameter.kind, lambda value: True)(value)
+
+
+def _type_name(value) -> str:
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
+# One way to call ----------------------------------------------------------------------------------
+
+
+def _fault(name: str, way: str, args: tuple, kwargs: dict) -> str | None:
+    """What is wrong with the arguments for one way to call a function."""
+    parameters = _parsed(way)
+    places = [p for p in parameters if not p.by_name]
+    if _are_sizes(places, args):
+        args = (args,)
+    unknown = kwargs.keys() - {p.name for p in parameters} - _ALWAYS
+    missing = [p for p in places[len(args) :] if not p.optional and p.name not in kwargs]
+    if len(args) > len(places) or unknown or (missing and not kwargs.keys() & _ALWAYS):
+        return f"{name}() {fault_of(_as_python_s(parameters), args, kwargs)}"
+    for position, value in enumerate(args):
+        if text := _wrong_type(name, places[position], value, f" (position {position + 1})"):
+            return text
+    for parameter in parameters:
+        if parameter.name in kwargs:
+            text = _wrong_type(name, parameter, kwargs[parameter.name], "")
+            if text:
+                return text
+    return None
+
+
+def _as_python_s(parameters) -> list[inspect.Parameter]:
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    empty = inspect.Parameter.empty
+    return [
+        inspect.Parameter(p.name, kinds[p.by_name], default=None if p.optional else empty)
+        for p in parameters
+    ]
+
+
+def _are_sizes(places, args) -> bool:
+    """Whether sizes are given one by one, as in `x.view(2, 3)`."""
+    return len(places) == 1 and places[0].kind == "tuple of ints" and args and _is_whole(args[0])
+
+
+def _wrong_type(name, parameter, value, position) -> str | None:
+    start = f"{name}(): argument '{parameter.name}'"
+    if not _accepts(name, parameter, value):
+        start += f"{position} must be {parameter.kind}, "
+        if isinstance(value, (tuple, list)) and parameter.kind.startswith("tuple"):
+            fits = _FITS["Tensor" if parameter.kind.endswith("Tensors") else "int"]
+            place = next((i for i, each in enumerate(value) if not fits(each)), 0)
+            return f"{start}but found element of type {_type_name(value[place])} at pos {place}"
+        return f"{start}not {_type_name(value)}"
+    return _wrong_element(start, parameter.kind, value)
+
+
+def _wrong_element(start, kind, value) -> str | None:
+    """What PyTorch says of one of several that is of another type than the first."""
+    if kind not in ("tuple of ints", "tuple of Tensors") or not isinstance(value, (tuple, list)):
+        return None
+    fits = _FITS["Tensor" if kind.endswith("Tensors") else "int"]
+    for place, each in enumerate(value):
+        if not fits(each) and kind.endswith("Tensors"):
+            return f"expected Tensor as element {place} in argument 0, but got {_type_name(each)}"
+        if not fits(each):
+            return (
+                f"{start} failed to unpack the object at pos {place + 1} with error "
+                f'"type must be tuple of ints,but got {_type_name(each)}"'
+            )
+    return None
+
+
+# Several ways to call -----------------------------------------------------------------------------
+
+
+def complaint(place: str, name: str, args: tuple, kwargs: dict) -> str | None:
+    """PyTorch's text if the types of the arguments fit no way to call a function.
+
+    Example:
+        >>> complaint("topk", "topk", (Tensor, 1), {})
+        "topk(): argument 'input' (position 1) must be Tensor, not type"
+    """
+    given = _ways(place)
+    ways = [way for way in given if way != _MORE]
+    faults = [_fault(name, way, args, kwargs) for way in ways]
+    if not ways or None in faults:
+        return None
+    counts = [len(args) + len(kwargs) in _range(way) for way in ways]
+    if len(given) == 1 or sum(counts) == 1:
+        return faults[counts.index(True) if len(given) > 1 else 0]
+    told = [str(fault) for fault in faults if "failed to unpack" in str(fault)]
+    return told[0] if told else _all_ways(name, ways, args, kwargs)
+
+
+def _ways(place: str) -> list[str]:
+    """The ways to call a function, or a method: that is the function without its first argument."""
+    found = _table().get(place)
+    if found is None and place.startswith("Tensor."):
+        plain = (way.removesuffix(", Tensor out = None") for way in _table().get(place[7:], ()))
+        every = [way.removesuffix(", *") for way in plain]
+        if not all(way.startswith(("Tensor input", _MORE)) for way in every):
+            return []
+        return [way.removeprefix("Tensor input").removeprefix(", ") for way in every]
+    return found or []
+
+
+def _range(way: str) -> range:
+    parameters = _parsed(way)
+    return range(sum(not p.optional for p in parameters), len(parameters) + 1)
+
+
+def _all_ways(name, ways, args, kwargs) -> str:
+    given = "".join(f"{_type_name(value)}, " for value in args)
+    given += "".join(f"{key}={_type_name(value)}, " for key, value in kwargs.items())
+    given = given[:-2] if args else given
+    text = f"{name}() received an invalid combination of arguments - got ({given}), but expected "
+    if len(ways) == 1:
+        return f"{text}({ways[0]})"
+    return f"{text}one of:\n" + "".join(_shown(way, args, kwargs) for way in ways)
+
+
+def _shown(way, args, kwargs) -> str:
+    """A way to call a function, and which arguments are wrong if it takes as many."""
+    line, parts = f" * ({way})\n", way.split(", ")
+    if len(parts) != len(args) + len(kwargs) or kwargs:
+        return line
+    kinds = [part.partition(" ")[0] for part in parts]
+    named = [_marked(kind, value) for kind, value in zip(kinds, args, strict=False)]
+    what = "didn't match because some of the arguments have invalid types"
+    return f"{line}      {what}: ({', '.join(named)})\n"
+
+
+def _marked(kind, value) -> str:
+    shown = _type_name(value)
+    if isinstance(value, (tuple, list)):
+        shown += f" of {'(' if isinstance(value, tuple) else '['}"
+        shown += ", ".join(map(_type_name, value)) + (")" if isinstance(value, tuple) else "]")
+    return shown if shown == kind or (kind == "float" and shown == "int") else f"!{shown}!"
+
+
+# Which function was called ------------------------------------------------------------------------
+
+
+def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
+    """Let the error of a user's call be PyTorch's, if types of its arguments are wrong."""
+    if isinstance(error, ValueError) and is_meant(error):
+        return
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    if frame is None or is_own_file(frame.f_code.co_filename) or _has_foreign((args, kwargs)):
+        return  # one operation called another, or another library's tensors explain themselves
+    place, shown, is_method = _place(frame, REGISTRY.name_of(public))
+    text = complaint(place, shown, args[1:] if is_method else args, kwargs)
+    if text is None:
+        return
+    if type(error) is TypeError:  # it keeps its notes, and is folded by who caught it
+        error.args = (text,)
+        tell(error)
+        return
+    told = TypeError(text)
+    tell(told)
+    raise told from None
+
+
+def _has_foreign(given) -> bool:
+    values = [value for value in (*given[0], *given[1].values()) if not isinstance(value, Tensor)]
+    return any(type(v).__name__ == "Tensor" or hasattr(v, "__torch_function__") for v in values)
+
+
+def _place(frame, own: str) -> tuple[str, str, bool]:
+    """The function's place in the table, what messages call it, and whether it is a method."""
+    typed, scope = _typed(frame)
+    if typed is None or typed.rstrip("_") != own.rstrip("_"):
+        typed, scope = own, _scope_of(own)
+    place = f"{scope}.{typed}" if scope else typed
+    shown = f"{scope}_{typed}" if scope in ("linalg", "fft", "special") else typed
+    return place, shown, scope == "Tensor"
+
+
+def _scope_of(name: str) -> str:
+    """Where a function is likely to be called that was taken out of its place before."""
+    if name in REGISTRY.functional:
+        return "nn.functional"
+    return "" if name in REGISTRY.functions else "Tensor"
+
+
+def _typed(frame: types.FrameType) -> tuple[str | None, str]:
+    """The name in the call that a frame is at, and the module it is read from, or "Tensor"."""
+    instructions = list(dis.get_instructions(frame.f_code))
+    call = [each for each in instructions if each.offset <= frame.f_lasti][-1]
+    found = None, ""
+    for before, each in zip(instructions, instructions[1:], strict=False):
+        if each.offset < call.offset and _reads_for(each, call):
+            found = each.argval, _owner(frame, before)
+    return found
+
+
+def _reads_for(instruction, call) -> bool:
+    """Whether an attribute is read where a call begins: it is the function that is called."""
+    if instruction.opname not in ("LOAD_ATTR", "LOAD_METHOD") or call.positions is None:
+        return False
+    place, start = instruction.positions, call.positions
+    return (place.lineno, place.col_offset) == (start.lineno, start.col_offset)
+
+
+def _owner(frame, instruction) -> str:
+    """The module an instruction reads, without our name in front; "Tensor" if it reads none."""
+    name = instruction.argval
+    if name in REGISTRY.modules:
+        return name
+    for scope in (frame.f_locals, frame.f_globals):
+        value = scope.get(name) if isinstance(name, str) else None
+        if isinstance(value, types.ModuleType):
+            return value.__name__.partition(".")[2]
+    return "nn.functional" if name == "functional" else "Tensor"
