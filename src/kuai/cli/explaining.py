@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from collections import Counter
@@ -49,6 +50,9 @@ class Notes:
                 if not attribute.startswith("__"):
                     note(f"{theirs}.{attribute}")
                 raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+
+            def __reduce__(self) -> Any:  # what is sent to a worker may refer to the module
+                return importlib.import_module, (self.__name__.replace("torch", "kuai", 1),)
 
         return Watched
 
