@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 import types
 from collections import Counter
@@ -38,7 +38,9 @@ class Notes:
 
     def _watch_modules(self) -> None:
         for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] == "kuai" and type(module) is types.ModuleType:
+            first, second, *_ = [*name.split("."), ""]
+            inner = second in ("engine", "ops", "cli", "standin", "saving")
+            if first == "kuai" and not inner and type(module) is types.ModuleType:
                 module.__class__ = self._watched(name)
 
     def _watched(self, name: str) -> type[types.ModuleType]:
@@ -47,7 +49,7 @@ class Notes:
 
         class Watched(types.ModuleType):
             def __getattr__(self, attribute: str) -> Any:
-                if not attribute.startswith("__"):
+                if not attribute.startswith("__") and not _is_module(name, attribute):
                     note(f"{theirs}.{attribute}")
                 raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
 
@@ -76,6 +78,13 @@ class Notes:
         else:
             lines.append("kuai run: operations ran one by one; --fused records them")
         print("\n".join(lines), file=sys.stderr)
+
+
+def _is_module(package: str, name: str) -> bool:
+    """Whether it is a part that is about to be imported."""
+    if not hasattr(sys.modules.get(package), "__path__"):
+        return False
+    return importlib.util.find_spec(f"{package}.{name}") is not None
 
 
 def _listed(counts: Counter[str]) -> list[str]:
