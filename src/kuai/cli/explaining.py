@@ -49,7 +49,7 @@ class Notes:
 
         class Watched(types.ModuleType):
             def __getattr__(self, attribute: str) -> Any:
-                if not attribute.startswith("__") and not _is_module(name, attribute):
+                if not (attribute.startswith("__") or _is_elsewhere(name, attribute)):
                     note(f"{theirs}.{attribute}")
                 raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
 
@@ -80,8 +80,11 @@ class Notes:
         print("\n".join(lines), file=sys.stderr)
 
 
-def _is_module(package: str, name: str) -> bool:
-    """Whether it is a part that is about to be imported."""
+def _is_elsewhere(package: str, name: str) -> bool:
+    """Whether somebody only looks where a name is, or a part is about to be imported."""
+    for place in ("kuai", "kuai.nn", "kuai.nn.functional", "kuai.nn.init"):
+        if name in vars(sys.modules.get(place, types)):
+            return True
     if not hasattr(sys.modules.get(package), "__path__"):
         return False
     return importlib.util.find_spec(f"{package}.{name}") is not None
