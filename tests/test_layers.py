@@ -25,8 +25,9 @@ LAYERS = [
     {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
     {
-        *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cuda", "distributed", "export"),
-        *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "signal", "standin"),
+        *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cpu", "cuda", "distributed"),
+        "export",
+        *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "profiler", "signal", "standin"),
         *("testing", "utils", FILES_BESIDE),
     },
     {"cli"},

@@ -111,6 +111,7 @@ def test_fused_and_explained(tmp_path):
     assert done.stdout == "True\n" * 4, done.stderr
     assert "  torch.frobnicate\n" in done.stderr and "  torch.Tensor.wobble\n" in done.stderr
     assert "item()" in done.stderr.partition("waited for it:")[2]
+    assert "steps of optimizers: 4" in done.stderr
 
 
 def test_the_plugin_for_pytest(tmp_path):

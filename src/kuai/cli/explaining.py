@@ -10,6 +10,7 @@ from typing import Any
 
 from kuai.engine.compile import compiler
 from kuai.engine.tensor import Tensor
+from kuai.optim.optimizer import register_optimizer_step_post_hook
 from kuai.standin.paths import TorchPaths
 
 __all__ = ["Notes"]
@@ -27,6 +28,8 @@ class Notes:
     def __init__(self, fused: bool):
         self.fused = fused
         self.missing: Counter[str] = Counter()
+        self.steps = 0
+        register_optimizer_step_post_hook(self._count_step)
         for finder in sys.meta_path:
             if isinstance(finder, TorchPaths):
                 finder.missed = self._note
@@ -35,6 +38,9 @@ class Notes:
 
     def _note(self, name: str) -> None:
         self.missing[name] += 1
+
+    def _count_step(self, *_: Any) -> None:
+        self.steps += 1
 
     def _watch_modules(self) -> None:
         for name, module in list(sys.modules.items()):
@@ -73,11 +79,21 @@ class Notes:
             flushes = Counter(
                 {f"{what}, {line}": n for (what, line), n in compiler._fused.flushes.items()}
             )
+            lines += self._programs()
             lines.append("kuai run: a value was asked for, and computing waited for it:")
             lines += _listed(flushes)
         else:
             lines.append("kuai run: operations ran one by one; --fused records them")
         print("\n".join(lines), file=sys.stderr)
+
+
+    def _programs(self) -> list[str]:
+        """What the steps of optimizers were part of: one program each, or more."""
+        ran = [program for program in compiler._fused.programs if program.calls]
+        ran.sort(key=lambda program: program.operations * program.calls, reverse=True)
+        rows = {f"{each.operations} operations": each.calls for each in ran}
+        text = f"kuai run: steps of optimizers: {self.steps}; programs that ran, beside first runs:"
+        return [text, *_listed(Counter(rows))]
 
 
 def _is_elsewhere(package: str, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +39,19 @@ def schedule(
         skip_first_wait: whether the first cycle begins without waiting.
 
     Example:
-        >>> plan = kuai.profiler.schedule(wait=1, warmup=0, active=1)
-        >>> plan(0).name, plan(1).name
-        ('NONE', 'RECORD_AND_SAVE')
+        >>> plan = kuai.profiler.schedule(wait=1, warmup=1, active=1)
+        >>> plan(0).name, plan(1).name, plan(2).name
+        ('NONE', 'WARMUP', 'RECORD_AND_SAVE')
     """
+    if min(wait, warmup, active - 1, repeat, skip_first) < 0:
+        raise AssertionError(
+            f"Invalid profiler schedule arguments. Got wait={wait} (need >= 0), "
+            f"warmup={warmup} (need >= 0), active={active} (need > 0), repeat={repeat} "
+            f"(need >= 0), skip_first={skip_first} (need >= 0)."
+        )
+    if warmup == 0:
+        text = "Profiler won't be using warmup, this can skew profiler results"
+        warnings.warn(text, stacklevel=2)
 
     def action(step: int) -> ProfilerAction:
         if step < 0:
