@@ -53,7 +53,7 @@ def kernels() -> list[Extension]:
     return [
         Extension(
             "kuai.ops.native._kernels",
-            [f"{FOLDER}/convolution.cc", f"{FOLDER}/lstm.cc", f"{FOLDER}/memory.cc"],
+            [f"{FOLDER}/{name}.cc" for name in ("convolution", "lstm", "memory", "product")],
             depends=[f"{FOLDER}/worker.h"],
             extra_compile_args=["-std=c++17", "-g0", *VECTORIZED, *includes],
             library_dirs=[str(folders[0].parent / "lib")],

@@ -10,7 +10,8 @@ import kuai
 from kuai import nn
 from kuai.backends import mkldnn
 from kuai.engine.compile.additions import Additions
-from kuai.engine.compile.layouts import has_any, interpret_channels_last
+from kuai.engine.compile.calls import Search
+from kuai.engine.compile.layouts import interpret_channels_last
 
 SHAPE = (2, 4, 6, 3)  # (N, H, W, C)
 LOW, HIGH = np.float32(-1), np.float32(1)
@@ -73,8 +74,9 @@ def test_values_are_the_same_and_few_are_transposed(name):
 
 def test_anchors_are_found_inside_of_calls():
     closed = jax.make_jaxpr(jax.jit(lambda x: jnp.sin(x)))(1.0)
-    assert has_any(closed.jaxpr.eqns, {"sin"})
-    assert not has_any(closed.jaxpr.eqns, {"cos"})
+    for name, is_there in (("sin", True), ("cos", False)):
+        search = Search(lambda equation, name=name: equation.primitive.name == name)
+        assert search.is_in(closed.jaxpr.eqns) is is_there
 
 
 class Net(nn.Module):

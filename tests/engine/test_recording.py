@@ -33,6 +33,49 @@ def test_the_second_call_compiles_nothing():
     assert len(step.programs) == 1
 
 
+def _fold(size):
+    """A model, an optimizer and a step made anew; its last loss."""
+    kuai.manual_seed(0)
+    net = kuai.nn.Sequential(kuai.nn.Linear(4, size), kuai.nn.Dropout(0.1), kuai.nn.ReLU())
+    optimizer = kuai.optim.AdamW(net.parameters())
+    x = kuai.randn(8, 4)
+
+    @kuai.compile
+    def step(x):
+        optimizer.zero_grad()
+        loss = net(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    losses = [step(x).item() for _ in range(4)]
+    assert sum(program.calls for program in step.programs) == 4
+    return losses
+
+
+def test_what_is_made_anew_does_not_compile_anew():
+    _fold(5)
+    first = _fold(5)  # what became of the first one's results is known now
+    gc.collect()
+    with compilations() as names:
+        assert [_fold(5) for _ in range(3)] == [first] * 3
+    assert not names
+    assert _fold(6) != first
+
+
+def test_programs_know_how_precisely_they_multiply():
+    product = kuai.compile(lambda x: x @ x)
+    before = kuai.get_float32_matmul_precision()
+    try:
+        for precision in ("highest", "high", "highest"):
+            kuai.set_float32_matmul_precision(precision)
+            product(kuai.ones(2, 2))
+    finally:
+        kuai.set_float32_matmul_precision(before)
+    texts = [each.function.lower(*each.avals).as_text() for each in product.programs]
+    assert ["HIGHEST" in text for text in texts] == [True, False]
+
+
 def test_what_somebody_keeps_now_and_then_makes_two_programs_at_most():
     kept = []
 
@@ -88,6 +131,19 @@ def test_a_long_record_is_cut(monkeypatch):
     for count in (250, 250, 120):
         assert run(kuai.zeros(2), count).tolist() == [count, count]
     assert len(run.programs) == 3  # of 100, 50 and 20 steps
+
+
+def test_a_long_record_that_has_to_be_one_program_is_not_cut(monkeypatch):
+    monkeypatch.setattr(recorder, "_LONGEST", 100)
+
+    @kuai.compile(fullgraph=True)
+    def run(x):
+        for _ in range(250):
+            x = x + 1
+        return x
+
+    assert [run(kuai.zeros(2)).tolist() for _ in range(2)] == [[250, 250]] * 2
+    assert len(run.programs) == 1
 
 
 def test_fullgraph_names_the_line_in_the_middle():

@@ -12,6 +12,7 @@ import pytest
 
 import kuai
 from kuai.backends import mkldnn
+from kuai.ops.native import library
 from kuai.ops.nn.convolution_kernels import Window, convolve, convolve_transposed, direct, native
 
 needs_onednn = pytest.mark.skipif(not mkldnn.is_available(), reason="oneDNN is not installed here")
@@ -60,6 +61,25 @@ def test_equals_xla(case):
     shape, kernel, window = CASES[case]
     x, weight = _numbers(*shape), _numbers(*kernel, seed=1)
     _near(_derivatives(native, window, x, weight), _derivatives(direct, window, x, weight))
+
+
+@needs_onednn
+@pytest.mark.skipif(not library.multiplies_bfloat16(), reason="no instructions for bfloat16")
+@pytest.mark.parametrize("case", CASES)
+def test_bfloat16_is_summed_in_float32(case):
+    shape, kernel, window = CASES[case]
+    arrays = [_numbers(*shape).astype(jnp.bfloat16), _numbers(*kernel, seed=1).astype(jnp.bfloat16)]
+
+    def passes(x, weight):
+        def loss(x, weight):
+            return convolve(x, weight, window).astype(jnp.float32).sum()
+
+        return convolve(x, weight, window), *jax.grad(loss, (0, 1))(x, weight)
+
+    wide = passes(*(array.astype(jnp.float32) for array in arrays))
+    for short, expected in zip(passes(*arrays), wide, strict=True):
+        assert short.dtype == jnp.bfloat16
+        np.testing.assert_allclose(short.astype(jnp.float32), expected, rtol=2**-8, atol=2**-12)
 
 
 @needs_onednn

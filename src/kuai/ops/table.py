@@ -75,7 +75,7 @@ from kuai.ops.math import (
     trigonometry as trigonometry,
     whole_numbers as whole_numbers,
 )
-from kuai.ops.native import memory as memory
+from kuai.ops.native import additions as additions
 from kuai.ops.nn import (
     activation as activation,
     attention as attention,

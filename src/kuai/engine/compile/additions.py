@@ -1,8 +1,10 @@
 """What is put into compiled programs besides the operations that were traced.
 
 Nothing, unless a library for the machine at hand knows better than XLA and says so (see
-`ops.native.memory`).
+`ops.native.additions`).
 """
+
+from kuai.engine.compile.binding import bound
 
 __all__ = ["Additions", "additions", "use"]
 
@@ -19,6 +21,14 @@ class Additions:
 
     #: Names of primitives that read and write arrays (N, *sizes, C); see `layouts`.
     channels_last: frozenset[str] = frozenset()
+
+    def computes(self, equation) -> bool:
+        """Whether something other than its primitive computes an equation."""
+        return False
+
+    def results(self, equation, arrays) -> list:
+        """The results of an equation."""
+        return bound(equation, arrays)
 
     def kept(self, equations) -> frozenset:
         """The variables whose values are kept."""

@@ -4,7 +4,7 @@ import contextlib
 
 import jax
 
-__all__ = ["bind", "named", "scope_of"]
+__all__ = ["bind", "bound", "named", "scope_of"]
 
 
 def bind(equation, arguments, **changed):
@@ -14,6 +14,12 @@ def bind(equation, arguments, **changed):
         functions, parameters = parameters
         return equation.primitive.bind(*functions, *arguments, **parameters)
     return equation.primitive.bind(*arguments, **parameters)
+
+
+def bound(equation, arguments) -> list:
+    """All results for other arguments."""
+    made = bind(equation, arguments)
+    return made if equation.primitive.multiple_results else [made]
 
 
 @contextlib.contextmanager

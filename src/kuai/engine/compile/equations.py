@@ -12,12 +12,13 @@ from jax.extend.core import Literal
 from kuai.engine import compile as compiling
 from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
-from kuai.engine.compile.binding import bind, scope_of
+from kuai.engine.compile.binding import bound, named, scope_of
+from kuai.engine.compile.calls import Search, called, environment_of
 
 __all__ = ["Equations", "executable", "interpret"]
 
 
-_LARGE = 2**27  # bytes, of all values together; as XLA reuses memory, some 32 MiB at a time
+_LARGE = 2**25  # bytes, of all values together; as XLA reuses memory, some 8 MiB at a time
 
 
 class Equations:
@@ -62,9 +63,7 @@ def executable(name, closed, donated, kept, written, wanted):
     made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
     largest = max(map(_bytes, everything), default=0)
 
-    run = interpret
-    if compiling.layouts.has_any(equations, additions().channels_last):
-        run = functools.partial(compiling.layouts.interpret_channels_last, additions=additions())
+    run = _interpreter(equations)
 
     def program(donated, kept):
         arrays = (*donated, *kept)
@@ -78,6 +77,17 @@ def executable(name, closed, donated, kept, written, wanted):
     options = _options() if donated else None
     # an input that is not used still says where the results lie
     return jax.jit(program, donate_argnums=0, keep_unused=True, compiler_options=options)
+
+
+def _interpreter(equations):
+    """What runs equations, by whether a library for the machine has a part in them."""
+    added = additions()
+    if Search(lambda e: e.primitive.name in added.channels_last).is_in(equations):
+        return functools.partial(compiling.layouts.interpret_channels_last, additions=added)
+    search = Search(added.computes)
+    if search.is_in(equations):
+        return functools.partial(interpret, results=_Added(added, search))
+    return interpret
 
 
 def _bytes(atom) -> int:
@@ -96,16 +106,34 @@ def _options():
     return {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 
-def interpret(equations, environment, wanted):
-    """The wanted values, by running equations on an environment of variables and arrays."""
+def interpret(equations, environment, wanted, results=bound):
+    """The wanted values, by running equations on an environment of variables and arrays.
+
+    Args:
+        results: Of an equation and its arguments.
+    """
 
     def read(atom):
         return atom.val if isinstance(atom, Literal) else environment[atom]
 
     for equation in equations:
         with scope_of(equation):
-            made = bind(equation, map(read, equation.invars))
-        results = made if equation.primitive.multiple_results else [made]
-        for variable, result in zip(equation.outvars, results, strict=True):
-            environment[variable] = result
+            made = results(equation, list(map(read, equation.invars)))
+        environment.update(zip(equation.outvars, made, strict=True))
     return [read(atom) for atom in wanted]
+
+
+class _Added:
+    """Results where additions compute some: calls of programs with such equations are opened."""
+
+    def __init__(self, added, search):
+        self.added, self.search = added, search
+
+    def __call__(self, equation, arguments):
+        inner = called(equation) if self.search.is_inside(equation) else None
+        if inner is None:
+            return self.added.results(equation, arguments)
+        name = equation.params.get("name")
+        with named(f"jit({name})" if name else ""):
+            environment, wanted = environment_of(inner, arguments), inner.jaxpr.outvars
+            return interpret(inner.jaxpr.eqns, environment, wanted, self)

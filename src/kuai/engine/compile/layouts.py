@@ -17,8 +17,9 @@ from jax import lax
 from jax.extend.core import Literal
 
 from kuai.engine.compile.binding import bind, named, scope_of
+from kuai.engine.compile.calls import Search, called, environment_of
 
-__all__ = ["Last", "has_any", "interpret_channels_last"]
+__all__ = ["Last", "interpret_channels_last"]
 
 
 class Last:
@@ -69,46 +70,6 @@ def _last(value):
 # A program ----------------------------------------------------------------------------------------
 
 
-def has_any(equations, anchors) -> bool:
-    """Whether one of the equations, or of those inside of them, is of an anchor's primitive."""
-    return _Search(anchors).is_in(equations)
-
-
-class _Search:
-    """Looks for primitives in equations; each inner jaxpr is looked through once."""
-
-    def __init__(self, anchors):
-        self.anchors, self.known = anchors, {}
-
-    def is_in(self, equations) -> bool:
-        return any([e.primitive.name in self.anchors or self.is_inside(e) for e in equations])
-
-    def is_inside(self, equation) -> bool:
-        inner = _inner(equation)
-        if inner is None:
-            return False
-        found = self.known.get(id(inner.jaxpr))
-        if found is None:
-            found = self.known[id(inner.jaxpr)] = self.is_in(inner.jaxpr.eqns)
-        return found
-
-
-_CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
-
-
-def _inner(equation):
-    """The closed jaxpr of an equation that does nothing but call it."""
-    found = equation.params.get(_CALLS.get(equation.primitive.name))
-    return found if hasattr(found, "consts") else None
-
-
 def interpret_channels_last(equations, environment, wanted, additions):
     """The wanted values, as `equations.interpret` gives them, computed in either layout."""
     kept = additions.kept(equations)
@@ -120,7 +81,9 @@ class _Interpreter:
 
     def __init__(self, additions):
         self.additions = additions
-        self.anchors = _Search(additions.channels_last)
+        self.anchors = Search(
+            lambda e: e.primitive.name in additions.channels_last or additions.computes(e)
+        )
         self.from_anchor = {}  # id -> array; signals are told from matrices by where they come from
 
     def run(self, equations, environment, wanted, kept=()):
@@ -141,12 +104,11 @@ class _Interpreter:
 
     def _results(self, equation, values):
         is_last = any([type(value) is Last for value in values])
-        inner = _inner(equation)
+        inner = called(equation)
         if inner is not None and (is_last or self.anchors.is_inside(equation)):
             name = equation.params.get("name")
             with named(f"jit({name})" if name else ""):
-                environment = dict(zip(inner.jaxpr.constvars, inner.consts, strict=True))
-                environment.update(zip(inner.jaxpr.invars, values, strict=True))
+                environment = environment_of(inner, values)
                 return self.run(inner.jaxpr.eqns, environment, inner.jaxpr.outvars)
         if is_last:
             rule = _RULES.get(equation.primitive.name)
@@ -155,8 +117,7 @@ class _Interpreter:
                 return found
         elif equation.primitive.name == "transpose" and self._begins(equation, values[0]):
             return [Last(values[0])]
-        made = bind(equation, list(map(_plain, values)))
-        results = made if equation.primitive.multiple_results else [made]
+        results = self.additions.results(equation, list(map(_plain, values)))
         if equation.primitive.name in self.additions.channels_last:
             self.from_anchor.update((id(result), result) for result in results)
         return results

@@ -8,8 +8,13 @@ donated. An array is ours to give away only if a program has made it and it was 
 Which results are wanted may change from call to call, since Python lets go of things at different
 times. A program that gives more than is wanted will do; the second new one for a record gives what
 any of them gave.
+
+Every compiled function has programs of its own; what is behind them is shared by those that do the
+same. Who makes a model, an optimizer and a compiled step anew for every fold of the data compiles
+once, although nothing of the first fold is there any more.
 """
 
+import collections
 import contextlib
 import itertools
 import time
@@ -20,7 +25,7 @@ from kuai.engine import collector, executables
 from kuai.engine.compile.equations import executable
 from kuai.engine.compile.holders import is_unshared
 from kuai.engine.compile.record import copied
-from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, used
+from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, switches, used
 from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = ["Program", "program_for", "run_step_by_step"]
@@ -50,10 +55,16 @@ class Program:
         self.taken = {n: -1 - taken for n, taken in pairs}  # number of a result -> of an input
         self.donated = tuple(self.taken.values())
         self.kept = tuple(i for i in range(len(inputs)) if i not in set(self.donated))
-        steps = _needed(steps, self.order)
-        self.operations = len(steps)
-        with collector.resting():  # as in `executables.compiling`
-            self.function, self.avals = _compiled(name, steps, inputs, self)
+        needed = _needed(steps, self.order)
+        self.operations = len(needed)
+        content = _content(name, steps, inputs, key)
+        if content not in _shared:
+            with collector.resting():  # as in `executables.compiling`
+                _shared[content] = _compiled(name, needed, inputs, self)
+        self.function, self.avals = _shared[content]
+        _shared.move_to_end(content)
+        if len(_shared) > _MOST_SHARED:
+            _shared.popitem(last=False)
 
     def rehearse(self, inputs):
         """The results for other inputs, by their numbers; no input is given away."""
@@ -145,6 +156,18 @@ def _fits(before, placeholder) -> bool:
 
 
 # Making -------------------------------------------------------------------------------------------
+
+
+# What programs do -> the functions behind them, the least used first. They are held: a program may
+# be wanted again after the function that it was made for has gone.
+_shared: collections.OrderedDict[tuple, tuple] = collections.OrderedDict()
+_MOST_SHARED = 32
+
+
+def _content(name, steps, inputs, key):
+    """All that a program is made of: its steps from the first on, and what it gives."""
+    written = tuple([(step.key, tuple(step.types), step.scope) for step in steps])
+    return name, switches(), len(inputs), key, written
 
 
 def _compiled(name, steps, inputs, program):

@@ -10,6 +10,7 @@ How a record is run says the `Policy` of whoever records: `kuai.compile` makes a
 """
 
 import contextlib
+import math
 import sys
 from typing import Any
 
@@ -25,7 +26,7 @@ from kuai.errors import CompileError, PaddingError
 
 __all__ = ["Recorder", "is_recordable"]
 
-_LONGEST = 4000  # operations: compiling takes longer than linear in that
+_LONGEST = 4000  # operations, unless there has to be one program: compiling is more than linear
 
 
 def is_recordable() -> bool:
@@ -47,6 +48,7 @@ class Recorder:
 
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
+        self.longest = math.inf if fullgraph else _LONGEST
         self.new_programs = 0
         self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
@@ -95,7 +97,7 @@ class Recorder:
                 raise CompileError(_NOT_ONE.format(self.records.name, *self.ended))
             record = self.current
             try:
-                if record.length < _LONGEST:
+                if record.length < self.longest:
                     return record.record(call, arrays)
                 self.flush("the length of the record")
             except Elsewhere:
@@ -119,7 +121,7 @@ class Recorder:
         with one_at_a_time:
             record = self.current
             for known in record.node.passes if self.ended is None else ():
-                if record.length + len(known.steps) <= _LONGEST:
+                if record.length + len(known.steps) <= self.longest:
                     nodes = known.nodes(record, edge, gradient)
                     if nodes is not None:
                         return nodes, known.write(record, gradient)

@@ -5,17 +5,12 @@ objects by identity, and how they are nested. Whoever keeps a signature has to f
 the objects goes (see `replays`): another may get its number.
 """
 
-from typing import Any
-
-import jax
-
 from kuai.engine.compile.abstract_values import is_plain
 from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["is_bare", "nests_in", "signature"]
 
-_config: Any = jax.config  # whose settings JAX gives no types
 _STATE = frozenset(["_storage", *[name for name in vars(Tensor) if name[0] == "_"]])
 
 
@@ -30,7 +25,6 @@ def signature(roots, args, kwargs):
     key = [
         id(roots.now()), state.grad_enabled, state.inference, state.autocast, state.transforms,
         dtypes.default_float_jax(), devices.get_default_device(),
-        _config.jax_default_matmul_precision,
     ]  # fmt: skip
     try:
         key += [_part(argument, tensors) for argument in args]

@@ -17,6 +17,8 @@ import contextlib
 import weakref
 from typing import Any
 
+import jax
+
 from kuai.engine.tensor import portable
 from kuai.engine.tensor.acceleration import (
     is_accelerated,
@@ -24,9 +26,10 @@ from kuai.engine.tensor.acceleration import (
     whole_program,
 )
 
-__all__ = ["Constant", "Node", "Number", "forget_least_used", "number_kinds", "used"]
+__all__ = ["Constant", "Node", "Number", "forget_least_used", "number_kinds", "switches", "used"]
 
 _MOST_PROGRAMS = 512
+_config: Any = jax.config  # whose settings JAX gives no types
 
 
 class Number:
@@ -101,6 +104,12 @@ class Node:
             node = None if node.parent is None else node.parent()
 
 
+def switches() -> tuple:
+    """What changes how operations are traced, beside their arguments."""
+    precision = _config.jax_default_matmul_precision
+    return is_accelerated(), portable.is_portable(), is_tensor_float_allowed(), precision
+
+
 def new_root() -> Node:
     """The beginning of records."""
     return Node(None, None, None, (), (), 0, (), None, None)
@@ -114,7 +123,7 @@ class Roots:
 
     def now(self) -> Node:
         """The beginning for the present switches."""
-        key = (is_accelerated(), portable.is_portable(), is_tensor_float_allowed())
+        key = switches()
         found = self.nodes.get(key)
         if found is None:
             found = self.nodes.setdefault(key, new_root())

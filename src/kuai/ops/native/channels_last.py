@@ -31,12 +31,16 @@ __all__ = ["NAMES", "forward", "is_partitioned", "is_possible"]
 def is_possible(x) -> bool:
     """Whether oneDNN can compute the convolution of x (N, C, *sizes)."""
     return (
-        x.dtype == jnp.float32
+        _is_taken(x.dtype)
         and 3 <= x.ndim <= 5
         and x.size > 0
         and jax.default_backend() == "cpu"
         and library.is_usable()
     )
+
+
+def _is_taken(dtype):
+    return dtype == jnp.float32 or (dtype == jnp.bfloat16 and library.multiplies_bfloat16())
 
 
 def forward(x, weight, window):

@@ -3,7 +3,7 @@
 // Three handlers: the value, the input gradient and the weight gradient. Activations arrive as
 // (N, *sizes, C), weights as (O, C / groups, *kernel), both row-major. oneDNN chooses the order of
 // a weight in memory by itself; the way there and back is a reorder of a weight, which is small
-// beside the convolution.
+// beside the convolution. All three arrays are float32, or all three bfloat16; sums are float32.
 //
 // Invariant: primitives are made once for each problem and kept. All of them run on the thread of
 // `Worker`.
@@ -172,6 +172,11 @@ class Convolutions {
   std::map<Problem, Plan> plans_;
 };
 
+memory::data_type type_of(const ffi::AnyBuffer& buffer) {
+  const bool is_short = buffer.element_type() == ffi::DataType::BF16;
+  return is_short ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
 Dims copied(Numbers numbers) { return {numbers.begin(), numbers.end()}; }
 
 // oneDNN names an activation's dimensions (N, C, *sizes), however they lie in memory.
@@ -194,7 +199,7 @@ ffi::Error convolve(Kind kind, ffi::AnyBuffer source, ffi::AnyBuffer weight,
   Dims steps = copied(dilation);
   for (auto& step : steps) --step;
   const Problem problem{kind,
-                        memory::data_type::f32,
+                        type_of(source),
                         channels_second(copied(source.dimensions())),
                         grouped(copied(weight.dimensions()), groups),
                         channels_second(copied(destination.dimensions())),
@@ -248,6 +253,13 @@ auto binding() {
 }
 
 }  // namespace
+
+// Whether the processor multiplies bfloat16; where it does not, float32 is faster. The numbers of
+// instruction sets are sets of bits.
+extern "C" bool kuai_multiplies_bfloat16() {
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & needed) == needed;
+}
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(kuai_convolution_forward, forward, binding());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(kuai_convolution_input_gradient, input_gradient, binding());

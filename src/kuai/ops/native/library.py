@@ -21,12 +21,13 @@ import jax
 from kuai.engine.tensor.acceleration import is_accelerated
 from kuai.engine.tensor.portable import is_portable
 
-__all__ = ["TARGETS", "is_available", "is_usable"]
+__all__ = ["TARGETS", "is_available", "is_usable", "multiplies_bfloat16"]
 
 TARGETS = (
     "convolution_forward",
     "convolution_input_gradient",
     "convolution_weight_gradient",
+    "product",
     "lstm_inference",
     "lstm_forward",
     "lstm_backward",
@@ -46,15 +47,27 @@ def is_available() -> bool:
     """Whether the kernels are built, fit this machine, and are not switched off."""
     if os.environ.get("KUAI_ONEDNN", "1") == "0":
         return False
-    kernels = next(pathlib.Path(__file__).parent.glob("_kernels*.so"), None)
-    onednn = _installed()
-    if kernels is None or onednn is None:
-        return False
     try:
-        _register(_load(onednn, kernels))
+        _register(_kernels())
     except (OSError, AttributeError, RuntimeError):  # built for another machine, oneDNN or JAX
         return False
     return True
+
+
+@functools.cache
+def multiplies_bfloat16() -> bool:
+    """Whether the kernels take bfloat16, too: where the processor has instructions for it."""
+    return is_available() and _kernels().kuai_multiplies_bfloat16()
+
+
+@functools.cache
+def _kernels() -> ctypes.CDLL:
+    kernels = next(pathlib.Path(__file__).parent.glob("_kernels*.so"), None)
+    onednn = _installed()
+    if kernels is None or onednn is None:
+        raise OSError("The kernels are not built, or oneDNN is not installed.")
+    ctypes.CDLL(str(onednn))
+    return ctypes.CDLL(str(kernels))
 
 
 def _installed() -> pathlib.Path | None:
@@ -67,12 +80,8 @@ def _installed() -> pathlib.Path | None:
     return next((path.resolve() for path in found if path.exists()), None)
 
 
-def _load(onednn, kernels):
-    ctypes.CDLL(str(onednn))
-    return ctypes.CDLL(str(kernels))
-
-
 def _register(library):
+    library.kuai_multiplies_bfloat16.restype = ctypes.c_bool
     for name in TARGETS:
         handler = jax.ffi.pycapsule(getattr(library, f"kuai_{name}"))
         jax.ffi.register_ffi_target(f"kuai_{name}", handler, platform="cpu")

@@ -19,38 +19,34 @@ from jax import lax
 from jax.extend.core import Literal, Primitive
 from jax.interpreters import mlir
 
-from kuai.engine.compile import additions
 from kuai.engine.op import REGISTRY
 from kuai.ops.native import channels_last, library
 from kuai.ops.native.channels_last import is_partitioned
 
-__all__ = ["Memory"]
+__all__ = ["begin", "keep", "kept"]
 
 
-class Memory(additions.Additions):
-    """The additions to programs."""
+def begin(arrays, largest):
+    """Ask for large pages at the beginning of a program; the traced inputs to go on with.
 
-    def begin(self, arrays, largest):
-        """Ask for large pages.
+    The result of the call is never used: it only has to lie among the intermediate results. XLA
+    would put it where a result will be, if it fitted there.
+    """
+    if not arrays or jax.default_backend() != "cpu" or not library.is_usable():
+        return arrays
+    first, _ = lax.optimization_barrier((arrays[0], _large_pages.bind(size=largest + 64)))
+    return first, *arrays[1:]
 
-        The result of the call is never used: it only has to lie among the intermediate results. XLA
-        would put it where a result will be, if it fitted there.
-        """
-        if not arrays or jax.default_backend() != "cpu" or not library.is_usable():
-            return arrays
-        first, _ = lax.optimization_barrier((arrays[0], _large_pages.bind(size=largest + 64)))
-        return first, *arrays[1:]
 
-    channels_last = channels_last.NAMES
+def kept(equations):
+    """What operations read that have it written down: convolutions."""
+    found = [e.invars[0] for e in equations if e.params.get("name") in REGISTRY.materializing]
+    return frozenset([variable for variable in found if not isinstance(variable, Literal)])
 
-    def kept(self, equations):
-        """What operations read that have it written down: convolutions."""
-        found = [e.invars[0] for e in equations if e.params.get("name") in REGISTRY.materializing]
-        return frozenset([variable for variable in found if not isinstance(variable, Literal)])
 
-    def keep(self, array):
-        """An array (N, *sizes, C), written down as convolutions read it."""
-        return _written.bind(array) if channels_last.is_possible(array) else array
+def keep(array):
+    """An array (N, *sizes, C), written down as convolutions read it."""
+    return _written.bind(array) if channels_last.is_possible(array) else array
 
 
 # The calls ----------------------------------------------------------------------------------------
@@ -81,5 +77,3 @@ def _large_pages_on_cpu(context, *, size):
 
 
 mlir.register_lowering(_large_pages, _large_pages_on_cpu, platform="cpu")
-
-additions.use(Memory())

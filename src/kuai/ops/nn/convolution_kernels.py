@@ -81,7 +81,7 @@ convolve.defjvp(_convolve_jvp, symbolic_zeros=True)
 
 def convolve_transposed(x, weight, window: Window, sizes: tuple[int, ...]):
     """The transpose of the convolution that maps (N, O, *sizes) to x: its input gradient."""
-    if _on_cpu() and _is_real(x.dtype) and x.dtype.itemsize == 2:
+    if _is_widened(x):
         return _in_float32(functools.partial(convolve_transposed, sizes=sizes))(x, weight, window)
     channels = weight.shape[1] * window.groups
     x = _as_wide_as_convolved(x, sizes, weight.shape[2:], window)
@@ -93,7 +93,7 @@ def convolve_transposed(x, weight, window: Window, sizes: tuple[int, ...]):
     way = direct
     is_product = _is_pointwise(weight.shape, window) and _on_cpu()
     if channels_last.is_possible(x) and (is_whole_program() or not is_product):
-        way = native
+        way = native if x.dtype.itemsize > 2 else _short_input_gradient(channels, window)
     elif is_product:
         way = pointwise
     return jax.linear_transpose(lambda y: way(y, weight, window), shape)(x)[0]
@@ -150,8 +150,10 @@ def choose(x, weight, window: Window) -> Ways:
     """
     if not _on_cpu() or not _is_real(x.dtype) or 0 in (*x.shape, *weight.shape):
         return Ways(direct, direct, direct)
-    if x.dtype.itemsize == 2:
+    if _is_widened(x):
         return Ways(*map(_in_float32, choose(_wide(x), _wide(weight), window)))
+    if x.dtype.itemsize == 2:
+        return Ways(native, _short_input_gradient(x.shape[1], window), native)
     ways = _xla_ways(x, weight, window)
     alone = _is_pointwise(weight.shape, window) and not is_whole_program()
     if alone or not channels_last.is_possible(x):
@@ -165,6 +167,18 @@ def choose(x, weight, window: Window) -> Ways:
 def _is_real(dtype):
     """Whether it has several ways."""
     return jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize >= 2
+
+
+def _is_widened(x):
+    """Whether it is convolved as float32: 16 bits on a CPU that has no fast way for them."""
+    short = _on_cpu() and _is_real(x.dtype) and x.dtype.itemsize == 2
+    return short and not channels_last.is_possible(x)
+
+
+def _short_input_gradient(channels, window):
+    """oneDNN's in bfloat16 takes 25 times as long as in float32 for a strided depthwise kernel."""
+    is_slow = window.groups == channels > 1 and max(window.stride) > 1
+    return _in_float32(native) if is_slow else native
 
 
 def _wide(x):

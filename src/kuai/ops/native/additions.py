@@ -1,0 +1,32 @@
+"""What the native library has put into compiled programs; importing this puts it there."""
+
+from kuai.engine.compile import additions
+from kuai.ops.native import channels_last, memory, products
+
+__all__ = ["NativeAdditions"]
+
+
+class NativeAdditions(additions.Additions):
+    """Large pages, kept values, channels last, and products of bfloat16."""
+
+    channels_last = channels_last.NAMES
+
+    def begin(self, arrays, largest):
+        return memory.begin(arrays, largest)
+
+    def kept(self, equations):
+        return memory.kept(equations)
+
+    def keep(self, array):
+        return memory.keep(array)
+
+    def computes(self, equation):
+        return products.computes(equation)
+
+    def results(self, equation, arrays):
+        if products.computes(equation):
+            return [products.product(equation, *arrays)]
+        return super().results(equation, arrays)
+
+
+additions.use(NativeAdditions())
