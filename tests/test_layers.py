@@ -27,7 +27,17 @@ LAYERS = [
     {
         *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cpu", "cuda", "distributed"),
         "export",
-        *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "profiler", "signal", "standin"),
+        *(
+            "func",
+            "fx",
+            "jit",
+            "masked",
+            "multiprocessing",
+            "onnx",
+            "profiler",
+            "signal",
+            "standin",
+        ),
         *("testing", "utils", FILES_BESIDE),
     },
     {"cli"},

@@ -104,8 +104,9 @@ def test_the_older_profile(tmp_path):
     assert found.function_events[0].name == "all" and found.self_cpu_time_total > 0
     found.export_chrome_trace(str(tmp_path / "trace.json"))
     assert len(json.loads((tmp_path / "trace.json").read_text())["traceEvents"]) == 3
-    with kuai.autograd.profiler.profile(enabled=False) as none, kuai.autograd.profiler.emit_nvtx(
-        enabled=False
+    with (
+        kuai.autograd.profiler.profile(enabled=False) as none,
+        kuai.autograd.profiler.emit_nvtx(enabled=False),
     ):
         assert none is None
 

@@ -86,7 +86,6 @@ class Notes:
             lines.append("kuai run: operations ran one by one; --fused records them")
         print("\n".join(lines), file=sys.stderr)
 
-
     def _programs(self) -> list[str]:
         """What the steps of optimizers were part of: one program each, or more."""
         ran = [program for program in compiler._fused.programs if program.calls]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from kuai.engine.tensor import devices
 from kuai.cpu import amp as amp
+from kuai.engine.tensor import devices
 from kuai.streams import Stream, StreamContext, stream
 
 __all__ = [

@@ -9,7 +9,8 @@ from kuai.engine.tensor.dtypes import bfloat16
 __all__ = ["GradScaler", "autocast"]
 
 _OLD = (
-    "`torch.cpu.amp.{0}(args...)` is deprecated. Please use `torch.amp.{0}('cpu', args...)` instead."
+    "`torch.cpu.amp.{0}(args...)` is deprecated. "
+    "Please use `torch.amp.{0}('cpu', args...)` instead."
 )
 
 
@@ -29,6 +30,4 @@ class GradScaler(_GradScaler):
         enabled=True,
     ):  # fmt: skip
         warnings.warn(_OLD.format("GradScaler"), FutureWarning, stacklevel=2)
-        super().__init__(
-            "cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled
-        )
+        super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)

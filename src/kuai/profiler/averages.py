@@ -65,7 +65,12 @@ class FunctionEvent(_Times):
     """One call of an operation, or another span that has a name."""
 
     def __init__(self, event: Event):
-        self.id, self.name, self.key, self.thread = event.number, event.name, event.name, event.thread
+        self.id, self.name, self.key, self.thread = (
+            event.number,
+            event.name,
+            event.name,
+            event.thread,
+        )
         self.time_range = Interval(event.start / 1e3, event.end / 1e3)
         self.input_shapes, self.flops = event.shapes, event.flops
         self.cpu_children: list[FunctionEvent] = []
@@ -220,7 +225,7 @@ class EventList(list):
         return total
 
     def export_chrome_trace(self, path: str | os.PathLike) -> None:
-        """Write a trace that `chrome://tracing` and Perfetto open; compressed, if it ends in .gz."""
+        """Write a trace for `chrome://tracing` and Perfetto; compressed, if it ends in .gz."""
         events = [
             {
                 "ph": "X",
@@ -259,4 +264,3 @@ def listed(recording: Recording | None, memory: bool, flops: bool) -> EventList:
         function.cpu_children = [made[child] for child in event.children]
         function.cpu_parent = None if event.parent is None else made[event.parent]
     return EventList(made.values(), profile_memory=memory, with_flops=flops)
-

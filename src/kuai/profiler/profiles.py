@@ -244,7 +244,11 @@ class function_profile(_Profile):
         return self.function_events.table(*args, **options)
 
     def __repr__(self) -> str:
-        return "<unfinished torch.autograd.profile>" if self._recorded is None else repr(self.events())
+        return (
+            "<unfinished torch.autograd.profile>" if self._recorded is None else repr(self.events())
+        )
 
     def __str__(self) -> str:
-        return "<unfinished torch.autograd.profile>" if self._recorded is None else str(self.events())
+        return (
+            "<unfinished torch.autograd.profile>" if self._recorded is None else str(self.events())
+        )

@@ -56,7 +56,8 @@ def table_of(
     cells = [[column(event) for column in columns.values()] for event in rows]
     limits = [widths.get(title) for title in columns]
     cells = [[_cut(cell, limit) for cell, limit in zip(r, limits, strict=True)] for r in cells]
-    return _drawn(list(columns), cells, limits, header, f"Self CPU time total: {time_text(total, unit)}\n")  # fmt: skip
+    end = f"Self CPU time total: {time_text(total, unit)}\n"
+    return _drawn(list(columns), cells, limits, header, end)
 
 
 def _columns(total: float, unit: str | None, memory: bool) -> dict[str, Callable[[Any], str]]:

@@ -38,8 +38,10 @@ __all__ = ["ProgramNames", "check_objects", "safe_globals"]
 #: What the program said may be loaded: callables, or pairs of one and the name it goes by.
 safe_globals: list[Any] = []
 _FAMILIES = (nn.Module, optim.Optimizer, schedulers.LRScheduler, schedulers.ReduceLROnPlateau)
-_PARTS = {"stdlib", "platstdlib", "purelib", "platlib"}
-_INSTALLED = tuple({sysconfig.get_path(part) for part in _PARTS} | {str(pathlib.Path(__file__).parents[1])})  # fmt: skip
+_INSTALLED = (
+    *(sysconfig.get_path(part) for part in ("stdlib", "platstdlib", "purelib", "platlib")),
+    str(pathlib.Path(__file__).parents[1]),
+)
 _PLAIN = {kind.__name__: kind for kind in (dict, list, set, int, float, str, tuple, bool)}
 _FUNCTIONS = (FunctionType, BuiltinFunctionType)
 
@@ -75,7 +77,7 @@ class ProgramNames(Names):
         return kind in self._safe.values() or (self._trusted and _is_own(kind))
 
     def may_call(self, function: Any) -> bool:
-        """Whether a callable may be called: one that was said to be safe, or a choice of an enum."""
+        """Whether a callable may be called: what was said to be safe, and choices of an enum."""
         choice = isinstance(function, type) and issubclass(function, enum.Enum)
         return any(function is safe for safe in self._safe.values()) or (
             choice and self.may_make(function)
@@ -168,7 +170,7 @@ def _is_the_programs(value: Any) -> bool:
     return file is not None and not str(pathlib.Path(file).resolve()).startswith(_INSTALLED)
 
 
-# Values of Python's that stand inside of modules and optimizers ------------------------------------
+# Values of Python's that stand inside of modules and optimizers -----------------------------------
 
 
 def _values() -> dict[str, Any]:

@@ -12,7 +12,8 @@ from kuai.engine.tensor.dtypes import float16
 __all__ = ["GradScaler", "autocast", "common", "custom_bwd", "custom_fwd"]
 
 _OLD = (
-    "`torch.cuda.amp.{0}(args...)` is deprecated. Please use `torch.amp.{0}('cuda', args...)` instead."
+    "`torch.cuda.amp.{0}(args...)` is deprecated. "
+    "Please use `torch.amp.{0}('cuda', args...)` instead."
 )
 custom_fwd = functools.partial(_custom_fwd, device_type="cuda")
 custom_bwd = functools.partial(_custom_bwd, device_type="cuda")
