@@ -106,7 +106,7 @@ class profile(_Profile):
         acc_events: bool = False,
         use_cuda: bool | None = None,
         custom_trace_id_callback: Callable[[], str] | None = None,
-        activity_filters: Any = None,
+        post_processing_timeout_s: float | None = None,
     ):
         super().__init__(record_shapes, profile_memory, with_flops)
         self.activities = set(activities or {ProfilerActivity.CPU})
