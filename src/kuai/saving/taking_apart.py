@@ -68,10 +68,9 @@ def _name_of(value: Any) -> Name | None:
 def _global(value: Any, name: str) -> Name | None:
     """The name, if what can be imported under it is this object, and not one inside another."""
     module = getattr(value, "__module__", None) or "builtins"
-    if module.startswith("kuai."):
-        return _public(value, name) or Name(theirs(module), name)
+    public = _public(value, name) if module.startswith("kuai.") else None
     found = getattr(sys.modules.get(module), name, None)
-    return Name(module, name) if found is value else None
+    return public or (Name(theirs(module), name) if found is value else None)
 
 
 _PLACES = ("nn", "nn.functional", "nn.init", "optim", "optim.lr_scheduler", "optim.swa_utils")
