@@ -14,6 +14,7 @@
 #   make ways     PyTorch's samples eagerly, recorded and replayed: the same values and gradients
 #   make derivatives   Kuai's derivatives of PyTorch's samples against finite differences
 #   make bench    measure against PyTorch, Flax NNX, Equinox and plain JAX; CASES="mlp layers" a part
+#   make profiles where the time of the benchmark's steps goes: docs/profiles.md
 #   make scale    how a step grows with depth, width, batch and parameters: docs/scale.svg
 #   make clean    remove what was built (the virtual environment stays)
 
@@ -31,7 +32,7 @@ $(error there is no area "$(AREA)": AREA is the name of a folder in tests/ or sr
 endif
 endif
 
-.PHONY: train test check faults stories rows strangers distributions stubs pages signatures conformance ways derivatives bench scale wheel clean
+.PHONY: train test check faults stories rows strangers distributions stubs pages signatures conformance ways derivatives bench profiles scale wheel clean
 .PRECIOUS: $(VENV)/.installed-%
 
 train: $(VENV)/.installed-train
@@ -102,6 +103,9 @@ derivatives: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks $(if $(CASES),--cases $(CASES))
+
+profiles: $(VENV)/.installed-test,bench
+	$(BIN)/python -m benchmarks.profiles
 
 scale: $(VENV)/.installed-test,bench
 	$(BIN)/python -m benchmarks.scale
