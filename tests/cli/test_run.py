@@ -107,6 +107,8 @@ def test_fused_and_explained(tmp_path):
         "    opt.zero_grad(); loss.backward(); opt.step()\n"
         "hasattr(torch, 'frobnicate'), hasattr(net.weight, 'wobble')\n"
         "print(type(loss), type(net.weight))\n"
+        "import pickle\n"  # what goes to the workers of a loader may refer to modules
+        "assert pickle.loads(pickle.dumps(torch.nn.functional)) is torch.nn.functional\n"
     )
     done = run("--fused", "--explain", "train.py", cwd=tmp_path)
     kinds = "<class 'torch.Tensor'> <class 'torch.nn.parameter.Parameter'>\n"
