@@ -69,12 +69,9 @@ REASONS = {
     "four ways to call with names of their own; nobody gives them by name": {
         "result_type": "no tensor; no other; no scalar; no scalar1; no scalar2",
     },
-    "None is 'ij' with a warning that another default will come": {
-        "meshgrid": "indexing='ij', not None",
-    },
     "deprecated for years": {},
     "nothing in a file is ever executed, so nobody brings a pickle of his own": {
-        "load": "no pickle_module; weights_only=True, not None",
+        "load": "weights_only=True, not None",
         "save": "no pickle_module; no _disable_byteorder_record; "
         "pickle_protocol is number 2, not 3; _use_new_zipfile_serialization is number 3, not 4",
     },

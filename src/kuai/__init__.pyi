@@ -461,7 +461,7 @@ def count_nonzero(input: Any, *dim: Any, out: Any = None) -> Tensor: """How many
 @overload
 def count_nonzero(input: Any, dim: Any, *, out: Any = None) -> Tensor: """How many elements are non-zero."""
 def cov(input: Any, *, correction: Any = 1, fweights: Any = None, aweights: Any = None, out: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
-def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
+def cross(input: Any, other: Any, dim: Any = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
 def cummax(input: Tensor, dim: _int, *, out: Any = None) -> return_types.cummax: """The largest element up to each place along a dimension, and where it is."""
 def cummin(input: Tensor, dim: _int, *, out: Any = None) -> return_types.cummin: """The smallest element up to each place along a dimension, and where it is."""
 def cumprod(input: Tensor, dim: _int, *, dtype: _dtype | None = None, out: Any = None) -> Tensor: """The products of the elements up to each place along a dimension."""
@@ -558,7 +558,7 @@ def frac(input: Tensor, *, out: Any = None) -> Tensor: """The fraction of each e
 def frac_(input: Tensor) -> Tensor: """In-place version of `frac`."""
 def frexp(input: Tensor, *, out: Any = None) -> return_types.frexp: """Mantissa and exponent of each element: x = m 2ᵉ with ½ ≤ |m| < 1."""
 def frobenius_norm(input: Any, dim: Any, keepdim: Any = False, *, out: Any = None) -> Tensor: """The square root of the sum of squares; `linalg.vector_norm` is newer."""
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None, out: Any = None) -> Tensor: """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...)."""
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: Any = None, out: Any = None) -> Tensor: """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...), or of the"""
 def from_numpy(ndarray: Any, *, out: Any = None) -> Tensor: """A tensor with the values of a NumPy array."""
 def from_torch(obj: Any) -> Any: """Kuai's tensor, module or state dict for one of the real PyTorch's; values are not copied."""
 def full(size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: Any = False, pin_memory: Any = False) -> Tensor: """A tensor of the given size, filled with one value."""
@@ -676,7 +676,7 @@ def less_equal_(input: Tensor | _float | _int | _bool | _complex, other: Tensor 
 def lgamma(input: Tensor, *, out: Any = None) -> Tensor: """log |Γ(x)| of each element."""
 def lgamma_(input: Tensor) -> Tensor: """In-place version of `lgamma`."""
 def linspace(start: Any, end: Any, steps: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False) -> Tensor: """`steps` evenly spaced numbers from `start` to `end`, both included."""
-def load(f: Any, map_location: Any = None, *, weights_only: _bool | None = True, mmap: _bool | None = None) -> Any: """Load what `kuai.save` or `torch.save` wrote. No file can make it run code."""
+def load(f: Any, map_location: Any = None, *, weights_only: _bool | None = True, mmap: _bool | None = None, **pickle_load_args: Any) -> Any: """Load what `kuai.save` or `torch.save` wrote. No file can make it run code."""
 def load_exported(path: Any, *, custom_calls: Any = ...) -> _ExportedProgram: """A program that `kuai.export` wrote, to be called with tensors or arrays."""
 def load_file(path: Any, device: Any = None, *, mmap: _bool = False) -> dict[_str, Tensor]: """The tensors of a safetensors file, by name."""
 def lobpcg(A: Any, k: Any = None, B: Any = None, X: Any = None, n: Any = None, iK: Any = None, niter: Any = None, tol: Any = None, largest: Any = None, method: Any = None, tracker: Any = None, ortho_iparams: Any = None, ortho_fparams: Any = None, ortho_bparams: Any = None, *, out: Any = None) -> Tensor: """The k largest (or smallest) eigenvalues of symmetric matrices, and their eigenvectors."""
@@ -736,9 +736,9 @@ def median(input: Any) -> Tensor: """The median (the lower of two) of all elemen
 @overload
 def median(input: Any, dim: _int, keepdim: _bool = False, *, out: Any = None) -> return_types.median: """The median (the lower of two) of all elements, or along a dimension with its index."""
 @overload
-def meshgrid(*tensors: Any, indexing: Any = 'ij', out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
+def meshgrid(*tensors: Any, indexing: Any = None, out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
 @overload
-def meshgrid(tensors: Any, *, indexing: Any = 'ij', out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
+def meshgrid(tensors: Any, *, indexing: Any = None, out: Any = None) -> tuple[Tensor, ...]: """The coordinates of a grid, one tensor for each vector."""
 @overload
 def min(input: Any) -> Tensor: """The smallest element; along a dimension, with its index; or the smaller of two tensors."""
 @overload

@@ -13,6 +13,11 @@ from kuai.engine.tensor import devices
 __all__ = ["Event", "Stream", "StreamContext", "stream"]
 
 
+def _described(where):
+    index = -1 if where.index is None else where.index
+    return f"device_type={where.type}, device_index={index}"
+
+
 class Stream:
     """A queue of work; all of a device's work is in one.
 
@@ -25,6 +30,9 @@ class Stream:
         self.device = devices.device("cpu" if device is None else device)
         self.priority = priority
         self._context = contextlib.ExitStack()
+
+    def __repr__(self):
+        return f"torch.Stream {_described(self.device)}, stream_id=0"
 
     def wait_stream(self, stream: "Stream") -> None:
         """Does nothing: what depends on something comes after it."""
@@ -70,6 +78,11 @@ class Event:
     ):
         self.enable_timing, self._moment = enable_timing, None
         self.device = None if device is None else devices.device(device)
+
+    def __repr__(self):
+        where = self.device or devices.device("cpu")
+        flag = int(self.enable_timing)
+        return f"torch.Event {_described(where)}, event_flag={flag}, event_id=0"
 
     def record(self, stream: Any = None) -> None:
         """Wait for the work so far, and note the time."""

@@ -196,10 +196,10 @@ def _of_gradient(mine, yours):
     return difference(mine, yours, looser=10)
 
 
-def total_of(entry, sample):
-    """Kuai's function of a sample's arguments to one number, that all the outputs are part of."""
-    function = translating.function(entry.op)
-    return lambda *given: _differentiated(kuai, entry, function, sample, *given)
+def total_of(entry, sample, t=kuai):
+    """A function of a sample's arguments to one number, that all the outputs are part of."""
+    function = entry.op if t is torch else translating.function(entry.op)
+    return lambda *given: _differentiated(t, entry, function, sample, *given)
 
 
 def _differentiated(t, entry, function, sample, first, rest, keywords):

@@ -89,6 +89,28 @@ SENSIBLE = {
 }
 
 
+TWICE = {
+    "scatter_reduce": (_scattered(True), [1.0, 2.0, 0.0, 5.0], [1.0, 4.0, 0.0, 3.0, 2.0, 3.0]),
+    "scatter_reduce without": (_scattered(False), [0.0, 2.0, 3.0], [1.0, 0.5, 0.0, 3.0, 2.0, 2.0]),
+    "eigvals": (lambda t, x: t.linalg.eigvals(x).abs(), [[1.0, 2.0], [-3.0, 4.0]]),
+}
+
+
+@pytest.mark.parametrize("row", TWICE.values(), ids=TWICE)
+def test_second_derivatives_are_pytorchs(row):
+    call, *inputs = row
+    for found, wanted in zip(*(_second(t, call, inputs) for t in (kuai, torch)), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-12)
+
+
+def _second(t, call, inputs):
+    tensors = [t.tensor(v, dtype=t.float64).requires_grad_(True) for v in inputs]
+    slopes = t.autograd.grad(call(t, *tensors).square().sum(), tensors, create_graph=True)
+    steps = [t.arange(1.0, x.numel() + 1).reshape(x.shape) for x in tensors]
+    along = sum((slope * step).sum() for slope, step in zip(slopes, steps, strict=True))
+    return [slope.numpy() for slope in t.autograd.grad(along, tensors)]
+
+
 @pytest.mark.parametrize("row", SENSIBLE.values(), ids=SENSIBLE)
 def test_gradients_that_pytorch_has_as_nan_or_zero(row):
     call, values, wanted = row

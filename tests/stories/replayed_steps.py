@@ -735,3 +735,28 @@ def any_number_of_arguments(t, compiled):
             options["bias"] = True
         with t.no_grad():
             yield run(numbers(t, 4, 3), *extra, **options)
+
+
+@story
+def versions_of_what_is_written(t, compiled):
+    net = linear(t)
+    optimizer = t.optim.SGD(net.parameters(), lr=0.1)
+
+    @compiled
+    def step(x, y):
+        loss = t.nn.functional.mse_loss(net(x), y)
+        loss.backward()
+        optimizer.step()
+        doubled = loss * 1
+        doubled.mul_(2)
+        return doubled.detach(), y.abs().add_(1)
+
+    for k in range(8):
+        results = step(*batch(t, k))
+        yield (
+            results,
+            [result._version for result in results],
+            [p._version for p in net.parameters()],
+        )
+        if k == 5:
+            optimizer.zero_grad()

@@ -2,7 +2,7 @@
 
 import math
 
-from tests.stories.storykit import batch, everything, linear, story
+from tests.stories.storykit import attempt_type, batch, everything, linear, story
 
 
 def trained(t, compiled, make_scheduler, inside, momentum=0.0):
@@ -227,3 +227,22 @@ def weight_decay_scheduled_by_hand(t, compiled):
     for number in range(4):
         step(*batch(t), number)
         yield everything(net, optimizer)
+
+
+@story
+def groups_come_and_go_under_a_schedule(t, compiled):
+    schedules = t.optim.lr_scheduler
+    for make in (
+        lambda o: schedules.StepLR(o, 2, 0.5),
+        lambda o: schedules.CosineAnnealingLR(o, 8),
+        lambda o: schedules.LambdaLR(o, lambda epoch: 0.9**epoch),
+    ):
+        net, optimizer, scheduler, step = trained(t, compiled, make, inside=True)
+        extra = t.ones(2, requires_grad=True)
+        for k in range(6):
+            result = attempt_type(step, *batch(t))
+            yield result, everything(net, optimizer), scheduler.last_epoch
+            if k == 2:
+                optimizer.add_param_group({"params": [extra], "lr": 0.3})
+            if k == 4:
+                optimizer.param_groups.pop()

@@ -68,21 +68,32 @@ class GradScaler:
         self._growth_tracker = from_array(jnp.zeros((), jnp.int32))
         self._stages = {}  # id of an optimizer -> what has been done since update()
         self._found_inf = {}  # id of an optimizer -> tensor
+        self._is_used = False  # whether something was scaled
 
     def scale(self, outputs):
         """A loss, or nested lists of them, times the scale."""
         if not self._enabled:
             return outputs
+        if not self._is_used:
+            self._is_used = True
         if isinstance(outputs, Tensor):
             return outputs * self._scale.to(outputs.device)
         if isinstance(outputs, (list, tuple)):
             return type(outputs)([self.scale(output) for output in outputs])
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
+    def _check_used(self, name):
+        if not self._is_used:
+            raise AssertionError(
+                f"Attempted {name} but _scale is None.  This may indicate your script did not use "
+                "scaler.scale(loss or outputs) earlier in the iteration."
+            )
+
     def unscale_(self, optimizer):
         """Divide an optimizer's gradients by the scale, before clipping them, say."""
         if not self._enabled:
             return
+        self._check_used("unscale_")
         stage = self._stages.get(id(optimizer), _READY)
         if stage is _UNSCALED:
             raise RuntimeError(
@@ -112,6 +123,7 @@ class GradScaler:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
+        self._check_used("step")
         stage = self._stages.get(id(optimizer), _READY)
         if stage is _STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
@@ -129,6 +141,7 @@ class GradScaler:
         """Adapt the scale to what the steps since the last call have found, or set it."""
         if not self._enabled:
             return
+        self._check_used("update")
         if new_scale is not None:
             given = new_scale if isinstance(new_scale, Tensor) else tensor(float(new_scale))
             assign(self._scale, held(given.detach()))

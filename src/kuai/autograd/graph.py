@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from kuai.engine.autograd import around
-from kuai.engine.autograd.tape import GradientEdge, HookHandle, Node, place_of
+from kuai.engine.autograd.handles import RemovableHandle
+from kuai.engine.autograd.tape import GradientEdge, Node, place_of
 from kuai.engine.tensor import Tensor, modes
 
 __all__ = [
@@ -159,10 +160,10 @@ def allow_mutation_on_saved_tensors() -> Iterator[_AllowMutationOnSavedContext]:
 # Hooks --------------------------------------------------------------------------------------------
 
 
-class _Handles:
+class _MultiHandle(RemovableHandle):
     """Removes several hooks at once."""
 
-    def __init__(self, handles: tuple[HookHandle, ...]):
+    def __init__(self, handles: tuple[RemovableHandle, ...]):
         self.handles = handles
 
     def remove(self) -> None:
@@ -179,7 +180,7 @@ class _Handles:
 
 def register_multi_grad_hook(
     tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all"
-) -> _Handles:
+) -> _MultiHandle:
     """Have a hook called once in a backward pass, for the gradients of several tensors.
 
     Args:
@@ -206,7 +207,7 @@ def register_multi_grad_hook(
     else:
         every = _Every(fn, [place_of(tensor)[0] for tensor in tensors])
         handles = [tensor.register_hook(every.hook(i)) for i, tensor in enumerate(tensors)]
-    return _Handles(tuple(handles))
+    return _MultiHandle(tuple(handles))
 
 
 class _First:

@@ -19,7 +19,7 @@ from kuai.ops.math.distribution_functions import (
     log_bessel_i1,
     lower_gamma,
 )
-from kuai.ops.math.factorization import cholesky, eigvalsh
+from kuai.ops.math.factorization import eigvalsh, linalg_cholesky as cholesky
 from kuai.ops.math.solutions import slogdet, solve_triangular
 from kuai.ops.math.special import logaddexp, xlogy
 from kuai.ops.nn.activation import softplus

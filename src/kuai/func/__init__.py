@@ -7,6 +7,7 @@ modules (through `functional_call`), eagerly and inside `kuai.compile`.
 from kuai.func.differentiating import grad, grad_and_value, jvp, linearize, vjp
 from kuai.func.jacobians import hessian, jacfwd, jacrev
 from kuai.func.modules import combine, functional_call, partition, stack_module_state
+from kuai.func.rearranging import rearrange
 from kuai.func.vectorizing import vmap
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "jvp",
     "linearize",
     "partition",
+    "rearrange",
     "stack_module_state",
     "vjp",
     "vmap",

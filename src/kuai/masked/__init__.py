@@ -6,6 +6,7 @@ that counts it gives its identity: 0 for `sum`, -inf for `amax`, nan for `mean`.
 Masked tensors (`masked_tensor`), a prototype in PyTorch, do not exist: see docs/differences.md.
 """
 
+from kuai.masked import _ops as _ops
 from kuai.masked.normalizations import (
     cumprod,
     cumsum,

@@ -51,7 +51,7 @@ def lie_within(tensor, low, high, ignored=None) -> bool:
     if not check(array):
         return False
     if reads.checks is not None:
-        reads.checks.append((held, check))
+        reads.note_check(held, check)
     return True
 
 

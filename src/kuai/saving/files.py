@@ -66,6 +66,7 @@ def load(
     *,
     weights_only: bool | None = True,
     mmap: bool | None = None,
+    **pickle_load_args: Any,
 ) -> Any:
     """Load what `kuai.save` or `torch.save` wrote. No file can make it run code.
 
@@ -78,6 +79,8 @@ def load(
             classes that this program has; nothing in a file is run, either way.
         mmap: use the file itself as memory; values are read when they are used, and their
             checksums are not checked. The file may be replaced meanwhile, but not be cut off.
+        pickle_load_args: `encoding` and the like, accepted for scripts that say how strings of
+            Python 2 are written; it changes nothing.
 
     Raises:
         BrokenFileError: the file is cut off or changed.
@@ -91,6 +94,8 @@ def load(
         >>> kuai.load(path)
         [tensor([0, 1, 2, 3]), 'four']
     """
+    for name in pickle_load_args.keys() - {"buffers", "encoding", "errors", "fix_imports"}:
+        raise TypeError(f"'{name}' is an invalid keyword argument for Unpickler()")
     if isinstance(f, (str, os.PathLike)):
         return _load_path(os.fspath(f), map_location, bool(mmap), weights_only is False)
     if mmap:

@@ -1,6 +1,7 @@
 """`kuai.utils.hooks`: what is given for a registered hook, to remove it again."""
 
-from kuai.nn.base.hooks import RemovableHandle
+from kuai.engine.autograd.handles import RemovableHandle
+from kuai.ops.array.to_python import warn_if_has_hooks
 
 __all__ = ["RemovableHandle", "unserializable_hook", "warn_if_has_hooks"]
 
@@ -9,7 +10,3 @@ def unserializable_hook(f):
     """The function, marked as one that is not written to files."""
     f.__torch_unserializable__ = True
     return f
-
-
-def warn_if_has_hooks(tensor) -> None:
-    """Does nothing: hooks are never written to files."""

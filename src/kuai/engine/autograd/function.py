@@ -32,12 +32,6 @@ class FunctionContext:
 
     def save_for_backward(self, *tensors):
         """Keep tensors (or None) for `backward`, where they are `ctx.saved_tensors`."""
-        for number, tensor in enumerate(tensors):
-            if tensor is not None and not isinstance(tensor, Tensor):
-                raise TypeError(
-                    f"save_for_backward can only save variables, but argument {number} is of type "
-                    f"{type(tensor).__name__}"
-                )
         self._saved = tensors
 
     def save_for_forward(self, *tensors):
@@ -256,6 +250,7 @@ def _on_tape(cls, args, kwargs):
     made = outputs if isinstance(outputs, tuple) else (outputs,)
     if not any(edge is not None for edge in edges):
         return _without_inputs(ctx, outputs, args), ctx
+    _check_saved(ctx)
     _check_dirty(ctx, args, made)
     node = cls._node_class(cls, ctx, edges, made, args)
     node.block = block = modes.state.block
@@ -265,6 +260,16 @@ def _on_tape(cls, args, kwargs):
     if modes.state.saved_hooks and ctx._saved:
         ctx._saved = kept(ctx._saved)
     return (boxes if isinstance(outputs, tuple) else boxes[0]), ctx
+
+
+def _check_saved(ctx):
+    """PyTorch's error for what cannot be saved; it saves nothing where nothing is recorded."""
+    for number, value in enumerate(ctx._saved):
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(
+                f"save_for_backward can only save variables, but argument {number} is of type "
+                f"{type(value).__name__}"
+            )
 
 
 def _edges(args):

@@ -86,7 +86,7 @@ class Packing:
         try:
             results = run(operation, key, make_function, values)
             made = results if isinstance(results, tuple) else (results,)
-            self._pack(values, made, 2 * getattr(operation, "random", False))
+            self._pack(operation, values, made)
         finally:
             state.around = self
         return results
@@ -97,14 +97,15 @@ class Packing:
             [t if t is None else Packed(t, self.pack, self.unpack, edge_of(t)) for t in tensors]
         )
 
-    def _pack(self, values, made, keys):
-        """Pack what is saved but the first `keys` values, which are random numbers' seeds."""
+    def _pack(self, operation, values, made):
+        """Pack what is saved but the first values if they are random numbers' seeds."""
+        keys = 2 * getattr(operation, "random", False)
         node = next((t._node for t in made if t._node is not None), None)
         if not isinstance(node, OpNode) or not node.residuals.leaves:
             return
         layout = node.residuals.layout = _closed(node.residuals.layout, node)
         kind = InputsNode if modes.state.levels or _is_between(layout) else ResidualsNode
-        packed = kind(node, values, made, self, keys)
+        packed = kind(node, values, made, self, keys, _second_first(operation, values))
         for number, tensor in enumerate(made):
             if tensor._node is node:
                 tensor._node, tensor._output = packed, number
@@ -120,6 +121,29 @@ def _closed(layout, node):
             traced = jax.eval_shape(node.entry.forward.function, *map(_struct, node.arrays))
         closed = layout.second["closed"] = traced[1].layout
     return closed
+
+
+#: Second parameters that PyTorch saves before `self`: it goes by the alphabet.
+_BEFORE_SELF = frozenset({"batch2", "exponent", "mat2", "other"})
+
+
+def _second_first(operation, values) -> bool:
+    """Whether PyTorch packs the second input of an operation before the first."""
+    names = getattr(operation, "names", ())
+    if len(names) < 2 or names[1] not in _BEFORE_SELF or not isinstance(values[1], Tensor):
+        return False
+    return names[1] != "other" or operation.name != "matmul" or values[1].ndim > 1
+
+
+def _in_order(places, second_first):
+    """The places of what is saved, the second input before the first if PyTorch has it so."""
+    if not second_first:
+        return range(len(places))
+    return sorted(range(len(places)), key=lambda place: _swapped(places[place]))
+
+
+def _swapped(place: int) -> int:
+    return 1 - place if place in (0, 1) else place
 
 
 def _is_between(layout) -> bool:
@@ -144,12 +168,13 @@ class _PackedNode(OpNode):
     is_untouched = False
     saved: list | Any  # None once it is freed
 
-    def __init__(self, node, values, made, hooks=None, keys=0):
+    def __init__(self, node, values, made, hooks=None, keys=0, second_first=False):
         self.__dict__.update(node.__dict__)
         self.layout, self.single = node.residuals.layout, len(made) == 1
         self.edge_at = dict(zip(self.entry.differentiable, self.edges, strict=True))
         self.needed = needed_by(self, self.layout) if type(self) is InputsNode else frozenset()
         self.residuals = Residuals([], self.layout)
+        self.order = _in_order(self.places(len(values)), second_first)
         self.saved = self.save(values, made, hooks, keys)
         self.arrays = self.saved
 
@@ -160,23 +185,34 @@ class _PackedNode(OpNode):
         """What was saved, as tensors and numbers."""
         if self.saved is None:
             raise freed_error()
-        return [s.unpack() if isinstance(s, Packed) else s for s in self.saved]
+        made = list(self.saved)
+        for place in self.order:
+            if isinstance(made[place], Packed):
+                made[place] = made[place].unpack()
+        return made
 
 
 class ResidualsNode(_PackedNode):
     """One that saves inputs and results only: they are all its backward pass needs."""
 
+    def places(self, inputs):
+        """Where each leaf comes from: results are after inputs, in the order that they have."""
+        both = zip(self.layout.sources, self.layout.repeats, strict=True)
+        return [source if source >= 0 else inputs + repeat for source, repeat in both]
+
     def save(self, values, made, hooks, keys):
         """The leaves of what `jax.vjp` keeps."""
-        saved = []
-        for source, repeat in zip(self.layout.sources, self.layout.repeats, strict=True):
+        sources, repeats = self.layout.sources, self.layout.repeats
+        saved: list[Any] = [None] * len(sources)
+        for place in self.order:
+            source, repeat = sources[place], repeats[place]
             if source >= 0:
                 value, edge = values[source], self.edge_at.get(source)
             else:
                 value, edge = made[repeat].detach(), (self, repeat)
             if isinstance(value, Tensor):
                 value = Packed(value, hooks.pack, hooks.unpack, edge)
-            saved.append(value)
+            saved[place] = value
         return saved
 
     def apply(self, cotangents, create_graph):
@@ -199,10 +235,15 @@ class ResidualsNode(_PackedNode):
 class InputsNode(_PackedNode):
     """One that saves the inputs its backward pass depends on, and computes the rest again."""
 
+    def places(self, inputs):
+        """Where what is saved comes from: each input is."""
+        return range(inputs)
+
     def save(self, values, made, hooks, keys):
         """The inputs; those that nothing depends on by shape and dtype only."""
-        saved = []
-        for position, value in enumerate(values):
+        saved = list(values)
+        for position in self.order:
+            value = values[position]
             if isinstance(value, Tensor) and position >= keys:
                 edge = self.edge_at.get(position)
                 value = (
@@ -210,7 +251,7 @@ class InputsNode(_PackedNode):
                     if position in self.needed
                     else _Outline(value)
                 )
-            saved.append(value)
+            saved[position] = value
         return saved
 
     def apply(self, cotangents, create_graph):

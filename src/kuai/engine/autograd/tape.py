@@ -10,15 +10,17 @@ The node of an ordinary operation is `running.OpNode`, that of a user's `Functio
 
 import itertools
 import weakref
+from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from kuai.engine.autograd.handles import RemovableHandle, hang
 from kuai.engine.tensor import Tensor, changes, devices, method, views
 from kuai.engine.tensor.attributes import own
 
-__all__ = ["AccumulateGrad", "GradientEdge", "HookHandle", "Node", "counter", "edge_of"]
+__all__ = ["AccumulateGrad", "GradientEdge", "Node", "counter", "edge_of"]
 __all__ += ["freed_error", "place_of", "retain_at_node"]
 
-counter = itertools.count()  # of nodes and hooks
+counter = itertools.count()  # of nodes
 
 
 def freed_error() -> RuntimeError:
@@ -82,14 +84,14 @@ class Node:
         """Have `hook(grad_inputs, grad_outputs)` called after this node; returns a removable
         handle."""
         if self.hooks is None:
-            self.hooks = {}
-        return HookHandle(self.hooks, hook)
+            self.hooks = OrderedDict()
+        return hang(self.hooks, hook)
 
     def register_prehook(self, hook):
         """Have `hook(grad_outputs)` called before this node; returns a removable handle."""
         if self.pre_hooks is None:
-            self.pre_hooks = {}
-        return HookHandle(self.pre_hooks, hook)
+            self.pre_hooks = OrderedDict()
+        return hang(self.pre_hooks, hook)
 
 
 class GradientEdge(NamedTuple):
@@ -98,25 +100,6 @@ class GradientEdge(NamedTuple):
     node: Node
     output_nr: int
     ownership_token: Any = None
-
-
-class HookHandle:
-    """Removes a hook when `remove()` is called, or at the end of a `with` block."""
-
-    def __init__(self, hooks: dict, hook):
-        self.hooks = hooks
-        self.id = next(counter)
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        """Remove the hook; a second call does nothing."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.remove()
 
 
 _LAST = 1 << 62  # nodes of leaves come last, when all that is to be added has arrived
@@ -175,7 +158,7 @@ def place_of(root) -> Any:
 
 
 @method
-def register_hook(self: Tensor, hook) -> HookHandle:
+def register_hook(self: Tensor, hook) -> RemovableHandle:
     """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another.
 
     Returns:
@@ -189,11 +172,11 @@ def register_hook(self: Tensor, hook) -> HookHandle:
         changes.touch()
     if node.output_hooks is None:
         node.output_hooks = {}
-    return HookHandle(node.output_hooks.setdefault(output, {}), hook)
+    return hang(node.output_hooks.setdefault(output, OrderedDict()), hook)
 
 
 @method
-def register_post_accumulate_grad_hook(self: Tensor, hook) -> HookHandle:
+def register_post_accumulate_grad_hook(self: Tensor, hook) -> RemovableHandle:
     """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
@@ -202,8 +185,8 @@ def register_post_accumulate_grad_hook(self: Tensor, hook) -> HookHandle:
     node = accumulator_of(self)
     own(self)["_hooked"] = node
     if node.post_accumulate is None:
-        node.post_accumulate = {}
-    return HookHandle(node.post_accumulate, hook)
+        node.post_accumulate = OrderedDict()
+    return hang(node.post_accumulate, hook)
 
 
 @method

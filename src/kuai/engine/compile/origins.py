@@ -1,5 +1,6 @@
 """Where the inputs of a recorded call's program come from: see `replay`."""
 
+import threading
 import weakref
 
 import numpy as np
@@ -84,7 +85,8 @@ class Before:
     """What stood where before a call; nothing is kept alive by that.
 
     Attributes:
-        tensors: those that are watched, with the references to their gradients in `grads`.
+        tensors: those that are watched; `grads` has a reference to the gradient of each, and how
+            often that was written.
         storages: (storage, its version, a reference to what it held).
     """
 
@@ -92,7 +94,7 @@ class Before:
         self.watch, self.arguments = watch, arguments
         self._nests = {id(nest) for nest in nests}
         self.tensors = list(watch.tensors.values())
-        self.grads = [_reference(tensor._grad) for tensor in self.tensors]
+        self.grads = [_gradient(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
         self._origins: dict[int, list] = {}
         self.numbers = {place: m.get(key) for place, (m, key) in watch.numbers.items()}
@@ -118,10 +120,14 @@ class Before:
     def end(self) -> None:
         """Note what was drawn; to be called when the call is over, whatever came of it."""
         self.drawn = {}  # id -> (offset, its origin); the offset is kept, so that ids stay unique
-        for generator, first in self.offsets.values():
-            for offset in generator.drawn or ():
+        self.draws = {}  # id of a generator's storage -> how far ahead this thread has drawn
+        mine = threading.get_ident()
+        for number, (generator, first) in self.offsets.items():
+            offsets = [offset for thread, offset in generator.drawn or () if thread == mine]
+            for offset in offsets:
                 origin = FromOffset(generator._offset, offset - first)
                 self.drawn[id(offset)] = offset, origin
+            self.draws[number] = {offset - first for offset in offsets}
             generator.drawn = None
 
     def arguments_are_as_they_were(self) -> bool:
@@ -202,6 +208,10 @@ class Before:
                     raise Refused(f"{key!r}, which the call changes")
                 del self.watch.numbers[place]
                 self.watch.entries(mapping, [key])
+
+
+def _gradient(grad):
+    return _reference(grad), 0 if grad is None else grad._storage.version
 
 
 def _reference(thing):

@@ -16,6 +16,7 @@ from typing import Any
 
 from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
+from kuai.engine.compile.noted_warnings import unnoted
 from kuai.engine.compile.passes import Visits
 from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
@@ -172,7 +173,8 @@ class Recorder:
             if record is self.current:
                 self.current = Record(self, self.records.roots.now())
             if record is not None and record.length:
-                self._run(record)
+                with contextlib.nullcontext() if self.runs is None else unnoted():
+                    self._run(record)  # a compiler's warnings are not those of the call
                 record.length = 0  # another thread may be waiting to have it run, too
 
     def _note(self, what):

@@ -112,10 +112,10 @@ class Replay:
         """Where each result that is alive goes; some stay in the place of an input."""
         self.places = {}  # number of a result that stays -> a storage, or a tensor: its gradient
         self.written = [(s, self._stays(origins, n, s), n, times) for s, n, times in after.written]
-        self.changed = [(t, self._stays(origins, n, t), n) for t, n in after.changed]
+        self.changed = [(t, self._stays(origins, n, t), n, times) for t, n, times in after.changed]
         self.counted = [each for each in after.counted if each[1]]
         self.grads = after.grads
-        self.dropped = [*after.dropped, *[tensor for tensor, _ in self.grads]]
+        self.dropped = [*after.dropped, *[tensor for tensor, _, _ in self.grads]]
         self.result = after.result
         self.kinds = {n: p.type for n, p in alive.items() if n not in self.places}
         if any(each.number in self.places for each in after.made):
@@ -136,7 +136,7 @@ class Replay:
         self.tensors = before.tensors
         self.had_grads = before.had_grads
         read = [origin.place for origin in origins.values() if type(origin) is FromGrad]
-        read += [tensor for tensor, _, _ in self.changed]
+        read += [tensor for tensor, *_ in self.changed]
         self.read = [(t, t._grad) for t in {id(t): t for t in read}.values()]
         if any(g is None or type(g._storage.held) is not Placeholder for _, g in self.read):
             raise Refused("a gradient that somebody has set")
@@ -252,13 +252,14 @@ class Replay:
         for storage, count, times in self.counted:
             storage.held += count
             storage.version += times
-        for tensor, number in self.grads:
+        for tensor, number, times in self.grads:
             tensor._grad = wrap(made[number])
-        for tensor, stays, number in self.changed:
+            tensor._grad._storage.version = times
+        for tensor, stays, number, times in self.changed:
             storage = tensor._grad._storage
             if not stays:
                 storage.held = made[number]
-            storage.version += 1
+            storage.version += times
         return self.result.build(made, arguments)
 
 

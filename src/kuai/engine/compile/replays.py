@@ -7,12 +7,12 @@ fitting, it is tried again later, each time after twice as many calls.
 
 import ast
 import linecache
-import warnings
 import weakref
 
 from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.changes import Changes
 from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.noted_warnings import NotedWarnings
 from kuai.engine.compile.origins import Before
 from kuai.engine.compile.replay import MISS, Check, Replay
 from kuai.engine.compile.signatures import nests_in, signature
@@ -157,24 +157,18 @@ class Candidate:
         self.changes = Changes(prover.changing, prover.watch)
         self.runs: list = []  # what the recorder has run
         self.result = None  # what the call has returned
+        self.warnings = NotedWarnings()
 
     def __enter__(self):
-        reads.log, reads.checks, self.warned = [], [], []
-        self.warn, warnings.warn = warnings.warn, self._noted
+        self.asked, self.checks = reads.begin()
+        self.warnings.begin()
         return self
-
-    def _noted(self, *args, **kwargs):
-        """Warn, as at each call; such a call is not replayed."""
-        self.warned.append(args)
-        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
-        self.warn(*args, **kwargs)
 
     def __exit__(self, kind, *error) -> None:
         """Make a replay of what was recorded, if that is possible."""
-        warnings.warn = self.warn
+        self.has_warned = self.warnings.end()
         self.before.end()
-        self.asked, reads.log = reads.log, None
-        self.checks, reads.checks = reads.checks, None
+        self.knows_reads = reads.end(self.asked)
         if kind is not None:
             return
         try:
@@ -185,9 +179,9 @@ class Candidate:
     def _made(self):
         if len(self.runs) != 1 or self.runs[0].program is None:
             raise Refused("a value that is asked for in the middle")
-        if self.asked is None or len(self.asked) != self.reads:
+        if not self.knows_reads or len(self.asked) != self.reads:
             raise Refused("a value that is read")
-        if self.warned:
+        if self.has_warned:
             raise Refused("a warning")
         if not self.before.watch.holds():
             raise Refused("the call changes what it depends on")

@@ -19,10 +19,12 @@ class New:
 
     def __init__(self, number, tensor):
         self.number, self.node, self.output = number, tensor._node, tensor._output
+        self.version = tensor._storage.version
 
     def build(self, made, arguments):
         """The tensor, given the program's results as placeholders, and the call's tensors."""
         tensor = wrap(made[self.number])
+        tensor._storage.version = self.version
         if self.node is not None:
             # a node of its own: what is registered there is not the next call's
             tensor._node, tensor._output = copy.copy(self.node), self.output
@@ -95,9 +97,9 @@ class After:
     Attributes:
         written: (storage, number of the result, how often it was written).
         counted: (storage of a generator's offset, how far it went, how often it was written).
-        grads: (tensor, number of the result) for gradients that are new.
+        grads: (tensor, number of the result, how often it was written) for gradients that are new.
         dropped: tensors that have lost the gradient they had.
-        changed: tensors whose gradient has got other values.
+        changed: the same for gradients that have got other values.
         result: what the call returned.
         made: the parts of that which are made of results.
     """
@@ -127,23 +129,28 @@ class After:
         for storage, version, reference in self.before.storages:
             if id(storage) in self.before.offsets and type(storage.held) is np.int64:
                 times = storage.held - self.before.offsets[id(storage)][1]
+                if self.before.draws[id(storage)] != set(range(times)):
+                    raise Refused("random numbers that another thread has drawn as well")
                 self.counted.append((storage, times, storage.version - version))
             elif storage.version != version or reference() is not storage.held:
                 number = self._place(storage.held)
                 self.written.append((storage, number, storage.version - version))
 
     def _find_grads(self):
-        for tensor, reference in zip(self.before.tensors, self.before.grads, strict=True):
+        for tensor, (reference, version) in zip(
+            self.before.tensors, self.before.grads, strict=True
+        ):
             grad, old = tensor._grad, reference()
             if grad is None:
                 self.dropped.append(tensor)  # perhaps it had none before, either
             elif grad is not old:
                 if type(grad) is not Tensor or own(grad).keys() != {"_storage"}:
                     raise Refused("a gradient with a history")
-                self.grads.append((tensor, self._place(grad._storage.held)))
+                number = self._place(grad._storage.held)
+                self.grads.append((tensor, number, grad._storage.version))
             elif id(grad._storage.held) in self._numbers:
                 number = self._place(grad._storage.held)
-                self.changed.append((tensor, number))
+                self.changed.append((tensor, number, grad._storage.version - version))
 
     def _found(self, result, expected):
         """How to make what was returned."""

@@ -111,7 +111,10 @@ class Split(_InTwo):
         super().__init__(function, tree, count)
         self.names = _handed_on(self.plain.__code__, tree.body[:count], tree.body[count:])
         self.beginning = self._with_defaults(self._first(self.names))
-        arriving = [ast.Assign([ast.Name(name, ast.Store())], _popped()) for name in self.names]
+        arriving: list[ast.stmt] = [
+            ast.Assign([ast.Name(name, ast.Store())], _popped()) for name in self.names
+        ]
+        arriving.append(ast.Delete([ast.Name(_HANDED_ON, ast.Del())]))
         for statement in arriving:
             ast.copy_location(statement, tree.body[count])
         body = [*arriving, *tree.body[count:]]

@@ -18,6 +18,7 @@ import functools
 import inspect
 import types
 import typing
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -216,6 +217,14 @@ class Op(Operation):
         )
 
 
+_RESIZED = (
+    "An output with one or more elements was resized since it had shape {}, which does not match "
+    "the required output shape {}. This behavior is deprecated, and in a future PyTorch release "
+    "outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
+    "tensor t by resizing it, inplace, to zero elements with t.resize_(0)."
+)
+
+
 def _write_out(out, results, exact=None, name="out"):
     if isinstance(results, tuple):
         texts = exact if isinstance(exact, tuple) else [exact] * len(results)
@@ -229,6 +238,8 @@ def _write_out(out, results, exact=None, name="out"):
             "but one of the arguments requires grad."
         )
     if out.shape != results.shape:
+        if 0 not in out.shape:
+            warnings.warn(_RESIZED.format(list(out.shape), list(results.shape)), stacklevel=3)
         out.data = Tensor._share(results)
     return overwrite(out, results)
 

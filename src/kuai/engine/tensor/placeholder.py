@@ -13,6 +13,7 @@ Invariants
   nothing of recording is right, only slower.
 """
 
+import threading
 from typing import Any
 
 import jax
@@ -27,14 +28,41 @@ __all__ += ["reads", "struct_of"]
 class _Reads:
     """Who asks for concrete arrays: `log` collects what is asked for, while somebody wants it.
 
-    `checks` collects what is only looked at, as (array, function): the function has said yes.
+    `checks` collects what is only looked at, as (array, function): the function has said yes. What
+    other threads ask for meanwhile is not noted.
     """
 
-    __slots__ = ("checks", "log")
+    __slots__ = ("_thread", "checks", "log")
 
     def __init__(self):
         self.log: list | None = None
         self.checks: list | None = None
+        self._thread = 0
+
+    def begin(self) -> tuple[list, list]:
+        """Collect what this thread asks for, and nothing for anybody else: `log` and `checks`."""
+        self._thread = threading.get_ident()
+        self.log, self.checks = found = [], []
+        return found
+
+    def end(self, log: list) -> bool:
+        """Stop; whether everything has come into a log that `begin` has given."""
+        is_whole = self.log is log
+        if is_whole:
+            self.log = self.checks = None
+        return is_whole
+
+    def note(self, array) -> None:
+        """An array is asked for."""
+        log = self.log
+        if log is not None and self._thread == threading.get_ident():
+            log.append(array)
+
+    def note_check(self, array, check) -> None:
+        """An array is looked at."""
+        checks = self.checks
+        if checks is not None and self._thread == threading.get_ident():
+            checks.append((array, check))
 
 
 reads = _Reads()
@@ -149,14 +177,14 @@ def struct_of(array):
 def resolved(array, what: str = "a value") -> Any:
     """The array that a placeholder stands for; anything else as it is."""
     if reads.log is not None:
-        reads.log.append(array)
+        reads.note(array)
     return array.resolve(what) if type(array) is Placeholder else array
 
 
 def exposed(array, what: str = "a value"):
     """As `resolved`, for somebody who may keep the array, or make another of its memory."""
     if reads.log is not None:
-        reads.log.append(array)
+        reads.note(array)
     if type(array) is not Placeholder:
         return array
     found = array.resolve(what)

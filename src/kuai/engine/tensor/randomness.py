@@ -60,13 +60,17 @@ class Generator:
         True
     """
 
-    drawn: list | None = None  # collects the offsets that are drawn, while somebody wants them
+    #: collects (number of a thread, offset that it has drawn), while somebody wants them
+    drawn: list | None = None
 
     def __init__(self, device: Any = "cpu"):
         self.device = devices.device(device)
         self._key = Storage(None)  # made when it is first needed: importing must not start JAX
         self._offset = Storage(None)
         self.manual_seed(_FIRST_SEED)
+
+    def __repr__(self):
+        return f"<torch._C.Generator object at {id(self):#x}>"
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from `seed`, and return the generator."""
@@ -99,7 +103,7 @@ class Generator:
         words = np.uint64(self._seed & _MASK).tobytes() + key.tobytes() + offset.tobytes()
         return from_array(np.frombuffer(words, np.uint8).copy(), "cpu")
 
-    def set_state(self, new_state: Tensor) -> None:
+    def set_state(self, new_state: Tensor) -> "Generator":
         """Go on from a state that `get_state` returned."""
         if not isinstance(new_state, Tensor):
             found = type(new_state).__name__
@@ -110,6 +114,7 @@ class Generator:
         self._seed = int(np.frombuffer(saved[:8], np.uint64)[0])
         words = np.frombuffer(saved[8:16], np.uint32).copy()
         self._restart(words, np.frombuffer(saved[16:], np.int64)[0])
+        return self
 
     def advance(self):
         """Key and offset for one operation, as tensors; the offset is counted up."""
@@ -122,7 +127,7 @@ class Generator:
             key, offset = resolve(self._key).held, _plain(resolve(self._offset).held)
             put(self._offset, _counted_up(offset))
             if self.drawn is not None:
-                self.drawn.append(offset)
+                self.drawn.append((threading.get_ident(), offset))
         return wrap(key), wrap(offset)
 
     def clone_state(self) -> "Generator":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overload
 
 from kuai.ops import return_types
-from kuai.engine.autograd.tape import HookHandle as _HookHandle
+from kuai.engine.autograd.handles import RemovableHandle as _RemovableHandle
 from kuai.engine.autograd.tape import Node as _Node
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
@@ -258,7 +258,7 @@ class Tensor:
     def count_nonzero(self, dim: Any) -> Tensor: """How many elements are non-zero."""
     def cov(self, *, correction: Any = 1, fweights: Any = None, aweights: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
     def cpu(self, memory_format: Any = None) -> Tensor: """The tensor in host memory."""
-    def cross(self, other: Tensor, dim: _int | None = None) -> Tensor: """The cross product of vectors of three elements."""
+    def cross(self, other: Any, dim: Any = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
     def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor: """The tensor on a GPU."""
     def cummax(self, dim: _int) -> return_types.cummax: """The largest element up to each place along a dimension, and where it is."""
     def cummin(self, dim: _int) -> return_types.cummin: """The smallest element up to each place along a dimension, and where it is."""
@@ -616,8 +616,8 @@ class Tensor:
     def reciprocal(self) -> Tensor: """1 / x of each element."""
     def reciprocal_(self) -> Tensor: """In-place version of `reciprocal`."""
     def record_stream(self, s: Any) -> None: """Does nothing: XLA knows how long the work of a device needs a tensor."""
-    def register_hook(self, hook: Any) -> _HookHandle: """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another."""
-    def register_post_accumulate_grad_hook(self, hook: Any) -> _HookHandle: """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
+    def register_hook(self, hook: Any) -> _RemovableHandle: """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another."""
+    def register_post_accumulate_grad_hook(self, hook: Any) -> _RemovableHandle: """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
     def relu(self) -> Tensor: """The rectified linear unit: max(0, x); its derivative at 0 is 0."""
     def relu_(self) -> Tensor: """In-place version of `relu`."""
     def remainder(self, other: Any, *, out: Any = None) -> Tensor: """The remainder of division, with the sign of the divisor, as Python's `%`."""

@@ -1,6 +1,7 @@
 """What a tensor says about itself without a call: where it lies, its size in bytes, its history."""
 
 from kuai.engine.tensor import Tensor, method
+from kuai.engine.tensor.storage import InferenceStorage
 from kuai.ops.array.conversion import element_size, numel
 
 # Kinds of tensors and of memory that Kuai does not have.
@@ -59,6 +60,8 @@ def output_nr(self) -> int:
 @property
 def _version(self):
     """Counts in-place changes."""
+    if isinstance(self._storage, InferenceStorage):
+        raise RuntimeError("Inference tensors do not track version counter.")
     return self._storage.version
 
 

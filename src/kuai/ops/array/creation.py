@@ -15,6 +15,8 @@ from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
+from kuai.ops import outdated
+from kuai.ops.array.capsules import Offer
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
@@ -50,9 +52,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         tensor([1., 2.], requires_grad=True)
     """
     if isinstance(data, Tensor):
-        made = data.detach().clone()
-        made = made.to(device=device or data.device, dtype=dtype or data.dtype)
-        return with_gradient(made) if requires_grad else made
+        outdated.tell("torch.tensor")
+        return _copied(data, dtype, device, requires_grad)
     if isinstance(data, jax.Array):
         array = data if dtype is None else data.astype(dtypes.to_jax(dtype))
         return from_array(array, device, requires_grad)
@@ -66,6 +67,11 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     if type(data) in (bool, int, float) and is_recorded(kind, device):
         return _filled((), data, kind, device, requires_grad)
     return from_array(cast_array(array, kind), device, requires_grad)
+
+
+def _copied(data, dtype, device, requires_grad):
+    made = data.detach().clone().to(device=device or data.device, dtype=dtype or data.dtype)
+    return with_gradient(made) if requires_grad else made
 
 
 def _check_numbers(array, kind):
@@ -134,7 +140,8 @@ def from_numpy(ndarray):
 
 @composite(method=False)
 def from_dlpack(ext_tensor, *, device=None, copy=None):
-    """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...).
+    """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...), or of the
+    capsule that `utils.dlpack.to_dlpack` gives.
 
     Example:
         >>> import numpy
@@ -145,6 +152,8 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         copy: with True the values are copied; with None they are where they have to be, with False
             that is an error. Without a copy both see one memory, until Kuai writes.
     """
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = Offer(ext_tensor)
     try:
         array = jnp.from_dlpack(ext_tensor, copy=False if copy is False else None)
     except jax.errors.JaxRuntimeError:  # strides that XLA has not
@@ -406,4 +415,7 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_
         tensor([1., 2.])
     """
     where = self.device if device is None else device
+    if isinstance(data, Tensor):
+        outdated.tell("tensor.new_tensor")
+        return _copied(data, dtype or self.dtype, where, requires_grad)
     return tensor(data, dtype=dtype or self.dtype, device=where, requires_grad=requires_grad)

@@ -10,6 +10,7 @@ from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import JOINED
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, result_dtype
+from kuai.ops import outdated
 from kuai.ops.array import selecting, shaping
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
@@ -189,11 +190,11 @@ def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
     """
     given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
     shape = broadcast_shapes(*map(shape_of, given))
-    return tuple(selecting.expand(tensor, shape) for tensor in given)
+    return tuple(t if shape_of(t) == shape else selecting.expand(t, shape) for t in given)
 
 
 @composite(method=False)
-def meshgrid(*tensors, indexing="ij") -> tuple[Tensor, ...]:
+def meshgrid(*tensors, indexing=None) -> tuple[Tensor, ...]:
     """The coordinates of a grid, one tensor for each vector.
 
     Example:
@@ -201,10 +202,11 @@ def meshgrid(*tensors, indexing="ij") -> tuple[Tensor, ...]:
         >>> rows
         tensor([[1, 1],
                 [2, 2]])
-
-    Differs from PyTorch: leaving out `indexing` gives no warning.
     """
     given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    if indexing is None:
+        outdated.tell("meshgrid")
+        indexing = "ij"
     if indexing not in ("ij", "xy"):
         raise RuntimeError(
             f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'

@@ -1,7 +1,9 @@
 """Products of scattered numbers, and how they change with each of them.
 
 What a number is multiplied by is the product divided by it; where it is the only zero of its
-product, it is the product of the others. With two zeros nothing changes.
+product, it is the product of the others. With two zeros nothing changes. All of it is made of such
+products again, so derivatives of every order exist; those of second order are not right for the
+two only zeros of one product (PyTorch refuses them).
 """
 
 import functools
@@ -28,28 +30,16 @@ def _multiplied_at_jvp(include_self, primals, tangents):
         is_replaced = jnp.zeros(target.shape, bool).at[spots].set(True, mode="drop")
         target = jnp.where(is_replaced, jnp.ones((), target.dtype), target)
         change_target = jnp.where(is_replaced, jnp.zeros((), target.dtype), change_target)
-    zeros = _count_zeros(target, source, spots)
-    product = _without_zeros(target, source, spots)
-    by_target = _others(target, zeros, product)
-    by_source = _others(source, zeros[spots], product[spots])
-    change = change_target * by_target
-    change = change.at[spots].add(change_source * by_source, mode="drop")
-    return jnp.where(zeros == 0, product, 0), change
+    product = multiplied_at(target, source, spots, True)
+    change = change_target * multiplied_at(jnp.ones_like(target), source, spots, True)
+    by_source = _others(target, source, spots, product)
+    return product, change.at[spots].add(change_source * by_source, mode="drop")
 
 
-def _count_zeros(target, source, spots):
-    counted = (target == 0).astype(jnp.int32)
-    return counted.at[spots].add((source == 0).astype(jnp.int32), mode="drop")
-
-
-def _without_zeros(target, source, spots):
-    one = jnp.ones((), target.dtype)
-    factors = jnp.where(source == 0, one, source)
-    return jnp.where(target == 0, one, target).at[spots].multiply(factors, mode="drop")
-
-
-def _others(factor, zeros, product):
-    """The product of all other factors of the product that each factor belongs to."""
-    is_zero = factor == 0
-    rest = jnp.where(is_zero, product, product / jnp.where(is_zero, 1, factor))
-    return jnp.where(zeros - is_zero == 0, rest, 0)
+def _others(target, source, spots, product):
+    """What each element of the source is multiplied by: the product of all others at its spot."""
+    is_zero = source == 0
+    factors = jnp.where(is_zero, jnp.ones((), source.dtype), source)
+    zeros = jnp.zeros(target.shape, jnp.int32).at[spots].add(is_zero, mode="drop")
+    without_it = jnp.where(zeros == 1, multiplied_at(target, factors, spots, True), 0)
+    return jnp.where(is_zero, without_it[spots], product[spots] / factors)

@@ -13,6 +13,7 @@ from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.tensor import with_gradient
+from kuai.ops import outdated
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
 from kuai.ops.array.recorded_creation import counted, is_recorded
 from kuai.ops.array.shaping import shape_of
@@ -114,6 +115,7 @@ def range(
         >>> kuai.range(1, 3)
         tensor([1., 2., 3.])
     """
+    outdated.tell("range")
     if end is None:
         start, end = 0, start
     kind = kind_of(dtype, dtypes.default_float_jax())

@@ -4,6 +4,7 @@ What needs concrete values raises `DataDependentError` inside a compiled step.
 """
 
 import copy
+import warnings
 from typing import Any
 
 import jax
@@ -72,7 +73,7 @@ def numpy(self, *, force=False) -> np.ndarray:
 
     Differs from PyTorch: the array is a read-only snapshot; it shares no memory that could change.
     """
-    if self.requires_grad and not force:
+    if self.requires_grad and not force and modes.state.grad_enabled:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
@@ -233,7 +234,21 @@ def _rebuild_with_attributes(kind, parts, attributes):
     return made
 
 
+def warn_if_has_hooks(tensor) -> None:
+    """Warn that hooks are not written to files, but of those that are marked as such."""
+    hooks = tensor._hooked and tensor._hooked.output_hooks
+    for hook in hooks.get(0, {}).values() if hooks else ():
+        if not hasattr(hook, "__torch_unserializable__"):
+            warnings.warn(
+                f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, "
+                "you can decorate the function with @torch.utils.hooks.unserializable_hook to "
+                "suppress this warning",
+                stacklevel=2,
+            )
+
+
 def _reduce(self, protocol):
+    warn_if_has_hooks(self)
     array = concrete(self.detach(), "pickling")
     kind = self.dtype
     if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):

@@ -5,6 +5,7 @@ from typing import Any
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import method
+from kuai.ops import outdated
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim
@@ -138,8 +139,10 @@ def resolve_conj(input):
 @property
 def T(self):
     """All dimensions in reverse order."""
-    _warn_of_0d("T", self)
-    return windows.permuted(self, tuple(reversed(range(len(shape_of(self))))))
+    ndim = len(shape_of(self))
+    if ndim != 2:
+        _warn_of_0d("T", self) if not ndim else outdated.tell("T")
+    return windows.permuted(self, tuple(reversed(range(ndim))))
 
 
 @method

@@ -10,6 +10,7 @@ from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote, scalar_name
+from kuai.ops import outdated
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import BOOL, call, kind_of, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
@@ -228,8 +229,8 @@ def kron(input: Array, other: Array):
     return jnp.kron(first, second)
 
 
-@op(autocast={"cuda": "widest"}, exact_out=SAME)
-def cross(input: Array, other: Array, dim: int | None = None):
+@composite
+def cross(input, other, dim=None, *, out=None):
     """The cross product of vectors of three elements.
 
     Args:
@@ -239,6 +240,21 @@ def cross(input: Array, other: Array, dim: int | None = None):
         >>> kuai.cross(kuai.tensor([1.0, 0.0, 0.0]), kuai.tensor([0.0, 1.0, 0.0]))
         tensor([0., 0., 1.])
     """
+    result = call(_cross, out, input, other, dim)
+    if dim is None:
+        outdated.tell("cross")
+    return result
+
+
+@op(
+    function=False,
+    method=False,
+    name="cross",
+    grad="LinalgCrossBackward0",
+    autocast={"cuda": "widest"},
+    exact_out=SAME,
+)
+def _cross(input: Array, other: Array, dim: int | None):
     if dim is None:
         if 3 not in input.shape:
             raise RuntimeError("no dimension of size 3 in input")

@@ -9,7 +9,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME
-from kuai.ops import return_types
+from kuai.ops import outdated, return_types
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     NOT_CONVERGED,
@@ -203,7 +203,17 @@ def eigvals(A):
 
 @op(function=False, method=False, name="eigvals", grad="EigvalsBackward0")
 def _eigvals(A: Array):
-    return jnp.linalg.eigvals(matrices("linalg.eigvals", A))
+    A = matrices("linalg.eigvals", A)
+    if not A.size:
+        return jnp.zeros(A.shape[:-1], jnp.promote_types(A.dtype, jnp.complex64))
+    # The second derivative of an eigenvalue asks for the first one of the eigenvectors.
+    (values,) = lax.linalg.eig(
+        A,
+        compute_left_eigenvectors=False,
+        compute_right_eigenvectors=False,
+        enable_eigvec_derivs=True,
+    )
+    return values
 
 
 # The older functions outside `kuai.linalg`, with their own argument order -------------------------
@@ -218,6 +228,7 @@ def cholesky(input, upper=False):
         tensor([[2., 0.],
                 [1., 2.]])
     """
+    outdated.tell("cholesky")
     return _checked_cholesky("cholesky", input, upper)
 
 
@@ -229,6 +240,7 @@ def qr(input, some=True) -> return_types.qr:
         >>> kuai.qr(kuai.ones(3, 2)).R.shape
         torch.Size([2, 2])
     """
+    outdated.tell("qr")
     return return_types.qr(*linalg_qr(input, "reduced" if some else "complete"))
 
 

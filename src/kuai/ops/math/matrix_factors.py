@@ -15,7 +15,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops import return_types
+from kuai.ops import outdated, return_types
 from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
@@ -71,7 +71,7 @@ def _lu(name, A, pivot):
     if kind_of(A) < FLOATING:
         raise NotImplementedError(f"\"lu_cpu\" not implemented for '{scalar_name(A.dtype)}'")
     if not pivot:
-        raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
+        raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     if 0 in A.shape[-2:]:
         rows, ranks = A.shape[:-1], (*A.shape[:-2], min(A.shape[-2:]))
         order = jnp.broadcast_to(jnp.arange(A.shape[-2], dtype=jnp.int32), rows)
@@ -269,6 +269,11 @@ def lu(A, pivot=True, get_infos=False, out=None):
         >>> pivots
         tensor([2, 2], dtype=torch.int32)
     """
+    outdated.tell("lu")
+    return _lu_results(A, pivot, get_infos, out)
+
+
+def _lu_results(A, pivot, get_infos, out=None):
     LU, pivots, info = factored(A, pivot, "linalg.lu_factor")
     results = (LU, pivots, info) if get_infos else (LU, pivots)
     if out is None:
@@ -284,7 +289,8 @@ def lu_of(self, pivot=True, get_infos=False):
         >>> kuai.tensor([[2.0, 1.0], [4.0, 3.0]]).lu()[1]
         tensor([2, 2], dtype=torch.int32)
     """
-    return lu(self, pivot, get_infos)
+    outdated.tell("lu")
+    return _lu_results(self, pivot, get_infos)
 
 
 # Factors that tell of failures --------------------------------------------------------------------

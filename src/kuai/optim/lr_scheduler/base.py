@@ -191,7 +191,7 @@ class LRScheduler:
 class RecursiveLR(LRScheduler):
     """A scheduler with a formula for the next rate and a closed one."""
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         """The rate for `last_epoch` from that of the epoch before."""
         raise NotImplementedError
 
@@ -200,10 +200,12 @@ class RecursiveLR(LRScheduler):
         raise NotImplementedError
 
     def get_lr(self) -> list[Any]:
-        """The learning rates for `last_epoch`, from the present ones."""
+        """The learning rates for `last_epoch`, from the present ones.
+
+        Not from those at the start: groups that have come since then have none.
+        """
         self._warn_outside_step()
-        rates = zip(current(self.optimizer, "lr"), self.base_lrs, strict=True)
-        return [self.next_lr(lr, base) for lr, base in rates]
+        return [self.next_lr(lr) for lr in current(self.optimizer, "lr")]
 
     def _get_closed_form_lr(self) -> list[Any]:
         return [self.closed_lr(base) for base in self.base_lrs]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kuai.optim.lr_scheduler.base import LRScheduler, RecursiveLR
+from kuai.optim.lr_scheduler.base import LRScheduler, RecursiveLR, current
 from kuai.optim.optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
@@ -35,16 +35,24 @@ class CosineAnnealingLR(RecursiveLR):
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def get_lr(self) -> list[Any]:
+        goes_on = self._step_count == 1 and self.last_epoch > 0
+        is_lowest = (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0
+        if self._is_initial or not (goes_on or is_lowest):
+            return super().get_lr()
+        self._warn_outside_step()
+        rates = zip(self.base_lrs, current(self.optimizer, "lr"), strict=True)
+        return [self.closed_lr(base) if goes_on else self._risen(base, lr) for base, lr in rates]
+
+    def next_lr(self, lr: Any) -> Any:
         if self._is_initial:
             return lr
-        if self._step_count == 1 and self.last_epoch > 0:
-            return self.closed_lr(base)
-        if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
-            # the cosine stands at its lowest point, from which no factor leads up again
-            return lr + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
         change = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
         return change * (lr - self.eta_min) + self.eta_min
+
+    def _risen(self, base: Any, lr: Any) -> Any:
+        """The rate after the cosine's lowest point, from which no factor leads up again."""
+        return lr + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
 
     def _height(self, epoch: float) -> float:
         return 1 + math.cos(math.pi * epoch / self.T_max)

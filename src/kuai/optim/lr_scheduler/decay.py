@@ -33,7 +33,7 @@ class StepLR(RecursiveLR):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         is_step = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
         return lr * self.gamma if is_step else lr
 
@@ -55,7 +55,7 @@ class MultiStepLR(RecursiveLR):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         times = self.milestones[self.last_epoch] if self.last_epoch in self.milestones else 0
         return lr * self.gamma**times if times else lr
 
@@ -71,7 +71,7 @@ class ExponentialLR(RecursiveLR):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         return lr if self._is_initial else lr * self.gamma
 
     def closed_lr(self, base: Any) -> Any:
@@ -94,7 +94,7 @@ class ConstantLR(RecursiveLR):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         if self.last_epoch == 0:
             return lr * self.factor
         return lr * (1 / self.factor) if self.last_epoch == self.total_iters else lr
@@ -135,7 +135,7 @@ class LinearLR(RecursiveLR):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         if self.last_epoch == 0:
             return lr * self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -164,7 +164,7 @@ class PolynomialLR(RecursiveLR):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base: Any) -> Any:
+    def next_lr(self, lr: Any) -> Any:
         if self._is_initial or self.last_epoch > self.total_iters:
             return lr
         now, before = (1 - epoch / self.total_iters for epoch in self._last_two())

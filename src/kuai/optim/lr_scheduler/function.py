@@ -70,8 +70,8 @@ class LambdaLR(_FunctionLR):
     def get_lr(self) -> list[Any]:
         """The learning rates for `last_epoch`."""
         self._warn_outside_step()
-        pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
-        return [base * function(self.last_epoch) for base, function in pairs]
+        pairs = zip(self.lr_lambdas, self.base_lrs, strict=True)
+        return [base * function(self.last_epoch) for function, base in pairs]
 
 
 class MultiplicativeLR(_FunctionLR):
@@ -98,5 +98,5 @@ class MultiplicativeLR(_FunctionLR):
         rates = current(self.optimizer, "lr")
         if self._is_initial:
             return rates
-        pairs = zip(rates, self.lr_lambdas, strict=True)
-        return [lr * function(self.last_epoch) for lr, function in pairs]
+        pairs = zip(self.lr_lambdas, rates, strict=True)
+        return [lr * function(self.last_epoch) for function, lr in pairs]

@@ -1,4 +1,4 @@
-"""`kuai.cpu.amp`: the older names of `kuai.amp`, for processors."""
+"""`kuai.cpu.amp`: the older names of `kuai.amp`, for the processor."""
 
 import warnings
 
@@ -8,9 +8,9 @@ from kuai.engine.tensor.dtypes import bfloat16
 
 __all__ = ["GradScaler", "autocast"]
 
-_OLD = (
-    "`torch.cpu.amp.{0}(args...)` is deprecated. "
-    "Please use `torch.amp.{0}('cpu', args...)` instead."
+_OUTDATED = (
+    "`torch.cpu.amp.{0}(args...)` is deprecated. Please use `torch.amp.{0}('cpu', args...)` "
+    "instead."
 )
 
 
@@ -18,7 +18,7 @@ class autocast(_autocast):
     """`kuai.autocast("cpu")`, with PyTorch's older arguments."""
 
     def __init__(self, enabled: bool = True, dtype=bfloat16, cache_enabled: bool = True):
-        warnings.warn(_OLD.format("autocast"), FutureWarning, stacklevel=2)
+        warnings.warn(_OUTDATED.format("autocast"), FutureWarning, stacklevel=2)
         super().__init__("cpu", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
 
 
@@ -29,5 +29,5 @@ class GradScaler(_GradScaler):
         self, init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000,
         enabled=True,
     ):  # fmt: skip
-        warnings.warn(_OLD.format("GradScaler"), FutureWarning, stacklevel=2)
+        warnings.warn(_OUTDATED.format("GradScaler"), FutureWarning, stacklevel=2)
         super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
