@@ -26,8 +26,8 @@ LAYERS = [
     {"train", "vision"},
     {
         *("_C", "_dynamo", "amp", "ao", "autograd", "backends", "cpu"),
-        *("cuda", "distributed", "export"),
-        *("func", "fx", "jit", "masked", "multiprocessing", "onnx", "signal", "standin"),
+        *("cuda", "distributed", "export", "func", "fx", "jit", "masked"),
+        *("multiprocessing", "onnx", "profiler", "signal", "standin"),
         *("testing", "utils", FILES_BESIDE),
     },
     {"cli"},

@@ -89,12 +89,6 @@ REASONS = {
         "no operator_export_type; no custom_opsets; no export_modules_as_functions; "
         "no autograd_inlining",
     },
-    "Kuai's profile writes a folder, see docs/differences.md": {
-        "profiler.profile": "no activities; no schedule; no on_trace_ready; no record_shapes; "
-        "no profile_memory; no with_stack; no with_flops; no with_modules; "
-        "no experimental_config; no execution_trace_observer; no acc_events; no use_cuda; "
-        "no custom_trace_id_callback; no post_processing_timeout_s",
-    },
 }
 KNOWN = {name: text for names in REASONS.values() for name, text in names.items()}
 

@@ -110,6 +110,10 @@ gradient, the keys of `state_dict` and generated tokens are PyTorch's, which the
 GAN, reinforcement learning, with local data and small models. They run with `kuai run` and `kuai
 run --fused`, each in a process of its own, and print PyTorch's numbers.
 
+`kuai run --fused --explain` says at the end which programs ran, how often, and where values were
+asked for. The scripts of timm and of Hugging Face train as one program a step; `Trainer` looks at
+the loss in each step, which makes it two, unless it is told `--logging_nan_inf_filter false`.
+
 """
 
 

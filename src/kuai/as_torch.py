@@ -12,12 +12,18 @@ import types
 import kuai
 import kuai.export
 import kuai.library
-from kuai import version
+from kuai import nn, version
 from kuai.data.worker import at_start
+from kuai.engine.tensor.attributes import TensorType
 from kuai.errors import StandInError
 from kuai.standin import distribution, extensions, paths
 
 __all__ = ["as_torch", "is_on", "pytest_addoption"]
+
+_SHOWN = {
+    "kuai.engine.tensor.tensor.Tensor": "torch.Tensor",
+    **{f"kuai.nn.parameter.{name}": f"torch.nn.parameter.{name}" for name in nn.parameter.__all__},
+}
 
 
 def as_torch() -> None:
@@ -44,6 +50,7 @@ def as_torch() -> None:
     ]
     sys.meta_path.append(paths.RefusedPaths())
     kuai.__version__ = version.__version__
+    TensorType.shown = _SHOWN  # programs print classes, and packages look for `torch` in the text
     kuai.__name__ = "torch"  # packages compare it with the first part of a path
     sys.modules["torch"] = kuai
     _show_what_is_loaded()

@@ -106,11 +106,16 @@ def test_fused_and_explained(tmp_path):
         "    print(loss.item() >= 0)\n"
         "    opt.zero_grad(); loss.backward(); opt.step()\n"
         "hasattr(torch, 'frobnicate'), hasattr(net.weight, 'wobble')\n"
+        "print(type(loss), type(net.weight))\n"
+        "import pickle\n"  # what goes to the workers of a loader may refer to modules
+        "assert pickle.loads(pickle.dumps(torch.nn.functional)) is torch.nn.functional\n"
     )
     done = run("--fused", "--explain", "train.py", cwd=tmp_path)
-    assert done.stdout == "True\n" * 4, done.stderr
+    kinds = "<class 'torch.Tensor'> <class 'torch.nn.parameter.Parameter'>\n"
+    assert done.stdout == "True\n" * 4 + kinds, done.stderr
     assert "  torch.frobnicate\n" in done.stderr and "  torch.Tensor.wobble\n" in done.stderr
     assert "item()" in done.stderr.partition("waited for it:")[2]
+    assert "steps of optimizers: 4" in done.stderr
 
 
 def test_the_plugin_for_pytest(tmp_path):

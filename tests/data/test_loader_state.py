@@ -1,7 +1,9 @@
 """A loader's state: a restored loader goes on with the next batch, in the same order."""
 
 import itertools
+import random
 
+import numpy as np
 import pytest
 
 import kuai
@@ -206,3 +208,72 @@ def test_what_does_not_fit_is_explained():
     for _ in loader:
         pass
     make(count=13).load_state_dict(loader.state_dict())  # between epochs it may change
+
+
+class Drawing(data.Sampler):
+    """Draws its order from everything that samplers of programs draw from."""
+
+    def __init__(self, batch=None):
+        self.batch, self.own = batch, kuai.Generator().manual_seed(1)
+        self.sources = random.Random(2)
+        self.numpy, self.old = np.random.default_rng(3), np.random.RandomState(4)
+
+    def __iter__(self):
+        order = self.numpy.permutation(10).tolist()
+        for shuffle in (self.sources.shuffle, self.old.shuffle, random.shuffle, np.random.shuffle):
+            shuffle(order)
+        for generator in (self.own, None):
+            order = [order[i] for i in kuai.randperm(10, generator=generator).tolist()]
+        if self.batch is None:
+            yield from order
+        else:
+            yield from (order[i : i + self.batch] for i in range(0, 10, self.batch))
+
+    def __len__(self):
+        return 10 if self.batch is None else -(-10 // self.batch)
+
+
+class Stream(data.IterableDataset):
+    """Is shuffled when it begins."""
+
+    def __iter__(self):
+        order = kuai.randperm(10).tolist()
+        random.shuffle(order)
+        np.random.shuffle(order)
+        return ((kuai.tensor(i),) for i in order)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [dict(sampler=Drawing, batch_size=3), dict(batch_sampler=lambda: Drawing(4)), {}],
+    ids=["sampler", "batch sampler", "stream"],
+)
+@pytest.mark.parametrize("stop", [0, 1, 5])
+def test_orders_that_the_program_draws_itself(options, stop):
+    def start(seed):
+        kuai.manual_seed(seed), random.seed(seed), np.random.seed(seed)
+        made = {name: v() if callable(v) else v for name, v in options.items()}
+        dataset = data.TensorDataset(kuai.arange(10)) if made else Stream()
+        return data.DataLoader(dataset, **(made or {"batch_size": 3}))
+
+    def batches(loader, count):
+        """So many, and where the pass stands."""
+        found = []
+        while True:
+            for (batch,) in loader:
+                if len(found) == count:
+                    return found
+                found.append(batch.tolist())
+
+    whole = batches(start(0), 11)
+    first, done = start(0), []
+    while len(done) < stop or not stop:
+        arriving = iter(first)
+        done += [b.tolist() for (b,) in itertools.islice(arriving, stop - len(done))]
+        if not stop:
+            break
+    state = first.state_dict(), kuai.get_rng_state(), random.getstate(), np.random.get_state()
+    second = start(9)
+    second.load_state_dict(state[0])
+    kuai.set_rng_state(state[1]), random.setstate(state[2]), np.random.set_state(state[3])
+    assert done + batches(second, 11 - stop) == whole

@@ -167,6 +167,10 @@ PATTERNS = {
         lambda t: lambda x: (t.sin(x), t.cos(t.sin(x))),
         lambda t: (lambda x: t.cos(t.sin(x)), lambda x: t.tan(x)),
     ),
+    "two parameters that are one": (
+        lambda t: lambda x: t.add(x, x) + t.add(x, t.sin(x)),
+        lambda t: (lambda a, b: t.add(a, b), lambda a, b: t.sub(a, b)),
+    ),
     "two results": (
         lambda t: lambda x, y: t.cos(x + y) * t.sin(x + y),
         lambda t: (lambda x, y: (t.cos(x + y), t.sin(x + y)), lambda x, y: (t.neg(x), t.abs(y))),

@@ -264,7 +264,6 @@ def test_a_position_in_a_file_object():
 @pytest.mark.parametrize(
     "obj, place",
     [
-        (nn.Linear(1, 1), "obj"),
         ({(1, (2,)): 1}, "obj"),
         (1 << 3000, "obj"),
     ],

@@ -47,4 +47,6 @@ def test_refused_paths_raise_at_use():
     with pytest.raises(UnavailableError, match="kuai run"):
         module.main()
     assert not hasattr(module, "anything_else")
+    errors = refused_paths.module_of("torch.distributed.elastic.multiprocessing.errors")
+    assert errors.record(len) is len  # what a script's `main` is decorated with
     assert refused_paths.module_of("torch.nowhere") is None

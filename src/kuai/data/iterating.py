@@ -40,9 +40,10 @@ class _BaseDataLoaderIter:
         self._running, self._indices = loader_state.begin(loader)
         self._promised = loader._IterableDataset_len_called
         self._num_yielded = 0
-        self._start()
-        if isinstance(loader.dataset, IterableDataset):
-            self._fast_forward(self._running.batches)
+        with loader_state.as_it_began(loader):
+            self._start()
+            if isinstance(loader.dataset, IterableDataset):
+                self._fast_forward(self._running.batches)
 
     def _fast_forward(self, batches: int) -> None:
         """Get behind batches of a stream: there is no other way than to fetch them."""

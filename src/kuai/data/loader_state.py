@@ -8,23 +8,28 @@ difference whether anything else draws from them too. A sampler that has `state_
 and what counts is its answer for the batch that was handed out last.
 
 Of an iterable data set the batches that were handed out are fetched again and thrown away.
+
+Samplers of the program's own may draw from `random`, from NumPy, or from generators that they keep:
+those count as random states, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kuai.data.dataset import IterableDataset
-from kuai.data.sampler import SequentialSampler, base_seed
-from kuai.engine.tensor import Tensor, modes
-from kuai.engine.tensor.randomness import Generator, default_generator
+from kuai.data.random_states import GENERATORS, GLOBAL, give_state, state_of
+from kuai.data.sampler import BatchSampler, SequentialSampler, base_seed
+from kuai.engine.tensor import modes
+from kuai.engine.tensor.randomness import default_generator
 
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader
 
-__all__ = ["Pass", "begin", "end", "load_state_dict", "parts_now", "state_dict"]
+__all__ = ["Pass", "as_it_began", "begin", "end", "load_state_dict", "parts_now", "state_dict"]
 
 
 @dataclass
@@ -37,20 +42,22 @@ class Pass:
         seed: what the seeds of workers are counted up from, drawn before the order.
         parts: where samplers with a state of their own stood at the last batch; None is now.
         restored: it was begun elsewhere and has to be gone on with.
+        goes_on: it was begun elsewhere, and has been gone on with.
     """
 
     batches: int = 0
-    start: dict[str, Tensor] = field(default_factory=dict)
+    start: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     parts: dict[str, Any] | None = None
     restored: bool = False
+    goes_on: bool = False
 
 
 def begin(loader: DataLoader) -> tuple[Pass, Iterator[Any]]:
     """A pass, new or restored, and the indices of the batches that are left in it."""
     running = loader._pass
     if running is not None and running.restored:
-        running.restored = False
+        running.restored, running.goes_on = False, True
         return running, _go_on(loader, running)
     if running is not None and running.parts is not None:
         _load_parts(loader, running.parts)  # workers had asked for more than was handed out
@@ -61,7 +68,7 @@ def begin(loader: DataLoader) -> tuple[Pass, Iterator[Any]]:
 
 def _go_on(loader: DataLoader, running: Pass) -> Iterator[Any]:
     if _stateful(loader) or isinstance(loader.dataset, IterableDataset):
-        return iter(loader._index_sampler)
+        return iter(loader._index_sampler)  # of a stream see `as_it_began`
     generators = _sources_of_order(loader)
     present = _states(generators)
     _set_states(generators, running.start)
@@ -73,6 +80,26 @@ def _go_on(loader: DataLoader, running: Pass) -> Iterator[Any]:
     if running.batches:  # else the order has yet to be drawn
         _set_states(generators, present)
     return order
+
+
+@contextlib.contextmanager
+def as_it_began(loader: DataLoader) -> Iterator[None]:
+    """A context with the random states from before a pass that is gone on with.
+
+    That is where a stream draws what it has drawn in the batches before.
+    """
+    running, generators = loader._pass, _sources_of_order(loader)
+    streams = isinstance(loader.dataset, IterableDataset)
+    if running is None or not (running.goes_on and streams and generators):
+        yield
+        return
+    present = _states(generators)
+    _set_states(generators, running.start)
+    _draw_seed(loader)
+    try:
+        yield
+    finally:
+        _set_states(generators, present)
 
 
 def _draw_seed(loader: DataLoader) -> int | None:
@@ -178,29 +205,48 @@ def _load_parts(loader: DataLoader, states: dict[str, Any]) -> None:
         part.load_state_dict(states[name])
 
 
-def _own_generators(loader: DataLoader) -> dict[str, Generator]:
-    """Generators that were given to the loader or its samplers, each once."""
-    found: dict[str, Generator] = {}
+def _own_generators(loader: DataLoader) -> dict[str, Any]:
+    """Generators that the loader or its samplers keep, each once."""
+    found: dict[str, Any] = {}
     for name, part in _parts(loader).items():
-        generator = getattr(part, "generator", None)
-        known = generator is default_generator or any(generator is g for g in found.values())
-        if isinstance(generator, Generator) and not known:
-            found[name] = generator
+        kept = {"generator": loader.generator} if part is loader else _attributes(part)
+        for attribute, generator in kept.items():
+            known = generator is default_generator or any(generator is g for g in found.values())
+            if isinstance(generator, GENERATORS) and not known:
+                found[name if attribute == "generator" else f"{name}.{attribute}"] = generator
     return found
 
 
-def _sources_of_order(loader: DataLoader) -> dict[str, Generator]:
+def _attributes(part: Any) -> dict[str, Any]:
+    return {"generator": getattr(part, "generator", None)} | getattr(part, "__dict__", {})
+
+
+def _sources_of_order(loader: DataLoader) -> dict[str, Any]:
     """Every generator that an order may be drawn from."""
-    sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
-    if isinstance(loader.dataset, IterableDataset) or type(sampler) is SequentialSampler:
+    if isinstance(loader.dataset, IterableDataset):
+        if loader.num_workers:
+            return {}  # workers draw from the seed of the pass
+        return {"default": default_generator, **GLOBAL, **_own_generators(loader)}
+    order = _order(loader)
+    if type(order) is SequentialSampler:
         return {}
-    return {"default": default_generator, **_own_generators(loader)}
+    others = {} if type(order).__module__.startswith("kuai.") else GLOBAL
+    return {"default": default_generator, **others, **_own_generators(loader)}
 
 
-def _states(generators: dict[str, Generator]) -> dict[str, Tensor]:
-    return {name: generator.get_state() for name, generator in generators.items()}
+def _order(loader: DataLoader) -> Any:
+    """What says which index follows which."""
+    batches = loader.batch_sampler
+    if batches is None:
+        return loader.sampler
+    return batches.sampler if type(batches) is BatchSampler else batches
 
 
-def _set_states(generators: dict[str, Generator], states: dict[str, Tensor]) -> None:
+def _states(generators: dict[str, Any]) -> dict[str, Any]:
+    return {name: state_of(generator) for name, generator in generators.items()}
+
+
+def _set_states(generators: dict[str, Any], states: dict[str, Any]) -> None:
     for name, generator in generators.items():
-        generator.set_state(states[name])
+        if name in states:
+            give_state(generator, states[name])

@@ -4,13 +4,15 @@
 program as an object, which `kuai.export.save` writes.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import pathlib
 import sys
 import tempfile
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kuai.export.dims import Dim, ShapesCollection, named
@@ -34,14 +36,42 @@ class ExportedProgram:
 
     Attributes:
         data: the bytes of the `.zip` file that `kuai.export` writes.
+        state_dict: the tensors that it was made with; of one from a file those that it uses.
+        example_inputs: the arguments that it was made with, positional and by name.
     """
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, made_of: Any = None, example_inputs: Any = None):
         self.data = data
+        self.example_inputs = example_inputs
+        self._made_of = made_of
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "program.zip")
             path.write_bytes(data)
             self._program = load_exported(path)
+        weights = self._program.weights if made_of is None else made_of.state_dict()
+        self.state_dict: dict[str, Any] = dict(weights)
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """The parameters of the network that it was made of, by name."""
+        names = {} if self._made_of is None else dict(self._made_of.named_parameters())
+        return ((name, self.state_dict[name]) for name in names)
+
+    def parameters(self) -> Iterator[Any]:
+        """The same without names."""
+        return (tensor for _, tensor in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Any]]:
+        """What else it has, by name."""
+        parameters = {name for name, _ in self.named_parameters()}
+        return ((n, tensor) for n, tensor in self.state_dict.items() if n not in parameters)
+
+    def buffers(self) -> Iterator[Any]:
+        """The same without names."""
+        return (tensor for _, tensor in self.named_buffers())
+
+    def run_decompositions(self, decomp_table: Any = None, **options: Any) -> ExportedProgram:
+        """The program itself: XLA's operations are small ones already."""
+        return self
 
     def module(self, check_guards: bool = True) -> Any:
         """The program as something to call."""
@@ -89,7 +119,7 @@ def export(
         path = pathlib.Path(folder, "program.zip")
         shapes = named(dynamic_shapes)
         _write(mod, args, path, kwargs=kwargs, dynamic_batch=False, dynamic_shapes=shapes)
-        return ExportedProgram(path.read_bytes())
+        return ExportedProgram(path.read_bytes(), mod, (args, dict(kwargs or {})))
 
 
 export_for_training = export

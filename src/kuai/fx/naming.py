@@ -35,7 +35,7 @@ def qualified_name(function: Any) -> str:
         return f"torch.functional.{name}"
     if known is not None:
         return known
-    if getattr(kuai, name, None) is function:
+    if vars(kuai).get(name) is function:
         return f"torch.{name}"
     module = getattr(function, "__module__", None) or ""
     return f"{_theirs(module)}.{name}" if module else name

@@ -157,10 +157,12 @@ class _Matcher:
             return self._same_argument(wanted, node)
         if wanted in self.map:
             return self.map[wanted] is node
+        if isinstance(node, Node) and node in self.map.values():
+            return False  # parameters of the pattern are different things, too
         if wanted.op == "placeholder":
             self.map[wanted] = node
             return True
-        if not isinstance(node, Node) or node in self.map.values():
+        if not isinstance(node, Node):
             return False
         if (wanted.op, wanted.target) != (node.op, node.target):
             return False

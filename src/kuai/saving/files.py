@@ -31,7 +31,8 @@ def save(
     Args:
         obj: tensors, numbers, strings, bytes, None, dtypes, devices, sizes, and lists, tuples,
             dicts and sets of them: a `state_dict`, say. Tensors that share storage go on doing so.
-            NumPy values, and other objects that Python can pickle; those `load` refuses.
+            NumPy values, and other objects that Python can pickle, modules and optimizers among
+            them; those `load` makes anew with `weights_only=False`.
         f: a path, or a binary file object. A path that ends in `.safetensors` chooses that format
             for a dict of tensors. A file at a path is replaced as a whole or not at all.
         pickle_protocol: 2 to 5 are accepted; what is written is protocol 2, which all can read.
@@ -43,8 +44,6 @@ def save(
         >>> _ = file.seek(0)
         >>> kuai.load(file)
         {'w': tensor([1., 1.]), 'epoch': 3}
-
-    Differs from PyTorch: what has a `state_dict()` is refused, save that.
     """
     _check_format(pickle_protocol, _use_new_zipfile_serialization)
     if not isinstance(f, (str, os.PathLike)):
@@ -76,8 +75,8 @@ def load(
             folder.
         map_location: where the tensors go: a device, a dict from the saved places to others, or a
             function of a tensor and its saved place; None means the saved place.
-        weights_only: accepted, as scripts say it both ways; what is read is the same, and nothing
-            in a file is run with `False`, either.
+        weights_only: with `False` a file may also hold modules, optimizers, and objects of other
+            classes that this program has; nothing in a file is run, either way.
         mmap: use the file itself as memory; values are read when they are used, and their
             checksums are not checked. The file may be replaced meanwhile, but not be cut off.
         pickle_load_args: `encoding` and the like, accepted for scripts that say how strings of
@@ -98,10 +97,11 @@ def load(
     for name in pickle_load_args.keys() - {"buffers", "encoding", "errors", "fix_imports"}:
         raise TypeError(f"'{name}' is an invalid keyword argument for Unpickler()")
     if isinstance(f, (str, os.PathLike)):
-        return _load_path(os.fspath(f), map_location, bool(mmap))
+        return _load_path(os.fspath(f), map_location, bool(mmap), weights_only is False)
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
-    return read_torch_file(_from_here(f), str(getattr(f, "name", "the file object")), map_location)
+    name, trusted = str(getattr(f, "name", "the file object")), weights_only is False
+    return read_torch_file(_from_here(f), name, map_location, trusted=trusted)
 
 
 def _check_format(protocol: int, is_new: bool) -> None:
@@ -111,7 +111,7 @@ def _check_format(protocol: int, is_new: bool) -> None:
         raise ValueError(f"pickle_protocol has to be 2, 3, 4 or 5, not {protocol}")
 
 
-def _load_path(path: str, map_location: Any, mmap: bool) -> Any:
+def _load_path(path: str, map_location: Any, mmap: bool, trusted: bool) -> Any:
     if path.endswith((SUFFIX, INDEX)) or os.path.isdir(path):
         if not isinstance(map_location, (str, int, device, type(None))):
             raise TypeError("a safetensors file knows no places: map_location has to be a device")
@@ -119,7 +119,7 @@ def _load_path(path: str, map_location: Any, mmap: bool) -> Any:
     if torch_shards.is_index(path):
         return torch_shards.read_torch_shards(path, map_location, mmap)
     with opened(path) as file:
-        return read_torch_file(file, path, map_location, mmap)
+        return read_torch_file(file, path, map_location, mmap, trusted)
 
 
 def _from_here(file: Any) -> BinaryIO:

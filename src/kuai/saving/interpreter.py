@@ -10,10 +10,12 @@ not a list or set in what is not a dict; an instruction that is not listed here 
 
 from __future__ import annotations
 
+import functools
 import pickletools
 from argparse import Namespace
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +36,7 @@ from kuai.saving.limits import (
 )
 from kuai.saving.refusals import Damaged, Refused, exactly
 
-__all__ = ["Builder", "interpret"]
+__all__ = ["Builder", "Names", "interpret"]
 
 _VALUES = {
     "BINBYTES",
@@ -54,6 +56,8 @@ _COPIED = (str, bytes, list, dict, tuple)
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 _SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_OWN_CONTAINERS = (defaultdict, deque)  # only names of the program's have builders for them
+_GIVEN_STATES = (functools.partial, SimpleNamespace)
 _MADE = (Counter, Namespace, OrderedDict, Size, bytearray, bytes, complex, device, set)
 
 
@@ -62,6 +66,25 @@ class Builder(NamedTuple):
 
     name: str
     build: Callable[[tuple], Any]
+
+
+class Names(dict):
+    """What `"module name"` stands for; nothing else exists.
+
+    A subclass may know of classes of the program's own.
+    """
+
+    def may_make(self, kind: type) -> bool:
+        """Whether pickle's way of making objects of a class is open."""
+        return False
+
+    def may_call(self, function: Any) -> bool:
+        """Whether a name that stands for no builder may be called."""
+        return False
+
+    def may_be_key(self, value: Any) -> bool:
+        """Whether it may be a key without a look at its hash."""
+        return type(value) in (str, bytes)
 
 
 def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Any:
@@ -73,7 +96,8 @@ def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any],
     """
     if len(code) > MAX_PICKLE_BYTES:
         raise Refused(f"its objects take up more than {MAX_PICKLE_BYTES >> 20} MiB")
-    machine = _Machine(names, persistent, _budget(len(code)))
+    known = names if isinstance(names, Names) else Names(names)
+    machine = _Machine(known, persistent, _budget(len(code)))
     for count, (name, argument) in enumerate(_decoded(code)):
         if count >= MAX_INSTRUCTIONS:
             raise Refused(f"it has more than {MAX_INSTRUCTIONS} instructions")
@@ -97,7 +121,7 @@ def _decoded(code: bytes):
 
 
 class _Machine:
-    def __init__(self, names: Mapping[str, Any], persistent: Callable[[Any], Any], budget: Budget):
+    def __init__(self, names: Names, persistent: Callable[[Any], Any], budget: Budget):
         self._budget = budget
         self._keys = keys_budget()
         self._names = names
@@ -185,7 +209,13 @@ class _Machine:
         self._extend(self._pop_to_mark())
 
     def _extend(self, items: list) -> None:
-        exactly(self._top(), list, "what is appended to").extend(items)
+        target = self._top()
+        if not isinstance(target, (list, deque)) or not self._is_own(target):
+            exactly(target, list, "what is appended to")
+        target.extend(items)
+
+    def _is_own(self, value: Any) -> bool:
+        return type(value) in _OWN_CONTAINERS or self._names.may_make(type(value))
 
     def _set_item(self, _) -> None:
         self._set_pairs(self._pop_many(2))
@@ -195,7 +225,8 @@ class _Machine:
 
     def _set_pairs(self, flat: list) -> None:
         target = self._top()
-        if type(target) not in (dict, OrderedDict):
+        own = isinstance(target, dict) and self._is_own(target)
+        if not own and type(target) not in (dict, OrderedDict):
             raise Refused(f"an item is set in a {type(target).__name__}, which is not a dict")
         if len(flat) % 2:
             raise Damaged("a key has no value")
@@ -211,7 +242,7 @@ class _Machine:
     def _check_keys(self, target: Any, keys: list) -> None:
         """Before they go into a container; nobody can choose the hashes of strings."""
         self._budget.take(MEMORY * len(keys))
-        counted = [key for key in keys if type(key) not in (str, bytes)]
+        counted = [key for key in keys if not self._names.may_be_key(key)]
         if not counted:
             return
         if id(target) not in self._hashes:
@@ -250,7 +281,9 @@ class _Machine:
             )
         return (
             f"{f' at {place}' if place else ''}. Kuai builds tensors and plain Python values only; "
-            "whoever trusts the file can open it with PyTorch and save its state_dict"
+            "where a file is trusted, weights_only=False makes objects of classes that this "
+            "program has imported, and runs nothing. Whoever trusts it can also open it with "
+            "PyTorch and save its state_dict"
         )
 
     def _place(self) -> str:
@@ -273,6 +306,9 @@ class _Machine:
 
     def _reduce(self, _) -> None:
         function, arguments = self._pop_many(2)
+        if self._names.may_call(function):
+            self._made(function(*exactly(arguments, tuple, "the arguments of a call")), TENSOR)
+            return
         if type(function) is not Builder:
             raise Refused(f"it calls a {type(function).__name__}")
         self._count_copies(exactly(arguments, tuple, "the arguments of a call"))
@@ -280,8 +316,12 @@ class _Machine:
         self._made(value, CONTAINER if type(value) in _MADE else TENSOR)
 
     def _new_object(self, _) -> None:
-        """How pickle makes a program's arguments; nothing else is made in this way."""
+        """How pickle makes a program's arguments, and objects of its own classes."""
         function, arguments = self._pop_many(2)
+        if isinstance(function, type) and self._names.may_make(function):
+            exactly(arguments, tuple, "the arguments of a call")
+            self._made(function.__new__(function, *arguments), TENSOR)
+            return
         if type(function) is not Builder or function.name != "argparse.Namespace":
             raise Refused(f"it makes an object of a {type(function).__name__}")
         self._made(function.build(exactly(arguments, tuple, "the arguments of a call")), CONTAINER)
@@ -298,6 +338,10 @@ class _Machine:
             state = self._pop()
             numpy_values.give_state(self._top(), state)
             self._budget.take(getattr(self._top(), "nbytes", 0))
+            return
+        if self._names.may_make(type(self._second())) or type(self._second()) in _GIVEN_STATES:
+            state = self._pop()
+            _give_own_state(self._top(), state)
             return
         state = exactly(self._pop(), dict, "the state of an object")
         if type(self._top()) is Namespace:
@@ -318,6 +362,17 @@ class _Machine:
 
     def _frame(self, _) -> None:
         """Frames only help a reader that reads from a stream."""
+
+
+def _give_own_state(target: Any, state: Any) -> None:
+    """What pickle does with the state of an object: its class's way, or attributes."""
+    if hasattr(target, "__setstate__"):
+        target.__setstate__(state)
+        return
+    attributes, slots = state if type(state) is tuple and len(state) == 2 else (state, None)
+    vars(target).update(exactly(attributes or {}, dict, "the state of an object"))
+    for name, value in exactly(slots or {}, dict, "the state of an object").items():
+        setattr(target, exactly(name, str, "the name of an attribute"), value)
 
 
 def _give_attributes(target: Namespace, state: dict) -> None:

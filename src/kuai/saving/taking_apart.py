@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import copyreg
 import sys
+import types
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["Name", "Parts", "taken_apart"]
+from kuai.nn.base.watched import SlotDict, WatchedDict
+
+__all__ = ["Name", "Parts", "ours", "taken_apart", "theirs"]
 
 
 class Name(NamedTuple):
@@ -44,8 +48,6 @@ def taken_apart(value: Any) -> Name | Parts | None:
         >>> taken_apart(lambda: 0) is None
         True
     """
-    if callable(getattr(value, "state_dict", None)) and not isinstance(value, type):
-        return None  # it has a way of its own, that can be loaded again
     if isinstance(value, type) or type(value).__name__ in _FUNCTIONS:
         return _name_of(value)
     try:
@@ -66,13 +68,52 @@ def _name_of(value: Any) -> Name | None:
 def _global(value: Any, name: str) -> Name | None:
     """The name, if what can be imported under it is this object, and not one inside another."""
     module = getattr(value, "__module__", None) or "builtins"
+    public = _public(value, name) if module.startswith("kuai.") else None
     found = getattr(sys.modules.get(module), name, None)
-    return Name(module, name) if found is value else None
+    return public or (Name(theirs(module), name) if found is value else None)
+
+
+_PLACES = ("nn", "nn.functional", "nn.init", "optim", "optim.lr_scheduler", "optim.swa_utils")
+
+
+def _public(value: Any, name: str) -> Name | None:
+    """Where PyTorch has a class or function of the same name, too."""
+    for place in _PLACES:
+        if vars(sys.modules.get(f"kuai.{place}", _NOTHING)).get(name) is value:
+            return Name(f"torch.{place}", name)
+    return None
+
+
+_NOTHING = types.ModuleType("nothing")
+
+
+def ours(module: str) -> str:
+    """Kuai's path for one of PyTorch's.
+
+    Example:
+        >>> ours("torch.nn"), theirs("kuai"), ours("torchvision")
+        ('kuai.nn', 'torch', 'torchvision')
+    """
+    return "kuai" + module[len("torch") :] if module.split(".")[0] == "torch" else module
+
+
+def theirs(module: str) -> str:
+    """The other way round."""
+    return "torch" + module[len("kuai") :] if module.split(".")[0] == "kuai" else module
+
+
+def _plain(value: Any) -> Any:
+    """The dictionaries of a module as PyTorch has them."""
+    if type(value) is SlotDict:
+        return dict(value)
+    return OrderedDict(value) if type(value) is WatchedDict else value
 
 
 def _parts(function, arguments, state=None, items=None, pairs=None, setter=None) -> Parts | None:
     if setter is not None:
         return None
+    if isinstance(state, dict):
+        state = {name: _plain(inside) for name, inside in state.items()}
     if function is copyreg.__newobj__:  # type: ignore[attr-defined]
         return Parts(arguments[0], tuple(arguments[1:]), True, state, items, pairs)
     return Parts(function, tuple(arguments), False, state, items, pairs)

@@ -17,6 +17,7 @@ from kuai.saving.described import Description
 from kuai.saving.interpreter import interpret
 from kuai.saving.kinds import LOOKED_AT, ZIP, kind_of
 from kuai.saving.names import Tensors, known_names
+from kuai.saving.own_classes import ProgramNames, check_objects
 from kuai.saving.pickling import pickled
 from kuai.saving.refusals import Refused, explained
 from kuai.saving.storages import Storages
@@ -47,14 +48,27 @@ def _entries(code: bytes, description: Description) -> Iterator[tuple[str, bytes
 
 
 def read_torch_file(
-    file: BinaryIO, name: str, map_location: Any = None, mapped: bool = False
+    file: BinaryIO,
+    name: str,
+    map_location: Any = None,
+    mapped: bool = False,
+    trusted: bool = False,
 ) -> Any:
-    """Read what `write_torch_file` or `torch.save` wrote; `name` is for the messages."""
+    """Read what `write_torch_file` or `torch.save` wrote.
+
+    Args:
+        name: for the messages.
+        trusted: objects of the program's classes may be made.
+    """
     with explained(name, "PyTorch file"):
         archive = open_archive(file, name, mapped)
         storages = Storages(archive, map_location)
-        obj = interpret(archive.read("data.pkl"), known_names(Tensors(storages)), storages.find)
-        check_tree(obj)
+        names = ProgramNames(known_names(Tensors(storages)), trusted)
+        obj = interpret(archive.read("data.pkl"), names, storages.find)
+        if names.used:
+            check_objects(obj, names)
+        else:
+            check_tree(obj)
     return obj
 
 

@@ -18,7 +18,7 @@ from kuai.formats import contiguous_format
 from kuai.standin.lowering_layers import LAYERS, Tell
 from kuai.standin.overloads import normal_arguments
 
-__all__ = ["tell"]
+__all__ = ["operation_name", "tell"]
 
 #: Kuai's names that are not PyTorch's.
 _CALLED = {
@@ -35,6 +35,22 @@ _NO_OPERATION = {
     "storage_offset", "register_hook", "retain_grad", "is_floating_point", "is_complex", "cpu",
     "type_as", "__repr__", "__len__", "get_device", "is_pinned", "is_tensor", "share_memory_",
 }  # fmt: skip
+
+
+def operation_name(function: Callable) -> str | None:
+    """PyTorch's name for what a function of Kuai's computes; None if it computes nothing.
+
+    Example:
+        >>> operation_name(kuai.Tensor.__add__), operation_name(kuai.numel)
+        ('add', None)
+    """
+    name = getattr(function, "__name__", "")
+    if not name or name in _NO_OPERATION:
+        return None
+    name = _CALLED.get(name, name)
+    if name.startswith("__") and name.endswith("__"):
+        name = {"__getitem__": "index", "__setitem__": "index_put_"}.get(name, name.strip("_"))
+    return name
 
 
 def tell(told: Tell, function: Callable, args: tuple, kwargs: dict) -> Any:

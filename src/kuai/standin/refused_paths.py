@@ -5,6 +5,8 @@ which names: a package that asks whether a name is there gets the right answer f
 """
 
 import types
+from collections.abc import Callable
+from typing import Any
 
 from kuai.standin.more_refused_paths import MORE
 from kuai.standin.refusing import refused, refused_class
@@ -134,8 +136,16 @@ def _is_fake(x) -> bool:
     return False
 
 
+def _record(fn: Callable, error_handler: Any = None) -> Callable:
+    """The function: a launcher would be told of its errors, and there is none."""
+    return fn
+
+
 #: Functions in these modules that have an answer.
-_ANSWERS = {"_subclasses.fake_tensor": {"is_fake": _is_fake}}
+_ANSWERS = {
+    "_subclasses.fake_tensor": {"is_fake": _is_fake},
+    "distributed.elastic.multiprocessing.errors": {"record": _record},
+}
 
 
 def module_of(name: str) -> types.ModuleType | None:

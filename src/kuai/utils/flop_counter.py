@@ -49,6 +49,12 @@ _FORMULAS = {
 }
 
 
+def flops_of(name: str, out: Any, args: tuple, kwargs: dict) -> int:
+    """What an operation cost that gave `out`; 0 if it is none that is counted."""
+    formula = _of_product if name == "linear" else _FORMULAS.get(name)
+    return 0 if formula is None else formula(out, *args, **kwargs)
+
+
 class FlopCounterMode(TorchDispatchMode):
     """Count what products of matrices, convolutions and attention inside cost.
 

@@ -23,9 +23,11 @@ from kuai.engine.autograd.tape import AccumulateGrad, place_of
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.tensor import set_grad
 
-__all__ = ["walk"]
+__all__ = ["around_nodes", "walk"]
 
-_NEAR = 16  # nodes  # nodes
+_NEAR = 16  # nodes
+#: What surrounds the visit of each node: functions of a node that give a context. Profiles use it.
+around_nodes: list[Any] = []
 
 
 def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hooks=True, since=None):
@@ -89,7 +91,10 @@ class _Walk:
             self.send(edge, gradient)
         while self.queue:
             node = heapq.heappop(self.queue)[1]
-            self.visit(node, self.arriving.pop(node))
+            if around_nodes:
+                self.visit_inside(node, self.arriving.pop(node))
+            else:
+                self.visit(node, self.arriving.pop(node))
         if self.visits is not None:
             self.visits.learn()
         if self.wanted is not None:
@@ -100,6 +105,7 @@ class _Walk:
         state = modes.state
         recorded = state.recorder is not None and state.capture is None and state.block is None
         plain = state.around is None and self.wanted is None and not self.create_graph
+        plain = plain and not around_nodes
         return recorded and plain and len(roots) == 1
 
     def _follow(self, nodes, gradients):
@@ -124,6 +130,12 @@ class _Walk:
             gathered[output] = add_gradients(gathered[output], gradient)
             if self.visits is not None:
                 self.visits.sums += 1
+
+    def visit_inside(self, node, gathered):
+        with contextlib.ExitStack() as stack:
+            for context in around_nodes:
+                stack.enter_context(context(node))
+            self.visit(node, gathered)
 
     def visit(self, node, gathered):
         goes_on = True

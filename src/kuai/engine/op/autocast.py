@@ -9,6 +9,7 @@ are as fast as ever, and the others ask one attribute when autocast is off.
 """
 
 import functools
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,9 @@ _DEFAULTS = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16, "tpu": dtypes.bfloa
 _cast = Operation("to", "ToCopyBackward0")
 
 
+_NO_GPU = "CUDA is not available or torch_xla is imported. Disabling autocast."
+
+
 class autocast:
     """Run operations in a lower precision where that is safe; a context manager and a decorator.
 
@@ -59,6 +63,9 @@ class autocast:
         self.device = devices.device(device_type).type
         self.fast_dtype = get_autocast_dtype(self.device) if dtype is None else dtype
         self._enabled = bool(enabled)
+        if self._enabled and self.device == "cuda" and not devices.device_count("cuda"):
+            warnings.warn(_NO_GPU, stacklevel=2)
+            self._enabled = False
         self._previous = []
 
     def __enter__(self):

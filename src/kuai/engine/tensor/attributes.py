@@ -7,12 +7,26 @@ and what is written into it arrives at the tensor. The engine asks `own`.
 """
 
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["TensorBase", "UsersAttributes", "keep", "own", "own_of", "shown", "users"]
+__all__ = ["TensorBase", "TensorType", "UsersAttributes", "keep", "own", "own_of", "shown", "users"]
 
 
-class TensorBase:
+class TensorType(type):
+    """The class of tensors' classes: they print under PyTorch's paths where `torch` is Kuai.
+
+    Attributes:
+        shown: those paths, by the classes' own.
+    """
+
+    shown: ClassVar[dict[str, str]] = {}
+
+    def __repr__(cls) -> str:
+        path = TensorType.shown.get(f"{cls.__module__}.{cls.__qualname__}")
+        return super().__repr__() if path is None else f"<class '{path}'>"
+
+
+class TensorBase(metaclass=TensorType):
     """What Tensor is made of: an object with a dictionary."""
 
 

@@ -64,7 +64,7 @@ class Tensor(attributes.TensorBase):
     _node_hooked = False  # whether a hook was registered at a leaf's node itself, which may be gone
     _tangents: dict | None = None  # in forward mode: level -> tangent
 
-    __dict__ = attributes.shown  # pyright: ignore[reportAssignmentType]
+    __dict__ = attributes.shown  # pyright: ignore[reportAssignmentType, reportGeneralTypeIssues]
     grad_fn: Any  # a property, which `autograd.inplace` attaches
 
     def __new__(cls, *args, **kwargs):

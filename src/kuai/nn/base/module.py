@@ -264,7 +264,7 @@ class Module:
         return state
 
     def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update((name, _watched(name, value)) for name, value in state.items())
         missing: dict[str, Any] = {name: WatchedDict() for name in _HOOKS}
         missing |= {"_non_persistent_buffers_set": set(), "_is_full_backward_hook": None}
         for name, value in missing.items():

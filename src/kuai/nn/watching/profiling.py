@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from kuai.nn.watching import events
 from kuai.nn.watching.debugging import followed
 from kuai.nn.watching.trace_names import name_events
 
@@ -83,6 +84,8 @@ class record_function:
         stack = contextlib.ExitStack()
         stack.enter_context(jax.profiler.TraceAnnotation(self.name))
         stack.enter_context(jax.named_scope(self.name))
+        if events.RUNNING:
+            stack.enter_context(events.noted(self.name))
         self._open.append(stack)
         return self
 
