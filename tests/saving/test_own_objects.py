@@ -128,7 +128,9 @@ def test_pytorch_opens_kuais_and_kuai_pytorchs():
     kuai.optim.SGD(here.parameters(), 0.1).zero_grad()
 
 
-@pytest.mark.parametrize("value", [Settings(0.1), Plain(), Block()], ids=str)
+@pytest.mark.parametrize(
+    "value", [Settings(0.1), Plain(), Block()], ids=lambda value: type(value).__name__
+)
 def test_only_where_a_file_is_trusted(value):
     with pytest.raises(pickle.UnpicklingError, match="weights_only=False"):
         kuai.load(saved(value))
