@@ -140,3 +140,35 @@ def test_quantile_between_equal_infinities():
 def test_second_derivatives(call):
     x = kuai.tensor([0.3, 1.7], dtype=kuai.float64, requires_grad=True)
     assert kuai.autograd.gradgradcheck(call, (x,))
+
+
+@pytest.mark.parametrize("exponent", [1, 1.0, True])
+def test_a_first_power_has_a_second_derivative(exponent):
+    for framework in (torch, kuai):
+        x = framework.tensor([0.0, -3.0], requires_grad=True)
+        (first,) = framework.autograd.grad((x**exponent).sum(), x, create_graph=True)
+        (second,) = framework.autograd.grad(first.sum(), x)
+        assert (first.tolist(), second.tolist()) == ([1, 1], [0, 0])
+    assert (kuai.tensor([True]) ** True).dtype == kuai.bool
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_matrices_with_infinity_end(value):
+    """LAPACK's search for singular values of inf does not."""
+    matrix = kuai.eye(3)
+    matrix[0, 0] = value
+    for name in ("svd", "svdvals", "cond"):
+        with pytest.raises(kuai.linalg.LinAlgError, match="non-finite"):
+            getattr(kuai.linalg, name)(matrix)
+    assert kuai.linalg.pinv(matrix).isnan().all()
+    assert kuai.linalg.lstsq(matrix, kuai.ones(3, 1)).solution.isnan().all()
+
+
+@pytest.mark.parametrize(("UPLO", "place"), [("L", (0, 1)), ("U", (1, 0))])
+def test_only_one_triangle_is_looked_at(UPLO, place):
+    results = []
+    for framework in (torch, kuai):
+        matrix = framework.tensor([[2.0, 1.0], [1.0, 3.0]])
+        matrix[place] = float("nan")
+        results.append(framework.linalg.eigvalsh(matrix, UPLO).tolist())
+    assert results[0] == pytest.approx(results[1])

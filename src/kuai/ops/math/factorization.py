@@ -24,7 +24,7 @@ from kuai.ops.math.matrix_factors import (
     cholesky_and_info,
     one_triangle,
 )
-from kuai.ops.math.singular_values import whole_svd
+from kuai.ops.math.singular_values import singular_values, thin_svd, whole_svd
 
 return_types.return_type("linalg_qr", "Q", "R")
 return_types.return_type("linalg_svd", "U", "S", "Vh")
@@ -98,7 +98,7 @@ def svd_of(A: Array, full_matrices: bool):
     A = matrices("linalg.svd", A, square=False)
     if full_matrices and A.shape[-1] != A.shape[-2]:
         return whole_svd(A)
-    return tuple(jnp.linalg.svd(A, full_matrices))
+    return thin_svd(A)
 
 
 @composite(export="linalg.svd", autocast={"cpu": "float32"})
@@ -131,7 +131,7 @@ def svdvals(A, *, driver=None):
 
 @op(function=False, method=False, name="svdvals", grad="SvdvalsBackward0")
 def _svdvals(A: Array):
-    return jnp.linalg.svd(matrices("linalg.svdvals", A, square=False), compute_uv=False)
+    return singular_values(matrices("linalg.svdvals", A, square=False))
 
 
 @op(

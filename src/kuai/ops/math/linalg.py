@@ -16,6 +16,7 @@ from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
 from kuai.ops.math.contraction import vector_cross
 from kuai.ops.math.norms import extreme_of, vector_norm_of, vector_norm_over
 from kuai.ops.math.products import matmul
+from kuai.ops.math.singular_values import singular_values
 
 # Norms --------------------------------------------------------------------------------------------
 
@@ -63,10 +64,10 @@ def matrix_norm_over(
 
 def _matrix_norm_function(order):
     if order == "nuc":
-        return lambda A: summed(_singular_values(A), -1)
+        return lambda A: summed(singular_values(A), -1)
     extreme = _largest if isinstance(order, str) or order > 0 else _smallest
     if order in (2, -2):
-        return lambda A: extreme(_singular_values(A))
+        return lambda A: extreme(singular_values(A))
     if order in (1, -1, math.inf, -math.inf):
         inner = -2 if abs(order) == 1 else -1
         return lambda A: extreme(summed(magnitude(A), inner))
@@ -84,10 +85,6 @@ def _smallest(values):
     if not values.shape[-1]:
         raise IndexError("amin(): Expected reduction dim -1 to have non-zero size.")
     return extreme_of(jnp.min, values, -1, False)
-
-
-def _singular_values(A):
-    return jnp.linalg.svd(A, compute_uv=False)
 
 
 @composite(export="linalg.matrix_norm")

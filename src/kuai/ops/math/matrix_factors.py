@@ -46,10 +46,32 @@ def adjoint(A):
 
 def one_triangle(A, UPLO: str):
     """The Hermitian matrix one triangle stands for; as in PyTorch both share the gradient."""
-    half = jnp.tril(A, -1) if UPLO == "L" else jnp.triu(A, 1)
-    whole = half + adjoint(half) + jnp.eye(A.shape[-1], dtype=A.dtype) * A
-    mean = (A + adjoint(A)) / 2
-    return mean + lax.stop_gradient(whole - mean)
+    return _of_lower(A) if UPLO == "L" else _of_upper(A)
+
+
+def _hermitian(half, A):
+    """From a triangle and the diagonal; whatever stands in the other one is not looked at."""
+    on_diagonal = jnp.eye(A.shape[-1], dtype=bool)
+    return half + adjoint(half) + jnp.where(on_diagonal, A, 0)
+
+
+def _shared(primals, tangents, of):
+    (A,), (dA,) = primals, tangents
+    return of(A), (dA + adjoint(dA)) / 2
+
+
+@jax.custom_jvp
+def _of_lower(A):
+    return _hermitian(jnp.tril(A, -1), A)
+
+
+@jax.custom_jvp
+def _of_upper(A):
+    return _hermitian(jnp.triu(A, 1), A)
+
+
+_of_lower.defjvp(functools.partial(_shared, of=_of_lower))
+_of_upper.defjvp(functools.partial(_shared, of=_of_upper))
 
 
 def _first_zero(diagonal):

@@ -60,7 +60,7 @@ def rsqrt(input: Array):
     return jax.lax.rsqrt(floating(input))
 
 
-_FIXED_EXPONENTS = (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4)
+_FIXED_EXPONENTS = (-2, -1, -0.5, 0, 0.5, 2, 3, 4)
 
 
 @op(function=False, method=False, name="pow", grad="PowBackward0", autocast={"cuda": "float32"})
@@ -81,7 +81,7 @@ def to_dtype_of_power(input, exponent):
 def power_of_number(input: Array, exponent: Number):
     """A power whose exponent is a number that travels as an input."""
     input, exponent = together(input, exponent)
-    return slopes.power(input, jax.lax.stop_gradient(exponent))
+    return slopes.power(input, jax.lax.stop_gradient(exponent)).astype(input.dtype)
 
 
 def _grad_name(input, exponent) -> str:

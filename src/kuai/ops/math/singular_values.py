@@ -11,13 +11,29 @@ import jax.numpy as jnp
 
 from kuai.ops.math.matrix_factors import adjoint
 
-__all__ = ["whole_svd"]
+__all__ = ["singular_values", "without_infinity", "thin_svd", "whole_svd"]
+
+
+def without_infinity(A):
+    """A, with nan for every matrix that holds inf: LAPACK would search for ever."""
+    finite = jnp.isfinite(A).all((-2, -1), keepdims=True)
+    return jnp.where(finite, A, jnp.nan)
+
+
+def singular_values(A):
+    """The singular values, falling."""
+    return jnp.linalg.svd(without_infinity(A), compute_uv=False)
+
+
+def thin_svd(A):
+    """U, S and Vᴴ with as many columns of U and V as there are singular values."""
+    return tuple(jnp.linalg.svd(without_infinity(A), full_matrices=False))
 
 
 @jax.custom_jvp
 def whole_svd(A):
     """U, S and Vᴴ, U and V square."""
-    return tuple(jnp.linalg.svd(A, full_matrices=True))
+    return tuple(jnp.linalg.svd(without_infinity(A), full_matrices=True))
 
 
 @whole_svd.defjvp

@@ -24,6 +24,7 @@ from kuai.ops.math.matrix_factors import (
     one_triangle,
     transposed,
 )
+from kuai.ops.math.singular_values import singular_values, without_infinity
 
 return_types.return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 return_types.return_type("linalg_slogdet", "sign", "logabsdet")
@@ -142,15 +143,12 @@ def pinv(
     """
     A = matrices("linalg.pinv", A, square=False)
     A = one_triangle(A, "L") if hermitian else A
-    values = lax.stop_gradient(_singular_values(A))
+    values = lax.stop_gradient(singular_values(A))
     limit = _smallest(A, values, atol, rcond if rtol is None else rtol)
     largest = jnp.max(values, -1, initial=0)
     relative = limit / jnp.where(largest == 0, 1, largest)
+    A = A if hermitian else without_infinity(A)
     return jnp.linalg.pinv(A, rtol=relative, hermitian=hermitian)
-
-
-def _singular_values(A):
-    return jnp.linalg.svd(A, compute_uv=False)
 
 
 def _smallest(A, values, atol, rtol):
@@ -219,9 +217,10 @@ def _smallest_squares(A, B, rcond, driver):
         rank = jnp.zeros(A.shape[:-2], jnp.int64)
         return jnp.zeros((*A.shape[:-2], columns, B.shape[-1]), A.dtype), empty, rank, empty
     rcond = max(rows, columns) * float(jnp.finfo(kind).eps) if rcond is None else rcond
+    A = without_infinity(A)
     solution = jnp.linalg.pinv(A, rtol=None if driver == "gels" else rcond) @ B
     residuals = jnp.sum(jnp.square(jnp.abs(A @ solution - B)), -2, dtype=kind)
-    values = _singular_values(lax.stop_gradient(A))
+    values = singular_values(lax.stop_gradient(A))
     rank = jnp.sum(values > rcond * values[..., :1], -1, dtype=jnp.int64)
     return solution, residuals, rank, values
 
@@ -342,7 +341,7 @@ def matrix_rank(
         tensor(1)
     """
     A = matrices("torch.linalg.matrix_rank", A, square=False, what="input")
-    values = _singular_values(A)
+    values = singular_values(A)
     limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
 
