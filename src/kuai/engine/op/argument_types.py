@@ -193,8 +193,8 @@ def complaint(place: str, name: str, args: tuple, kwargs: dict) -> str | None:
     """PyTorch's text if the types of the arguments fit no way to call a function.
 
     Example:
-        >>> complaint("topk", "topk", (Tensor, 1), {})
-        "topk(): argument 'input' (position 1) must be Tensor, not type"
+        >>> complaint("topk", "topk", ("x", 1), {})
+        "topk(): argument 'input' (position 1) must be Tensor, not str"
     """
     given = _ways(place)
     ways = [way for way in given if way != _MORE]
@@ -280,8 +280,16 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
 
 
 def _has_foreign(given) -> bool:
-    values = [value for value in (*given[0], *given[1].values()) if not isinstance(value, Tensor)]
-    return any(type(v).__name__ == "Tensor" or hasattr(v, "__torch_function__") for v in values)
+    """Whether an argument, or an element of one, is another library's, or PyTorch's own."""
+    values = [*given[0], *given[1].values()]
+    values += [each for value in values if isinstance(value, (tuple, list)) for each in value]
+    return any(_is_foreign(value) for value in values if not isinstance(value, Tensor))
+
+
+def _is_foreign(value) -> bool:
+    kind = type(value)
+    is_pytorchs = kind.__module__.partition(".")[0] == "torch"
+    return is_pytorchs or kind.__name__ == "Tensor" or hasattr(value, "__torch_function__")
 
 
 def _place(frame, own: str) -> tuple[str, str, bool]:

@@ -31,7 +31,8 @@ def kind_of(dtype, default):
     """The NumPy type for the `dtype=` argument of a function that makes tensors."""
     if dtype is None:
         return default
-    if not isinstance(dtype, dtypes.dtype) and dtype not in (float, int, bool, complex):
+    known = isinstance(dtype, dtypes.dtype) or dtype in (float, int, bool, complex)
+    if not known and type(dtype).__module__ != "torch":  # of PyTorch's own, `to_jax` says more
         raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
     return dtypes.to_jax(dtype)
 
