@@ -1,6 +1,7 @@
 """What one thread notes of a call while another thread does something else."""
 
 import concurrent.futures
+import contextlib
 import warnings
 
 import pytest
@@ -16,6 +17,17 @@ def in_another_thread(function):
     """The result of a function that another thread runs."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(function).result()
+
+
+@contextlib.contextmanager
+def recorded_as_candidate(step, x):
+    """A call that is recorded to become a replay, and has not ended yet."""
+    candidate = step.replays.candidate((x,), {})
+    assert candidate is not None
+    with candidate, Recorder(step.records) as recorder:
+        recorder.runs = candidate.runs
+        candidate.result = step.function(x)
+        yield
 
 
 def test_whoever_notes_warnings_last_leaves_everything_as_it_was():
@@ -61,11 +73,7 @@ def test_draws_of_another_thread_are_not_those_of_the_call(meanwhile, monkeypatc
     kuai.rand(1)  # the first draw of all makes the key
     step = kuai.compile(lambda x: x + kuai.rand(3))
     x = kuai.ones(3)
-    candidate = step.replays.candidate((x,), {})
-    assert candidate is not None
-    with candidate, Recorder(step.records) as recorder:
-        recorder.runs = candidate.runs
-        candidate.result = step.function(x)
+    with recorded_as_candidate(step, x):
         drawn = in_another_thread(meanwhile)
     assert ("another thread" in str(step.replays.reason)) == (drawn is not None)
     assert (step.replays.reason is None) == (drawn is None)
@@ -74,11 +82,7 @@ def test_draws_of_another_thread_are_not_those_of_the_call(meanwhile, monkeypatc
 def test_reads_of_another_thread_are_not_those_of_the_call(monkeypatch):
     monkeypatch.setattr(replays, "at_once", True)
     step, x = kuai.compile(lambda x: x * 2), kuai.ones(3)
-    candidate = step.replays.candidate((x,), {})
-    assert candidate is not None
-    with candidate, Recorder(step.records) as recorder:
-        recorder.runs = candidate.runs
-        candidate.result = step.function(x)
+    with recorded_as_candidate(step, x):
         assert in_another_thread(x.sum().item) == 3
     assert step.replays.reason is None
 
@@ -88,11 +92,7 @@ def test_a_call_whose_reads_somebody_else_has_noted_is_not_replayed(monkeypatch)
     one = kuai.compile(lambda x: x * 2)
     other = kuai.compile(lambda x: x * 3)
     x = kuai.ones(3)
-    candidate = one.replays.candidate((x,), {})
-    assert candidate is not None
-    with candidate, Recorder(one.records) as recorder:
-        recorder.runs = candidate.runs
-        candidate.result = one.function(x)
+    with recorded_as_candidate(one, x):
         in_another_thread(lambda: other(x))
     assert (one.replays.reason, other.replays.reason) == ("a value that is read", None)
 
