@@ -24,6 +24,7 @@ from kuai.engine.op.registry import REGISTRY
 from kuai.engine.op.wrong_calls import fault_of
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.frames import is_meant, is_own_file, tell
+from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 
 __all__ = ["complaint", "refuse"]
 
@@ -116,8 +117,7 @@ def _accepts(name: str, parameter: Parameter, value) -> bool:
 
 
 def _type_name(value) -> str:
-    kind = type(value)
-    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+    return named(type(value))
 
 
 # One way to call ----------------------------------------------------------------------------------
@@ -241,9 +241,9 @@ def _shown(way, args, kwargs) -> str:
     if len(parts) != len(args) + len(kwargs) or kwargs:
         return line
     kinds = [part.partition(" ")[0] for part in parts]
-    named = [_marked(kind, value) for kind, value in zip(kinds, args, strict=False)]
+    marked = [_marked(kind, value) for kind, value in zip(kinds, args, strict=False)]
     what = "didn't match because some of the arguments have invalid types"
-    return f"{line}      {what}: ({', '.join(named)})\n"
+    return f"{line}      {what}: ({', '.join(marked)})\n"
 
 
 def _marked(kind, value) -> str:
@@ -288,8 +288,11 @@ def _has_foreign(given) -> bool:
 
 def _is_foreign(value) -> bool:
     kind = type(value)
-    is_pytorchs = kind.__module__.partition(".")[0] == "torch"
-    return is_pytorchs or kind.__name__ == "Tensor" or hasattr(value, "__torch_function__")
+    return (
+        is_of_the_real_torch(kind)
+        or kind.__name__ == "Tensor"
+        or hasattr(value, "__torch_function__")
+    )
 
 
 def _place(frame, own: str) -> tuple[str, str, bool]:

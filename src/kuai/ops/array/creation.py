@@ -15,6 +15,7 @@ from kuai.engine.op import composite
 from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
+from kuai.engine.tensor.overriding import is_of_the_real_torch
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
@@ -32,7 +33,7 @@ def kind_of(dtype, default):
     if dtype is None:
         return default
     known = isinstance(dtype, dtypes.dtype) or dtype in (float, int, bool, complex)
-    if not known and type(dtype).__module__ != "torch":  # of PyTorch's own, `to_jax` says more
+    if not known and not is_of_the_real_torch(type(dtype)):  # of these `to_jax` says more
         raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
     return dtypes.to_jax(dtype)
 
