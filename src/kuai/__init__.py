@@ -103,7 +103,8 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_VF", "__config__", "_classes", "_custom_ops", "_dynamo", "_jit_internal",
+        "_C", "_VF", "__config__", "_classes", "_custom_ops", "_dynamo", "_higher_order_ops",
+        "_jit_internal",
         "_linalg_utils", "_lowrank", "_ops", "_prims_common", "_tensor", "_tensor_str", "_utils",
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
@@ -118,7 +119,7 @@ _LATE_NAMES = {
         "AnyType", "BoolType", "DeviceObjType", "FloatType", "IntType", "JITException", "NoneType",
         "NumberType", "PyTorchFileReader", "StringType", "TensorType",
     ),
-    "buffers": ("frombuffer",),
+    "buffers": ("from_file", "frombuffer"),
     "checking": (
         "_assert", "_assert_async", "_check", "_check_index", "_check_is_size",
         "_check_not_implemented", "_check_tensor_all", "_check_type", "_check_value", "_check_with",

@@ -58,6 +58,10 @@ def reason(name: str) -> str | None:
 #: What differs on purpose, by patterns of names and of checks: see docs/differences.md.
 MEANT = {
     "the gradient of what stays, not of what is replaced": ("as_strided_scatter", "gradients"),
+    "elements at one place are added by forward mode, as the backward pass reads each of them": (
+        r"nn.functional.max_unpool\dd",
+        "forward",
+    ),
     "half precision is computed in float32; PyTorch's overflows": (
         "matrix_exp|linalg.matrix_exp",
         "bfloat16|float16",

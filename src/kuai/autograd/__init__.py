@@ -9,6 +9,7 @@ from kuai.engine.autograd.gradcheck import GradcheckError, gradcheck, gradgradch
 from kuai.engine.late import late
 from kuai.engine.tensor.modes import (
     enable_grad,
+    enforce_grad_layout_policy,
     inference_mode,
     is_grad_enabled,
     no_grad,
@@ -25,6 +26,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "functional",
     "grad",
     "gradcheck",
