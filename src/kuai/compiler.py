@@ -151,7 +151,11 @@ def nested_compile_region(fn=None, *args, **options):
 
 
 def substitute_in_graph(
-    original_fn, *, can_constant_fold_through=False, skip_signature_check=False, is_embedded_type=False
+    original_fn,
+    *,
+    can_constant_fold_through=False,
+    skip_signature_check=False,
+    is_embedded_type=False,
 ):
     """A decorator that changes nothing: whatever a function calls is run, and recorded."""
     return lambda traceable: traceable

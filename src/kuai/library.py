@@ -194,9 +194,7 @@ class CustomOpDef:
     def register_autocast(self, device_type, cast_inputs):
         """Under autocast, cast floating point arguments to a dtype, and switch it off inside."""
         if not isinstance(device_type, str):
-            raise ValueError(
-                f"Expected `device_type` of type `str`, got: `{type(device_type)}`"
-            )
+            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         if device_type not in ("cpu", "cuda"):
             raise ValueError(f"Unknown device type: {device_type}")
         self._casts[device_type] = cast_inputs

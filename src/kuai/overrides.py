@@ -70,7 +70,7 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
 
 
 def redispatch_function(func, types, args, kwargs):
-    """Call a function from the `__torch_function__` that was asked about it, which is not asked again.
+    """Call a function from the `__torch_function__` that was asked about it, without asking again.
 
     An operation runs as usual. A function of one's own that asks (`has_torch_function`) is told no
     once; what it calls asks as ever.

@@ -2,10 +2,10 @@
 
 import typing
 
+from kuai.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kuai.autograd.variable import Variable
 from kuai.engine.autograd.backward import grad, run_backward as backward
 from kuai.engine.autograd.function import Function, FunctionContext, once_differentiable
-from kuai.engine.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kuai.engine.late import late
 from kuai.engine.tensor.modes import (
     enable_grad,

@@ -10,8 +10,8 @@ import tempfile
 import typing
 import weakref
 
-from kuai.jit import annotations as annotations
 from kuai.errors import FileFormatError
+from kuai.jit import annotations as annotations
 from kuai.jit.annotations import Attribute, Future
 from kuai.nn.base.module import Module
 from kuai.saving import export as write_program, load_exported

@@ -20,6 +20,7 @@ from kuai.ops.array import (
     conversion as conversion,
     copies as copies,
     creation as creation,
+    dense_answers as dense_answers,
     distribution_draws as distribution_draws,
     flat_indices as flat_indices,
     gathering as gathering,

@@ -12,8 +12,8 @@ from typing import Any
 from kuai.engine.autograd import blocks
 from kuai.engine.autograd.arriving import (
     accumulate,
-    converted,
     add_gradients,
+    converted,
     retain,
     run_hooks,
     run_output_hooks,

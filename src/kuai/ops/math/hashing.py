@@ -56,6 +56,4 @@ def _refuse_nothing(shape, dim, dims) -> None:
     for place in dims:
         if shape and shape[place] == 0:
             shown = dim if isinstance(dim, int) else place
-            raise IndexError(
-                f"hash_tensor: Expected reduction dim {shown} to have non-zero size."
-            )
+            raise IndexError(f"hash_tensor: Expected reduction dim {shown} to have non-zero size.")

@@ -113,7 +113,9 @@ def _with_scales(input: Array, scale: Array, zero_point: Array, axis: int, low: 
             f"{axis})"
         )
     if scale.shape[0] != input.shape[axis]:
-        raise RuntimeError("dimensions of scale and zero-point are not consistent with input tensor")
+        raise RuntimeError(
+            "dimensions of scale and zero-point are not consistent with input tensor"
+        )
     shape = [1] * input.ndim
     shape[axis] = -1
     scale, zero_point = scale.astype(jnp.float32).reshape(shape), zero_point.reshape(shape)
