@@ -4,6 +4,7 @@ Every tensor is dense and of plain numbers, so an answer, or PyTorch's error, is
 """
 
 import warnings
+from typing import Any
 
 from kuai.engine.tensor import Tensor, method
 from kuai.ops.array.shaping import shape_of
@@ -24,7 +25,7 @@ _LAYOUTS = {
 
 
 def _of_sparse_ones(name: str):
-    def refuse(self):
+    def refuse(self) -> Tensor:
         raise RuntimeError(f"{name} expected {_LAYOUTS[name]} but got Strided")
 
     refuse.__name__ = refuse.__qualname__ = name
@@ -90,7 +91,7 @@ def _lazy_clone(self) -> Tensor:
 
 
 @method
-def reinforce(self, reward):
+def reinforce(self, reward: Any) -> None:
     """Raises PyTorch's error about what has come in its place."""
     raise RuntimeError(
         "reinforce() was removed.\nUse torch.distributions instead.\n"
@@ -143,7 +144,7 @@ def volatile(self) -> bool:
 
 
 def _on_absent_device(name: str, error: type[Exception], text: str):
-    def refuse(self, *args, **kwargs):
+    def refuse(self, *args: Any, **kwargs: Any) -> Tensor:
         raise error(text)
 
     refuse.__name__ = refuse.__qualname__ = name

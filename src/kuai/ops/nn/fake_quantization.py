@@ -28,7 +28,7 @@ def _quantized(input, scale, zero_point, low, high):
     """The element that stands for the nearest whole number; the least one stands for nan."""
     whole = _whole(input, scale, zero_point)
     clamped = jnp.clip(jnp.where(jnp.isnan(whole), low, whole), low, high)
-    return ((clamped - zero_point) * scale).astype(input.dtype)
+    return ((clamped - zero_point).astype(jnp.float32) * scale).astype(input.dtype)
 
 
 def _whole(input, scale, zero_point):
