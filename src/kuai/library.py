@@ -127,10 +127,12 @@ class CustomOpDef:
     def _on_slices(self, args, kwargs):
         """The call inside `vmap`, by the rule that was registered."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
+        batched: Any = self._batched
 
         def rule(info, in_dims, *values):
             given, named = pytree.tree_unflatten(values, spec)
-            return self._batched(info, pytree.tree_unflatten(in_dims, spec)[0], *given, **named)
+            dims = pytree.tree_unflatten(in_dims, spec)[0]
+            return batched(info, dims, *given, **named)
 
         def plain(*values):
             given, named = pytree.tree_unflatten(values, spec)

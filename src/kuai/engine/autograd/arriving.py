@@ -101,6 +101,8 @@ def _replaced(hook, gradients, changed):
             f"(got {len(changed)}, but expected {len(gradients)})"
         )
     for before, after in zip(gradients, changed, strict=True):
+        if before is None and after is not None:
+            raise RuntimeError("can't replace a None gradient with a non-None value")
         if before is not None and after is not None:
             check_hook_result(hook, before, after)
     return changed
