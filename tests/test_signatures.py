@@ -70,8 +70,8 @@ REASONS = {
         "result_type": "no tensor; no other; no scalar; no scalar1; no scalar2",
     },
     "the arguments may come in two orders; nobody gives them by name": {
-        name: "no data; no batch_sizes; no hx; no params; no has_biases; no num_layers; no dropout; "
-        "no train; no bidirectional; no batch_first"
+        name: "no data; no batch_sizes; no hx; no params; no has_biases; no num_layers; "
+        "no dropout; no train; no bidirectional; no batch_first"
         for name in ("gru", "lstm", "rnn_relu", "rnn_tanh")
     },
     "the table has numbers for names": {
