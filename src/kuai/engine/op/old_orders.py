@@ -5,7 +5,6 @@ like that, with a warning, and optimizers on PyPI still make them. Here they are
 call has more arguments than the operation has places for.
 """
 
-
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.warning_once import warn_once
 
