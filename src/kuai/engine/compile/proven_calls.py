@@ -114,16 +114,18 @@ class Calls(Frame):
         return NEST
 
     def _gradients(self, arguments, keywords):
-        """The gradients of `autograd.grad`: as many as there are inputs, each may be None."""
+        """The gradients of `autograd.grad`: as many as there are inputs; some may be None."""
         named = dict(zip(("outputs", "inputs"), arguments, strict=False)) | keywords
         inputs = named.get("inputs")
-        if inputs is None or len(arguments) > 2 and "inputs" in keywords:
+        if inputs is None or "outputs" not in named:
             raise Refused("gradients of nothing")
-        row = [inputs] if self.is_tensor(inputs) else list(self.elements(inputs))
-        for value in (named["outputs"], *row, *arguments[2:], *keywords.values()):
-            if value is not inputs:
-                self.argument(value)
-        return Items(tuple, [NEST] * len(row))
+        row = None if inputs is NEST else [inputs]
+        if row is not None and not self.is_tensor(inputs):
+            row = list(self.elements(inputs))
+        others = [value for value in (*arguments, *keywords.values()) if value is not inputs]
+        for value in (*others, *(row or ())):
+            self.argument(value)
+        return NEST if row is None else Items(tuple, [NEST] * len(row))
 
     def _note_operation(self, name, keywords) -> None:
         """Refuse what says more of a tensor than its values, shape and dtype.

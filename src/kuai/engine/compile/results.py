@@ -13,6 +13,8 @@ from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = ["After"]
 
+_NESTS = (tuple, list, dict)
+
 
 class New:
     """A tensor that the call has made, with what is left of its graph."""
@@ -161,16 +163,16 @@ class After:
                 raise Refused("a number that is read from elsewhere")
             self.made.append(Number(self._numbers[id(asked)], expected.convert))
             return self.made[-1]
-        known = isinstance(expected, Items)
+        known = isinstance(expected, Items) and expected.kind is kind
         if is_plain(result) and not known:
             return self._plain(result, expected)
         if id(result) in self.before.watch.tensors:
             return Same(result)
         if isinstance(expected, Known) and result is expected.value:
             return self._same(result)
-        if kind is tuple or kind is list or kind is dict:
+        if kind in _NESTS:
             self._refuse_known(result)
-        if known and (expected.kind is not kind or len(expected.values) != len(result)):
+        if known and (kind not in _NESTS or len(expected.values) != len(result)):
             raise Refused("a result of another kind or length")
         if kind is tuple or kind is list:
             parts = expected.values if known else [None] * len(result)
