@@ -29,7 +29,7 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
-from kuai.engine.op.exact_out import check_exact
+from kuai.engine.op.exact_out import check_exact, refuse_gradients
 from kuai.engine.op.in_place import inplace
 from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
@@ -41,7 +41,7 @@ from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
 
-__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op"]
+__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op", "write_out"]
 
 
 if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
@@ -71,6 +71,7 @@ class Op(Operation):
         self.random = random
         self.result = result
         self.exact_out = None
+        self.out_name = self.name
         code, skipped = pure.__code__, int(random)
         hints = _hints(pure)
         self.names = code.co_varnames[skipped : code.co_argcount + code.co_kwonlyargcount]
@@ -196,7 +197,7 @@ class Op(Operation):
         results = run(self, key, lambda: self.unflatten(key), values)
         if self.result is not None:
             results = self.result(*results)
-        return results if out is None else _write_out(out, results, self.exact_out, self.name)
+        return results if out is None else write_out(out, results, self.exact_out, self.out_name)
 
     def _check_sequence(self, position, argument):
         if not isinstance(argument, (list, tuple)):
@@ -218,18 +219,20 @@ class Op(Operation):
         )
 
 
-def _write_out(out, results, exact=None, name="out"):
+def write_out(out, results, exact=None, name="out"):
+    """Results put into the tensor or tensors given as `out=`.
+
+    Args:
+        exact: the error's text if their dtypes must be the same: see `exact_out`.
+        name: what errors call the function.
+    """
     if isinstance(results, tuple):
         texts = exact if isinstance(exact, tuple) else [exact] * len(results)
-        written = [_write_out(*each, name) for each in zip(out, results, texts, strict=True)]
+        written = [write_out(*each, name) for each in zip(out, results, texts, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if exact is not None:
         check_exact(exact, out.dtype, results.dtype)
-    if modes.state.grad_enabled and (out.requires_grad or results.requires_grad):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad."
-        )
+    refuse_gradients(name, out, results)
     if out.shape != results.shape:
         _warn_of_resizing(out, results)
         out.data = Tensor._share(results)
@@ -328,6 +331,7 @@ def op(
     materializes=False,
     exact_out=None,
     name=None,
+    out_name=None,
 ) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
@@ -348,6 +352,7 @@ def op(
         exact_out: the error's text if `out=` must have the dtype of the result, or one for each
             result: see `exact_out`.
         name: what error messages call it; by default the function's name.
+        out_name: what errors about `out=` call it, where PyTorch has another name there.
     """
     scopes = dict(function=function, method=method, functional=functional)
 
@@ -355,6 +360,7 @@ def op(
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
         operation.exact_out = exact_out
+        operation.out_name = out_name or operation.name
         if materializes:
             REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
@@ -396,6 +402,7 @@ def composite(
     aliases=(),
     autocast=None,
     exact_out=None,
+    out_name=None,
 ) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     scopes = dict(function=function, method=method, functional=functional)
@@ -404,7 +411,8 @@ def composite(
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
             public = spelled(
-                public, functools.partial(_write_out, exact=exact_out, name=public.__name__)
+                public,
+                functools.partial(write_out, exact=exact_out, name=out_name or public.__name__),
             )
         if autocast is not None:
             inner: Any = public

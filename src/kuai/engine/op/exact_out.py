@@ -5,11 +5,12 @@ defined: `@op(exact_out=SAME)`, or with a text for each of several results. `JOI
 that do convert, but have words of their own where that is not possible.
 """
 
+from kuai.engine.tensor import modes
 from kuai.engine.tensor.promotion import c_name, can_cast, scalar_name
 
 __all__ = ["EXPECTED", "FOUND", "JOINED", "MATCHING", "MEDIAN", "SAME", "SCALAR", "SEARCHED"]
 __all__ += ["TENSORDOT"]
-__all__ += ["check_dtype_of", "check_exact"]
+__all__ += ["check_dtype_of", "check_exact", "refuse_gradients"]
 
 SAME = "Expected out tensor to have dtype {c_wanted}, but got {c_found} instead"
 FOUND = "Found dtype {found} but expected {wanted}"
@@ -61,6 +62,15 @@ def check_exact(text: str, found, wanted) -> None:
 
 def _type_name(scalar: str) -> str:
     return "CPUBoolType" if scalar == "Bool" else f"torch.{scalar}Tensor"
+
+
+def refuse_gradients(name: str, *tensors) -> None:
+    """PyTorch's error where a result is written to `out=` and a tensor requires a gradient."""
+    if modes.state.grad_enabled and any(tensor.requires_grad for tensor in tensors):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
 
 
 def check_dtype_of(out, dtype) -> None:

@@ -276,7 +276,13 @@ def orgqr(input, input2):
     return householder_product(input, input2)
 
 
-@op(autocast={"cpu": "float32"})
+_OF_ORMQR = (
+    "torch.ormqr: Expected input and result to have the same dtype, but input has dtype{wanted} "
+    "and result has dtype {found}"
+)
+
+
+@op(autocast={"cpu": "float32"}, exact_out=_OF_ORMQR)
 def ormqr(input: Array, input2: Array, input3: Array, left: bool = True, transpose: bool = False):
     """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for.
 

@@ -78,6 +78,8 @@ def _qr(A, mode: str):
     result=return_types.linalg_qr,
     grad="LinalgQrBackward0",
     autocast={"cpu": "float32"},
+    exact_out=SAME,
+    out_name="linalg_qr",
 )
 def linalg_qr(A: Array, mode: str = "reduced"):
     """The orthogonal Q and upper triangular R with `A = Q R`.
@@ -101,7 +103,7 @@ def svd_of(A: Array, full_matrices: bool):
     return thin_svd(A)
 
 
-@composite(export="linalg.svd", autocast={"cpu": "float32"})
+@composite(export="linalg.svd", autocast={"cpu": "float32"}, exact_out=SAME, out_name="_linalg_svd")
 def linalg_svd(A, full_matrices=True, *, driver=None) -> return_types.linalg_svd:
     """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
 
@@ -139,6 +141,8 @@ def _svdvals(A: Array):
     result=return_types.linalg_eigh,
     grad="LinalgEighBackward0",
     autocast={"cpu": "float32"},
+    exact_out=SAME,
+    out_name="_linalg_eigh",
 )
 def eigh(A: Array, UPLO: str = "L"):
     """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
@@ -232,7 +236,7 @@ def cholesky(input, upper=False):
     return _checked_cholesky("cholesky", input, upper)
 
 
-@composite
+@composite(exact_out=SAME, out_name="linalg_qr")
 def qr(input, some=True) -> return_types.qr:
     """The factors of `linalg.qr`.
 
@@ -244,7 +248,7 @@ def qr(input, some=True) -> return_types.qr:
     return return_types.qr(*linalg_qr(input, "reduced" if some else "complete"))
 
 
-@composite
+@composite(exact_out=SAME)
 def svd(input, some=True, compute_uv=True) -> return_types.svd:
     """The factors of `linalg.svd`, with V instead of Vᴴ.
 

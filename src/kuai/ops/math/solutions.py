@@ -280,7 +280,12 @@ def _signed_log(A):
     return sign, logarithm
 
 
-@op(result=return_types.slogdet, grad="LinalgSlogdetBackward0")
+@op(
+    result=return_types.slogdet,
+    grad="LinalgSlogdetBackward0",
+    exact_out=SAME,
+    out_name="_linalg_slogdet",
+)
 def slogdet(input: Array):
     """The sign of the determinant and the logarithm of its absolute value.
 
