@@ -36,7 +36,7 @@ from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.op.wrong_calls import refuse_types, wrong_call
-from kuai.engine.tensor import Tensor, modes, overriding, randomness
+from kuai.engine.tensor import Tensor, overriding, randomness
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
@@ -58,6 +58,8 @@ else:
 
 STATIC, ARRAY, NUMBER, ARRAYS = range(4)
 _MISSING = inspect.Parameter.empty
+#: The modules whose name is part of their functions' names in C++.
+_ROOMS = ("special.", "linalg.", "fft.")
 _SIMPLE = (int, float, bool, complex)
 
 
@@ -360,14 +362,20 @@ def op(
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
         operation.exact_out = exact_out
-        operation.out_name = out_name or operation.name
+        places = places_of(pure, export, aliases, **scopes)
+        operation.out_name = out_name or _name_in_errors(places, operation.name)
         if materializes:
             REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
-        _export(public, places_of(pure, export, aliases, **scopes), inplace)
+        _export(public, places, inplace)
         return public
 
     return decorate if pure is None else decorate(pure)
+
+
+def _name_in_errors(places, name: str) -> str:
+    """`special_entr` for `kuai.special.entr`: what PyTorch's C++ calls it."""
+    return places[0].replace(".", "_") if places and places[0].startswith(_ROOMS) else name
 
 
 def view_op(
@@ -410,10 +418,8 @@ def composite(
     def decorate(public: Any):
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
-            public = spelled(
-                public,
-                functools.partial(write_out, exact=exact_out, name=out_name or public.__name__),
-            )
+            name = out_name or _name_in_errors(places, public.__name__)
+            public = spelled(public, functools.partial(write_out, exact=exact_out, name=name))
         if autocast is not None:
             inner: Any = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))

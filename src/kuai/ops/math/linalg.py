@@ -7,6 +7,7 @@ import warnings
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op, write_out
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import summed
@@ -184,7 +185,8 @@ def multi_dot(tensors, *, out=None):
                 f"multi_dot(): tensors {number} and {number + 1} with shapes "
                 f"{list(first.shape)} and {list(second.shape)} cannot be multiplied"
             )
-    return _chain(tensors)
+    result = _chain(tensors)
+    return result if out is None else write_out(out, result, SAME, "mm")
 
 
 @composite(method=False)
