@@ -52,7 +52,9 @@ def _owner(tensor):
     if tensor._steps is None:
         return tensor
     base = tensor._base
-    source = base if base is not None and (base.requires_grad or not tensor.requires_grad) else tensor
+    source = (
+        base if base is not None and (base.requires_grad or not tensor.requires_grad) else tensor
+    )
     if source._steps is None:
         return source
     whole = Tensor._share(tensor)
