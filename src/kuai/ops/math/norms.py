@@ -10,6 +10,7 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import result_type, scalar_name
+from kuai.engine.tensor.views import outline
 from kuai.ops.accumulation import in_wide, wide_dtype
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
@@ -72,6 +73,9 @@ def _general_norm(size, order, axis, keepdim):
     return jnp.where(none, 0, jnp.where(none, 1, total) ** (1 / order)).astype(size.dtype)
 
 
+from kuai.ops.math.arithmetic import check_subtraction
+
+
 @op(
     function=False,
     method=False,
@@ -131,6 +135,7 @@ def dist(input, other, p=2):
         tensor(5.)
     """
     kind = result_type(input, other)
+    check_subtraction(outline(input), outline(other))
     if not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError(
             "norm(): input dtype should be either floating point or complex. Got "
