@@ -242,9 +242,9 @@ def _check_expandable(shape, target, kind):
     new = len(target) - len(shape)
     if new < 0:
         raise RuntimeError(
-            f"expand(torch.{kind}Tensor{{{list(shape)}}}, size={list(target)}): the number of sizes "
-            f"provided ({len(target)}) must be greater or equal to the number of dimensions in the "
-            f"tensor ({len(shape)})"
+            f"expand(torch.{kind}Tensor{{{list(shape)}}}, size={list(target)}): the number of "
+            f"sizes provided ({len(target)}) must be greater or equal to the number of dimensions "
+            f"in the tensor ({len(shape)})"
         )
     for dim in range(len(target) - 1, new - 1, -1):
         if shape[dim - new] not in (1, target[dim]):

@@ -272,6 +272,7 @@ def eye(
     for name, size in (("n", n), ("m", m)):
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
+    check_dtype_of(out, dtype)
     made = from_array(
         np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
     )

@@ -171,12 +171,12 @@ def empty_permuted(
             "Number of dimensions in size does not match the length of the physical_layout; "
             f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}"
         )
-    for dim in order:
+    for place, dim in enumerate(order):
         if not 0 <= dim < len(size):
             raise RuntimeError(
                 f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got "
-                f"{dim} at index). NB: negative dims not currently supported; file an issue if you "
-                "want it."
+                f"{dim} at index {place}).  NB: negative dims not currently supported; file an "
+                "issue if you want it."
             )
     if len(set(order)) != len(order):
         raise RuntimeError("Duplicate dim not allowed")

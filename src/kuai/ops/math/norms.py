@@ -14,6 +14,7 @@ from kuai.engine.tensor.views import outline
 from kuai.ops.accumulation import in_wide, wide_dtype
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
+from kuai.ops.math.arithmetic import check_subtraction
 
 
 def safe_sqrt(squares):
@@ -71,9 +72,6 @@ def _general_norm(size, order, axis, keepdim):
     total = jnp.sum(powers.astype(size.dtype), axis, dtype=size.dtype, keepdims=keepdim)
     none = total == 0
     return jnp.where(none, 0, jnp.where(none, 1, total) ** (1 / order)).astype(size.dtype)
-
-
-from kuai.ops.math.arithmetic import check_subtraction
 
 
 @op(

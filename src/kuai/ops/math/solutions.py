@@ -242,6 +242,8 @@ def lstsq(A, B, rcond=None, *, driver=None) -> return_types.linalg_lstsq:
 
     Differs from PyTorch: with a matrix that has not full rank `"gels"` gives a solution, too.
     """
+    if len(A.shape) < 2:
+        raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
     driver = "gelsy" if driver is None else driver
     if driver not in _DRIVERS:
         raise RuntimeError(
