@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op.exact_out import SAME, castable
 from kuai.ops import outdated, return_types
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
@@ -170,7 +170,10 @@ def eigvalsh(A: Array, UPLO: str = "L"):
 _NOT_FINITE = "input tensor should not contain infs or NaNs."
 
 
-@composite(export="linalg.eig", autocast={"cpu": "float32"})
+_OF_EIG = tuple(castable("torch.linalg.eig", each) for each in ("eigenvalues", "eigenvectors"))
+
+
+@composite(export="linalg.eig", autocast={"cpu": "float32"}, exact_out=_OF_EIG)
 def eig(A) -> return_types.linalg_eig:
     """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
 
@@ -193,7 +196,11 @@ def _eig(A: Array):
     return lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
 
 
-@composite(export="linalg.eigvals", autocast={"cpu": "float32"})
+@composite(
+    export="linalg.eigvals",
+    autocast={"cpu": "float32"},
+    exact_out=castable("torch.linalg.eigvals", "eigenvalues"),
+)
 def eigvals(A):
     """The complex eigenvalues of square matrices (on the CPU only).
 

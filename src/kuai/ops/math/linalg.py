@@ -7,7 +7,6 @@ import warnings
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op, write_out
-from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import summed
@@ -19,6 +18,8 @@ from kuai.ops.math.products import matmul
 from kuai.ops.math.singular_values import singular_values
 
 _OF_NORM = "linalg.{name} expected out tensor dtype {{wanted}} but got: {{found}}"
+
+_OF_CHAIN = "multi_dot(): expected out tensor to have dtype {c_wanted} but got {c_found}"
 
 # Norms --------------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ def multi_dot(tensors, *, out=None):
                 f"{list(first.shape)} and {list(second.shape)} cannot be multiplied"
             )
     result = _chain(tensors)
-    return result if out is None else write_out(out, result, SAME, "mm")
+    return result if out is None else write_out(out, result, _OF_CHAIN, "mm")
 
 
 @composite(method=False)
@@ -237,7 +238,11 @@ def _ends(tensor, place: int, count: int) -> tuple[int, int]:
     return (1, tensor.shape[0]) if place == 0 else (tensor.shape[0], 1)
 
 
-@op(export="linalg.vecdot", autocast="lower")
+@op(
+    export="linalg.vecdot",
+    autocast="lower",
+    exact_out="linalg.vecdot: Expected out of dtype{wanted} but found {found}",
+)
 def vecdot(x: Array, y: Array, *, dim: int = -1):
     """Σ conj(x) · y along a dimension.
 
