@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op.exact_out import SAME, castable
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import return_types
-from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of
+from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
@@ -114,7 +114,11 @@ def solve(A, B, *, left=True):
     return solution
 
 
-@op(export="linalg.solve_triangular", grad="LinalgSolveTriangularBackward0")
+@op(
+    export="linalg.solve_triangular",
+    grad="LinalgSolveTriangularBackward0",
+    exact_out="expected scalar type {wanted} but found {found}",
+)
 def solve_triangular(
     A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
 ):
@@ -172,8 +176,8 @@ def _check_result(A, hermitian: bool, result, lost: int = 1) -> None:
         check_singular_values(A, result)
 
 
-@composite(export="linalg.pinv")
-def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
+@composite(export="linalg.pinv", exact_out=castable("linalg.pinv"))
+def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     """The Moore-Penrose pseudo-inverse.
 
     Args:
@@ -188,7 +192,7 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
                 [0.0000, 0.2500]])
     """
     rtol = rcond if rtol is None else rtol
-    result = call(_pseudo_inverse, out, A, atol, rtol, hermitian)
+    result = _pseudo_inverse(A, atol, rtol, hermitian)
     _check_result(A, hermitian, result)
     return result
 
@@ -284,6 +288,8 @@ def lstsq(A, B, rcond=None, *, driver=None) -> return_types.linalg_lstsq:
 
     Differs from PyTorch: with a matrix that has not full rank `"gels"` gives a solution, too.
     """
+    if len(A.shape) < 2:
+        raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
     driver = "gelsy" if driver is None else driver
     if driver not in _DRIVERS:
         raise RuntimeError(
@@ -329,7 +335,12 @@ def _signed_log(A, name="linalg.slogdet"):
     return jnp.where(jnp.isnan(logarithm), 0, sign), logarithm
 
 
-@op(result=return_types.slogdet, grad="LinalgSlogdetBackward0")
+@op(
+    result=return_types.slogdet,
+    grad="LinalgSlogdetBackward0",
+    exact_out=SAME,
+    out_name="_linalg_slogdet",
+)
 def slogdet(input: Array):
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -381,8 +392,12 @@ def _rank(
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
 
 
-@composite(export="linalg.matrix_rank", autocast={"cpu": "float32"})
-def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None, out=None):
+@composite(
+    export="linalg.matrix_rank",
+    autocast={"cpu": "float32"},
+    exact_out=castable("torch.linalg.matrix_rank"),
+)
+def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     """The number of singular values above a tolerance.
 
     Args:
@@ -396,7 +411,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None, out=None)
         >>> kuai.linalg.matrix_rank(kuai.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=2.0)
         tensor(1)
     """
-    rank = call(_rank, out, A, tol, atol, rtol, hermitian)
+    rank = _rank(A, tol, atol, rtol, hermitian)
     _check_result(A, hermitian, A, lost=2)
     return rank
 
