@@ -43,7 +43,8 @@ NAMES = {
     "TorchScript's front end, and tools around its files": "`jit.frontend`, `jit.quantized`, "
     "`utils.mobile_optimizer`, `utils.bundled_inputs`, `utils.model_dump`, `utils.show_pickle`",
     "devices that XLA does not run on, and counters of a GPU's driver": "most of `torch.xpu`, "
-    "`torch.mtia`, `torch.mps`; `cuda.utilization`, `temperature`, `power_draw`, `memory_snapshot`, …",
+    "`torch.mtia`, `torch.mps`; `cuda.utilization`, "
+    "`temperature`, `power_draw`, `memory_snapshot`, …",
     "an optimizer's step as a function of lists": "`optim.adam.adam`, `optim.sgd.sgd`, …",
     "data pipes": "`utils.data.datapipes.…`",
     "several processes' machinery": "`distributed`'s stores, launchers and options, `monitor`",
