@@ -10,6 +10,8 @@ from jax import lax
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME, castable
 from kuai.ops import return_types
+from kuai.ops.accumulation import in_wide
+from kuai.ops.elementwise import BOOL, FLOATING, kind_of, refuse
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
@@ -304,7 +306,7 @@ def slogdet(input: Array):
     return _signed_log(input)
 
 
-@composite(export="linalg.slogdet")
+@composite(export="linalg.slogdet", exact_out=SAME, out_name="_linalg_slogdet")
 def linalg_slogdet(A) -> return_types.linalg_slogdet:
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -370,4 +372,7 @@ def matrix_power(A: Array, n: int):
         tensor([[1., 3.],
                 [0., 1.]])
     """
-    return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
+    if n < 0 or not A.ndim or kind_of(A) >= FLOATING and A.dtype.itemsize > 2:
+        return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
+    refuse("addmm_impl_cpu_", A, BOOL)
+    return in_wide(lambda wide: jnp.linalg.matrix_power(wide, n), A)
