@@ -11,11 +11,12 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME, castable
 from kuai.ops import return_types
 from kuai.ops.accumulation import in_wide
-from kuai.ops.elementwise import BOOL, FLOATING, kind_of, refuse
+from kuai.ops.elementwise import BOOL, refuse
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
     UNSOLVABLE,
+    check_square,
     matrices,
     refuse_infos,
     seems_fine,
@@ -372,7 +373,9 @@ def matrix_power(A: Array, n: int):
         tensor([[1., 3.],
                 [0., 1.]])
     """
-    if n < 0 or not A.ndim or kind_of(A) >= FLOATING and A.dtype.itemsize > 2:
-        return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
-    refuse("addmm_impl_cpu_", A, BOOL)
+    check_square("linalg.matrix_power", A)
+    if n < 0:
+        matrices("linalg.inv", A)
+    elif n:
+        refuse("addmm_impl_cpu_", A, BOOL)
     return in_wide(lambda wide: jnp.linalg.matrix_power(wide, n), A)
