@@ -17,6 +17,7 @@ from kuai.engine.tensor.calls import Call, perform
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.layouts import Layout
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
+from kuai.engine.tensor.placeholder import resolved
 from kuai.ops.array import shaping
 from kuai.ops.array.shaping import shape_of
 
@@ -71,7 +72,7 @@ class Window(ViewOp):
     def layout(self, layout, static, numbers):
         starts, _, steps = _block(layout.shape, static, numbers)
         offset = layout.offset + sum(
-            int(s) * n for s, n in zip(starts, layout.strides, strict=True)
+            int(resolved(s)) * n for s, n in zip(starts, layout.strides, strict=True)
         )
         shape, strides, dim = [], [], 0
         for part in static:

@@ -2,13 +2,13 @@
 
 import functools
 import math
-import warnings
 
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op, write_out
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import summed
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
@@ -199,7 +199,7 @@ def chain_matmul(*matrices, out=None):
         tensor([[3.],
                 [3.]])
     """
-    warnings.warn(
+    warn_once(
         "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use "
         "torch.linalg.multi_dot instead, which accepts a list of two or more tensors rather than "
         "multiple parameters.",

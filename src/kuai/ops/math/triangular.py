@@ -1,7 +1,6 @@
 """What is solved with triangular matrices and Cholesky factors."""
 
 import functools
-import warnings
 
 import jax.numpy as jnp
 from jax import lax
@@ -9,6 +8,7 @@ from jax import lax
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import castable
 from kuai.engine.tensor.dtypes import int64
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import SINGULAR, matrices, refuse_infos, seems_fine
 from kuai.ops.math.matrix_factors import adjoint, check_rows, with_batch
@@ -96,7 +96,7 @@ def triangular_solve(
         tensor([[1.],
                 [1.]])
     """
-    warnings.warn(_OLD, stacklevel=2)
+    warn_once(_OLD, stacklevel=2)
     return return_types.triangular_solve(
         triangular(A, b, upper, transpose, unitriangular), A.clone()
     )
