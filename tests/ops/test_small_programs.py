@@ -128,6 +128,13 @@ o = t.zeros(2, 2) ;; t.linalg.multi_dot([t.ones(2, 2), t.ones(2, 2)], out=o) ;; 
 t.ones(2, out=t.zeros(2, requires_grad=True))
 b = t.zeros(2, 3) ;; t.rand(3, out=b[0]) ;; (b[0] > 0, b[1])
 t.floor_divide(t.ones(1), t.tensor([1j]))
+1 / (t.tensor([-0.0, 0.0, -1.0, 1.0]) // 2)
+t.set_default_dtype("float32")
+t.linalg.matrix_power(t.tensor([[3, 0], [1, 1]]), 2)
+F.l1_loss(t.ones(2, dtype=t.int64), t.ones(2, dtype=t.int64))
+F.cross_entropy(t.ones(2, 3) * 1j, t.tensor([0, 1]))
+t.func.vjp(lambda x: [x, (x * 2,)], t.ones(2))[1](t.ones(2))
+t.clamp(t.tensor([1.0, 3.0]), t.tensor(0.0), t.tensor(2.0), out=t.zeros(2, dtype=t.float64))
 t.dist(t.ones(2), t.tensor([True, False]))
 F.local_response_norm(t.zeros(0, 3, 2, dtype=t.int64), 2)
 """
