@@ -47,7 +47,10 @@ def test_operations_are_counted_as_pytorch_counts_them():
     def count(t, mode):
         net = t.nn.Sequential(t.nn.Conv2d(1, 2, 3), t.nn.Flatten(), t.nn.Linear(32, 4))
         with mode(display=False) as counter:
-            net(t.ones(2, 1, 6, 6))
+            net(t.ones(2, 1, 6, 6)).sum().backward()
+            t.nn.ConvTranspose1d(2, 4, 3, stride=2, groups=2)(t.ones(1, 2, 4)).sum().backward()
+            q = t.ones(2, 3, 4, requires_grad=True)
+            (q @ q.transpose(1, 2)).softmax(-1).sum().backward()
             t.ones(2, 3) @ t.ones(3, 2)
         counts = {name: sum(c.values()) for name, c in counter.get_flop_counts().items()}
         return counter.get_total_flops(), counts

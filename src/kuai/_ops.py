@@ -7,7 +7,7 @@ from typing import Any
 
 from kuai import ops
 from kuai.engine.op import REGISTRY
-from kuai.standin import aten
+from kuai.standin import aten, aten_backward
 
 __all__ = ["OpOverload", "OpOverloadPacket", "Schema", "defined", "namespace", "packet_of"]
 
@@ -135,7 +135,8 @@ def _as_overloads(name: str) -> OpOverloadPacket | None:
 
 @functools.cache
 def _only_in_aten(name: str) -> OpOverloadPacket | None:
-    return OpOverloadPacket(aten.OPERATIONS[name], name) if name in aten.OPERATIONS else None
+    found = aten.OPERATIONS.get(name) or aten_backward.OPERATIONS.get(name)
+    return None if found is None else OpOverloadPacket(found, name)
 
 
 _NAMESPACES: dict[str, _OpNamespace] = {}

@@ -5,6 +5,7 @@ names. It never happens by itself. `kuai run` does it for a script.
 """
 
 import functools
+import logging
 import multiprocessing.spawn
 import sys
 import types
@@ -59,6 +60,7 @@ def as_torch() -> None:
     )
     at_start(as_torch)  # in the processes of a data loader, too
     _have_processes_follow()
+    _leave_the_log_to_the_program()
 
 
 def is_on() -> bool:
@@ -98,6 +100,16 @@ class _Following:
 
 def _follow() -> None:
     as_torch()
+
+
+def _leave_the_log_to_the_program() -> None:
+    """A program that logs at level INFO would be told of JAX's affairs, too.
+
+    Who wants to be told of them sets `JAX_LOGGING_LEVEL`.
+    """
+    told = logging.getLogger("jax")
+    if told.level == logging.NOTSET:
+        told.setLevel(logging.WARNING)
 
 
 def _refuse_two() -> None:

@@ -112,7 +112,13 @@ class CustomOpDef:
                 return self._run(*args, **kwargs)
         inputs, by_name = self._bound(args, kwargs)
         leaves, spec = pytree.tree_flatten(inputs)
-        return _Recorded.apply(self, spec, by_name, *leaves)
+        return self._function.apply(self, spec, by_name, *leaves)
+
+    @functools.cached_property
+    def _function(self) -> Any:
+        """What the tape records, under PyTorch's name."""
+        own = self._qualname.replace("::", "_").replace(".", "_")
+        return type(f"GeneratedBackwardFor_{own}_default", (_Recorded,), {})
 
     def _bound(self, args, kwargs) -> tuple[tuple, dict]:
         """All arguments, with defaults: those by place, and those by name only."""

@@ -121,6 +121,65 @@ def test_a_tensor_made_of_tensors_is_told_of_operations(t):
     assert told == [(f"aten.{name}", ["Wrapped"]) for name in names]
 
 
+OURS = kuai.utils._python_dispatch.TorchDispatchMode
+BACKWARD = {
+    "linear": lambda t, x: t.nn.functional.linear(x, x[:1], x[0, :1]).relu().sum(),
+    "product": lambda t, x: (x @ t.ones(3, 2)).mean(),
+    "batches": lambda t, x: (x.view(1, 2, 1, 3) @ x.view(1, 2, 3, 1)).sum(),
+    "loss": lambda t, x: t.nn.functional.cross_entropy(x, t.tensor([0, 2])),
+    "activations": lambda t, x: t.nn.functional.gelu(x.sigmoid()).tanh().exp().sum(),
+    "arithmetic": lambda t, x: ((x * 2 - x[0]) / x.pow(3)).sum(1).mean(),
+    "attention of old": lambda t, x: (x.softmax(-1) * x.log_softmax(0)).neg().sum(),
+    "convolution": lambda t, x: t.nn.functional.conv1d(x.view(1, 2, 3), t.ones(4, 2, 2)).sum(),
+}
+#: What PyTorch tells beside the steps: of gradients that are made, kept, added up, and of views.
+BESIDE = {"ones_like", "detach", "new_empty_strided", "copy_", "add", "add_"}
+BESIDE |= {"select_backward", "slice_backward", "zeros", "new_zeros"}
+
+
+def told_of_backward(t, mode, program):
+    """The operations that a mode is told of in a backward pass, and the gradient."""
+
+    class Listening(mode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            name = str(func).split(".")
+            if name[1] not in BESIDE:
+                told.append(".".join(name[1:]))
+            return func(*args, **(kwargs or {}))
+
+    told = []
+    x = (t.arange(6.0) / 3 + 0.5).view(2, 3).requires_grad_()
+    loss = program(t, x)
+    with Listening():
+        loss.backward()
+    return told, x.grad.flatten().tolist()
+
+
+@pytest.mark.parametrize("program", BACKWARD.values(), ids=BACKWARD)
+def test_a_backward_pass_is_told_as_there(program):
+    from torch.utils._python_dispatch import TorchDispatchMode as Theirs
+
+    told, gradient = told_of_backward(kuai, OURS, program)
+    wanted, there = told_of_backward(torch, Theirs, program)
+    assert told == wanted and gradient == pytest.approx(there, rel=1e-5, abs=1e-6)
+
+
+def test_what_a_mode_answers_goes_down_the_tape():
+    class Doubling(OURS):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            made = func(*args, **(kwargs or {}))
+            return made * 2 if str(func) == "aten.threshold_backward.default" else made
+
+    x = kuai.tensor([1.0, -1.0], requires_grad=True)
+    with Doubling():
+        x.relu().sum().backward()
+    assert x.grad.tolist() == [2.0, 0.0]
+    y = kuai.tensor([3.0], requires_grad=True)
+    with Doubling():  # a pass that is recorded itself is not told of
+        (first,) = kuai.autograd.grad((y.relu() ** 3).sum(), y, create_graph=True)
+    assert kuai.autograd.grad(first, y)[0].tolist() == [18.0]
+
+
 def test_operations_that_are_counted_are_named_as_there():
     from torch.utils.flop_counter import FlopCounterMode as Theirs
 

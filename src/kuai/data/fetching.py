@@ -14,19 +14,19 @@ import numpy as np
 
 from kuai.data.collating import collate_on_host, default_collate, rows, rows_on_host
 from kuai.data.combined import Subset
-from kuai.data.dataset import IterableDataset, TensorDataset
+from kuai.data.dataset import TensorDataset
 
 __all__ = ["fetcher"]
 
 
 def fetcher(
-    dataset: Any, batched: bool, collate_fn: Callable, drop_last: bool
+    dataset: Any, batched: bool, collate_fn: Callable, drop_last: bool, *, streams: bool
 ) -> Callable[[Any], Any]:
     """A function that makes a batch of indices, or, where they are not `batched`, of one index.
 
-    It raises StopIteration at the end of an iterable data set.
+    It raises StopIteration at the end of an iterable data set, one that `streams`.
     """
-    if isinstance(dataset, IterableDataset):
+    if streams:
         return _Stream(dataset, batched, collate_fn, drop_last)
     if not batched:
         return lambda index: collate_fn(dataset[index])

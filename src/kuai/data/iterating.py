@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from kuai.data import loader_state
-from kuai.data.dataset import IterableDataset
+from kuai.data.borrowed import with_a_place
 from kuai.data.fetching import fetcher
 from kuai.data.pinning import accelerated, pin_memory, warn_about_pinning
 from kuai.engine.tensor.frames import fold
@@ -29,7 +29,7 @@ class _BaseDataLoaderIter:
         if loader.pin_memory:
             warn_about_pinning(loader.pin_memory_device)
         self._pins = loader.pin_memory and accelerated()
-        self._loader = loader
+        self._loader = loader = with_a_place(loader)
         self._num_workers = loader.num_workers
         self._prefetch_factor = loader.prefetch_factor
         self._begin()
@@ -42,7 +42,7 @@ class _BaseDataLoaderIter:
         self._num_yielded = 0
         with loader_state.as_it_began(loader):
             self._start()
-            if isinstance(loader.dataset, IterableDataset):
+            if loader._dataset_kind:
                 self._fast_forward(self._running.batches)
 
     def _fast_forward(self, batches: int) -> None:
@@ -117,7 +117,11 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
     def _start(self) -> None:
         loader = self._loader
         self._fetch = fetcher(
-            loader.dataset, loader._auto_collation, loader.collate_fn, loader.drop_last
+            loader.dataset,
+            loader._auto_collation,
+            loader.collate_fn,
+            loader.drop_last,
+            streams=bool(loader._dataset_kind),
         )
 
     def _next_data(self) -> Any:

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kuai.data.dataset import IterableDataset
 from kuai.data.random_states import GENERATORS, GLOBAL, give_state, state_of
 from kuai.data.sampler import BatchSampler, SequentialSampler, base_seed
 from kuai.engine.tensor import modes
@@ -67,7 +66,7 @@ def begin(loader: DataLoader) -> tuple[Pass, Iterator[Any]]:
 
 
 def _go_on(loader: DataLoader, running: Pass) -> Iterator[Any]:
-    if _stateful(loader) or isinstance(loader.dataset, IterableDataset):
+    if _stateful(loader) or loader._dataset_kind:
         return iter(loader._index_sampler)  # of a stream see `as_it_began`
     generators = _sources_of_order(loader)
     present = _states(generators)
@@ -89,7 +88,7 @@ def as_it_began(loader: DataLoader) -> Iterator[None]:
     That is where a stream draws what it has drawn in the batches before.
     """
     running, generators = loader._pass, _sources_of_order(loader)
-    streams = isinstance(loader.dataset, IterableDataset)
+    streams = loader._dataset_kind
     if running is None or not (running.goes_on and streams and generators):
         yield
         return
@@ -223,7 +222,7 @@ def _attributes(part: Any) -> dict[str, Any]:
 
 def _sources_of_order(loader: DataLoader) -> dict[str, Any]:
     """Every generator that an order may be drawn from."""
-    if isinstance(loader.dataset, IterableDataset):
+    if loader._dataset_kind:
         if loader.num_workers:
             return {}  # workers draw from the seed of the pass
         return {"default": default_generator, **GLOBAL, **_own_generators(loader)}

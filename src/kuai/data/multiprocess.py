@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from kuai.data import loader_state
 from kuai.data.collating import default_collate_fn_map
-from kuai.data.dataset import IterableDataset
 from kuai.data.failures import Failure
 from kuai.data.iterating import _BaseDataLoaderIter
 from kuai.data.pool import WorkerPool, default_context
@@ -65,10 +64,12 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._parts: dict[int, Any] = {}  # the samplers' states after a batch's indices
         self._busy = [0] * count  # how many batches each worker has to fetch
         self._active = [True] * count  # whether there is more to get from it
-        streams = isinstance(loader.dataset, IterableDataset)
-        first = 0 if streams else self._running.batches % count  # as in a pass without a stop
+        first = (
+            0 if loader._dataset_kind else self._running.batches % count
+        )  # as in a pass without a stop
         self._round = itertools.cycle([*range(first, count), *range(first)])
         self._have_workers()
+        self._running.parts = loader_state.parts_now(loader) or None  # before anything is asked for
         for _ in range(self._ahead()):
             self._ask()
 
@@ -176,4 +177,5 @@ def _job(loader: DataLoader, seed: int) -> Job:
         loader.worker_init_fn,
         loader.num_workers,
         default_collate_fn_map,
+        bool(loader._dataset_kind),
     )

@@ -28,7 +28,6 @@ import jax
 import numpy as np
 
 from kuai.data import collating
-from kuai.data.dataset import IterableDataset
 from kuai.data.failures import Failure
 from kuai.data.fetching import fetcher
 from kuai.data.parcels import accept, send, unpacked
@@ -122,6 +121,7 @@ class Job(NamedTuple):
     init_fn: Callable[[int], Any] | None
     num_workers: int
     collate_fn_map: dict
+    streams: bool
 
 
 class Begin:
@@ -197,7 +197,7 @@ def _work(connection: Connection, number: int, accepted: Any, arrived: queue.Sim
                 fetch = fetch or _fetcher(job)
                 result = fetch(message.indices)
             except Exception as error:  # noqa: BLE001 - told to whoever asked for the batch
-                ends = isinstance(error, StopIteration) and isinstance(job.dataset, IterableDataset)
+                ends = isinstance(error, StopIteration) and job.streams
                 result = End() if ends else Failure(error, where)
         _answer(connection, message, result, where)
 
@@ -238,7 +238,7 @@ def _begin(job: Job, number: int) -> None:
 
 def _fetcher(job: Job) -> Callable[[Any], Any]:
     collate_fn = collating.for_host(job.collate_fn)
-    return fetcher(job.dataset, job.batched, collate_fn, job.drop_last)
+    return fetcher(job.dataset, job.batched, collate_fn, job.drop_last, streams=job.streams)
 
 
 def _answer(connection: Connection, task: Task, result: Any, where: str) -> None:

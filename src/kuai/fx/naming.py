@@ -18,6 +18,13 @@ _FUNCTIONAL = frozenset(
     "cartesian_prod cdist chain_matmul einsum istft lu meshgrid norm pca_lowrank split stft "
     "svd_lowrank tensordot unique unique_consecutive unravel_index".split()
 )
+#: What `torch.nn.functional` has from elsewhere, where PyTorch's graphs say it comes from.
+_COMPILED = {
+    name: f"torch._C._nn.{name}"
+    for name in "avg_pool2d avg_pool3d elu_ gelu hardtanh_ leaky_relu_ linear one_hot "
+    "scaled_dot_product_attention softplus".split()
+}
+_COMPILED["logsigmoid"] = "torch._C._nn.log_sigmoid"
 
 
 def qualified_name(function: Any) -> str:
@@ -25,7 +32,7 @@ def qualified_name(function: Any) -> str:
 
     Example:
         >>> qualified_name(kuai.nn.functional.gelu), qualified_name(operator.add)
-        ('torch.nn.functional.gelu', '_operator.add')
+        ('torch._C._nn.gelu', '_operator.add')
     """
     name = getattr(function, "__name__", type(function).__name__)
     if getattr(builtins, name, None) is function:
@@ -34,7 +41,7 @@ def qualified_name(function: Any) -> str:
     if known == f"torch.{name}" and name in _FUNCTIONAL:
         return f"torch.functional.{name}"
     if known is not None:
-        return known
+        return _COMPILED.get(name, known) if known.startswith("torch.nn.functional.") else known
     if vars(kuai).get(name) is function:
         return f"torch.{name}"
     module = getattr(function, "__module__", None) or ""

@@ -120,3 +120,4 @@ Tensor.__hash__ = object.__hash__  # Python takes it away from a class that gets
 FUNCTIONS = REGISTRY.functions
 FUNCTIONAL = REGISTRY.functional
 MODULES = REGISTRY.modules
+REGISTRY.have_found()  # pickle names a function, and looks it up there

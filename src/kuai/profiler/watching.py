@@ -17,7 +17,7 @@ from kuai.optim.optimizer import (
 from kuai.overrides import TorchFunctionMode
 from kuai.standin.lowering import operation_name
 from kuai.utils import _pytree
-from kuai.utils.flop_counter import flops_of
+from kuai.utils.flop_formulas import flops_of
 
 __all__ = ["Watch"]
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import kuai.optim.lr_scheduler as schedulers
 from kuai import nn, optim
+from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
 from kuai.ops.table import FUNCTIONS
 from kuai.saving.interpreter import Builder, Names
@@ -158,7 +159,8 @@ def _is_own(kind: type) -> bool:
 def _is_kuais(function: Any) -> bool:
     """Whether it computes with tensors, and nothing else."""
     module = getattr(function, "__module__", None) or ""
-    return module.startswith(("kuai.ops.", "kuai.nn.")) or module == "kuai.functional"
+    inside = module.startswith(("kuai.ops.", "kuai.nn.")) or module == "kuai.functional"
+    return inside or REGISTRY.exports(function)
 
 
 def _is_the_programs(value: Any) -> bool:

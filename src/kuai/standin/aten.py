@@ -44,7 +44,7 @@ def _convolution(
     input, weight, bias, stride, padding, dilation, transposed, output_padding, groups, *_
 ):  # fmt: skip
     """A convolution of any number of dimensions, or a transposed one."""
-    dims = input.ndim - 2
+    dims = weight.ndim - 2
     name = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
     more = (output_padding, groups, dilation) if transposed else (dilation, groups)
     return getattr(kuai.nn.functional, name)(input, weight, bias, stride, padding, *more)

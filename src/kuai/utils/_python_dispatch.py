@@ -1,11 +1,12 @@
 """`kuai.utils._python_dispatch`: modes that are told of PyTorch's own operations, `aten`.
 
 PyTorch has a dispatcher below its tape, which a mode can listen to. Here the tape records Kuai's
-operations, so a mode listens where the program calls them: to what the program does, not to what
-a backward pass does.
+operations, so a mode listens where the program calls them, and where a backward pass goes through
+the nodes that they have left.
 """
 
 import contextlib
+import functools
 from typing import Any
 
 from kuai import _ops
@@ -14,6 +15,7 @@ from kuai.engine.tensor import modes, overriding
 from kuai.library import CustomOpDef
 from kuai.overrides import TorchFunctionMode
 from kuai.standin.lowering import tell
+from kuai.standin.lowering_backward import tell_backward
 from kuai.standin.overloads import overload_of
 
 __all__ = ["TorchDispatchMode", "is_traceable_wrapper_subclass"]
@@ -39,9 +41,11 @@ class TorchDispatchMode(TorchFunctionMode):
         aten.mm.default
         aten.add.Tensor
 
-    Differs from PyTorch: it is told of what the program calls, and of nothing in a backward pass;
-    its result is what the tape records. What PyTorch makes of several operations is taken apart for
-    the most common ones; others are told under their own name.
+    Differs from PyTorch: its result is what the tape records. What PyTorch makes of several
+    operations is taken apart for the most common ones; others are told under their own name. Of a
+    backward pass it is told what products, convolutions, attention, activations, usual losses,
+    arithmetic, sums and views are made of; of other steps, of gradients that are added up, and of
+    one that is itself recorded (`create_graph=True`) it is not.
     """
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -118,16 +122,32 @@ class _ClassTeller:
             state.overriding_off = before
 
 
+def answers_backward() -> Any:
+    """What gives the gradients of a node where a mode is on: a function, or None."""
+    mode = _get_current_dispatch_mode()
+    return None if mode is None else functools.partial(_ask_of_backward, mode)
+
+
+def _ask_of_backward(mode: TorchDispatchMode, node: Any, gradients: list) -> list | None:
+    on = modes.state.function_modes
+    modes.state.function_modes = on[: on.index(mode)] if mode in on else on
+    try:
+        return tell_backward(_Teller(mode, ()), node, gradients)
+    finally:
+        modes.state.function_modes = on
+
+
 def _overload(name: str, args: tuple, kwargs: dict, function: Any) -> _ops.OpOverload:
     if isinstance(function, CustomOpDef):
         return function._opoverload
+    name, _, overload = name.partition(".")
     try:
         packet = getattr(_ops.namespace("aten"), name)
     except AttributeError:
         packet = _PACKETS.get(name)
         if packet is None:
             packet = _PACKETS[name] = _ops.OpOverloadPacket(function, name)
-    return getattr(packet, overload_of(name, args, kwargs))
+    return getattr(packet, overload or overload_of(name, args, kwargs))
 
 
 def _get_current_dispatch_mode() -> TorchDispatchMode | None:

@@ -1,127 +1,100 @@
-"""`kuai.utils.flop_counter`: multiplications and additions of the products in a forward pass."""
+"""`kuai.utils.flop_counter`: multiplications and additions of products, forward and backward."""
 
-import math
+import warnings
 from collections import Counter, defaultdict
 from typing import Any
 
-from kuai.engine.tensor import Tensor
-from kuai.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from kuai.utils import _pytree as pytree
 from kuai.utils._python_dispatch import TorchDispatchMode
+from kuai.utils.flop_formulas import formula_of, of_shapes, register_flop_formula
+from kuai.utils.module_tracker import ModuleTracker
 
-__all__ = ["FlopCounterMode"]
+__all__ = ["FlopCounterMode", "register_flop_formula"]
 
-
-def _of_product(out, input, other, *rest, **options):
-    """Two for each element and each step along the dimension that is summed."""
-    return 2 * out.numel() * input.shape[-1]
-
-
-def _of_added_product(out, input, first, *rest, **options):
-    return 2 * out.numel() * first.shape[-1]
-
-
-def _of_convolution(out, input, weight, *rest, **options):
-    return 2 * out.numel() * math.prod(weight.shape[1:])
-
-
-def _of_transposed_convolution(out, input, weight, *rest, **options):
-    return 2 * input.numel() * math.prod(weight.shape[1:])
-
-
-def _of_any_convolution(out, input, weight, bias, stride, padding, dilation, transposed, *rest):
-    of_kind = _of_transposed_convolution if transposed else _of_convolution
-    return of_kind(out, input, weight)
-
-
-def _of_attention(out, query, key, value, *rest, **options):
-    scores = 2 * math.prod(query.shape) * key.shape[-2]
-    return scores + 2 * math.prod(query.shape[:-1]) * key.shape[-2] * value.shape[-1]
-
-
-_FORMULAS = {
-    **dict.fromkeys(("mm", "bmm", "matmul", "mv", "_scaled_mm"), _of_product),
-    **dict.fromkeys(("addmm", "addmv", "baddbmm"), _of_added_product),
-    "convolution": _of_any_convolution,
-    **{f"conv{n}d": _of_convolution for n in (1, 2, 3)},
-    **{f"conv_transpose{n}d": _of_transposed_convolution for n in (1, 2, 3)},
-    "scaled_dot_product_attention": _of_attention,
-}
-
-
-def flops_of(name: str, out: Any, args: tuple, kwargs: dict) -> int:
-    """What an operation cost that gave `out`; 0 if it is none that is counted."""
-    formula = _of_product if name == "linear" else _FORMULAS.get(name)
-    return 0 if formula is None else formula(out, *args, **kwargs)
+_SUFFIXES = ("", "K", "M", "B", "T")
 
 
 class FlopCounterMode(TorchDispatchMode):
     """Count what products of matrices, convolutions and attention inside cost.
 
     Args:
-        mods, depth: accepted; all modules are told apart.
+        mods: not needed any more; all modules are told apart.
+        depth: how deep modules are shown in the table.
         display: print a table at the end.
         custom_mapping: by operation, `kuai.ops.aten.mm`, functions of its arguments' shapes and
             `out_shape=`.
 
     Example:
         >>> from kuai.utils.flop_counter import FlopCounterMode
-        >>> with FlopCounterMode(display=False) as counter:
-        ...     y = kuai.nn.Linear(3, 4)(kuai.ones(2, 3))
+        >>> net = kuai.nn.Linear(3, 4)
+        >>> with FlopCounterMode() as counter:
+        ...     net(kuai.ones(2, 3)).sum().backward()
+        Module           FLOP    % Total
+        -------------  ------  ---------
+        Linear             96    100.00%
+         - aten.addmm      48     50.00%
+         - aten.mm         48     50.00%
         >>> counter.get_total_flops()
-        48
-
-    Differs from PyTorch: a backward pass, which is no call of an operation here, is not counted.
+        96
     """
 
     def __init__(
         self, mods: Any = None, depth: int = 2, display: bool = True, custom_mapping: Any = None
     ):
+        if mods is not None:
+            warnings.warn(
+                "mods argument is not needed anymore, you can stop passing it", stacklevel=2
+            )
+        self.depth = depth
         self.display = display
+        self.flop_counts: dict[str, Counter] = defaultdict(Counter)
+        self.mod_tracker = ModuleTracker()
         self._own = custom_mapping or {}
-        self._counts: dict[str, Counter] = defaultdict(Counter)
-        self._path: list[str] = ["Global"]
-        self._names: dict[int, str] = {}
-        self._hooks: list = []
 
     def get_total_flops(self) -> int:
         """All of it."""
-        return sum(self._counts["Global"].values())
+        return sum(self.flop_counts["Global"].values())
 
     def get_flop_counts(self) -> dict[str, dict[Any, int]]:
         """By module, `Net.layer`, and `Global`: by operation."""
-        return {name: dict(counts) for name, counts in self._counts.items()}
+        return {name: dict(counts) for name, counts in self.flop_counts.items()}
 
     def get_table(self, depth: int | None = None) -> str:
-        """The same as text."""
-        rows = [f"{name:40} {sum(c.values()):>15}" for name, c in self._counts.items()]
-        return "\n".join([f"{'Module':40} {'FLOP':>15}", *rows])
+        """The same as text; `Global` where something was counted outside of all modules."""
+        depth = self.depth if depth is None else depth
+        if depth is None:
+            depth = 999999
+        total, rows, covered = self.get_total_flops(), [], False
+        for name in sorted(self.flop_counts):
+            deep = name.count(".") + 1
+            if name != "Global" and deep <= depth:
+                rows += self._rows(name, deep - 1)
+                covered = covered or sum(self.flop_counts[name].values()) >= total
+        if "Global" in self.flop_counts and not covered:
+            rows = self._rows("Global", 0) + [(f" {name}", *rest) for name, *rest in rows]
+        return _table([("Module", "FLOP", "% Total"), *(rows or [("Global", "0", "0%")])])
+
+    def _rows(self, name: str, indent: int) -> list[tuple]:
+        counts, total = self.flop_counts[name], self.get_total_flops()
+        power = max(0, min(len(_SUFFIXES) - 1, (len(str(total)) - 2) // 3))
+
+        def row(what: str, count: int) -> tuple:
+            share = f"{count / total:.2%}" if total else "0%"
+            number = f"{count / 1000**power:.3f}{_SUFFIXES[power]}" if power else f"{count}"
+            return " " * indent + what, number, share
+
+        parts = [row(f" - {operation}", count) for operation, count in counts.items()]
+        return [row(name, sum(counts.values())), *parts]
 
     def __enter__(self):
-        self._counts.clear()
-        self._hooks = [
-            register_module_forward_pre_hook(self._enter_module),
-            register_module_forward_hook(self._leave_module, always_call=True),
-        ]
+        self.flop_counts.clear()
+        self.mod_tracker.__enter__()
         return super().__enter__()
 
     def __exit__(self, *error):
-        for hook in self._hooks:
-            hook.remove()
+        super().__exit__(*error)
+        self.mod_tracker.__exit__(*error)
         if self.display:
-            print(self.get_table())
-        return super().__exit__(*error)
-
-    def _enter_module(self, module, args):
-        outermost = len(self._path) == 1
-        if outermost:
-            root = type(module).__name__
-            for name, part in module.named_modules():
-                self._names[id(part)] = f"{root}.{name}" if name else root
-        self._path.append(self._names.get(id(module), type(module).__name__))
-
-    def _leave_module(self, module, args, output):
-        self._path.pop()
+            print(self.get_table(self.depth))
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run the operation and count it."""
@@ -129,20 +102,23 @@ class FlopCounterMode(TorchDispatchMode):
         operation = func.overloadpacket
         count = self._count(operation, out, args, kwargs or {})
         if count is not None:
-            for place in dict.fromkeys(self._path):
-                self._counts[place][operation] += count
+            for place in set(self.mod_tracker.parents):
+                self.flop_counts[place][operation] += count
         return out
 
     def _count(self, operation, out, args, kwargs):
         own = self._own.get(operation)
         if own is None:
-            formula = _FORMULAS.get(operation.__name__)
+            formula = formula_of(operation)
             return None if formula is None else formula(out, *args, **kwargs)
         if getattr(own, "_get_raw", False):
             return own(*args, out_val=out, **kwargs)
-        args, kwargs, shape = pytree.tree_map(_shape, (args, kwargs, out))
-        return own(*args, out_shape=shape, **kwargs)
+        return of_shapes(own)(out, *args, **kwargs)
 
 
-def _shape(each):
-    return each.shape if isinstance(each, Tensor) else each
+def _table(rows: list[tuple]) -> str:
+    """Text in columns: names to the left, numbers to the right."""
+    widths = [max(len(rows[0][i]) + 2, *(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+    head, *body = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows)
+    lines = [head, ["-" * width for width in widths], *body]
+    return "\n".join("  ".join(line) for line in lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 from kuai.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from kuai.utils._pytree import tree_leaves
 
@@ -62,12 +62,18 @@ class ModuleTracker:
         """Act when the first gradient of one of the tensors is there."""
 
         def hook(gradient: Any) -> None:
+            if not self.is_bw:
+                modes.state.walk.at_end.append(self._forget)
             self.is_bw = True
             act()
 
         for each in tree_leaves(tensors):
             if isinstance(each, Tensor) and each.requires_grad:
                 self._hooks.append(each.register_hook(hook))
+
+    def _forget(self) -> None:
+        """The backward pass is over."""
+        self.parents, self.is_bw = {"Global"}, False
 
     def __enter__(self) -> ModuleTracker:
         self._hooks = [
@@ -80,4 +86,4 @@ class ModuleTracker:
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
-        self.parents, self.is_bw = {"Global"}, False
+        self._forget()

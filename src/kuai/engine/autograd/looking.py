@@ -9,7 +9,7 @@ from kuai.engine.autograd.tape import AccumulateGrad, freed_error
 from kuai.engine.tensor import Tensor, views, wrap
 from kuai.engine.tensor.placeholder import resolved
 
-__all__ = ["names_of_saved", "next_functions", "saved"]
+__all__ = ["names_of_saved", "next_functions", "result", "saved"]
 
 _OF_NUMBERS = {"AddBackward0", "SubBackward0", "MulBackward0", "DivBackward0"}
 _OF_LAYERS = {"ConvolutionBackward0", "NativeLayerNormBackward0", "NativeBatchNormBackward0"}
@@ -133,7 +133,7 @@ def saved(node, name):
     names = [argument[0] for argument in arguments]
     place = 0 if name == "self" else names.index(name) if name in names else None
     if place is None and name in _RESULTS:
-        return _result(node, _RESULTS[name])
+        return result(node, _RESULTS[name])
     place = 1 if place is None else place
     positions, is_constant = arguments[place][1:]
     if is_constant or not positions:
@@ -165,7 +165,7 @@ def _value(node, position):
     return made
 
 
-def _result(node, number):
+def result(node, number):
     """A result, computed again."""
     if node.residuals is None:
         raise freed_error()

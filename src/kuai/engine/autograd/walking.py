@@ -20,7 +20,7 @@ from kuai.engine.autograd.arriving import (
 )
 from kuai.engine.autograd.running import OpNode
 from kuai.engine.autograd.tape import AccumulateGrad, place_of
-from kuai.engine.tensor import Tensor, modes, views, wrap
+from kuai.engine.tensor import Tensor, modes, overriding, views, wrap
 from kuai.engine.tensor.tensor import set_grad
 
 __all__ = ["around_nodes", "walk"]
@@ -46,7 +46,10 @@ def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hook
     try:
         with recorder.again() if recorder is not None else contextlib.nullcontext():
             state.walk = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
-            return state.walk.run(roots, gradients)
+            found = state.walk.run(roots, gradients)
+            for act in state.walk.at_end:
+                act()
+            return found
     finally:
         state.grad_enabled, state.walk = previous
 
@@ -72,10 +75,13 @@ class _Walk:
         self.retain_graph, self.create_graph = retain_graph, create_graph
         self.arriving = {}  # node -> {output number: gradient}
         self.queue = []
+        self.at_end = []  # what hooks want to be done when all nodes have been visited
         self.wanted = wanted
         self.roots, self.reached = (), None
         self.found = {} if wanted is None else {edge: None for edge in wanted}
         self.leads_to_wanted: Any = None if wanted is None else _leads_to(wanted, since)
+        # a mode that is to be told what the steps are made of; it gives their gradients
+        self.told = None if create_graph else overriding.told_of_backward()
         self.visits = None  # where they are noted, to know this pass the next time
 
     def run(self, roots, gradients):
@@ -105,7 +111,7 @@ class _Walk:
         state = modes.state
         recorded = state.recorder is not None and state.capture is None and state.block is None
         plain = state.around is None and self.wanted is None and not self.create_graph
-        plain = plain and not around_nodes
+        plain = plain and not around_nodes and self.told is None
         return recorded and plain and len(roots) == 1
 
     def _follow(self, nodes, gradients):
@@ -165,7 +171,10 @@ class _Walk:
             cotangents = run_pre_hooks(node, cotangents)
             if isinstance(node, OpNode) and not any(c is not None for c in cotangents):
                 return
-        if self.checks is None and node.block is None:
+        told = None if self.told is None else self.told(node, cotangents)
+        if told is not None:
+            made = told
+        elif self.checks is None and node.block is None:
             made = node.apply(cotangents, self.create_graph)
         else:
             made = blocks.backward(node, cotangents, self.create_graph, self.checks)

@@ -5,6 +5,8 @@ A place is written as a user reaches it: `sum` is `kuai.sum`, `Tensor.sum` the m
 is a mistake, and an error.
 """
 
+import sys
+
 from kuai.engine.tensor import method
 
 __all__ = ["REGISTRY", "Registry", "places_of"]
@@ -41,6 +43,22 @@ class Registry:
         names = [name for scope in scopes for name, one in scope.items() if one is function]
         return own if own in names or not names else names[0]
 
+    def have_found(self) -> None:
+        """Have functions that do not stand where they were written say where they are found.
+
+        Pickle looks there: those that change a tensor in place, those that were made in a loop,
+        and `kuai.relu` beside `kuai.nn.functional.relu`.
+        """
+        for place, names in (
+            ("kuai ", self.functions),
+            ("kuai.nn.functional ", self.functional),
+            ("kuai Tensor.", self.methods),
+        ):
+            module, prefix = place.split(" ")
+            for name, function in names.items():
+                if not _stands(function):
+                    function.__module__, function.__qualname__ = module, prefix + name
+
     def exports(self, function) -> bool:
         """Whether a function is one of the operations."""
         return self._public.get(id(function)) is function
@@ -48,6 +66,13 @@ class Registry:
     def _scope(self, scope):
         named = {"": self.functions, "Tensor": self.methods, "nn.functional": self.functional}
         return named[scope] if scope in named else self.modules.setdefault(scope, {})
+
+
+def _stands(function) -> bool:
+    """Whether a function is what its module has under its name, or has been found elsewhere."""
+    module = sys.modules.get(function.__module__)
+    found = getattr(module, function.__qualname__, None) is function
+    return found or function.__module__ in ("kuai", "kuai.nn.functional")
 
 
 def _origin(public) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "named",
     "overrides",
     "relevant",
+    "told_of_backward",
 ]
 
 #: Why operations ask: names of classes and modes. It is looked at for being empty.
@@ -150,6 +151,13 @@ def dispatch(public, found, args, kwargs):
 def _below(public, types, args, kwargs):
     """Ask the `__torch_dispatch__` of the first argument's type that has one."""
     return importlib.import_module("kuai.utils._python_dispatch").ask_class(public, args, kwargs)
+
+
+def told_of_backward():
+    """Who answers for the steps of a backward pass: a dispatch mode that is on; None if none is."""
+    if not modes.state.function_modes:
+        return None
+    return importlib.import_module("kuai.utils._python_dispatch").answers_backward()
 
 
 def _listed(kinds):
