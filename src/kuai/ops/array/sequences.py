@@ -15,7 +15,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
-from kuai.ops.array.recorded_creation import counted, is_recorded
+from kuai.ops.array.recorded_creation import counted, identity, is_recorded
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -282,9 +282,12 @@ def eye(
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     check_dtype_of(out, dtype)
-    made = from_array(
-        np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
-    )
+    kind = kind_of(dtype, dtypes.default_float_jax())
+    if is_recorded(kind, device):
+        made = identity(int(n), None if m is None else int(m), kind)
+        made = with_gradient(made) if requires_grad else made
+    else:
+        made = from_array(np.eye(n, m, dtype=kind), device, requires_grad)
     return made if out is None else into(out, made, "eye")
 
 
