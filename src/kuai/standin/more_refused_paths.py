@@ -32,7 +32,6 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "_dynamo.trace_rules": (_GRAPHS, ""),
     "_dynamo.variables": (_GRAPHS, ""),
     "_export": (_GRAPHS, ""),
-    "_functorch": (_GRAPHS, ""),
     "_functorch.aot_autograd": (_GRAPHS, "aot_function aot_module aot_module_simplified"),
     "_functorch.config": (_GRAPHS, ""),
     "_guards": (_GRAPHS, ""),
