@@ -3,8 +3,10 @@
 Every contender has a process of its own. They are made and warmed up one after the other, and then
 take turns in short rounds, so that a slow minute of the machine hits them all. A contender's time
 is the median of its rounds; a ratio is the median, over the rounds, of its time by Kuai's in the
-same round, with the quartiles as its spread. A contender that fails or takes too long is left out,
-with the reason in the results.
+same round, with the quartiles as its spread. A round in which the machine gave less than
+`LEAST_SHARE` of its processors before anybody's turn is left out and counted, as long as there is
+time for others. A contender that fails or takes too long is left out, with the reason in the
+results.
 
     python -m benchmarks [--cases mlp lenet layers] [--skip torch.compile] [--rounds 20]
     python -m benchmarks --list
@@ -31,11 +33,14 @@ from benchmarks.comparing import agree, compare
 from benchmarks.contenders import CONTENDERS, ENVIRONMENT, MODULES, why_not
 from benchmarks.machine import machine
 from benchmarks.process import Worker
+from benchmarks.processors import Processors
 
 FOLDER = pathlib.Path(__file__).parent
 SECONDS_PER_ROUND = 1.0
 FEWEST_ROUNDS = 6
 WARM_UP_ROUNDS = 1
+LEAST_SHARE = 0.6
+MOST_TRIES = 3  # times the seconds for the rounds of a case
 PAUSE = 0.05  # until the threads of the one before have gone to sleep
 
 
@@ -109,19 +114,57 @@ def _take_turns(workers, results, options, console) -> None:
     counts = {}
     for name in list(workers):
         counts[name] = _attempt(_calibrate, name, workers, results, console)
-    start, number = time.monotonic(), -WARM_UP_ROUNDS
+    clock = _Clock(options)
     with console.status("") as status:
-        while number < options.rounds:
-            if number >= FEWEST_ROUNDS and time.monotonic() - start > options.seconds:
+        for number in range(-WARM_UP_ROUNDS, options.rounds * MOST_TRIES):
+            if clock.has_ended(number):
                 break
-            status.update(f"round {number + 1} of {options.rounds}")
-            for name in list(workers):
-                time.sleep(PAUSE)
-                run = _round(counts[name], kept=number >= 0)
-                _attempt(run, name, workers, results, console)
-            number += 1
+            status.update(f"round {number + 1}, {clock.left_out} left out")
+            times, share = _round(counts, workers, results, options, console)
+            if number >= 0 and clock.takes(share):
+                for name, elapsed in times.items():
+                    results[name]["step_seconds"].append(elapsed)
     for name in list(workers):
         _attempt(_end, name, workers, results, console)
+        results[name]["rounds_left_out"] = clock.left_out
+
+
+class _Clock:
+    """Says which rounds are kept, and when there are enough."""
+
+    def __init__(self, options) -> None:
+        self.options, self.start = options, time.monotonic()
+        self.kept = self.left_out = 0
+
+    def has_ended(self, number: int) -> bool:
+        """Whether round `number` is one too many."""
+        seconds = time.monotonic() - self.start
+        enough = self.kept >= FEWEST_ROUNDS and seconds > self.options.seconds
+        return self.kept >= self.options.rounds or enough
+
+    def takes(self, share: float) -> bool:
+        """Whether a round counts in which the machine gave that share at least."""
+        late = time.monotonic() - self.start > MOST_TRIES * self.options.seconds
+        is_kept = share >= LEAST_SHARE or late
+        self.kept += is_kept
+        self.left_out += not is_kept
+        return is_kept
+
+
+def _round(counts, workers, results, options, console) -> tuple[dict[str, float], float]:
+    """Everybody's seconds for a step, and the least share of the processors on the way."""
+    times, share = {}, 1.0
+    for name in list(workers):
+        time.sleep(PAUSE)
+        share = min(share, options.processors.share())
+        found = _attempt(_turn(counts[name]), name, workers, results, console)
+        if found is not None:
+            times[name] = found
+    return times, min(share, options.processors.share())
+
+
+def _turn(count: int):
+    return lambda contender, worker, results: worker.ask(f"run {count}")["seconds"] / count
 
 
 def _calibrate(contender, worker, results) -> int:
@@ -138,15 +181,6 @@ def _steps_of_a_round(worker) -> int:
     while (elapsed := worker.ask(f"run {count}")["seconds"]) < SECONDS_PER_ROUND / 4:
         count *= 2
     return max(1, round(count * SECONDS_PER_ROUND / elapsed))
-
-
-def _round(count: int, kept: bool):
-    def run(contender, worker, results):
-        elapsed = worker.ask(f"run {count}")["seconds"] / count
-        if kept:
-            results[contender]["step_seconds"].append(elapsed)
-
-    return run
 
 
 def _end(contender, worker, results) -> None:
@@ -171,6 +205,9 @@ def show(case: dict[str, Any], console: Console) -> None:
             f"{found['steps_mib']:.0f} MiB",
         )
     console.print(table)
+    left_out = max((f.get("rounds_left_out", 0) for f in case["contenders"].values()), default=0)
+    if left_out:
+        console.print(f"{left_out} rounds left out, for want of processors")
 
 
 def chosen(names: list[str]) -> list[str]:
@@ -205,6 +242,7 @@ def main() -> None:
             console.print(f"[bold]{group}[/bold]: {' '.join(names)}")
         return
     _warn_if_busy(console)
+    options.processors = Processors()
     results = {"machine": machine(), "rounds": options.rounds, "cases": {}}
     for case in chosen(options.cases):
         results["cases"][case] = run_case(case, options, console)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from kuai.engine.tensor import devices, dtypes
+from kuai.engine.tensor.warning_once import warn_once
 
 __all__ = ["set_default_tensor_type"]
 
@@ -28,7 +28,7 @@ def set_default_tensor_type(t: Any, /) -> None:
         torch.float64
         >>> kuai.set_default_dtype(kuai.float32)
     """
-    warnings.warn(
+    warn_once(
         "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
         "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
         stacklevel=2,

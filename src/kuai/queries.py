@@ -10,6 +10,7 @@ from kuai.engine.op.autocast import (
     set_autocast_enabled,
 )
 from kuai.engine.tensor import Tensor, devices
+from kuai.engine.tensor.warning_once import is_always, set_always
 from kuai.storage import TypedStorage, UntypedStorage
 
 __all__ = [
@@ -94,7 +95,17 @@ def compiled_with_cxx11_abi() -> bool:
 
 
 def set_warn_always(b: bool, /) -> None:
-    """Does nothing: Python's filters say how often a warning comes."""
+    """Have warnings that come once in a process come each time, or only once again.
+
+    Example:
+        >>> kuai.set_warn_always(True)
+        >>> kuai.is_warn_always_enabled()
+        True
+        >>> kuai.set_warn_always(False)
+    """
+    if type(b) is not bool:
+        raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
+    set_always(b)
 
 
 def set_autocast_cache_enabled(enabled: bool) -> None:
@@ -142,5 +153,10 @@ def is_vulkan_available() -> bool:
 
 
 def is_warn_always_enabled() -> bool:
-    """Whether warnings come more than once: as Python's filters say."""
-    return False
+    """Whether `kuai.set_warn_always` has warnings come each time.
+
+    Example:
+        >>> kuai.is_warn_always_enabled()
+        False
+    """
+    return is_always()

@@ -56,7 +56,7 @@ def _constant(value: Any) -> Any:
     if isinstance(value, torch.nn.Module):
         return module(value)
     if isinstance(value, torch.nn.LinearCrossEntropyOptions):
-        return kuai.nn.LinearCrossEntropyOptions(**dataclasses.asdict(value))
+        return kuai.nn.LinearCrossEntropyOptions(**to_kuai(dataclasses.asdict(value)))
     if callable(value):
         return function(value)
     return value

@@ -4,6 +4,7 @@ That replayed steps give the right values whatever is changed is for the stories
 (`tests/stories/replayed_steps.py`) and for the random changes to say.
 """
 
+import functools
 import gc
 import types
 import weakref
@@ -107,9 +108,9 @@ REASONS = {
 
 
 class Odd:
-    """An object with an attribute that is code."""
+    """An object with an attribute that is computed."""
 
-    @property
+    @functools.cached_property
     def doubled(self):
         """A number."""
         return 2.0

@@ -117,6 +117,14 @@ def test_refused(name):
     assert str(ours.value) == text
 
 
+@pytest.fixture
+def warnings_come_each_time():
+    kuai.set_warn_always(True)
+    yield
+    kuai.set_warn_always(False)
+
+
+@pytest.mark.usefixtures("warnings_come_each_time")
 def test_warnings():
     with pytest.warns(UserWarning, match="A window was not provided"):
         spectrum = kuai.stft(signal(kuai), 20, return_complex=True)

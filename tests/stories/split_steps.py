@@ -1,6 +1,7 @@
 """Steps of which only the beginning can be proven, and what stands around the line it ends at."""
 
 import collections
+import sys
 
 from tests.stories.storykit import attempt, batch, everything, linear, mlp, numbers, story
 
@@ -367,3 +368,33 @@ def gradients_on_and_off(t, compiled):
     for number in range(10):
         options["on"] = number not in (4, 5, 8)
         yield step(numbers(t, 4, 3))
+
+
+@story
+def helper_asks_for_the_line_of_its_caller(t, compiled):
+    w, seen = t.ones(3), []
+
+    def note():
+        caller = sys._getframe(1)
+        seen.append((caller.f_code.co_name, caller.f_lineno - caller.f_code.co_firstlineno))
+
+    @compiled
+    def at_the_end(x):
+        y = x * 2
+        z = y + w
+        total = (z * z).sum()
+        total = total * 3 + z.mean()
+        note()
+        return total
+
+    @compiled
+    def at_the_beginning(x):
+        note()
+        y = x * 2
+        z = y + w
+        total = (z * z).sum()
+        return total * 3 + z.mean()
+
+    for k in range(8):
+        yield at_the_end(numbers(t, 3, seed=k)), at_the_beginning(numbers(t, 3, seed=k)), seen
+        seen.clear()

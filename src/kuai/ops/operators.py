@@ -9,7 +9,7 @@ import numbers
 import numpy as np
 
 from kuai.engine.op import inplace
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.engine.tensor.frames import fold, folding
 from kuai.engine.tensor.overriding import UNANSWERED, is_of_the_real_torch, named, overrides
 from kuai.ops.math import arithmetic, comparison, division, logic, powers
@@ -33,10 +33,24 @@ def _operand(other):
     return None
 
 
+def _as_numpy_computes(tensor, array, name):
+    """A tensor and an array in the dtype that NumPy computes in: PyTorch leaves these to it."""
+    if array.dtype.kind not in "biufc" or tensor.dtype.name == "bfloat16":
+        return tensor, from_array(array)
+    kind = np.result_type(tensor.dtype.jax, array.dtype)
+    if "truediv" in name and kind.kind in "biu":
+        kind = np.dtype(np.float64)
+    return tensor.to(dtypes.from_jax(kind)), from_array(array.astype(kind))
+
+
 def _operator(name, operation, swapped=False):
+    leaves_to_numpy = not name.startswith("__i")
+
     def method(self, other):
         try:
             if not isinstance(other, (Tensor, float, int)):
+                if isinstance(other, np.ndarray) and leaves_to_numpy:
+                    self, other = _as_numpy_computes(self, other, name)
                 operand = _operand(other)
                 if operand is None and not overrides(type(other)):
                     return NotImplemented

@@ -2,6 +2,8 @@
 
 import warnings
 
+from kuai.engine.tensor.warning_once import warn_once
+
 __all__ = ["tell"]
 
 _TEXTS = {
@@ -68,10 +70,11 @@ _TEXTS = {
         "LU, pivots, info = torch.linalg.lu_factor_ex(A, compute_pivots)"
     ),
 }
+_EACH_TIME = ("range", "torch.tensor", "tensor.new_tensor")
 
 
 def tell(name: str, stacklevel: int = 2) -> None:
-    """Warn of a function that is outdated, or called in an outdated way.
+    """Warn of a function that is outdated, or called in an outdated way; of most of them once.
 
     Example:
         >>> import warnings
@@ -81,4 +84,7 @@ def tell(name: str, stacklevel: int = 2) -> None:
         >>> str(seen[0].message)[:25]
         'torch.range is deprecated'
     """
-    warnings.warn(_TEXTS[name], UserWarning, stacklevel=stacklevel + 1)
+    if name in _EACH_TIME:
+        warnings.warn(_TEXTS[name], UserWarning, stacklevel=stacklevel + 1)
+    else:
+        warn_once(_TEXTS[name], stacklevel + 1)

@@ -20,6 +20,7 @@ from kuai.engine.autograd.tape import GradientEdge
 from kuai.engine.autograd.walking import walk
 from kuai.engine.tensor import Tensor, method, modes
 from kuai.engine.tensor.frames import folding
+from kuai.engine.tensor.warning_once import warn_once
 
 __all__ = ["backward", "grad", "run_backward"]
 
@@ -78,7 +79,7 @@ def run_backward(
     roots = as_list(tensors)
     arriving = first_gradients(roots, as_list(grad_tensors, len(roots)))
     if create_graph:
-        warnings.warn(_CYCLE, stacklevel=3)
+        warn_once(_CYCLE, stacklevel=3)
     keep = create_graph if retain_graph is None else retain_graph
     if wanted is None:
         walk(roots, arriving, keep, create_graph)

@@ -11,6 +11,7 @@ __all__ = [
     "NEST",
     "OUTLINE",
     "TENSOR",
+    "Argument",
     "Bound",
     "Items",
     "Known",
@@ -18,6 +19,8 @@ __all__ = [
     "Several",
     "is_dict",
     "is_plain",
+    "is_some_tensor",
+    "joined",
     "text_of_value",
 ]
 
@@ -39,7 +42,18 @@ class _Unknown:
 
 TENSOR = _Unknown("a tensor")  # exactly a Tensor
 NEST = _Unknown("a result")  # a tensor, or a nest of tensors
-OUTLINE = _Unknown("a shape")  # a plain value that depends on shapes and dtypes alone
+# a plain value, not None, that depends on shapes, dtypes and what is compared: the same at each
+# replay, though it is not known which
+OUTLINE = _Unknown("a shape")
+
+
+class Argument(_Unknown):
+    """A Tensor that the call was given; shape, dtype and device are part of its signature."""
+
+    def __init__(self, tensor):
+        super().__init__("a tensor")
+        self.outline = {"shape": tensor.shape, "ndim": tensor.ndim}
+        self.outline |= {"dtype": tensor.dtype, "device": tensor.device}
 
 
 class Read:
@@ -59,12 +73,22 @@ class Known:
 
 
 class Items:
-    """A tuple, list or dict that the call makes or gets; its elements may be unknown."""
+    """A tuple, list or dict that the call makes or gets; its elements may be unknown.
 
-    __slots__ = ("kind", "values")
+    Attributes:
+        is_made: whether the call has made it, so that it may change it.
+    """
 
-    def __init__(self, kind, values):
-        self.kind, self.values = kind, values
+    __slots__ = ("is_made", "kind", "values")
+
+    def __init__(self, kind, values, is_made=False):
+        self.kind, self.values, self.is_made = kind, values, is_made
+
+    def put(self, key, value) -> None:
+        """Set an element."""
+        if self.kind is list and (type(key) is not int or abs(key) >= len(self.values)):
+            raise Refused("a place that is not in a list")
+        self.values[key] = value
 
     @property
     def parts(self):
@@ -121,6 +145,39 @@ def is_plain(value) -> bool:
     if type(value) is slice:
         return all(map(is_plain, (value.start, value.stop, value.step)))
     return type(value) in (tuple, frozenset) and all(map(is_plain, value))
+
+
+def is_some_tensor(value) -> bool:
+    """Whether a value is exactly a Tensor, though not known which."""
+    return value is TENSOR or isinstance(value, Argument)
+
+
+def joined(ends, is_tensor) -> dict:
+    """What is known of variables where it is one of several ways on which they got their values."""
+    first, *others = ends
+    found = {}
+    for name, value in first.items():
+        one = _one_of([value, *[end.get(name) for end in others]], is_tensor)
+        if one is not None:
+            found[name] = one
+    return found
+
+
+def _one_of(values, is_tensor):
+    """What is known of a value that is one of some; None if nothing is."""
+    first = values[0]
+    if all(value is first for value in values):
+        return first
+    if any(value is None for value in values):  # it has no value on one way
+        return None
+    if all(value is OUTLINE or _is_some_plain(value) for value in values):
+        same = len({repr(getattr(value, "value", value)) for value in values}) == 1
+        return first if same else OUTLINE
+    return NEST if all(value is NEST or is_tensor(value) for value in values) else None
+
+
+def _is_some_plain(value) -> bool:
+    return isinstance(value, Known) and value.value is not None and is_plain(value.value)
 
 
 def is_dict(thing) -> bool:

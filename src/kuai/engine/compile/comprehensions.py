@@ -2,7 +2,7 @@
 
 import ast
 
-from kuai.engine.compile.abstract_values import Items
+from kuai.engine.compile.abstract_values import NEST, OUTLINE, Items, Several
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused
 
@@ -15,16 +15,28 @@ class Comprehensions(Frame):
     """The comprehensions of one function. Their variables are their own."""
 
     def _value_ListComp(self, node):
-        return Items(list, self.comprehended(node))
+        row = self._turns(node.generators, node.elt)
+        if any(isinstance(each, Several) for each in row):
+            return self._of_unknown_length(row)
+        return Items(list, row, is_made=True)
+
+    def _of_unknown_length(self, row):
+        """A list of tensors, some of which may not be in it."""
+        for each in row:
+            value = each.value if isinstance(each, Several) else each
+            if value is not NEST and not self.is_tensor(value):
+                raise Refused("a list of unknown length")
+        return NEST
 
     def _value_DictComp(self, node):
         pair = ast.Tuple([node.key, node.value], ast.Load())
-        pairs = [pair.values for pair in self._turns(node.generators, pair)]
-        return Items(dict, {self.plain(key): value for key, value in pairs})
+        row = _of_known_length(self._turns(node.generators, pair))
+        pairs = [each.values for each in row]
+        return Items(dict, {self.plain(key): value for key, value in pairs}, is_made=True)
 
     def comprehended(self, node) -> list:
         """The elements that a comprehension makes, one after the other."""
-        return self._turns(node.generators, node.elt)
+        return _of_known_length(self._turns(node.generators, node.elt))
 
     def _turns(self, generators, element) -> list:
         """The values of an expression for all turns of some loops inside of each other."""
@@ -39,9 +51,25 @@ class Comprehensions(Frame):
             if self.prover.left < 0:
                 raise Refused("a long comprehension")
             self._name(first.target, part)
-            if all([self.is_true(self.value(test)) for test in first.ifs]):
+            taken = self._is_taken(first.ifs)
+            if taken is OUTLINE:
+                self.prover.open += 1
+                found += [Several(value) for value in self._turns(others, element)]
+                self.prover.open -= 1
+            elif taken:
                 found += self._turns(others, element)
         self.variables = before
+        return found
+
+    def _is_taken(self, tests):
+        """Whether all conditions hold; OUTLINE if that is the same at each replay."""
+        found = True
+        for test in tests:
+            value = self.value(test)
+            if value is OUTLINE:
+                found = OUTLINE
+            elif not self.is_true(value):
+                return False
         return found
 
     def _name(self, target, value) -> None:
@@ -53,6 +81,12 @@ class Comprehensions(Frame):
                 self._name(each, part)
         else:
             raise Refused(f"a comprehension that assigns to {ast.unparse(target)}")
+
+
+def _of_known_length(row) -> list:
+    if any(isinstance(each, Several) for each in row):
+        raise Refused("a row of unknown length")
+    return row
 
 
 def shared_with_functions(tree, names) -> set:

@@ -1,6 +1,5 @@
 """Expressions, as the prover goes through them: see `proof`."""
 
-import abc
 import ast
 import builtins
 import operator
@@ -10,31 +9,27 @@ from kuai.engine.compile.abstract_values import (
     NEST,
     OUTLINE,
     TENSOR,
-    Bound,
     Items,
     Known,
     Once,
     Several,
     is_dict,
     is_plain,
+    is_some_tensor,
+    joined,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.comprehensions import Comprehensions
 from kuai.engine.compile.frame import Frame
-from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.knowledge import Refused, done, is_pure
+from kuai.engine.compile.lookups import Lookups
 from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.attributes import own, own_of
+from kuai.engine.tensor.size import Size
 
 __all__ = ["Expressions"]
 
-_MISSING = object()
-_METACLASSES = (type, abc.ABCMeta)
-# how attributes are found: these do the same
-_ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
 _LONGEST = 10_000  # turns of a loop
-_TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices", "data"])
-_OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"])
 _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Pow: operator.pow,
     ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
@@ -55,7 +50,7 @@ _SPECIAL = {
 }  # fmt: skip
 
 
-class Expressions(Calls, Comprehensions, Frame):
+class Expressions(Calls, Comprehensions, Lookups, Frame):
     """The expressions of one function, and what may be done with their values."""
 
     def value(self, node):
@@ -106,7 +101,7 @@ class Expressions(Calls, Comprehensions, Frame):
         row = self._row(node.elts)
         if any(isinstance(each, Several) for each in row):
             raise Refused("a list of unknown length")
-        return Items(list, row)
+        return Items(list, row, is_made=True)
 
     def _row(self, nodes):
         """The values of expressions, among which may be `*expression`."""
@@ -124,19 +119,49 @@ class Expressions(Calls, Comprehensions, Frame):
         if None in node.keys:
             raise Refused("a dict made of another")
         keys = [self.plain(self.value(key)) for key in node.keys]
-        return Items(dict, dict(zip(keys, map(self.value, node.values), strict=True)))
+        values = map(self.value, node.values)
+        return Items(dict, dict(zip(keys, values, strict=True)), is_made=True)
+
+    def _value_JoinedStr(self, node):
+        return Known("".join(str(self.plain(self.value(part))) for part in node.values))
+
+    def _value_FormattedValue(self, node):
+        convert = {-1: lambda value: value, 97: ascii, 114: repr, 115: str}[node.conversion]
+        spec = "" if node.format_spec is None else self.plain(self.value(node.format_spec))
+        return Known(done(format, [convert(self.plain(self.value(node.value))), spec]))
+
+    def _value_Slice(self, node):
+        ends = [node.lower, node.upper, node.step]
+        return Known(slice(*[None if end is None else self.plain(self.value(end)) for end in ends]))
 
     # Operators ------------------------------------------------------------------------------------
 
     def _value_IfExp(self, node):
-        return self.value(node.body if self.is_true(self.value(node.test)) else node.orelse)
+        test = self.value(node.test)
+        if test is OUTLINE:
+            return self._one_of_both(node.body, node.orelse)
+        return self.value(node.body if self.is_true(test) else node.orelse)
+
+    def _one_of_both(self, *nodes):
+        """What is known of a value that is that of one of two expressions."""
+        self.prover.open += 1
+        values = [{"": self.value(node)} for node in nodes]
+        self.prover.open -= 1
+        found = joined(values, self.is_tensor)
+        if not found:
+            raise Refused("a choice between values of two kinds")
+        return found[""]
 
     def _value_BoolOp(self, node):
         stop = isinstance(node.op, ast.Or)
         found = Known(None)
-        for each in node.values:
+        for number, each in enumerate(node.values):
             found = self.value(each)
-            if self.is_true(found) is stop:
+            if found is OUTLINE and number + 1 < len(node.values):
+                rest = ast.BoolOp(node.op, [*node.values[number + 1 :], ast.Constant(stop)])
+                self._one_of_both(rest, ast.Constant(stop))  # which are plain
+                return OUTLINE
+            if found is not OUTLINE and self.is_true(found) is stop:
                 break
         return found
 
@@ -162,7 +187,8 @@ class Expressions(Calls, Comprehensions, Frame):
     def _compared(self, operator_node, one, other):
         kind = type(operator_node)
         if kind in (ast.Is, ast.IsNot):
-            return Known(_is_same(one, other) is (kind is ast.Is))
+            same = _is_same(one, other)
+            return OUTLINE if same is OUTLINE else Known(same is (kind is ast.Is))
         if kind in (ast.In, ast.NotIn):
             keys = isinstance(other, Items) and other.kind is dict
             there = other.values if keys else self.plain(other)
@@ -224,13 +250,14 @@ class Expressions(Calls, Comprehensions, Frame):
             return owner if owner in (NEST, OUTLINE) else TENSOR
         key = self.plain(self.value(node.slice))
         if isinstance(owner, Items) and not isinstance(owner, Once):
-            return done(operator.getitem, [owner.values, key])
+            found = done(operator.getitem, [owner.values, key])
+            return Items(owner.kind, found, owner.kind is list) if type(key) is slice else found
         thing = owner.value if isinstance(owner, Known) else None
         if is_dict(thing):
             self.watch.entries(thing, [key])
         elif type(thing) is list:
             self.watch.list(thing)
-        elif type(thing) is not tuple:
+        elif type(thing) not in (tuple, Size):
             self._describe(owner, "__getitem__")
         return self.prover.found(done(operator.getitem, [thing, key]))
 
@@ -254,7 +281,7 @@ class Expressions(Calls, Comprehensions, Frame):
             return self.elements(self._dict(thing))
         if type(thing) is list:
             self.watch.list(thing)
-        elif type(thing) not in (tuple, range):
+        elif type(thing) not in (tuple, range, Size):
             self._describe(value, "__iter__")
         if len(thing) > _LONGEST:
             raise Refused("a long loop")
@@ -276,7 +303,7 @@ class Expressions(Calls, Comprehensions, Frame):
         if isinstance(value, Known) and isinstance(value.value, Tensor):
             self.prover.tensor(value.value)
             return True
-        return value is TENSOR
+        return is_some_tensor(value)
 
     def argument(self, value) -> None:
         """Make sure that an operation may get a value."""
@@ -309,96 +336,22 @@ class Expressions(Calls, Comprehensions, Frame):
             return bool(value.values) or isinstance(value, Once)
         return bool(self.plain(value))
 
-    # Attributes -----------------------------------------------------------------------------------
 
-    def _value_Attribute(self, node):
-        owner, name = self.value(node.value), node.attr
-        if self.is_tensor(owner) or owner is NEST:
-            self.watch_method(name)
-            if isinstance(owner, Known):
-                self._none_of_its_own(owner.value, name)
-            if name in _OUTLINES:
-                return OUTLINE
-            if name == "grad" and isinstance(owner, Known):
-                return NEST  # or None, about which nothing can be decided here
-            return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
-        if isinstance(owner, Items) or isinstance(owner, Known) and is_dict(owner.value):
-            return Bound(owner, name)
-        if not isinstance(owner, Known):
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        if is_plain(owner.value):
-            return self._attribute_of_plain(owner, name)
-        if type(owner.value) is types.ModuleType:
-            return self._own(owner, vars(owner.value), name)
-        return self._attribute(owner, name)
-
-    def _none_of_its_own(self, tensor, name) -> None:
-        """Watch that nothing that somebody has put into a tensor hides a method of that name."""
-        self.watch.entries(own(tensor), [name])
-        if name in own(tensor):
-            raise Refused(f"{name} of a tensor, which is its own")
-
-    def _attribute_of_plain(self, owner, name):
-        """What an immutable value says of itself, such as the type of a device."""
-        found = getattr(owner.value, name, _MISSING)
-        if not is_plain(found):
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        return Known(found)
-
-    def _own(self, owner, there, name):
-        self.watch.entries(there, [name])
-        if name not in there:
-            raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
-        return self.prover.found(there[name])
-
-    def _attribute(self, owner, name):
-        """An attribute of an object, as `object.__getattribute__` finds it."""
-        thing = owner.value
-        kind = type(thing)
-        if kind is type:
-            return self._class_attribute(owner, name)
-        if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        attributes = own_of(thing)
-        if attributes is None:
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        for each in (name, "__getattribute__"):
-            self.watch.attribute(kind, each)
-        of_class = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
-        is_method = type(of_class) is types.FunctionType
-        if not is_method and of_class is not _MISSING and hasattr(type(of_class), "__get__"):
-            raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
-        self.watch.entries(attributes, [name])
-        if name in attributes:
-            return self.prover.found(attributes[name])
-        if is_method:
-            return Bound(owner, name, of_class)
-        if of_class is not _MISSING:
-            return self.prover.found(of_class)
-        description = description_of(thing)
-        for slots in description.slots(self.prover, thing) if description is not None else ():
-            self.watch.entries(slots, [name])
-            if name in slots:
-                return self.prover.found(slots[name])
-        raise Refused(f"{name} of {text_of_value(owner)}")
-
-    def _class_attribute(self, owner, name):
-        """An attribute of a class, such as one that holds options."""
-        self.watch.attribute(owner.value, name)
-        there = [vars(each) for each in owner.value.__mro__ if name in vars(each)]
-        if not there or hasattr(type(there[0][name]), "__get__"):
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        return self.prover.found(there[0][name])
-
-
-def _is_same(one, other) -> bool:
-    """Whether two values are the same object, if that is known."""
+def _is_same(one, other):
+    """Whether two values are the same object, if that is known; or OUTLINE."""
     if isinstance(one, Known) and isinstance(other, Known):
         return one.value is other.value
     known, unknown = (one, other) if isinstance(one, Known) else (other, one)
-    never_none = unknown in (TENSOR, OUTLINE) or isinstance(unknown, Items)
-    if isinstance(known, Known) and known.value is None and never_none:
-        return False
+    never_none = is_some_tensor(unknown) or unknown is OUTLINE or isinstance(unknown, Items)
+    if isinstance(known, Known) and known.value is None:
+        return False if never_none else _is_none(unknown)
+    raise Refused("a comparison of identities")
+
+
+def _is_none(value):
+    """Whether a value is None, such as a gradient: that is the same at each replay."""
+    if value is NEST:
+        return OUTLINE
     raise Refused("a comparison of identities")
 
 

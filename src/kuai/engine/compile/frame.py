@@ -13,6 +13,8 @@ class Frame(abc.ABC):
         variables: what is known of each.
         locals: the names of all of them.
         depth: of the call.
+        open: how many decisions are not known on the way to where it is.
+        loops: those that it is in.
     """
 
     prover: Any  # a `proof.Prover`, which stands above this file
@@ -21,6 +23,8 @@ class Frame(abc.ABC):
     variables: dict[str, Any]
     locals: set[str]
     depth: int
+    open: int
+    loops: list[Any]
 
     @abc.abstractmethod
     def value(self, node) -> Any:
@@ -41,6 +45,22 @@ class Frame(abc.ABC):
     @abc.abstractmethod
     def comprehended(self, node) -> list:
         """The elements that a comprehension makes, one after the other."""
+
+    @abc.abstractmethod
+    def change(self, nest, how) -> None:
+        """Make sure that a list or dict may be changed."""
+
+    @abc.abstractmethod
+    def is_as_given(self, value) -> bool:
+        """Whether it is an argument whose shape nothing can have changed."""
+
+    @abc.abstractmethod
+    def takes_back(self, thing, name) -> bool:
+        """Whether assigning to an attribute what it holds changes nothing."""
+
+    @abc.abstractmethod
+    def watch_method(self, name) -> None:
+        """Watch a method of tensors, which has to be Kuai's own."""
 
     @abc.abstractmethod
     def argument(self, value) -> None:

@@ -37,6 +37,7 @@ class Description:
         changing: name -> what `watch` is for a method, without arguments, that returns None and
             changes nothing but plain values in the dictionaries that `prover.watch.written` is told
             of; each replay calls it (see `changes`).
+        assigning: what `watch` is for an attribute that is set to the very thing it holds.
     """
 
     methods: dict[str, Callable]
@@ -45,6 +46,7 @@ class Description:
     slots: Callable = lambda prover, thing: ()
     parts: dict[str, Callable] = dataclasses.field(default_factory=dict)
     changing: dict[str, Callable] = dataclasses.field(default_factory=dict)
+    assigning: Callable | None = None
 
 
 _descriptions: dict[type, Description] = {}

@@ -2,18 +2,20 @@
 
 import ast
 import math
+import operator
 import types
 
+from kuai.engine.autograd import backward
 from kuai.engine.compile.abstract_values import (
     NEST,
     OUTLINE,
-    TENSOR,
     Bound,
     Items,
     Known,
     Once,
     is_dict,
     is_plain,
+    is_some_tensor,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
@@ -25,6 +27,9 @@ from kuai.engine.tensor import Tensor
 __all__ = ["Calls"]
 
 _OUTLINE_METHODS = frozenset(["size", "dim", "ndimension", "numel", "nelement", "element_size"])
+_OF_STORAGES = frozenset(["data_ptr", "is_inference", "is_pinned", "is_set_to", "is_shared"])
+_DIMENSIONS = frozenset(["dim", "ndimension"])
+_CHANGING = {"append": (list, 1), "extend": (list, 1), "update": (dict, 0)}
 _OF_PLAIN = (abs, bool, float, int, max, min, round, str, tuple, sum)
 _GOING_THROUGH = (list, max, min, sum, tuple)
 _OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
@@ -78,7 +83,13 @@ class Calls(Frame):
         if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
             return self._call_plain(function, arguments)
         if is_pure(function):
+            self._note_operation(getattr(function, "__name__", "_"), keywords)
             return self._result(arguments, keywords)
+        if function is backward.grad:
+            return self._gradients(arguments, keywords)
+        if function is backward.run_backward:
+            self._result(arguments, keywords)
+            return Known(None)
         if type(function) in (types.FunctionType, types.MethodType):
             return self.prover.call(function, arguments, keywords, self.depth + 1)
         if type(function) is Compiled and not function.given and not function.named:
@@ -102,13 +113,37 @@ class Calls(Frame):
             self.argument(value)
         return NEST
 
+    def _gradients(self, arguments, keywords):
+        """The gradients of `autograd.grad`: as many as there are inputs; some may be None."""
+        named = dict(zip(("outputs", "inputs"), arguments, strict=False)) | keywords
+        inputs = named.get("inputs")
+        if inputs is None or "outputs" not in named:
+            raise Refused("gradients of nothing")
+        row = None if inputs is NEST else [inputs]
+        if row is not None and not self.is_tensor(inputs):
+            row = list(self.elements(inputs))
+        others = [value for value in (*arguments, *keywords.values()) if value is not inputs]
+        for value in (*others, *(row or ())):
+            self.argument(value)
+        return NEST if row is None else Items(tuple, [NEST] * len(row))
+
+    def _note_operation(self, name, keywords) -> None:
+        """Refuse what says more of a tensor than its values, shape and dtype.
+
+        After one that may change a tensor's shape, those of arguments are not known any more.
+        """
+        if name in _OF_STORAGES:
+            raise Refused(f"{name}, which is not the same at each call")
+        if name.endswith("_") or "out" in keywords:
+            self.prover.knows_shapes = False
+
     def _is_instance(self, value, kinds):
         """`isinstance`, of classes that say nothing of their own about it."""
         row = kinds.values if isinstance(kinds, Items) else [kinds]
         if not all(isinstance(each, Known) and type(each.value) is type for each in row):
             raise Refused("isinstance with classes that decide for themselves")
         classes = tuple([each.value for each in row])
-        if value is TENSOR:
+        if is_some_tensor(value):
             return Known(issubclass(Tensor, classes))
         if isinstance(value, Items):
             return Known(issubclass(value.kind, classes))
@@ -128,7 +163,7 @@ class Calls(Frame):
         if keywords or not arguments:
             raise Refused(f"a call of {function.__name__}")
         if function is len and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
-            return OUTLINE
+            return self._outline_of(arguments[0], "size", [Known(0)])
         if function is len and isinstance(arguments[0], Once):
             raise Refused("the length of an iterator")
         if function is range:
@@ -150,7 +185,7 @@ class Calls(Frame):
         row = self.elements(arguments[0])
         if function is len:
             return Known(len(row))
-        return Once(row[::-1]) if function is reversed else Items(list, list(row))
+        return Once(row[::-1]) if function is reversed else Items(list, list(row), is_made=True)
 
     def _zip(self, arguments, strict):
         rows = [self.elements(argument) for argument in arguments]
@@ -182,9 +217,11 @@ class Calls(Frame):
     def _call_method(self, bound, arguments, keywords):
         owner, name = bound.owner, bound.name
         if self.is_tensor(owner) or owner is NEST:
-            return self._call_tensor_method(name, arguments, keywords)
+            return self._call_tensor_method(owner, name, arguments, keywords)
         if isinstance(owner, Known) and is_dict(owner.value):
             owner = self._dict(owner.value)
+        if isinstance(owner, Items) and name in _CHANGING:
+            return self._change_nest(owner, name, arguments, keywords)
         if isinstance(owner, Items):
             return _call_dict_method(owner, name, arguments)
         description = description_of(owner.value)
@@ -205,6 +242,8 @@ class Calls(Frame):
     def _call_changing(self, description, thing, name, arguments):
         if arguments:
             raise Refused(f"{name} of {text_of_value(thing)} with arguments")
+        if self.prover.open:
+            raise Refused(f"{name} of {text_of_value(thing)} on one way only")
         description.changing[name](self.prover, thing)
         self.prover.changing.append((thing, name))
         return Known(None)
@@ -224,8 +263,43 @@ class Calls(Frame):
             raise Refused(f"{name} of {text_of_value(owner)}")
         description.methods[name](self.prover, thing)
 
-    def _call_tensor_method(self, name, arguments, keywords):
+    def change(self, nest, how) -> None:
+        """Make sure that a list or dict may be changed: the call has made it.
+
+        Raises:
+            Refused: somebody else may have it, or that is done on one way only.
+        """
+        if not nest.is_made or self.prover.open:
+            raise Refused(f"{how} of {text_of_value(nest)}")
+
+    def _change_nest(self, nest, name, arguments, keywords):
+        kind, count = _CHANGING[name]
+        self.change(nest, name)
+        if nest.kind is not kind or len(arguments) != count or keywords and kind is list:
+            raise Refused(f"{name} of {text_of_value(nest)}")
+        if name == "append":
+            nest.values.append(arguments[0])
+        elif name == "extend":
+            nest.values.extend(list(self.elements(arguments[0])))
+        else:
+            nest.values.update(keywords)
+        return Known(None)
+
+    def _outline_of(self, owner, name, arguments):
+        """What a method says of a tensor's shape."""
+        if not self.is_as_given(owner) or len(arguments) > (name == "size"):
+            return OUTLINE
+        shape = owner.outline["shape"]
+        if name == "size":
+            places = [self.plain(each) for each in arguments]
+            return Known(done(operator.getitem, [shape, *places]) if places else shape)
+        return Known(len(shape) if name in _DIMENSIONS else shape.numel())
+
+    def _call_tensor_method(self, owner, name, arguments, keywords):
         self._result(arguments, keywords)
+        self._note_operation(name, keywords)
+        if name in _OUTLINE_METHODS and name != "element_size" and not keywords:
+            return self._outline_of(owner, name, arguments)
         if name == "backward":
             return Known(None)
         if name == "item":

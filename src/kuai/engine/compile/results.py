@@ -5,13 +5,15 @@ import copy
 import numpy as np
 
 from kuai.engine.autograd.tape import AccumulateGrad
-from kuai.engine.compile.abstract_values import Items, Known, Read, is_plain
+from kuai.engine.compile.abstract_values import OUTLINE, Items, Known, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder
 
 __all__ = ["After"]
+
+_NESTS = (tuple, list, dict)
 
 
 class New:
@@ -161,13 +163,17 @@ class After:
                 raise Refused("a number that is read from elsewhere")
             self.made.append(Number(self._numbers[id(asked)], expected.convert))
             return self.made[-1]
-        known = isinstance(expected, Items)
-        if is_plain(result) and not known or id(result) in self.before.watch.tensors:
+        known = isinstance(expected, Items) and expected.kind is kind
+        if is_plain(result) and not known:
+            return self._plain(result, expected)
+        if id(result) in self.before.watch.tensors:
             return Same(result)
         if isinstance(expected, Known) and result is expected.value:
             return self._same(result)
-        if kind is tuple or kind is list or kind is dict:
+        if kind in _NESTS:
             self._refuse_known(result)
+        if known and (kind not in _NESTS or len(expected.values) != len(result)):
+            raise Refused("a result of another kind or length")
         if kind is tuple or kind is list:
             parts = expected.values if known else [None] * len(result)
             return Nest(kind, list(map(self._found, result, parts)))
@@ -191,6 +197,13 @@ class After:
         made = New(self._place(result._storage.held), result)
         self.made.append(made)
         return made
+
+    def _plain(self, result, expected):
+        """A plain value that is the same at each replay."""
+        is_known = isinstance(expected, Known) or expected is OUTLINE
+        if result is not None and not is_known:
+            raise Refused("a plain value that an operation gives")
+        return Same(result)
 
     def _refuse_known(self, nest):
         """Refuse what has another name already: of this, a replay makes a new one each time."""

@@ -8,6 +8,7 @@ the objects goes (see `replays`): another may get its number.
 from kuai.engine.compile.abstract_values import is_plain
 from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes
 from kuai.engine.tensor.placeholder import Placeholder, array_type
+from kuai.engine.tensor.warning_once import is_always
 
 __all__ = ["is_bare", "nests_in", "signature"]
 
@@ -24,7 +25,7 @@ def signature(roots, args, kwargs):
     tensors: list = []
     key = [
         id(roots.now()), state.grad_enabled, state.inference, state.autocast, state.transforms,
-        dtypes.default_float_jax(), devices.get_default_device(),
+        dtypes.default_float_jax(), devices.get_default_device(), is_always(),
     ]  # fmt: skip
     try:
         key += [_part(argument, tensors) for argument in args]

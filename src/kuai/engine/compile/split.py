@@ -258,7 +258,8 @@ def _check(function, tree):
 
 def _compiled(code, tree, arguments, body):
     """The code of a function with other arguments and another body."""
-    inner = _definition(tree.name, arguments, body)
+    # with its decorators, which are not run: with them its first line is that of the first one
+    inner = _definition(tree.name, arguments, body, tree.decorator_list)
     ast.copy_location(inner, tree)
     # inside of a function that has them, names from outside become parts of the closure
     outside = ast.arguments(
@@ -275,10 +276,11 @@ def _compiled(code, tree, arguments, body):
     return made
 
 
-def _definition(name, arguments, body):
+def _definition(name, arguments, body, decorators=()):
     return ast.FunctionDef(
-        name=name, args=arguments, body=body, decorator_list=[], returns=None, **_NO_TYPES
-    )
+        name=name, args=arguments, body=body, decorator_list=list(decorators), returns=None,
+        **_NO_TYPES,
+    )  # fmt: skip
 
 
 def _code_in(code, name):

@@ -9,6 +9,7 @@ from kuai.engine.op.decorators import (
     composite,
     op,
     view_op,
+    write_out,
 )
 from kuai.engine.op.in_place import inplace
 from kuai.engine.op.registry import REGISTRY
@@ -23,4 +24,5 @@ __all__ = [
     "inplace",
     "op",
     "view_op",
+    "write_out",
 ]

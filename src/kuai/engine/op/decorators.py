@@ -29,19 +29,19 @@ import numpy as np
 from kuai.engine.autograd.inplace import overwrite, window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
-from kuai.engine.op.exact_out import check_exact
+from kuai.engine.op.exact_out import check_exact, refuse_gradients
 from kuai.engine.op.in_place import inplace
 from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.op.wrong_calls import refuse_types, wrong_call
-from kuai.engine.tensor import Tensor, modes, overriding, randomness
+from kuai.engine.tensor import Tensor, overriding, randomness
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
 
-__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op"]
+__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op", "write_out"]
 
 
 if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
@@ -58,6 +58,8 @@ else:
 
 STATIC, ARRAY, NUMBER, ARRAYS = range(4)
 _MISSING = inspect.Parameter.empty
+#: The modules whose name is part of their functions' names in C++.
+_ROOMS = ("special.", "linalg.", "fft.")
 _SIMPLE = (int, float, bool, complex)
 
 
@@ -71,6 +73,7 @@ class Op(Operation):
         self.random = random
         self.result = result
         self.exact_out = None
+        self.out_name = self.name
         code, skipped = pure.__code__, int(random)
         hints = _hints(pure)
         self.names = code.co_varnames[skipped : code.co_argcount + code.co_kwonlyargcount]
@@ -196,7 +199,7 @@ class Op(Operation):
         results = run(self, key, lambda: self.unflatten(key), values)
         if self.result is not None:
             results = self.result(*results)
-        return results if out is None else _write_out(out, results, self.exact_out, self.name)
+        return results if out is None else write_out(out, results, self.exact_out, self.out_name)
 
     def _check_sequence(self, position, argument):
         if not isinstance(argument, (list, tuple)):
@@ -218,18 +221,20 @@ class Op(Operation):
         )
 
 
-def _write_out(out, results, exact=None, name="out"):
+def write_out(out, results, exact=None, name="out"):
+    """Results put into the tensor or tensors given as `out=`.
+
+    Args:
+        exact: the error's text if their dtypes must be the same: see `exact_out`.
+        name: what errors call the function.
+    """
     if isinstance(results, tuple):
         texts = exact if isinstance(exact, tuple) else [exact] * len(results)
-        written = [_write_out(*each, name) for each in zip(out, results, texts, strict=True)]
+        written = [write_out(*each, name) for each in zip(out, results, texts, strict=True)]
         return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
     if exact is not None:
         check_exact(exact, out.dtype, results.dtype)
-    if modes.state.grad_enabled and (out.requires_grad or results.requires_grad):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad."
-        )
+    refuse_gradients(name, out, results)
     if out.shape != results.shape:
         _warn_of_resizing(out, results)
         out.data = Tensor._share(results)
@@ -328,6 +333,7 @@ def op(
     materializes=False,
     exact_out=None,
     name=None,
+    out_name=None,
 ) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
@@ -348,6 +354,7 @@ def op(
         exact_out: the error's text if `out=` must have the dtype of the result, or one for each
             result: see `exact_out`.
         name: what error messages call it; by default the function's name.
+        out_name: what errors about `out=` call it, where PyTorch has another name there.
     """
     scopes = dict(function=function, method=method, functional=functional)
 
@@ -355,13 +362,20 @@ def op(
         operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
         operation.exact_out = exact_out
+        places = places_of(pure, export, aliases, **scopes)
+        operation.out_name = out_name or _name_in_errors(places, operation.name)
         if materializes:
             REGISTRY.materializing.add(operation.name)
         public = _public(operation, pure, autocast)
-        _export(public, places_of(pure, export, aliases, **scopes), inplace)
+        _export(public, places, inplace)
         return public
 
     return decorate if pure is None else decorate(pure)
+
+
+def _name_in_errors(places, name: str) -> str:
+    """`special_entr` for `kuai.special.entr`: what PyTorch's C++ calls it."""
+    return places[0].replace(".", "_") if places and places[0].startswith(_ROOMS) else name
 
 
 def view_op(
@@ -396,6 +410,7 @@ def composite(
     aliases=(),
     autocast=None,
     exact_out=None,
+    out_name=None,
 ) -> Any:
     """Export a plain Python function on tensors, made of other operations, as `op` would."""
     scopes = dict(function=function, method=method, functional=functional)
@@ -403,9 +418,8 @@ def composite(
     def decorate(public: Any):
         places = places_of(public, export, aliases, **scopes)
         if not hasattr(public, "operation"):  # an operation's face hands names on to it
-            public = spelled(
-                public, functools.partial(_write_out, exact=exact_out, name=public.__name__)
-            )
+            name = out_name or _name_in_errors(places, public.__name__)
+            public = spelled(public, functools.partial(write_out, exact=exact_out, name=name))
         if autocast is not None:
             inner: Any = public
             public = functools.wraps(inner)(casting(inner, Choices(autocast)))

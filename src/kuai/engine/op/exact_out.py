@@ -1,15 +1,16 @@
 """Operations whose `out=` must have exactly the dtype of their result, and PyTorch's texts for it.
 
 Most operations convert to the dtype of `out`; these do not. Which ones is said where they are
-defined: `@op(exact_out=SAME)`, or with a text for each of several results. `JOINED` is for those
-that do convert, but have words of their own where that is not possible.
+defined: `@op(exact_out=SAME)`, or with a text for each of several results. A `Castable` text is
+for those that do convert, but have words of their own where that is not possible.
 """
 
+from kuai.engine.tensor import modes
 from kuai.engine.tensor.promotion import c_name, can_cast, scalar_name
 
 __all__ = ["EXPECTED", "FOUND", "JOINED", "MATCHING", "MEDIAN", "SAME", "SCALAR", "SEARCHED"]
-__all__ += ["TENSORDOT"]
-__all__ += ["check_dtype_of", "check_exact"]
+__all__ += ["Castable", "TENSORDOT", "castable", "complex_out", "real_out"]
+__all__ += ["check_dtype_of", "check_exact", "refuse_gradients"]
 
 SAME = "Expected out tensor to have dtype {c_wanted}, but got {c_found} instead"
 FOUND = "Found dtype {found} but expected {wanted}"
@@ -20,7 +21,31 @@ MATCHING = (
 SCALAR = "Expected object of scalar type {wanted} but got scalar type {found} for argument 'out'"
 
 EXPECTED = "expected scalar_type {wanted} but found {found}"
-JOINED = "torch.cat(): input types can't be cast to the desired output type {found}"
+
+
+class Castable(str):
+    """The words of an operation that converts to the dtype of `out` where that can be done."""
+
+
+def complex_out(name: str) -> Castable:
+    """The words of a Fourier transform to complex numbers."""
+    return Castable(f"{name} expects a complex output tensor, but got {{found}}")
+
+
+def real_out(name: str) -> Castable:
+    """The words of a Fourier transform to real numbers."""
+    return Castable(f"{name} expects a floating point output tensor, but got {{found}}")
+
+
+def castable(name: str, result: str = "result") -> Castable:
+    """The words of a function of matrices, for one of its results."""
+    return Castable(
+        f"{name}: Expected {result} to be safely castable from {{wanted}} dtype, but got {result} "
+        "with dtype {found}"
+    )
+
+
+JOINED = Castable("torch.cat(): input types can't be cast to the desired output type {found}")
 SEARCHED = (
     "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or "
     "Long(int64) depending on whether out_int32 flag is True, but we got output tensor's dtype "
@@ -46,7 +71,7 @@ def check_exact(text: str, found, wanted) -> None:
         Traceback (most recent call last):
         RuntimeError: Found dtype Double but expected Float
     """
-    if found is wanted or (text is JOINED and can_cast(wanted, found)):
+    if found is wanted or (isinstance(text, Castable) and can_cast(wanted, found)):
         return
     names = {
         "found": scalar_name(found.jax),
@@ -61,6 +86,15 @@ def check_exact(text: str, found, wanted) -> None:
 
 def _type_name(scalar: str) -> str:
     return "CPUBoolType" if scalar == "Bool" else f"torch.{scalar}Tensor"
+
+
+def refuse_gradients(name: str, *tensors) -> None:
+    """PyTorch's error where a result is written to `out=` and a tensor requires a gradient."""
+    if modes.state.grad_enabled and any(tensor.requires_grad for tensor in tensors):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
 
 
 def check_dtype_of(out, dtype) -> None:

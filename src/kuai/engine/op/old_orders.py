@@ -5,9 +5,8 @@ like that, with a warning, and optimizers on PyPI still make them. Here they are
 call has more arguments than the operation has places for.
 """
 
-import warnings
-
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.warning_once import warn_once
 
 __all__ = ["reordered"]
 
@@ -19,7 +18,6 @@ _NUMBERS = {
     "addcmul": ("value",),
     **dict.fromkeys(("addbmm", "addmm", "addmv", "addr", "baddbmm"), ("beta", "alpha")),
 }
-_warned: set[str] = set()
 
 
 def reordered(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
@@ -44,13 +42,10 @@ def reordered(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None
 
 
 def _warn(name):
-    if name in _warned:
-        return
-    _warned.add(name)
     numbers = ", ".join(f"{each}=" for each in _NUMBERS[name])
-    warnings.warn(
+    warn_once(
         f"This overload of {name} is deprecated:\n\tnumbers before tensors\nConsider using one of "
         f"the following signatures instead:\n\t{name}(*tensors, {numbers})",
-        UserWarning,
         stacklevel=5,
+        place="numbers before tensors",
     )

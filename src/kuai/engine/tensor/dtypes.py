@@ -224,8 +224,8 @@ class finfo:
         kind = get_default_dtype() if type is None else _as_dtype("finfo", type)
         if not (kind.is_floating_point or kind.is_complex):
             raise TypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
-                f"'{kind.name}'"
+                "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
+                "'torch.finfo'"
             )
         limits = ml_dtypes.finfo(kind.to_real().jax)
         self.bits = limits.bits
@@ -261,8 +261,8 @@ class iinfo:
             raise TypeError("torch.bool is not supported by torch.iinfo")
         if type.is_floating_point or type.is_complex:
             raise TypeError(
-                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle "
-                f"'{type.name}'"
+                "torch.iinfo() requires an integer input type. Use torch.finfo to handle "
+                "'torch.iinfo'"
             )
         limits = np.iinfo(type.jax)
         self.bits, self.max, self.min = limits.bits, int(limits.max), int(limits.min)

@@ -262,10 +262,10 @@ class Tensor:
     def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor: """The tensor on a GPU."""
     def cummax(self, dim: _int) -> return_types.cummax: """The largest element up to each place along a dimension, and where it is."""
     def cummin(self, dim: _int) -> return_types.cummin: """The smallest element up to each place along a dimension, and where it is."""
-    def cumprod(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """The products of the elements up to each place along a dimension."""
-    def cumprod_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumprod`."""
-    def cumsum(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """The sums of the elements up to each place along a dimension."""
-    def cumsum_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor: """In-place version of `cumsum`."""
+    def cumprod(self, dim: Any, *, dtype: Any = None, out: Any = None) -> Tensor: """The products of the elements up to each place along a dimension."""
+    def cumprod_(self, dim: Any, *, dtype: Any = None, out: Any = None) -> Tensor: """In-place version of `cumprod`."""
+    def cumsum(self, dim: Any, *, dtype: Any = None, out: Any = None) -> Tensor: """The sums of the elements up to each place along a dimension."""
+    def cumsum_(self, dim: Any, *, dtype: Any = None, out: Any = None) -> Tensor: """In-place version of `cumsum`."""
     @property
     def data(self) -> Tensor: """A tensor on the same storage that no gradient flows through; assigning replaces the"""
     @data.setter

@@ -10,7 +10,7 @@ from kuai.engine.compile.knowledge import Description, Refused, describes, is_pu
 from kuai.engine.compile.own_code import is_own, watch_classes, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.nn import modules
-from kuai.nn.base.hooks import global_hooks
+from kuai.nn.base.hooks import _registration_hooks, global_hooks
 from kuai.nn.base.module import Module
 from kuai.nn.base.watched import WatchedDict
 from kuai.nn.modules.container import ModuleDict, ModuleList, Sequential
@@ -23,6 +23,7 @@ _HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_
 _OF_A_TREE = ("parameters", "named_parameters", "_named_members", "zero_grad", "modules")
 _OF_A_TREE += ("named_modules",)
 _MEMBERS = ("buffers", "named_buffers", "children", "named_children")
+_ASSIGNING = ("__setattr__", "register_parameter", "register_buffer", "_clear_for", "_set_buffer")
 _HARMLESS = frozenset(
     "__module__ __doc__ __init__ __qualname__ __annotations__ __parameters__ __orig_bases__ "
     "__static_attributes__ __firstlineno__ __annotations_cache__ __annotate_func__".split()
@@ -34,10 +35,13 @@ def describe_modules() -> None:
     tree = {"parameters": _watch_tree, "zero_grad": _watch_tree}
     tree |= {"train": _watch_training, "eval": _watch_evaluation}
     calls = {"_call_impl": _call_without_compiling}
-    describes(Module, Description(tree, _call, calls, _slots, _members))
+    describes(Module, Description(tree, _call, calls, _slots, _members, {}, _watch_assigning))
     parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
     for container in (Sequential, ModuleList, ModuleDict):
-        describes(container, Description(tree | parts, _call, calls, _slots, _members))
+        describes(
+            container,
+            Description(tree | parts, _call, calls, _slots, _members, {}, _watch_assigning),
+        )
     for function in (clip_grad_norm_, clip_grad_value_):
         pure(function)
 
@@ -184,6 +188,19 @@ def _check_ordinary(prover, module, names) -> None:
     for name in names:
         if getattr(type(module), name) is not getattr(Module, name) or name in vars(module):
             raise Refused(f"{name} of {text_of_value(module)}")
+
+
+def _watch_assigning(prover, module) -> None:
+    """That an attribute is set as it is in every module, with no hooks."""
+    kind = type(module)
+    watch_own(prover, kind, _ASSIGNING)
+    if any(getattr(kind, name) is not getattr(Module, name) for name in _ASSIGNING):
+        raise Refused(f"{text_of_value(module)}, which sets attributes in its own way")
+    prover.watch.entries(vars(module), _ASSIGNING)
+    for hooks in _registration_hooks.values():
+        if hooks:
+            raise Refused("hooks of what is registered")
+        prover.watch.whole(hooks)
 
 
 def _watch_training(prover, module) -> None:

@@ -117,8 +117,9 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     spacings = [spacing] * len(dims) if one_spacing else list(spacing)
     if len(spacings) != len(dims):
         raise RuntimeError(
-            "torch.gradient expected spacing to be unspecified, a scalar or a list of length "
-            f"{len(dims)}, but got a list of length {len(spacings)}"
+            "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim "
+            "arguments to have the same length, but got a spacing argument of length "
+            f"{len(spacings)} and a dim argument of length {len(dims)}."
         )
     _check_spacings(input, dims, spacings, edge_order)
     return tuple(

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import complex_out, real_out
 from kuai.engine.tensor import dtypes
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import tensor
@@ -130,7 +131,12 @@ def _last(s):
 # Along one dimension ------------------------------------------------------------------------------
 
 
-@op(export="fft.fft", grad="FftC2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.fft",
+    grad="FftC2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("fft"),
+)
 def fft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The transform along one dimension: X[k] = Σₙ x[n] exp(-2πi kn / N).
 
@@ -142,7 +148,12 @@ def fft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = No
     return _to_complex(input, _one(input, n, dim), norm)
 
 
-@op(export="fft.ifft", grad="FftC2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.ifft",
+    grad="FftC2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("ifft"),
+)
 def ifft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The inverse of `fft`.
 
@@ -154,7 +165,12 @@ def ifft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return _to_complex(input, _one(input, n, dim), norm, back=True)
 
 
-@op(export="fft.rfft", grad="FftR2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.rfft",
+    grad="FftR2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("rfft"),
+)
 def rfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The first N // 2 + 1 elements of `fft` of a real signal; the rest are their conjugates.
 
@@ -167,7 +183,12 @@ def rfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return _to_half("rfft", input, _one(input, n, dim), norm)
 
 
-@op(export="fft.irfft", grad="FftC2RBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.irfft",
+    grad="FftC2RBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=real_out("irfft"),
+)
 def irfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The inverse of `rfft`; `n` is the length of the real signal, 2 (N - 1) by default.
 
@@ -179,7 +200,12 @@ def irfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = 
     return _to_real("irfft", input, n, _one(input, n, dim), norm)
 
 
-@op(export="fft.hfft", grad="FftC2RBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.hfft",
+    grad="FftC2RBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=real_out("hfft"),
+)
 def hfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The real transform of a signal that is given by its first half, `irfft` of the conjugate.
 
@@ -191,7 +217,12 @@ def hfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = N
     return _to_real("hfft", input, n, _one(input, n, dim), _OPPOSITE[norm])
 
 
-@op(export="fft.ihfft", grad="FftR2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.ihfft",
+    grad="FftR2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("ihfft"),
+)
 def ihfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = None):
     """The inverse of `hfft`: the conjugate of `rfft`, divided by N.
 
@@ -207,7 +238,12 @@ def ihfft(input: Array, n: int | None = None, dim: int = -1, norm: str | None = 
 # Along several dimensions -------------------------------------------------------------------------
 
 
-@op(export="fft.fftn", grad="FftC2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.fftn",
+    grad="FftC2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("fftn"),
+)
 def fftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -225,7 +261,12 @@ def fftn(
     return _to_complex(input, _several(input, s, dim), norm)
 
 
-@op(export="fft.ifftn", grad="FftC2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.ifftn",
+    grad="FftC2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("ifftn"),
+)
 def ifftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -243,7 +284,12 @@ def ifftn(
     return _to_complex(input, _several(input, s, dim), norm, back=True)
 
 
-@op(export="fft.rfftn", grad="FftR2CBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.rfftn",
+    grad="FftR2CBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=complex_out("rfftn"),
+)
 def rfftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -261,7 +307,12 @@ def rfftn(
     return _to_half("rfftn", input, _several(input, s, dim), norm)
 
 
-@op(export="fft.irfftn", grad="FftC2RBackward0", autocast={"cpu": "float32"})
+@op(
+    export="fft.irfftn",
+    grad="FftC2RBackward0",
+    autocast={"cpu": "float32"},
+    exact_out=real_out("irfftn"),
+)
 def irfftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -278,7 +329,7 @@ def irfftn(
     return _to_real("irfftn", input, _last(s), _several(input, s, dim), norm)
 
 
-@op(export="fft.hfftn", grad="FftC2RBackward0")
+@op(export="fft.hfftn", grad="FftC2RBackward0", exact_out=real_out("hfftn"))
 def hfftn(
     input: Array,
     s: tuple[int, ...] | None = None,
@@ -296,7 +347,7 @@ def hfftn(
     return _to_real("hfftn", input, _last(s), plan, _OPPOSITE[norm])
 
 
-@op(export="fft.ihfftn", grad="FftC2CBackward0")
+@op(export="fft.ihfftn", grad="FftC2CBackward0", exact_out=complex_out("ihfftn"))
 def ihfftn(
     input: Array,
     s: tuple[int, ...] | None = None,

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import castable
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.shaping import reshape
 from kuai.ops.elementwise import BOOL, FLOATING, kind_of
@@ -223,6 +224,7 @@ def reflected(vectors, tau, other, forward: bool, conjugated: bool):
     export="linalg.householder_product",
     grad="LinalgHouseholderProductBackward0",
     autocast={"cpu": "float32"},
+    exact_out=castable("torch.linalg.householder_product"),
 )
 def householder_product(A: Array, tau: Array):
     """The first columns of the product of Householder reflections, those of an orthogonal matrix.
@@ -276,7 +278,13 @@ def orgqr(input, input2):
     return householder_product(input, input2)
 
 
-@op(autocast={"cpu": "float32"})
+_OF_ORMQR = (
+    "torch.ormqr: Expected input and result to have the same dtype, but input has dtype{wanted} "
+    "and result has dtype {found}"
+)
+
+
+@op(autocast={"cpu": "float32"}, exact_out=_OF_ORMQR)
 def ormqr(input: Array, input2: Array, input3: Array, left: bool = True, transpose: bool = False):
     """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for.
 
@@ -316,7 +324,11 @@ def _check_ormqr(input, tau, other, left):
         )
 
 
-@op(result=_GEQRF, autocast={"cpu": "float32"})
+@op(
+    result=_GEQRF,
+    autocast={"cpu": "float32"},
+    exact_out=tuple(castable("torch.geqrf", each) for each in ("a", "tau")),
+)
 def geqrf(input: Array):
     """A QR decomposition: R in the upper triangle, below it the Householder reflections of Q.
 

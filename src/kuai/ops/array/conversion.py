@@ -6,7 +6,6 @@ compiled step.
 
 import builtins
 import math
-import warnings
 from typing import Any
 
 import jax
@@ -18,6 +17,7 @@ from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
 from kuai.engine.tensor.storage import InferenceStorage, address_of
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
@@ -60,9 +60,7 @@ def as_kind(tensor, kind):
     if tensor.dtype is kind:
         return tensor
     if tensor.dtype.is_complex and not kind.is_complex and kind is not dtypes.bool_:
-        warnings.warn(
-            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=3
-        )
+        warn_once("Casting complex values to real discards the imaginary part", stacklevel=3)
     return to_kind(tensor, kind.jax)
 
 

@@ -1,6 +1,7 @@
 """What view operations give, as copies with memory of their own, such as `kuai.narrow_copy`."""
 
 from kuai.engine.op import composite
+from kuai.engine.op.exact_out import SAME
 from kuai.ops.array.joining import clone
 from kuai.ops.array.selecting import diagonal, expand, narrow, select, unfold
 from kuai.ops.array.shaping import shape_of, squeeze, unsqueeze, view
@@ -63,9 +64,21 @@ _COPIES = {
     "view": lambda input, *size, dtype=None: clone(view(input, *size, dtype=dtype)),
 }
 _METHODS = ("narrow",)
+_EXACT = {
+    "narrow": (
+        "Expected self.dtype() == output.dtype() to be true, but got false.  (Could this error "
+        "message be improved?  If so, please report an enhancement request to PyTorch.)"
+    ),
+    "split": None,
+    "split_with_sizes": None,
+}
 
 for _name, _copy in _COPIES.items():
     _copy.__name__ = _copy.__qualname__ = f"{_name}_copy"
     _copy.__doc__ = f"What `kuai.{_name}` gives, as a copy with memory of its own."
     _places = ("", "Tensor.") if _name in _METHODS else ("",)
-    composite(export=[f"{place}{_name}_copy" for place in _places])(_copy)
+    composite(
+        export=[f"{place}{_name}_copy" for place in _places],
+        exact_out=_EXACT.get(_name, SAME),
+        out_name=None if _name == "narrow" else f"aten::{_name}_copy",
+    )(_copy)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import composite
-from kuai.engine.op.exact_out import check_dtype_of
+from kuai.engine.op.exact_out import check_dtype_of, refuse_gradients
 from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
 from kuai.engine.tensor.overriding import is_of_the_real_torch
@@ -227,7 +227,7 @@ def _constant(name, value, text):
         if name == "zeros" and any(type(size) is int and size < 0 for size in sizes):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
         made = _filled(sizes, value, kind, device, requires_grad)
-        return made if out is None else into(out, made)
+        return made if out is None else into(out, made, name)
 
     shown = f"tensor([{value}., {value}.])"
     make.__name__ = make.__qualname__ = name
@@ -235,8 +235,9 @@ def _constant(name, value, text):
     return composite(export=name)(make)
 
 
-def into(out, made):
-    """The result written into the tensor given as `out=`."""
+def into(out, made, name):
+    """The result of the function of a name, written into the tensor given as `out=`."""
+    refuse_gradients(f"aten::{name}", out)
     if out.shape != made.shape:
         out.data = made.to(out.dtype)
         return out
@@ -275,7 +276,7 @@ def full(
         made = from_array(
             jnp.full(tuple(size), views.value(fill_value), kind), device, requires_grad
         )
-        return made if out is None else into(out, made)
+        return made if out is None else into(out, made, "full")
     kind = kind_of(dtype, array_of(fill_value).dtype)
     check_fits(fill_value, kind)
     made = _filled(
@@ -285,7 +286,7 @@ def full(
         device,
         requires_grad,
     )
-    return made if out is None else into(out, made)
+    return made if out is None else into(out, made, "full")
 
 
 def _check_full(size, fill_value):

@@ -1,7 +1,6 @@
 """Gathering and scattering: elements at the places that a tensor of integers names."""
 
 import math
-import warnings
 
 import jax.numpy as jnp
 from jax import lax
@@ -10,6 +9,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array.indexing import wrapped
 from kuai.ops.array.scattered_products import multiplied_at
@@ -215,7 +215,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         if reduce not in ("add", "multiply"):
             raise RuntimeError("reduce argument must be either add or multiply.")
         if isinstance(source, Tensor):
-            warnings.warn(_OLD_REDUCE, stacklevel=2)
+            warn_once(_OLD_REDUCE, stacklevel=2)
         return scattered_reduced(input, dim, index, source, reduce, True)
     if isinstance(source, Tensor):
         return scattered(input, dim, index, source)

@@ -1,6 +1,7 @@
 """An index taken apart: the window that integers and slices make, and the tensors that remain."""
 
 import functools
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,14 @@ _TYPES = (
     "valid indices "
     "(got {})"
 )
+_OLD_TUPLE = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in "
+    "pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as "
+    "tensor index, x[torch.tensor(seq)], which will result either in an error or a different result"
+)
+_BYTES = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+#: What is an index of its own in a list that is one.
+_PARTS = (Tensor, slice, list, tuple, range, str, np.ndarray)
 
 
 # The window that integers and slices make ---------------------------------------------------------
@@ -166,7 +175,7 @@ def take_apart(tensor, index):
 
 
 def _items(index):
-    given = list(index) if isinstance(index, tuple) else [index]
+    given = list(index) if isinstance(index, tuple) or _is_old_tuple(index) else [index]
     items = [_normal(item) for item in given]
     if sum(item is Ellipsis for item in items) > 1:
         if any(item is not Ellipsis and item is not None for item in items):
@@ -174,6 +183,16 @@ def _items(index):
         first = items.index(Ellipsis)  # x[..., ...]: all of it
         items = [item for at, item in enumerate(items) if item is None or at == first]
     return items
+
+
+def _is_old_tuple(index):
+    """Whether a list is taken for a tuple, as PyTorch does if it holds more than numbers."""
+    if type(index) is not list or len(index) >= 32:
+        return False
+    if not any(item is None or item is Ellipsis or isinstance(item, _PARTS) for item in index):
+        return False
+    warnings.warn(_OLD_TUPLE, stacklevel=6)
+    return True
 
 
 def _normal(item):
@@ -223,6 +242,8 @@ def is_mask(tensor):
 def _plan(tensor, shape, items):
     plan, numbers, gathers, dim = [], [], [], 0
     for item in items:
+        if isinstance(item, Tensor) and item.dtype.name == "uint8":
+            warnings.warn(_BYTES, stacklevel=6)
         if item is None:
             plan.append(None), gathers.append(None)
         elif isinstance(item, bool):

@@ -173,7 +173,13 @@ def segment_reduce(
 # Halves of numbers --------------------------------------------------------------------------------
 
 
-@op(result=_FREXP)
+_OF_FREXP = (
+    "torch.frexp() expects mantissa to have dtype {c_wanted} but got {c_found}",
+    "torch.frexp() expects exponent to have int dtype but got {c_found}",
+)
+
+
+@op(result=_FREXP, exact_out=_OF_FREXP)
 def frexp(input: Array):
     """Mantissa and exponent of each element: x = m 2ᵉ with ½ ≤ |m| < 1.
 

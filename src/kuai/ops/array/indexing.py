@@ -166,19 +166,12 @@ def _source(target, value):
         return value
     if isinstance(value, (numbers.Number, np.generic)):
         return value.item() if isinstance(value, np.generic) else value
-    names = {
-        "float32": "Float",
-        "float64": "Double",
-        "int64": "Long",
-        "bool": "Bool",
-        "int32": "Int",
-    }
-    kind = names.get(target.dtype.name, target.dtype.name.capitalize())
+    kind = scalar_name(target.dtype.jax)
     raise TypeError(f"can't assign {_article(type(value))} to a torch.{kind}Tensor")
 
 
 def _article(kind):
-    return named(kind) if is_of_the_real_torch(kind) else f"a {kind.__name__}"
+    return named(kind) if is_of_the_real_torch(kind) else f"a {named(kind)}"
 
 
 def fill(target, source):
@@ -238,20 +231,20 @@ def copied(input: Array, source: Array):
     shape = source.shape
     while len(shape) > input.ndim and shape[0] == 1:
         shape = shape[1:]
-    _check_expandable(shape, input.shape)
+    _check_expandable(shape, input.shape, scalar_name(source.dtype))
     return spread(cast(source, input.dtype).reshape(shape), input.shape)
 
 
 copied.operation.copies = True
 
 
-def _check_expandable(shape, target):
+def _check_expandable(shape, target, kind):
     new = len(target) - len(shape)
     if new < 0:
         raise RuntimeError(
-            f"The number of sizes provided ({len(target)}) must be greater or equal to the "
-            "number of "
-            f"dimensions in the tensor ({len(shape)})"
+            f"expand(torch.{kind}Tensor{{{list(shape)}}}, size={list(target)}): the number of "
+            f"sizes provided ({len(target)}) must be greater or equal to the number of dimensions "
+            f"in the tensor ({len(shape)})"
         )
     for dim in range(len(target) - 1, new - 1, -1):
         if shape[dim - new] not in (1, target[dim]):

@@ -87,7 +87,10 @@ def masked_scatter(input, mask, source):
 def scattered_at_mask(input: Array, mask: Array, source: Array):
     """`masked_scatter` of a source that is long enough."""
     if mask.dtype != bool:
-        raise RuntimeError("masked_scatter_ only supports boolean masks")
+        raise RuntimeError(
+            "masked_scatter_ only supports boolean masks, but got mask with dtype "
+            f"{scalar_name(mask.dtype)}"
+        )
     if input.dtype != source.dtype:
         raise RuntimeError(
             f"masked_scatter: expected self and source to have same dtypes but got "

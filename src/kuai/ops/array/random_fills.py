@@ -281,14 +281,14 @@ def normal(
     if size is not None:
         made = randn(size, generator=generator, dtype=dtype, device=device)
         made = made * float(std) + float(mean)
-        return finish(made, requires_grad, out)
+        return finish(made, requires_grad, out, "normal")
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         raise TypeError(
             "normal() received an invalid combination of arguments: numbers need a size"
         )
     with modes.no_grad():
         made = normal_with(mean, std, generator=generator)
-    return made if out is None else finish(made, False, out)
+    return finish(made, False, out, "normal")
 
 
 @composite
@@ -303,7 +303,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     _check_probability("bernoulli_", input if p is None else p)
     with modes.no_grad():
         made = bernoulli_like(input, input if p is None else p, generator=generator)
-    return made if out is None else finish(made, False, out)
+    return finish(made, False, out, "bernoulli")
 
 
 @composite(method=False)
@@ -381,4 +381,4 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     _check_distribution(input, replacement)
     with modes.no_grad():
         made = drawn_places(input, int(num_samples), bool(replacement), generator=generator)
-    return made if out is None else finish(made, False, out)
+    return finish(made, False, out, "multinomial")

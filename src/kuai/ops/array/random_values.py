@@ -17,6 +17,7 @@ from kuai.engine.op import Number, composite, op
 from kuai.engine.tensor import devices, dtypes, modes
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.randomness import generator_of
+from kuai.ops.array.creation import into
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.drawing import draw_shape
 from kuai.ops.known_values import check_sizes
@@ -72,6 +73,15 @@ def permutation_of(key, count: int, kind: np.dtype):
     return jax.random.permutation(key, jnp.arange(count, dtype=jnp.int64)).astype(kind)
 
 
+#: What PyTorch's errors call the functions that draw.
+_NAMES = {
+    "uniform_of": "rand",
+    "normal_of": "randn",
+    "integers_of": "randint",
+    "permutation_of": "randperm",
+}
+
+
 def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
     kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
     kind = kind if out is None else out.dtype.jax
@@ -85,7 +95,7 @@ def _drawn(operation, arguments, dtype, device, generator, requires_grad, out):
     independent = operation is not permutation_of and kind.kind != "c"
     shape = arguments[0]
     made = draw_shape(draw, shape, generator.device) if independent else draw(shape)
-    return finish(made, requires_grad, out)
+    return finish(made, requires_grad, out, _NAMES[operation.__name__])
 
 
 def _generator_on(device):
@@ -95,14 +105,11 @@ def _generator_on(device):
     return generator_of(devices.get_default_device() if capture is None else capture.device)
 
 
-def finish(made, requires_grad, out):
+def finish(made, requires_grad, out, name):
     """A result as the caller asked for it: requiring a gradient, or in a given tensor."""
     if requires_grad:
         made.requires_grad = True
-    if out is None:
-        return made
-    out.data = made.to(out.dtype)
-    return out
+    return made if out is None else into(out, made, name)
 
 
 def refuse_integers(name, dtype):

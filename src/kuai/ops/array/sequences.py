@@ -88,13 +88,13 @@ def arange(
     if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
         made = counted(start, step, int(count), kind)
         made = with_gradient(made) if requires_grad else made
-        return made if out is None else into(out, made)
+        return made if out is None else into(out, made, "arange")
     work = np.int64 if whole or kind.kind in "iu" else np.float64
     module: Any = jnp if is_symbolic_dim(count) else np
     steps = module.arange(count, dtype=work)
     array = (work(start) + steps * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
-    return made if out is None else into(out, made)
+    return made if out is None else into(out, made, "arange")
 
 
 @composite(method=False)
@@ -217,7 +217,7 @@ def linspace(
     kind = _kind_of_spaced("linspace", start, end, dtype, out)
     numbers = _evenly(start, end, steps, kind)
     made = from_array(cast_array(numbers, kind), device, requires_grad)
-    return made if out is None else into(out, made)
+    return made if out is None else into(out, made, "linspace")
 
 
 @composite(method=False)
@@ -247,7 +247,7 @@ def logspace(
     work = kind if kind.kind in "iu" else np.dtype(np.float64)
     numbers = np.power(float(base), _evenly(start, end, steps, work))
     made = from_array(cast_array(numbers, kind), device, requires_grad)
-    return made if out is None else into(out, made)
+    return made if out is None else into(out, made, "logspace")
 
 
 @composite(method=False)
@@ -272,10 +272,11 @@ def eye(
     for name, size in (("n", n), ("m", m)):
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
+    check_dtype_of(out, dtype)
     made = from_array(
         np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
     )
-    return made if out is None else into(out, made)
+    return made if out is None else into(out, made, "eye")
 
 
 def _triangle(name, places):

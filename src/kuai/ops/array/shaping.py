@@ -8,7 +8,8 @@ import math
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import dtypes, views
-from kuai.engine.tensor.layouts import is_contiguous, layout_of, merged_strides
+from kuai.engine.tensor.layouts import layout_of, merged_strides
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.size import Size, whole
 from kuai.ops.array import windows
 from kuai.ops.dimensions import normalize_dim, normalize_dims
@@ -91,24 +92,34 @@ def _view_dtype(tensor, kind):
     shape, old, new = shape_of(tensor), tensor.dtype.itemsize, kind.itemsize
     if old == new:
         return windows.viewed_bits(tensor, kind.jax, shape[-1] if shape else 1)
-    if not shape:
-        raise RuntimeError(
-            f"self.dim() cannot be 0 to view {_scalar(tensor.dtype)} as {_scalar(kind)} "
-            "(different element sizes)"
-        )
-    if shape[-1] * old % new:
-        raise RuntimeError(
-            f"self.size(-1) must be divisible by {new // old} to view {_scalar(tensor.dtype)} as "
-            f"{_scalar(kind)} (different element sizes), but got {shape[-1]}"
-        )
-    if not is_contiguous(tensor):
-        raise RuntimeError("self.stride(-1) must be 1 to view tensors of different element sizes")
+    _check_widths(tensor, shape, old, new, kind)
     return windows.viewed_bits(tensor, kind.jax, shape[-1] * old // new)
 
 
-def _scalar(kind):
-    from_name = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int"}
-    return from_name.get(kind.name, kind.name.capitalize())
+def _check_widths(tensor, shape, old, new, kind):
+    """PyTorch's errors for bytes that cannot be grouped into elements of another width."""
+    names = f"view {scalar_name(tensor.dtype.jax)} as {scalar_name(kind.jax)}"
+    end = "(different element sizes)"
+    if not shape:
+        raise RuntimeError(f"self.dim() cannot be 0 to {names} {end}")
+    strides, offset = layout_of(tensor)[1:]
+    ratio = new // old
+    if ratio > 1:
+        divisible = {"size(-1)": shape[-1], "storage_offset()": offset}
+        _check_divisible(divisible, ratio, f"{names} {end}")
+    if strides[-1] != 1:
+        raise RuntimeError(f"self.stride(-1) must be 1 to {names} {end}, but got {strides[-1]}")
+    if ratio > 1:
+        divisible = {f"stride({dim})": stride for dim, stride in enumerate(strides[:-1])}
+        _check_divisible(divisible, ratio, f"{names} {end}")
+
+
+def _check_divisible(numbers, ratio, text):
+    for what, found in numbers.items():
+        if found % ratio:
+            raise RuntimeError(
+                f"self.{what} must be divisible by {ratio} to {text}, but got {found}"
+            )
 
 
 @op(function=False, method=False, grad="UnsafeViewBackward0")

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from kuai.engine.op import Array, composite, view_op
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.layouts import Layout, layout_of
 from kuai.ops.accumulation import in_wide
 from kuai.ops.array import creation, joining
@@ -52,11 +52,23 @@ def _owner(tensor):
     if tensor._steps is None:
         return tensor
     base = tensor._base
-    if base is not None and base._steps is None:
-        return base
+    source = (
+        base if base is not None and (base.requires_grad or not tensor.requires_grad) else tensor
+    )
+    if source._steps is None:
+        return source
     whole = Tensor._share(tensor)
     whole._steps = None
-    return whole
+    traced = modes.state.grad_enabled and source.requires_grad
+    return _with_history(whole, source) if traced else whole
+
+
+def _with_history(whole, window):
+    """The memory as a function of a tensor that requires a gradient and is a window on it."""
+    layout = layout_of(window)
+    places = _places(layout.shape, layout.strides, layout.offset).reshape(-1)
+    flat = whole.reshape(-1).index_put((creation.tensor(places),), window.reshape(-1))
+    return flat.reshape(shape_of(whole))
 
 
 def _check_window(owner, size, stride, offset):
@@ -67,6 +79,8 @@ def _check_window(owner, size, stride, offset):
             "as_strided: Negative strides are not supported at the moment, got strides: "
             f"{list(stride)}"
         )
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
     width = owner.dtype.itemsize
     end = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1
     room = math.prod(shape_of(owner))
@@ -157,12 +171,12 @@ def empty_permuted(
             "Number of dimensions in size does not match the length of the physical_layout; "
             f"i.e. len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}"
         )
-    for dim in order:
+    for place, dim in enumerate(order):
         if not 0 <= dim < len(size):
             raise RuntimeError(
                 f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got "
-                f"{dim} at index). NB: negative dims not currently supported; file an issue if you "
-                "want it."
+                f"{dim} at index {place}).  NB: negative dims not currently supported; file an "
+                "issue if you want it."
             )
     if len(set(order)) != len(order):
         raise RuntimeError("Duplicate dim not allowed")

@@ -1,10 +1,10 @@
 """Order: dimensions exchanged, reversed and moved; complex conjugates. All but those are views."""
 
-import warnings
 from typing import Any
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import method
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops import outdated
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of
@@ -177,11 +177,11 @@ def H(self):
 
 def _warn_of_0d(name, tensor):
     if not shape_of(tensor):
-        warnings.warn(
-            f"Tensor.{name} is deprecated on 0-D tensors. This function is the identity in these "
-            "cases.",
-            stacklevel=3,
-        )
+        advice = "Consider using x.conj()." if name == "H" else _IDENTITY
+        warn_once(f"Tensor.{name} is deprecated on 0-D tensors. {advice}", stacklevel=3)
+
+
+_IDENTITY = "This function is the identity in these cases."
 
 
 def _is_batch(name, tensor) -> bool:

@@ -395,8 +395,13 @@ def _bits(array, kind):
 def _layout_bits(layout, kind, last):
     if not layout.shape or layout.shape[-1] == last:
         return layout
-    shape = (*layout.shape[:-1], last)  # only contiguous tensors get here with another width
-    return Layout(shape, contiguous_strides(shape), 0)
+    shape = (*layout.shape[:-1], last)
+    if 0 in shape:
+        return Layout(shape, contiguous_strides(shape), 0)
+    before, after = sorted((layout.shape[-1], last))
+    ratio = after // before
+    scaled = [n * ratio if last == after else n // ratio for n in (*layout.strides, layout.offset)]
+    return Layout(shape, (*scaled[:-2], 1), scaled[-1])
 
 
 @view_op(

@@ -57,7 +57,7 @@ def add_scaled(input: Array | Number, other: Array | Number, alpha: Number):
 @op(function=False, method=False, name="sub", grad="SubBackward0")
 def subtract_plain(input: Array | Number, other: Array | Number):
     """`input - other`, the operation behind `sub` and `-`."""
-    _check_subtraction(input, other)
+    check_subtraction(input, other)
     input, other = together(input, other)
     return input - other
 
@@ -65,7 +65,7 @@ def subtract_plain(input: Array | Number, other: Array | Number):
 @op(function=False, method=False, name="rsub", grad="RsubBackward1")
 def subtract_from(input: Array | Number, other: Array | Number):
     """`other - input`, the operation behind `rsub` and a number on the left of `-`."""
-    _check_subtraction(other, input)
+    check_subtraction(other, input)
     input, other = together(input, other)
     return other - input
 
@@ -74,7 +74,7 @@ def subtract_from(input: Array | Number, other: Array | Number):
 def subtract_scaled(input: Array | Number, other: Array | Number, alpha: Number):
     """`input - alpha * other`, the operation behind `sub(..., alpha=...)`."""
     _check_alpha(input, other, alpha)
-    _check_subtraction(input, other)
+    check_subtraction(input, other)
     input, other = together(input, other)
     alpha = cast(alpha, other.dtype)
     return rounded_once(lambda input, other, alpha: input - alpha * other, input, other, alpha)
@@ -99,7 +99,7 @@ def _check_alpha(input, other, alpha) -> None:
         )
 
 
-def _check_subtraction(input, other) -> None:
+def check_subtraction(input, other) -> None:
     bools = [category(value.dtype) == BOOL for value in (input, other)]
     if all(bools) and not (input.weak_type or other.weak_type):
         raise RuntimeError(_TWO_BOOLS)

@@ -49,6 +49,7 @@ def einsum(*args):
     _check_equation(equation, operands)
     if len(operands) == 1 and _sums(equation) and operands[0].dtype.jax.kind in "iub":
         operands = (operands[0].long(),)  # as a sum does
+    _check_one_dtype(equation, operands)
     return sum_of_products(equation, operands)
 
 
@@ -60,6 +61,19 @@ def _one_by_one(args):
 
 
 einsum.as_told = _one_by_one  # that is how `__torch_function__` sees them
+
+
+def _check_one_dtype(equation: str, operands) -> None:
+    """PyTorch's error for a contraction of different dtypes; other products promote."""
+    kinds = [operand.dtype for operand in operands]
+    other = next((kind for kind in kinds if kind is not kinds[0]), None)
+    if other is None:
+        return
+    left, arrow, right = equation.partition("->")
+    letters = set(left) - set(",.") - set(right)
+    if any(sum(letter in term for term in left.split(",")) > 1 for letter in letters):
+        names = scalar_name(kinds[0].jax), scalar_name(other.jax)
+        raise RuntimeError("expected scalar type {} but found {}".format(*names))
 
 
 def _sums(equation: str) -> bool:

@@ -32,7 +32,7 @@ def divide_plain(input: Array | Number, other: Array | Number):
 def divide_truncated(input: Array | Number, other: Array | Number):
     """The quotient rounded towards zero."""
     first, second = together(input, other)
-    refuse("div_trunc_cpu", first, BOOL)
+    refuse("div_trunc_cpu", first, BOOL, COMPLEX)
     if kind_of(first) == INTEGER:
         return jax.lax.div(*jnp.broadcast_arrays(first, second))
     return rounded_once(lambda input, other: jnp.trunc(input / other), input, other)
@@ -42,7 +42,7 @@ def divide_truncated(input: Array | Number, other: Array | Number):
 def divide_floored(input: Array | Number, other: Array | Number):
     """The quotient rounded down."""
     first, second = together(input, other)
-    refuse("div_floor_cpu", first, BOOL)
+    refuse("div_floor_cpu", first, BOOL, COMPLEX)
     if kind_of(first) == INTEGER:
         return jnp.floor_divide(first, second)
     return rounded_once(_floored, input, other)

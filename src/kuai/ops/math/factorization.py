@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op.exact_out import SAME, castable
 from kuai.ops import outdated, return_types
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
@@ -78,6 +78,8 @@ def _qr(A, mode: str):
     result=return_types.linalg_qr,
     grad="LinalgQrBackward0",
     autocast={"cpu": "float32"},
+    exact_out=SAME,
+    out_name="linalg_qr",
 )
 def linalg_qr(A: Array, mode: str = "reduced"):
     """The orthogonal Q and upper triangular R with `A = Q R`.
@@ -101,7 +103,7 @@ def svd_of(A: Array, full_matrices: bool):
     return thin_svd(A)
 
 
-@composite(export="linalg.svd", autocast={"cpu": "float32"})
+@composite(export="linalg.svd", autocast={"cpu": "float32"}, exact_out=SAME, out_name="_linalg_svd")
 def linalg_svd(A, full_matrices=True, *, driver=None) -> return_types.linalg_svd:
     """The U, S and Vᴴ with `A = U diag(S) Vᴴ`, S falling.
 
@@ -139,6 +141,8 @@ def _svdvals(A: Array):
     result=return_types.linalg_eigh,
     grad="LinalgEighBackward0",
     autocast={"cpu": "float32"},
+    exact_out=SAME,
+    out_name="_linalg_eigh",
 )
 def eigh(A: Array, UPLO: str = "L"):
     """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
@@ -166,7 +170,10 @@ def eigvalsh(A: Array, UPLO: str = "L"):
 _NOT_FINITE = "input tensor should not contain infs or NaNs."
 
 
-@composite(export="linalg.eig", autocast={"cpu": "float32"})
+_OF_EIG = tuple(castable("torch.linalg.eig", each) for each in ("eigenvalues", "eigenvectors"))
+
+
+@composite(export="linalg.eig", autocast={"cpu": "float32"}, exact_out=_OF_EIG)
 def eig(A) -> return_types.linalg_eig:
     """The complex eigenvalues and eigenvectors of square matrices (on the CPU only).
 
@@ -189,7 +196,11 @@ def _eig(A: Array):
     return lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
 
 
-@composite(export="linalg.eigvals", autocast={"cpu": "float32"})
+@composite(
+    export="linalg.eigvals",
+    autocast={"cpu": "float32"},
+    exact_out=castable("torch.linalg.eigvals", "eigenvalues"),
+)
 def eigvals(A):
     """The complex eigenvalues of square matrices (on the CPU only).
 
@@ -232,7 +243,7 @@ def cholesky(input, upper=False):
     return _checked_cholesky("cholesky", input, upper)
 
 
-@composite
+@composite(exact_out=SAME, out_name="linalg_qr")
 def qr(input, some=True) -> return_types.qr:
     """The factors of `linalg.qr`.
 
@@ -244,7 +255,7 @@ def qr(input, some=True) -> return_types.qr:
     return return_types.qr(*linalg_qr(input, "reduced" if some else "complete"))
 
 
-@composite
+@composite(exact_out=SAME)
 def svd(input, some=True, compute_uv=True) -> return_types.svd:
     """The factors of `linalg.svd`, with V instead of Vᴴ.
 

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import matrices, refuse_infos
@@ -58,7 +59,7 @@ def ldl(A: Array, hermitian: bool):
     )
 
 
-@composite(export="linalg.ldl_factor_ex")
+@composite(export="linalg.ldl_factor_ex", exact_out=SAME, out_name="linalg_ldl_factor_ex")
 def ldl_factor_ex(A, *, hermitian=False, check_errors=False) -> return_types.linalg_ldl_factor_ex:
     """`ldl_factor`, and for each matrix 0 or the number of the first zero of D.
 
@@ -76,7 +77,7 @@ def _refuse_zero_d(name, info):
     refuse_infos(name, info, "The diagonal element {} of D is zero.", RuntimeError)
 
 
-@composite(export="linalg.ldl_factor")
+@composite(export="linalg.ldl_factor", exact_out=SAME, out_name="linalg_ldl_factor_ex")
 def ldl_factor(A, *, hermitian=False) -> return_types.linalg_ldl_factor:
     """L and D of `A = L D Lᵀ` in one matrix, and the pivots, for a symmetric A; no derivative.
 

@@ -159,6 +159,8 @@ def heaviside(input: Array, values: Array):
         >>> kuai.heaviside(kuai.tensor([-1.0, 0.0, 1.0]), kuai.tensor([0.5]))
         tensor([0.0000, 0.5000, 1.0000])
     """
+    if COMPLEX in (kind_of(input), kind_of(values)):
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if input.dtype != values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     input, values = together(input, values)

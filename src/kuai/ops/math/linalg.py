@@ -2,14 +2,13 @@
 
 import functools
 import math
-import warnings
 
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op import Array, composite, op, write_out
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import summed
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
@@ -17,6 +16,10 @@ from kuai.ops.math.contraction import vector_cross
 from kuai.ops.math.norms import extreme_of, vector_norm_of, vector_norm_over
 from kuai.ops.math.products import matmul
 from kuai.ops.math.singular_values import singular_values
+
+_OF_NORM = "linalg.{name} expected out tensor dtype {{wanted}} but got: {{found}}"
+
+_OF_CHAIN = "multi_dot(): expected out tensor to have dtype {c_wanted} but got {c_found}"
 
 # Norms --------------------------------------------------------------------------------------------
 
@@ -38,7 +41,6 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     name="linalg_matrix_norm",
     grad="LinalgMatrixNormBackward0",
     autocast={"cuda": "float32"},
-    exact_out=SAME,
 )
 def matrix_norm_over(
     A: Array, order: object, dim: tuple[int, ...], keepdim: bool, dtype: Dtype | None
@@ -95,7 +97,13 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
         >>> kuai.linalg.matrix_norm(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
         tensor(5.)
     """
-    return call(matrix_norm_over, out, A, ord, dim, keepdim, dtype)
+    return _matrix_norm("matrix_norm", out, A, ord, dim, keepdim, dtype)
+
+
+def _matrix_norm(name, out, *arguments):
+    result = matrix_norm_over(*arguments)
+    text, name = _OF_NORM.format(name=name), "linalg_matrix_norm"
+    return result if out is None else write_out(out, result, text, name)
 
 
 @composite(export="linalg.norm")
@@ -107,7 +115,7 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
         tensor(5.)
     """
     if ord is None:
-        return vector_norm(A, 2, dim, keepdim, dtype=dtype, out=out)
+        return _vector_norm(out, A, 2.0, dim, keepdim, dtype)
     ndim = len(A.shape) if dim is None else _count(dim)
     if dim is None and ndim not in (1, 2):
         raise RuntimeError(
@@ -115,8 +123,15 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
             f"Got {ndim}D."
         )
     if ndim == 2:
-        return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
-    return vector_norm(A, ord, dim, keepdim, dtype=dtype, out=out)
+        dim = (-2, -1) if dim is None else dim
+        return _matrix_norm("norm", out, A, ord, dim, keepdim, dtype)
+    return _vector_norm(out, A, float(ord), dim, keepdim, dtype)
+
+
+def _vector_norm(out, *arguments):
+    result = vector_norm_over(*arguments)
+    text, name = _OF_NORM.format(name="norm"), "linalg_vector_norm"
+    return result if out is None else write_out(out, result, text, name)
 
 
 def _count(dim) -> int:
@@ -171,7 +186,8 @@ def multi_dot(tensors, *, out=None):
                 f"multi_dot(): tensors {number} and {number + 1} with shapes "
                 f"{list(first.shape)} and {list(second.shape)} cannot be multiplied"
             )
-    return _chain(tensors)
+    result = _chain(tensors)
+    return result if out is None else write_out(out, result, _OF_CHAIN, "mm")
 
 
 @composite(method=False)
@@ -183,7 +199,7 @@ def chain_matmul(*matrices, out=None):
         tensor([[3.],
                 [3.]])
     """
-    warnings.warn(
+    warn_once(
         "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use "
         "torch.linalg.multi_dot instead, which accepts a list of two or more tensors rather than "
         "multiple parameters.",
@@ -222,7 +238,11 @@ def _ends(tensor, place: int, count: int) -> tuple[int, int]:
     return (1, tensor.shape[0]) if place == 0 else (tensor.shape[0], 1)
 
 
-@op(export="linalg.vecdot", autocast="lower")
+@op(
+    export="linalg.vecdot",
+    autocast="lower",
+    exact_out="linalg.vecdot: Expected out of dtype{wanted} but found {found}",
+)
 def vecdot(x: Array, y: Array, *, dim: int = -1):
     """Σ conj(x) · y along a dimension.
 

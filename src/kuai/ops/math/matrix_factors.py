@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import outdated, return_types
 from kuai.ops.elementwise import FLOATING, kind_of
@@ -109,7 +110,7 @@ def factored(A: Array, pivot: bool, name: str):
     return compact, pivots + 1, info
 
 
-@composite(export="linalg.lu_factor_ex")
+@composite(export="linalg.lu_factor_ex", exact_out=SAME, out_name="linalg_lu_factor_ex")
 def lu_factor_ex(A, *, pivot=True, check_errors=False) -> return_types.linalg_lu_factor_ex:
     """`lu_factor`, and for each matrix the number of U's first zero, or 0 if there is none.
 
@@ -132,7 +133,7 @@ def _refuse_zero(name, info):
     refuse_infos(name, info, text, RuntimeError)
 
 
-@composite(export="linalg.lu_factor")
+@composite(export="linalg.lu_factor", exact_out=SAME, out_name="linalg_lu_factor_ex")
 def lu_factor(A, *, pivot=True) -> return_types.linalg_lu_factor:
     """L and U of `A = P L U` in one matrix, and the pivots that P stands for.
 
@@ -161,7 +162,13 @@ def _permutation_matrix(order, kind):
     return transposed(jax.nn.one_hot(order, order.shape[-1], dtype=kind))
 
 
-@op(export="linalg.lu", result=return_types.linalg_lu, grad="LinalgLuBackward0")
+@op(
+    export="linalg.lu",
+    result=return_types.linalg_lu,
+    grad="LinalgLuBackward0",
+    exact_out=SAME,
+    out_name="linalg_lu",
+)
 def linalg_lu(A: Array, *, pivot: bool = True):
     """The permutation P, the lower L and the upper triangular U with `A = P L U`.
 
@@ -174,7 +181,7 @@ def linalg_lu(A: Array, *, pivot: bool = True):
     return _permutation_matrix(order, A.dtype), *_unpacked(compact)
 
 
-@op(result=return_types.lu_unpack, method=False)
+@op(result=return_types.lu_unpack, method=False, exact_out=SAME)
 def lu_unpack(
     LU_data: Array, LU_pivots: Array, unpack_data: bool = True, unpack_pivots: bool = True
 ):
@@ -325,7 +332,9 @@ def inverse_and_info(A: Array):
     return jnp.linalg.inv(A), _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1))
 
 
-@composite(export="linalg.inv_ex", autocast={"cpu": "float32"})
+@composite(
+    export="linalg.inv_ex", autocast={"cpu": "float32"}, exact_out=SAME, out_name="linalg_inv_ex"
+)
 def inv_ex(A, *, check_errors=False) -> return_types.linalg_inv_ex:
     """`linalg.inv`, and for each matrix 0 or the number of the first pivot that is zero.
 
@@ -352,7 +361,7 @@ def solution_and_info(A: Array, B: Array, left: bool):
     return transposed(jnp.linalg.solve(transposed(A), transposed(B))), info
 
 
-@composite(export="linalg.solve_ex")
+@composite(export="linalg.solve_ex", exact_out=SAME, out_name="_linalg_solve_ex")
 def solve_ex(A, B, *, left=True, check_errors=False) -> return_types.linalg_solve_ex:
     """`linalg.solve`, and for each matrix 0 or the number of the first pivot that is zero.
 
@@ -393,7 +402,12 @@ def cholesky_and_info(A: Array, upper: bool):
     return (adjoint(L) if upper else L), _indefinite_minor(lax.stop_gradient(A))
 
 
-@composite(export="linalg.cholesky_ex", autocast={"cpu": "float32"})
+@composite(
+    export="linalg.cholesky_ex",
+    autocast={"cpu": "float32"},
+    exact_out=SAME,
+    out_name="linalg_cholesky_ex",
+)
 def cholesky_ex(A, *, upper=False, check_errors=False) -> return_types.linalg_cholesky_ex:
     """`linalg.cholesky`, and for each matrix 0 or the order of the first minor not positive.
 

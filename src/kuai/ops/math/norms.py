@@ -10,9 +10,11 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import result_type, scalar_name
+from kuai.engine.tensor.views import outline
 from kuai.ops.accumulation import in_wide, wide_dtype
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
+from kuai.ops.math.arithmetic import check_subtraction
 
 
 def safe_sqrt(squares):
@@ -131,6 +133,7 @@ def dist(input, other, p=2):
         tensor(5.)
     """
     kind = result_type(input, other)
+    check_subtraction(outline(input), outline(other))
     if not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError(
             "norm(): input dtype should be either floating point or complex. Got "

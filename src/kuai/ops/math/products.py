@@ -170,7 +170,7 @@ def vdot(input: Array, other: Array):
     return vector_product(jnp.conj(input), other)
 
 
-@op(aliases=("ger",), grad="MulBackward0")
+@op(aliases=("ger",), grad="MulBackward0", out_name="mul")
 def outer(input: Array, vec2: Array):
     """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m).
 

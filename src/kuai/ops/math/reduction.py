@@ -367,6 +367,12 @@ def _check_truth(name, out) -> None:
         )
 
 
+def _truth_for(out, input):
+    """Bytes answer in bytes, unless the answer goes to a tensor of bools."""
+    is_bool = out is not None and out.dtype.name == "bool"
+    return input.bool() if is_bool and input.dtype.name == "uint8" else input
+
+
 @composite
 def all(input, dim=None, keepdim=False, *, out=None):
     """Whether all elements, of the tensor or over some dimensions, are non-zero.
@@ -378,7 +384,7 @@ def all(input, dim=None, keepdim=False, *, out=None):
     if isinstance(dim, (tuple, list)) and not dim:
         input, dim, keepdim = input[None], 0, False
     _check_truth("all", out)
-    return call(all_over, out, input, dim, keepdim)
+    return call(all_over, out, _truth_for(out, input), dim, keepdim)
 
 
 @composite
@@ -392,7 +398,7 @@ def any(input, dim=None, keepdim=False, *, out=None):
     if isinstance(dim, (tuple, list)) and not dim:
         input, dim, keepdim = input[None], 0, False
     _check_truth("any", out)
-    return call(any_over, out, input, dim, keepdim)
+    return call(any_over, out, _truth_for(out, input), dim, keepdim)
 
 
 @op(function=False, method=False, name="count_nonzero")

@@ -3,13 +3,13 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, op
+from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import EXPECTED
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide
 from kuai.ops.dimensions import normalize_dim
-from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, kind_of, refuse
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse
 from kuai.ops.math import slopes
 from kuai.ops.math.reduction import summable
 from kuai.ops.return_types import return_type
@@ -23,26 +23,43 @@ def _scan(function, input, dim):
     return input if input.ndim == 0 else in_wide(lambda wide: function(wide, axis=axis), input)
 
 
-@op(inplace=True, autocast={"cuda": "float32"})
-def cumsum(input: Array, dim: int, *, dtype: Dtype | None = None):
+@op(function=False, method=False, name="cumsum", grad="CumsumBackward0")
+def sums_along(input: Array, dim: int, dtype: Dtype | None):
+    """The running sums."""
+    return _scan(jax.lax.cumsum, summable(input, dtype), dim)
+
+
+@op(function=False, method=False, name="cumprod", grad="CumprodBackward0")
+def products_along(input: Array, dim: int, dtype: Dtype | None):
+    """The running products."""
+    return _scan(jax.lax.cumprod, summable(input, dtype), dim)
+
+
+def _dtype_of(out, dtype):
+    """What is summed for a tensor of integers is integers."""
+    return out.dtype if dtype is None and out is not None else dtype
+
+
+@composite(inplace=True, autocast={"cuda": "float32"})
+def cumsum(input, dim, *, dtype=None, out=None):
     """The sums of the elements up to each place along a dimension.
 
     Example:
         >>> kuai.cumsum(kuai.tensor([1, 2, 3]), dim=0)
         tensor([1, 3, 6])
     """
-    return _scan(jax.lax.cumsum, summable(input, dtype), dim)
+    return call(sums_along, out, input, dim, _dtype_of(out, dtype))
 
 
-@op(inplace=True, autocast={"cuda": "float32"})
-def cumprod(input: Array, dim: int, *, dtype: Dtype | None = None):
+@composite(inplace=True, autocast={"cuda": "float32"})
+def cumprod(input, dim, *, dtype=None, out=None):
     """The products of the elements up to each place along a dimension.
 
     Example:
         >>> kuai.cumprod(kuai.tensor([1, 2, 3]), dim=0)
         tensor([1, 2, 6])
     """
-    return _scan(jax.lax.cumprod, summable(input, dtype), dim)
+    return call(products_along, out, input, dim, _dtype_of(out, dtype))
 
 
 @op(exact_out=EXPECTED)

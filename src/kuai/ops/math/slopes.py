@@ -52,8 +52,17 @@ def _by_exponent(output, x, y):
     return jnp.where(at_zero, 0, output * jnp.log(jnp.where(at_zero, 1, x)))
 
 
+def _power(x, y):
+    """xʸ; of complex numbers the limit at a base of 0, where the logarithm has none."""
+    result = jnp.power(x, y)
+    if not jnp.iscomplexobj(result):
+        return result
+    limit = jnp.where(y.real > 0, 0, complex(math.inf, math.nan)).astype(result.dtype)
+    return jnp.where((x == 0) & (y.real != 0), limit, result)
+
+
 #: xʸ; a power of 0 does not change with a base of 0, nor 0ʸ with y.
-power = with_slopes(jnp.power, _by_base, _by_exponent)
+power = with_slopes(_power, _by_base, _by_exponent)
 
 # Of two numbers -----------------------------------------------------------------------------------
 

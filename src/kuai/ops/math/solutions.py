@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
-from kuai.engine.op.exact_out import SAME
+from kuai.engine.op.exact_out import SAME, castable
 from kuai.ops import return_types
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
@@ -101,7 +101,11 @@ def solve(A, B, *, left=True):
     return solution
 
 
-@op(export="linalg.solve_triangular", grad="LinalgSolveTriangularBackward0")
+@op(
+    export="linalg.solve_triangular",
+    grad="LinalgSolveTriangularBackward0",
+    exact_out="expected scalar type {wanted} but found {found}",
+)
 def solve_triangular(
     A: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False
 ):
@@ -119,7 +123,7 @@ def solve_triangular(
     )
 
 
-@op(export="linalg.pinv")
+@op(export="linalg.pinv", exact_out=castable("linalg.pinv"))
 def pinv(
     A: Array,
     rcond: Array | Number | None = None,
@@ -242,6 +246,8 @@ def lstsq(A, B, rcond=None, *, driver=None) -> return_types.linalg_lstsq:
 
     Differs from PyTorch: with a matrix that has not full rank `"gels"` gives a solution, too.
     """
+    if len(A.shape) < 2:
+        raise RuntimeError("torch.linalg.lstsq: input must have at least 2 dimensions.")
     driver = "gelsy" if driver is None else driver
     if driver not in _DRIVERS:
         raise RuntimeError(
@@ -280,7 +286,12 @@ def _signed_log(A):
     return sign, logarithm
 
 
-@op(result=return_types.slogdet, grad="LinalgSlogdetBackward0")
+@op(
+    result=return_types.slogdet,
+    grad="LinalgSlogdetBackward0",
+    exact_out=SAME,
+    out_name="_linalg_slogdet",
+)
 def slogdet(input: Array):
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -318,7 +329,11 @@ def logdet(input: Array):
     return jnp.where(sign < 0, jnp.nan, logarithm)
 
 
-@op(export="linalg.matrix_rank", autocast={"cpu": "float32"})
+@op(
+    export="linalg.matrix_rank",
+    autocast={"cpu": "float32"},
+    exact_out=castable("torch.linalg.matrix_rank"),
+)
 def matrix_rank(
     A: Array,
     tol: Array | Number | None = None,

@@ -80,7 +80,9 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
         values=tensor([4., 3.]),
         indices=tensor([1, 2]))
     """
-    refuse("topk", input, BOOL, COMPLEX)
+    refuse("topk", input, COMPLEX)
+    if kind_of(input) == BOOL:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     axis = normalize_dim(dim, input.ndim)
     if not 0 <= k <= (input.shape[axis] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")

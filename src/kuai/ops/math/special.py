@@ -116,7 +116,7 @@ def logaddexp2(input: Array, other: Array):
         tensor([  1., 101.])
     """
     input, other = together(input, other)
-    refuse("logaddexp2_cpu", input, BOOL, INTEGER)
+    refuse("logaddexp2_cpu", input, BOOL, INTEGER, COMPLEX)
     return _in_wide(slopes.log_add_exp2, input, other)
 
 

@@ -1,13 +1,14 @@
 """What is solved with triangular matrices and Cholesky factors."""
 
 import functools
-import warnings
 
 import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.exact_out import castable
 from kuai.engine.tensor.dtypes import int64
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import SINGULAR, matrices, refuse_infos, seems_fine
 from kuai.ops.math.matrix_factors import adjoint, check_rows, with_batch
@@ -15,7 +16,7 @@ from kuai.ops.math.matrix_factors import adjoint, check_rows, with_batch
 return_types.return_type("triangular_solve", "solution", "cloned_coefficient")
 
 
-@op(autocast={"cpu": "float32"})
+@op(autocast={"cpu": "float32"}, exact_out=castable("cholesky_solve"))
 def cholesky_solve(input: Array, input2: Array, upper: bool = False):
     """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`.
 
@@ -50,7 +51,7 @@ _OLD = (
 )
 
 
-@composite(autocast={"cpu": "float32"})
+@composite(autocast={"cpu": "float32"}, exact_out=castable("cholesky_inverse"))
 def cholesky_inverse(input, upper=False):
     """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor.
 
@@ -95,7 +96,7 @@ def triangular_solve(
         tensor([[1.],
                 [1.]])
     """
-    warnings.warn(_OLD, stacklevel=2)
+    warn_once(_OLD, stacklevel=2)
     return return_types.triangular_solve(
         triangular(A, b, upper, transpose, unitriangular), A.clone()
     )

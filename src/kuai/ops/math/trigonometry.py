@@ -162,7 +162,7 @@ def hypot(input: Array, other: Array):
         tensor([5.])
     """
     input, other = together(input, other)
-    refuse("hypot_cpu", input, BOOL, INTEGER)
+    refuse("hypot_cpu", input, BOOL, INTEGER, COMPLEX)
     return slopes.length(widened(input), widened(other)).astype(input.dtype)
 
 

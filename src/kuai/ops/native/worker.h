@@ -1,8 +1,10 @@
-// The one thread that all kernels run on, one after the other, with what belongs to it.
+// The threads that kernels run on, one after the other, with what belongs to them.
 //
 // oneDNN spreads each primitive over all cores by OpenMP, which keeps a team of threads for every
-// thread that calls it, and XLA calls from many. For the same reason one piece of scratch memory is
-// enough, and it is kept, because fresh pages cost more than arithmetic.
+// thread that calls it, and XLA calls from as many as there are cores. So the first few may call it
+// themselves, and the others hand their kernels to a thread that does, which takes two wake-ups. As
+// one kernel runs at a time, one piece of scratch memory is enough, and it is kept, because fresh
+// pages cost more than arithmetic.
 
 #pragma once
 
@@ -80,6 +82,22 @@ class Worker {
   // Run a job; returns when it is done. Throws what it throws.
   void run(const std::function<void()>& job) {
     std::lock_guard<std::mutex> turn(turn_);
+    thread_local const bool has_a_team = teams_++ < kMostTeams;
+    has_a_team ? job() : hand_over(job);
+  }
+
+  // For jobs only.
+  Scratch scratch;
+
+ private:
+  static constexpr int kMostTeams = 3;
+
+  Worker() {
+    crowd();
+    std::thread([this] { work(); }).detach();
+  }
+
+  void hand_over(const std::function<void()>& job) {
     std::exception_ptr failure;
     std::unique_lock<std::mutex> lock(mutex_);
     job_ = [&] {
@@ -94,15 +112,6 @@ class Worker {
     if (failure) std::rethrow_exception(failure);
   }
 
-  // For jobs only.
-  Scratch scratch;
-
- private:
-  Worker() {
-    crowd();
-    std::thread([this] { work(); }).detach();
-  }
-
   void work() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
@@ -114,6 +123,7 @@ class Worker {
   }
 
   std::mutex turn_, mutex_;
+  int teams_ = 0;  // of threads that have called, one of them at a time
   std::condition_variable changed_;
   std::function<void()> job_;
 };

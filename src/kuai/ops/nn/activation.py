@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
+from kuai.engine.op.exact_out import FOUND
 from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse
 from kuai.ops.faces import with_inplace, with_underscore
@@ -106,7 +107,7 @@ def celu(input: Array, alpha: float = 1.0):
 # Smooth units -------------------------------------------------------------------------------------
 
 
-@op(function=False, method=False, functional=True)
+@op(function=False, method=False, functional=True, exact_out=FOUND)
 def gelu(input: Array, *, approximate: str = "none"):
     """The Gaussian error linear unit: x·Φ(x); with `approximate='tanh'` by a formula with tanh.
 
@@ -165,7 +166,7 @@ def mish(input: Array):
     return in_wide(lambda x: x * jnp.tanh(jax.nn.softplus(x)), input)
 
 
-@op(function=False, method=False, functional=True, autocast={"cuda": "float32"})
+@op(function=False, method=False, functional=True, autocast={"cuda": "float32"}, exact_out=FOUND)
 def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
     """A smooth rectifier: log(1 + e^(beta·x)) / beta, and x itself where beta·x > threshold.
 
@@ -196,6 +197,9 @@ def softplus(input: Array, beta: Number = 1, threshold: Number = 20):
     method=False,
     functional=True,
     grad="LogSigmoidBackward0",
+    name="log_sigmoid",
+    out_name="log_sigmoid_forward",
+    exact_out="expected scalar type {found} but found {wanted}",
 )
 def logsigmoid(input: Array):
     """log(1 / (1 + e⁻ˣ)), without overflow.

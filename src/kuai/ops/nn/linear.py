@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
+from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import size_of
@@ -24,7 +25,14 @@ def _grad_name(input, weight, bias=None) -> str:
     return "UnsafeViewBackward0" if bias is None else "ViewBackward0"
 
 
-@op(function=False, method=False, functional=True, grad=_grad_name, autocast="lower")
+@op(
+    function=False,
+    method=False,
+    functional=True,
+    grad=_grad_name,
+    autocast="lower",
+    exact_out=SAME,
+)
 def linear(input: Array, weight: Array, bias: Array | None = None):
     """A linear map: y = x Wᵀ + b.
 

@@ -195,6 +195,8 @@ def local_response_norm(
         raise ValueError(
             f"Expected 3D or higher dimensionality {gap}input (got {input.ndim} dimensions)"
         )
+    if not input.size:
+        return input
     before, after = size // 2, (size - 1) // 2
     pads = [(0, 0)] * input.ndim
     pads[1] = (before, after)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
+from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, spread
 from kuai.ops.elementwise import BOOL, COMPLEX, kind_of, refuse
@@ -216,7 +217,7 @@ def hardswish(input: Array):
     return in_wide(unit, input)
 
 
-@op(functional=True)
+@op(functional=True, exact_out=FOUND)
 def hardshrink(input: Array, lambd: Number = 0.5):
     """x where |x| > lambd, 0 elsewhere.
 
@@ -234,7 +235,7 @@ def hardshrink(input: Array, lambd: Number = 0.5):
     return jnp.where((input >= -lambd) & (input <= lambd), jnp.zeros((), input.dtype), input)
 
 
-@op(function=False, method=False, functional=True)
+@op(function=False, method=False, functional=True, exact_out=FOUND)
 def softshrink(input: Array, lambd: float = 0.5):
     """x moved towards 0 by lambd: x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
 

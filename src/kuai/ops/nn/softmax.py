@@ -141,7 +141,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     return _softmin_op(input, dim, dtype)
 
 
-@composite(export=("softmax", "Tensor.softmax"), exact_out=SAME)
+@composite(export=("softmax", "Tensor.softmax"), exact_out=SAME, out_name="aten::softmax")
 def softmax_along(input, dim, dtype=None):
     """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said.
 
@@ -152,7 +152,9 @@ def softmax_along(input, dim, dtype=None):
     return _softmax_op(input, dim, dtype)
 
 
-@composite(export=("log_softmax", "Tensor.log_softmax"), exact_out=SAME)
+@composite(
+    export=("log_softmax", "Tensor.log_softmax"), exact_out=SAME, out_name="aten::log_softmax"
+)
 def log_softmax_along(input, dim, dtype=None):
     """log softmax(x) along `dim`, which unlike that of `nn.functional.log_softmax` has to be said.
 

@@ -7,13 +7,13 @@ there (Griffin, Lim, "Signal estimation from modified short-time Fourier transfo
 """
 
 import math
-import warnings
 
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.concrete import is_concrete
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.array.windows import view_as_real
 from kuai.ops.nn.padding import pad
@@ -171,9 +171,9 @@ def stft(
             )
         return_complex = True
     if window is None:
-        warnings.warn(_RECTANGULAR, UserWarning, stacklevel=2)
+        warn_once(_RECTANGULAR, stacklevel=2)
     if not return_complex:
-        warnings.warn(_OLD, UserWarning, stacklevel=2)
+        warn_once(_OLD, stacklevel=2)
     if center and align_to_window is not None:
         raise RuntimeError("stft align_to_window should only be set when center = false")
     if center:
@@ -272,7 +272,7 @@ def istft(
     """
     hop_length, win_length = _sizes(n_fft, hop_length, win_length)
     if window is None:
-        warnings.warn(_NO_INVERSE_WINDOW, UserWarning, stacklevel=2)
+        warn_once(_NO_INVERSE_WINDOW, stacklevel=2)
 
     def refuse(problem, colon=" : "):
         raise RuntimeError(
@@ -295,7 +295,7 @@ def istft(
         refuse("window overlap add min: 1", colon=" ")
     signal = total / squares
     if end > reach:
-        warnings.warn(_SHORT, UserWarning, stacklevel=2)
+        warn_once(_SHORT, stacklevel=2)
         signal = pad(signal, (0, end - reach))
     return signal
 

@@ -2,8 +2,7 @@
 
 import jax.numpy as jnp
 
-from kuai.engine.autograd.inplace import overwrite
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, composite, op, write_out
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, spread, wide_dtype
 from kuai.ops.dimensions import normalize_dims
@@ -59,4 +58,4 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
             + scalar_name(input.dtype.jax)
         )
     output = _normalize_op(input, float(p), dim, float(eps))
-    return output if out is None else overwrite(out, output)
+    return output if out is None else write_out(out, output, name="div")

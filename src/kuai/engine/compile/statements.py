@@ -1,0 +1,279 @@
+"""Statements, as the prover goes through them: see `proof`.
+
+Where a decision is not known but the same at each replay (a shape, whether a tensor has a
+gradient), both ways are gone through, and both have to be provable. What is known afterwards is
+what both agree on. Nothing that the prover keeps track of may change on such a way.
+"""
+
+import ast
+
+from kuai.engine.compile.abstract_values import (
+    NEST,
+    OUTLINE,
+    TENSOR,
+    Argument,
+    Items,
+    Known,
+    is_some_tensor,
+    joined,
+)  # fmt: skip
+from kuai.engine.compile.contexts import is_known
+from kuai.engine.compile.expressions import Expressions
+from kuai.engine.compile.knowledge import Refused
+
+__all__ = ["Statements"]
+
+_IN_PLACE = (ast.Add, ast.Sub, ast.Mult, ast.Div)  # of which tensors know a version in place
+_TAKES_BACK = ("data", "grad")  # of tensors: what is changed in place may be put back there
+
+
+class _Return(Exception):
+    def __init__(self, value):
+        self.value = value
+
+
+class _Continue(Exception):
+    """The turn of a loop is over."""
+
+
+class _Break(Exception):
+    """A loop is over."""
+
+
+class _Loop:
+    """What is known of variables where a loop, or a turn of it, may have ended."""
+
+    def __init__(self):
+        self.turn, self.whole = [], []
+
+
+class Statements(Expressions):
+    """The statements of one function."""
+
+    def result(self):
+        """What the function returns."""
+        if isinstance(self.tree, ast.Lambda):
+            return self.value(self.tree.body)
+        try:
+            self.run(self.tree.body)
+        except _Return as end:
+            return end.value
+        return Known(None)
+
+    def run(self, statements) -> None:
+        """Go through statements."""
+        for number, statement in enumerate(statements):
+            self._note_line(statement)
+            if self.depth == 0 and statements is self.tree.body:
+                self.prover.reached = self.tree, number
+            handler = getattr(self, f"_run_{type(statement).__name__}", None)
+            if handler is None or self.prover.left < 0:
+                raise Refused(f"a statement ({type(statement).__name__.lower()})")
+            handler(statement)
+
+    def _note_line(self, statement) -> None:
+        code, decorators = self.function.__code__, getattr(self.tree, "decorator_list", [])
+        first = min([self.tree.lineno, *[d.lineno for d in decorators]])
+        self.prover.line = code.co_filename, code.co_firstlineno + statement.lineno - first
+        self.prover.left -= 1
+
+    def _run_Expr(self, statement):
+        self.value(statement.value)
+
+    def _run_Pass(self, statement):
+        pass
+
+    def _run_Return(self, statement):
+        found = Known(None) if statement.value is None else self.value(statement.value)
+        if self.open:
+            raise Refused("a decision that ends the function")
+        raise _Return(found)
+
+    def _run_Assign(self, statement):
+        value = self.value(statement.value)
+        for target in statement.targets:
+            self._assign(target, value)
+
+    def _run_AnnAssign(self, statement):
+        if statement.value is not None:
+            self._assign(statement.target, self.value(statement.value))
+
+    def _run_Assert(self, statement):
+        test = self.value(statement.test)
+        if test is not OUTLINE and not self.is_true(test):
+            raise Refused("an assertion that fails")
+
+    def _run_With(self, statement):
+        for item in statement.items:
+            if item.optional_vars is not None or not is_known(self, item.context_expr):
+                raise Refused(f"a context ({ast.unparse(item.context_expr)})")
+        self.run(statement.body)
+
+    # Decisions ------------------------------------------------------------------------------------
+
+    def _run_If(self, statement):
+        test = self.value(statement.test)
+        if test is not OUTLINE:
+            self.run(statement.body if self.is_true(test) else statement.orelse)
+        elif not _only_raises(statement):  # the same shapes decide that in the same way
+            self._go_both_ways([statement.body, statement.orelse])
+
+    def _go_both_ways(self, branches) -> None:
+        before, ends = self.variables, []
+        for branch in branches:
+            self.variables = dict(before)
+            if self._goes_on(branch):
+                ends.append(self.variables)
+        if not ends:
+            raise _Continue  # wherever it goes on, that is known
+        self.variables = joined(ends, self.is_tensor)
+
+    def _goes_on(self, branch) -> bool:
+        """Whether what follows a branch is reached from it."""
+        self._open()
+        try:
+            self.run(branch)
+            return True
+        except (_Continue, _Break) as end:
+            loop = self.loops[-1]
+            (loop.turn if isinstance(end, _Continue) else loop.whole).append(self.variables)
+            self._open()  # what follows in the loop may be run or not
+            return False
+        finally:
+            self._close()
+
+    def _open(self):
+        self.open += 1
+        self.prover.open += 1
+
+    def _close(self):
+        self.open -= 1
+        self.prover.open -= 1
+
+    # Loops ----------------------------------------------------------------------------------------
+
+    def _run_For(self, statement):
+        if statement.orelse:
+            raise Refused("a loop with an else")
+        loop, before = _Loop(), self.open
+        self.loops.append(loop)
+        for part in self.elements(self.value(statement.iter)):
+            self._assign(statement.target, part)
+            if not self._turn(statement.body, loop) and self.open == before:
+                break  # for sure; otherwise there may be more turns
+        self.loops.pop()
+        self.variables = joined([self.variables, *loop.whole], self.is_tensor)
+        while self.open > before:
+            self._close()
+
+    def _turn(self, body, loop) -> bool:
+        """Go through a loop's body once; whether that was not its last turn."""
+        loop.turn, goes_on = [], True
+        try:
+            self.run(body)
+        except _Continue:
+            pass
+        except _Break:
+            goes_on = False
+            loop.whole.append(self.variables)
+        self.variables = joined([self.variables, *loop.turn], self.is_tensor)
+        return goes_on
+
+    def _run_Continue(self, statement):
+        raise _Continue
+
+    def _run_Break(self, statement):
+        raise _Break
+
+    # Assignments ----------------------------------------------------------------------------------
+
+    def _run_AugAssign(self, statement):
+        target, kind = statement.target, statement.op
+        if not isinstance(target, ast.Name):
+            self._change_in_place(target, kind, statement.value)
+            return
+        old = self.value(ast.Name(target.id, ast.Load()))
+        if isinstance(old, Items) and old.kind is list:
+            raise Refused("a list that grows")  # under all of its names
+        new = self.operate(kind, [old, self.value(statement.value)])
+        in_place = type(kind) in _IN_PLACE and self.is_tensor(old)
+        self._assign(target, old if in_place else new)
+
+    def _change_in_place(self, target, kind, operand) -> None:
+        """`owner.name += …`, `owner[key] += …`: a tensor is changed, and put back where it was."""
+        reading = type(target)(target.value, *_rest_of(target), ast.Load())
+        old = self.value(reading)
+        owner = self.value(target.value)
+        if isinstance(target, ast.Subscript) and self._is_written(owner):
+            self.watch_method("__setitem__")
+        elif type(kind) not in _IN_PLACE or not self._takes_back(owner, target, old):
+            raise Refused(f"a change of {ast.unparse(target)}")
+        self.operate(kind, [old, self.value(operand)])
+
+    def _takes_back(self, owner, target, old) -> bool:
+        """Whether nothing happens but that a tensor is put where it is already."""
+        if isinstance(target, ast.Attribute) and self.is_tensor(owner):
+            return target.attr in _TAKES_BACK
+        if not self.is_tensor(old):
+            return False
+        if isinstance(target, ast.Attribute):
+            return isinstance(owner, Known) and self.takes_back(owner.value, target.attr)
+        if isinstance(owner, Items):
+            return owner.kind in (list, dict)
+        return isinstance(owner, Known) and type(owner.value) in (list, dict)
+
+    def _assign(self, target, value):
+        if isinstance(target, ast.Name):
+            if target.id not in self.locals or target.id in self.shared:
+                raise Refused(f"an assignment to {target.id}, which other functions see")
+            self.variables[target.id] = value
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target.elts, value)
+        elif isinstance(target, ast.Subscript):
+            self._assign_element(target, self.value(target.value), value)
+        elif isinstance(target, ast.Attribute) and target.attr == "grad":
+            self._drop_gradient(self.value(target.value), value)
+        else:
+            raise Refused(f"an assignment to {ast.unparse(target)}")
+
+    def _assign_element(self, target, owner, value):
+        if isinstance(owner, Items):
+            self.change(owner, "__setitem__")
+            owner.put(self.plain(self.value(target.slice)), value)
+            return
+        if not self._is_written(owner):
+            raise Refused(f"an assignment to {ast.unparse(target)}")
+        self.watch_method("__setitem__")
+        self.index(target.slice)
+        self.argument(value)
+
+    def _drop_gradient(self, owner, value):
+        known = isinstance(owner, Known) and self.is_tensor(owner)
+        if not known or not isinstance(value, Known) or value.value is not None:
+            raise Refused("an assignment to a gradient")
+        self.watch_method("grad")
+
+    def _unpack(self, targets, value):
+        for target, part in self.pairs(targets, value):
+            self._assign(target, part)
+
+    def pairs(self, targets, value):
+        """The targets that a value is unpacked to, each with its part of it."""
+        unknown = value is NEST or value is OUTLINE or is_some_tensor(value)
+        part = TENSOR if isinstance(value, Argument) else value  # of another shape
+        parts = [part] * len(targets) if unknown else self.elements(value)
+        if len(parts) != len(targets) or any(isinstance(t, ast.Starred) for t in targets):
+            raise Refused("values that are unpacked")
+        return zip(targets, parts, strict=True)
+
+    def _is_written(self, owner) -> bool:
+        """Whether what an element is written to is a tensor, or else an error."""
+        return owner is NEST or self.is_tensor(owner)
+
+
+def _rest_of(target):
+    return [target.slice] if isinstance(target, ast.Subscript) else [target.attr]
+
+
+def _only_raises(statement) -> bool:
+    return not statement.orelse and all(isinstance(s, ast.Raise) for s in statement.body)
