@@ -8,6 +8,12 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
+import kuai
+from kuai.errors import UnavailableError
+from kuai.standin import refused_paths
+
 ROOT = pathlib.Path(__file__).parents[2]
 USED = json.loads((pathlib.Path(__file__).parent / "used_names.json").read_text())
 
@@ -75,3 +81,12 @@ def test_what_packages_import_is_there_or_listed():
     )
     missing = {name.removeprefix("torch.") for name in json.loads(done.stdout)}
     assert missing == set(REASONS)
+
+
+def test_packages_make_pipes_of_pipes_that_are_refused():
+    pipes = refused_paths.module_of("torch.utils.data.datapipes.iter")
+    assert pipes is not None and issubclass(pipes.Batcher, kuai.utils.data.IterDataPipe)
+    mine = type("Mine", (pipes.Batcher,), {"__iter__": lambda self: iter([])})
+    assert kuai.utils.data.functional_datapipe("mine_of_theirs")(mine) is mine
+    with pytest.raises(UnavailableError, match="data pipes"):
+        mine([])
