@@ -71,6 +71,11 @@ MEANT = {
         "matrix_exp|linalg.matrix_exp",
         "bfloat16|float16",
     ),
+    "in float32 it does not overflow on the way": ("nn.functional.soft_margin_loss", "float16"),
+    "its places are computed in float32": ("nn.functional.grid_sample", "bfloat16|float16"),
+    "bins are found in float32": ("histc", "bfloat16|float16"),
+    "complex32 is complex64": ("complex|view_as_complex", "float16"),
+    "small whole numbers stay what they are": ("einsum", "int32|uint8"),
 }
 
 

@@ -15,7 +15,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
-from kuai.ops.array.recorded_creation import counted, is_recorded
+from kuai.ops.array.recorded_creation import counted, identity, is_recorded
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -82,6 +82,7 @@ def arange(
     _check_range(start, end, step, dtype)
     whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
+    _refuse_kinds("arange_cpu", kind, "bc")
     if kind == np.int64 and not whole:
         start, end, step, whole = int(start), int(end), int(step), True
     count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
@@ -141,6 +142,12 @@ def _ends(name, start, end, steps):
             f"{name} only supports 0-dimensional start and end tensors, but got {found}."
         )
     return _number(start), _number(end)
+
+
+def _refuse_kinds(name, kind, kinds):
+    """PyTorch's error for a dtype that a sequence cannot have."""
+    if kind.kind in kinds:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(kind)}'")
 
 
 def _kind_of_spaced(name, start, end, dtype, out):
@@ -215,6 +222,7 @@ def linspace(
     """
     start, end = _ends("linspace", start, end, steps)
     kind = _kind_of_spaced("linspace", start, end, dtype, out)
+    _refuse_kinds("linspace_cpu", kind, "b")
     numbers = _evenly(start, end, steps, kind)
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made, "linspace")
@@ -242,6 +250,7 @@ def logspace(
     """
     start, end = _ends("logspace", start, end, steps)
     kind = _kind_of_spaced("logspace", start, end, dtype, out)
+    _refuse_kinds("logspace_cpu", kind, "b")
     if kind.itemsize == 2 and kind.kind not in "iu":  # only the ends are rounded
         start, end = (float(np.asarray(each, kind)) for each in (start, end))
     work = kind if kind.kind in "iu" else np.dtype(np.float64)
@@ -273,9 +282,12 @@ def eye(
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     check_dtype_of(out, dtype)
-    made = from_array(
-        np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
-    )
+    kind = kind_of(dtype, dtypes.default_float_jax())
+    if is_recorded(kind, device):
+        made = identity(int(n), None if m is None else int(m), kind)
+        made = with_gradient(made) if requires_grad else made
+    else:
+        made = from_array(np.eye(n, m, dtype=kind), device, requires_grad)
     return made if out is None else into(out, made, "eye")
 
 

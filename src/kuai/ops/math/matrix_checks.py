@@ -18,13 +18,7 @@ REGISTRY.export(LinAlgError, "linalg.LinAlgError")
 
 def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: bool = False):
     """The array, if it is one of matrices of floating point or complex numbers."""
-    if A.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor {what} must have at least 2 dimensions.")
-    if square and A.shape[-1] != A.shape[-2]:
-        raise RuntimeError(
-            f"{name}: {what} must be batches of square matrices, "
-            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
-        )
+    check_square(name, A, what, square)
     if kind_of(A) < FLOATING:
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
@@ -35,6 +29,17 @@ def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: 
             f"{name}: Low precision dtypes not supported. Got {scalar_name(A.dtype)}"
         )
     return A
+
+
+def check_square(name: str, A, what: str = "A", square: bool = True) -> None:
+    """PyTorch's error for what is no matrix, or no square one."""
+    if A.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor {what} must have at least 2 dimensions.")
+    if square and A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(
+            f"{name}: {what} must be batches of square matrices, "
+            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
+        )
 
 
 def known(*tensors) -> bool:

@@ -11,13 +11,15 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME, castable
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import return_types
-from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of
+from kuai.ops.accumulation import in_wide
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, kind_of, refuse
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
     UNSOLVABLE,
     check_eigenvalues,
     check_singular_values,
+    check_square,
     matrices,
     refuse_infos,
     refuse_nan,
@@ -353,7 +355,7 @@ def slogdet(input: Array):
     return _signed_log(input)
 
 
-@composite(export="linalg.slogdet")
+@composite(export="linalg.slogdet", exact_out=SAME, out_name="_linalg_slogdet")
 def linalg_slogdet(A) -> return_types.linalg_slogdet:
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -418,7 +420,10 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
 
 @op(function=False, method=False, name="matrix_power", grad="MatrixPowerBackward0")
 def _power(A: Array, n: int):
-    return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
+    check_square("linalg.matrix_power", A)
+    if n:
+        refuse("addmm_impl_cpu_", A, BOOL)
+    return in_wide(lambda wide: jnp.linalg.matrix_power(wide, n), A)
 
 
 @composite(aliases=("linalg.matrix_power",), exact_out=SAME)
