@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_errors_about_it(call):
 
 
 def test_a_compiled_step_sees_a_changed_gradient_dtype():
-    x = kuai.ones(2, requires_grad=True)
+    x: Any = kuai.ones(2, requires_grad=True)
 
     @kuai.compile
     def step(y):
@@ -163,8 +164,8 @@ def test_an_operations_own_rule_for_vmap_and_autocast():
     def run(t):
         seen, library = [], f"more_names_{t.__name__}"
 
-        @t.library.custom_op(f"{library}::double", mutates_args=())
-        def double(x: t.Tensor) -> t.Tensor:
+        @t.library.custom_op(f"{library}::double", mutates_args=(), schema="(Tensor x) -> Tensor")
+        def double(x):
             seen.append(str(x.dtype))
             return x * 2
 

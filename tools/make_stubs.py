@@ -53,6 +53,7 @@ PROTOCOL_RESULTS = {
 }
 CONSTANT_KINDS = {bool: "_bool", str: "_str", type(None): "_str | None"}
 SETTABLE = {"grad": "Tensor | None", "data": "Tensor", "requires_grad": "_bool"}
+SETTABLE["grad_dtype"] = "_dtype | None"
 #: `kuai.compile` keeps the type of what it is given.
 COMPILE = """
 _P = ParamSpec("_P")

@@ -370,6 +370,8 @@ class Tensor:
     def grad(self, value: Tensor | None) -> None: ...
     @property
     def grad_dtype(self) -> _dtype | None: """The dtype that gradients of a leaf are converted to; None leaves them as they are."""
+    @grad_dtype.setter
+    def grad_dtype(self, value: _dtype | None) -> None: ...
     @property
     def grad_fn(self) -> _Node | None: """The node that made this tensor, or None for a leaf."""
     def greater(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input > other`."""
