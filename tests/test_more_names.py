@@ -81,7 +81,8 @@ def test_a_compiled_step_sees_a_changed_gradient_dtype():
     for kind in (kuai.float32, kuai.float32, kuai.float16, kuai.float64):
         x.grad = None
         x.grad_dtype = kind
-        kinds.append(step(kuai.ones(2)).dtype)
+        made: Any = step(kuai.ones(2))
+        kinds.append(made.dtype)
     assert kinds == [kuai.float32, kuai.float32, kuai.float16, kuai.float64]
 
 
