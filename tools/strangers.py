@@ -84,13 +84,11 @@ REASONS = {
     "testing._internal": "it needs a part that is compiled for the real PyTorch",
     "_ignored_ops": "it needs a part that is compiled for the real PyTorch",
     "libgraphbolt": "it needs a part that is compiled for the real PyTorch",
+    "torchdata": "it needs data pipes, which PyTorch has left, and a compiled part",
     "functional_datapipe": "it needs data pipes, which PyTorch has left, and a compiled part",
     "LayoutLMv2FeatureExtractor": "it does not fit the version of transformers that it requires",
     "thinc.backends": "it does not fit the version of thinc that pip installs",
     "_get_trace_graph": "it reads TorchScript's graphs",
-    "expected numpy array or torch tensor": "it knows tensors by the name of their class's module",
-    "is_batchedtensor": "it is made of the insides of PyTorch's vmap",
-    "_FakeLoader": "it is made of the insides of PyTorch's loader",
     "to_sparse": "Kuai has no sparse tensors",
 }
 HEAD = """# Packages that know nothing of Kuai

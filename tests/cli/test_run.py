@@ -10,7 +10,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = """
-import sys, importlib.metadata, importlib.util
+import sys, importlib.metadata, importlib.util, logging
+logging.basicConfig(level=logging.DEBUG)  # the script hears itself, not JAX
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
@@ -22,6 +23,7 @@ assert torch.__version__ >= (2, 6) and str(torch.version.__version__) == "2.13.0
 assert "torch" in importlib.metadata.packages_distributions()
 assert importlib.util.find_spec("torch") and not importlib.util.find_spec("torch.nowhere")
 assert __name__ == "__main__" and sys.modules["__main__"].PROGRAM_NAME == "ours"
+assert torch.nn.Linear(2, 3)(torch.ones(1, 2)).shape == (1, 3)
 print(sys.argv, sys.path[0], __file__)
 if sys.argv[1:] == ["fail"]:
     def divide(): return 1 / 0

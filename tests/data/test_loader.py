@@ -207,3 +207,28 @@ def test_passes_over_few_samples(samples, batch_size):
     theirs = torch.utils.data.DataLoader(samples, batch_size, **order)
     assert [int(b) for b in ours] == [int(b) for b in theirs]
     assert len(ours) == len(theirs)
+
+
+class Foreign:
+    """A loader of a package's own around PyTorch's iterators, as fastai's is."""
+
+    _IterableDataset_len_called, _auto_collation, drop_last, in_order = None, False, False, True
+    _index_sampler, generator, prefetch_factor = range(100), None, 2
+    pin_memory, pin_memory_device, timeout, worker_init_fn = False, "", 0, None
+    persistent_workers, _dataset_kind, num_workers = False, 1, 0
+
+    @property
+    def dataset(self):
+        return self
+
+    @staticmethod
+    def collate_fn(batch):
+        return batch
+
+    def __iter__(self):
+        return iter(["a", "b"])
+
+
+def test_an_iterator_takes_a_loader_of_another_kind():
+    for d in (torch.utils.data.dataloader, kuai.utils.data.dataloader):
+        assert list(d._SingleProcessDataLoaderIter(Foreign())) == ["a", "b"]

@@ -277,3 +277,35 @@ def test_orders_that_the_program_draws_itself(options, stop):
     second.load_state_dict(state[0])
     kuai.set_rng_state(state[1]), random.setstate(state[2]), np.random.set_state(state[3])
     assert done + batches(second, 11 - stop) == whole
+
+
+class Marked(data.Sampler):
+    """A sampler that knows where it stands."""
+
+    def __init__(self):
+        self.at = 0
+
+    def __iter__(self):
+        while self.at < 10:
+            self.at += 1
+            yield self.at - 1
+        self.at = 0
+
+    def __len__(self):
+        return 10
+
+    def state_dict(self):
+        return {"at": self.at}
+
+    def load_state_dict(self, state):
+        self.at = state["at"]
+
+
+def test_before_the_first_batch_of_workers_nothing_counts_as_handed_out():
+    first = make(shuffle=None, own=False, sampler=Marked(), num_workers=1)
+    begun = iter(first)  # its worker has been asked for several batches
+    state = first.state_dict()
+    second = make(shuffle=None, own=False, sampler=Marked())
+    second.load_state_dict(state)
+    assert [batch.tolist() for (batch,) in second][0] == [0, 1, 2]
+    begun._shutdown_workers()

@@ -361,3 +361,12 @@ os.wait()
 def test_a_fork_after_computing_is_warned_of():
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
     assert done.returncode == 0 and "os.fork() is incompatible" in done.stderr
+
+
+def test_a_row_by_a_recorded_index_has_another_shape():
+    table = kuai.arange(12.0).reshape(3, 4)
+    with kuai.fused():
+        order = kuai.argsort(table[:, 0], descending=True)
+        row = table[order[0], :]
+        assert row.reshape(2, 2).tolist() == [[8.0, 9.0], [10.0, 11.0]]
+        assert table[order[1]].view(4, 1).stride() == (1, 1) and row.storage_offset() == 8

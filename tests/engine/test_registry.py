@@ -1,10 +1,12 @@
 """Where operations are exported, and that a place belongs to one of them."""
 
+import pickle
+
 import pytest
 
 import kuai
 from kuai.engine.op import composite, op
-from kuai.engine.op.registry import Registry, places_of
+from kuai.engine.op.registry import REGISTRY, Registry, places_of
 
 DEFAULTS = {"function": True, "method": True, "functional": False}
 
@@ -62,3 +64,19 @@ def test_a_name_given_at_run_time_has_to_be_said():
             decorate(pure)
     assert not hasattr(kuai, "a_new_name")
     assert op(pure, function=False, method=False).operation.name == "a_new_name"
+
+
+def test_every_public_function_can_be_pickled():
+    functional = kuai.nn.functional
+    functions = {**REGISTRY.functions, "F.relu": functional.relu, "F.relu_": functional.relu_}
+    functions |= {f"Tensor.{name}": function for name, function in REGISTRY.methods.items()}
+    lost = []
+    for name, function in functions.items():
+        if "Tensor." in name or hasattr(kuai, name.rpartition(".")[2]) or name.startswith("F."):
+            try:
+                same = pickle.loads(pickle.dumps(function)) is function
+            except pickle.PicklingError:
+                same = False
+            if not same:
+                lost.append(name)
+    assert not lost

@@ -26,6 +26,7 @@ def test_an_operation_with_a_gradient_of_its_own():
     )
     x = kuai.tensor([2.0], requires_grad=True)
     y = kuai.ops.tests.cube(x, scale=2.0)
+    assert "grad_fn=<GeneratedBackwardFor_tests_cube_defaultBackward>" in repr(y)
     y.sum().backward()
     assert y.tolist() == [16.0] and x.grad.tolist() == [100.0]
 

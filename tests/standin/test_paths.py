@@ -8,16 +8,20 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
+import kuai
+from kuai.errors import UnavailableError
+from kuai.standin import refused_paths
+
 ROOT = pathlib.Path(__file__).parents[2]
 USED = json.loads((pathlib.Path(__file__).parent / "used_names.json").read_text())
 
 PRIVATE = "private to PyTorch; the package asks for it inside of a function or does without"
 REASONS = {
     "_C._distributed_rpc": PRIVATE,
-    "_C._functorch": PRIVATE,
     "_dynamo.eval_frame.is_dynamo_supported": PRIVATE,
     "_dynamo.exc": PRIVATE,
-    "_functorch.vmap": PRIVATE,
     "_inductor.cpp_builder": PRIVATE,
     "_inductor.cpu_vec_isa": PRIVATE,
     "_inductor.runtime.cache_dir_utils": PRIVATE,
@@ -31,13 +35,9 @@ REASONS = {
     "distributed.distributed_c10d.default_pg_timeout": "there is one process, which waits for none",
     "distributed.distributed_c10d.rendezvous": "there is one process",
     "distributed.fsdp.OptimStateKeyType": "FSDP belongs to several processes",
-    "distributions.kl._KL_REGISTRY": PRIVATE,
-    "distributions.transforms._InverseTransform": PRIVATE,
     "fx.symbolic_trace": "no path in PyTorch either; the package catches that",
     "nn.modules.module._global_parameter_registration_hooks": PRIVATE,
     "nn.modules.transformer._get_activation_fn": PRIVATE,
-    "nn.parameter._ParameterMeta": PRIVATE,
-    "nn.utils._named_member_accessor": PRIVATE,
     "onnx.ONNXProgram": "kuai.onnx.export writes a file and returns None",
     "onnx._internal.exporter": PRIVATE,
     "onnx.symbolic_opset12": "TorchScript's exporter, which is not here",
@@ -81,3 +81,12 @@ def test_what_packages_import_is_there_or_listed():
     )
     missing = {name.removeprefix("torch.") for name in json.loads(done.stdout)}
     assert missing == set(REASONS)
+
+
+def test_packages_make_pipes_of_pipes_that_are_refused():
+    pipes = refused_paths.module_of("torch.utils.data.datapipes.iter")
+    assert pipes is not None and issubclass(pipes.Batcher, kuai.utils.data.IterDataPipe)
+    mine = type("Mine", (pipes.Batcher,), {"__iter__": lambda self: iter([])})
+    assert kuai.utils.data.functional_datapipe("mine_of_theirs")(mine) is mine
+    with pytest.raises(UnavailableError, match="data pipes"):
+        mine([])

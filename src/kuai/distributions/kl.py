@@ -7,7 +7,7 @@ import warnings
 
 __all__ = ["kl_divergence", "register_kl"]
 
-_FORMULAS = {}
+_KL_REGISTRY = {}
 _FOUND = {}  # what was found for classes without a formula of their own
 
 
@@ -23,7 +23,7 @@ def register_kl(type_p, type_q):
             raise TypeError(f"Expected {name} to be a Distribution subclass but got {kind}")
 
     def decorate(function):
-        _FORMULAS[type_p, type_q] = function
+        _KL_REGISTRY[type_p, type_q] = function
         _FOUND.clear()
         return function
 
@@ -38,12 +38,14 @@ def _formula_for(type_p, type_q):
     """
     order_p, order_q = type_p.__mro__, type_q.__mro__
     places = [
-        (order_p.index(p), order_q.index(q)) for p, q in _FORMULAS if p in order_p and q in order_q
+        (order_p.index(p), order_q.index(q))
+        for p, q in _KL_REGISTRY
+        if p in order_p and q in order_q
     ]
     if not places:
         return None
     left, right = min(places), min(places, key=lambda place: place[::-1])
-    found, other = (_FORMULAS[order_p[i], order_q[j]] for i, j in (left, right))
+    found, other = (_KL_REGISTRY[order_p[i], order_q[j]] for i, j in (left, right))
     if found is not other:
         warnings.warn(
             f"Ambiguous kl_divergence({type_p.__name__}, {type_q.__name__}). "

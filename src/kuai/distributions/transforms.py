@@ -16,6 +16,7 @@ from kuai.distributions.transform import (
     ComposeTransform,
     IndependentTransform,
     Transform,
+    _InverseTransform as _InverseTransform,
     identity_transform,
 )
 from kuai.distributions.vector_transforms import (

@@ -284,8 +284,9 @@ def _apart(name, result, has_aux):
 def _check_tensors(name, outputs):
     for output in outputs:
         if not isinstance(output, Tensor):
+            given = "primals, tangents" if name == "jvp" else "*primals"
             raise RuntimeError(
-                f"{name}(f, *primals): expected f(*primals) to return only tensors, got "
+                f"{name}(f, {given}): expected f(*primals) to return only tensors, got "
                 f"unsupported type {type(output)}"
             )
 

@@ -102,6 +102,9 @@ def _rebuild(kind, data, requires_grad, backward_hooks, state):
     return made
 
 
+_ParameterMeta = type(Parameter)
+
+
 class Buffer(Tensor):
     """A tensor that becomes a buffer of the module it is assigned to.
 

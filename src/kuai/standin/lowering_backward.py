@@ -53,7 +53,7 @@ def _product(
 
 
 def _mm(told: Tell, step: Step, gradient: Tensor):
-    return step.chosen(_product(told, *step.inputs[:2], gradient, step.wanted))
+    return step.chosen(_product(told, step.inputs[0], step.inputs[1], gradient, step.wanted))
 
 
 def _matmul(told: Tell, step: Step, gradient: Tensor):
@@ -63,9 +63,8 @@ def _matmul(told: Tell, step: Step, gradient: Tensor):
     if a.ndim == b.ndim == 2:
         return _mm(told, step, gradient)
     batch = gradient.shape[:-2]
-    flat = [_as_batch(each, batch) for each in (a, b)]
     arriving = told("view", gradient, [math.prod(batch), *gradient.shape[-2:]])
-    made = _product(told, *flat, arriving, step.wanted)
+    made = _product(told, _as_batch(a, batch), _as_batch(b, batch), arriving, step.wanted)
     return step.chosen({
         place: fitting(told, told("view", each, [*batch, *each.shape[1:]]), (a, b)[place].shape)
         for place, each in made.items()

@@ -32,11 +32,9 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "_dynamo.trace_rules": (_GRAPHS, ""),
     "_dynamo.variables": (_GRAPHS, ""),
     "_export": (_GRAPHS, ""),
-    "_functorch": (_GRAPHS, ""),
     "_functorch.aot_autograd": (_GRAPHS, "aot_function aot_module aot_module_simplified"),
     "_functorch.config": (_GRAPHS, ""),
     "_guards": (_GRAPHS, ""),
-    "_higher_order_ops.while_loop": (_GRAPHS, "while_loop"),
     "_inductor.utils": (_GRAPHS, ""),
     "_lazy": (_GRAPHS, ""),
     "_library": (_GRAPHS, ""),
@@ -161,7 +159,7 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "distributed.logging_handlers": (_LAUNCHER, ""),
     "distributed.rendezvous": (_LAUNCHER, "register_rendezvous_handler rendezvous"),
     "monitor": (_LAUNCHER, ""),
-    "utils.data.datapipes.datapipe": (_PIPES, "DFIterDataPipe DataChunk IterDataPipe MapDataPipe"),
+    "utils.data.datapipes.datapipe": (_PIPES, ""),
     "utils.data.datapipes.iter": (
         _PIPES,
         "Batcher Collator Concater Demultiplexer FileLister FileOpener Filter Forker Grouper "

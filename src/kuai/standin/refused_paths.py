@@ -10,6 +10,7 @@ from typing import Any
 
 from kuai.standin.more_refused_paths import MORE
 from kuai.standin.refusing import refused, refused_class
+from kuai.utils.data import bases_of_pipes
 
 __all__ = ["module_of"]
 
@@ -29,8 +30,6 @@ _TABLE = {
     "_subclasses.fake_tensor": (_GRAPHS, "FakeTensor FakeTensorMode"),
     "_inductor": (_GRAPHS, ""),
     "_inductor.config": (_GRAPHS, ""),
-    "_higher_order_ops": (_GRAPHS, ""),
-    "_higher_order_ops.associative_scan": (_GRAPHS, "associative_scan"),
     "ao.quantization.fx": (_QUANTIZED, ""),
     "ao.quantization.fx._decomposed": (_QUANTIZED, ""),
     "distributed._composable": (_PROCESSES, ""),
@@ -145,6 +144,17 @@ def _record(fn: Callable, error_handler: Any = None) -> Callable:
 _ANSWERS = {
     "_subclasses.fake_tensor": {"is_fake": _is_fake},
     "distributed.elastic.multiprocessing.errors": {"record": _record},
+    "utils.data.datapipes.datapipe": {
+        name: getattr(bases_of_pipes, name)
+        for name in ("DFIterDataPipe", "DataChunk", "IterDataPipe", "MapDataPipe")
+    },
+}
+
+
+#: What classes in these paths are.
+_PIPES_ARE: dict[str, type] = {
+    "utils.data.datapipes.iter": bases_of_pipes.IterDataPipe,
+    "utils.data.datapipes.map": bases_of_pipes.MapDataPipe,
 }
 
 
@@ -163,6 +173,14 @@ def module_of(name: str) -> types.ModuleType | None:
     module.__path__ = []
     vars(module).update(_ANSWERS.get(name.removeprefix("torch."), {}))
     for each in names.split():
-        make = refused_class if each.lstrip("_")[0].isupper() else refused
-        setattr(module, each, make(f"{name}.{each}", *why))
+        setattr(module, each, _refused(f"{name}.{each}", *why))
     return module
+
+
+def _refused(name: str, reason: str, instead: str) -> Any:
+    """A class or a function, by its name; classes of data pipes have the bases of such pipes."""
+    path, _, short = name.removeprefix("torch.").rpartition(".")
+    if not short.lstrip("_")[0].isupper():
+        return refused(name, reason, instead)
+    bases = (base for part, base in _PIPES_ARE.items() if path.startswith(part))
+    return refused_class(name, reason, instead, next(bases, object))

@@ -24,11 +24,11 @@ def refused(name: str, reason: str, instead: str) -> Any:
     return function
 
 
-def refused_class(name: str, reason: str, instead: str) -> Any:
-    """A class for annotations and `isinstance`, of which nothing can be made."""
+def refused_class(name: str, reason: str, instead: str, base: type = object) -> Any:
+    """A class for annotations, `isinstance` and subclasses, of which nothing can be made."""
 
     def __init__(self, *args, **kwargs):
         raise UnavailableError(name, reason, instead)
 
     short = name.rpartition(".")[2]
-    return type(short, (), {"__init__": __init__, "__doc__": f"Cannot be made: {reason}."})
+    return type(short, (base,), {"__init__": __init__, "__doc__": f"Cannot be made: {reason}."})

@@ -281,6 +281,8 @@ def vector_cross(input, other, dim: int):
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     axis = normalize_dim(dim, input.ndim)
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]
     if sizes != (3, 3):
         raise RuntimeError(
