@@ -45,8 +45,8 @@ def own(public: Callable, is_method: bool = False) -> list[inspect.Parameter]:
     if is_method:
         found[0] = found[0].replace(name="self")
     operation = getattr(public, "operation", None)
-    places = "kuai", "kuai.nn.functional"  # where pickle finds those that were made in a loop
-    is_function = public.__module__.startswith("kuai.ops.") or public.__module__ in places
+    exported = any(hasattr(public, mark) for mark in ("public", "operation", "pure"))
+    is_function = exported or public.__module__.startswith("kuai.ops.")
     if is_function and all(p.name != "out" for p in found):
         found.append(P("out", P.KEYWORD_ONLY, default=None))
     if getattr(operation, "random", False):

@@ -25,7 +25,8 @@ LAYERS = [
     {"data", "distributions", "optim", "saving"},
     {"train", "vision"},
     {
-        *("_C", "_dynamo", "_functorch", "amp", "ao", "autograd", "backends", "cpu"),
+        *("_C", "_dynamo", "_functorch", "_higher_order_ops", "amp", "ao", "autograd"),
+        *("backends", "cpu"),
         *("cuda", "distributed", "export", "func", "fx", "jit", "masked"),
         *("multiprocessing", "onnx", "profiler", "signal", "standin"),
         *("testing", "utils", FILES_BESIDE),

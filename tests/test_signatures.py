@@ -69,6 +69,19 @@ REASONS = {
     "four ways to call with names of their own; nobody gives them by name": {
         "result_type": "no tensor; no other; no scalar; no scalar1; no scalar2",
     },
+    "the arguments may come in two orders; nobody gives them by name": {
+        name: "no data; no batch_sizes; no hx; no params; no has_biases; no num_layers; "
+        "no dropout; no train; no bidirectional; no batch_first"
+        for name in ("gru", "lstm", "rnn_relu", "rnn_tanh")
+    },
+    "the table has numbers for names": {
+        name: "no arg0"
+        for name in ("Future.add_done_callback", "Future.set_result", "Future.then", "wait")
+    },
+    "the documentation has the function's signature for the method": {
+        "Tensor.hash_tensor": "no *dim",
+        "UntypedStorage.share_memory_": "no *args",
+    },
     "deprecated for years": {},
     "nothing in a file is ever executed, so nobody brings a pickle of his own": {
         "load": "weights_only=True, not None",

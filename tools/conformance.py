@@ -71,7 +71,7 @@ def faults(entry: Any, samples: int | None, dtypes) -> dict[str, str]:
 def _keep(name: str, ran: dict[str, Any]) -> None:
     """Put an entry among those that stand in the file now."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[name] = ran
+    results[name] = results.get(name, {}) | ran
     text = json.dumps(results, indent=1, sort_keys=True) + "\n"
     with tempfile.NamedTemporaryFile("w", dir=RESULTS.parent, delete=False) as file:
         file.write(text)

@@ -20,6 +20,7 @@ from kuai import __config__ as __config__
 from kuai import _classes as _classes
 from kuai import _custom_ops as _custom_ops
 from kuai import _dynamo as _dynamo
+from kuai import _higher_order_ops as _higher_order_ops
 from kuai import _jit_internal as _jit_internal
 from kuai import _linalg_utils as _linalg_utils
 from kuai import _lowrank as _lowrank
@@ -61,6 +62,12 @@ from kuai._C import NumberType as NumberType
 from kuai._C import PyTorchFileReader as PyTorchFileReader
 from kuai._C import StringType as StringType
 from kuai._C import TensorType as TensorType
+from kuai._C import DisableTorchFunction as DisableTorchFunction
+from kuai._C import DisableTorchFunctionSubclass as DisableTorchFunctionSubclass
+from kuai._C import Graph as Graph
+from kuai._C import Node as Node
+from kuai._C import Value as Value
+from kuai.buffers import from_file as from_file
 from kuai.buffers import frombuffer as frombuffer
 from kuai.checking import _assert as _assert
 from kuai.checking import _assert_async as _assert_async
@@ -72,6 +79,8 @@ from kuai.checking import _check_tensor_all as _check_tensor_all
 from kuai.checking import _check_type as _check_type
 from kuai.checking import _check_value as _check_value
 from kuai.checking import _check_with as _check_with
+from kuai.amp import GradScaler as GradScaler
+from kuai.errors import AcceleratorError as AcceleratorError
 from kuai.errors import OutOfMemoryError as OutOfMemoryError
 from kuai.layer_functions import affine_grid_generator as affine_grid_generator
 from kuai.layer_functions import alpha_dropout as alpha_dropout
@@ -84,12 +93,15 @@ from kuai.layer_functions import ctc_loss as ctc_loss
 from kuai.layer_functions import dropout as dropout
 from kuai.layer_functions import dropout_ as dropout_
 from kuai.layer_functions import embedding as embedding
+from kuai.layer_functions import embedding_bag as embedding_bag
 from kuai.layer_functions import embedding_renorm_ as embedding_renorm_
 from kuai.layer_functions import feature_alpha_dropout as feature_alpha_dropout
 from kuai.layer_functions import feature_alpha_dropout_ as feature_alpha_dropout_
 from kuai.layer_functions import feature_dropout as feature_dropout
 from kuai.layer_functions import feature_dropout_ as feature_dropout_
 from kuai.layer_functions import grid_sampler as grid_sampler
+from kuai.layer_functions import grid_sampler_2d as grid_sampler_2d
+from kuai.layer_functions import grid_sampler_3d as grid_sampler_3d
 from kuai.layer_functions import group_norm as group_norm
 from kuai.layer_functions import gru_cell as gru_cell
 from kuai.layer_functions import hinge_embedding_loss as hinge_embedding_loss
@@ -128,6 +140,11 @@ from kuai.queries import compiled_with_cxx11_abi as compiled_with_cxx11_abi
 from kuai.queries import get_autocast_cpu_dtype as get_autocast_cpu_dtype
 from kuai.queries import get_autocast_gpu_dtype as get_autocast_gpu_dtype
 from kuai.queries import get_device_module as get_device_module
+from kuai.queries import has_lapack as has_lapack
+from kuai.queries import has_mkl as has_mkl
+from kuai.queries import has_openmp as has_openmp
+from kuai.queries import has_spectral as has_spectral
+from kuai.queries import is_distributed as is_distributed
 from kuai.queries import is_autocast_cache_enabled as is_autocast_cache_enabled
 from kuai.queries import is_autocast_cpu_enabled as is_autocast_cpu_enabled
 from kuai.queries import is_storage as is_storage
@@ -141,7 +158,21 @@ from kuai.queries import set_warn_always as set_warn_always
 from kuai.queries import typename as typename
 from kuai._classes import classes as classes
 from kuai.default_types import set_default_tensor_type as set_default_tensor_type
+from kuai.futures import Future as Future
+from kuai.jit import ScriptFunction as ScriptFunction
 from kuai.jit import ScriptModule as ScriptModule
+from kuai.jit import fork as fork
+from kuai.jit import wait as wait
+from kuai.recurrent_functions import gru as gru
+from kuai.recurrent_functions import lstm as lstm
+from kuai.recurrent_functions import rnn_relu as rnn_relu
+from kuai.recurrent_functions import rnn_tanh as rnn_tanh
+from kuai.formats import per_channel_affine as per_channel_affine
+from kuai.formats import per_channel_affine_float_qparams as per_channel_affine_float_qparams
+from kuai.formats import per_channel_symmetric as per_channel_symmetric
+from kuai.formats import per_tensor_affine as per_tensor_affine
+from kuai.formats import per_tensor_symmetric as per_tensor_symmetric
+from kuai.formats import qscheme as qscheme
 from kuai.removed import eig as eig
 from kuai.removed import lstsq as lstsq
 from kuai.removed import matrix_rank as matrix_rank
@@ -161,8 +192,10 @@ from kuai.storage_kinds import HalfStorage as HalfStorage
 from kuai.storage_kinds import IntStorage as IntStorage
 from kuai.storage_kinds import LongStorage as LongStorage
 from kuai.storage_kinds import ShortStorage as ShortStorage
+from kuai.storage_kinds import Storage as Storage
 from kuai.streams import Event as Event
 from kuai.streams import Stream as Stream
+from kuai.utils.dlpack import to_dlpack as to_dlpack
 from kuai.symbolic import SymBool as SymBool
 from kuai.symbolic import SymFloat as SymFloat
 from kuai.symbolic import SymInt as SymInt
@@ -524,6 +557,8 @@ def expm1(input: Tensor, *, out: Any = None) -> Tensor: """eˣ - 1 of each eleme
 def expm1_(input: Tensor) -> Tensor: """In-place version of `expm1`."""
 def export(net: _Module, example: Any, path: Any, *, kwargs: Any = None, dynamic_batch: _bool = True, dynamic_shapes: Any = None, input_names: Sequence[_str] | None = None, output_names: Sequence[_str] | None = None, platforms: Sequence[_str] = ..., opset_version: _int = 23) -> None: """Write a network, in evaluation mode, as a program that runs without Kuai."""
 def eye(n: Any, m: Any = None, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False) -> Tensor: """The identity matrix, or ones on the diagonal of an `n` by `m` matrix."""
+def fake_quantize_per_channel_affine(input: Any, scale: Any, zero_point: Any, axis: Any, quant_min: Any, quant_max: Any, *, out: Any = None) -> Tensor: """Each element as it is after quantization with a scale for each channel, and back."""
+def fake_quantize_per_tensor_affine(input: Any, scale: Any, zero_point: Any, quant_min: Any, quant_max: Any, *, out: Any = None) -> Tensor: """Each element as it is after quantization with one scale, and back."""
 def fill(input: Any, value: Any, *, out: Any = None) -> Tensor: """One value everywhere, in the shape and dtype of the input."""
 def fill_(self: Any, value: Any) -> Tensor: """Write one value everywhere."""
 def fix(input: Tensor, *, out: Any = None) -> Tensor: """Each element without its fraction."""
@@ -586,6 +621,7 @@ half: _dtype
 def hamming_window(window_length: Any, periodic: Any = True, alpha: Any = 0.54, beta: Any = 0.46, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Hamming window, alpha - beta cos(2π n / N)."""
 def hann_window(window_length: Any, periodic: Any = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Hann window, 1/2 (1 - cos(2π n / N))."""
 def hardshrink(input: Tensor, lambd: _float | _int | _bool | _complex = 0.5, *, out: Any = None) -> Tensor: """x where |x| > lambd, 0 elsewhere."""
+def hash_tensor(input: Tensor, dim: _int | Sequence[_int] | None = ..., *, keepdim: _bool = False, mode: _int = 0, out: Any = None) -> Tensor: """The exclusive or of all elements' bits, or of those along some dimensions, in uint64."""
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
 def heaviside_(input: Tensor, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
 def histc(input: Any, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
@@ -719,7 +755,7 @@ def masked_scatter_(input: Any, mask: Any, source: Any) -> Tensor: """In-place v
 def masked_select(input: Any, mask: Any, *, out: Any = None) -> Tensor: """The elements where the mask is true, as a vector."""
 def matmul(input: Any, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
 def matrix_exp(A: Tensor, *, out: Any = None) -> Tensor: """exp(A) = Σₖ Aᵏ / k! of square matrices, by scaling and squaring a Padé approximant."""
-def matrix_power(A: Tensor, n: _int, *, out: Any = None) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
+def matrix_power(A: Any, n: Any, *, out: Any = None) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
 @overload
 def max(input: Any) -> Tensor: """The largest element; along a dimension, with its index; or the larger of two tensors."""
 @overload

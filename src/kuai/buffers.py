@@ -1,10 +1,13 @@
-"""`kuai.frombuffer`: tensors of the bytes of other objects."""
+"""`kuai.frombuffer` and `kuai.from_file`: tensors of bytes that lie elsewhere."""
+
+import errno
+import os
 
 import numpy as np
 
-from kuai.engine.tensor import Tensor, dtypes, from_array
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array
 
-__all__ = ["frombuffer"]
+__all__ = ["from_file", "frombuffer"]
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
@@ -44,3 +47,68 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
         )
     found = np.frombuffer(buffer, kind, count, offset)
     return from_array(found.copy(), requires_grad=requires_grad)
+
+
+def from_file(
+    filename,
+    shared=None,
+    size=0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+) -> Tensor:
+    """A vector of the numbers at the beginning of a file.
+
+    Args:
+        shared: whether the file is made, or made longer, where it has fewer numbers.
+        size: how many numbers.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/numbers"
+        >>> _ = kuai.arange(3.0).numpy().tofile(path)
+        >>> kuai.from_file(path, size=2)
+        tensor([0., 1.])
+
+    Raises:
+        RuntimeError: there is no such file, or it has fewer numbers.
+
+    Differs from PyTorch: the numbers are read at once. With `shared`, later changes of the tensor
+    do not arrive in the file.
+    """
+    if not isinstance(filename, str):
+        kind = type(filename).__name__
+        raise TypeError(f"from_file(): argument 'filename' (position 1) must be str, not {kind}")
+    if pin_memory:
+        raise RuntimeError("tensors constructed from a file cannot be pinned")
+    if device is not None and devices.device(device).type != "cpu":
+        raise NotImplementedError("from_file: only tensors on the CPU can be made of a file")
+    kind = dtypes.default_float_jax() if dtype is None else dtypes.to_jax(dtype)
+    wanted = size * kind.itemsize
+    _make_fit(filename, wanted, bool(shared))
+    found = np.fromfile(filename, np.uint8, max(wanted, 0)).view(kind)
+    return from_array(found, "cpu", requires_grad=requires_grad)
+
+
+def _make_fit(filename: str, wanted: int, shared: bool) -> None:
+    """Refuse a file that is too short, or make it longer."""
+    mode = "read-write" if shared else "read-only"
+    try:
+        with open(filename, "ab" if shared else "rb") as file:
+            held = os.fstat(file.fileno()).st_size
+            if shared and held < wanted:
+                file.truncate(wanted)
+    except OSError as error:
+        reason = f"{os.strerror(error.errno or errno.EIO)} ({error.errno})"
+        raise RuntimeError(f"unable to open file <{filename}> in {mode} mode: {reason}") from None
+    if not shared and held < wanted:
+        raise RuntimeError(
+            f"file <{filename}> size <{held}> is smaller than the required mapping size <{wanted}>"
+        )
+    if wanted < 0:
+        raise RuntimeError(
+            f"unable to mmap {wanted} bytes from file <{filename}>: Cannot allocate memory (12)"
+        )

@@ -34,6 +34,8 @@ def set_default_tensor_type(t: Any, /) -> None:
         stacklevel=2,
     )
     name = t if isinstance(t, str) else f"torch.{getattr(t, '__name__', t)}"
+    if (kind_of_device := getattr(t, "place", "cpu")) != "cpu":
+        name = name.replace("torch.", f"torch.{kind_of_device}.", 1)
     place, _, kind = name.removeprefix("torch.").rpartition(".")
     if not kind.endswith("Tensor") or place not in ("", "cuda"):
         raise TypeError(

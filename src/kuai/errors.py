@@ -22,6 +22,7 @@ __all__ = [
     "LinAlgError",
     "LoopBackwardError",
     "OccupiedFolderError",
+    "AcceleratorError",
     "OutOfMemoryError",
     "NonFiniteError",
     "PaddingError",
@@ -157,6 +158,10 @@ class UnavailableError(KuaiError, NotImplementedError):
 
     def __init__(self, name: str, reason: str, instead: str):
         super().__init__(f"{name} does not exist in Kuai: {reason}. {instead}")
+
+
+class AcceleratorError(RuntimeError):
+    """Something went wrong on a GPU; PyTorch's name for it, which nothing here raises."""
 
 
 class OutOfMemoryError(RuntimeError):

@@ -12,7 +12,13 @@ __all__ = [
     "layout",
     "legacy_contiguous_format",
     "memory_format",
+    "per_channel_affine",
+    "per_channel_affine_float_qparams",
+    "per_channel_symmetric",
+    "per_tensor_affine",
+    "per_tensor_symmetric",
     "preserve_format",
+    "qscheme",
     "sparse_bsc",
     "sparse_bsr",
     "sparse_coo",
@@ -50,6 +56,15 @@ class memory_format(_Name):
     """
 
 
+class qscheme(_Name):
+    """How numbers are quantized; a name only, no tensor is.
+
+    Example:
+        >>> kuai.per_tensor_affine, isinstance(kuai.per_tensor_affine, kuai.qscheme)
+        (torch.per_tensor_affine, True)
+    """
+
+
 strided = layout("torch.strided")
 sparse_coo, jagged = layout("torch.sparse_coo"), layout("torch.jagged")
 sparse_csr, sparse_csc = layout("torch.sparse_csr"), layout("torch.sparse_csc")
@@ -58,3 +73,10 @@ contiguous_format = legacy_contiguous_format = memory_format("torch.contiguous_f
 preserve_format = memory_format("torch.preserve_format")
 channels_last = memory_format("torch.channels_last")
 channels_last_3d = memory_format("torch.channels_last_3d")
+per_tensor_affine, per_tensor_symmetric = map(
+    qscheme, ("torch.per_tensor_affine", "torch.per_tensor_symmetric")
+)
+per_channel_affine, per_channel_symmetric = map(
+    qscheme, ("torch.per_channel_affine", "torch.per_channel_symmetric")
+)
+per_channel_affine_float_qparams = qscheme("torch.per_channel_affine_float_qparams")

@@ -20,12 +20,15 @@ __all__ = [
     "dropout",
     "dropout_",
     "embedding",
+    "embedding_bag",
     "embedding_renorm_",
     "feature_alpha_dropout",
     "feature_alpha_dropout_",
     "feature_dropout",
     "feature_dropout_",
     "grid_sampler",
+    "grid_sampler_2d",
+    "grid_sampler_3d",
     "group_norm",
     "gru_cell",
     "hinge_embedding_loss",
@@ -363,6 +366,9 @@ def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners) -
     return F.grid_sample(input, grid, mode, padding, align_corners)
 
 
+grid_sampler_2d = grid_sampler_3d = grid_sampler
+
+
 def affine_grid_generator(theta, size, align_corners) -> kuai.Tensor:
     """`nn.functional.affine_grid`.
 
@@ -443,3 +449,32 @@ def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None) -> kuai.Tensor:
     (reset_i, update_i, new_i), (reset_h, update_h, new_h) = outer.chunk(3, 1), inner.chunk(3, 1)
     new = kuai.tanh(new_i + (reset_i + reset_h).sigmoid() * new_h)
     return new + (update_i + update_h).sigmoid() * (hx - new)
+
+
+def embedding_bag(
+    weight,
+    indices,
+    offsets,
+    scale_grad_by_freq=False,
+    mode=0,
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=None,
+) -> tuple[kuai.Tensor, kuai.Tensor, kuai.Tensor, kuai.Tensor]:
+    """`nn.functional.embedding_bag`, with a number for the mode: 0 is the sum, 1 the mean, 2 max.
+
+    Behind the result stand the bag of each index, the sizes of the bags and, of the greatest, where
+    each was: what PyTorch keeps for the derivative; empty or 0 where it keeps nothing.
+
+    Example:
+        >>> table = kuai.tensor([[1.0], [2.0], [4.0]])
+        >>> kuai.embedding_bag(table, kuai.tensor([0, 2]), kuai.tensor([0]))[0]
+        tensor([[5.]])
+    """
+    result = F.embedding_bag(
+        indices, weight, offsets, None, 2, scale_grad_by_freq, ("sum", "mean", "max")[mode],
+        sparse, per_sample_weights, include_last_offset, padding_idx,
+    )  # fmt: skip
+    nothing, zeros = kuai.empty(0, dtype=kuai.int64), kuai.zeros_like(offsets)
+    return result, nothing, zeros, zeros.clone()

@@ -14,7 +14,9 @@ from typing import Any
 
 from kuai._ops import defined, packet_of as _packet
 from kuai.engine.autograd.function import Function
-from kuai.engine.tensor import Tensor, overriding
+from kuai.engine.autograd.function_batching import applies, by_rule
+from kuai.engine.tensor import Tensor, modes, overriding
+from kuai.engine.tensor.dtypes import float64
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.standin.arguments import check_arguments
@@ -79,6 +81,8 @@ class CustomOpDef:
         self._functions: dict[str | None, Callable] = {}
         self._backward: Callable | None = None
         self._setup: Callable | None = None
+        self._batched: Callable | None = None
+        self._casts: dict[str, Any] = {}  # the dtypes under autocast, by kinds of devices
         #: Of an operation that is one to the tape, whatever it calls.
         self._schema: str | None = schema
         #: What it takes, as a schema, for those who ask; nothing is compared with it.
@@ -103,6 +107,40 @@ class CustomOpDef:
     def __call__(self, *args, **kwargs):
         if ACTIVE and (answer := overriding.ask(self, args, kwargs)) is not NOBODY:
             return answer
+        if self._casts and modes.state.autocast:
+            return self._in_lower_precision(args, kwargs)
+        if self._batched is not None and applies(pytree.tree_leaves((args, kwargs))):
+            return self._on_slices(args, kwargs)
+        return self._call(*args, **kwargs)
+
+    def _in_lower_precision(self, args, kwargs):
+        """The call with floating point arguments cast, and autocast off inside."""
+        for kind, _ in modes.state.autocast:
+            if kind in self._casts:
+                args, kwargs = _cast(args, kwargs, kind, self._casts[kind])
+        before, modes.state.autocast = modes.state.autocast, None
+        try:
+            return self(*args, **kwargs)
+        finally:
+            modes.state.autocast = before
+
+    def _on_slices(self, args, kwargs):
+        """The call inside `vmap`, by the rule that was registered."""
+        leaves, spec = pytree.tree_flatten((args, kwargs))
+        batched: Any = self._batched
+
+        def rule(info, in_dims, *values):
+            given, named = pytree.tree_unflatten(values, spec)
+            dims = pytree.tree_unflatten(in_dims, spec)[0]
+            return batched(info, dims, *given, **named)
+
+        def plain(*values):
+            given, named = pytree.tree_unflatten(values, spec)
+            return self._call(*given, **named)
+
+        return by_rule(plain, rule, leaves)
+
+    def _call(self, *args, **kwargs):
         if self._backward is None and self._schema is None:
             return self._run(*args, **kwargs)
         if self._schema is not None:
@@ -151,11 +189,23 @@ class CustomOpDef:
         return fn
 
     def register_vmap(self, func=None):
-        """Accepted and not needed: `kuai.vmap` looks into the operation."""
-        return _decorating(func, lambda f: None)
+        """How `vmap` runs it: `func(info, in_dims, *args)` gives outputs and their `out_dims`.
+
+        Without one `kuai.vmap` looks into the operation.
+        """
+
+        def note(function):
+            self._batched = function
+
+        return _decorating(func, note)
 
     def register_autocast(self, device_type, cast_inputs):
-        """Accepted without effect: what the operation calls has choices of its own."""
+        """Under autocast, cast floating point arguments to a dtype, and switch it off inside."""
+        if not isinstance(device_type, str):
+            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        if device_type not in ("cpu", "cuda"):
+            raise ValueError(f"Unknown device type: {device_type}")
+        self._casts[device_type] = cast_inputs
 
     def register_torch_dispatch(self, torch_dispatch_class, fn=None, /):
         """Accepted without effect: nothing is dispatched on classes here."""
@@ -177,17 +227,23 @@ class CustomOpDef:
 class _Recorded(Function):
     """One call of an operation: to the tape it is one, and what it calls is not looked at."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, operation, spec, by_name, *leaves):
+    def forward(operation, spec, by_name, *leaves):
         plain = [leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         output = operation._run(*pytree.tree_unflatten(plain, spec), **by_name)
         _refuse_aliases(operation, plain, output)
+        return output
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        operation, spec, by_name, *leaves = inputs
         ctx.operation, ctx.spec = operation, spec
         if operation._setup is not None:
             inputs = pytree.tree_unflatten(list(leaves), spec)
             rest = (by_name, output) if by_name else (output,)
             operation._setup(ctx, inputs, *rest)
-        return output
 
     @staticmethod
     def backward(ctx, *gradients):
@@ -278,6 +334,26 @@ def triton_op(name, fn=None, /, *, mutates_args=(), schema=None):
     return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
 
 
+def _cast(args, kwargs, kind: str, wanted) -> tuple:
+    """The arguments with tensors of floats on a kind of device in another dtype."""
+
+    def cast(tensor):
+        fits = tensor.is_floating_point() and tensor.device.type == kind
+        return tensor.to(wanted) if fits and tensor.dtype is not float64 else tensor
+
+    return pytree.tree_map_only(Tensor, cast, (args, kwargs))
+
+
+def _checked(name: str, op: Any) -> CustomOpDef:
+    """The operation that somebody registers something for."""
+    if not (isinstance(op, (str, CustomOpDef)) or hasattr(op, "_function")):
+        raise ValueError(f"{name}({op}): got unexpected type for op: {type(op)}")
+    if isinstance(op, str) and op not in defined:
+        library, _, short = op.rpartition("::")
+        raise AttributeError(f"'_OpNamespace' '{library}' object has no attribute '{short}'")
+    return _operation(op)
+
+
 def _operation(op) -> CustomOpDef:
     op = getattr(op, "_function", op)  # of what `kuai.ops` shows
     if isinstance(op, CustomOpDef):
@@ -306,12 +382,24 @@ def register_autograd(op, backward, /, *, setup_context=None, lib=None):
 
 
 def register_vmap(op, func=None, /, *, lib=None):
-    """Accepted and not needed: `kuai.vmap` looks into the operation."""
-    return _decorating(func, lambda f: None)
+    """How `vmap` runs an operation, see `CustomOpDef.register_vmap`; also a decorator.
+
+    Example:
+        >>> @kuai.library.custom_op("mine::twice", mutates_args=())
+        ... def twice(x: kuai.Tensor) -> kuai.Tensor:
+        ...     return x * 2
+        >>> @kuai.library.register_vmap("mine::twice")
+        ... def rule(info, in_dims, x):
+        ...     return twice(x), in_dims[0]
+        >>> kuai.vmap(twice)(kuai.ones(2))
+        tensor([2., 2.])
+    """
+    return _checked("register_vmap", op).register_vmap(func)
 
 
 def register_autocast(op, device_type, cast_inputs, /, *, lib=None):
-    """Accepted without effect."""
+    """What arguments are cast to under autocast, see `CustomOpDef.register_autocast`."""
+    _checked("register_autocast", op).register_autocast(device_type, cast_inputs)
 
 
 def register_torch_dispatch(op, torch_dispatch_class, func=None, /, *, lib=None):

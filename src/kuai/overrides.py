@@ -26,6 +26,7 @@ __all__ = [
     "has_torch_function_variadic",
     "is_tensor_like",
     "is_tensor_method_or_property",
+    "redispatch_function",
     "resolve_name",
     "wrap_torch_function",
 ]
@@ -39,7 +40,7 @@ def has_torch_function(relevant_args) -> bool:
         False
     """
     state = modes.state
-    if state.overriding_off == overriding.EVERYTHING:
+    if state.overriding_off == overriding.EVERYTHING or overriding.passes_over():
         return False
     return bool(state.function_modes) or (
         not state.overriding_off and bool(relevant(relevant_args))
@@ -66,6 +67,35 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
     if answer is not overriding.NOBODY:
         return answer
     return overriding.dispatch(public_api, relevant(relevant_args), args, kwargs)
+
+
+def redispatch_function(func, types, args, kwargs):
+    """Call a function from the `__torch_function__` that was asked about it, without asking again.
+
+    An operation runs as usual. A function of one's own that asks (`has_torch_function`) is told no
+    once; what it calls asks as ever.
+
+    Example:
+        >>> class Printing(kuai.Tensor):
+        ...     @classmethod
+        ...     def __torch_function__(cls, func, types, args=(), kwargs=None):
+        ...         print(func.__name__)
+        ...         return kuai.overrides.redispatch_function(func, types, args, kwargs)
+        >>> kuai.ones(1).as_subclass(Printing) + 1
+        add
+        tensor([2.])
+    """
+    kwargs, state = kwargs or {}, modes.state
+    own = resolve_name(func) is not None
+    before = state.overriding_off, state.passed_over
+    if own:
+        state.overriding_off = overriding.EVERYTHING
+    else:
+        state.passed_over = True
+    try:
+        return func(*args, **kwargs)
+    finally:
+        state.overriding_off, state.passed_over = before
 
 
 def wrap_torch_function(dispatcher):

@@ -20,6 +20,11 @@ __all__ = [
     "get_autocast_cpu_dtype",
     "get_autocast_gpu_dtype",
     "get_device_module",
+    "has_lapack",
+    "has_mkl",
+    "has_openmp",
+    "has_spectral",
+    "is_distributed",
     "is_autocast_cache_enabled",
     "is_autocast_cpu_enabled",
     "is_storage",
@@ -31,6 +36,15 @@ __all__ = [
     "set_warn_always",
     "typename",
 ]
+
+
+#: What PyTorch may have been built with: XLA brings LAPACK and Fourier transforms along.
+has_lapack, has_spectral, has_mkl, has_openmp = True, True, False, False
+
+
+def is_distributed(input: Tensor) -> bool:
+    """Whether a tensor lies in several processes: no."""
+    return False
 
 
 def is_autocast_cpu_enabled() -> bool:

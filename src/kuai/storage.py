@@ -83,6 +83,11 @@ class UntypedStorage:
         """All elements."""
         return list(value(self._whole()).tobytes())
 
+    @property
+    def filename(self) -> str | None:
+        """The file that it lies in: none."""
+        return None
+
     @classmethod
     def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> FileStorage:
         """The bytes of a file, which are read where they are asked for."""
@@ -103,6 +108,73 @@ class UntypedStorage:
         shown = "\n".join(f" {each}" for each in self.tolist())
         return f"{shown}\n[torch.storage.{name}({kind}device={self.device}) of size {len(self)}]"
 
+    is_cuda = is_hpu = is_sparse = is_sparse_csr = False
+
+    def _in_elements(self) -> Tensor:
+        """All elements in a row: of storages in bytes, the bytes."""
+        whole = self._whole().detach().reshape(-1)
+        return whole if isinstance(self, TypedStorage) else whole.view(dtypes.uint8)
+
+    def to(self, *args: Any, device: Any = None, non_blocking: bool = False) -> Any:
+        """The storage on a device."""
+        moved = self._whole().to(args[0] if args else device)
+        return self if moved._storage is self._cell else type(self)(moved)
+
+    def get_device(self) -> int:
+        """The number of its GPU; -1 in host memory."""
+        return self._tensor.get_device()
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether a GPU may read it at any time: no."""
+        return False
+
+    def pin_memory(self, device: Any = None) -> Any:
+        """The storage itself: XLA pins what it has to."""
+        return self
+
+    def resizable(self) -> bool:
+        """Whether its size may change: see `resize_`."""
+        return True
+
+    def share_memory_(self) -> Any:
+        """The storage itself: other processes do not see it."""
+        return self
+
+    def fill_(self, value: Any) -> Any:
+        """Put a number everywhere."""
+        with modes.no_grad():
+            self._whole().reshape(-1).view(self._in_elements().dtype).fill_(value)
+        return self
+
+    def copy_(self, source: Any, non_blocking: bool | None = None) -> Any:
+        """Copy the bytes of another one of the same size."""
+        if source.nbytes() != self.nbytes():
+            raise RuntimeError(
+                f"size does not match, self was {self.nbytes()} bytes but src was "
+                f"{source.nbytes()} bytes"
+            )
+        with modes.no_grad():
+            bytes_of = source._whole().reshape(-1).view(dtypes.uint8)
+            self._whole().reshape(-1).view(dtypes.uint8).copy_(bytes_of)
+        return self
+
+    def resize_(self, size: int) -> Any:
+        """Make it another number of elements, the first of which stay; the others are 0.
+
+        Tensors that lie on it keep their shape, so it may not become smaller than they are.
+        """
+        old = self._in_elements()
+        if size < old.numel():
+            raise RuntimeError("a storage cannot become smaller than the tensors that lie on it")
+        new = old.new_zeros(size)
+        new[: old.numel()] = old
+        self._tensor = new
+        self._cell = new._storage
+        return self
+
+    def _converted(self, kind: dtypes.dtype) -> TypedStorage:
+        return TypedStorage(self._in_elements().to(kind, copy=True))
+
     def clone(self) -> Any:
         """A copy."""
         return type(self)(self._whole().clone())
@@ -110,6 +182,25 @@ class UntypedStorage:
     def cpu(self) -> Any:
         """The storage in the memory of the host."""
         return self if self.device.type == "cpu" else type(self)(self._whole().cpu())
+
+
+def _conversion(name: str, kind: dtypes.dtype) -> Any:
+    def convert(self):
+        return self._converted(kind)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"A copy with elements of {kind}."
+    return convert
+
+
+for _name, _kind in {
+    "bfloat16": dtypes.bfloat16, "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8,
+    "complex_double": dtypes.complex128, "complex_float": dtypes.complex64,
+    "double": dtypes.float64, "float": dtypes.float32, "float8_e4m3fn": dtypes.float8_e4m3fn,
+    "float8_e5m2": dtypes.float8_e5m2, "half": dtypes.float16, "int": dtypes.int32,
+    "long": dtypes.int64, "short": dtypes.int16,
+}.items():  # fmt: skip
+    setattr(UntypedStorage, _name, _conversion(_name, _kind))
 
 
 class FileStorage(UntypedStorage):
@@ -181,19 +272,6 @@ class TypedStorage(UntypedStorage):
         with modes.no_grad():
             self._whole().view(-1)[place] = number
 
-    def fill_(self, value: Any) -> TypedStorage:
-        """Put a number everywhere."""
-        with modes.no_grad():
-            self._whole().fill_(value)
-        return self
-
-    def copy_(self, source: Any, non_blocking: bool | None = None) -> TypedStorage:
-        """Copy the elements of another one."""
-        with modes.no_grad():
-            whole = self._whole()
-            whole.copy_(source._whole().reshape(whole.shape))
-        return self
-
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """Its class's name; with a dtype, a copy."""
         if dtype is not None:
@@ -239,3 +317,9 @@ def untyped_storage(self) -> UntypedStorage:
 def storage(self) -> TypedStorage:
     """The storage of the tensor, in elements."""
     return TypedStorage(self)
+
+
+@method
+def storage_type(self) -> str:
+    """The name of the class of its storage, in elements."""
+    return TypedStorage(self).type()

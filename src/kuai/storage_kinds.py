@@ -18,6 +18,7 @@ __all__ = [
     "IntStorage",
     "LongStorage",
     "ShortStorage",
+    "Storage",
 ]
 
 
@@ -37,3 +38,5 @@ HalfStorage = _of_kind("HalfStorage", dtypes.float16)
 IntStorage = _of_kind("IntStorage", dtypes.int32)
 LongStorage = _of_kind("LongStorage", dtypes.int64)
 ShortStorage = _of_kind("ShortStorage", dtypes.int16)
+#: That of the default dtype.
+Storage = FloatStorage

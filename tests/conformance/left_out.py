@@ -17,9 +17,6 @@ REASONS = {
     "CUDA kernels given as C++ text": [r"jiterator"],
     "kernels of one compiler for GPUs": [r"bmm \(triton_optimized\)"],
     "complex numbers of half precision: JAX has none": [r"chalf"],
-    "a sum of bits of PyTorch's memory, for finding out whether something changed": [
-        r"hash_tensor"
-    ],
     "the samples are windows on memory that does not begin with them; arrays have no such memory": [
         r"as_strided \(partial_views\)"
     ],
@@ -29,9 +26,9 @@ REASONS = {
 #: Public names of PyTorch's that do not exist, by what they are for.
 NAMES = {
     "sparse layouts": "`torch.sparse`, `sparse_coo_tensor` and its like, `Tensor.to_sparse…`, "
-    "`coalesce`, `indices`, `values`, `crow_indices`, …, `smm`, `hspmm`, `sspaddmm`",
-    "quantised numbers": "`quantize_per_tensor`, `fake_quantize_…`, `q_scale`, `quint8`, "
-    "…, `int_repr`, `dequantize`, `fbgemm_…`, `nn.quantized`, `nn.qat`, `nn.intrinsic`",
+    "`sparse_mask`, `sparse_resize_`, `smm`, `hspmm`, `sspaddmm`",
+    "quantised numbers": "`quantize_per_tensor`, `q_scale`, `quint8`, "
+    "…, `int_repr`, `fbgemm_…`, `nn.quantized`, `nn.qat`, `nn.intrinsic`",
     "ragged and masked tensors, prototypes in PyTorch": "`torch.nested`, `masked.masked_tensor`, "
     "`Tensor.to_padded_tensor`",
     "TorchScript's compiler": "`Graph`, `Node`, `CompilationUnit`, the types (`ListType`, …), "
@@ -40,8 +37,16 @@ NAMES = {
     "`batch_norm_stats` and its relatives, `scaled_mm`, `cuda.nccl`, `cuda.tunable`, `MemPool`",
     "dtypes of less than 8 bits or without arithmetic": "`int1` to `int7`, `uint1` to `uint7`, "
     "`bits8`, …, `complex32`",
-    "storages by their old names, and files of memory": "`FloatStorage`, …, `from_file`, "
-    "`Tensor.const_data_ptr`",
+    "addresses that may be written to": "`Tensor.const_data_ptr`, `Tensor._cdata`",
+    "passes, partitioners and tracebacks of PyTorch's compiler": "`fx.passes.…`, `fx.traceback`, "
+    "`fx.operator_schemas`, `fx.tensor_type`, `compiler.config`, `nativert`",
+    "TorchScript's front end, and tools around its files": "`jit.frontend`, `jit.quantized`, "
+    "`utils.mobile_optimizer`, `utils.bundled_inputs`, `utils.model_dump`, `utils.show_pickle`",
+    "devices that XLA does not run on, and counters of a GPU's driver": "most of `torch.xpu`, "
+    "`torch.mtia`, `torch.mps`; `cuda.utilization`, "
+    "`temperature`, `power_draw`, `memory_snapshot`, …",
+    "an optimizer's step as a function of lists": "`optim.adam.adam`, `optim.sgd.sgd`, …",
+    "data pipes": "`utils.data.datapipes.…`",
     "several processes' machinery": "`distributed`'s stores, launchers and options, `monitor`",
     "names that PyTorch's modules only happen to hold": "what they import (`typing`, `torch`, `F`)",
 }
@@ -58,10 +63,19 @@ def reason(name: str) -> str | None:
 #: What differs on purpose, by patterns of names and of checks: see docs/differences.md.
 MEANT = {
     "the gradient of what stays, not of what is replaced": ("as_strided_scatter", "gradients"),
+    "elements at one place are added by forward mode, as the backward pass reads each of them": (
+        r"nn.functional.max_unpool\dd",
+        "forward",
+    ),
     "half precision is computed in float32; PyTorch's overflows": (
         "matrix_exp|linalg.matrix_exp",
         "bfloat16|float16",
     ),
+    "in float32 it does not overflow on the way": ("nn.functional.soft_margin_loss", "float16"),
+    "its places are computed in float32": ("nn.functional.grid_sample", "bfloat16|float16"),
+    "bins are found in float32": ("histc", "bfloat16|float16"),
+    "complex32 is complex64": ("complex|view_as_complex", "float16"),
+    "small whole numbers stay what they are": ("einsum", "int32|uint8"),
 }
 
 

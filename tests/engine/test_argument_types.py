@@ -37,6 +37,14 @@ CALLS = {
     "too many": lambda t, x: t.exp(x, x),
     "written in Python": lambda t, x: t.nn.functional.dropout(x, 1.5),
     "where": lambda t, x: t.where(x > 0, "a", x),
+    "no arguments at all": lambda t, x: x.abs(1, 2),
+    "no keywords at all": lambda t, x: x.exp_(nokey=1),
+    "a type before what is missing": lambda t, x: t.gather(x, "a"),
+    "a missing one before a keyword": lambda t, x: t.addmv(x, nokey=1),
+    "another name": lambda t, x: t.absolute("a"),
+    "another name, several ways": lambda t, x: t.multiply(x, "a"),
+    "a keyword of no way": lambda t, x: x.bitwise_and(nokey=1),
+    "a list of no tensors": lambda t, x: t.cat([1.5]),
     "padding": lambda t, x: t.nn.functional.pad(x, (1.5, 1)),
 }
 

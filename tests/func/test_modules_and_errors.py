@@ -202,3 +202,22 @@ def test_refused_with_pytorchs_words(name):
             REFUSED[name](t)
         found.append((type(caught.value), str(caught.value).split("in block")[0][:60]))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.vmap(lambda x: x, in_dims=(0, 0))(t.ones(3)),
+        lambda t: t.vmap(lambda x: x, out_dims=(0, 0))(t.ones(3)),
+        lambda t: t.vmap(lambda d: d["a"], in_dims=({"b": 0},))({"a": t.ones(3)}),
+        lambda t: t.vmap(lambda x: x[x > 0])(t.ones(3, 2)),
+        lambda t: t.func.jvp(lambda x: "a", (t.ones(2),), (t.ones(2),)),
+    ],
+)
+def test_errors_say_what_pytorchs_do(call):
+    told = []
+    for framework in (torch, kuai):
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            call(framework)
+        told.append((type(caught.value).__name__, str(caught.value)))
+    assert told[0] == told[1]

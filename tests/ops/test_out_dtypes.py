@@ -44,6 +44,22 @@ CALLS = {
     "inv": lambda t, x, o: t.linalg.inv(t.eye(2), out=o.new_empty(2, 2)),
     "randperm": lambda t, x, o: t.randperm(2, out=o).sort()[0],
     "rand": lambda t, x, o: t.rand(2, out=o) * 0,
+    "gelu": lambda t, x, o: (
+        t._C._nn.gelu(x, out=o) if t is torch else t.nn.functional.gelu(x, out=o)
+    ),
+    "hardshrink": lambda t, x, o: t.hardshrink(x, out=o),
+    "narrow_copy": lambda t, x, o: t.narrow_copy(x, 0, 0, 2, out=o),
+    "permute_copy": lambda t, x, o: t.permute_copy(x, (0,), out=o),
+    "qr": lambda t, x, o: t.linalg.qr(x[None], out=(o, t.empty(2, 2))),
+    "slogdet": lambda t, x, o: t.linalg.slogdet(x[:1, None], out=(o, t.empty(1))),
+    "matrix_norm": lambda t, x, o: t.linalg.matrix_norm(x[None], 1, out=o),
+    "norm": lambda t, x, o: t.linalg.norm(x, out=o),
+    "multi_dot": lambda t, x, o: t.linalg.multi_dot([x[None], x[:, None]], out=o),
+    "vecdot": lambda t, x, o: t.linalg.vecdot(x, x, out=o),
+    "frexp": lambda t, x, o: t.frexp(x, out=(o, t.empty(2, dtype=t.int32))),
+    "fft": lambda t, x, o: t.fft.fft(x, out=o),
+    "eigvals": lambda t, x, o: t.linalg.eigvals(t.eye(2), out=o),
+    "cumsum": lambda t, x, o: t.cumsum(x, 0, out=o),
     "bernoulli": lambda t, x, o: t.bernoulli(x * 0, out=o),
 }
 

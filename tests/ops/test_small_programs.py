@@ -105,6 +105,39 @@ x = t.ones(2, requires_grad=True) ;; t.autograd.grad(x * 2, x, None, is_grads_ba
 x = t.ones(2, requires_grad=True) ;; x.view(2).detach_()
 t.set_rng_state(5)
 t.finfo(t.float8_e5m2).resolution, t.finfo(t.half).resolution, t.finfo(t.float64).resolution
+x = t.arange(24).reshape(2, 3, 4) ;; x[[t.tensor([0, 1]), t.tensor([1, 2])]]
+x = t.arange(24).reshape(2, 3, 4) ;; x[[slice(0, 1), None, 0]]
+x = t.arange(24).reshape(2, 3, 4) ;; x[[[True, False], [True, False, True]]]
+x = t.arange(24).reshape(2, 3, 4) ;; x[[[0, 1], [1, 2]]] = 5 ;; x
+t.arange(4)[t.tensor([1, 0, 1, 0], dtype=t.uint8)]
+x = t.zeros(2, 4) ;; x[0] = t.ones(2, 4)
+x = t.arange(12.0).reshape(3, 4) ;; G(lambda x: x.as_strided((2, 2), (1, 2), 1), x.view(4, 3))
+x = t.ones(6).view(2, 3).requires_grad_() ;; t.autograd.grad(x.as_strided((2,), (4,)).sum(), x)
+t.arange(4.0).as_strided((2,), (1,), -1)
+t.pow(t.tensor([0j, 1j]), 2 + 1j)
+t.arange(24.0).reshape(4, 6)[:, :4].view(t.float64)
+t.arange(24.0).reshape(4, 6)[::2, 2:].view(t.int16).stride()
+t.arange(24.0).reshape(4, 6)[1:].view(t.float64).storage_offset()
+t.arange(24.0).reshape(4, 6)[:, 1:3].view(t.float64)
+t.arange(24.0).reshape(4, 6).t().view(t.float64)
+t.cumsum(t.tensor([1.5, 2.5]), 0, out=t.zeros(2, dtype=t.int64))
+t.all(t.tensor([1, 0], dtype=t.uint8), 0, out=t.zeros((), dtype=t.bool))
+t.einsum("ij,j->i", t.ones(2, 2, dtype=t.float64), t.ones(2))
+t.einsum("ij,j->ij", t.ones(2, 2, dtype=t.float64), t.ones(2))
+t.autocast("cpu")(lambda: t.einsum("ij,j->i", t.ones(2, 2), t.ones(2).bfloat16()))()
+o = t.zeros(2, 2) ;; t.linalg.multi_dot([t.ones(2, 2), t.ones(2, 2)], out=o) ;; o
+t.ones(2, out=t.zeros(2, requires_grad=True))
+b = t.zeros(2, 3) ;; t.rand(3, out=b[0]) ;; (b[0] > 0, b[1])
+t.floor_divide(t.ones(1), t.tensor([1j]))
+1 / (t.tensor([-0.0, 0.0, -1.0, 1.0]) // 2)
+t.set_default_dtype("float32")
+t.linalg.matrix_power(t.tensor([[3, 0], [1, 1]]), 2)
+F.l1_loss(t.ones(2, dtype=t.int64), t.ones(2, dtype=t.int64))
+F.cross_entropy(t.ones(2, 3) * 1j, t.tensor([0, 1]))
+t.func.vjp(lambda x: [x, (x * 2,)], t.ones(2))[1](t.ones(2))
+t.clamp(t.tensor([1.0, 3.0]), t.tensor(0.0), t.tensor(2.0), out=t.zeros(2, dtype=t.float64))
+t.dist(t.ones(2), t.tensor([True, False]))
+F.local_response_norm(t.zeros(0, 3, 2, dtype=t.int64), 2)
 """
 KNOWN = """
 t.masked_scatter(t.zeros(2), t.tensor([True, True]), t.zeros(1))

@@ -211,4 +211,17 @@ ROWS = [
         grad=False,
         compiled=False,
     ),
+    Row("hash_tensor", lambda t, x: (t.hash_tensor(x), x.hash_tensor(1)), X, grad=False),
+    Row(
+        "fake_quantize_per_tensor_affine",
+        lambda t, x: t.fake_quantize_per_tensor_affine(x, 0.1, 2, -8, 7),
+        X,
+    ),
+    Row(
+        "fake_quantize_per_channel_affine",
+        lambda t, x: t.fake_quantize_per_channel_affine(
+            x, t.full((x.shape[1],), 0.1), t.zeros(x.shape[1]).int(), 1, -8, 7
+        ),
+        X,
+    ),
 ]

@@ -2,13 +2,14 @@
 
 import typing
 
+from kuai.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kuai.autograd.variable import Variable
 from kuai.engine.autograd.backward import grad, run_backward as backward
 from kuai.engine.autograd.function import Function, FunctionContext, once_differentiable
-from kuai.engine.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kuai.engine.late import late
 from kuai.engine.tensor.modes import (
     enable_grad,
+    enforce_grad_layout_policy,
     inference_mode,
     is_grad_enabled,
     no_grad,
@@ -25,6 +26,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "functional",
     "grad",
     "gradcheck",

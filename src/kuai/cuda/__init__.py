@@ -66,8 +66,15 @@ __all__ = [
 
 #: Modules that are loaded when they are first asked for.
 __getattr__, __dir__ = _late(
-    "kuai.cuda", ("comm", "memory", "nccl", "nvtx", "profiler", "random", "streams"), {}
-)
+    "kuai.cuda",
+    ("comm", "memory", "nccl", "nvtx", "profiler", "random", "streams", "tensor_types"),
+    {
+        f"{_name}Tensor": "tensor_types"
+        for _name in (
+            "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short",
+        )
+    },
+)  # fmt: skip
 
 
 def device_count() -> int:

@@ -6,12 +6,19 @@ modules (through `functional_call`), eagerly and inside `kuai.compile`.
 
 from kuai.func.differentiating import grad, grad_and_value, jvp, linearize, vjp
 from kuai.func.jacobians import hessian, jacfwd, jacrev
-from kuai.func.modules import combine, functional_call, partition, stack_module_state
+from kuai.func.modules import (
+    combine,
+    functional_call,
+    partition,
+    replace_all_batch_norm_modules_,
+    stack_module_state,
+)
 from kuai.func.rearranging import rearrange
 from kuai.func.vectorizing import vmap
 
 __all__ = [
     "combine",
+    "debug_unwrap",
     "functional_call",
     "functionalize",
     "grad",
@@ -23,10 +30,16 @@ __all__ = [
     "linearize",
     "partition",
     "rearrange",
+    "replace_all_batch_norm_modules_",
     "stack_module_state",
     "vjp",
     "vmap",
 ]
+
+
+def debug_unwrap(tensor, *, recurse=True):
+    """The tensor itself: inside a transform it is no wrapper."""
+    return tensor
 
 
 def functionalize(func, *, remove="mutations"):

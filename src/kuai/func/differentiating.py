@@ -214,6 +214,17 @@ def _any_requires_grad(tensors):
 # vjp ----------------------------------------------------------------------------------------------
 
 
+class _Star:
+    """A leaf where the structure of a tree is shown."""
+
+    def __repr__(self):
+        return "*"
+
+
+def _shown(tree) -> str:
+    return repr(jax.tree.unflatten(tree, [_Star()] * tree.num_leaves))
+
+
 def vjp(func, *primals, has_aux=False) -> Any:
     """A function's value, and the function that sends gradients back through it.
 
@@ -234,7 +245,8 @@ def vjp(func, *primals, has_aux=False) -> Any:
         if tree != output_tree:
             raise RuntimeError(
                 "Expected pytree structure of cotangents to be the same as pytree structure of "
-                f"outputs to the function. cotangents: {tree}, primal output: {output_tree}"
+                f"outputs to the function. cotangents: {_shown(tree)}, "
+                f"primal output: {_shown(output_tree)}"
             )
         tracked.records = modes.state.grad_enabled if create_graph is None else create_graph
         with inside_transform():
@@ -272,8 +284,9 @@ def _apart(name, result, has_aux):
 def _check_tensors(name, outputs):
     for output in outputs:
         if not isinstance(output, Tensor):
+            given = "primals, tangents" if name == "jvp" else "*primals"
             raise RuntimeError(
-                f"{name}(f, *primals): expected f(*primals) to return only tensors, got "
+                f"{name}(f, {given}): expected f(*primals) to return only tensors, got "
                 f"unsupported type {type(output)}"
             )
 

@@ -7,11 +7,13 @@ import jax
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.frames import folding
 from kuai.nn.base.module import Module
+from kuai.nn.modules.batchnorm import _BatchNorm
 from kuai.nn.parameter import Parameter
 from kuai.nn.utils.stateless import merged, replaced
 from kuai.ops.array.joining import stack
 
-__all__ = ["combine", "functional_call", "partition", "stack_module_state"]
+__all__ = ["combine", "functional_call", "partition", "replace_all_batch_norm_modules_"]
+__all__ += ["stack_module_state"]
 
 
 @folding
@@ -37,6 +39,21 @@ def functional_call(
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     with replaced(module, given, tie_weights, strict):
         return module(*args, **(kwargs or {}))
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """Have all batch norms of a module use the batch's own statistics, and keep none.
+
+    Example:
+        >>> net = kuai.nn.Sequential(kuai.nn.BatchNorm1d(2))
+        >>> kuai.func.replace_all_batch_norm_modules_(net)[0].running_mean is None
+        True
+    """
+    for module in root.modules():
+        if isinstance(module, _BatchNorm):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return root
 
 
 def stack_module_state(models):

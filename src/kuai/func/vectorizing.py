@@ -12,6 +12,7 @@ from kuai.engine.tensor.views import value
 from kuai.func.trees import flatten, inside_transform, leaves_of, name_of
 from kuai.ops.array.joining import cat
 from kuai.ops.array.transposing import movedim
+from kuai.utils._pytree import tree_structure
 
 __all__ = ["vmap"]
 
@@ -80,7 +81,7 @@ class Call:
     def _incompatible(self, in_dims, args):
         return ValueError(
             f"{self.start}in_dims is not compatible with the structure of `inputs`. in_dims has "
-            f"structure {jax.tree.structure(in_dims)} but inputs has structure {self.tree}."
+            f"structure {tree_structure(in_dims)} but inputs has structure {tree_structure(args)}."
         )
 
     def _checked(self, leaf, dim):
@@ -164,7 +165,7 @@ class Call:
         return ValueError(
             f"vmap({self.name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible "
             f"with the structure of `outputs`. out_dims has structure "
-            f"{jax.tree.structure(out_dims)} but outputs has structure {self.result_tree}."
+            f"{tree_structure(out_dims)} but outputs has structure {tree_structure(result)}."
         )
 
     def _check_results(self, leaves):
@@ -194,13 +195,17 @@ def spread(dims, nested, error):
         isinstance(dims, (list, tuple)) and isinstance(nested, (list, tuple))
     ):
         if isinstance(dims, (list, tuple)) and len(dims) == 1:
-            return spread(dims[0], nested, error)
+            return spread(dims[0], nested, lambda *_: error(dims, nested))
         raise error(dims, nested)
-    if len(dims) != len(nested):
+    if len(dims) != len(nested) or (isinstance(dims, dict) and dims.keys() != nested.keys()):
         raise error(dims, nested)
     pairs = (
         [(dims[key], nested[key]) for key in nested]
         if isinstance(dims, dict)
         else list(zip(dims, nested, strict=True))
     )
-    return [dim for part, inner in pairs for dim in spread(part, inner, error)]
+
+    def of_the_whole(*_):
+        return error(dims, nested)
+
+    return [dim for part, inner in pairs for dim in spread(part, inner, of_the_whole)]

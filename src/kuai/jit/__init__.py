@@ -5,11 +5,16 @@ writes a model that runs without its source. So the decorators give back what th
 queries answer no, and `save` and `load` say what to use instead.
 """
 
+import os
+import tempfile
 import typing
+import weakref
 
+from kuai.errors import FileFormatError
 from kuai.jit import annotations as annotations
 from kuai.jit.annotations import Attribute, Future
 from kuai.nn.base.module import Module
+from kuai.saving import export as write_program, load_exported
 from kuai.standin.refusing import refused
 
 __all__ = [
@@ -75,6 +80,10 @@ class ScriptFunction:
 class ScriptModule(Module):
     """A module, for classes that were written for TorchScript; an ordinary one."""
 
+    def save(self, f, **kwargs):
+        """As `kuai.jit.save`."""
+        save(self, f, **kwargs)
+
 
 class RecursiveScriptModule(ScriptModule):
     """The class of scripted modules in PyTorch; here nothing belongs to it."""
@@ -119,12 +128,14 @@ def trace(
     example_kwarg_inputs=None,
     _store_inputs=True,
 ):
-    """The function or module itself, once it has run on the example.
+    """The function or module itself, once it has run on the example; `save` remembers that.
 
     Differs from PyTorch: branches are taken anew in each call, not as in the example.
     """
     inputs = example_inputs if _isinstance(example_inputs, (tuple, list)) else (example_inputs,)
     func(*(() if example_inputs is None else inputs), **(example_kwarg_inputs or {}))
+    if _isinstance(func, Module) and example_inputs is not None:
+        _examples[func] = tuple(inputs), dict(example_kwarg_inputs or {})
     return func
 
 
@@ -277,15 +288,65 @@ def enable_onednn_fusion(enabled: bool) -> None:
 
 
 _NO_SCRIPT = "TorchScript is a language and a file format of PyTorch's own"
-save = refused(
-    "torch.jit.save", _NO_SCRIPT,
+#: What traced modules were traced with.
+_examples: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_refused_save = refused(
+    "torch.jit.save", f"{_NO_SCRIPT}, and a module that was not traced has no example to run on",
     "kuai.export(model, args, path) writes a program that runs without its source, "
     "kuai.save(model.state_dict(), path) its weights",
 )  # fmt: skip
-load = refused(
+_refused_load = refused(
     "torch.jit.load", _NO_SCRIPT,
     "Load the weights into the model's class, or an exported program with kuai.load_exported",
 )  # fmt: skip
+
+
+def save(m, f, _extra_files=None):
+    """Write a module that `trace` has seen as a program that runs without its source.
+
+    Args:
+        f: a path, or a file that is open for writing bytes.
+
+    Example:
+        >>> path = tempfile.mkdtemp() + "/model.pt"
+        >>> kuai.jit.save(kuai.jit.trace(kuai.nn.Linear(3, 2), kuai.ones(1, 3)), path)
+        >>> kuai.jit.load(path)(kuai.ones(5, 3)).shape
+        torch.Size([5, 2])
+
+    Differs from PyTorch: the file is one of `kuai.export`, which PyTorch cannot read. A module that
+    was not traced is refused.
+    """
+    if not (_isinstance(m, Module) and m in _examples):
+        _refused_save()
+    args, kwargs = _examples[m]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "program.zip")
+        write_program(m, args, path, kwargs=kwargs)
+        with open(path, "rb") as made:
+            content = made.read()
+    if hasattr(f, "write"):
+        f.write(content)
+        return
+    with open(f, "wb") as file:
+        file.write(content)
+
+
+def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
+    """A program that `save` wrote, to call as the module.
+
+    Differs from PyTorch: TorchScript's own files are refused, and what is loaded is no Module: it
+    has `weights`, but cannot be trained.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = f
+        if hasattr(f, "read"):
+            path = os.path.join(folder, "program.zip")
+            with open(path, "wb") as file:
+                file.write(f.read())
+        try:
+            return load_exported(path)
+        except FileFormatError:
+            return _refused_load()
 
 
 def _drop(fn):

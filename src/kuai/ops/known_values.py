@@ -23,6 +23,7 @@ __all__ = [
     "check_sizes",
     "check_within",
     "first_outside",
+    "is_looked_at",
     "known",
     "lie_within",
 ]
@@ -40,6 +41,11 @@ def known(tensor):
     if isinstance(array, jax.core.Tracer):
         return None
     return np.asarray(array) if array.platform() == "cpu" else None
+
+
+def is_looked_at(tensor) -> bool:
+    """Whether a record is being written and `lie_within` looks at the values, noted for replays."""
+    return modes.state.recorder is not None and _looked_at(tensor)[1] is not None
 
 
 def lie_within(tensor, low, high, ignored=None) -> bool:

@@ -23,6 +23,7 @@ from kuai.engine.tensor.storage import resolve
 from kuai.engine.tensor.views import value
 from kuai.errors import UnsavableObjectError
 from kuai.nn.parameter import Buffer, Parameter, is_lazy
+from kuai.saving import asked_places
 from kuai.saving.element_types import STORAGE_OF_DTYPE, UNTYPED
 from kuai.saving.pickling import ORDERED_DICT, Call, Global, Persistent
 from kuai.saving.strided import contiguous, extent
@@ -149,7 +150,8 @@ def _device_arguments(place: device) -> tuple:
 
 def _location(tensor: Tensor) -> str:
     """Where PyTorch shall put the storage; what it could not find goes to the CPU."""
-    return str(tensor.device) if tensor.device.type == "cuda" else "cpu"
+    own = str(tensor.device) if tensor.device.type == "cuda" else "cpu"
+    return asked_places.tagged(tensor, own) if asked_places.taggers_and_restorers else own
 
 
 def _gives(tensor: Tensor, array: Any, window: Layout) -> bool:

@@ -16,6 +16,7 @@ from kuai.engine.tensor import Tensor, devices, from_array
 from kuai.engine.tensor.dtypes import dtype
 from kuai.engine.tensor.layouts import Layout
 from kuai.errors import FileFormatError
+from kuai.saving import asked_places
 from kuai.saving.archive import Archive
 from kuai.saving.content import elements
 from kuai.saving.limits import MAX_DIMENSIONS, MAX_SIZE, VIEW_BYTES
@@ -134,10 +135,14 @@ def _placed(array: np.ndarray, location: str, wanted: Any) -> Tensor:
         return tensor if moved is None else tensor.to(moved.device)
     if isinstance(wanted, dict):
         wanted = wanted.get(location)
-    return from_array(array, _saved_place(location) if wanted is None else wanted)
+    if wanted is None and asked_places.taggers_and_restorers:
+        moved = asked_places.restored(from_array(array, "cpu"), location)
+        if moved is not None:
+            return moved
+    return from_array(array, saved_place(location) if wanted is None else wanted)
 
 
-def _saved_place(location: str) -> devices.device:
+def saved_place(location: str) -> devices.device:
     """The device on which PyTorch would put the storage.
 
     Raises:

@@ -35,7 +35,6 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "_functorch.aot_autograd": (_GRAPHS, "aot_function aot_module aot_module_simplified"),
     "_functorch.config": (_GRAPHS, ""),
     "_guards": (_GRAPHS, ""),
-    "_higher_order_ops.while_loop": (_GRAPHS, "while_loop"),
     "_inductor.utils": (_GRAPHS, ""),
     "_lazy": (_GRAPHS, ""),
     "_library": (_GRAPHS, ""),

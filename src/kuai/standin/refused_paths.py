@@ -30,8 +30,6 @@ _TABLE = {
     "_subclasses.fake_tensor": (_GRAPHS, "FakeTensor FakeTensorMode"),
     "_inductor": (_GRAPHS, ""),
     "_inductor.config": (_GRAPHS, ""),
-    "_higher_order_ops": (_GRAPHS, ""),
-    "_higher_order_ops.associative_scan": (_GRAPHS, "associative_scan"),
     "ao.quantization.fx": (_QUANTIZED, ""),
     "ao.quantization.fx._decomposed": (_QUANTIZED, ""),
     "distributed._composable": (_PROCESSES, ""),

@@ -128,7 +128,8 @@ class TreeSpec:
         if self.type is None:
             return "*"
         name = getattr(self.type, "__name__", self.type)
-        return f"TreeSpec({name}, {self.context}, {self.children_specs})"
+        parts = ",\n".join(map(repr, self.children_specs)).replace("\n", "\n  ")
+        return f"TreeSpec({name}, {self.context}, [{parts}])"
 
 
 class LeafSpec(TreeSpec):

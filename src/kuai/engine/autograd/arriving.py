@@ -11,10 +11,11 @@ from kuai.engine.autograd.tape import edge_of
 from kuai.engine.tensor import Tensor, modes, views, wrap
 from kuai.engine.tensor.tensor import set_grad
 
-__all__ = ["accumulate", "add_gradients", "retain", "run_hooks", "run_output_hooks"]
+__all__ = ["accumulate", "add_gradients", "converted", "retain", "run_hooks", "run_output_hooks"]
 __all__ += ["run_pre_hooks"]
 
 _add = Operation("add_gradients", "AddBackward0")
+_convert = Operation("convert_gradient", "ToCopyBackward0")
 
 
 def add_gradients(first: Tensor, second: Tensor) -> Tensor:
@@ -22,11 +23,21 @@ def add_gradients(first: Tensor, second: Tensor) -> Tensor:
     return run(_add, None, lambda: jnp.add, (first, second))
 
 
+def converted(gradient: Tensor, wanted) -> Tensor:
+    """A gradient in the dtype that its tensor wants (`Tensor.grad_dtype`)."""
+    if wanted is None or gradient.dtype is wanted:
+        return gradient
+    return run(_convert, wanted, lambda: lambda values: values.astype(wanted.jax), (gradient,))
+
+
 def accumulate(tensor: Tensor, gradient: Tensor, create_graph: bool) -> None:
     """Add a gradient to a tensor's `.grad`: in place, unless the sum is to be recorded."""
     held = tensor._grad if modes.state.capture is None else tensor.grad
     if held is not None and not create_graph:
-        views.assign(held, views.held(add_gradients(held, gradient)))
+        total = add_gradients(held, gradient)
+        if tensor._grad_dtype is not None:
+            total = converted(total, held.dtype)
+        views.assign(held, views.held(total))
         return
     if held is not None:
         gradient = add_gradients(held, gradient)
@@ -90,6 +101,8 @@ def _replaced(hook, gradients, changed):
             f"(got {len(changed)}, but expected {len(gradients)})"
         )
     for before, after in zip(gradients, changed, strict=True):
+        if before is None and after is not None:
+            raise RuntimeError("can't replace a None gradient with a non-None value")
         if before is not None and after is not None:
             check_hook_result(hook, before, after)
     return changed

@@ -9,7 +9,7 @@ from kuai.engine.autograd.batching import is_batched
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.views import held, value
 
-__all__ = ["VmapInfo", "vectorized"]
+__all__ = ["VmapInfo", "applies", "by_rule", "vectorized"]
 
 _MORE = "For more details, please see https://pytorch.org/docs/main/notes/extending.func.html"
 
@@ -42,14 +42,21 @@ def vectorized(cls, args) -> Any:
             "override and implement the vmap staticmethod or set generate_vmap_rule=True. "
             f"{_MORE}"
         )
-    return _by_rule(cls, args, level)
+    return by_rule(cls.forward, cls.vmap, args)
+
+
+def applies(args) -> bool:
+    """Whether this is the inside of a `vmap`, and one of the arguments is a slice."""
+    return modes.state.level is not None and bool(modes.state.transforms) and _any_slice(args)
 
 
 def _any_slice(args):
     return any(isinstance(a, Tensor) and is_batched(held(a)) for a in args)
 
 
-def _by_rule(cls, args, level):
+def by_rule(forward, rule, args):
+    """The outputs of `forward` on slices, as a rule computes them: `rule(info, in_dims, *args)`."""
+    level: Any = modes.state.level
     positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
     single = []
 
@@ -61,7 +68,7 @@ def _by_rule(cls, args, level):
 
     @jax.custom_batching.custom_vmap
     def sliced(*arrays):
-        outputs = cls.forward(*put(arrays))
+        outputs = forward(*put(arrays))
         single.append(not isinstance(outputs, tuple))
         return tuple(map(value, (outputs,) if single[-1] else outputs))
 
@@ -70,9 +77,8 @@ def _by_rule(cls, args, level):
         dims: list = [None] * len(args)
         for position, one in zip(positions, are_batched, strict=True):
             dims[position] = 0 if one else None
-        outputs, out_dims = _checked(
-            cls.vmap(VmapInfo(size, level.randomness), tuple(dims), *put(arrays))
-        )
+        info = VmapInfo(size, level.randomness)
+        outputs, out_dims = _checked(rule(info, tuple(dims), *put(arrays)))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         if not isinstance(out_dims, tuple):
             out_dims = (out_dims,) * len(outputs)

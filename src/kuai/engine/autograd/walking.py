@@ -13,6 +13,7 @@ from kuai.engine.autograd import blocks
 from kuai.engine.autograd.arriving import (
     accumulate,
     add_gradients,
+    converted,
     retain,
     run_hooks,
     run_output_hooks,
@@ -118,7 +119,7 @@ class _Walk:
         """What is left to do where the steps of a pass were known."""
         inner = len(nodes) - len(gradients)
         for node, array in zip(nodes[inner:], gradients, strict=True):
-            set_grad(node.variable, wrap(array))
+            set_grad(node.variable, converted(wrap(array), *(node.variable._grad_dtype or (None,))))
         if not self.retain_graph:
             for node in nodes[:inner]:
                 node.release()
@@ -151,6 +152,10 @@ class _Walk:
                 self._find(node, gathered)
             elif not goes_on and not is_wanted:
                 return
+        if isinstance(node, AccumulateGrad) and (wanted := node.variable._grad_dtype) is not None:
+            if gathered[0] is not None:
+                gathered = {0: converted(gathered[0], *wanted)}
+            self.visits = None
         if self.visits is not None and not self.visits.note(node, gathered):
             self.visits = None
         if node.output_hooks is not None and (

@@ -13,6 +13,7 @@ class Frame(abc.ABC):
         variables: what is known of each.
         locals: the names of all of them.
         depth: of the call.
+        shared: the names of variables that functions inside of it use, too.
         open: how many decisions are not known on the way to where it is.
         loops: those that it is in.
     """
@@ -22,7 +23,9 @@ class Frame(abc.ABC):
     function: Any  # a `types.FunctionType`
     variables: dict[str, Any]
     locals: set[str]
+    tree: Any  # of its syntax
     depth: int
+    shared: set[str]
     open: int
     loops: list[Any]
 
@@ -51,8 +54,8 @@ class Frame(abc.ABC):
         """Make sure that a list or dict may be changed."""
 
     @abc.abstractmethod
-    def is_as_given(self, value) -> bool:
-        """Whether it is an argument whose shape nothing can have changed."""
+    def outline(self, value) -> dict:
+        """Shape, dtype and device of an argument, if nothing can have changed them."""
 
     @abc.abstractmethod
     def takes_back(self, thing, name) -> bool:

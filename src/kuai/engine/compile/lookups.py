@@ -38,10 +38,9 @@ class Lookups(Frame):
             self.watch_method(name)
             if isinstance(owner, Known):
                 self._none_of_its_own(owner.value, name)
-            if name in _OUTLINES and self.is_as_given(owner):
-                return Known(owner.outline[name]) if name in owner.outline else OUTLINE
             if name in _OUTLINES or name in _FLAGS:
-                return OUTLINE
+                outline = self.outline(owner)
+                return Known(outline[name]) if name in outline else OUTLINE
             if name == "grad" and isinstance(owner, Known):
                 return NEST  # or None
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
@@ -122,9 +121,9 @@ class Lookups(Frame):
             raise Refused(f"{name} of {text_of_value(owner)}")
         return self.prover.found(found)
 
-    def is_as_given(self, value) -> bool:
-        """Whether it is an argument whose shape nothing can have changed."""
-        return isinstance(value, Argument) and self.prover.knows_shapes
+    def outline(self, value) -> dict:
+        """Shape, dtype and device of an argument, if nothing can have changed them."""
+        return value.outline if isinstance(value, Argument) and self.prover.knows_shapes else {}
 
     def takes_back(self, thing, name) -> bool:
         """Whether assigning to an attribute what it holds changes nothing."""

@@ -163,8 +163,10 @@ class After:
                 raise Refused("a number that is read from elsewhere")
             self.made.append(Number(self._numbers[id(asked)], expected.convert))
             return self.made[-1]
-        known = isinstance(expected, Items) and expected.kind is kind
-        if is_plain(result) and not known:
+        known = None
+        if isinstance(expected, Items) and expected.kind is kind:
+            known = expected.values
+        if is_plain(result) and known is None:
             return self._plain(result, expected)
         if id(result) in self.before.watch.tensors:
             return Same(result)
@@ -172,13 +174,13 @@ class After:
             return self._same(result)
         if kind in _NESTS:
             self._refuse_known(result)
-        if known and (kind not in _NESTS or len(expected.values) != len(result)):
+        if known is not None and (kind not in _NESTS or len(known) != len(result)):
             raise Refused("a result of another kind or length")
         if kind is tuple or kind is list:
-            parts = expected.values if known else [None] * len(result)
+            parts = [None] * len(result) if known is None else known
             return Nest(kind, list(map(self._found, result, parts)))
         if kind is dict:
-            parts = expected.values if known else {}
+            parts = {} if known is None else known
             return Nest(kind, {k: self._found(part, parts.get(k)) for k, part in result.items()})
         given = [n for n, each in enumerate(self.before.arguments) if each is result]
         if len(given) > 1:

@@ -26,6 +26,7 @@ _tensor_state = attrgetter(
     "_hooked",
     "_node_hooked",
     "_retains_grad",
+    "_grad_dtype",
 )
 _content = attrgetter("cell_contents")
 _own_dict = attrgetter("__dict__")

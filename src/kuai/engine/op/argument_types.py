@@ -94,7 +94,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "torch.dtype": lambda value: isinstance(value, dtypes.dtype) or value in (bool, int, float),
     "tuple of ints": lambda value: _is_row(value, _is_whole),
     "tuple of floats": lambda value: _is_row(value, lambda each: _is_number(each, numbers.Real)),
-    "tuple of Tensors": lambda value: _is_row(value, lambda each: isinstance(each, Tensor)),
+    "tuple of Tensors": lambda value: isinstance(value, (tuple, list)),
 }
 #: What may not be one number in place of several.
 _SEVERAL = ("size", "shape")
@@ -129,19 +129,22 @@ def _fault(name: str, way: str, args: tuple, kwargs: dict) -> str | None:
     places = [p for p in parameters if not p.by_name]
     if _are_sizes(places, args):
         args = (args,)
-    unknown = kwargs.keys() - {p.name for p in parameters} - _ALWAYS
-    missing = [p for p in places[len(args) :] if not p.optional and p.name not in kwargs]
-    if len(args) > len(places) or unknown or (missing and not kwargs.keys() & _ALWAYS):
-        return f"{name}() {fault_of(_as_python_s(parameters), args, kwargs)}"
-    for position, value in enumerate(args):
-        if text := _wrong_type(name, places[position], value, f" (position {position + 1})"):
-            return text
-    for parameter in parameters:
-        if parameter.name in kwargs:
-            text = _wrong_type(name, parameter, kwargs[parameter.name], "")
-            if text:
+    if len(args) <= len(places):  # PyTorch goes through its parameters, and stops at the first
+        for position, parameter in enumerate(parameters):
+            if position < len(args):
+                value, shown = args[position], f" (position {position + 1})"
+            elif parameter.name in kwargs:
+                value, shown = kwargs[parameter.name], ""
+            elif parameter.optional or parameter.by_name or kwargs.keys() & _ALWAYS:
+                continue
+            else:
+                break
+            if text := _wrong_type(name, parameter, value, shown):
                 return text
-    return None
+        else:
+            if not kwargs.keys() - {p.name for p in parameters} - _ALWAYS:
+                return None
+    return f"{name}() {fault_of(_as_python_s(parameters), args, kwargs)}"
 
 
 def _as_python_s(parameters) -> list[inspect.Parameter]:
@@ -229,17 +232,30 @@ def _all_ways(name, ways, args, kwargs) -> str:
     given = "".join(f"{_type_name(value)}, " for value in args)
     given += "".join(f"{key}={_type_name(value)}, " for key, value in kwargs.items())
     given = given[:-2] if args else given
-    text = f"{name}() received an invalid combination of arguments - got ({given}), but expected "
+    text = f"{name}() received an invalid combination of arguments - got "
+    if len(ways) == 1 and (unknown := _unknown(ways[0], kwargs)):
+        return f"{text}unrecognized keyword arguments: {', '.join(unknown)}"
+    text = f"{text}({given}), but expected "
     if len(ways) == 1:
         return f"{text}({ways[0]})"
     return f"{text}one of:\n" + "".join(_shown(way, args, kwargs) for way in ways)
 
 
+def _unknown(way, kwargs) -> list[str]:
+    """The keywords that a way to call a function does not have."""
+    known = {parameter.name for parameter in _parsed(way)} | _ALWAYS
+    return [key for key in kwargs if key not in known]
+
+
 def _shown(way, args, kwargs) -> str:
     """A way to call a function, and which arguments are wrong if it takes as many."""
     line, parts = f" * ({way})\n", way.split(", ")
-    if len(parts) != len(args) + len(kwargs) or kwargs:
+    if len(parts) != len(args) + len(kwargs):
         return line
+    if kwargs:
+        unknown = ", ".join(_unknown(way, kwargs))
+        what = "didn't match because some of the keywords were incorrect"
+        return f"{line}      {what}: {unknown}\n" if unknown else line
     kinds = [part.partition(" ")[0] for part in parts]
     marked = [_marked(kind, value) for kind, value in zip(kinds, args, strict=False)]
     what = "didn't match because some of the arguments have invalid types"
@@ -266,8 +282,9 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
         frame = frame.f_back
     if frame is None or is_own_file(frame.f_code.co_filename) or _has_foreign((args, kwargs)):
         return  # one operation called another, or another library's tensors explain themselves
-    place, shown, is_method = _place(frame, REGISTRY.name_of(public))
-    text = complaint(place, shown, args[1:] if is_method else args, kwargs)
+    place, shown, is_method = _place(frame, public)
+    given = args[1:] if is_method else args
+    text = _takes_nothing(place, public, given, kwargs) or complaint(place, shown, given, kwargs)
     if text is None:
         return
     if type(error) is TypeError:  # it keeps its notes, and is folded by who caught it
@@ -277,6 +294,20 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
     told = TypeError(text)
     tell(told)
     raise told from None
+
+
+#: Methods without arguments that are written in Python in PyTorch, too, and say what Python says.
+_IN_PYTHON = ("Tensor.dim_order", "Tensor.is_shared")
+
+
+def _takes_nothing(place: str, public, args: tuple, kwargs: dict) -> str | None:
+    """What the methods say that have no arguments at all, if they are given some."""
+    if _table().get(place) != [] or not (args or kwargs) or place in _IN_PYTHON:
+        return None
+    if not place.startswith("Tensor.") or len(inspect.signature(public).parameters) != 1:
+        return None
+    counted = f"arguments ({len(args)} given)" if args else "keyword arguments"
+    return f"TensorBase.{place[7:]}() takes no {counted}"
 
 
 def _has_foreign(given) -> bool:
@@ -295,14 +326,21 @@ def _is_foreign(value) -> bool:
     )
 
 
-def _place(frame, own: str) -> tuple[str, str, bool]:
+def _place(frame, public) -> tuple[str, str, bool]:
     """The function's place in the table, what messages call it, and whether it is a method."""
+    own = REGISTRY.name_of(public)
     typed, scope = _typed(frame)
-    if typed is None or typed.rstrip("_") != own.rstrip("_"):
+    if typed is None or not (typed.rstrip("_") == own.rstrip("_") or _is_alias(typed, public)):
         typed, scope = own, _scope_of(own)
     place = f"{scope}.{typed}" if scope else typed
     shown = f"{scope}_{typed}" if scope in ("linalg", "fft", "special") else typed
     return place, shown, scope == "Tensor"
+
+
+def _is_alias(name: str, public) -> bool:
+    """Whether a function is known by this name, too."""
+    registries = REGISTRY.functions, REGISTRY.functional, REGISTRY.methods
+    return any(names.get(name) is public for names in (*registries, *REGISTRY.modules.values()))
 
 
 def _scope_of(name: str) -> str:

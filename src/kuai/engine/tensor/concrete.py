@@ -18,7 +18,11 @@ _CALLED = (
 )
 _IN_VMAP = {
     "bool()": "vmap: It looks like you're attempting to use a Tensor in some data-dependent "
-    "control flow. We don't support that yet, please use kuai.where instead."
+    "control flow. We don't support that yet, please use kuai.where instead.",
+    "boolean indexing": "vmap: We do not support batching operators that can support dynamic "
+    "shape. Attempting to batch over indexing with a boolean mask.",
+    "nonzero()": "vmap: We do not support batching operators that can output dynamic shape. "
+    "Attempted to vmap over aten::nonzero.",
 }
 
 

@@ -197,7 +197,11 @@ def set_default_dtype(d: dtype) -> None:
     Raises:
         TypeError: `d` is not a floating dtype.
     """
-    if not isinstance(d, dtype) or not d.is_floating_point:
+    if not isinstance(d, dtype):
+        raise TypeError(
+            "invalid dtype object: only floating-point types are supported as the default type"
+        )
+    if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     if d is not _default[0]:
         _default[0] = d

@@ -24,6 +24,7 @@ __all__ = [
     "record_everything",
     "set_grad_enabled",
     "set_multithreading_enabled",
+    "enforce_grad_layout_policy",
     "state",
     "unrecorded",
 ]
@@ -53,6 +54,7 @@ class _State(threading.local):
     no_saved_hooks: str | None = None  # why there may be none
 
     overriding_off = 0  # whether `__torch_function__` is not asked (see `overriding`)
+    passed_over = False  # whether the next question is answered with no (see `redispatch_function`)
     function_modes: tuple = ()  # the `TorchFunctionMode`s that are on, the outermost first
 
     def __init__(self):  # once in each thread
@@ -265,6 +267,32 @@ class set_multithreading_enabled:
 
     def __exit__(self, *_) -> None:
         pass
+
+    def clone(self) -> "set_multithreading_enabled":
+        """Another one of the same kind."""
+        return type(self)(self.mode)
+
+
+class enforce_grad_layout_policy(contextlib.ContextDecorator):
+    """Accepted for PyTorch's sake: gradients have no strides of their own.
+
+    Example:
+        >>> with kuai.autograd.enforce_grad_layout_policy(False):
+        ...     pass
+    """
+
+    def __init__(self, enable: bool = True):
+        self.mode = enable
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_) -> None:
+        pass
+
+    def clone(self) -> "enforce_grad_layout_policy":
+        """Another one of the same kind."""
+        return type(self)(self.mode)
 
 
 @contextlib.contextmanager

@@ -99,9 +99,17 @@ def _insert(found, argument):
     found.insert(place, argument)
 
 
+def passes_over() -> bool:
+    """Whether this is the one question that is answered with no; the next one is not."""
+    passed, modes.state.passed_over = modes.state.passed_over, False
+    return passed
+
+
 def ask(public, args, kwargs):
     """What the modes and arguments of a call say its result is; NOBODY if none overrides."""
     state = modes.state
+    if passes_over():
+        return NOBODY
     if state.function_modes and state.overriding_off < EVERYTHING:
         return _ask_mode(public, args, kwargs)
     if state.overriding_off:

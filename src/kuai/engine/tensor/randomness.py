@@ -136,6 +136,30 @@ class Generator:
         other.set_state(self.get_state())
         return other
 
+    def get_offset(self) -> int:
+        """Raises PyTorch's error: only generators of GPUs have an offset there.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("CPU Generator does not use offset")
+
+    def set_offset(self, offset: int) -> None:
+        """As `get_offset`."""
+        self.get_offset()
+
+    def graphsafe_get_state(self) -> "Generator":
+        """Raises PyTorch's error: no graph of a GPU's work is captured.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("graphsafe_get_state is not supported in this Generator")
+
+    def graphsafe_set_state(self, state) -> None:
+        """As `graphsafe_get_state`."""
+        raise NotImplementedError("graphsafe_set_state is not supported in this Generator")
+
     def __deepcopy__(self, memo):
         return self.clone_state()
 

@@ -60,6 +60,7 @@ class Tensor(attributes.TensorBase):
     _grad: "Tensor | None" = None
     _accumulator = None
     _retains_grad = False
+    _grad_dtype: tuple | None = None  # (dtype or None,) where it was set: see `grad_dtype`
     _hooked = None  # the node of a leaf that has or had hooks
     _node_hooked = False  # whether a hook was registered at a leaf's node itself, which may be gone
     _tangents: dict | None = None  # in forward mode: level -> tangent
@@ -197,6 +198,42 @@ class Tensor(attributes.TensorBase):
     def grad(self) -> None:
         self.grad = None
 
+    @property
+    def grad_dtype(self) -> dtypes.dtype | None:
+        """The dtype that gradients of a leaf are converted to; None leaves them as they are.
+
+        It is the tensor's own until it is set.
+
+        Example:
+            >>> x = kuai.ones(2, requires_grad=True)
+            >>> x.grad_dtype = kuai.float16
+            >>> (x * 2).sum().backward()
+            >>> x.grad
+            tensor([2., 2.], dtype=torch.float16)
+        """
+        if not self.is_leaf:
+            raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+        return self.dtype if self._grad_dtype is None else self._grad_dtype[0]
+
+    @grad_dtype.setter
+    def grad_dtype(self, wanted: dtypes.dtype | None) -> None:
+        if not self.is_leaf:
+            raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+        if not (wanted is None or isinstance(wanted, dtypes.dtype)):
+            raise RuntimeError(
+                f"grad_dtype must be a torch.dtype or None, but got {type(wanted).__name__}"
+            )
+        held = self.grad
+        if wanted is not None and held is not None and held.dtype is not wanted:
+            raise RuntimeError(
+                f"Cannot set grad_dtype to '{scalar_name(wanted.jax)}' because there is already a "
+                f"gradient with dtype '{c_name(held.dtype)}'. Please clear the gradient (.grad = "
+                "None) before changing grad_dtype, or ensure the new grad_dtype matches the "
+                "existing gradient's dtype."
+            )
+        self._grad_dtype = (wanted,)
+        changes.touch()
+
     # The two worlds ---------------------------------------------------------------------------
 
     def __jax_array__(self) -> jax.Array:
@@ -258,10 +295,11 @@ def _check_grad(tensor: Tensor, value) -> None:
             f"'{list(tensor.shape)}'. Please ensure that the gradient and the tensor are the same "
             "size"
         )
-    if value.dtype is not tensor.dtype:
+    wanted = tensor.dtype if tensor._grad_dtype is None else tensor._grad_dtype[0]
+    if wanted is not None and value.dtype is not wanted:
         raise RuntimeError(
             f"attempting to assign a gradient with dtype '{c_name(value.dtype)}' to a "
-            f"tensor with grad_dtype '{scalar_name(tensor.dtype.jax)}'. The gradient must match "
+            f"tensor with grad_dtype '{scalar_name(wanted.jax)}'. The gradient must match "
             "the tensor's grad_dtype (defaults to the tensor's dtype). You can set the tensor's "
             "grad_dtype attribute with a specific dtype, or None to allow any dtype. Set "
             "grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "

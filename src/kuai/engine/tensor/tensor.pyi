@@ -29,6 +29,7 @@ class Tensor:
     _cache: Any
     _changes: Any
     _grad: Any
+    _grad_dtype: Any
     _hooked: Any
     _node: Any
     _node_hooked: Any
@@ -222,6 +223,7 @@ class Tensor:
     def broadcast_to(self, size: Any) -> Tensor: """The tensor expanded to a shape."""
     def byte(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `uint8`."""
     def cauchy_(self, median: Any = 0.0, sigma: Any = 1.0, *, generator: Any = None) -> Tensor: """Fill with Cauchy distributed numbers."""
+    def ccol_indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def cdouble(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `complex128`."""
     def ceil(self) -> Tensor: """The smallest integer that is not below each element."""
     def ceil_(self) -> Tensor: """In-place version of `ceil`."""
@@ -240,6 +242,8 @@ class Tensor:
     def clip(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """Each element limited to the range `[min, max]`."""
     def clip_(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor: """In-place version of `clamp`."""
     def clone(self, *, memory_format: Any = None) -> Tensor: """A copy that gradients flow through."""
+    def coalesce(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
+    def col_indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def conj(self) -> Tensor: """The complex conjugate; a real tensor stays itself."""
     def conj_physical(self) -> Tensor: """The complex conjugate; a real tensor stays itself."""
     def conj_physical_(self) -> Tensor: """Replace the elements by their complex conjugates."""
@@ -259,6 +263,7 @@ class Tensor:
     def cov(self, *, correction: Any = 1, fweights: Any = None, aweights: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
     def cpu(self, memory_format: Any = None) -> Tensor: """The tensor in host memory."""
     def cross(self, other: Any, dim: Any = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
+    def crow_indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor: """The tensor on a GPU."""
     def cummax(self, dim: _int) -> return_types.cummax: """The largest element up to each place along a dimension, and where it is."""
     def cummin(self, dim: _int) -> return_types.cummin: """The smallest element up to each place along a dimension, and where it is."""
@@ -273,6 +278,8 @@ class Tensor:
     def data_ptr(self) -> _int: """The address of the first element; 0 for a tensor without elements."""
     def deg2rad(self) -> Tensor: """Degrees to radians."""
     def deg2rad_(self) -> Tensor: """In-place version of `deg2rad`."""
+    def dense_dim(self) -> _int: """The number of dimensions: all are dense."""
+    def dequantize(self) -> Tensor: """The tensor itself: it is not quantized."""
     def det(self) -> Tensor: """The determinant of square matrices."""
     def detach(self) -> Tensor: """A tensor on the same storage that no gradient flows through."""
     def detach_(self) -> Tensor: """Take this tensor out of the graph; it becomes a leaf."""
@@ -362,6 +369,8 @@ class Tensor:
     @grad.setter
     def grad(self, value: Tensor | None) -> None: ...
     @property
+    def grad_dtype(self) -> _dtype | None: """The dtype that gradients of a leaf are converted to; None leaves them as they are."""
+    @property
     def grad_fn(self) -> _Node | None: """The node that made this tensor, or None for a leaf."""
     def greater(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input > other`."""
     def greater_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `gt`."""
@@ -371,6 +380,7 @@ class Tensor:
     def gt_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `gt`."""
     def half(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `float16`."""
     def hardshrink(self, lambd: _float | _int | _bool | _complex = 0.5) -> Tensor: """x where |x| > lambd, 0 elsewhere."""
+    def hash_tensor(self, dim: _int | Sequence[_int] | None = ..., *, keepdim: _bool = False, mode: _int = 0) -> Tensor: """The exclusive or of all elements' bits, or of those along some dimensions, in uint64."""
     def heaviside(self, values: Tensor) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
     def heaviside_(self, values: Tensor) -> Tensor: """In-place version of `heaviside`."""
     def histc(self, bins: Any = 100, min: Any = 0, max: Any = 0, *, out: Any = None) -> Tensor: """The number of elements in each of `bins` equal intervals of `[min, max]`."""
@@ -400,9 +410,12 @@ class Tensor:
     def index_reduce(self, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """The input with the slices that `index` names combined with those of `source`."""
     def index_reduce_(self, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: Any = True) -> Tensor: """In-place version of `index_reduce`."""
     def index_select(self, dim: Any, index: Any) -> Tensor: """The slices along `dim` that `index` names."""
+    def indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def inner(self, other: Tensor) -> Tensor: """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …)."""
     def int(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int32`."""
     def inverse(self) -> Tensor: """The inverse of square matrices."""
+    def ipu(self, *args: Any, **kwargs: Any) -> Tensor: """Raises PyTorch's error: there is no such device."""
+    def is_coalesced(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def is_complex(self) -> _bool: """Whether the dtype is a complex one."""
     def is_conj(self) -> Tensor: """False: conjugation is never put off here."""
     def is_contiguous(self, memory_format: Any = None) -> _bool: """Whether PyTorch would call the tensor contiguous."""
@@ -410,6 +423,7 @@ class Tensor:
     def is_cpu(self) -> _bool: """Whether it is in host memory."""
     @property
     def is_cuda(self) -> _bool: """Whether it lies on a GPU."""
+    def is_distributed(self) -> _bool: """Whether it lies in several processes: no."""
     def is_floating_point(self) -> _bool: """Whether the dtype is a floating one."""
     def is_inference(self) -> _bool: """Whether it was made in inference mode; it may be used for training all the same."""
     @property
@@ -491,7 +505,7 @@ class Tensor:
     def masked_select(self, mask: Any) -> Tensor: """The elements where the mask is true, as a vector."""
     def matmul(self, other: Any, *, out: Any = None) -> Tensor: """The matrix product of two tensors; leading dimensions are batches and broadcast."""
     def matrix_exp(self) -> Tensor: """exp(A) = Σₖ Aᵏ / k! of square matrices, by scaling and squaring a Padé approximant."""
-    def matrix_power(self, n: _int) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
+    def matrix_power(self, n: Any) -> Tensor: """The n-th power of square matrices; a negative one is that of the inverse."""
     @overload
     def max(self) -> Tensor: """The largest element; along a dimension, with its index; or the larger of two tensors."""
     @overload
@@ -517,6 +531,7 @@ class Tensor:
     def moveaxis(self, source: Any, destination: Any) -> Tensor: """Dimensions moved to other places; the others keep their order."""
     def movedim(self, source: Any, destination: Any) -> Tensor: """Dimensions moved to other places; the others keep their order."""
     def msort(self) -> Tensor: """The elements in order along the first dimension."""
+    def mtia(self, *args: Any, **kwargs: Any) -> Tensor: """Raises PyTorch's error: there is no such device."""
     def mul(self, other: Any, *, out: Any = None) -> Tensor: """`input * other`."""
     def mul_(self, other: Any, *, out: Any = None) -> Tensor: """In-place version of `mul`."""
     def multinomial(self, num_samples: Any, replacement: Any = False, *, generator: Any = None, out: Any = None) -> Tensor: """Places drawn from each row with probabilities proportional to its numbers."""
@@ -618,6 +633,7 @@ class Tensor:
     def record_stream(self, s: Any) -> None: """Does nothing: XLA knows how long the work of a device needs a tensor."""
     def register_hook(self, hook: Any) -> _RemovableHandle: """Have `hook(grad)` called when the gradient of this tensor is computed; it may return another."""
     def register_post_accumulate_grad_hook(self, hook: Any) -> _RemovableHandle: """Have `hook(tensor)` called after a gradient has been added to this leaf's `.grad`."""
+    def reinforce(self, reward: Any) -> None: """Raises PyTorch's error about what has come in its place."""
     def relu(self) -> Tensor: """The rectified linear unit: max(0, x); its derivative at 0 is 0."""
     def relu_(self) -> Tensor: """In-place version of `relu`."""
     def remainder(self, other: Any, *, out: Any = None) -> Tensor: """The remainder of division, with the sign of the divisor, as Python's `%`."""
@@ -639,10 +655,12 @@ class Tensor:
     @overload
     def reshape(self, shape: Any) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
     def reshape_as(self, other: Any) -> Tensor: """`self.reshape(other.size())`."""
+    def resize(self, *sizes: Any) -> Tensor: """`view`, by an older name."""
     @overload
     def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
     @overload
     def resize_(self, sizes: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
+    def resize_as(self, tensor: Any) -> Tensor: """`view_as`, by an older name."""
     def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
     def resolve_conj(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def resolve_neg(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
@@ -653,6 +671,7 @@ class Tensor:
     def rot90(self, k: _int = 1, dims: Any = ...) -> Tensor: """Turned by 90 degrees, `k` times, from the first towards the second dimension."""
     def round(self, *, decimals: _int = 0) -> Tensor: """Each element rounded to the nearest value with so many decimals; halves go to the even one."""
     def round_(self, *, decimals: _int = 0) -> Tensor: """In-place version of `round`."""
+    def row_indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def rsqrt(self) -> Tensor: """1 / √x of each element."""
     def rsqrt_(self) -> Tensor: """In-place version of `rsqrt`."""
     def scatter(self, dim: Any, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Tensor: """The input with `src` (a tensor or a number) at the places `index` along `dim`."""
@@ -689,6 +708,7 @@ class Tensor:
     def slogdet(self) -> return_types.slogdet: """The sign of the determinant and the logarithm of its absolute value."""
     def softmax(self, dim: Any, dtype: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said."""
     def sort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> return_types.sort: """The elements in order along a dimension, and where they were."""
+    def sparse_dim(self) -> _int: """The number of sparse dimensions: 0."""
     def split(self, split_size_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
     def split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of the given sizes."""
     def sqrt(self) -> Tensor: """√x of each element."""
@@ -707,6 +727,7 @@ class Tensor:
     def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
     def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
     def storage_offset(self) -> _int: """How many elements of the storage come before this view."""
+    def storage_type(self) -> _str: """The name of the class of its storage, in elements."""
     @overload
     def stride(self) -> tuple[_int, ...]: """How many elements apart neighbours lie, as PyTorch would report it."""
     @overload
@@ -789,6 +810,7 @@ class Tensor:
     def unsqueeze(self, dim: Any) -> Tensor: """A dimension of size 1 inserted at `dim`."""
     def unsqueeze_(self, dim: Any) -> Tensor: """Let this tensor be its own `unsqueeze`."""
     def untyped_storage(self) -> _UntypedStorage: """The storage of the tensor, in bytes."""
+    def values(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def var(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The variance Σ(x - mean)² / max(0, N - correction), of all elements or over some dimensions."""
     def vdot(self, other: Tensor) -> Tensor: """`dot` with the first vector conjugated."""
     @overload
@@ -796,6 +818,8 @@ class Tensor:
     @overload
     def view(self, shape: Any, *, dtype: Any = None) -> Tensor: """The same elements in another shape, or with a dtype the same bytes; shares storage."""
     def view_as(self, other: Any) -> Tensor: """`self.view(other.size())`."""
+    @property
+    def volatile(self) -> _bool: """False, with PyTorch's warning that this is gone."""
     @overload
     def vsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `vsplit` stands for."""
     @overload
@@ -803,6 +827,7 @@ class Tensor:
     def where(self, condition: Any, other: Any) -> Tensor: """The tensor's elements where the condition holds, `other` elsewhere."""
     def xlogy(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """`input * log(other)`, and 0 where `input` is 0."""
     def xlogy_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `xlogy`."""
+    def xpu(self, *args: Any, **kwargs: Any) -> Tensor: """Raises PyTorch's error: there is no such device."""
     def zero_(self) -> Tensor: """Write zero everywhere."""
 
 def is_tensor(obj: object) -> _bool: ...

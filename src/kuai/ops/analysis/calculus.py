@@ -218,4 +218,6 @@ def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
         >>> kuai.cumulative_trapezoid(kuai.tensor([1.0, 5.0, 10.0]))
         tensor([ 3.0000, 10.5000])
     """
+    if not len(y.shape):
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     return areas(y, x, _spacing("cumulative_trapezoid", x, dx), dim, False)

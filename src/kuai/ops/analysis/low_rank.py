@@ -116,6 +116,8 @@ def lobpcg(
     arguments about the iteration (X but for its number of columns, iK, niter, …) change nothing.
     """
     count = k if k is not None else n if n is not None else 1 if X is None else X.shape[-1]
+    if A.shape[-2] != A.shape[-1]:
+        raise AssertionError(f"A must be square, got shape {A.shape}")
     whitened, L = A, None
     if B is not None:
         L = linalg_cholesky(B)

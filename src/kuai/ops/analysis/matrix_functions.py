@@ -21,7 +21,7 @@ from kuai.ops.math.factorization import svdvals
 from kuai.ops.math.linalg import matrix_norm
 from kuai.ops.math.matrix_checks import matrices
 from kuai.ops.math.matrix_factors import adjoint, inv_ex
-from kuai.ops.math.solutions import inv, solve
+from kuai.ops.math.solutions import checked_inverse, solve
 from kuai.ops.return_types import return_type
 
 _GEQRF = return_type("geqrf", "a", "tau")
@@ -90,9 +90,13 @@ def _condition(A, p):
             f"linalg.cond(ord={p}): A must be batches of square matrices, "
             f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
         )
-    inverse, info = inv_ex(A)
-    product = matrix_norm(A, p) * matrix_norm(inverse, p)
-    return product.masked_fill(info > 0, math.inf)
+    if p not in ("fro", "nuc", 1, -1, math.inf, -math.inf):
+        raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
+    if p == "nuc":
+        values = svdvals(A)
+        return values.sum(-1) * values.reciprocal().sum(-1)
+    product = matrix_norm(A, p) * matrix_norm(inv_ex(A).inverse, p)
+    return product.masked_fill(product.isnan(), math.inf)
 
 
 # Equations of tensors -----------------------------------------------------------------------------
@@ -118,7 +122,8 @@ def tensorinv(A, ind=2, *, out=None):
     front, back = A.shape[:ind], A.shape[ind:]
     if math.prod(front) != math.prod(back):
         _refuse_sizes("ind", math.prod(back), math.prod(front))
-    inverse = inv(reshape(A, (math.prod(back), -1) if A.numel() else (0, 0)))
+    square = reshape(A, (math.prod(back), -1) if A.numel() else (0, 0))
+    inverse = checked_inverse(square, "inv")
     made = reshape(inverse, (*back, *front))
     return made if out is None else out.resize_(made.shape).copy_(made)
 

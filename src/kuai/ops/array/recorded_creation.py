@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, op
 from kuai.engine.tensor import devices, modes
 
-__all__ = ["counted", "is_recorded", "repeated"]
+__all__ = ["counted", "identity", "is_recorded", "repeated"]
 
 _EXACT = frozenset(["float32", "float64", "complex64", "complex128"])
 
@@ -49,3 +49,15 @@ def counted(start: Number, step: Number, count, kind) -> Array:
         tensor([1, 3, 5])
     """
     return (start + step * jnp.arange(count, dtype=jnp.int64)).astype(kind)
+
+
+@op(function=False, method=False)
+def identity(rows, columns, kind) -> Array:
+    """Ones on the diagonal of a matrix.
+
+    Example:
+        >>> import numpy
+        >>> identity(1, 2, numpy.dtype("float32"))
+        tensor([[1., 0.]])
+    """
+    return jnp.eye(rows, columns, dtype=kind)

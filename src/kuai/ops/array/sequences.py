@@ -10,12 +10,12 @@ from jax.export import is_symbolic_dim
 
 from kuai.engine.op import REGISTRY, composite
 from kuai.engine.op.exact_out import check_dtype_of
-from kuai.engine.tensor import Tensor, dtypes, from_array, is_tensor
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
-from kuai.ops.array.recorded_creation import counted, is_recorded
+from kuai.ops.array.recorded_creation import counted, identity, is_recorded
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.known_values import check_fits
 
@@ -82,6 +82,7 @@ def arange(
     _check_range(start, end, step, dtype)
     whole = all(isinstance(n, int) or is_symbolic_dim(n) for n in (start, end, step))
     kind = kind_of(dtype, np.dtype(np.int64) if whole else dtypes.default_float_jax())
+    _refuse_kinds("arange_cpu", kind, "bc")
     if kind == np.int64 and not whole:
         start, end, step, whole = int(start), int(end), int(step), True
     count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
@@ -141,6 +142,12 @@ def _ends(name, start, end, steps):
             f"{name} only supports 0-dimensional start and end tensors, but got {found}."
         )
     return _number(start), _number(end)
+
+
+def _refuse_kinds(name, kind, kinds):
+    """PyTorch's error for a dtype that a sequence cannot have."""
+    if kind.kind in kinds:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(kind)}'")
 
 
 def _kind_of_spaced(name, start, end, dtype, out):
@@ -215,6 +222,7 @@ def linspace(
     """
     start, end = _ends("linspace", start, end, steps)
     kind = _kind_of_spaced("linspace", start, end, dtype, out)
+    _refuse_kinds("linspace_cpu", kind, "b")
     numbers = _evenly(start, end, steps, kind)
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made, "linspace")
@@ -242,6 +250,7 @@ def logspace(
     """
     start, end = _ends("logspace", start, end, steps)
     kind = _kind_of_spaced("logspace", start, end, dtype, out)
+    _refuse_kinds("logspace_cpu", kind, "b")
     if kind.itemsize == 2 and kind.kind not in "iu":  # only the ends are rounded
         start, end = (float(np.asarray(each, kind)) for each in (start, end))
     work = kind if kind.kind in "iu" else np.dtype(np.float64)
@@ -273,9 +282,12 @@ def eye(
         if size is not None and size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     check_dtype_of(out, dtype)
-    made = from_array(
-        np.eye(n, m, dtype=kind_of(dtype, dtypes.default_float_jax())), device, requires_grad
-    )
+    kind = kind_of(dtype, dtypes.default_float_jax())
+    if is_recorded(kind, device):
+        made = identity(int(n), None if m is None else int(m), kind)
+        made = with_gradient(made) if requires_grad else made
+    else:
+        made = from_array(np.eye(n, m, dtype=kind), device, requires_grad)
     return made if out is None else into(out, made, "eye")
 
 
@@ -330,13 +342,19 @@ class _TypedMeta(type):
     """Makes `isinstance(x, FloatTensor)` ask for the dtype."""
 
     dtype: dtypes.dtype
+    place: str
 
     def __instancecheck__(cls, instance):
-        return isinstance(instance, Tensor) and instance.dtype is cls.dtype
+        is_one = isinstance(instance, Tensor) and instance.dtype is cls.dtype
+        return is_one and (cls.place == "cpu" or instance.device.type == cls.place)
 
 
-def _typed(name, kind):
+def typed(name: str, kind: dtypes.dtype, place: str = "cpu") -> Any:
+    """The class that makes tensors of a dtype on a kind of device, by an older name."""
+
     def make(cls, *args, device=None):
+        if place != "cpu":
+            device = _device_of_type(name, place)
         if len(args) == 1 and isinstance(args[0], Iterable) and not isinstance(args[0], tuple):
             return tensor(args[0], dtype=kind, device=device)
         if len(args) == 1 and isinstance(args[0], tuple) and type(args[0]) is tuple:
@@ -344,23 +362,29 @@ def _typed(name, kind):
         return empty(*args or (0,), dtype=kind, device=device)
 
     text = f"`{name}(values)` or `{name}(*size)`: a tensor of dtype {kind!r}."
-    return _TypedMeta(
-        name, (), {"__new__": make, "dtype": kind, "__doc__": text, "__module__": __name__}
-    )
+    attributes = {"__new__": make, "dtype": kind, "place": place, "__doc__": text}
+    return _TypedMeta(name, (), {**attributes, "__module__": __name__})
 
 
-TYPED = {
-    name: _typed(name, kind)
-    for name, kind in {
-        "FloatTensor": dtypes.float32,
-        "DoubleTensor": dtypes.float64,
-        "HalfTensor": dtypes.float16,
-        "BFloat16Tensor": dtypes.bfloat16,
-        "LongTensor": dtypes.int64,
-        "IntTensor": dtypes.int32,
-        "ShortTensor": dtypes.int16,
-        "CharTensor": dtypes.int8,
-        "ByteTensor": dtypes.uint8,
-        "BoolTensor": dtypes.bool_,
-    }.items()
+def _device_of_type(name: str, place: str) -> str:
+    if not devices.device_count(place):
+        raise TypeError(
+            f"type torch.{place}.{name} not available. Torch not compiled with CUDA enabled."
+        )
+    return place
+
+
+#: The dtypes of the classes' names.
+TYPES = {
+    "FloatTensor": dtypes.float32,
+    "DoubleTensor": dtypes.float64,
+    "HalfTensor": dtypes.float16,
+    "BFloat16Tensor": dtypes.bfloat16,
+    "LongTensor": dtypes.int64,
+    "IntTensor": dtypes.int32,
+    "ShortTensor": dtypes.int16,
+    "CharTensor": dtypes.int8,
+    "ByteTensor": dtypes.uint8,
+    "BoolTensor": dtypes.bool_,
 }
+TYPED = {name: typed(name, kind) for name, kind in TYPES.items()}

@@ -176,7 +176,10 @@ def index_add(input, dim, index, source, *, alpha=1):
         tensor([0., 2.])
     """
     dim = prepared(input, dim, index)
-    return _index_add(input, dim, index, source if alpha == 1 else source * alpha)
+    if alpha != 1:
+        is_bool = source.dtype.name == "bool"
+        source = (source * alpha).bool() if is_bool else source * alpha
+    return _index_add(input, dim, index, source)
 
 
 @composite(inplace=True, exact_out=SAME)

@@ -215,7 +215,7 @@ def _copied_storage(tensor, memo):
 
 #: What `copy.copy` leaves behind: a copy is a leaf on the same storage.
 _HISTORY = {"_accumulator", "_base", "_grad", "_hooked", "_node", "_node_hooked", "_output"}
-_HISTORY.add("_retains_grad")
+_HISTORY |= {"_grad_dtype", "_retains_grad"}
 
 
 def _copy(self):

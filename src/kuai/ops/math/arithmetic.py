@@ -253,6 +253,7 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
         tensor([4.])
     """
     input, tensor1, tensor2 = together(input, tensor1, tensor2)
+    refuse("addcmul_cpu_out", input, BOOL)
     kind = wide_dtype(input.dtype)
     made = widened(input) + cast(value, kind) * widened(tensor1) * widened(tensor2)
     return made.astype(input.dtype)

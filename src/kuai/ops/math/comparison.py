@@ -313,6 +313,10 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         elements = from_array(np.asarray(elements), test_elements.device)
     if not isinstance(test_elements, Tensor):
         test_elements = from_array(np.asarray(test_elements), elements.device)
+    for each in (elements, test_elements):
+        if each.dtype.is_complex or each.dtype.name == "bool":
+            name = scalar_name(each.dtype.jax)
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {name}")
     return is_among(elements, test_elements, invert)
 
 

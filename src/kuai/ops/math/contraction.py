@@ -23,6 +23,7 @@ from kuai.ops.math.products import contract
 @op(function=False, method=False, name="einsum", grad="EinsumBackward0", autocast="lower")
 def sum_of_products(equation: str, operands: Sequence[Array]):
     """The sum of products an equation describes."""
+    _check_one_dtype(equation, [operand.dtype for operand in operands])
     operands = promote(*operands) if len(operands) > 1 else operands
     return jnp.einsum(equation, *operands, preferred_element_type=operands[0].dtype)
 
@@ -49,7 +50,6 @@ def einsum(*args):
     _check_equation(equation, operands)
     if len(operands) == 1 and _sums(equation) and operands[0].dtype.jax.kind in "iub":
         operands = (operands[0].long(),)  # as a sum does
-    _check_one_dtype(equation, operands)
     return sum_of_products(equation, operands)
 
 
@@ -63,16 +63,15 @@ def _one_by_one(args):
 einsum.as_told = _one_by_one  # that is how `__torch_function__` sees them
 
 
-def _check_one_dtype(equation: str, operands) -> None:
+def _check_one_dtype(equation: str, kinds) -> None:
     """PyTorch's error for a contraction of different dtypes; other products promote."""
-    kinds = [operand.dtype for operand in operands]
-    other = next((kind for kind in kinds if kind is not kinds[0]), None)
+    other = next((kind for kind in kinds if kind != kinds[0]), None)
     if other is None:
         return
     left, arrow, right = equation.partition("->")
     letters = set(left) - set(",.") - set(right)
     if any(sum(letter in term for term in left.split(",")) > 1 for letter in letters):
-        names = scalar_name(kinds[0].jax), scalar_name(other.jax)
+        names = scalar_name(kinds[0]), scalar_name(other)
         raise RuntimeError("expected scalar type {} but found {}".format(*names))
 
 
@@ -282,6 +281,8 @@ def vector_cross(input, other, dim: int):
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     axis = normalize_dim(dim, input.ndim)
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     sizes = input.shape[axis], other.shape[normalize_dim(dim, other.ndim)]
     if sizes != (3, 3):
         raise RuntimeError(

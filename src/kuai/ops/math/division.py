@@ -50,7 +50,9 @@ def divide_floored(input: Array | Number, other: Array | Number):
 
 def _floored(input, other):
     input, other = together(input, other)
-    return jnp.where(other == 0, input / other, jnp.floor_divide(input, other))
+    exact, rounded = input / other, jnp.floor_divide(input, other)
+    rounded = jnp.where(rounded == 0, jnp.copysign(rounded, exact), rounded)
+    return jnp.where(other == 0, exact, rounded)
 
 
 @jax.custom_vjp

@@ -207,6 +207,7 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
         min=tensor(1.),
         max=tensor(3.))
     """
+    refuse("aminmax_cpu", input, COMPLEX)
     if dim is None and not input.size:
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "

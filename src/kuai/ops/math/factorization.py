@@ -12,11 +12,11 @@ from kuai.engine.op.exact_out import SAME, castable
 from kuai.ops import outdated, return_types
 from kuai.ops.math.matrix_checks import (
     INDEFINITE,
-    NOT_CONVERGED,
+    check_eigenvalues,
+    check_singular_values,
     matrices,
     refuse_infos,
     refuse_nonfinite,
-    seems_fine,
     seems_finite,
 )
 from kuai.ops.math.matrix_factors import (
@@ -38,9 +38,9 @@ return_types.return_type("qr", "Q", "R")
 
 
 @op(function=False, method=False, name="linalg.cholesky", grad="LinalgCholeskyExBackward0")
-def cholesky_of(A: Array, upper: bool):
+def cholesky_of(A: Array, upper: bool, name: str):
     """The triangular factor, nan if there is none."""
-    A = one_triangle(matrices("linalg.cholesky", A), "U" if upper else "L")
+    A = one_triangle(matrices(name, A), "U" if upper else "L")
     L = jnp.linalg.cholesky(A, symmetrize_input=False)
     return adjoint(L) if upper else L
 
@@ -61,8 +61,8 @@ def linalg_cholesky(A, *, upper=False):
 
 
 def _checked_cholesky(name, A, upper):
-    L = cholesky_of(A, upper)
-    if not seems_fine(L, A):
+    L = cholesky_of(A, upper, name)
+    if not seems_finite(L):
         refuse_infos(name, cholesky_and_info(A.detach(), upper)[1], INDEFINITE)
     return L
 
@@ -112,8 +112,7 @@ def linalg_svd(A, full_matrices=True, *, driver=None) -> return_types.linalg_svd
         tensor([4., 3.])
     """
     factors = svd_of(A, full_matrices)
-    if not seems_finite(factors[1]):
-        refuse_nonfinite("linalg.svd", A, NOT_CONVERGED)
+    check_singular_values(A, factors[1])
     return return_types.linalg_svd(*factors)
 
 
@@ -126,8 +125,7 @@ def svdvals(A, *, driver=None):
         tensor([4., 3.])
     """
     values = _svdvals(A)
-    if not seems_finite(values):
-        refuse_nonfinite("linalg.svd", A, NOT_CONVERGED)
+    check_singular_values(A, values)
     return values
 
 
@@ -136,35 +134,47 @@ def _svdvals(A: Array):
     return singular_values(matrices("linalg.svdvals", A, square=False))
 
 
-@op(
+@op(function=False, method=False, name="linalg.eigh", grad="LinalgEighBackward0")
+def _eigh(A: Array, UPLO: str):
+    A = one_triangle(matrices("linalg.eigh", A), UPLO)
+    return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
+
+
+@composite(
     export="linalg.eigh",
-    result=return_types.linalg_eigh,
-    grad="LinalgEighBackward0",
     autocast={"cpu": "float32"},
     exact_out=SAME,
     out_name="_linalg_eigh",
 )
-def eigh(A: Array, UPLO: str = "L"):
+def eigh(A, UPLO="L") -> return_types.linalg_eigh:
     """The eigenvalues (rising) and eigenvectors of symmetric or Hermitian matrices.
 
     Example:
         >>> kuai.linalg.eigh(kuai.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
         tensor([1., 2.])
     """
+    values, vectors = _eigh(A, UPLO)
+    check_eigenvalues(values, A, UPLO, 1)
+    return return_types.linalg_eigh(values, vectors)
+
+
+@op(function=False, method=False, name="linalg.eigvalsh", grad="LinalgEighBackward0")
+def _eigvalsh(A: Array, UPLO: str):
     A = one_triangle(matrices("linalg.eigh", A), UPLO)
-    return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
+    return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
-@op(export="linalg.eigvalsh", autocast={"cpu": "float32"}, exact_out=SAME)
-def eigvalsh(A: Array, UPLO: str = "L"):
+@composite(export="linalg.eigvalsh", autocast={"cpu": "float32"}, exact_out=SAME)
+def eigvalsh(A, UPLO="L"):
     """The eigenvalues of symmetric or Hermitian matrices, rising.
 
     Example:
         >>> kuai.linalg.eigvalsh(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
         tensor([1., 2.])
     """
-    A = one_triangle(matrices("linalg.eigvalsh", A), UPLO)
-    return jnp.linalg.eigh(A, symmetrize_input=False)[0]
+    values = _eigvalsh(A, UPLO)
+    check_eigenvalues(values, A, UPLO, 2)
+    return values
 
 
 _NOT_FINITE = "input tensor should not contain infs or NaNs."
@@ -208,7 +218,6 @@ def eigvals(A):
         >>> kuai.linalg.eigvals(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
         tensor([2.+0.j, 1.+0.j])
     """
-    refuse_nonfinite("torch.linalg.eig", A, _NOT_FINITE, RuntimeError)
     return _eigvals(A)
 
 

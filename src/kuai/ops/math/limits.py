@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op import Array, Number, composite, op, write_out
 from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor import Tensor
 from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, refuse, together
@@ -31,6 +31,13 @@ def clamp_between(input: Array, min: Array | Number | None, max: Array | Number 
     return input
 
 
+def _clamped(out, input, min, max):
+    """`out` has to have the result's dtype only where the limits are numbers."""
+    if out is None or not (isinstance(min, Tensor) or isinstance(max, Tensor)):
+        return call(clamp_between, out, input, min, max)
+    return write_out(out, clamp_between(input, min, max), name="clamp")
+
+
 @composite(inplace=True, aliases=("clip",))
 def clamp(input, min=None, max=None, *, out=None):
     """Each element limited to the range `[min, max]`.
@@ -48,7 +55,7 @@ def clamp(input, min=None, max=None, *, out=None):
         )
     check_operand(min, input)
     check_operand(max, input)
-    return call(clamp_between, out, input, min, max)
+    return _clamped(out, input, min, max)
 
 
 @composite(inplace=True)
@@ -59,7 +66,7 @@ def clamp_min(input, min, *, out=None):
         >>> kuai.clamp_min(kuai.tensor([-2.0, 0.5]), 0)
         tensor([0.0000, 0.5000])
     """
-    return call(clamp_between, out, input, min, None)
+    return _clamped(out, input, min, None)
 
 
 @composite(inplace=True)
@@ -70,7 +77,7 @@ def clamp_max(input, max, *, out=None):
         >>> kuai.clamp_max(kuai.tensor([-2.0, 0.5]), 0)
         tensor([-2.,  0.])
     """
-    return call(clamp_between, out, input, None, max)
+    return _clamped(out, input, None, max)
 
 
 def _ordered(name: str, input, other):

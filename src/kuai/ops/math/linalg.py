@@ -13,6 +13,7 @@ from kuai.ops.accumulation import summed
 from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
 from kuai.ops.math.contraction import vector_cross
+from kuai.ops.math.matrix_checks import check_singular_values, seems_finite
 from kuai.ops.math.norms import extreme_of, vector_norm_of, vector_norm_over
 from kuai.ops.math.products import matmul
 from kuai.ops.math.singular_values import singular_values
@@ -101,7 +102,10 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
 
 
 def _matrix_norm(name, out, *arguments):
+    A, order, dim, *_ = arguments
     result = matrix_norm_over(*arguments)
+    if order in (2, -2, "nuc") and not seems_finite(result):
+        check_singular_values(A.movedim(tuple(dim), (-2, -1)), result)
     text, name = _OF_NORM.format(name=name), "linalg_matrix_norm"
     return result if out is None else write_out(out, result, text, name)
 
@@ -147,9 +151,11 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
         (tensor(5.), tensor(7.))
     """
     if isinstance(p, str) and p != "fro":
-        return matrix_norm(
-            input, p, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out
-        )
+        dim = range(len(input.shape)) if dim is None else dim
+        if _count(dim) != 2:
+            given = " ".join(map(str, [dim] if isinstance(dim, int) else dim))
+            raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {given}")
+        return matrix_norm(input, p, tuple(dim), keepdim, dtype=dtype, out=out)
     order = 2.0 if p in ("fro", None) else p
     return vector_norm(input, order, dim, keepdim, dtype=dtype, out=out)
 

@@ -18,13 +18,7 @@ REGISTRY.export(LinAlgError, "linalg.LinAlgError")
 
 def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: bool = False):
     """The array, if it is one of matrices of floating point or complex numbers."""
-    if A.ndim < 2:
-        raise RuntimeError(f"{name}: The input tensor {what} must have at least 2 dimensions.")
-    if square and A.shape[-1] != A.shape[-2]:
-        raise RuntimeError(
-            f"{name}: {what} must be batches of square matrices, "
-            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
-        )
+    check_square(name, A, what, square)
     if kind_of(A) < FLOATING:
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
@@ -35,6 +29,17 @@ def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: 
             f"{name}: Low precision dtypes not supported. Got {scalar_name(A.dtype)}"
         )
     return A
+
+
+def check_square(name: str, A, what: str = "A", square: bool = True) -> None:
+    """PyTorch's error for what is no matrix, or no square one."""
+    if A.ndim < 2:
+        raise RuntimeError(f"{name}: The input tensor {what} must have at least 2 dimensions.")
+    if square and A.shape[-1] != A.shape[-2]:
+        raise RuntimeError(
+            f"{name}: {what} must be batches of square matrices, "
+            f"but they are {A.shape[-2]} by {A.shape[-1]} matrices"
+        )
 
 
 def known(*tensors) -> bool:
@@ -96,3 +101,42 @@ def refuse_nonfinite(name: str, A, text: str, error: type[Exception] = LinAlgErr
     """Raise if a matrix holds inf or nan."""
     if known(A) and not np.isfinite(numbers(A)).all():
         raise error(f"{name}: {text}")
+
+
+def refuse_nan(
+    name: str, A, text: str, error: type[Exception] = LinAlgError, triangle: str | None = None
+) -> None:
+    """Raise for the first matrix that holds nan, as LAPACK does; inf passes, and gives nan.
+
+    Args:
+        triangle: the only one that is looked at, "L" or "U".
+    """
+    if A.ndim < 2 or not known(A):
+        return
+    values = numbers(A)
+    if triangle is not None:
+        values = np.tril(values) if triangle == "L" else np.triu(values)
+    wrong = np.isnan(values).any((-2, -1)).reshape(-1)
+    if wrong.any():
+        batch = f"(Batch element {int(wrong.argmax())}): " if A.ndim > 2 else ""
+        raise error(f"{name}: {batch}{text}")
+
+
+def check_singular_values(A, *results) -> None:
+    """Raise what PyTorch's `svd` does, if a result is not finite because a matrix holds nan."""
+    if not all(seems_finite(result) for result in results):
+        refuse_nan("linalg.svd", A, NOT_CONVERGED)
+
+
+def check_eigenvalues(values, A, UPLO: str, lost: int) -> None:
+    """Raise what PyTorch's `eigh` does for nan in matrices of three rows and more.
+
+    Args:
+        lost: by how much the code of the error is less than the number of rows.
+    """
+    if A.shape[-1] > 2 and not seems_finite(values):
+        text = (
+            "The algorithm failed to converge because the input matrix is ill-conditioned or has "
+            f"too many repeated eigenvalues (error code: {A.shape[-1] - lost})."
+        )
+        refuse_nan("linalg.eigh", A, text, triangle=UPLO)

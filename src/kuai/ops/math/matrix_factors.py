@@ -11,6 +11,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kuai.engine.op import Array, composite, op
@@ -47,7 +48,9 @@ def adjoint(A):
 
 def one_triangle(A, UPLO: str):
     """The Hermitian matrix one triangle stands for; as in PyTorch both share the gradient."""
-    return _of_lower(A) if UPLO == "L" else _of_upper(A)
+    if UPLO not in ("L", "U", "l", "u"):
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    return _of_lower(A) if UPLO in "Ll" else _of_upper(A)
 
 
 def _hermitian(half, A):
@@ -75,6 +78,11 @@ _of_lower.defjvp(functools.partial(_shared, of=_of_lower))
 _of_upper.defjvp(functools.partial(_shared, of=_of_upper))
 
 
+def all_nan(A):
+    """A, with nan all over every matrix that holds one: whatever is solved with it is nan."""
+    return jnp.where(jnp.isnan(A).any((-2, -1), keepdims=True), jnp.nan, A)
+
+
 def _first_zero(diagonal):
     """The number, from 1, of the first zero on a diagonal; 0 if there is none."""
     is_zero = diagonal == 0
@@ -99,7 +107,16 @@ def _lu(name, A, pivot):
         rows, ranks = A.shape[:-1], (*A.shape[:-2], min(A.shape[-2:]))
         order = jnp.broadcast_to(jnp.arange(A.shape[-2], dtype=jnp.int32), rows)
         return A, jnp.zeros(ranks, jnp.int32), order
-    return lax.linalg.lu(A)
+    compact, pivots, order = lax.linalg.lu(A)
+    return _after_nan(compact), pivots, order
+
+
+def _after_nan(compact):
+    """L and U, with nan for all that a pivot that is nan divides and changes: LAPACK skips it."""
+    lost = jnp.cumsum(jnp.isnan(jnp.diagonal(compact, axis1=-2, axis2=-1)), -1) > 0
+    rows, columns = np.indices(compact.shape[-2:])
+    before = np.minimum(rows - 1, columns)
+    return jnp.where((before >= 0) & lost[..., np.maximum(before, 0)], jnp.nan, compact)
 
 
 @op(function=False, method=False, name="linalg_lu_factor_ex", grad="LinalgLuFactorExBackward0")
@@ -329,7 +346,7 @@ def lu_of(self, pivot=True, get_infos=False):
 def inverse_and_info(A: Array):
     """The inverse, and the number of the first zero pivot."""
     compact, _, _ = _lu("linalg.inv", lax.stop_gradient(matrices("linalg.inv", A)), True)
-    return jnp.linalg.inv(A), _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1))
+    return jnp.linalg.inv(all_nan(A)), _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1))
 
 
 @composite(
@@ -352,7 +369,7 @@ def inv_ex(A, *, check_errors=False) -> return_types.linalg_inv_ex:
 def solution_and_info(A: Array, B: Array, left: bool):
     """The solution, and the number of the first zero pivot."""
     compact, _, _ = _lu("linalg.solve", lax.stop_gradient(matrices("linalg.solve", A)), True)
-    info = _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1))
+    info, A = _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1)), all_nan(A)
     if left:
         is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
         if is_vector:
@@ -375,22 +392,33 @@ def solve_ex(A, B, *, left=True, check_errors=False) -> return_types.linalg_solv
     return return_types.linalg_solve_ex(result, info)
 
 
-def _indefinite_minor(A):
-    """The order of the first leading minor that is not positive, or 0: pivots of A = L D Lᴴ."""
+def _part_of_cholesky(A):
+    """As many columns of the lower factor as there are, in the lower half of A, and up to where.
+
+    Gives the half and the order of the first leading minor that is not positive, or 0. In its place
+    stands what is left of A there; the columns behind it are those of A.
+    """
     if not A.size:
-        return jnp.zeros(A.shape[:-2], jnp.int32)
+        return A, jnp.zeros(A.shape[:-2], jnp.int32)
+    order = jnp.arange(A.shape[-1])
 
     def step(k, state):
-        rest, info = state
+        part, rest, info = state
         column = jnp.take(rest, k, -1)
         pivot = jnp.take(column, k, -1).real
-        info = jnp.where((info == 0) & ~(pivot > 0), k + 1, info)
-        safe = jnp.where(pivot > 0, pivot, 1)[..., None, None]
-        outer = column[..., :, None] * jnp.conj(column[..., None, :]) / safe
-        return rest - outer.astype(rest.dtype), info
+        positive = pivot > 0
+        root = jnp.sqrt(jnp.where(positive, pivot, 1))[..., None]
+        made = jnp.where((order == k) & ~positive[..., None], column, column / root)
+        going = (info == 0)[..., None] & ((order == k) | positive[..., None])
+        part = jnp.where((order == k) & going[..., None], made[..., None], part)
+        info = jnp.where((info == 0) & ~positive, k + 1, info)
+        scaled = column / root
+        outer = scaled[..., :, None] * jnp.conj(scaled[..., None, :])
+        return part, rest - outer.astype(rest.dtype), info
 
-    start = (A, jnp.zeros(A.shape[:-2], jnp.int32))
-    return lax.fori_loop(0, A.shape[-1], step, start)[1].astype(jnp.int32)
+    start = (A, A, jnp.zeros(A.shape[:-2], jnp.int32))
+    part, _, info = lax.fori_loop(0, A.shape[-1], step, start)
+    return jnp.tril(part), info.astype(jnp.int32)
 
 
 @op(function=False, method=False, name="linalg_cholesky_ex", grad="LinalgCholeskyExBackward0")
@@ -398,8 +426,9 @@ def cholesky_and_info(A: Array, upper: bool):
     """The triangular factor, and the order of the first minor that is not positive."""
     matrices("linalg.cholesky", A)
     A = one_triangle(A, "U" if upper else "L")
-    L = jnp.linalg.cholesky(A, symmetrize_input=False)
-    return (adjoint(L) if upper else L), _indefinite_minor(lax.stop_gradient(A))
+    part, info = _part_of_cholesky(lax.stop_gradient(A))
+    L = jnp.where((info > 0)[..., None, None], part, jnp.linalg.cholesky(A, symmetrize_input=False))
+    return (adjoint(L) if upper else L), info
 
 
 @composite(
@@ -415,7 +444,7 @@ def cholesky_ex(A, *, upper=False, check_errors=False) -> return_types.linalg_ch
         >>> kuai.linalg.cholesky_ex(kuai.tensor([[1.0, 0.0], [0.0, -1.0]])).info
         tensor(2, dtype=torch.int32)
 
-    Differs from PyTorch: the factor of a matrix that is not positive-definite is nan.
+    The factor of a matrix that is not positive-definite is begun, up to that minor.
     """
     L, info = cholesky_and_info(A, upper)
     if check_errors:

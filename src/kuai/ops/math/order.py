@@ -140,6 +140,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False):
         values=tensor(2.),
         indices=tensor(2))
     """
+    refuse("kthvalue_cpu", input, COMPLEX)
     axis = _filled_axis("kthvalue", input, dim)
     if not 1 <= k <= (input.shape[axis] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {axis}")
@@ -156,6 +157,7 @@ def mode(input: Array, dim: int = -1, keepdim: bool = False):
         values=tensor(1),
         indices=tensor(3))
     """
+    refuse("mode_cpu", input, COMPLEX)
     axis = _filled_axis("mode", input, dim)
     if input.ndim == 0:
         return input, jnp.zeros((), jnp.int64)

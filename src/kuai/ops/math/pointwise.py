@@ -130,6 +130,7 @@ def logit(input: Array, eps: float | None = None):
         >>> kuai.logit(kuai.tensor([0.5, 0.9]))
         tensor([0.0000, 2.1972])
     """
+    refuse("logit_cpu", input, COMPLEX)
     input = floating(input)
     if eps is None:
         return slopes.log_odds(input)

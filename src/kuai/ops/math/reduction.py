@@ -118,13 +118,13 @@ def prod(
 
 def _averageable(input, dtype):
     if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-        raise RuntimeError(_mean_error("Optional dtype", dtype.jax))
+        raise RuntimeError(mean_error("Optional dtype", dtype.jax))
     if dtype is None and kind_of(input) < FLOATING:
-        raise RuntimeError(_mean_error("Input dtype", input.dtype))
+        raise RuntimeError(mean_error("Input dtype", input.dtype))
     return to_dtype(input, dtype)
 
 
-def _mean_error(which: str, kind) -> str:
+def mean_error(which: str, kind) -> str:
     return (
         f"mean(): could not infer output dtype. {which} must be either a floating point or complex "
         f"dtype. Got: {scalar_name(kind)}"
@@ -186,10 +186,10 @@ def nanmean(
     return (total / count).astype(input.dtype)
 
 
-def variance(input, dim, correction, keepdim):
+def variance(input, dim, correction, keepdim, name="std and var"):
     """Sum of squared distances from the mean over max(0, count - correction), and the mean."""
     if kind_of(input) < FLOATING:
-        raise RuntimeError("std and var only support floating point and complex dtypes")
+        raise RuntimeError(f"{name} only support floating point and complex dtypes")
     axis, input = normalize_dims(dim, input.ndim), widened(input)
     center = jnp.mean(input, axis, dtype=input.dtype, keepdims=True)
     distance = input - center
@@ -217,7 +217,7 @@ def var_mean_over(
     input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
 ):
     """The variance and the mean over some dimensions."""
-    squares, center = variance(input, dim, correction, keepdim)
+    squares, center = variance(input, dim, correction, keepdim, "var_mean")
     return _rounded(squares, input), center.astype(input.dtype)
 
 
@@ -226,7 +226,7 @@ def std_mean_over(
     input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
 ):
     """The standard deviation and the mean over some dimensions."""
-    squares, center = variance(input, dim, correction, keepdim)
+    squares, center = variance(input, dim, correction, keepdim, "std_mean")
     return _rounded(safe_sqrt(squares), input), center.astype(input.dtype)
 
 

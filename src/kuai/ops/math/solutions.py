@@ -9,16 +9,25 @@ from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME, castable
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import return_types
+from kuai.ops.accumulation import in_wide
+from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, kind_of, refuse
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
     SINGULAR,
     UNSOLVABLE,
+    check_eigenvalues,
+    check_singular_values,
+    check_square,
     matrices,
     refuse_infos,
+    refuse_nan,
     seems_fine,
+    seems_finite,
 )
 from kuai.ops.math.matrix_factors import (
+    all_nan,
     check_fit,
     factored,
     one_triangle,
@@ -35,9 +44,9 @@ return_types.return_type("slogdet", "sign", "logabsdet")
 
 
 @op(function=False, method=False, name="linalg.inv", grad="LinalgInvExBackward0")
-def inverse_of(A: Array):
+def inverse_of(A: Array, name: str):
     """The inverse, whatever the numbers are."""
-    return jnp.linalg.inv(matrices("linalg.inv", A))
+    return jnp.linalg.inv(all_nan(matrices(name, A)))
 
 
 @composite(export="linalg.inv", autocast={"cpu": "float32"}, exact_out=SAME)
@@ -52,9 +61,14 @@ def inv(A):
     Raises:
         LinAlgError: the matrix is singular.
     """
-    inverse = inverse_of(A)
+    return checked_inverse(A, "linalg.inv")
+
+
+def checked_inverse(A, name: str, about_shapes: str = "linalg.inv"):
+    """The inverse, for a function whose errors begin with a name."""
+    inverse = inverse_of(A, about_shapes)
     if not seems_fine(inverse, A):
-        refuse_infos("linalg.inv", factored(A.detach(), True, "linalg.inv")[2], SINGULAR)
+        refuse_infos(name, factored(A.detach(), True, "linalg.inv")[2], SINGULAR)
     return inverse
 
 
@@ -77,6 +91,7 @@ def solution_of(A: Array, B: Array, left: bool):
     is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
     columns = B[..., None] if is_vector else B
     check_fit("linalg.solve", A, columns, left)
+    A = all_nan(A)
     if not left:
         return transposed(jnp.linalg.solve(transposed(A), transposed(B)))
     X = jnp.linalg.solve(A, columns)
@@ -116,6 +131,14 @@ def solve_triangular(
         tensor([[1.],
                 [1.]])
     """
+    name, kind = "linalg.solve_triangular", jnp.promote_types(A.dtype, B.dtype)
+    if kind_of(A) < FLOATING or A.dtype.itemsize == 2:
+        raise NotImplementedError(
+            f"\"triangular_solve_cpu\" not implemented for '{scalar_name(A.dtype)}'"
+        )
+    matrices(name, B, square=False, what="B")
+    check_fit(name, matrices(name, A), B, left)
+    A, B = A.astype(kind), B.astype(kind)
     batch = jnp.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     A, B = (jnp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (A, B))
     return lax.linalg.triangular_solve(
@@ -123,15 +146,40 @@ def solve_triangular(
     )
 
 
-@op(export="linalg.pinv", exact_out=castable("linalg.pinv"))
-def pinv(
-    A: Array,
-    rcond: Array | Number | None = None,
-    hermitian: bool = False,
-    *,
-    atol: Array | Number | None = None,
-    rtol: Array | Number | None = None,
+@op(function=False, method=False, name="linalg.pinv", grad="LinalgPinvBackward0")
+def _pseudo_inverse(
+    A: Array, atol: Array | Number | None, rtol: Array | Number | None, hermitian: bool
 ):
+    if A.ndim < 2 or kind_of(A) < FLOATING or A.dtype.itemsize == 2:
+        raise RuntimeError(
+            f"linalg.pinv({scalar_name(A.dtype)}{{{list(A.shape)}}}): expected a tensor with 2 or "
+            "more dimensions of float, double, cfloat or cdouble types"
+        )
+    A = _sides("linalg.pinv", A, hermitian)
+    values = lax.stop_gradient(singular_values(A))
+    limit = _smallest(A, values, atol, rtol)
+    largest = jnp.max(values, -1, initial=0)
+    relative = limit / jnp.where(largest == 0, 1, largest)
+    A = A if hermitian else without_infinity(A)
+    return jnp.linalg.pinv(A, rtol=relative, hermitian=hermitian)
+
+
+def _sides(name, A, hermitian, what="A"):
+    """The matrices, of Hermitian ones those that the lower triangles stand for."""
+    A = matrices(name, A, square=False, what=what)
+    return one_triangle(matrices("linalg.eigh", A), "L") if hermitian else A
+
+
+def _check_result(A, hermitian: bool, result, lost: int = 1) -> None:
+    """Raise what PyTorch does for nan in the matrices that a result comes from."""
+    if hermitian:
+        check_eigenvalues(result, A, "L", lost)
+    else:
+        check_singular_values(A, result)
+
+
+@composite(export="linalg.pinv", exact_out=castable("linalg.pinv"))
+def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     """The Moore-Penrose pseudo-inverse.
 
     Args:
@@ -145,14 +193,10 @@ def pinv(
         tensor([[0.5000, 0.0000],
                 [0.0000, 0.2500]])
     """
-    A = matrices("linalg.pinv", A, square=False)
-    A = one_triangle(A, "L") if hermitian else A
-    values = lax.stop_gradient(singular_values(A))
-    limit = _smallest(A, values, atol, rcond if rtol is None else rtol)
-    largest = jnp.max(values, -1, initial=0)
-    relative = limit / jnp.where(largest == 0, 1, largest)
-    A = A if hermitian else without_infinity(A)
-    return jnp.linalg.pinv(A, rtol=relative, hermitian=hermitian)
+    rtol = rcond if rtol is None else rtol
+    result = _pseudo_inverse(A, atol, rtol, hermitian)
+    _check_result(A, hermitian, result)
+    return result
 
 
 def _smallest(A, values, atol, rtol):
@@ -254,6 +298,10 @@ def lstsq(A, B, rcond=None, *, driver=None) -> return_types.linalg_lstsq:
             "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)"
         )
     solution, residuals, rank, values = least_squares(A, B, rcond, driver)
+    if not seems_finite(values):
+        place = 5 if driver == "gels" else 4
+        text = f"Argument {place} has illegal value: the input matrix contained NaN."
+        refuse_nan("torch.linalg.lstsq", A, text, RuntimeError)
     rows, columns = A.shape[-2:]
     ranks = known(rank)
     full = rows > columns and (ranks is None or bool((ranks == columns).all()))
@@ -281,9 +329,12 @@ def det(A: Array):
     return jnp.linalg.det(A) if A.size else jnp.ones(A.shape[:-2], A.dtype)
 
 
-def _signed_log(A):
-    sign, logarithm = jnp.linalg.slogdet(matrices("linalg.slogdet", A))
-    return sign, logarithm
+def _signed_log(A, name="linalg.slogdet"):
+    """The sign, 0 where nan is on the diagonal of U, and the logarithm."""
+    sign, logarithm = jnp.linalg.slogdet(all_nan(matrices(name, A)))
+    if kind_of(A) == COMPLEX:
+        return sign, logarithm
+    return jnp.where(jnp.isnan(logarithm), 0, sign), logarithm
 
 
 @op(
@@ -304,7 +355,7 @@ def slogdet(input: Array):
     return _signed_log(input)
 
 
-@composite(export="linalg.slogdet")
+@composite(export="linalg.slogdet", exact_out=SAME, out_name="_linalg_slogdet")
 def linalg_slogdet(A) -> return_types.linalg_slogdet:
     """The sign of the determinant and the logarithm of its absolute value.
 
@@ -323,25 +374,32 @@ def logdet(input: Array):
         >>> kuai.logdet(kuai.tensor([[2.0, 0.0], [0.0, 3.0]]))
         tensor(1.7918)
     """
-    sign, logarithm = _signed_log(input)
+    sign, logarithm = _signed_log(input, "logdet")
     if sign.dtype.kind == "c":
         return logarithm + jnp.log(sign)
     return jnp.where(sign < 0, jnp.nan, logarithm)
 
 
-@op(
+@op(function=False, method=False, name="linalg.matrix_rank")
+def _rank(
+    A: Array,
+    tol: Array | Number | None,
+    atol: Array | Number | None,
+    rtol: Array | Number | None,
+    hermitian: bool,
+):
+    A = _sides("torch.linalg.matrix_rank", A, hermitian, "input")
+    values = singular_values(A)
+    limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
+    return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
+
+
+@composite(
     export="linalg.matrix_rank",
     autocast={"cpu": "float32"},
     exact_out=castable("torch.linalg.matrix_rank"),
 )
-def matrix_rank(
-    A: Array,
-    tol: Array | Number | None = None,
-    hermitian: bool = False,
-    *,
-    atol: Array | Number | None = None,
-    rtol: Array | Number | None = None,
-):
+def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     """The number of singular values above a tolerance.
 
     Args:
@@ -355,14 +413,21 @@ def matrix_rank(
         >>> kuai.linalg.matrix_rank(kuai.tensor([[4.0, 0.0], [0.0, 1.0]]), atol=2.0)
         tensor(1)
     """
-    A = matrices("torch.linalg.matrix_rank", A, square=False, what="input")
-    values = singular_values(A)
-    limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
-    return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)
+    rank = _rank(A, tol, atol, rtol, hermitian)
+    _check_result(A, hermitian, A, lost=2)
+    return rank
 
 
-@op(aliases=("linalg.matrix_power",), exact_out=SAME)
-def matrix_power(A: Array, n: int):
+@op(function=False, method=False, name="matrix_power", grad="MatrixPowerBackward0")
+def _power(A: Array, n: int):
+    check_square("linalg.matrix_power", A)
+    if n:
+        refuse("addmm_impl_cpu_", A, BOOL)
+    return in_wide(lambda wide: jnp.linalg.matrix_power(wide, n), A)
+
+
+@composite(aliases=("linalg.matrix_power",), exact_out=SAME)
+def matrix_power(A, n):
     """The n-th power of square matrices; a negative one is that of the inverse.
 
     Example:
@@ -370,4 +435,6 @@ def matrix_power(A: Array, n: int):
         tensor([[1., 3.],
                 [0., 1.]])
     """
-    return jnp.linalg.matrix_power(matrices("linalg.matrix_power", A), n)
+    if n >= 0:
+        return _power(A, n)
+    return _power(checked_inverse(A, "linalg.inv", "linalg.matrix_power"), -n)

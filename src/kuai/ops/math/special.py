@@ -56,7 +56,7 @@ def lgamma(input: Array):
         >>> kuai.lgamma(kuai.tensor([0.5, 3.0]))
         tensor([0.5724, 0.6931])
     """
-    return _real(log_gamma, "lgamma_cpu", input)
+    return _real(log_gamma, "lgamma_vml_cpu", input)
 
 
 @op(inplace=True, aliases=("special.digamma", "special.psi"))
@@ -67,7 +67,7 @@ def digamma(input: Array):
         >>> kuai.digamma(kuai.tensor([0.5, 3.0]))
         tensor([-1.9635,  0.9228])
     """
-    return _real(lambda x: in_single(lambda y: polygamma_at(0, y), x), "digamma_cpu", input)
+    return _real(lambda x: in_single(lambda y: polygamma_at(0, y), x), "digamma", input)
 
 
 def _real(function, name: str, input):

@@ -34,6 +34,11 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
             raise RuntimeError(
                 f"{name} should have at least 2 dimensions, but has {each.ndim} dimensions instead"
             )
+    if L.shape[-1] != L.shape[-2]:
+        raise RuntimeError(
+            "A must be batches of square matrices, "
+            f"but they are {L.shape[-2]} by {L.shape[-1]} matrices"
+        )
     matrices("cholesky_solve", L)
     check_rows("cholesky_solve", L, B)
     L, B = with_batch(L, B)

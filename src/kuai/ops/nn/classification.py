@@ -14,7 +14,7 @@ from kuai.engine.tensor.size import Size
 from kuai.ops.accumulation import summed, widened
 from kuai.ops.analysis.sizes_and_norms import broadcast_shapes as common_shape
 from kuai.ops.dimensions import broadcast_shapes
-from kuai.ops.elementwise import BOOL, INTEGER, refuse, together
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, refuse, together
 from kuai.ops.known_values import check_within, lie_within
 from kuai.ops.nn.loss_reduction import check_reduction, legacy_reduction, reduced
 from kuai.ops.nn.softmax import log_softmax_array
@@ -109,7 +109,7 @@ def _nll_loss_op(
 ):
     check_reduction(reduction)
     _check_indices(input, target, weight)
-    refuse("nll_loss_out_frame", input, BOOL, INTEGER)
+    refuse("nll_loss_out_frame", input, BOOL, INTEGER, COMPLEX)
     return _nll(input, target, weight, ignore_index, reduction)
 
 
@@ -161,6 +161,7 @@ def _cross_entropy_op(
     label_smoothing: float,
 ):
     check_reduction(reduction)
+    refuse("log_softmax_lastdim_kernel_impl", input, COMPLEX)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     axis = min(1, input.ndim - 1)

@@ -44,7 +44,7 @@ def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction:
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     one, other = together(input, target)
-    refuse("huber_cpu", one, COMPLEX)
+    refuse("huber_cpu", one, 0, 1, COMPLEX)
     loss = as_input(_huber(one, other, delta), input)
     if weight is None:
         return reduced(loss, reduction)
@@ -66,7 +66,7 @@ def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     input, target = together(input, target)
-    refuse("smooth_l1_cpu", input, COMPLEX)
+    refuse("smooth_l1_cpu", input, 0, 1, COMPLEX)
     if beta == 0:
         return reduced(magnitude(input - target), reduction)
     return reduced(_huber(input, target, beta) / beta, reduction)

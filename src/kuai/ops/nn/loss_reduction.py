@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import averaged, summed
+from kuai.ops.math.reduction import mean_error
 
 
 def legacy_reduction(size_average, reduce, reduction: str) -> str:
@@ -35,7 +36,11 @@ def reduced(loss, reduction: str):
     check_reduction(reduction)
     if reduction == "none":
         return loss
-    return averaged(loss) if reduction == "mean" else summed(loss)
+    if reduction == "sum":
+        return summed(loss)
+    if not jnp.issubdtype(loss.dtype, jnp.inexact):
+        raise RuntimeError(mean_error("Input dtype", loss.dtype))
+    return averaged(loss)
 
 
 def hinge(x):

@@ -73,6 +73,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 @op(function=False, method=False, grad="MulBackward0", autocast={"cuda": "float32"})
 def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, eps: float | None):
+    if not normalized_shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            f"element, but got normalized_shape = {list(normalized_shape)}"
+        )
     if not input.ndim:
         raise ValueError("Input tensor must have at least 1 dimensions, but got 0")
     _check_normalized(input, normalized_shape, "", weight=weight)
