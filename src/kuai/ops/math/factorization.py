@@ -218,6 +218,7 @@ def eigvals(A):
         >>> kuai.linalg.eigvals(kuai.tensor([[2.0, 0.0], [0.0, 1.0]]))
         tensor([2.+0.j, 1.+0.j])
     """
+    refuse_nonfinite("torch.linalg.eig", A, _NOT_FINITE, RuntimeError)
     return _eigvals(A)
 
 
