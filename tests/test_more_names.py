@@ -273,3 +273,24 @@ def test_old_names(call):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         agree(call)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.cross(t.ones(()), t.ones(()), dim=0),
+        lambda t: t.cumulative_trapezoid(t.ones(())),
+        lambda t: t.nn.functional.rms_norm(t.ones(()), ()),
+    ],
+)
+def test_tensors_without_dimensions(call):
+    agree(call)
+
+
+def test_a_hook_gives_no_gradient_where_none_is_wanted():
+    def run(t):
+        y = t.ones(2, requires_grad=True) * 2
+        y.grad_fn.register_hook(lambda made, given: (made[0], made[0]))
+        y.sum().backward()
+
+    agree(run)

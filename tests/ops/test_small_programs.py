@@ -124,7 +124,7 @@ t.cumsum(t.tensor([1.5, 2.5]), 0, out=t.zeros(2, dtype=t.int64))
 t.all(t.tensor([1, 0], dtype=t.uint8), 0, out=t.zeros((), dtype=t.bool))
 t.einsum("ij,j->i", t.ones(2, 2, dtype=t.float64), t.ones(2))
 t.einsum("ij,j->ij", t.ones(2, 2, dtype=t.float64), t.ones(2))
-t.autocast("cpu")(lambda: t.einsum("ij,j->i", t.ones(2, 2), t.ones(2).bfloat16()))()
+c = t.autocast("cpu", t.bfloat16)(t.einsum) ;; c("ij,j->i", t.ones(2, 2), t.ones(2).bfloat16())
 o = t.zeros(2, 2) ;; t.linalg.multi_dot([t.ones(2, 2), t.ones(2, 2)], out=o) ;; o
 t.ones(2, out=t.zeros(2, requires_grad=True))
 b = t.zeros(2, 3) ;; t.rand(3, out=b[0]) ;; (b[0] > 0, b[1])

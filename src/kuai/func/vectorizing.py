@@ -197,7 +197,7 @@ def spread(dims, nested, error):
         if isinstance(dims, (list, tuple)) and len(dims) == 1:
             return spread(dims[0], nested, lambda *_: error(dims, nested))
         raise error(dims, nested)
-    if len(dims) != len(nested) or (isinstance(dims, dict) and dims.keys() != nested.keys()):
+    if len(dims) != len(nested) or (isinstance(dims, dict) and set(dims) != set(nested)):
         raise error(dims, nested)
     pairs = (
         [(dims[key], nested[key]) for key in nested]

@@ -113,7 +113,7 @@ def _lu(name, A, pivot):
 
 def _after_nan(compact):
     """L and U, with nan for all that a pivot that is nan divides and changes: LAPACK skips it."""
-    lost = jnp.cumsum(jnp.isnan(jnp.diagonal(compact, axis1=-2, axis2=-1)), -1) > 0
+    lost = jnp.cumsum(jnp.isnan(jnp.diagonal(compact, axis1=-2, axis2=-1)), axis=-1) > 0
     rows, columns = np.indices(compact.shape[-2:])
     before = np.minimum(rows - 1, columns)
     return jnp.where((before >= 0) & lost[..., np.maximum(before, 0)], jnp.nan, compact)
