@@ -199,6 +199,13 @@ CALLS = {
     "tensordot": both("tensordot", 1),
     "scatter_add": lambda t, a, b, index: t.scatter_add(a, 0, index.expand(4, 4), b),
     # In float32 on a CPU.
+    "fake_quantize_per_tensor_affine": one("fake_quantize_per_tensor_affine", 0.1, 0, 0, 255),
+    "grid_sampler_2d": lambda t, a, b, index: t.grid_sampler_2d(
+        a.reshape(1, 1, 4, 4), b.reshape(1, 2, 4, 2), 0, 0, False
+    ),
+    "grid_sampler_3d": lambda t, a, b, index: t.grid_sampler_3d(
+        a.reshape(1, 1, 2, 2, 4), b.reshape(16).narrow(0, 0, 12).reshape(1, 1, 2, 2, 3), 0, 0, False
+    ),
     "avg_pool3d": signals("avg_pool3d", 3, 2),
     "max_pool3d": signals("max_pool3d", 3, 2),
     "adaptive_avg_pool3d": signals("adaptive_avg_pool3d", 3, 2),

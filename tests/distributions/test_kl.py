@@ -10,7 +10,7 @@ from torch.distributions.kl import _KL_REGISTRY as PAIRS
 
 import kuai
 import kuai.distributions as D
-from kuai.distributions.kl import _FORMULAS
+from kuai.distributions.kl import _KL_REGISTRY
 from tests.distributions.cases import CASES, lower, positive, some
 
 A, B = [0.5, 1.5, 4.0], [2.0, 0.7, 1.2]
@@ -90,7 +90,7 @@ def divergence(t, names):
 
 def test_the_table_is_pytorchs():
     theirs = {(p.__name__, q.__name__) for p, q in PAIRS}
-    assert {(p.__name__, q.__name__) for p, q in _FORMULAS} == theirs
+    assert {(p.__name__, q.__name__) for p, q in _KL_REGISTRY} == theirs
 
 
 @pytest.mark.parametrize("names", some(NAMES, 3), ids="-".join)
@@ -129,7 +129,7 @@ def test_exponential_families_by_their_normaliser(name):
         make(D, *(kuai.tensor(each, dtype=kuai.float64) for each in parameters))
         for parameters in (first, second)
     )
-    general = _FORMULAS[D.ExponentialFamily, D.ExponentialFamily](p, q)
+    general = _KL_REGISTRY[D.ExponentialFamily, D.ExponentialFamily](p, q)
     np.testing.assert_allclose(general.detach().numpy(), D.kl_divergence(p, q).numpy(), rtol=1e-8)
     if name not in ("Poisson", "Beta"):
         entropy = D.ExponentialFamily.entropy(p)
@@ -187,6 +187,8 @@ def test_registering_and_ambiguity():
             "Ambiguous kl_divergence(Mine, Yours). Please register_kl(Mine, Yours)"
         ]
     finally:
-        del _FORMULAS[Mine, D.Normal], _FORMULAS[D.Normal, Yours]
-        D.register_kl(D.Normal, D.Normal)(_FORMULAS[D.Normal, D.Normal])  # forgets what was found
+        del _KL_REGISTRY[Mine, D.Normal], _KL_REGISTRY[D.Normal, Yours]
+        D.register_kl(D.Normal, D.Normal)(
+            _KL_REGISTRY[D.Normal, D.Normal]
+        )  # forgets what was found
     assert math.isclose(float(D.kl_divergence(mine, yours)), 0)

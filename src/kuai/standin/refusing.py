@@ -31,4 +31,8 @@ def refused_class(name: str, reason: str, instead: str, base: type = object) -> 
         raise UnavailableError(name, reason, instead)
 
     short = name.rpartition(".")[2]
-    return type(short, (base,), {"__init__": __init__, "__doc__": f"Cannot be made: {reason}."})
+    made: Any = type(
+        short, (base,), {"__init__": __init__, "__doc__": f"Cannot be made: {reason}."}
+    )
+    made.__abstractmethods__ = frozenset()  # the error is the one above
+    return made

@@ -68,6 +68,7 @@ def _one(value, kind):
     method=False,
     name="fake_quantize_per_tensor_affine",
     grad="FakeQuantizePerTensorAffineCachemaskBackward0",
+    autocast={"cpu": "float32"},
 )
 def _with_one_scale(
     input: Array, scale: Array | Number, zero_point: Array | Number, low: int, high: int
