@@ -15,8 +15,8 @@ from typing import Any
 from kuai._ops import defined, packet_of as _packet
 from kuai.engine.autograd.function import Function
 from kuai.engine.autograd.function_batching import applies, by_rule
+from kuai.engine.op.autocast import cast_floating
 from kuai.engine.tensor import Tensor, modes, overriding
-from kuai.engine.tensor.dtypes import float64
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.standin.arguments import check_arguments
@@ -117,7 +117,7 @@ class CustomOpDef:
         """The call with floating point arguments cast, and autocast off inside."""
         for kind, _ in modes.state.autocast:
             if kind in self._casts:
-                args, kwargs = _cast(args, kwargs, kind, self._casts[kind])
+                args, kwargs = cast_floating((args, kwargs), self._casts[kind], kind)
         before, modes.state.autocast = modes.state.autocast, None
         try:
             return self(*args, **kwargs)
@@ -332,16 +332,6 @@ def custom_op(name, fn=None, /, *, mutates_args=(), device_types=None, schema=No
 def triton_op(name, fn=None, /, *, mutates_args=(), schema=None):
     """As `custom_op`; a kernel in Triton has to be called through JAX."""
     return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
-
-
-def _cast(args, kwargs, kind: str, wanted) -> tuple:
-    """The arguments with tensors of floats on a kind of device in another dtype."""
-
-    def cast(tensor):
-        fits = tensor.is_floating_point() and tensor.device.type == kind
-        return tensor.to(wanted) if fits and tensor.dtype is not float64 else tensor
-
-    return pytree.tree_map_only(Tensor, cast, (args, kwargs))
 
 
 def _checked(name: str, op: Any) -> CustomOpDef:

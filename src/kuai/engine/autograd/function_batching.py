@@ -23,9 +23,7 @@ class VmapInfo(NamedTuple):
 
 def vectorized(cls, args) -> Any:
     """The outputs of `cls.forward`, which has no context, on slices if there are any."""
-    state = modes.state
-    level = state.level
-    if level is None or not state.transforms or state.old_functions or not _any_slice(args):
+    if modes.state.old_functions or not applies(args):
         return cls.forward(*args)
     has_rule = "vmap" in {name for one in cls.__mro__[:-2] for name in vars(one)}
     if cls.generate_vmap_rule:

@@ -247,11 +247,22 @@ def _in_precision(argument, wanted):
     return run(_cast, wanted, lambda: lambda array: jnp.asarray(array, wanted), [argument])
 
 
-def cast_floating(nested, dtype):
-    """Nested arguments with their floating point tensors in another dtype."""
+def cast_floating(nested, dtype, device_type=None):
+    """Nested arguments with their floating point tensors in another dtype.
+
+    Args:
+        device_type: the kind of device whose tensors are meant, if not all are.
+    """
     wanted = dtypes.to_jax(dtype)
+
+    def cast(leaf):
+        elsewhere = device_type is not None and isinstance(leaf, Tensor)
+        if elsewhere and leaf.device.type != device_type:
+            return leaf
+        return _in_precision(leaf, wanted)
+
     return jax.tree.map(
-        lambda leaf: _in_precision(leaf, wanted),
+        cast,
         nested,
         is_leaf=lambda leaf: isinstance(leaf, Tensor) or leaf is None,
     )

@@ -16,23 +16,21 @@ in `nn.functional`, autograd, compilation and the documentation.
 
 import functools
 import inspect
-import math
 import types
 import typing
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from kuai.engine.autograd.inplace import overwrite, window
+from kuai.engine.autograd.inplace import window
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.autocast import Choices, casting
-from kuai.engine.op.exact_out import check_exact, refuse_gradients
 from kuai.engine.op.in_place import inplace
 from kuai.engine.op.late_signature import LateSignature
 from kuai.engine.op.old_orders import reordered
+from kuai.engine.op.out import write_out
 from kuai.engine.op.registry import REGISTRY, places_of
 from kuai.engine.op.spellings import respelled, spelled, spellings
 from kuai.engine.op.wrong_calls import refuse_types, wrong_call
@@ -41,7 +39,7 @@ from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 from kuai.engine.tensor.views import Step, value
 
-__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op", "write_out"]
+__all__ = ["Array", "Number", "Sequence", "composite", "op", "view_op"]
 
 
 if typing.TYPE_CHECKING:  # who looks into a pure function sees what arrives there
@@ -218,38 +216,6 @@ class Op(Operation):
         raise TypeError(
             f"{name}(): argument '{self.names[position]}' (position {position + 1}) must be "
             f"{wanted}, not {overriding.named(type(argument))}"
-        )
-
-
-def write_out(out, results, exact=None, name="out"):
-    """Results put into the tensor or tensors given as `out=`.
-
-    Args:
-        exact: the error's text if their dtypes must be the same: see `exact_out`.
-        name: what errors call the function.
-    """
-    if isinstance(results, tuple):
-        texts = exact if isinstance(exact, tuple) else [exact] * len(results)
-        written = [write_out(*each, name) for each in zip(out, results, texts, strict=True)]
-        return type(results)(*written) if hasattr(results, "_fields") else tuple(written)
-    if exact is not None:
-        check_exact(exact, out.dtype, results.dtype)
-    refuse_gradients(name, out, results)
-    if out.shape != results.shape:
-        _warn_of_resizing(out, results)
-        out.data = Tensor._share(results)
-    return overwrite(out, results)
-
-
-def _warn_of_resizing(out, results):
-    if math.prod(out.shape):
-        warnings.warn(
-            "An output with one or more elements was resized since it had shape "
-            f"{list(out.shape)}, which does not match the required output shape "
-            f"{list(results.shape)}. This behavior is deprecated, and in a future PyTorch release "
-            "outputs will not be resized unless they have zero elements. You can explicitly reuse "
-            "an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
-            stacklevel=4,
         )
 
 

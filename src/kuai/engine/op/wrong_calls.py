@@ -98,8 +98,7 @@ _OF_VALUES = (RuntimeError, IndexError, NotImplementedError)
 def refuse_types(error: Exception, public: Callable, args: tuple, kwargs: dict) -> None:
     """Let the error of a user's call be PyTorch's, if types of its arguments are wrong."""
     is_for_truth = str(error).startswith("Boolean value of Tensor")  # given for a bool or an int
-    if is_for_truth or not isinstance(
-        error, _OF_VALUES
-    ):  # a file that nobody needs who makes no mistakes
+    if is_for_truth or not isinstance(error, _OF_VALUES):
+        # a file that nobody needs who makes no mistakes
         types = importlib.import_module("kuai.engine.op.argument_types")
         types.refuse(error, public, args, kwargs)

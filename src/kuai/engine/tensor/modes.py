@@ -256,8 +256,8 @@ class inference_mode(_Mode):
         return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
 
-class set_multithreading_enabled:
-    """Accepted for PyTorch's sake: XLA, not the tape, divides the work among threads."""
+class _Accepted:
+    """A context of PyTorch's in which nothing is different."""
 
     def __init__(self, mode: bool):
         self.mode = mode
@@ -268,12 +268,16 @@ class set_multithreading_enabled:
     def __exit__(self, *_) -> None:
         pass
 
-    def clone(self) -> "set_multithreading_enabled":
+    def clone(self) -> Self:
         """Another one of the same kind."""
         return type(self)(self.mode)
 
 
-class enforce_grad_layout_policy(contextlib.ContextDecorator):
+class set_multithreading_enabled(_Accepted):
+    """Accepted for PyTorch's sake: XLA, not the tape, divides the work among threads."""
+
+
+class enforce_grad_layout_policy(_Accepted, contextlib.ContextDecorator):
     """Accepted for PyTorch's sake: gradients have no strides of their own.
 
     Example:
@@ -282,17 +286,7 @@ class enforce_grad_layout_policy(contextlib.ContextDecorator):
     """
 
     def __init__(self, enable: bool = True):
-        self.mode = enable
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_) -> None:
-        pass
-
-    def clone(self) -> "enforce_grad_layout_policy":
-        """Another one of the same kind."""
-        return type(self)(self.mode)
+        super().__init__(enable)
 
 
 @contextlib.contextmanager
