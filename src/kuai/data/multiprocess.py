@@ -64,9 +64,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._parts: dict[int, Any] = {}  # the samplers' states after a batch's indices
         self._busy = [0] * count  # how many batches each worker has to fetch
         self._active = [True] * count  # whether there is more to get from it
-        first = (
-            0 if loader._dataset_kind else self._running.batches % count
-        )  # as in a pass without a stop
+        # as in a pass without a stop
+        first = 0 if loader._dataset_kind else self._running.batches % count
         self._round = itertools.cycle([*range(first, count), *range(first)])
         self._have_workers()
         self._running.parts = loader_state.parts_now(loader) or None  # before anything is asked for
