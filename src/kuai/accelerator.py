@@ -2,6 +2,7 @@
 
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.devices import device
+from kuai.ops.native.library import give_back_allocations
 from kuai.streams import Stream
 
 __all__ = [
@@ -83,7 +84,8 @@ def set_stream(stream, /) -> None:
 
 
 def empty_cache() -> None:
-    """Does nothing: XLA manages its memory itself."""
+    """Give back the memory of the CPU that is kept for the next program; a GPU's is XLA's."""
+    give_back_allocations()
 
 
 class device_index:

@@ -13,7 +13,7 @@ PATHS = {
         "cross_entropy, backward"
     ),
     "jit(step)/jit(sgd)/jit(update_one)/sub": "sgd",
-    "jit(step)/kuai_large_pages": "other",
+    "jit(step)/kuai_keep": "other",
 }
 
 

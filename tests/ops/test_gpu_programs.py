@@ -62,7 +62,7 @@ def test_there_is_no_kernel_for_cpus_in_it(name, on_a_gpu):
     for for_program in (False, True):
         text = lowered(make(), shape, for_program)
         assert "kuai_convolution" not in text and "kuai_lstm" not in text
-        assert "kuai_keep" not in text and "kuai_large_pages" not in text
+        assert "kuai_keep" not in text
         if name == "convolutions":
             assert "stablehlo.convolution" in text
 

@@ -1,5 +1,6 @@
 """What compiled programs do about memory, where the native library is there."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import kuai
 from kuai import nn
 from kuai.backends import mkldnn
 from kuai.engine.compile import equations
+from kuai.ops.native import library
 
 needs_native = pytest.mark.skipif(not mkldnn.is_available(), reason="oneDNN is not installed here")
 
@@ -48,18 +50,66 @@ def _training_step(net):
 
 
 @needs_native
-def test_a_large_program_asks_for_large_pages(monkeypatch):
-    monkeypatch.setattr(equations, "_LARGE", 2**20)
-    net, eager = Residual(2), Residual(2)
+def test_memory_of_a_large_program_is_kept_for_its_next_call():
+    net, eager = Residual(4), Residual(4)
     eager.load_state_dict(net.state_dict())
-    small, large = kuai.randn(1, 4, 2, 2), kuai.randn(2, 4, 64, 64)
+    small, large = kuai.randn(1, 4, 2, 2), kuai.randn(4, 4, 256, 256)
     step, again = _training_step(net), _training_step(eager)
-    for x in (small, large, large, small):
+    for x in (small, large, large, small, large):
         with mkldnn.flags(enabled=False):
             expected = again.function(x)
         assert kuai.allclose(step(x), expected, rtol=1e-4)
-    texts = [program.function.lower(*program.avals).as_text() for program in step.programs]
-    assert ["kuai_large_pages" in text for text in texts] == [False, True]
+    assert library.kept_bytes() > 2**23
+    kuai.cuda.empty_cache()
+    assert library.kept_bytes() == 0
+    assert kuai.allclose(step(large), again.function(large), rtol=1e-4)
+
+
+@needs_native
+def test_arrays_that_others_hold_are_left_alone():
+    double = kuai.compile(lambda x: (x + 1) * 2)
+    double(kuai.zeros(2**20))
+    held = [double(kuai.full((2**20,), float(n))) for n in range(8)]
+    arrays = [each.numpy() for each in held]
+    del held
+    for n in range(8, 16):
+        double(kuai.full((2**20,), float(n)))
+    assert [array.min() for array in arrays] == [array.max() for array in arrays]
+    assert [array[0] for array in arrays] == [2 * (n + 1) for n in range(8)]
+
+
+@needs_native
+def test_programs_on_many_threads_share_what_is_kept():
+    double = kuai.compile(lambda x: kuai.exp(x).log().mul(2).sum())
+
+    def run(n):
+        return [double(kuai.full((2**20 + 4096 * n,), 1.0)).item() for _ in range(6)]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for n, found in enumerate(pool.map(run, range(8))):
+            assert found == pytest.approx([2 * (2**20 + 4096 * n)] * 6)
+
+
+KEPT = """
+import kuai
+from kuai.ops.native import library
+from kuai.backends import mkldnn
+assert mkldnn.is_available()
+step = kuai.compile(lambda x: (kuai.relu(kuai.conv2d(x, x[:4, :4, :3, :3])) * 2).sum())
+for _ in range(3):
+    step(kuai.ones(4, 4, 512, 512)).item()
+print(library.kept_bytes() > 2**20)
+"""
+
+
+@needs_native
+@pytest.mark.parametrize("setting", ["1", "0"])
+def test_the_environment_says_whether_memory_is_kept(setting):
+    environment = {**os.environ, "KUAI_KEPT_MEMORY": setting}
+    done = subprocess.run(
+        [sys.executable, "-c", KEPT], env=environment, capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(setting == "1"), "")
 
 
 @needs_native
@@ -97,6 +147,7 @@ PARTITIONED = """
 import jax, kuai, numpy
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from kuai.engine.compile import equations
+from kuai.ops.native import library
 from kuai.engine.tensor import wrap
 equations._LARGE = 0
 mesh = Mesh(jax.devices(), ("parts",))

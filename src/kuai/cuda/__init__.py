@@ -9,6 +9,7 @@ from kuai.engine.late import late as _late
 from kuai.engine.tensor import devices, randomness
 from kuai.engine.tensor.devices import device
 from kuai.errors import OutOfMemoryError
+from kuai.ops.native.library import give_back_allocations
 from kuai.streams import Event as _Event, Stream, StreamContext, stream
 
 __all__ = [
@@ -124,7 +125,8 @@ def synchronize(device=None) -> None:
 
 
 def empty_cache() -> None:
-    """Does nothing: XLA manages its memory itself."""
+    """Give back the memory of the CPU that is kept for the next program; a GPU's is XLA's."""
+    give_back_allocations()
 
 
 def memory_allocated(device=None) -> int:

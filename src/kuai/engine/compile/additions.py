@@ -12,12 +12,8 @@ __all__ = ["Additions", "additions", "use"]
 class Additions:
     """No additions; the base of those that are some."""
 
-    def begin(self, arrays, largest: int):
-        """Begin a program that needs much memory; the traced inputs to go on with.
-
-        `largest` is the size in bytes of the largest result.
-        """
-        return arrays
+    def prepare(self) -> None:
+        """Prepare for a program that needs much memory."""
 
     #: Names of primitives that read and write arrays (N, *sizes, C); see `layouts`.
     channels_last: frozenset[str] = frozenset()

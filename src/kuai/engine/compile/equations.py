@@ -61,15 +61,13 @@ def executable(name, closed, donated, kept, written, wanted):
     constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
     variables, everything = (*donated, *kept), [*written, *wanted]
     made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
-    largest = max(map(_bytes, everything), default=0)
+    if made >= _LARGE:
+        additions().prepare()
 
     run = _interpreter(equations)
 
     def program(donated, kept):
-        arrays = (*donated, *kept)
-        if made >= _LARGE:
-            arrays = additions().begin(arrays, largest)
-        environment = {**constants, **dict(zip(variables, arrays, strict=True))}
+        environment = {**constants, **dict(zip(variables, (*donated, *kept), strict=True))}
         results = run(equations, environment, everything)
         return tuple(results[: len(written)]), tuple(results[len(written) :])
 

@@ -7,12 +7,12 @@ __all__ = ["NativeAdditions"]
 
 
 class NativeAdditions(additions.Additions):
-    """Large pages, kept values, channels last, and products of bfloat16."""
+    """Kept memory, kept values, channels last, and products of bfloat16."""
 
     channels_last = channels_last.NAMES
 
-    def begin(self, arrays, largest):
-        return memory.begin(arrays, largest)
+    def prepare(self):
+        memory.prepare()
 
     def kept(self, equations):
         return memory.kept(equations)

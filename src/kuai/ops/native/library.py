@@ -2,7 +2,8 @@
 
 `setup.py` builds it where there is a C++ compiler; oneDNN comes as a package of its own. Where
 either is missing, or does not fit the machine or the installed JAX, `is_available` is False and
-everything is computed by XLA. `KUAI_ONEDNN=0` in the environment has the same effect.
+everything is computed by XLA. `KUAI_ONEDNN=0` in the environment has the same effect;
+`KUAI_KEPT_MEMORY=0` leaves XLA's memory alone (see `memory`).
 
 oneDNN is loaded by the path at which its package lies, before the kernels that need it: the loader
 then takes it for the library of that name, wherever Python's packages are. Nothing of it becomes
@@ -21,7 +22,14 @@ import jax
 from kuai.engine.tensor.acceleration import is_accelerated
 from kuai.engine.tensor.portable import is_portable
 
-__all__ = ["TARGETS", "is_available", "is_usable", "multiplies_bfloat16"]
+__all__ = [
+    "TARGETS",
+    "give_back_allocations",
+    "is_available",
+    "is_usable",
+    "kept_bytes",
+    "multiplies_bfloat16",
+]
 
 TARGETS = (
     "convolution_forward",
@@ -32,7 +40,6 @@ TARGETS = (
     "lstm_forward",
     "lstm_backward",
     "keep",
-    "large_pages",
 )
 _PACKAGE, _FILE = "onednn-cpu-gomp", "libdnnl.so.3"
 
@@ -60,6 +67,17 @@ def multiplies_bfloat16() -> bool:
     return is_available() and _kernels().kuai_multiplies_bfloat16()
 
 
+def kept_bytes() -> int:
+    """How much memory is kept for the next program."""
+    return _kernels().kuai_kept_bytes()
+
+
+def give_back_allocations() -> None:
+    """Give the system back what is kept for the next program."""
+    if _kernels.cache_info().currsize:  # it is loaded
+        _kernels().kuai_give_back_allocations()
+
+
 @functools.cache
 def _kernels() -> ctypes.CDLL:
     kernels = next(pathlib.Path(__file__).parent.glob("_kernels*.so"), None)
@@ -82,6 +100,9 @@ def _installed() -> pathlib.Path | None:
 
 def _register(library):
     library.kuai_multiplies_bfloat16.restype = ctypes.c_bool
+    library.kuai_kept_bytes.restype = ctypes.c_size_t
     for name in TARGETS:
         handler = jax.ffi.pycapsule(getattr(library, f"kuai_{name}"))
         jax.ffi.register_ffi_target(f"kuai_{name}", handler, platform="cpu")
+    if os.environ.get("KUAI_KEPT_MEMORY", "1") != "0":
+        library.kuai_keep_allocations()

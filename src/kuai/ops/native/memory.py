@@ -1,9 +1,9 @@
-"""What compiled programs on a CPU do about memory, where the native library is there.
+"""What is done about the memory of programs on a CPU, where the native library is there.
 
-*Large pages.* XLA takes the memory for all intermediate results from the system at every call, in
-one piece, and gives it back at the end. Handed out in pages of 4 KiB that costs a quarter of the
-time of a training step of ResNet-18. A call at the beginning of a program asks for pages of 2 MiB;
-where the system has none, or is told never to use them, nothing changes.
+*Kept memory.* XLA takes the memory for all intermediate results from the system at every call, in
+one piece, and gives it back at the end; the system then has to find, clear and map each page anew,
+which costs up to a fifth of a training step. So large pieces are kept for the next request, in
+pages of 2 MiB where the system has them. `allocations.cc` says how, and how much at most.
 
 *Kept values.* XLA would rather compute a cheap value twice than write it down, whatever it is
 computed from. In a residual network each block's input is the sum of all blocks before it, and is
@@ -13,9 +13,6 @@ through a call that does nothing, and XLA has to take what is written.
 """
 
 import jax
-import jax.core
-import jax.numpy as jnp
-from jax import lax
 from jax.extend.core import Literal, Primitive
 from jax.interpreters import mlir
 
@@ -23,19 +20,13 @@ from kuai.engine.op import REGISTRY
 from kuai.ops.native import channels_last, library
 from kuai.ops.native.channels_last import is_partitioned
 
-__all__ = ["begin", "keep", "kept"]
+__all__ = ["keep", "kept", "prepare"]
 
 
-def begin(arrays, largest):
-    """Ask for large pages at the beginning of a program; the traced inputs to go on with.
-
-    The result of the call is never used: it only has to lie among the intermediate results. XLA
-    would put it where a result will be, if it fitted there.
-    """
-    if not arrays or jax.default_backend() != "cpu" or not library.is_usable():
-        return arrays
-    first, _ = lax.optimization_barrier((arrays[0], _large_pages.bind(size=largest + 64)))
-    return first, *arrays[1:]
+def prepare() -> None:
+    """Keep memory from now on; to be called before a program is made that needs much."""
+    if jax.default_backend() == "cpu":
+        library.is_usable()  # looks whether it is there, and loads it
 
 
 def kept(equations):
@@ -49,10 +40,7 @@ def keep(array):
     return _written.bind(array) if channels_last.is_possible(array) else array
 
 
-# The calls ----------------------------------------------------------------------------------------
-
-# A program that is partitioned over several devices has neither: XLA could not look into them.
-
+# A program that is partitioned over several devices has no such call: XLA could not look into it.
 _written = Primitive("kuai_keep")
 _written.def_abstract_eval(lambda x: x)
 _lower_written = jax.ffi.ffi_lowering("kuai_keep", operand_output_aliases={0: 0})
@@ -63,17 +51,3 @@ def _written_on_cpu(context, x):
 
 
 mlir.register_lowering(_written, _written_on_cpu, platform="cpu")
-
-# To JAX a function like any other: its quick way of calling programs is only for those without side
-# effects. XLA must know that there is one, or it would drop the call.
-_large_pages = Primitive("kuai_large_pages")
-_large_pages.def_abstract_eval(lambda *, size: jax.core.ShapedArray((size,), jnp.uint8))
-_lower_large_pages = jax.ffi.ffi_lowering("kuai_large_pages", has_side_effect=True)
-_nothing = mlir.lower_fun(lambda *, size: jnp.zeros(size, jnp.uint8), multiple_results=False)
-
-
-def _large_pages_on_cpu(context, *, size):
-    return _nothing(context, size=size) if is_partitioned(context) else _lower_large_pages(context)
-
-
-mlir.register_lowering(_large_pages, _large_pages_on_cpu, platform="cpu")
