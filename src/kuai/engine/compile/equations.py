@@ -15,7 +15,7 @@ from kuai.engine.compile.additions import additions
 from kuai.engine.compile.binding import bound, named, scope_of
 from kuai.engine.compile.calls import Search, called, environment_of
 
-__all__ = ["Equations", "executable", "interpret"]
+__all__ = ["Equations", "executable", "interpret", "needs_much_memory"]
 
 
 _LARGE = 2**25  # bytes, of all values together; as XLA reuses memory, some 8 MiB at a time
@@ -60,10 +60,8 @@ def executable(name, closed, donated, kept, written, wanted):
     equations = closed.jaxpr.eqns
     constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
     variables, everything = (*donated, *kept), [*written, *wanted]
-    made = sum(_bytes(variable) for equation in equations for variable in equation.outvars)
-    if made >= _LARGE:
+    if needs_much_memory(closed.jaxpr):
         additions().prepare()
-
     run = _interpreter(equations)
 
     def program(donated, kept):
@@ -75,6 +73,12 @@ def executable(name, closed, donated, kept, written, wanted):
     options = _options(donated)
     # an input that is not used still says where the results lie
     return jax.jit(program, donate_argnums=0, keep_unused=True, compiler_options=options)
+
+
+def needs_much_memory(jaxpr) -> bool:
+    """Whether a program needs much memory of a CPU for its intermediate results."""
+    made = sum(_bytes(variable) for equation in jaxpr.eqns for variable in equation.outvars)
+    return made >= _LARGE and jax.default_backend() == "cpu"
 
 
 def _interpreter(equations):

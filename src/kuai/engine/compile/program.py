@@ -22,7 +22,8 @@ import time
 import jax
 
 from kuai.engine import collector, executables
-from kuai.engine.compile.equations import executable
+from kuai.engine.compile import turns
+from kuai.engine.compile.equations import executable, needs_much_memory
 from kuai.engine.compile.holders import is_unshared
 from kuai.engine.compile.record import copied
 from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, switches, used
@@ -61,7 +62,7 @@ class Program:
         if content not in _shared:
             with collector.resting():  # as in `executables.compiling`
                 _shared[content] = _compiled(name, needed, inputs, self)
-        self.function, self.avals = _shared[content]
+        self.function, self.avals, self.is_large = _shared[content]
         _shared.move_to_end(content)
         if len(_shared) > _MOST_SHARED:
             _shared.popitem(last=False)
@@ -79,6 +80,8 @@ class Program:
         donated = tuple([own_or_copy(inputs, i) for i in self.donated])
         kept = [inputs[i] for i in self.kept]
         kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
+        if self.is_large:
+            turns.ended()
         if self.calls > 1:
             written, made = self.function(donated, kept)
         else:
@@ -86,6 +89,8 @@ class Program:
             with executables.compiling():
                 written, made = self.function(donated, kept)
             self.seconds = time.perf_counter() - begin
+        if self.is_large:
+            turns.started(written + made)
         return dict(zip(self.order, written + made, strict=True))
 
 
@@ -171,7 +176,8 @@ def _content(name, steps, inputs, key):
 
 
 def _compiled(name, steps, inputs, program):
-    """The program as a compiled function of donated and kept inputs, and their types."""
+    """The program as a compiled function of donated and kept inputs, their types, and whether it
+    needs much memory."""
 
     def flat(*arrays):
         values = run_steps(steps, arrays)
@@ -186,7 +192,8 @@ def _compiled(name, steps, inputs, program):
     donated = [variables[i] for i in program.donated]
     kept = [variables[i] for i in program.kept]
     function = executable(name, closed, donated, kept, results[:count], results[count:])
-    return function, tuple(tuple(map(_struct, group)) for group in (donated, kept))
+    types = tuple(tuple(map(_struct, group)) for group in (donated, kept))
+    return function, types, needs_much_memory(closed.jaxpr)
 
 
 def _struct(variable):

@@ -14,11 +14,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "imports.h"
@@ -30,6 +32,8 @@ using Clock = std::chrono::steady_clock;
 constexpr size_t kLeast = 2 << 20;  // bytes; the C library itself keeps what is smaller
 constexpr size_t kWaste = 8;        // a piece may be larger than the request by 1/8 of itself
 constexpr auto kLongest = std::chrono::seconds(20);
+constexpr auto kPatience = std::chrono::milliseconds(2);
+constexpr size_t kMostSizes = 1024;
 
 class Pieces {
  public:
@@ -40,12 +44,14 @@ class Pieces {
 
   // The smallest piece that is kept and fits; null if none does.
   void* take(size_t alignment, size_t size) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    auto best = kept_.end();
-    for (auto piece = kept_.begin(); piece != kept_.end(); ++piece) {
-      const bool fits = piece->size >= size && piece->size - size <= piece->size / kWaste &&
-                        reinterpret_cast<std::uintptr_t>(piece->start) % alignment == 0;
-      if (fits && (best == kept_.end() || piece->size <= best->size)) best = piece;
+    std::unique_lock<std::mutex> lock(mutex_);
+    auto best = find(alignment, size);
+    if (best == kept_.end() && may_come_back(size)) {
+      const bool came = changed_.wait_for(lock, kPatience, [&] {
+        best = find(alignment, size);
+        return best != kept_.end();
+      });
+      if (!came) not_awaited_.insert(size);
     }
     if (best == kept_.end()) return nullptr;
     void* start = best->start;
@@ -80,6 +86,7 @@ class Pieces {
     kept_.push_back({start, size, now});
     kept_bytes_ += size;
     give_back_beyond(most_);
+    changed_.notify_all();
     return true;
   }
 
@@ -100,6 +107,30 @@ class Pieces {
     size_t size;
     Clock::time_point since;
   };
+  using Kept = std::vector<Piece>;
+
+  static bool fits(size_t piece, size_t size) {
+    return piece >= size && piece - size <= piece / kWaste;
+  }
+
+  Kept::iterator find(size_t alignment, size_t size) {
+    auto best = kept_.end();
+    for (auto piece = kept_.begin(); piece != kept_.end(); ++piece) {
+      const auto address = reinterpret_cast<std::uintptr_t>(piece->start);
+      const bool does = fits(piece->size, size) && address % alignment == 0;
+      if (does && (best == kept_.end() || piece->size <= best->size)) best = piece;
+    }
+    return best;
+  }
+
+  // A program's results are there some microseconds before its memory is back, and who waits for
+  // them may ask for the same again. If that was in vain for a size, it is not tried again.
+  bool may_come_back(size_t size) {
+    if (not_awaited_.count(size)) return false;
+    if (not_awaited_.size() >= kMostSizes) not_awaited_.clear();
+    return std::any_of(out_.begin(), out_.end(),
+                       [&](const auto& piece) { return fits(piece.second, size); });
+  }
 
   void hand_out(void* start, size_t size) {
     size_t& noted = out_[start];  // of a piece that was freed by another way, if not 0
@@ -118,8 +149,10 @@ class Pieces {
   }
 
   std::mutex mutex_;
-  std::vector<Piece> kept_;  // the oldest first
+  std::condition_variable changed_;
+  Kept kept_;  // the oldest first
   std::unordered_map<void*, size_t> out_;
+  std::unordered_set<size_t> not_awaited_;
   size_t kept_bytes_ = 0, out_bytes_ = 0, most_ = 0;
 };
 

@@ -25,8 +25,7 @@ __all__ = ["keep", "kept", "prepare"]
 
 def prepare() -> None:
     """Keep memory from now on; to be called before a program is made that needs much."""
-    if jax.default_backend() == "cpu":
-        library.is_usable()  # looks whether it is there, and loads it
+    library.is_usable()  # looks whether it is there, and loads it
 
 
 def kept(equations):
