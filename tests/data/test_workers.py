@@ -11,7 +11,7 @@ import torch.utils.data._utils.worker
 import kuai
 from kuai import data
 from kuai.data import parcels
-from tests.data.samples import Drawn, Heavy, Point
+from tests.data.samples import Drawn, Heavy, Point, Wide
 
 
 def loader(dataset, size=None, **options):
@@ -217,3 +217,32 @@ def test_late_answers_belong_to_no_other_pass():
     for _ in range(3):
         assert next(iter(persistent)).tolist() == [0]
     assert [int(batch) for batch in persistent] == list(range(40))
+
+
+def test_memory_of_batches_is_used_again_when_nobody_reads_it():
+    loader = kuai.data.DataLoader(Wide(), 4, num_workers=1, persistent_workers=True)
+    for _ in range(3):  # passes; more batches than a worker has segments
+        for number, batch in enumerate(loader):
+            assert batch.shape == (4, 6000)
+            assert (
+                batch[:, 0].tolist() == batch[:, -1].tolist() == [4 * number + i for i in range(4)]
+            )
+
+
+def test_batches_that_are_collected_keep_their_values():
+    loader = kuai.data.DataLoader(Wide(), 4, num_workers=2, persistent_workers=True)
+    for _ in range(2):
+        batches = list(loader)
+        views = [batch[1:3, 10:20].numpy() for batch in batches]
+        del batches
+        for _ in loader:
+            pass
+        for number, view in enumerate(views):
+            assert (view == np.array([[4 * number + 1], [4 * number + 2]])).all()
+
+
+def test_what_a_program_writes_into_a_batch_stays_its_own():
+    loader = kuai.data.DataLoader(Wide(), 4, num_workers=1, persistent_workers=True)
+    for batch in loader:
+        batch.zero_()
+    assert [batch[0, 0].item() for batch in loader] == list(range(0, 160, 4))

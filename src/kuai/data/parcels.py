@@ -6,9 +6,10 @@ arrays and tensors is put beside that, and all into one anonymous file in memory
 travels: nothing has a name, so nothing can be left over, however a process ends. Where there
 are no such files, and for small objects, the bytes travel through the pipe.
 
-The receiver maps the file privately: it may write into its arrays, and the tensors it makes of them
-use the same memory. As each mapping keeps a descriptor, of which a process has few, the arrays are
-copied while many are alive.
+The receiver maps the file: it may write into its arrays, and the tensors it makes of them use the
+same memory. What others receive, too, is mapped privately; what is for it alone is mapped with all
+its pages at once, and the file may be used again afterwards (see `segments`). As each mapping keeps
+a descriptor, of which a process has few, the arrays are copied while many are alive.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from kuai.data.collating import Pending
+from kuai.data.segments import Segments
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.views import value
 
@@ -42,31 +44,45 @@ _mapped: weakref.WeakSet = weakref.WeakSet()
 
 
 class Parcel:
-    """A pickled object. The same parcel may be sent several times."""
+    """A pickled object. The same parcel may be sent several times.
 
-    def __init__(self, content: Any) -> None:
+    But not where its memory is one of the sender's `segments`, which has a number.
+    """
+
+    def __init__(self, content: Any, segments: Segments | None = None) -> None:
         stream, buffers = io.BytesIO(), []
         _pickler()(stream, protocol=5, buffer_callback=buffers.append).dump(content)
         self.parts = [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
         self.sizes = [part.nbytes for part in self.parts]
-        self.shared = None
+        self.shared = self.number = None
         if _SHARES and sum(self.sizes) > _SMALL:
-            self.shared = _in_memory(self.parts)
+            self._share(segments)
+
+    def _share(self, segments: Segments | None) -> None:
+        starts, end = _places(self.sizes)
+        taken = segments.take(end) if segments else None
+        if taken is not None:
+            self.number, self.shared = taken
+        else:
+            self.shared = os.memfd_create("kuai")
             weakref.finalize(self, os.close, self.shared)
-            self.parts = []
+            os.ftruncate(self.shared, end)
+        for start, part in zip(starts, self.parts, strict=True):
+            _write(self.shared, part, start)
+        self.parts = []
 
     def send(self, connection: Connection) -> None:
         """Send it to whoever calls `receive` at the other end."""
         parts = None if self.shared is not None else [bytes(part) for part in self.parts]
-        connection.send_bytes(pickle.dumps((self.sizes, parts), protocol=5))
+        connection.send_bytes(pickle.dumps((self.sizes, parts, self.number), protocol=5))
         if self.shared is not None:
             with _as_socket(connection) as way:
                 socket.send_fds(way, [b"f"], [self.shared])
 
 
-def send(connection: Connection, content: Any) -> None:
+def send(connection: Connection, content: Any, segments: Segments | None = None) -> None:
     """Pickle an object and send it."""
-    Parcel(content).send(connection)
+    Parcel(content, segments).send(connection)
 
 
 def receive(connection: Connection) -> Any:
@@ -74,11 +90,18 @@ def receive(connection: Connection) -> Any:
     return unpacked(accept(connection))
 
 
-def accept(connection: Connection) -> list:
-    """What arrives next, still pickled, so that a fault in it does not spoil what comes after."""
-    sizes, parts = pickle.loads(connection.recv_bytes())
+def accept(connection: Connection, returned: list[int] | None = None) -> list:
+    """What arrives next, still pickled, so that a fault in it does not spoil what comes after.
+
+    `returned` says that nobody else is sent the same parcel. The number of its segment is put in
+    there when nothing uses its memory any more.
+    """
+    sizes, parts, number = pickle.loads(connection.recv_bytes())
     if parts is None:
-        return _cut(_received_memory(connection, sizes), sizes)
+        mapped = _received_memory(connection, sizes, is_alone=returned is not None)
+        if returned is not None and number is not None:
+            weakref.finalize(mapped, returned.append, number).atexit = False
+        return _cut(_held(mapped), sizes)
     return [bytearray(part) for part in parts]  # arrays that may be written into
 
 
@@ -100,19 +123,13 @@ def _places(sizes: list[int]) -> tuple[list[int], int]:
     return starts, end
 
 
-def _in_memory(parts: list[memoryview]) -> int:
-    """The descriptor of an anonymous file with the parts."""
-    starts, end = _places([part.nbytes for part in parts])
-    descriptor = os.memfd_create("kuai")
-    os.ftruncate(descriptor, end)
-    for start, part in zip(starts, parts, strict=True):
-        written = 0
-        while written < part.nbytes:
-            written += os.pwrite(descriptor, part[written:], start + written)
-    return descriptor
+def _write(descriptor: int, part: memoryview, start: int) -> None:
+    written = 0
+    while written < part.nbytes:
+        written += os.pwrite(descriptor, part[written:], start + written)
 
 
-def _received_memory(connection: Connection, sizes: list[int]) -> memoryview:
+def _received_memory(connection: Connection, sizes: list[int], *, is_alone: bool) -> mmap.mmap:
     with _as_socket(connection) as way:
         said, descriptors, *_ = socket.recv_fds(way, 1, 1)
     if not said:
@@ -123,9 +140,14 @@ def _received_memory(connection: Connection, sizes: list[int]) -> memoryview:
             "increase the limit using `ulimit -n` in the shell"
         )
     try:
-        mapped = mmap.mmap(descriptors[0], _places(sizes)[1], access=mmap.ACCESS_COPY)
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE if is_alone else mmap.MAP_PRIVATE
+        return mmap.mmap(descriptors[0], _places(sizes)[1], flags=flags)
     finally:
         os.close(descriptors[0])
+
+
+def _held(mapped: mmap.mmap) -> memoryview:
+    """Its memory, or a copy while many are alive."""
     if len(_mapped) >= _MANY:
         return np.frombuffer(mapped, np.uint8).copy().data
     _mapped.add(mapped)

@@ -41,6 +41,7 @@ class WorkerPool:
     Attributes:
         processes: one for each worker.
         starting: the numbers of those that have not begun yet.
+        returned: for each the numbers of its segments that are read by nobody any more.
         heard: the number of the one that was listened to last.
         owner: the process that has started them.
     """
@@ -48,6 +49,7 @@ class WorkerPool:
     def __init__(self, job: worker.Job, context: Any) -> None:
         self.processes: list[Any] = []
         self.connections: list[Any] = []
+        self.returned: list[list[int]] = [[] for _ in range(job.num_workers)]
         self.closed = False
         self.starting = set(range(job.num_workers))
         self.heard = -1
@@ -77,7 +79,9 @@ class WorkerPool:
     def tell(self, number: int, message: Any) -> None:
         """Send a worker something."""
         try:
-            send(self.connections[number], message)
+            numbers = self.returned[number]  # the list itself stays: more will be put into it
+            returned = [numbers.pop() for _ in range(len(numbers))]
+            send(self.connections[number], (message, returned))
         except OSError:
             self._fail(number)
 
@@ -107,7 +111,7 @@ class WorkerPool:
     def _read(self, number: int) -> Any:
         """A worker's answer; None where it only says that it is ready."""
         try:
-            accepted = accept(self.connections[number])
+            accepted = accept(self.connections[number], self.returned[number])
         except (EOFError, OSError):
             self._fail(number)
         return unpacked(accepted)
@@ -126,7 +130,7 @@ class WorkerPool:
         self.closed = True
         for connection in self.connections:
             with contextlib.suppress(OSError):
-                send(connection, None)
+                send(connection, (None, []))
         self._let_finish(time.monotonic() + patience)
         for end in ("terminate", "kill"):
             for process in self.processes:

@@ -9,10 +9,13 @@ up, and the job. Then come tasks, one batch each, until None says that it may go
 * Ctrl-C is the loader's affair: it goes to all processes of a terminal, and the worker leaves it
   alone, so that a loader in a notebook can go on afterwards.
 * JAX is told to use the CPU only, with one thread; it starts only where a data set makes tensors.
+* What one batch has freed the next one needs: the C library is told to keep it. It would give all
+  of it back to the system after each batch, and each page had to be cleared anew.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import queue
 import random
@@ -31,6 +34,7 @@ from kuai.data import collating
 from kuai.data.failures import Failure
 from kuai.data.fetching import fetcher
 from kuai.data.parcels import accept, send, unpacked
+from kuai.data.segments import Segments
 from kuai.engine.tensor import dtypes
 from kuai.engine.tensor.randomness import manual_seed
 
@@ -140,6 +144,11 @@ class End:
     """The worker's iterable data set has no more samples."""
 
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # numbers of malloc.h
+_LARGEST = 2**25  # bytes of a piece that is kept, which the C library limits
+_MOST_KEPT = 2**29
+
+
 # The process --------------------------------------------------------------------------------------
 
 
@@ -147,12 +156,14 @@ def run(connection: Connection, number: int) -> None:
     """What the process of a worker does from its start to its end."""
     signal.signal(signal.SIGINT, _leave_alone)
     _keep_off_accelerators()
+    _keep_memory()
     try:
         unpacked(accept(connection)).apply()
         job = accept(connection)
         send(connection, None)  # ready
-        arrived = _listen(connection)
-        _work(connection, number, job, arrived)
+        segments = Segments()
+        arrived = _listen(connection, segments)
+        _work(connection, number, job, arrived, segments)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # nobody is there any more
 
@@ -166,24 +177,38 @@ def _keep_off_accelerators() -> None:
     jax.config.update("jax_platforms", "cpu")
 
 
-def _listen(connection: Connection) -> queue.SimpleQueue:
-    """What arrives, unpacked, in a queue."""
+def _keep_memory() -> None:
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):  # GNU's
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        library.mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
+
+
+def _listen(connection: Connection, segments: Segments) -> queue.SimpleQueue:
+    """The messages that arrive, in a queue; with each come numbers of segments that are free."""
     arrived: queue.SimpleQueue = queue.SimpleQueue()
 
     def listen() -> None:
         message: Any = True
         while message is not None:
             try:
-                message = unpacked(accept(connection))
+                message, returned = unpacked(accept(connection))
             except (EOFError, OSError):
                 os._exit(1)
+            segments.give_back(returned)
             arrived.put(message)
 
     threading.Thread(target=listen, daemon=True, name="kuai_data_tasks").start()
     return arrived
 
 
-def _work(connection: Connection, number: int, accepted: Any, arrived: queue.SimpleQueue) -> None:
+def _work(
+    connection: Connection,
+    number: int,
+    accepted: Any,
+    arrived: queue.SimpleQueue,
+    segments: Segments,
+) -> None:
     where = f"in DataLoader worker process {number}"
     job = _begun(accepted, number, where)
     fetch: Any = None
@@ -199,7 +224,7 @@ def _work(connection: Connection, number: int, accepted: Any, arrived: queue.Sim
             except Exception as error:  # noqa: BLE001 - told to whoever asked for the batch
                 ends = isinstance(error, StopIteration) and job.streams
                 result = End() if ends else Failure(error, where)
-        _answer(connection, message, result, where)
+        _answer(connection, message, result, where, segments)
 
 
 def _begun(accepted: Any, number: int, where: str) -> Job | Failure:
@@ -241,9 +266,11 @@ def _fetcher(job: Job) -> Callable[[Any], Any]:
     return fetcher(job.dataset, job.batched, collate_fn, job.drop_last, streams=job.streams)
 
 
-def _answer(connection: Connection, task: Task, result: Any, where: str) -> None:
+def _answer(
+    connection: Connection, task: Task, result: Any, where: str, segments: Segments
+) -> None:
     try:
-        send(connection, (task.turn, task.number, result))
+        send(connection, (task.turn, task.number, result), segments)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - a batch that cannot be pickled
