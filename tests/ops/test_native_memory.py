@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -35,6 +36,15 @@ def _text(compiled):
     return program.function.lower(*program.avals).compile().as_text()
 
 
+def _soon(condition):
+    """A program's memory comes back a little later than its results."""
+    for _ in range(200):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 def _training_step(net):
     optimizer = kuai.optim.Adam(net.parameters(), lr=0.1)
 
@@ -59,7 +69,7 @@ def test_memory_of_a_large_program_is_kept_for_its_next_call():
         with mkldnn.flags(enabled=False):
             expected = again.function(x)
         assert kuai.allclose(step(x), expected, rtol=1e-4)
-    assert library.kept_bytes() > 2**23
+    assert _soon(lambda: library.kept_bytes() > 2**23)
     kuai.cuda.empty_cache()
     assert library.kept_bytes() == 0
     assert kuai.allclose(step(large), again.function(large), rtol=1e-4)
@@ -91,6 +101,7 @@ def test_programs_on_many_threads_share_what_is_kept():
 
 
 KEPT = """
+import time
 import kuai
 from kuai.ops.native import library
 from kuai.backends import mkldnn
@@ -98,6 +109,7 @@ assert mkldnn.is_available()
 step = kuai.compile(lambda x: (kuai.relu(kuai.conv2d(x, x[:4, :4, :3, :3])) * 2).sum())
 for _ in range(3):
     step(kuai.ones(4, 4, 512, 512)).item()
+time.sleep(0.2)
 print(library.kept_bytes() > 2**20)
 """
 
