@@ -75,6 +75,25 @@ def test_memory_of_a_large_program_is_kept_for_its_next_call():
     assert kuai.allclose(step(large), again.function(large), rtol=1e-4)
 
 
+EAGER = """
+import kuai
+from kuai.ops.native import library
+kuai.ones(1000) + 1
+assert not library._kernels.cache_info().currsize
+x = kuai.ones(2**20)
+for _ in range(40):  # at first an operation is interpreted
+    y = x.sin()
+    del y
+print(library.kept_bytes() >= 2**22)
+"""
+
+
+@needs_native
+def test_large_results_of_operations_are_kept_too():
+    done = subprocess.run([sys.executable, "-c", EAGER], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
+
+
 @needs_native
 def test_arrays_that_others_hold_are_left_alone():
     double = kuai.compile(lambda x: (x + 1) * 2)

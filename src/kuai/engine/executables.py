@@ -1,4 +1,4 @@
-"""What compiled programs, and compiling them, leave in memory.
+"""What compiled programs, and compiling them, need of memory and leave there.
 
 Compiling a large program takes hundreds of MB for a while, of which the C library keeps most for
 later use. Asked to, it gives back what is free.
@@ -14,18 +14,41 @@ import ctypes
 import functools
 import pathlib
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax
 
 from kuai.engine import collector
 
-__all__ = ["compiling", "watch"]
+__all__ = ["at_first_large", "compiling", "is_large", "look_at", "watch"]
 
 _MAPS = pathlib.Path("/proc/self/maps")
 _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
 _EVERY = 500  # programs between two looks
 _SHARE = 0.4  # of the limit
 _LONG = 0.25  # seconds
+
+
+_LARGE = 2**21  # bytes of a result
+_preparations: list[Callable[[], None]] = []
+
+
+def at_first_large(function: Callable[[], None]) -> None:
+    """Have a function called when the first program is met that needs much memory."""
+    _preparations.append(function)
+
+
+def is_large() -> None:
+    """A program has been met that needs much memory."""
+    while _preparations:
+        _preparations.pop()()
+
+
+def look_at(results: Iterable[Any]) -> None:
+    """Say so if these are results of such a program."""
+    if _preparations and any([array.nbytes >= _LARGE for array in results]):
+        is_large()
 
 
 class _Watch:

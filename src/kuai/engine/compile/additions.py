@@ -12,9 +12,6 @@ __all__ = ["Additions", "additions", "use"]
 class Additions:
     """No additions; the base of those that are some."""
 
-    def prepare(self) -> None:
-        """Prepare for a program that needs much memory."""
-
     #: Names of primitives that read and write arrays (N, *sizes, C); see `layouts`.
     channels_last: frozenset[str] = frozenset()
 

@@ -41,7 +41,7 @@ import jax
 import jax.core
 import numpy as np
 
-from kuai.engine import settings
+from kuai.engine import executables, settings
 from kuai.engine.tiers import store
 from kuai.engine.tiers.plan import Plan
 from kuai.engine.tiers.rules import NotInterpretable
@@ -161,6 +161,7 @@ class Tiered:
         if not slot.known:
             slot.known = True
             store.used(self)
+            executables.look_at(jax.tree.leaves(made))
         return made
 
     def _note_compiled(self):

@@ -1,5 +1,6 @@
 """What the native library has put into compiled programs; importing this puts it there."""
 
+from kuai.engine import executables
 from kuai.engine.compile import additions
 from kuai.ops.native import channels_last, memory, products
 
@@ -7,12 +8,9 @@ __all__ = ["NativeAdditions"]
 
 
 class NativeAdditions(additions.Additions):
-    """Kept memory, kept values, channels last, and products of bfloat16."""
+    """Kept values, channels last, and products of bfloat16."""
 
     channels_last = channels_last.NAMES
-
-    def prepare(self):
-        memory.prepare()
 
     def kept(self, equations):
         return memory.kept(equations)
@@ -30,3 +28,4 @@ class NativeAdditions(additions.Additions):
 
 
 additions.use(NativeAdditions())
+executables.at_first_large(memory.prepare)

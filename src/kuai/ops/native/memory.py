@@ -24,8 +24,9 @@ __all__ = ["keep", "kept", "prepare"]
 
 
 def prepare() -> None:
-    """Keep memory from now on; to be called before a program is made that needs much."""
-    library.is_usable()  # looks whether it is there, and loads it
+    """Keep memory from now on."""
+    if jax.default_backend() == "cpu":
+        library.is_available()  # which loads the library
 
 
 def kept(equations):
