@@ -200,6 +200,7 @@ __all__ = [
 
 _later(lambda: _importlib.import_module("kuai.nn.watching.proof").describe_modules())
 _later(lambda: _importlib.import_module("kuai.optim.lr_scheduler.proof").describe_schedulers())
+_later(lambda: _importlib.import_module("kuai.amp.proof").describe_scalers())
 
 _find, __dir__ = _late("kuai", _LATE, {**_HOMES, **_PUBLIC_HOMES})
 

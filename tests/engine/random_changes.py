@@ -40,6 +40,7 @@ class Options:
         self.terms = [1.0]
         self.inner = types.SimpleNamespace(bias=0.0)
         self.shift = kuai.zeros(2)
+        self.mean = kuai.zeros(())
         self.ordered = collections.OrderedDict(k=1.0, table=np.ones(2, np.float32))
         self.nested = ([1.0], 2.0)
         self.stream = itertools.count(1)
@@ -169,6 +170,7 @@ class World:
             yield f"{name}.grad", parameter.grad
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 yield f"{name}.{key}", value
+        yield "mean", self.options.mean
         yield from enumerate(self.saved)
         yield from ((f"seen {number}", loss) for number, loss in enumerate(self.options.seen))
 
@@ -198,6 +200,7 @@ def provable_train(world, options, read_closed):
             loss = loss * term
         loss.backward()
         world.optimizer.step()
+        options.mean = options.mean * 0.5 + loss.detach() * 0.5
         return loss
 
     return train
@@ -229,6 +232,7 @@ def split_train(read_closed):
             loss = loss * term
         loss.backward()
         world.optimizer.step()
+        options.mean = options.mean * 0.5 + loss.detach() * 0.5
         options.calls += 1
         rows.append(loss.detach())
         options.seen.extend(rows)
@@ -277,6 +281,21 @@ def batch_norm_momentum(world, number):
 @change
 def attribute(world, number):
     world.net[3].scale = 1 + number / 10
+
+
+@change
+def kept_tensor_set(world, number):
+    """What the step keeps: a number, a tensor it reads elsewhere, a view of that, what it has."""
+    others = [kuai.full((), float(number)), world.options.shift, world.options.shift[0]]
+    world.options.mean = [*others, world.options.mean.double()][number % 4]
+
+
+@change
+def kept_tensor_held_and_written(world, number):
+    """Somebody has what the step keeps, and may change it."""
+    world.saved.append(world.options.mean)
+    if number % 2:
+        world.saved[-1].mul_(number)
 
 
 @change

@@ -333,3 +333,24 @@ def argument_that_is_the_gradient(t, compiled):
     for i in range(8):
         x = numbers(t, 3, seed=i) if i < 4 else weight.grad
         yield doubled(x.detach() if i == 7 else x), weight.grad
+
+
+@story
+def tensors_of_inference_mode(t, compiled):
+    net = linear(t)
+
+    @compiled
+    def inferred(x):
+        with t.inference_mode():
+            return net(x)
+
+    @compiled
+    def doubled(x):
+        return x * 2
+
+    for number in range(8):
+        x = batch(t)[0]
+        if number in (3, 6):
+            with t.inference_mode():
+                x = x * 2
+        yield inferred(x).is_inference(), x.is_inference(), doubled(x), doubled(x).is_inference()

@@ -3,5 +3,5 @@
 from kuai.engine.late import late
 
 __getattr__, __dir__ = late(
-    "kuai.engine.compile", ("explaining", "layouts", "parts", "proof", "split"), {}
+    "kuai.engine.compile", ("explaining", "layouts", "parts", "proof", "results", "split"), {}
 )

@@ -8,16 +8,20 @@ from kuai.engine.tensor import devices, dtypes
 from kuai.engine.tensor.size import Size
 
 __all__ = [
+    "DICT_METHODS",
     "NEST",
     "OUTLINE",
     "TENSOR",
+    "TUPLE_METHODS",
     "Argument",
     "Bound",
     "Items",
     "Known",
     "Once",
     "Several",
+    "Super",
     "is_dict",
+    "is_named_tuple",
     "is_plain",
     "is_some_tensor",
     "joined",
@@ -28,6 +32,9 @@ _PLAIN = (int, float, bool, complex, str, bytes, type(None), type(Ellipsis))
 _PLAIN += (dtypes.dtype, devices.device, Size, range)
 _NAMED = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
 _READING = ("__getitem__", "__iter__", "__len__", "__contains__", "items", "keys", "values")
+_READING += ("__getattribute__",)
+TUPLE_METHODS = ("__getitem__", "__iter__", "__len__", "__getattribute__")
+DICT_METHODS = (*_READING, "__missing__")  # which decide how a dict is read
 
 
 class _Unknown:
@@ -41,7 +48,7 @@ class _Unknown:
 
 
 TENSOR = _Unknown("a tensor")  # exactly a Tensor
-NEST = _Unknown("a result")  # a tensor, or a nest of tensors
+NEST = _Unknown("a result")  # a tensor, or a nest of tensors, or None
 # a plain value, not None, that depends on shapes, dtypes and what is compared: the same at each
 # replay, though it is not known which
 OUTLINE = _Unknown("a shape")
@@ -94,6 +101,13 @@ class Items:
     def parts(self):
         """The elements; of a dict its values."""
         return list(self.values.values()) if self.kind is dict else self.values
+
+
+class Super:
+    """What `super()` gives: the methods of a thing that come after those of a class."""
+
+    def __init__(self, kind, owner):
+        self.kind, self.owner = kind, owner
 
 
 class Several:
@@ -173,7 +187,9 @@ def _one_of(values, is_tensor):
     if all(value is OUTLINE or _is_some_plain(value) for value in values):
         same = len({repr(getattr(value, "value", value)) for value in values}) == 1
         return first if same else OUTLINE
-    return NEST if all(value is NEST or is_tensor(value) for value in values) else None
+    maybe = [v for v in values if not (isinstance(v, Known) and v.value is None)]
+    there = maybe and all(value is NEST or is_tensor(value) for value in maybe)
+    return NEST if there else None
 
 
 def _is_some_plain(value) -> bool:
@@ -189,6 +205,15 @@ def is_dict(thing) -> bool:
     return all(getattr(kind, name) is getattr(known, name) for name in _READING)
 
 
+def is_named_tuple(kind) -> bool:
+    """Whether a class makes tuples that are read as all tuples are, and have names for it."""
+    if type(kind) is not type or not issubclass(kind, tuple) or kind.__dictoffset__:
+        return False
+    fields = getattr(kind, "_fields", None)
+    named = type(fields) is tuple and len(fields) > 0
+    return named and all(getattr(kind, n) is getattr(tuple, n) for n in TUPLE_METHODS)
+
+
 def text_of_value(value) -> str:
     """What to call a value in a reason."""
     if isinstance(value, _Unknown):
@@ -199,6 +224,8 @@ def text_of_value(value) -> str:
         return f"a {value.kind.__name__}"
     if isinstance(value, Several):
         return f"*{text_of_value(value.value)}"
+    if isinstance(value, Super):
+        return "super()"
     if isinstance(value, Bound):
         return f"the method {value.name}"
     thing = value.value if isinstance(value, Known) else value

@@ -13,7 +13,6 @@ from kuai.engine.compile.abstract_values import (
     Known,
     Once,
     Several,
-    is_dict,
     is_plain,
     is_some_tensor,
     joined,
@@ -40,6 +39,7 @@ _OPERATORS = {
 }  # fmt: skip
 
 
+_COPIED = (int, float, complex, str, bytes, tuple, frozenset)  # equal ones may be two, or one
 #: special methods' names
 _SPECIAL = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Pow: "pow", ast.MatMult: "matmul",
@@ -251,9 +251,10 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         key = self.plain(self.value(node.slice))
         if isinstance(owner, Items) and not isinstance(owner, Once):
             found = done(operator.getitem, [owner.values, key])
-            return Items(owner.kind, found, owner.kind is list) if type(key) is slice else found
+            kind = list if owner.kind is list else tuple
+            return Items(kind, found, kind is list) if type(key) is slice else found
         thing = owner.value if isinstance(owner, Known) else None
-        if is_dict(thing):
+        if self.is_dict(thing):
             self.watch.entries(thing, [key])
         elif type(thing) is list:
             self.watch.list(thing)
@@ -277,7 +278,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         if isinstance(value, Items):
             return [Known(key) for key in value.values] if value.kind is dict else value.values
         thing = value.value if isinstance(value, Known) else value
-        if is_dict(thing):
+        if self.is_dict(thing):
             return self.elements(self._dict(thing))
         if type(thing) is list:
             self.watch.list(thing)
@@ -340,6 +341,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
 def _is_same(one, other):
     """Whether two values are the same object, if that is known; or OUTLINE."""
     if isinstance(one, Known) and isinstance(other, Known):
+        if type(one.value) in _COPIED and type(other.value) in _COPIED:
+            raise Refused("a comparison of the identities of plain values")
         return one.value is other.value
     known, unknown = (one, other) if isinstance(one, Known) else (other, one)
     never_none = is_some_tensor(unknown) or unknown is OUTLINE or isinstance(unknown, Items)

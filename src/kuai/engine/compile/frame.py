@@ -58,6 +58,10 @@ class Frame(abc.ABC):
         """Shape, dtype and device of an argument, if nothing can have changed them."""
 
     @abc.abstractmethod
+    def slot_at(self, mapping, name) -> Any:
+        """The slot in a dictionary, if there is one."""
+
+    @abc.abstractmethod
     def takes_back(self, thing, name) -> bool:
         """Whether assigning to an attribute what it holds changes nothing."""
 
@@ -72,6 +76,10 @@ class Frame(abc.ABC):
     @abc.abstractmethod
     def is_tensor(self, value) -> bool:
         """Whether a value is a tensor; one that is known is watched."""
+
+    @abc.abstractmethod
+    def is_dict(self, thing) -> bool:
+        """Whether a thing is read as all dicts are."""
 
     @abc.abstractmethod
     def is_true(self, value) -> bool:

@@ -1,22 +1,27 @@
 """Attributes, as the prover looks them up: see `proof`."""
 
 import abc
+import collections
 import types
+from typing import Any
 
 from kuai.engine.compile.abstract_values import (
+    DICT_METHODS,
     NEST,
     OUTLINE,
     Argument,
     Bound,
     Items,
     Known,
+    Super,
     is_dict,
     is_plain,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of
-from kuai.engine.tensor.attributes import own, own_of
+from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
+from kuai.engine.tensor.attributes import own_of
 
 __all__ = ["Lookups"]
 
@@ -29,7 +34,15 @@ _OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"]
 _FLAGS = frozenset(["requires_grad", "is_leaf"])
 
 
-class Lookups(Frame):
+_FIELD = type(vars(collections.namedtuple("_Row", "field"))["field"])
+
+
+def _watched_name(name, found):
+    """By what name something of a class is watched: methods of classes are made when read."""
+    return f"{name}.__func__" if type(found) is classmethod else name
+
+
+class Lookups(OwnFunctions, Frame):
     """The attributes of things."""
 
     def _value_Attribute(self, node):
@@ -42,9 +55,19 @@ class Lookups(Frame):
                 outline = self.outline(owner)
                 return Known(outline[name]) if name in outline else OUTLINE
             if name == "grad" and isinstance(owner, Known):
+                self.watch.gradient(owner.value)
                 return NEST  # or None
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
-        if isinstance(owner, Items) or isinstance(owner, Known) and is_dict(owner.value):
+        if isinstance(owner, Context):
+            return self.attribute_of_context(owner, name)
+        if isinstance(owner, Super):
+            return self._inherited(owner, name)
+        if isinstance(owner, Items):
+            if issubclass(owner.kind, tuple) and owner.kind is not tuple:
+                return self._of_named_tuple(owner, name)
+            return Bound(owner, name)
+        if isinstance(owner, Known) and self.is_dict(owner.value):
+            self._none_of_its_own(owner.value, name)
             return Bound(owner, name)
         if not isinstance(owner, Known):
             raise Refused(f"{name} of {text_of_value(owner)}")
@@ -54,11 +77,22 @@ class Lookups(Frame):
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
 
-    def _none_of_its_own(self, tensor, name) -> None:
-        """Watch that nothing that somebody has put into a tensor hides a method of that name."""
-        self.watch.entries(own(tensor), [name])
-        if name in own(tensor):
-            raise Refused(f"{name} of a tensor, which is its own")
+    def _none_of_its_own(self, thing, name) -> None:
+        """Watch that nothing that somebody has put into a thing hides a method of that name."""
+        attributes = own_of(thing)
+        if attributes is None:
+            return
+        self.watch.entries(attributes, [name])
+        if name in attributes:
+            raise Refused(f"{name} of {text_of_value(thing)}, which is its own")
+
+    def is_dict(self, thing) -> bool:
+        """Whether a thing is read as all dicts are; what decides that in its class is watched."""
+        if not is_dict(thing):
+            return False
+        for name in DICT_METHODS if type(thing) is not dict else ():
+            self.watch.attribute(type(thing), name)
+        return True
 
     def _attribute_of_plain(self, owner, name):
         """What an immutable value says of itself, such as the type of a device."""
@@ -84,26 +118,33 @@ class Lookups(Frame):
         attributes = own_of(thing)
         if attributes is None:
             raise Refused(f"{name} of {text_of_value(owner)}")
-        for each in (name, "__getattribute__"):
+        of_class: Any = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
+        for each in (_watched_name(name, of_class), "__getattribute__"):
             self.watch.attribute(kind, each)
-        of_class = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
         is_method = type(of_class) is types.FunctionType
         if type(of_class) is property:
             return self.prover.call(of_class.fget, [owner], {}, self.depth + 1)
-        is_static = type(of_class) is staticmethod
-        if not (is_method or is_static) and hasattr(type(of_class), "__get__"):
+        inner = getattr(of_class, "__func__", None)
+        is_static, is_of_class = type(of_class) is staticmethod, type(of_class) is classmethod
+        if not (is_method or is_static or is_of_class) and hasattr(type(of_class), "__get__"):
             raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
+        if (slot := self.slot_at(attributes, name)) is not None:
+            return slot.read()
         self.watch.entries(attributes, [name])
         if name in attributes:
             return self.prover.found(attributes[name])
         if is_static:
-            return self.prover.found(of_class.__func__)
+            return self.prover.found(inner)
+        if is_of_class:
+            return Bound(self.prover.found(kind), "", inner)
         if is_method:
             return Bound(owner, name, of_class)
         if of_class is not _MISSING:
             return self.prover.found(of_class)
         description = description_of(thing)
         for slots in description.slots(self.prover, thing) if description is not None else ():
+            if (slot := self.slot_at(slots, name)) is not None:
+                return slot.read()
             self.watch.entries(slots, [name])
             if name in slots:
                 return self.prover.found(slots[name])
@@ -111,15 +152,43 @@ class Lookups(Frame):
 
     def _class_attribute(self, owner, name):
         """An attribute of a class, such as one that holds options."""
-        self.watch.attribute(owner.value, name)
+        if name == "apply" and is_function(owner.value):
+            return Bound(owner, name)
         there = [vars(each) for each in owner.value.__mro__ if name in vars(each)]
         found = there[0][name] if there else _MISSING
+        self.watch.attribute(owner.value, _watched_name(name, found))
+        if type(found) is classmethod:
+            return Bound(owner, "", found.__func__)
         if type(found) is staticmethod:
             return self.prover.found(found.__func__)
         plain = type(found) is types.FunctionType or not hasattr(type(found), "__get__")
         if found is _MISSING or not plain:
             raise Refused(f"{name} of {text_of_value(owner)}")
         return self.prover.found(found)
+
+    def _inherited(self, found, name):
+        """What `super().name` gives."""
+        kind = type(found.owner.value)
+        self.watch.attribute(kind, "__mro__")
+        for each in kind.__mro__[kind.__mro__.index(found.kind) + 1 :]:
+            of_class: Any = vars(each).get(name, _MISSING)
+            self.watch.attribute(each, _watched_name(name, of_class))
+            if type(of_class) is types.FunctionType:
+                return Bound(found.owner, "", of_class)
+            if of_class is not _MISSING:
+                break
+        raise Refused(f"{name} of super()")
+
+    def _of_named_tuple(self, owner, name):
+        """A field of a tuple whose fields have names, or a method that its class has."""
+        kind = owner.kind
+        found = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
+        self.watch.attribute(kind, _watched_name(name, found))
+        if type(found) is _FIELD:
+            return owner.values[found.__reduce__()[1][0]]
+        if type(found) is types.FunctionType and name[0] != "_":
+            return Bound(owner, "", found)
+        raise Refused(f"{name} of a {kind.__name__}")
 
     def outline(self, value) -> dict:
         """Shape, dtype and device of an argument, if nothing can have changed them."""

@@ -8,11 +8,12 @@ import numpy as np
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.record import scalar
 from kuai.engine.compile.signatures import is_bare
-from kuai.engine.tensor import devices, randomness
-from kuai.engine.tensor.placeholder import Placeholder
+from kuai.engine.tensor import Tensor, devices, randomness
+from kuai.engine.tensor.attributes import own
+from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["Before", "FromArgument", "FromGrad", "FromNumber", "FromOffset", "FromStorage"]
-__all__ += ["Unchanging"]
+__all__ += ["Unchanging", "are_apart", "outline_of"]
 
 
 class FromStorage:
@@ -87,15 +88,18 @@ class Before:
     Attributes:
         tensors: those that are watched; `grads` has a reference to the gradient of each, and how
             often that was written.
+        looked_at: (tensor, what is known of its gradient) where Python looks at that.
         storages: (storage, its version, a reference to what it held).
+        slots: (slot, the tensor that stands there, how often it was written).
     """
 
-    def __init__(self, watch, arguments, nests=()):
+    def __init__(self, watch, arguments, nests=(), slots=()):
         self.watch, self.arguments = watch, arguments
         self._nests = {id(nest) for nest in nests}
         self.tensors = list(watch.tensors.values())
         self.grads = [_gradient(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
+        self.looked_at = [(t, outline_of(t._grad)) for t in watch.gradients.values()]
         self._origins: dict[int, list] = {}
         self.numbers = {place: m.get(key) for place, (m, key) in watch.numbers.items()}
         storages = {id(s): s for s in self._all_storages()}
@@ -116,6 +120,15 @@ class Before:
                 self._note(grad._storage.held, FromGrad(tensor))
         for number, tensor in enumerate(arguments):
             self._note(tensor._storage.held, FromArgument(number))
+        self.slots = [(slot, slot.now, slot.now._storage.version) for slot in slots]
+        self.read_slots = [slot for slot in slots if slot.is_read]
+        for slot in self.read_slots:
+            slot.kind = outline_of(slot.now)
+            if not slot.fits():
+                raise Refused(f"{slot.name}, which somebody has set")
+            self._note(slot.now._storage.held, slot)
+        if not are_apart(self.read_slots, self.ids, self.tensors, arguments):
+            raise Refused("a tensor that stands in two places")
 
     def end(self) -> None:
         """Note what was drawn; to be called when the call is over, whatever came of it."""
@@ -134,6 +147,15 @@ class Before:
         """Whether no argument was written to, or got a history or a gradient."""
         pairs = zip(self.arguments, self._arguments_held, strict=True)
         return all(is_bare(t) and t._storage.held is reference() for t, reference in pairs)
+
+    def slots_are_as_they_were(self) -> bool:
+        """Whether no tensor that stood in a slot was written to: somebody else may have it."""
+        return all(
+            tensor._storage.version == version
+            and slot.now is not tensor
+            and (not slot.is_read or outline_of(tensor) == slot.kind)
+            for slot, tensor, version in self.slots
+        )
 
     def has_nest(self, thing) -> bool:
         """Whether a list, dict or tuple was there before: given, or found where it is watched."""
@@ -162,8 +184,11 @@ class Before:
             given, is_option = run.numbers[number]
             return self._origin_of_number(given, is_option, array)
         found = [o for reference, o in self._origins.get(id(array), ()) if reference() is array]
-        if len(found) > 1:
+        is_literal = devices.is_literal(array)
+        if len(found) + is_literal > 1:
             raise Refused("an array that stands in two places")
+        if is_literal:
+            return Unchanging(array)  # what it is made of is watched, and nobody else has it
         if found:
             return found[0]
         if type(array) is not Placeholder and devices.is_constant(array):
@@ -183,7 +208,7 @@ class Before:
             ]
             if origins:
                 found += [(origin, check) for origin in origins]
-            elif not devices.is_constant(array):
+            elif not (devices.is_constant(array) or devices.is_literal(array)):
                 raise Refused("values that are looked at, and made anew at each call")
         return found
 
@@ -208,6 +233,30 @@ class Before:
                     raise Refused(f"{key!r}, which the call changes")
                 del self.watch.numbers[place]
                 self.watch.entries(mapping, [key])
+
+
+def are_apart(slots, ids, tensors, arguments) -> bool:
+    """Whether what stands in slots shares storage with nothing else that a call reads or writes.
+
+    Args:
+        ids: of the storages of tensors that are watched, and of generators.
+        tensors: those that are watched, which may have gradients.
+    """
+    there = {id(slot.now._storage) for slot in slots}
+    others = {id(tensor._storage) for tensor in arguments}
+    others |= {id(t._grad._storage) for t in tensors if t._grad is not None}
+    return len(there) == len(slots) and there.isdisjoint(ids) and there.isdisjoint(others)
+
+
+def outline_of(grad):
+    """What a gradient says of itself, but for its values: one that is bare is like another."""
+    if grad is None:
+        return None
+    if type(grad) is not Tensor or own(grad).keys() != {"_storage"}:
+        return object()  # like no other
+    held = grad._storage.held
+    kind = held.type if type(held) is Placeholder else array_type(held)
+    return kind, type(grad._storage)
 
 
 def _gradient(grad):

@@ -13,11 +13,13 @@ here, is refused, which costs nothing but speed. So what is missing here can be 
 import types
 
 from kuai.engine.compile.abstract_values import (
+    TUPLE_METHODS,
     Argument,
     Items,
     Known,
     Read,
     Several,
+    is_named_tuple,
     is_plain,
     text_of_value,
 )  # fmt: skip
@@ -39,11 +41,19 @@ _HOOKS = ("hooks", "pre_hooks", "output_hooks", "post_accumulate")
 
 
 class Prover:
-    """Goes through a function; what it depends on is in `watch` afterwards."""
+    """Goes through a function; what it depends on is in `watch` afterwards.
 
-    def __init__(self):
+    Args:
+        slots: attributes to which the function assigns tensors; see `kept_tensors`.
+    """
+
+    def __init__(self, slots=()):
         complete()
         self.watch = Watch()
+        self.slots = {(id(slot.mapping), slot.name): slot for slot in slots}
+        for slot in slots:
+            slot.begin()
+            self.watch.loose(slot.mapping, slot.name)
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
         self.reads = 0  # numbers that are read from tensors
@@ -197,6 +207,10 @@ def abstract(value, watch):
         return Items(dict, {key: abstract(each, watch) for key, each in value.items()})
     if is_plain(value) or is_pure(value):
         return Known(value)
+    if isinstance(value, tuple) and is_named_tuple(type(value)):
+        for name in TUPLE_METHODS:
+            watch.attribute(type(value), name)
+        return Items(type(value), [abstract(each, watch) for each in value])
     if isinstance(value, (Tensor, types.FunctionType, types.MethodType)):
         raise Refused(f"an argument that is {text_of_value(value)}")
     watch.argument(value)

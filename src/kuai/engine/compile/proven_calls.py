@@ -4,8 +4,10 @@ import ast
 import math
 import operator
 import types
+from typing import Any
 
 from kuai.engine.autograd import backward
+from kuai.engine.autograd.function import Function
 from kuai.engine.compile.abstract_values import (
     NEST,
     OUTLINE,
@@ -13,7 +15,7 @@ from kuai.engine.compile.abstract_values import (
     Items,
     Known,
     Once,
-    is_dict,
+    Super,
     is_plain,
     is_some_tensor,
     text_of_value,
@@ -21,6 +23,7 @@ from kuai.engine.compile.abstract_values import (
 from kuai.engine.compile.compiler import Compiled
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
 
@@ -35,7 +38,11 @@ _GOING_THROUGH = (list, max, min, sum, tuple)
 _OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
 
 
-class Calls(Frame):
+_SUPER: Any = super
+_APPLY = vars(Function)["apply"].__func__
+
+
+class Calls(OwnFunctions, Frame):
     """The calls of one function, and what they give."""
 
     def _value_Call(self, node):
@@ -69,7 +76,7 @@ class Calls(Frame):
     def _dict_of(self, node):
         """The entries of an expression that is a dict."""
         value = self.value(node)
-        if isinstance(value, Known) and is_dict(value.value):
+        if isinstance(value, Known) and self.is_dict(value.value):
             value = self._dict(value.value)
         if not isinstance(value, Items) or value.kind is not dict:
             raise Refused(f"{text_of_value(value)} as arguments by keyword")
@@ -78,6 +85,8 @@ class Calls(Frame):
     def _call(self, function, arguments, keywords):
         if function is isinstance and len(arguments) == 2 and not keywords:
             return self._is_instance(*arguments)
+        if function is _SUPER and not keywords:
+            return self._super(arguments)
         if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
             return self._call_builtin(function, arguments, keywords)
         if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
@@ -90,6 +99,8 @@ class Calls(Frame):
         if function is backward.run_backward:
             self._result(arguments, keywords)
             return Known(None)
+        if type(function) is types.MethodType and function.__func__ is _APPLY:
+            return self.apply(function.__self__, arguments, keywords)
         if type(function) in (types.FunctionType, types.MethodType):
             return self.prover.call(function, arguments, keywords, self.depth + 1)
         if type(function) is Compiled and not function.given and not function.named:
@@ -136,6 +147,25 @@ class Calls(Frame):
             raise Refused(f"{name}, which is not the same at each call")
         if name.endswith("_") or "out" in keywords:
             self.prover.knows_shapes = False
+
+    def _super(self, arguments):
+        """`super()` in a method of a class, or with a class and an object."""
+        kind, owner = arguments if len(arguments) == 2 else self._class_and_object(arguments)
+        if not isinstance(kind, Known) or not isinstance(owner, Known):
+            raise Refused("super() of something else than a class and its object")
+        thing = owner.value
+        if isinstance(thing, (type, Tensor, dict)) or kind.value not in type(thing).__mro__:
+            raise Refused(f"super() of {text_of_value(thing)}")
+        return Super(kind.value, owner)
+
+    def _class_and_object(self, arguments):
+        """The class that a method stands in, and what it is called for."""
+        code = self.function.__code__
+        if arguments or "__class__" not in code.co_freevars or not code.co_argcount:
+            raise Refused("super() of something else than a class and its object")
+        cell = self.function.__closure__[code.co_freevars.index("__class__")]
+        self.watch.cell(cell)
+        return Known(cell.cell_contents), self.variables.get(code.co_varnames[0])
 
     def _is_instance(self, value, kinds):
         """`isinstance`, of classes that say nothing of their own about it."""
@@ -215,10 +245,19 @@ class Calls(Frame):
         return Known(done(function, [self.plain(argument) for argument in arguments]))
 
     def _call_method(self, bound, arguments, keywords):
-        owner, name = bound.owner, bound.name
+        owner: Any = bound.owner
+        name = bound.name
+        if isinstance(owner, Context):
+            if keywords:
+                raise Refused(f"{name} of a context with arguments by keyword")
+            return self.call_context(owner, name, arguments)
+        if name == "apply" and isinstance(owner, Known) and is_function(owner.value):
+            return self.apply(owner.value, arguments, keywords)
+        if bound.function is not None and not name:
+            return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
         if self.is_tensor(owner) or owner is NEST:
             return self._call_tensor_method(owner, name, arguments, keywords)
-        if isinstance(owner, Known) and is_dict(owner.value):
+        if isinstance(owner, Known) and self.is_dict(owner.value):
             owner = self._dict(owner.value)
         if isinstance(owner, Items) and name in _CHANGING:
             return self._change_nest(owner, name, arguments, keywords)

@@ -17,11 +17,12 @@ from operator import attrgetter
 
 import numpy as np
 
+from kuai.engine import compile as compiling
 from kuai.engine.compile.changes import Changes
 from kuai.engine.compile.knowledge import Refused
-from kuai.engine.compile.origins import FromGrad, FromStorage
+from kuai.engine.compile.origins import FromGrad, FromStorage, are_apart, outline_of
 from kuai.engine.compile.record import memory_for, one_at_a_time
-from kuai.engine.compile.results import After
+from kuai.engine.compile.slots import Slot
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder, array_type
@@ -83,7 +84,8 @@ class Replay:
         before.pin_numbers(origins.values())
         alive = run.alive
         self._arrange_inputs(run, origins, memory)
-        self._arrange_results(run, alive, origins, After(before, run, alive, result, expected))
+        after = compiling.results.After(before, run, alive, result, expected)
+        self._arrange_results(run, alive, origins, after)
         self._arrange_grads(before, origins)
         self.watch.freeze()
         self.calls = 0
@@ -135,6 +137,8 @@ class Replay:
         """Which tensors have to have a gradient, and of which it is read or changed."""
         self.tensors = before.tensors
         self.had_grads = before.had_grads
+        self.looked_at = before.looked_at
+        self.slots, self.read_slots = [slot for slot, *_ in before.slots], before.read_slots
         read = [origin.place for origin in origins.values() if type(origin) is FromGrad]
         read += [tensor for tensor, *_ in self.changed]
         self.read = [(t, t._grad) for t in {id(t): t for t in read}.values()]
@@ -145,6 +149,7 @@ class Replay:
         gone = {id(tensor) for tensor in self.dropped}
         for number, origin in ((n, origins.get(i)) for n, i in self.program.taken.items()):
             let_go = origin is None or type(origin) is FromGrad and id(origin.place) in gone
+            let_go |= type(origin) is Slot
             if number not in self.places and not let_go:
                 raise Refused("memory that is to be written, and stands somewhere")
 
@@ -162,6 +167,8 @@ class Replay:
         if not all([each.holds(arguments) for each in self.checks]):
             return MISS
         with one_at_a_time:
+            if self.read_slots and not self._slots_fit(arguments):
+                return MISS
             inputs = [storage.held for storage in self.storages]
             try:
                 if list(map(_state, inputs)) != self.states:
@@ -192,6 +199,8 @@ class Replay:
         """
         if [tensor._grad is not None for tensor in self.tensors] != self.had_grads:
             return False
+        if any([outline_of(tensor._grad) != outline for tensor, outline in self.looked_at]):
+            return False
         for tensor, kind in self.read:
             grad = tensor._grad
             if type(grad) is not Tensor or own(grad).keys() != _ONLY_STORAGE:
@@ -204,6 +213,11 @@ class Replay:
             alone = self.ids.isdisjoint(storages) and storages.isdisjoint(given)
             return alone and len(storages) == len(self.read)
         return True
+
+    def _slots_fit(self, arguments) -> bool:
+        """Whether tensors can be read where the call puts others."""
+        fit = all([slot.fits() for slot in self.read_slots])
+        return fit and are_apart(self.read_slots, self.ids, self.tensors, arguments)
 
     def _memory(self):
         """Arrays to write results into: gradients that go, or new ones."""
@@ -260,7 +274,12 @@ class Replay:
             if not stays:
                 storage.held = made[number]
             storage.version += times
-        return self.result.build(made, arguments)
+        for slot in self.slots:
+            slot.set(made, arguments)
+        result = self.result.build(made, arguments)
+        for slot in self.slots:
+            slot.made = None
+        return result
 
 
 class _Running:

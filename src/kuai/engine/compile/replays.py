@@ -16,6 +16,7 @@ from kuai.engine.compile.noted_warnings import NotedWarnings
 from kuai.engine.compile.origins import Before
 from kuai.engine.compile.replay import MISS, Check, Replay
 from kuai.engine.compile.signatures import nests_in, signature
+from kuai.engine.compile.slots import Again
 from kuai.engine.tensor.placeholder import reads
 
 __all__ = ["Candidate", "Replays"]
@@ -74,19 +75,32 @@ class Replays:
         seen, self._last = self._last == key, key
         if key is None or not (seen or at_once):
             return None
-        proof = compiling.proof  # loaded for the first candidate of a program
-        prover, abstract = proof.Prover(), proof.abstract
+        slots: list = []
+        while True:
+            prover = compiling.proof.Prover(slots)  # loaded for the first candidate of a program
+            try:
+                expected = self._proven(prover, args, kwargs)
+                break
+            except Again as again:
+                slots.append(again.slot)
+            except Refused as reason:
+                self._refuse(reason, prover.line)
+                self._split(prover)
+                return None
         try:
-            function, row = self.function, [abstract(each, prover.watch) for each in args]
-            named = {name: abstract(each, prover.watch) for name, each in kwargs.items()}
-            expected = prover.prove(function, row, named)
-            prover.watch.freeze()
-            before = Before(prover.watch, tensors, nests_in((args, kwargs)))
-            return Candidate(self, key, before, expected, prover)
+            before = Before(prover.watch, tensors, nests_in((args, kwargs)), slots)
         except Refused as reason:
-            self._refuse(reason, prover.line)
-            self._split(prover)
-            return None
+            return self._refuse(reason)
+        return Candidate(self, key, before, expected, prover)
+
+    def _proven(self, prover, args, kwargs):
+        """What is known of the result of a call."""
+        abstract = compiling.proof.abstract
+        row = [abstract(each, prover.watch) for each in args]
+        named = {name: abstract(each, prover.watch) for name, each in kwargs.items()}
+        expected = prover.prove(self.function, row, named)
+        prover.watch.freeze()
+        return expected
 
     def keep(self, key, replay):
         """Keep a replay, as long as the objects live that it was called with."""
@@ -187,6 +201,8 @@ class Candidate:
             raise Refused("the call changes what it depends on")
         if not self.before.arguments_are_as_they_were():
             raise Refused("an argument that is changed")
+        if not self.before.slots_are_as_they_were():
+            raise Refused("a tensor that is changed in place, and replaced")
         self.runs[0].asked = self.asked
         replay = Replay(self.before, self.runs[0], self.result, self.expected)
         replay.checks = [Check(*each) for each in self.before.checked(self.checks)]

@@ -4,10 +4,11 @@ import copy
 
 import numpy as np
 
+from kuai.engine.autograd.function import FunctionNode
 from kuai.engine.autograd.tape import AccumulateGrad
-from kuai.engine.compile.abstract_values import OUTLINE, Items, Known, Read, is_plain
+from kuai.engine.compile.abstract_values import OUTLINE, TENSOR, Items, Known, Read, is_plain
 from kuai.engine.compile.knowledge import Refused
-from kuai.engine.tensor import Tensor, wrap
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder
 
@@ -21,11 +22,12 @@ class New:
 
     def __init__(self, number, tensor):
         self.number, self.node, self.output = number, tensor._node, tensor._output
-        self.version = tensor._storage.version
+        self.version, self.storage = tensor._storage.version, type(tensor._storage)
 
     def build(self, made, arguments):
         """The tensor, given the program's results as placeholders, and the call's tensors."""
-        tensor = wrap(made[self.number])
+        tensor = object.__new__(Tensor)
+        tensor._storage = self.storage(made[self.number])  # in inference mode, one of another class
         tensor._storage.version = self.version
         if self.node is not None:
             # a node of its own: what is registered there is not the next call's
@@ -115,6 +117,10 @@ class After:
         self._find_grads()
         self.made = []
         self._nests = {}  # id -> a part that is made anew; kept, so that ids stay unique
+        self._slots = {}  # id of the tensor that stands there -> slot
+        for slot, *_ in before.slots:
+            slot.part = self._found(slot.now, TENSOR)
+            self._slots[id(slot.now)] = slot
         self.result = self._found(result, expected)
         placed = {*self._placed, *[read.number for read in self.made if type(read) is Number]}
         if len(self._placed) > len(set(self._placed)) or placed != {*self._numbers.values()}:
@@ -157,6 +163,8 @@ class After:
     def _found(self, result, expected):
         """How to make what was returned."""
         kind = type(result)
+        if id(result) in self._slots:
+            return self._slots[id(result)]
         if isinstance(expected, Read):
             asked = self._asked[expected.number]
             if type(asked) is not Placeholder or id(asked) not in self._numbers:
@@ -230,9 +238,19 @@ def _is_spent(root) -> bool:
         seen.add(id(node))
         if type(node) is AccumulateGrad:
             continue
+        if isinstance(node, FunctionNode):
+            if node.hooks or node.pre_hooks or node.output_hooks or not _is_shared(node.ctx):
+                return False
+            stack += [edge[0] for edge in node.edges if edge is not None]
+            continue
         if not node.is_untouched or node.hooks or node.pre_hooks or node.output_hooks:
             return False
         if node.residuals is not None and (node.residuals.leaves or node.arrays):
             return False
         stack += [edge[0] for edge in node.edges if edge is not None]
     return True
+
+
+def _is_shared(context) -> bool:
+    """Whether a context says the same at each call: nothing is saved, but plain values."""
+    return not context._saved and all(map(is_plain, vars(context).values()))

@@ -5,9 +5,10 @@ objects by identity, and how they are nested. Whoever keeps a signature has to f
 the objects goes (see `replays`): another may get its number.
 """
 
-from kuai.engine.compile.abstract_values import is_plain
+from kuai.engine.compile.abstract_values import is_named_tuple, is_plain
 from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes
 from kuai.engine.tensor.placeholder import Placeholder, array_type
+from kuai.engine.tensor.storage import Storage
 from kuai.engine.tensor.warning_once import is_always
 
 __all__ = ["is_bare", "nests_in", "signature"]
@@ -39,7 +40,7 @@ def signature(roots, args, kwargs):
 def nests_in(argument):
     """All tuples, lists and dicts in an argument, which may be one itself."""
     kind = type(argument)
-    if kind is not tuple and kind is not list and kind is not dict:
+    if kind not in (tuple, list, dict) and not is_named_tuple(kind):
         return
     yield argument
     for part in argument.values() if kind is dict else argument:
@@ -58,11 +59,10 @@ def _part(argument, tensors):
             raise _None
         tensors.append(argument)
         held = argument._storage.held
-        if type(held) is not Placeholder:
-            return array_type(held)
-        if held.record is not None:
+        if type(held) is Placeholder and held.record is not None:
             raise _None
-        return held.type
+        kind = held.type if type(held) is Placeholder else array_type(held)
+        return kind if type(argument._storage) is Storage else (kind, type(argument._storage))
     if kind is tuple or kind is list:
         return kind, *[_part(each, tensors) for each in argument]
     if kind is dict:
@@ -72,6 +72,8 @@ def _part(argument, tensors):
         return kind, names, *[_part(each, tensors) for each in argument.values()]
     if isinstance(argument, Tensor):
         raise _None
+    if isinstance(argument, tuple) and is_named_tuple(kind):
+        return kind, *[_part(each, tensors) for each in argument]
     if not is_plain(argument):
         return kind, id(argument)
     return kind, repr(argument)  # which tells 1 from 1.0 and True, and 0.0 from -0.0, inside too

@@ -2,7 +2,7 @@
 
 The text that Python finds for a function may be another one: the file has been edited since, or a
 line has several functions. So the whole file is compiled again, and the function's very code has to
-be among what comes out.
+be among what comes out. Names that are private to a class are written as they are in the code.
 """
 
 import ast
@@ -40,6 +40,7 @@ def _compiled(name, text):
     """The functions of a file: their trees by first line and name, and the set of their codes."""
     try:
         module = ast.parse(text)
+        _PrivateNames().visit(module)
         codes, stack = set(), [compile(text, name, "exec", dont_inherit=True)]
     except (SyntaxError, ValueError):
         return {}, set()
@@ -55,3 +56,36 @@ def _compiled(name, text):
             first = min([tree.lineno, *[each.lineno for each in tree.decorator_list]])
             trees.setdefault((first, tree.name), []).append(tree)
     return trees, codes
+
+
+class _PrivateNames(ast.NodeVisitor):
+    """Writes `__name` as `_Class__name` inside of a class, as Python does."""
+
+    def __init__(self):
+        self.owner = ""  # the class's name without the underscores at its beginning
+
+    def visit_ClassDef(self, node):
+        """Everything in a class's body is its own; bases and decorators are not."""
+        for outside in (*node.decorator_list, *node.bases, *node.keywords):
+            self.visit(outside)
+        before, self.owner = self.owner, node.name.lstrip("_")
+        for statement in node.body:
+            self.visit(statement)
+        self.owner = before
+
+    def generic_visit(self, node):
+        """Names of variables, attributes and parameters; those of keywords in calls stay."""
+        for field in ("id", "attr", "arg", "name"):
+            name = getattr(node, field, None)
+            if type(name) is str and _is_private(name) and not isinstance(node, _KEEP_THEIR_NAMES):
+                if self.owner:
+                    setattr(node, field, f"_{self.owner}{name}")
+        super().generic_visit(node)
+
+
+# the code of a function keeps the name that stands there
+_KEEP_THEIR_NAMES = (ast.keyword, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias)
+
+
+def _is_private(name) -> bool:
+    return name.startswith("__") and not name.endswith("__")

@@ -34,7 +34,7 @@ _LOOKS_AT_FRAMES = frozenset(
 # what the beginning may consist of; no return, and nothing that takes a variable away
 _STATEMENTS = (
     ast.Assert, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.For, ast.If, ast.Pass,
-    ast.Raise, ast.With,
+    ast.Raise, ast.While, ast.With,
 )  # fmt: skip
 _COMPREHENSIONS = (ast.DictComp, ast.GeneratorExp, ast.ListComp, ast.SetComp)
 _SURE = (ast.Assign, ast.AnnAssign, ast.AugAssign)  # statements after which a variable has a value
@@ -251,7 +251,8 @@ def _check(function, tree):
     for node in ast.walk(tree):
         if isinstance(node, (ast.Global, ast.Nonlocal)):
             raise Refused("variables that are not its own")
-        names = [getattr(node, field, None) for field in ("id", "attr", "arg", "name")]
+        fields = ("id", "attr", "arg", "name", "asname", "rest")  # in classes, most are known
+        names = [getattr(node, field, None) for field in fields]
         if any(isinstance(n, str) and n[:2] == "__" and n[-2:] != "__" for n in names):
             raise Refused("a name that is private to a class")
 

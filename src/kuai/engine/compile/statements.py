@@ -19,7 +19,9 @@ from kuai.engine.compile.abstract_values import (
 )  # fmt: skip
 from kuai.engine.compile.contexts import is_known
 from kuai.engine.compile.expressions import Expressions
+from kuai.engine.compile.kept_tensors import KeptTensors
 from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.own_functions import Context
 
 __all__ = ["Statements"]
 
@@ -47,7 +49,7 @@ class _Loop:
         self.turn, self.whole = [], []
 
 
-class Statements(Expressions):
+class Statements(Expressions, KeptTensors):
     """The statements of one function."""
 
     def result(self):
@@ -109,6 +111,21 @@ class Statements(Expressions):
                 raise Refused(f"a context ({ast.unparse(item.context_expr)})")
         self.run(statement.body)
 
+    def _run_Try(self, statement):
+        """Where nothing is raised; a handler must raise something itself, which ends the call."""
+        leaving = (ast.Return, ast.Break, ast.Continue)
+        for each in (*statement.handlers, *statement.finalbody):
+            if any(isinstance(node, leaving) for node in ast.walk(each)):
+                raise Refused("an error that is caught")
+        if not all(isinstance(each.body[-1], ast.Raise) for each in statement.handlers):
+            raise Refused("an error that is caught")
+        try:
+            self.run([*statement.body, *statement.orelse])
+        except (_Return, _Continue, _Break):
+            self.run(statement.finalbody)
+            raise
+        self.run(statement.finalbody)
+
     # Decisions ------------------------------------------------------------------------------------
 
     def _run_If(self, statement):
@@ -161,6 +178,25 @@ class Statements(Expressions):
             self._assign(statement.target, part)
             if not self._turn(statement.body, loop) and self.open == before:
                 break  # for sure; otherwise there may be more turns
+        self._leave(loop, before)
+
+    def _run_While(self, statement):
+        if statement.orelse:
+            raise Refused("a loop with an else")
+        loop, before = _Loop(), self.open
+        self.loops.append(loop)
+        while self._goes_round(statement.test):
+            if not self._turn(statement.body, loop) and self.open == before:
+                break
+        self._leave(loop, before)
+
+    def _goes_round(self, test) -> bool:
+        value = self.value(test)
+        if value is OUTLINE:
+            raise Refused("a loop of unknown length")
+        return self.is_true(value)
+
+    def _leave(self, loop, before) -> None:
         self.loops.pop()
         self.variables = joined([self.variables, *loop.whole], self.is_tensor)
         while self.open > before:
@@ -231,10 +267,20 @@ class Statements(Expressions):
             self._unpack(target.elts, value)
         elif isinstance(target, ast.Subscript):
             self._assign_element(target, self.value(target.value), value)
-        elif isinstance(target, ast.Attribute) and target.attr == "grad":
-            self._drop_gradient(self.value(target.value), value)
+        elif isinstance(target, ast.Attribute):
+            self._assign_attribute(target, self.value(target.value), value)
         else:
             raise Refused(f"an assignment to {ast.unparse(target)}")
+
+    def _assign_attribute(self, target, owner, value):
+        if isinstance(owner, Context):
+            self.set_attribute_of_context(owner, target.attr, value)
+        elif target.attr == "grad":
+            self._drop_gradient(owner, value)
+        elif owner is NEST or self.is_tensor(owner):
+            raise Refused(f"an assignment to {ast.unparse(target)}")
+        else:
+            self.keep(owner, target.attr, value)
 
     def _assign_element(self, target, owner, value):
         if isinstance(owner, Items):

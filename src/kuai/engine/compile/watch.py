@@ -39,10 +39,11 @@ class Watch:
         tensors: those whose storage, flags, history and hooks have to stay.
         numbers: (dictionary, key): floats that are free to change.
         changed: dictionaries that the call itself writes.
+        gradients: tensors whose gradient is looked at, which may decide something.
     """
 
     def __init__(self):
-        self.tensors, self.numbers = {}, {}
+        self.tensors, self.numbers, self.gradients = {}, {}, {}
         self._dicts: dict[int, tuple] = {}  # id -> (dictionary, names of entries)
         self._whole: dict[int, dict] = {}  # those that may not get more entries
         self._ordered: dict[int, dict] = {}  # those whose order has to stay, too
@@ -53,6 +54,7 @@ class Watch:
         self._objects: dict[int, object] = {}
         self.arguments: dict[int, weakref.ref] = {}  # objects that a call was given
         self.changed: dict[int, tuple] = {}  # id -> (dictionary, the entries that stay)
+        self._loose: set[tuple] = set()  # (id of a dictionary, name)
 
     # What is watched ----------------------------------------------------------------------------
 
@@ -60,12 +62,24 @@ class Watch:
         """Watch everything of a tensor but its values and its gradient."""
         self.tensors[id(tensor)] = tensor
 
+    def gradient(self, tensor: Tensor) -> None:
+        """Watch what can be asked of a tensor's gradient, but for its values."""
+        self.gradients[id(tensor)] = tensor
+
     def entries(self, mapping: dict, names) -> None:
         """Watch some entries of a dictionary, which may be missing."""
         if id(mapping) in self.changed:
             self._see_it_stays(mapping, names)
         _, known = self._dicts.setdefault(id(mapping), (mapping, {}))
         known.update(dict.fromkeys(names))
+
+    def loose(self, mapping: dict, name: str) -> None:
+        """Do not compare an entry of a dictionary, which the call sets."""
+        self._loose.add((id(mapping), name))
+
+    def is_loose(self, mapping: dict, name: str) -> bool:
+        """Whether an entry of a dictionary is not compared."""
+        return (id(mapping), name) in self._loose
 
     def whole(self, mapping: dict, ordered: bool = False) -> None:
         """Watch all entries of a dictionary, and that there are no others."""
@@ -83,7 +97,7 @@ class Watch:
         self._lists[id(sequence)] = sequence
 
     def attribute(self, thing, name: str) -> None:
-        """Watch what `getattr(thing, name)` gives, for a function or a class."""
+        """Watch what `thing.name` gives, for a function or a class; a name may have dots."""
         _, names = self._attributes.setdefault(id(thing), (thing, {}))
         names[name] = None
 
@@ -144,12 +158,13 @@ class Watch:
             (mapping, name, dict.get(mapping, name, ABSENT))
             for mapping, names in self._dicts.values()
             for name in names
+            if not self.is_loose(mapping, name)
         ]
         self._entries = _columns([each for each in entries if each[2] is not ABSENT], 3)
         self._absent = _columns([each[:2] for each in entries if each[2] is ABSENT], 2)
         self._looked_up, self._without = [], []
         for thing, names in self._attributes.values():
-            found = [name for name in names if hasattr(thing, name)]
+            found = [name for name in names if _has(thing, name)]
             self._without += [(thing, name) for name in names if name not in found]
             if found:
                 self._looked_up.append((attrgetter(*found, found[0]), thing))
@@ -192,7 +207,7 @@ class Watch:
                 and list(map(type, self._things)) == self._classes
                 and all(map(eq, self._spaces, self._codes))
                 and list(map(list, self._rows)) == self._orders
-                and not any([hasattr(thing, name) for thing, name in self._without])
+                and not any([_has(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])
             )
         except (AttributeError, KeyError, ValueError):
@@ -207,6 +222,14 @@ class Watch:
             map(_own_dict, self._owners),
             [_own_dict(reference()) for reference in self._lent],
         )
+
+
+def _has(thing, name) -> bool:
+    try:
+        attrgetter(name)(thing)
+    except AttributeError:
+        return False
+    return True
 
 
 def _columns(rows: list, count: int) -> list:

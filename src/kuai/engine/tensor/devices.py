@@ -25,9 +25,11 @@ __all__ = [
     "filled",
     "is_constant",
     "is_default",
+    "is_literal",
     "device_of",
     "get_default_device",
     "jax_device",
+    "literal",
     "placement",
     "set_default_device",
     "wait_for",
@@ -240,6 +242,23 @@ _constants: dict = {}
 def is_constant(array) -> bool:
     """Whether an array is one of those that `filled` keeps, which always hold the same number."""
     reference = _constants.get(id(array))
+    return reference is not None and reference() is array
+
+
+def literal(array, where):
+    """A NumPy array that recorded code spells out, on a device: it is known as such."""
+    made = jax.device_put(array, where)
+    key = id(made)
+    _literals[key] = weakref.ref(made, lambda _: _literals.pop(key, None))
+    return made
+
+
+_literals: dict = {}
+
+
+def is_literal(array) -> bool:
+    """Whether an array is one that `literal` has made."""
+    reference = _literals.get(id(array))
     return reference is not None and reference() is array
 
 

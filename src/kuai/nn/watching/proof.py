@@ -112,7 +112,8 @@ def _watch(prover, module, compiled=False) -> None:
     parameters, buffers, children = _slots(prover, module)
     for there in (parameters, buffers, children):
         prover.watch.whole(there, ordered=True)
-    for tensor in (*parameters.values(), *buffers.values()):
+    kept = [tensor for name, tensor in buffers.items() if not prover.watch.is_loose(buffers, name)]
+    for tensor in (*parameters.values(), *kept):
         if tensor is not None:
             prover.tensor(tensor)
     for child in children.values():

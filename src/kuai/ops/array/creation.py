@@ -14,7 +14,7 @@ import numpy as np
 from kuai.engine.op import composite
 from kuai.engine.op.exact_out import check_dtype_of, refuse_gradients
 from kuai.engine.op.wrong_calls import refuse_keywords
-from kuai.engine.tensor import Tensor, dtypes, from_array, modes, views
+from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
 from kuai.engine.tensor.overriding import is_of_the_real_torch
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
@@ -74,6 +74,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         _check_numbers(array, kind)
     if type(data) in (bool, int, float) and is_recorded(kind, device):
         return _filled((), data, kind, device, requires_grad)
+    if type(data) in (list, tuple) and is_recorded(kind, device):
+        made = wrap(devices.literal(cast_array(array, kind), devices.jax_device(device)))
+        return with_gradient(made) if requires_grad else made
     return from_array(cast_array(array, kind), device, requires_grad)
 
 

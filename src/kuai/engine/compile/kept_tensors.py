@@ -1,0 +1,66 @@
+"""Tensors that a call puts into an object's attributes: hidden states, averages, last activations.
+
+    self.hidden = torch.tanh(self.cell(x) + self.hidden)
+
+The attribute holds another tensor after each call. So it is not compared: which tensor stands there
+is looked up at each call, and the new one is set as the object's class sets it. What is read there
+has to be a tensor that says nothing but its values, and that nothing else reads: its storage is
+neither that of a watched tensor nor that of an argument, and the call writes into no old one.
+
+Which attributes those are is found out where one is assigned to; then the proof begins anew.
+"""
+
+from kuai.engine.compile.abstract_values import NEST, Known, is_plain, text_of_value
+from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.knowledge import Refused, description_of
+from kuai.engine.compile.slots import Again, Slot
+from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.attributes import own_of
+
+__all__ = ["KeptTensors"]
+
+
+def _slot(thing, mapping, name):
+    try:
+        return Slot(thing, mapping, name)
+    except TypeError:  # there can be no weak reference to it
+        raise Refused(f"an assignment to {name} of {text_of_value(thing)}") from None
+
+
+class KeptTensors(Frame):
+    """Assignments to attributes."""
+
+    def slot_at(self, mapping, name):
+        """The slot in a dictionary, if there is one; the dictionary is watched."""
+        slot = self.prover.slots.get((id(mapping), name))
+        if slot is not None:
+            self.watch.entries(mapping, ())
+        return slot
+
+    def keep(self, owner, name, value) -> None:
+        """`owner.name = value`."""
+        if self.prover.open or not isinstance(owner, Known):
+            raise Refused(f"an assignment to {name} of {text_of_value(owner)}")
+        thing = owner.value
+        mapping = self._mapping_of(thing, name)
+        if mapping is None or not self.takes_back(thing, name):
+            raise Refused(f"an assignment to {name} of {text_of_value(owner)}")
+        old, slot = dict.get(mapping, name), self.slot_at(mapping, name)
+        if slot is None and isinstance(value, Known) and is_plain(value.value):
+            if type(old) is not type(value.value) or repr(old) != repr(value.value):
+                raise Refused(f"a change of {name} of {text_of_value(owner)}")
+            self.watch.entries(mapping, [name])  # nothing changes
+            return
+        is_new = value is NEST or not isinstance(value, Known) and self.is_tensor(value)
+        if type(old) is not Tensor or not is_new:
+            raise Refused(f"a change of {name} of {text_of_value(owner)}")
+        if slot is None:
+            raise Again(_slot(thing, mapping, name))
+        slot.value = value
+
+    def _mapping_of(self, thing, name):
+        """The dictionary in which an attribute is found."""
+        attributes, description = own_of(thing), description_of(thing)
+        slots = () if description is None else description.slots(self.prover, thing)
+        found = [each for each in (attributes, *slots) if each is not None and name in each]
+        return found[0] if found else None

@@ -1,0 +1,227 @@
+"""Code that is proven: each kind is replayed, a change between calls is seen, and replays go on.
+
+The values are compared with PyTorch's by the stories of the same things.
+"""
+
+import collections
+
+import pytest
+
+import kuai
+from kuai import nn
+from kuai.engine.compile import replays
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(replays, "at_once", True)
+
+
+Batch = collections.namedtuple("Batch", "x y")
+
+
+class Cube(kuai.autograd.Function):
+    """x**3, and its derivative by hand."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        found = None
+        if ctx.needs_input_grad[0]:
+            found = 3 * x * x * grad
+        return found
+
+
+class Base(nn.Module):
+    """What `Derived` extends."""
+
+    gain = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.__offset = 0.5
+        self.last = kuai.zeros(4, 2)
+
+    def forward(self, x):
+        return self.layer(x) * self.gain + self.__offset
+
+    @classmethod
+    def doubled(cls):
+        """A number that follows from the class."""
+        return 2 * cls.gain
+
+
+class Derived(Base):
+    """A module with `super()`, a class method and a tensor that it keeps."""
+
+    def forward(self, x):
+        y = super().forward(x) * self.doubled()
+        self.last = y.detach() + self.last * 0.5
+        return y
+
+
+class World:
+    """What the steps below work with, and what is changed."""
+
+    def __init__(self):
+        kuai.manual_seed(0)
+        self.net = Derived()
+        self.optimizer = kuai.optim.SGD(self.net.parameters(), lr=0.01)
+        self.scaler = kuai.amp.GradScaler("cpu", init_scale=4.0)
+        self.turns, self.offset = 2, [0.5, 1.0]
+
+    def state(self):
+        """All numbers that a step changes."""
+        return [*self.net.parameters(), self.net.last, self.scaler._scale]
+
+
+def with_super_and_kept(world, x, y):
+    return nn.functional.mse_loss(world.net(x), y)
+
+
+def with_own_function(world, x, y):
+    return nn.functional.mse_loss(Cube.apply(world.net(x)), y)
+
+
+def with_while_and_try(world, x, y):
+    turn, total = 0, 0.0
+    try:
+        while turn < world.turns:
+            total = total + nn.functional.mse_loss(world.net(x) * turn, y)
+            turn += 1
+    finally:
+        turn = 0
+    return total
+
+
+def with_literal(world, x, y):
+    return nn.functional.mse_loss(world.net(x) + kuai.tensor(world.offset), y)
+
+
+def of_batch(world, batch):
+    x, _ = batch
+    return nn.functional.mse_loss(world.net(x), batch.y) * len(batch)
+
+
+LOSSES = [with_super_and_kept, with_own_function, with_while_and_try, with_literal]
+
+
+def trained(world, loss_of):
+    """A step that is compiled, and one that is not."""
+
+    def step(x, y):
+        world.optimizer.zero_grad()
+        loss = loss_of(world, x, y)
+        world.scaler.scale(loss).backward()
+        world.scaler.step(world.optimizer)
+        world.scaler.update()
+        return loss.detach()
+
+    return step
+
+
+def changed(world, number):
+    """One thing after the other."""
+    if number == 4:
+        world.net.layer.weight.data.mul_(2)
+    if number == 6:
+        world.turns, world.offset[1] = 3, 0.0
+    if number == 8:
+        world.net.last.zero_()
+    if number == 10:
+        world.net.last = kuai.ones(4, 2)
+    if number == 12:
+        world.net.gain = 3.0
+    if number == 14:
+        world.scaler.set_growth_interval(1)
+    if number == 16:
+        world.optimizer.param_groups[0]["lr"] = 0.1
+
+
+@pytest.mark.parametrize("loss_of", LOSSES)
+def test_each_kind_is_replayed_and_every_change_is_seen(loss_of):
+    worlds = [World(), World()]
+    step, eager = kuai.compile(trained(worlds[0], loss_of)), trained(worlds[1], loss_of)
+    for number in range(19):
+        for world in worlds:
+            changed(world, number)
+        kuai.manual_seed(number)
+        x, y = kuai.randn(4, 3), kuai.randn(4, 2)
+        kuai.testing.assert_close(step(x, y), eager(x, y), rtol=1e-4, atol=1e-5)
+        states = zip(worlds[0].state(), worlds[1].state(), strict=True)
+        for found, expected in states:
+            kuai.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert step.explain().replayed >= 7, step.explain().reason
+
+
+def test_named_tuples_are_arguments():
+    world = World()
+
+    @kuai.compile
+    def step(batch):
+        with kuai.no_grad():
+            return of_batch(world, batch)
+
+    batches = [Batch(kuai.randn(4, 3), kuai.randn(4, 2)) for _ in range(6)]
+    for batch in batches:
+        kuai.testing.assert_close(step(batch), of_batch(world, batch).detach())
+    assert step.explain().replayed >= 4, step.explain().reason
+
+
+def test_an_error_that_is_caught_is_never_replayed():
+    caught = []
+
+    @kuai.compile
+    def step(x, y):
+        try:
+            return x + y
+        except RuntimeError:
+            caught.append(1)
+            return x
+
+    for _ in range(5):
+        step(kuai.ones(2), kuai.ones(3))
+    assert len(caught) == 5
+    assert step.explain().replayed == 0
+
+
+def test_a_tensor_that_is_kept_is_not_kept_longer_than_by_python():
+    world = World()
+
+    @kuai.compile
+    def step(x):
+        with kuai.no_grad():
+            return world.net(x)
+
+    kept = []
+    for number in range(6):
+        result = step(kuai.full((4, 3), float(number)))
+        kept.append(world.net.last)
+        assert result is not world.net.last
+    assert len({id(each) for each in kept}) == 6  # another one after each call
+    assert step.explain().replayed >= 4
+
+
+def test_a_kept_tensor_that_stands_elsewhere_is_read_there():
+    class Holder:
+        """It keeps a tensor."""
+
+    one, other = Holder(), Holder()
+    one.total = other.total = kuai.zeros(2)
+
+    @kuai.compile
+    def step(x):
+        one.total = one.total + x
+        return one.total + other.total
+
+    for _ in range(5):
+        step(kuai.ones(2))
+    other.total = one.total
+    assert step(kuai.ones(2)).tolist() == [11.0, 11.0]
+    assert step(kuai.ones(2)).tolist() == [12.0, 12.0]
