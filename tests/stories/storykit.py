@@ -88,6 +88,12 @@ def mlp(t: Any) -> Any:
     return fill(t, nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)))
 
 
+def mlp_with_momentum(t: Any) -> tuple[Any, Any]:
+    """The same network, and its optimizer."""
+    net = mlp(t)
+    return net, t.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+
 def linear(t: Any) -> Any:
     """One layer from 3 to 2 features."""
     return fill(t, t.nn.Linear(3, 2))
