@@ -100,7 +100,10 @@ REASONS = {
     "value": ("x = x * x.sum().item()", "a number of a tensor"),
     "array": ("x = x * table", "a ndarray as an argument"),
     "attribute": ("x = x * thing.doubled", "doubled of an Odd, which is computed"),
-    "try": ("try:\n        x = x * 2\n    finally:\n        pass", "a statement (try)"),
+    "try": (
+        "try:\n        x = x * 2\n    except OSError:\n        x = x",
+        "an error that is caught",
+    ),
     "mask": ("x = x[x > 0]", "a value that is asked for in the middle"),
     "new": ("x = x + kuai.rand(2, generator=dice)", "a Generator as an argument"),
     "kept": ("global kept\n    kept = x * 2", "a statement (global)"),
