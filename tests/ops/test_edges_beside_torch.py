@@ -74,6 +74,9 @@ REFUSED = [
 ]
 
 ALLOWED = [
+    lambda t: t.addr(t.zeros(1, 1), t.tensor([NAN]), t.tensor([NAN]), beta=0.0, alpha=0.0),
+    lambda t: t.addr(t.full((2, 1), NAN), t.tensor([1.0, NAN]), t.tensor([2.0]), beta=0, alpha=1),
+    lambda t: t.cov(t.tensor([[1.0, 2.5, 4.0]]).double(), aweights=t.tensor([0.1, 0.2, 0.7])),
     lambda t: t.ones(1).addbmm_(t.ones(2, 5, 3), t.ones(2, 3, 10)),
     lambda t: t.constant_pad_nd(t.ones(2, dtype=t.int), (1, 1), 5.5),
     lambda t: t.linspace(1, 3j, 3),

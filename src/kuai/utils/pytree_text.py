@@ -104,7 +104,7 @@ def _member(read: dict[str, Any]) -> Any:
     return found[read["name"]]
 
 
-# The containers that are known from the start ------------------------------------------------------
+# The containers that are known from the start ----------------------------------------------------
 
 
 def _write_named_tuple(cls):
@@ -152,4 +152,5 @@ for _cls in (OrderedDict, deque):
     register(_cls, f"collections.{_cls.__name__}")
 register(defaultdict, "collections.defaultdict", _write_default_dict, _read_default_dict)
 # named tuples are all of one kind, whose context is the class
-register(namedtuple, "collections.namedtuple", _write_named_tuple, _read_named_tuple)  # pyright: ignore[reportArgumentType]
+_NAMED_TUPLES: Any = namedtuple
+register(_NAMED_TUPLES, "collections.namedtuple", _write_named_tuple, _read_named_tuple)

@@ -369,7 +369,9 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
                 [6., 8.]])
     """
     product = _products_of_pairs("addr", vec1=vec1, vec2=vec2)
-    return _add_product(input, product, beta, alpha)
+    kind = product.dtype
+    # computed element by element in PyTorch: unlike in products of matrices, 0 · nan is nan
+    return _times(beta, _expand(input, product.shape), kind) + cast(alpha, kind) * product
 
 
 @op(inplace=True, autocast="lower", exact_out=SAME)
