@@ -10,6 +10,9 @@ import kuai
 INF, NAN = math.inf, math.nan
 
 REFUSED = [
+    lambda t: t.ones(2, dtype=t.complex64).abs_(),
+    lambda t: t.abs_(t.ones(2, dtype=t.complex64)),
+    lambda t: t.ones(2, dtype=t.complex64).absolute_(),
     lambda t: t.arange(0, INF),
     lambda t: t.arange(0, NAN),
     lambda t: t.arange(0.0, 1e30),
