@@ -10,6 +10,27 @@ import kuai
 INF, NAN = math.inf, math.nan
 
 REFUSED = [
+    lambda t: t.addmm(t.ones(2, 2), t.ones(2, 2), t.ones(2, 2), alpha=1j),
+    lambda t: t.addmv(t.ones(2).double(), t.ones(2, 2).double(), t.ones(2).double(), beta=1j),
+    lambda t: t.addr(t.ones(2, 2), t.ones(2), t.ones(2), alpha=1j),
+    lambda t: t.addr(t.ones(2, 2).long(), t.ones(2).long(), t.ones(2).long(), alpha=1.5),
+    lambda t: t.baddbmm(t.ones(1, 2, 2), t.ones(1, 2, 2), t.ones(1, 2, 2), beta=1j),
+    lambda t: t.add(t.ones(2), 1, alpha=1j),
+    lambda t: t.addcmul(t.ones(2).half(), t.ones(2).half(), t.ones(2).half(), value=1j),
+    lambda t: t.lerp(t.ones(2), t.ones(2), 1j),
+    lambda t: t.nn.functional.leaky_relu(t.ones(2), 1j),
+    lambda t: t.nn.functional.elu(t.ones(2), 1j),
+    lambda t: t.nn.functional.threshold(t.ones(2), 1j, 1),
+    lambda t: t.abs(t.ones(2), out=3),
+    lambda t: t.stack([t.ones(2)], out=3),
+    lambda t: t.zeros(2, out=3),
+    lambda t: t.linalg.inv(t.eye(2), out=3),
+    lambda t: t.cummax(t.ones(2), 0, out=3),
+    lambda t: t.sort(t.ones(2), out=(t.ones(2),)),
+    lambda t: t.ones(2).add_(1, out=t.ones(2)),
+    lambda t: t.ones(2).exp_(out=t.ones(2)),
+    lambda t: t.abs(t.float32),
+    lambda t: t.abs(t.device("cpu")),
     lambda t: t.ones(2, dtype=t.complex64).abs_(),
     lambda t: t.abs_(t.ones(2, dtype=t.complex64)),
     lambda t: t.ones(2, dtype=t.complex64).absolute_(),
@@ -77,6 +98,7 @@ REFUSED = [
 ]
 
 ALLOWED = [
+    lambda t: t.ones(2).long().index_add(0, t.tensor([0]), t.ones(1).long(), alpha=1.5),
     lambda t: t.addr(t.zeros(1, 1), t.tensor([NAN]), t.tensor([NAN]), beta=0.0, alpha=0.0),
     lambda t: t.addr(t.full((2, 1), NAN), t.tensor([1.0, NAN]), t.tensor([2.0]), beta=0, alpha=1),
     lambda t: t.cov(t.tensor([[1.0, 2.5, 4.0]]).double(), aweights=t.tensor([0.1, 0.2, 0.7])),

@@ -284,7 +284,11 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
         return  # one operation called another, or another library's tensors explain themselves
     place, shown, is_method = _place(frame, public)
     given = args[1:] if is_method else args
-    text = _takes_nothing(place, public, given, kwargs) or complaint(place, shown, given, kwargs)
+    text = (
+        _takes_nothing(place, public, given, kwargs)
+        or complaint(place, shown, given, kwargs)
+        or _fault_of_out(error, shown, kwargs)
+    )
     if text is None:
         return
     if type(error) is TypeError:  # it keeps its notes, and is folded by who caught it
@@ -294,6 +298,18 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
     told = TypeError(text)
     tell(told)
     raise told from None
+
+
+def _fault_of_out(error: Exception, name: str, kwargs: dict) -> str | None:
+    """What is said of an `out=` that is no place to write to."""
+    out, said = kwargs.get("out"), str(error)
+    if out is None or isinstance(out, Tensor):
+        return None
+    if said.startswith("argument 'out' must be"):
+        return f"{name}(): {said}"
+    if isinstance(error, AttributeError) and not isinstance(out, (tuple, list)):
+        return f"{name}(): argument 'out' must be Tensor, not {_type_name(out)}"
+    return None
 
 
 #: Methods without arguments that are written in Python in PyTorch, too, and say what Python says.

@@ -178,6 +178,10 @@ def index_add(input, dim, index, source, *, alpha=1):
     dim = prepared(input, dim, index)
     if alpha != 1:
         is_bool = source.dtype.name == "bool"
+        if isinstance(alpha, float) and not (
+            is_bool or source.dtype.is_floating_point or source.dtype.is_complex
+        ):
+            alpha = int(alpha)  # a number of the source's dtype, as in PyTorch
         source = (source * alpha).bool() if is_bool else source * alpha
     return _index_add(input, dim, index, source)
 
