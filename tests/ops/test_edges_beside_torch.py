@@ -10,6 +10,12 @@ import kuai
 INF, NAN = math.inf, math.nan
 
 REFUSED = [
+    lambda t: t.rand(2, generator=3),
+    lambda t: t.ones(2, device=[1]),
+    lambda t: t.zeros(2, device=1.5),
+    lambda t: t.full((2,), 1, device={}),
+    lambda t: t.ones_like(t.ones(2), device=[1]),
+    lambda t: t.ones(2).new_zeros(2, device=1.5),
     lambda t: t.addmm(t.ones(2, 2), t.ones(2, 2), t.ones(2, 2), alpha=1j),
     lambda t: t.addmv(t.ones(2).double(), t.ones(2, 2).double(), t.ones(2).double(), beta=1j),
     lambda t: t.addr(t.ones(2, 2), t.ones(2), t.ones(2), alpha=1j),

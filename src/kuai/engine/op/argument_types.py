@@ -23,8 +23,10 @@ import numpy as np
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.op.wrong_calls import fault_of
 from kuai.engine.tensor import Tensor, dtypes
+from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.frames import is_meant, is_own_file, tell
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
+from kuai.engine.tensor.randomness import Generator
 
 __all__ = ["complaint", "refuse"]
 
@@ -59,6 +61,7 @@ def _parsed(way: str) -> tuple[Parameter, ...]:
             continue
         named, equals, _ = part.partition(" = ")
         kind, _, name = named.rpartition(" ")
+        kind = "torch.device" if kind == "Device" else kind
         found.append(Parameter(kind, name, bool(equals), by_name))
     return tuple(found)
 
@@ -92,6 +95,8 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, (bool, np.bool_)),
     "str": lambda value: isinstance(value, str),
     "torch.dtype": lambda value: isinstance(value, dtypes.dtype) or value in (bool, int, float),
+    "torch.device": lambda value: isinstance(value, (str, device)) or _is_whole(value),
+    "torch.Generator": lambda value: isinstance(value, Generator),
     "tuple of ints": lambda value: _is_row(value, _is_whole),
     "tuple of floats": lambda value: _is_row(value, lambda each: _is_number(each, numbers.Real)),
     "tuple of Tensors": lambda value: isinstance(value, (tuple, list)),
