@@ -64,7 +64,8 @@ def section() -> list[str]:
     lines = ["## Eager, recorded and replayed", ""]
     lines += [
         "`make ways` calls samples of operations eagerly and inside `kuai.compile`, five times "
-        "each, one of them with other numbers: values and gradients have to be the same. "
+        "each, one of them with other numbers: values and gradients have to be the same, as far as "
+        "a rounding of each input does not change them. "
         f"Of {len(ways)} operations {_right(ways)} are; {replayed} of {compiled} compiled "
         "functions were replayed in later calls, the others recorded each time.",
         "",

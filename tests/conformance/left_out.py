@@ -34,18 +34,21 @@ NAMES = {
     "TorchScript's compiler": "`Graph`, `Node`, `CompilationUnit`, the types (`ListType`, …), "
     "`parse_ir`, `import_ir_module`, `jit.fork`, `torch.package`",
     "kernels of one device, under its name": "`cudnn_…`, `miopen_…`, `mkldnn_…`, "
-    "`batch_norm_stats` and its relatives, `scaled_mm`, `cuda.nccl`, `cuda.tunable`, `MemPool`",
+    "`batch_norm_stats` and its relatives, `scaled_mm`, `cuda.nccl`, `cuda.tunable`, `MemPool`, "
+    "`nn.attention.register_flash_attention_impl` and its relatives, `nn.attention.varlen`",
     "dtypes of less than 8 bits or without arithmetic": "`int1` to `int7`, `uint1` to `uint7`, "
     "`bits8`, …, `complex32`",
     "addresses that may be written to": "`Tensor.const_data_ptr`, `Tensor._cdata`",
     "passes, partitioners and tracebacks of PyTorch's compiler": "`fx.passes.…`, `fx.traceback`, "
-    "`fx.operator_schemas`, `fx.tensor_type`, `compiler.config`, `nativert`",
+    "`fx.operator_schemas`, `fx.tensor_type`, `compiler.config`, `nativert`, "
+    "`autograd.graph.region_activation_memory_budget`",
     "TorchScript's front end, and tools around its files": "`jit.frontend`, `jit.quantized`, "
     "`utils.mobile_optimizer`, `utils.bundled_inputs`, `utils.model_dump`, `utils.show_pickle`",
     "devices that XLA does not run on, and counters of a GPU's driver": "most of `torch.xpu`, "
     "`torch.mtia`, `torch.mps`; `cuda.utilization`, "
     "`temperature`, `power_draw`, `memory_snapshot`, …",
     "an optimizer's step as a function of lists": "`optim.adam.adam`, `optim.sgd.sgd`, …",
+    "what PyTorch's own tests look for in generated code": "`testing.FileCheck`",
     "data pipes": "`utils.data.datapipes.…`",
     "several processes' machinery": "`distributed`'s stores, launchers and options, `monitor`",
     "names that PyTorch's modules only happen to hold": "what they import (`typing`, `torch`, `F`)",

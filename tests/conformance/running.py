@@ -166,7 +166,8 @@ def _chosen(name, result, input, arguments, keywords):
 
 
 def _gradients(entry, sample) -> str | None:
-    theirs = [t for t in tensors((sample.input, sample.args, sample.kwargs)) if t.requires_grad]
+    given = tensors((sample.input, sample.args, sample.kwargs))
+    theirs = [t for t in given if t.requires_grad and not _is_cut_off(t)]
     if not theirs:
         return None
     wanted = _differentiated(
@@ -186,6 +187,11 @@ def _gradients(entry, sample) -> str | None:
         if fault:
             return f"of input {number}: {fault}"
     return None
+
+
+def _is_cut_off(tensor) -> bool:
+    """Whether it is a view made without gradients, which says of itself what its base says."""
+    return tensor._is_view() and tensor.grad_fn is None and tensor._base.requires_grad
 
 
 def _of_gradient(mine, yours):

@@ -127,3 +127,43 @@ def test_saved_values_survive_a_change_in_place():
     y.fill_(100)  # torch refuses the backward pass now; the right gradient is that of z
     z.sum().backward()
     assert x.grad.tolist() == [18, 18]
+
+
+#: Writes to one of several windows that have elements in common.
+TO_WINDOWS = {
+    "one window": lambda x: x.unfold(0, 3, 1)[1].add_(1),
+    "windows apart": lambda x: x.unfold(0, 3, 1)[::3].mul_(2),
+    "an element of one": lambda x: x.unfold(0, 3, 1).__setitem__((0, 0), 7.0),
+    "a diagonal": lambda x: x.unfold(0, 3, 1).diagonal().add_(5),
+    "under a view": lambda x: x.view(2, 3).unfold(1, 2, 1)[:, 0].mul_(5),
+    "a copy": lambda x: x.view(2, 3).unfold(1, 2, 1)[1].t()[0].copy_(x.new_tensor([8.0, 9.0])),
+    "one of strides": lambda x: x.as_strided((3, 3), (1, 1))[1].add_(1),
+    "all filled": lambda x: x.unfold(0, 3, 1).fill_(4),
+    "all zero": lambda x: x.as_strided((3, 3), (1, 1)).zero_(),
+}
+
+
+@pytest.mark.parametrize("write", TO_WINDOWS.values(), ids=TO_WINDOWS)
+def test_one_of_several_windows_that_overlap_is_written_to(write):
+    found = []
+    for t in (torch, kuai):
+        x = t.arange(6.0).requires_grad_()
+        y = x * 1
+        write(y)
+        (y * t.arange(1.0, 7)).sum().backward()
+        found.append((y.tolist(), x.grad.tolist()))
+    assert found[0] == found[1]
+
+    def written(x):
+        write(x)
+        return x
+
+    assert kuai.compile(written)(kuai.arange(6.0)).tolist() == found[0][0]
+
+
+def test_windows_that_overlap_are_not_written_to_all_at_once():
+    x = kuai.arange(6.0)
+    for windows in (x.unfold(0, 3, 1), x.as_strided((3, 3), (1, 1)), x.unfold(0, 3, 1)[1:]):
+        with pytest.raises(RuntimeError, match="single memory location"):
+            windows.add_(1)
+    assert x.tolist() == list(range(6))

@@ -159,3 +159,15 @@ def test_recorded_sums_too():
     step = kuai.compile(lambda x: (x + kuai.ones(1, dtype=x.dtype)).sum())
     x = kuai.full((10000,), 0.1, dtype=kuai.bfloat16)
     assert [step(x).item() for _ in range(3)] == [11008.0] * 3
+
+
+@pytest.mark.parametrize("dtype", [kuai.bfloat16, kuai.float16])
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_the_gradient_of_a_unit_vector_is_rounded_once(dtype, p):
+    x = kuai.tensor([[0.3, -1.7, 0.9], [0.0, 0.0, 2.6]], dtype=dtype, requires_grad=True)
+    weights = kuai.tensor([[0.7, 1.1, -0.4], [0.2, 0.9, 1.3]], dtype=dtype)
+    kuai.nn.functional.normalize(x, p).backward(weights)
+    wide = x.detach().double().requires_grad_()
+    (wide / kuai.linalg.vector_norm(wide, p, 1, keepdim=True)).backward(weights.double())
+    digits = kuai.finfo(dtype).eps
+    kuai.testing.assert_close(x.grad.double(), wide.grad, rtol=2 * digits, atol=digits / 4)

@@ -5,10 +5,13 @@ Differs from JAX as PyTorch does: None is a leaf, dicts keep their order, tensor
 
 from __future__ import annotations
 
+import functools
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from kuai.utils import pytree_text
 from kuai.utils.pytree_kinds import (
     BUILTIN_TYPES as BUILTIN_TYPES,
     KINDS,
@@ -20,6 +23,7 @@ from kuai.utils.pytree_kinds import (
     PyTree,
     SequenceKey,
     _get_node_type as _get_node_type,
+    _register_namedtuple as _register_namedtuple,
     _register_pytree_node as _register_pytree_node,
     is_named_tuple,
     keystr,
@@ -32,19 +36,27 @@ from kuai.utils.pytree_kinds import (
 
 __all__ = [
     "Context",
+    "DumpableContext",
+    "FlattenFn",
+    "FromDumpableContextFn",
     "KeyEntry",
     "KeyPath",
     "LeafSpec",
     "MappingKey",
     "PyTree",
+    "PyTreeSpec",
     "SequenceKey",
     "GetAttrKey",
+    "ToDumpableContextFn",
     "TreeSpec",
+    "UnflattenFn",
     "arg_tree_leaves",
     "is_namedtuple",
     "is_namedtuple_class",
+    "is_namedtuple_instance",
     "is_structseq",
     "is_structseq_class",
+    "is_structseq_instance",
     "key_get",
     "keystr",
     "register_constant",
@@ -68,7 +80,16 @@ __all__ = [
     "tree_structure",
     "tree_unflatten",
     "treespec_dumps",
+    "treespec_loads",
+    "treespec_pprint",
 ]
+
+
+FlattenFn = Callable[[PyTree], tuple[list[Any], Context]]
+UnflattenFn = Callable[[Iterable[Any], Context], PyTree]
+DumpableContext = Any
+ToDumpableContextFn = Callable[[Context], DumpableContext]
+FromDumpableContextFn = Callable[[DumpableContext], Context]
 
 
 class TreeSpec:
@@ -140,6 +161,8 @@ class LeafSpec(TreeSpec):
 
 
 _LEAF = LeafSpec()
+
+PyTreeSpec = TreeSpec
 
 
 def _children_like(spec: TreeSpec, tree: PyTree) -> list[PyTree]:
@@ -341,9 +364,73 @@ def _dict_unflatten(values: Iterable[Any], context: list) -> dict:
     return dict(zip(context, values, strict=True))
 
 
+# Specs as text ------------------------------------------------------------------------------------
+
+_PROTOCOL = 1
+
+
 def treespec_dumps(treespec: TreeSpec, protocol: int | None = None) -> str:
-    """A spec as text."""
-    return repr(treespec)
+    """A spec as JSON, which `treespec_loads` and PyTorch read.
+
+    Example:
+        >>> treespec_dumps(tree_structure(7))
+        '[1, {"type": null, "context": null, "children_spec": []}]'
+    """
+    if not isinstance(treespec, TreeSpec):
+        raise TypeError(
+            "Expected `treespec` to be an instance of PyTreeSpec but got item of type "
+            f"{type(treespec)}."
+        )
+    _check_protocol(_PROTOCOL if protocol is None else protocol)
+    return json.dumps([_PROTOCOL, _described(treespec)], cls=pytree_text.Encoder)
+
+
+def _check_protocol(protocol):
+    if protocol != _PROTOCOL:
+        raise ValueError(f"Unknown protocol {protocol}. Available protocols: [{_PROTOCOL}]")
+
+
+def _described(spec):
+    parts = [_described(child) for child in spec.children_specs]
+    name, context = (None, None) if spec.is_leaf() else pytree_text.written(spec.type, spec.context)
+    return {"type": name, "context": context, "children_spec": parts}
+
+
+@functools.lru_cache
+def treespec_loads(serialized: str) -> TreeSpec:
+    """A spec from what `treespec_dumps` has written.
+
+    Example:
+        >>> treespec_loads(treespec_dumps(tree_structure({"a": [1, 2]})))
+        TreeSpec(dict, ['a'], [TreeSpec(list, None, [*,
+            *])])
+    """
+    protocol, description = json.loads(serialized)
+    _check_protocol(protocol)
+    return _spec_of(description)
+
+
+def _spec_of(description):
+    if description["type"] is None:
+        return _LEAF
+    kind = pytree_text.type_named(description["type"])
+    context = pytree_text.read_context(kind, description["context"])
+    return TreeSpec(kind, context, list(map(_spec_of, description["children_spec"])))
+
+
+class _Asterisk:
+    def __repr__(self):
+        return "*"
+
+
+def treespec_pprint(treespec: TreeSpec) -> str:
+    """The containers as Python prints them, with a `*` for each leaf.
+
+    Example:
+        >>> treespec_pprint(tree_structure({"a": 1, "b": (2, [3])}))
+        "{'a': *, 'b': (*, [*])}"
+    """
+    return repr(tree_unflatten([_Asterisk()] * treespec.num_leaves, treespec))
 
 
 # Questions about trees ----------------------------------------------------------------------------
@@ -383,6 +470,11 @@ def is_namedtuple(obj: Any) -> bool:
     return is_namedtuple_class(obj if isinstance(obj, type) else type(obj))
 
 
+def is_namedtuple_instance(obj: Any) -> bool:
+    """Whether it is a named tuple."""
+    return is_namedtuple_class(type(obj))
+
+
 def is_structseq_class(cls: type) -> bool:
     """Whether a class is one of Python's tuples with names, as `time.struct_time`."""
     return issubclass(cls, tuple) and isinstance(getattr(cls, "n_sequence_fields", None), int)
@@ -391,6 +483,11 @@ def is_structseq_class(cls: type) -> bool:
 def is_structseq(obj: Any) -> bool:
     """Whether it is such a tuple, or a class of those."""
     return is_structseq_class(obj if isinstance(obj, type) else type(obj))
+
+
+def is_structseq_instance(obj: Any) -> bool:
+    """Whether it is one of Python's tuples with names."""
+    return is_structseq_class(type(obj))
 
 
 # Packages that register containers of their own start from the functions of these.

@@ -7,6 +7,8 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from kuai.utils import pytree_text
+
 Context = PyTree = Any
 
 
@@ -96,6 +98,7 @@ def register_pytree_node(
     """
     if cls in KINDS:
         raise ValueError(f"{cls} is already registered as pytree node.")
+    pytree_text.register(cls, serialized_type_name, to_dumpable_context, from_dumpable_context)
     keys = _keys_of(flatten_with_keys_fn) if flatten_with_keys_fn else _places
     KINDS[cls] = Kind(flatten_fn, unflatten_fn, keys)
 
@@ -112,23 +115,87 @@ def _keys_of(flatten_with_keys):
 
 
 def register_dataclass(
-    cls: type, *, field_names: Any = None, drop_field_names: Any = None, **options: Any
+    cls: type,
+    *,
+    field_names: list[str] | None = None,
+    drop_field_names: list[str] | None = None,
+    serialized_type_name: str | None = None,
 ) -> None:
-    """Make a dataclass known, whose fields are its parts."""
-    names = field_names or [f.name for f in dataclasses.fields(cls) if f.init]
-    names = [name for name in names if name not in (drop_field_names or ())]
+    """Make a dataclass known, whose fields are its parts; fields that are None are not.
+
+    Example:
+        >>> from kuai.utils._pytree import tree_leaves
+        >>> @dataclasses.dataclass
+        ... class Pair:
+        ...     a: int
+        ...     b: int
+        >>> register_dataclass(Pair)
+        >>> tree_leaves(Pair(1, 2))
+        [1, 2]
+    """
+    names = _field_names(cls, field_names, drop_field_names or [])
+
+    def flatten(made):
+        filled = [name for name in names if getattr(made, name) is not None]
+        empty = [name for name in names if getattr(made, name) is None]
+        return [getattr(made, name) for name in filled], [filled, empty]
+
+    def unflatten(parts, context):
+        filled, empty = context
+        return cls(**dict(zip(filled, parts, strict=True)), **dict.fromkeys(empty))
+
+    def flatten_with_keys(made):
+        parts, context = flatten(made)
+        return list(zip(map(GetAttrKey, context[0]), parts, strict=True)), context
+
     register_pytree_node(
         cls,
-        lambda made: ([getattr(made, name) for name in names], None),
-        lambda parts, _: cls(**dict(zip(names, parts, strict=True))),
-        flatten_with_keys_fn=lambda made: (
-            [(GetAttrKey(name), getattr(made, name)) for name in names], None,
-        ),
-    )  # fmt: skip
+        flatten,
+        unflatten,
+        serialized_type_name=serialized_type_name,
+        flatten_with_keys_fn=flatten_with_keys,
+    )
+
+
+def _field_names(cls, given, dropped):
+    if not dataclasses.is_dataclass(cls):
+        if given is None:
+            raise ValueError(
+                "field_names must be specified with a list of all fields used to initialize "
+                f"{cls}, as it is not a dataclass."
+            )
+        return given
+    fields = [f.name for f in dataclasses.fields(cls) if f.init]
+    if given is None:
+        return [name for name in fields if name not in dropped]
+    needed = set(fields) - set(dropped)
+    text = "field_names does not include all dataclass fields.\n"
+    if missing := needed - set(given):
+        text += (
+            f"Missing fields in `field_names`: {missing}. If you want to include these fields in "
+            "the pytree, please add them to `field_names`, otherwise please add them to "
+            "`drop_field_names`.\n"
+        )
+    if unexpected := set(given) - needed:
+        text += (
+            f"Unexpected fields in `field_names`: {unexpected}. Please remove these fields, or "
+            "add them to `drop_field_names`.\n"
+        )
+    if missing or unexpected:
+        raise ValueError(text)
+    return given
 
 
 def register_constant(cls: type) -> None:
     """Make a class known as one without parts."""
+    if cls.__eq__ is object.__eq__:
+        raise TypeError(
+            "register_constant(cls) expects `cls` to have a non-default `__eq__` implementation."
+        )
+    if cls.__hash__ is None:
+        raise TypeError(
+            "register_constant(cls) expects `cls` to have a non-default `__hash__` implementation."
+        )
     register_pytree_node(cls, lambda made: ([], made), lambda _, made: made)
 
 
@@ -173,6 +240,11 @@ def _register_containers() -> None:
         lambda parts, cls: cls(*parts),
         lambda tree, children: [GetAttrKey(name) for name in tree._fields],
     )
+
+
+def _register_namedtuple(cls: type, *, serialized_type_name: str) -> None:
+    """Give a class of named tuples a name, under which `treespec_dumps` writes it."""
+    pytree_text.register(cls, serialized_type_name)
 
 
 def is_named_tuple(kind: type) -> bool:

@@ -16,9 +16,11 @@ from kuai.engine.autograd import duals
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import Node, retain_at_node
 from kuai.engine.tensor import Tensor, method, modes, views
-from kuai.engine.tensor.layouts import layout_of
+from kuai.engine.tensor.layouts import layout_of, overlaps
 
-__all__ = ["overwrite", "window"]
+__all__ = ["ONE_NUMBER", "overwrite", "window"]
+
+ONE_NUMBER = "fill_"  # what writes one number everywhere may do so where windows overlap
 
 _read = Operation("read_view", "AsStridedBackward0")
 _write = Operation("write_view", "torch::autograd::CopySlices")
@@ -52,6 +54,9 @@ def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
     return made
 
 
+_REAL = ("abs_", "absolute_")  # whose results are real numbers, also of complex ones
+
+
 def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
     """Put the values, and the history, of `result` into `target`, and return `target`.
 
@@ -64,6 +69,8 @@ def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
             are recorded, has another shape, a dtype that cannot hold the result, or elements that
             are one and the same.
     """
+    if name in _REAL and views.outline(target).dtype.kind == "c":
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
     result = _fitted(target, result)
     if target._steps is not None:
         _check_overlap(target, name)
@@ -110,6 +117,10 @@ def _retain_anew(tensor):
         retain_at_node(tensor, tensor._node, tensor._output)
 
 
+_OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
 _DEPRECATED = {
     "masked_fill_": "tensor[mask] = scalar",
     "index_fill_": "tensor[mask] = scalar",
@@ -119,6 +130,10 @@ _DEPRECATED = {
 
 def _check_overlap(target, name):
     """PyTorch's error, or its warning, for a target that has the same element several times."""
+    if any(step.view.may_overlap for step in target._steps):
+        if name != ONE_NUMBER and overlaps(layout_of(target)):
+            raise RuntimeError(_OVERLAP)
+        return
     if not any(step.view.repeats for step in target._steps):
         return
     shape, strides, _ = layout_of(target)
@@ -132,10 +147,7 @@ def _check_overlap(target, name):
             stacklevel=3,
         )
     else:
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
-        )
+        raise RuntimeError(_OVERLAP)
 
 
 def _steps_between(base, view):

@@ -23,8 +23,10 @@ import numpy as np
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.op.wrong_calls import fault_of
 from kuai.engine.tensor import Tensor, dtypes
+from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.frames import is_meant, is_own_file, tell
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
+from kuai.engine.tensor.randomness import Generator
 
 __all__ = ["complaint", "refuse"]
 
@@ -59,6 +61,7 @@ def _parsed(way: str) -> tuple[Parameter, ...]:
             continue
         named, equals, _ = part.partition(" = ")
         kind, _, name = named.rpartition(" ")
+        kind = "torch.device" if kind == "Device" else kind
         found.append(Parameter(kind, name, bool(equals), by_name))
     return tuple(found)
 
@@ -92,6 +95,8 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, (bool, np.bool_)),
     "str": lambda value: isinstance(value, str),
     "torch.dtype": lambda value: isinstance(value, dtypes.dtype) or value in (bool, int, float),
+    "torch.device": lambda value: isinstance(value, (str, device)) or _is_whole(value),
+    "torch.Generator": lambda value: isinstance(value, Generator),
     "tuple of ints": lambda value: _is_row(value, _is_whole),
     "tuple of floats": lambda value: _is_row(value, lambda each: _is_number(each, numbers.Real)),
     "tuple of Tensors": lambda value: isinstance(value, (tuple, list)),
@@ -284,7 +289,11 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
         return  # one operation called another, or another library's tensors explain themselves
     place, shown, is_method = _place(frame, public)
     given = args[1:] if is_method else args
-    text = _takes_nothing(place, public, given, kwargs) or complaint(place, shown, given, kwargs)
+    text = (
+        _takes_nothing(place, public, given, kwargs)
+        or complaint(place, shown, given, kwargs)
+        or _fault_of_out(error, shown, kwargs)
+    )
     if text is None:
         return
     if type(error) is TypeError:  # it keeps its notes, and is folded by who caught it
@@ -294,6 +303,18 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
     told = TypeError(text)
     tell(told)
     raise told from None
+
+
+def _fault_of_out(error: Exception, name: str, kwargs: dict) -> str | None:
+    """What is said of an `out=` that is no place to write to."""
+    out, said = kwargs.get("out"), str(error)
+    if out is None or isinstance(out, Tensor):
+        return None
+    if said.startswith("argument 'out' must be"):
+        return f"{name}(): {said}"
+    if isinstance(error, AttributeError) and not isinstance(out, (tuple, list)):
+        return f"{name}(): argument 'out' must be Tensor, not {_type_name(out)}"
+    return None
 
 
 #: Methods without arguments that are written in Python in PyTorch, too, and say what Python says.

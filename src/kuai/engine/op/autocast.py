@@ -36,9 +36,14 @@ __all__ = [
 #: Which of PyTorch's two tables counts on a kind of device.
 TABLES = {"cpu": "cpu", "cuda": "cuda", "tpu": "cuda"}
 _DEFAULTS = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16, "tpu": dtypes.bfloat16}
+_HALVES = (dtypes.bfloat16, dtypes.float16)
 _cast = Operation("to", "ToCopyBackward0")
 
 
+_NOT_HALF = (
+    "In {0} autocast, but the target dtype is not supported. Disabling autocast.\n"
+    "{0} Autocast only supports dtypes of torch.bfloat16, torch.float16 currently."
+)
 _NO_GPU = "CUDA is not available or torch_xla is imported. Disabling autocast."
 
 
@@ -65,6 +70,9 @@ class autocast:
         self._enabled = bool(enabled)
         if self._enabled and self.device == "cuda" and not devices.device_count("cuda"):
             warnings.warn(_NO_GPU, stacklevel=2)
+            self._enabled = False
+        if self._enabled and self.device != "cuda" and self.fast_dtype not in _HALVES:
+            warnings.warn(_NOT_HALF.format(self.device.upper()), stacklevel=2)
             self._enabled = False
         self._previous = []
 

@@ -400,6 +400,8 @@ class ViewOp(Op):
     """An operation whose result is a window on its first argument's storage."""
 
     repeats = False  # whether elements of the window may be the same one: see `inplace`
+    may_overlap = False  # whether there are several windows, which may have elements in common
+    moves = False  # whether it only chooses elements and puts them into another order
 
     def __init__(self, pure, write, grad_name, layout: Any = None):
         super().__init__(pure, grad_name, random=False, result=None)

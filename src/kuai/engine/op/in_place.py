@@ -24,6 +24,8 @@ def inplace(public, name):
                 self = _taken_first(public, kwargs)
             if ACTIVE and (answer := overriding.ask(change, (self, *args), kwargs)) is not NOBODY:
                 return answer
+            if "out" in kwargs:
+                raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
             return overwrite(self, public(self, *args, **kwargs), name)
         except Exception as error:
             refuse_types(error, change, (self, *args), kwargs)

@@ -6,6 +6,7 @@ import warnings
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op.exact_out import check_exact, refuse_gradients
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.overriding import named
 
 __all__ = ["write_out"]
 
@@ -17,6 +18,7 @@ def write_out(out, results, exact=None, name="out"):
         exact: the error's text if their dtypes must be the same: see `exact_out`.
         name: what errors call the function.
     """
+    _check_kind(out, results)
     if isinstance(results, tuple):
         texts = exact if isinstance(exact, tuple) else [exact] * len(results)
         written = [write_out(*each, name) for each in zip(out, results, texts, strict=True)]
@@ -28,6 +30,16 @@ def write_out(out, results, exact=None, name="out"):
         _warn_of_resizing(out, results)
         out.data = Tensor._share(results)
     return overwrite(out, results)
+
+
+def _check_kind(out, results):
+    """PyTorch's errors, without the function's name, for something else than a place to write."""
+    several = isinstance(results, tuple)
+    if not isinstance(out, (tuple, list) if several else Tensor):
+        kind = "tuple of Tensors" if several else "Tensor"
+        raise TypeError(f"argument 'out' must be {kind}, not {named(type(out))}")
+    if several and len(out) != len(results):
+        raise TypeError(f"expected tuple of {len(results)} elements but got {len(out)}")
 
 
 def _warn_of_resizing(out, results):

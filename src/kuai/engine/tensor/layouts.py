@@ -8,9 +8,11 @@ tensor that is no view counts as contiguous.
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from kuai.engine.tensor.storage import resolve
 
-__all__ = ["Layout", "contiguous_strides", "layout_of", "merged_strides"]
+__all__ = ["Layout", "contiguous_strides", "layout_of", "merged_strides", "overlaps"]
 
 
 class Layout(NamedTuple):
@@ -55,6 +57,29 @@ def layout_of(tensor) -> Layout:
 def is_contiguous(tensor) -> bool:
     """Whether the tensor counts as contiguous."""
     return tensor._steps is None or layout_of(tensor).is_contiguous
+
+
+def overlaps(layout: Layout) -> bool:
+    """Whether two elements have the same place in memory.
+
+    Example:
+        >>> overlaps(Layout((2, 3), (3, 1))), overlaps(Layout((2, 3), (2, 1)))
+        (False, True)
+    """
+    if 0 in layout.shape:
+        return False
+    reach = 0
+    for stride, size in sorted(zip(layout.strides, layout.shape, strict=True)):
+        if size > 1:
+            if stride <= reach:
+                break
+            reach += stride * (size - 1)
+    else:
+        return False
+    places = np.zeros((), np.int64)
+    for size, stride in zip(layout.shape, layout.strides, strict=True):
+        places = places[..., None] + stride * np.arange(size)
+    return np.unique(places).size < places.size
 
 
 def merged_strides(layout: Layout, shape) -> tuple | None:

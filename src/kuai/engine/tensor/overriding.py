@@ -75,7 +75,17 @@ def named(kind: type) -> str:
     """What an error calls a type; one of PyTorch's own with the way to Kuai's."""
     if is_of_the_real_torch(kind):
         return f"PyTorch's own {kind.__name__} (kuai.from_torch makes Kuai's of it)"
+    place, _, _ = kind.__module__.partition(".")
+    if place == __name__.partition(".")[0]:
+        return _NAMES.get(kind.__name__, kind.__name__)
     return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
+
+
+#: What PyTorch's errors call types that are written in C++ there, and have their path in the name.
+_NAMES = {
+    name: f"torch.{name}"
+    for name in ("dtype", "device", "Size", "layout", "memory_format", "finfo", "iinfo")
+} | {"Generator": "torch._C.Generator", "UntypedStorage": "torch.storage.UntypedStorage"}
 
 
 def relevant(arguments) -> list:

@@ -200,11 +200,16 @@ def strong(array) -> jax.Array:
 
 def cast(value, kind: np.dtype) -> jax.Array:
     """The value as a strongly typed array of a NumPy type; complex to real drops the imaginary
-    part."""
+    part, but refuses a complex number of Python's."""
     array = value if isinstance(value, jax.Array) else jnp.asarray(value)
     if array.dtype.kind == "c" and kind.kind == "b":
         return array != 0
     if array.dtype.kind == "c" and kind.kind != "c":
+        if getattr(array, "weak_type", False):
+            raise RuntimeError(
+                f"value cannot be converted to type {_NUMBERS.get(kind.name, kind.name)} "
+                "without overflow"
+            )
         array = array.real
     if array.dtype == bool and kind.kind in "fcV":
         # XLA turns x * float(mask) into a choice, which gives 0 for inf, nan and -0
@@ -212,6 +217,13 @@ def cast(value, kind: np.dtype) -> jax.Array:
     if array.dtype.kind in "fV" and kind.kind in "iu":
         array = _truncated(array, kind)
     return jax.lax.convert_element_type(array, kind)
+
+
+#: What PyTorch's errors of conversions call dtypes.
+_NUMBERS = {
+    "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "int64_t", "int32": "int",
+}  # fmt: skip
 
 
 def _truncated(array, kind: np.dtype) -> jax.Array:

@@ -14,6 +14,8 @@ import functools
 import weakref
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.placeholder import Placeholder, exposed
@@ -182,10 +184,21 @@ def read_chain(chain, base, numbers):
 def write_chain(chain, base, part, numbers):
     """The base's array with the view's elements replaced by `part`; a pure function."""
     parts = [base]
-    for (view, static), numbers_of_step in zip(chain, numbers, strict=True):
+    for place, ((view, static), numbers_of_step) in enumerate(zip(chain, numbers, strict=True)):
+        if view.may_overlap and all(later.moves for later, _ in chain[place:]):
+            part = _write_places(chain[place:], parts.pop(), part, numbers[place:])
+            chain, numbers = chain[:place], numbers[:place]
+            break
         parts.append(view.read(parts[-1], static, numbers_of_step))
     for (view, static), numbers_of_step, outer in zip(
-        reversed(chain), reversed(numbers), reversed(parts[:-1]), strict=True
+        reversed(chain), reversed(numbers), reversed(parts[: len(chain)]), strict=True
     ):
         part = view.write(outer, part, static, numbers_of_step)
     return part
+
+
+def _write_places(chain, base, part, numbers):
+    """As `write_chain`, where windows overlap and a view of one of them is written to."""
+    places = jnp.arange(base.size).reshape(base.shape)
+    written = base.reshape(-1).at[read_chain(chain, places, numbers)].set(part)
+    return written.reshape(base.shape)

@@ -31,6 +31,8 @@ def covariance(input: Array, correction: int, fweights: Array | None, aweights: 
     counts = _weights("fweights", fweights, rows.shape[1], INTEGER, "integral")
     aims = _weights("aweights", aweights, rows.shape[1], FLOATING, "floating point")
     real = jnp.finfo(rows.dtype).dtype
+    if aims is not None and aims.dtype.itemsize >= 4:
+        real = aims.dtype  # in which PyTorch adds them, also for wider rows
     weights = jnp.ones(rows.shape[1], real)
     for each in (counts, aims):
         weights = weights if each is None else weights * each.astype(real)

@@ -48,6 +48,8 @@ class Window(ViewOp):
     Its numbers are the indices and starts in order.
     """
 
+    moves = True
+
     def __init__(self, grad_name):
         super().__init__(_describe, None, grad_name)
 

@@ -180,8 +180,8 @@ def fill(target, source):
     """Broadcast, cast and write a tensor or number into a tensor."""
     if not isinstance(source, Tensor):
         check_fits(source, target.dtype.jax)
-    result = filled(target, source) if not isinstance(source, Tensor) else copied(target, source)
-    return inplace.overwrite(target, result)
+        return inplace.overwrite(target, filled(target, source), inplace.ONE_NUMBER)
+    return inplace.overwrite(target, copied(target, source))
 
 
 def _fills_mask(window, gathers, source):

@@ -1,6 +1,7 @@
 """Whole slices at the places that a vector names, and slices replaced, as functions."""
 
 import functools
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -178,8 +179,15 @@ def index_add(input, dim, index, source, *, alpha=1):
     dim = prepared(input, dim, index)
     if alpha != 1:
         is_bool = source.dtype.name == "bool"
-        source = (source * alpha).bool() if is_bool else source * alpha
+        factor = _whole(alpha, source.dtype)
+        source = (source * factor).bool() if is_bool else source * factor
     return _index_add(input, dim, index, source)
+
+
+def _whole(factor: Any, dtype) -> Any:
+    """A factor of whole numbers is one, as in PyTorch."""
+    counts = not (dtype.is_floating_point or dtype.is_complex or dtype.name == "bool")
+    return int(factor) if counts and isinstance(factor, float) else factor
 
 
 @composite(inplace=True, exact_out=SAME)

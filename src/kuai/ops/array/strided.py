@@ -47,6 +47,9 @@ def strided(input: Array, size: tuple, stride: tuple, offset: int):
     return in_wide(lambda wide: wide.reshape(-1)[places], input)
 
 
+strided.operation.may_overlap = strided.operation.moves = True
+
+
 def _owner(tensor):
     """A tensor that has the whole of the memory, with the history of the base."""
     if tensor._steps is None:

@@ -26,6 +26,7 @@ from kuai.engine.tensor import (
 from kuai.engine.tensor.attributes import own, users
 from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
+from kuai.ops import outdated
 from kuai.ops.array.conversion import numel
 from kuai.ops.array.shaping import shape_of
 
@@ -99,6 +100,8 @@ def _scalar(name, kind):
     def convert(self):
         if numel(self) != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
+        if self.requires_grad and kind is not int:
+            outdated.tell("scalar")
         value = item(self)
         if isinstance(value, complex) and kind is not complex:
             if value.imag:

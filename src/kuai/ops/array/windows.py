@@ -294,6 +294,15 @@ def unfolded(input: Array, dim: int, size: int, step: int):
     return jnp.moveaxis(windows, (0, 1), (dim, -1))
 
 
+unfolded.operation.may_overlap = True
+
+for _view in (
+    viewed, unflattened, with_dim, squeezed_all, squeezed_one, squeezed_some, permuted, transposed,
+    matrix_transposed, sliced, split_off, selected, unbound, diagonal_of, expanded, unfolded,
+):  # fmt: skip
+    _view.operation.moves = True
+
+
 # The parts of complex numbers ---------------------------------------------------------------------
 
 

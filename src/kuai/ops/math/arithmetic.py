@@ -46,7 +46,7 @@ def add_plain(input: Array | Number, other: Array | Number):
 @op(function=False, method=False, name="add", grad="AddBackward0")
 def add_scaled(input: Array | Number, other: Array | Number, alpha: Number):
     """`input + alpha * other`, the operation behind `add(..., alpha=...)`."""
-    _check_alpha(input, other, alpha)
+    check_alpha(input, other, alpha)
     input, other = together(input, other)
     alpha = cast(alpha, other.dtype)
     if kind_of(input) == BOOL:
@@ -73,7 +73,7 @@ def subtract_from(input: Array | Number, other: Array | Number):
 @op(function=False, method=False, name="sub", grad="SubBackward0")
 def subtract_scaled(input: Array | Number, other: Array | Number, alpha: Number):
     """`input - alpha * other`, the operation behind `sub(..., alpha=...)`."""
-    _check_alpha(input, other, alpha)
+    check_alpha(input, other, alpha)
     check_subtraction(input, other)
     input, other = together(input, other)
     alpha = cast(alpha, other.dtype)
@@ -89,10 +89,15 @@ def multiply_plain(input: Array | Number, other: Array | Number):
     return times_number(jnp.multiply, input, other)
 
 
-def _check_alpha(input, other, alpha) -> None:
+def check_alpha(input, other, alpha) -> None:
+    """Refuse a factor of a wider category than what it is multiplied by."""
     kind, wanted = category(result_dtype(input, other)), category(alpha.dtype)
     if wanted == BOOL and kind != BOOL:
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if wanted == COMPLEX and kind < COMPLEX:
+        raise RuntimeError(
+            "For non-complex input tensors, argument alpha must not be a complex number."
+        )
     if wanted == FLOATING and kind < FLOATING:
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
@@ -299,6 +304,8 @@ def lerp(input: Array, end: Array, weight: Array | Number):
                 f"expected dtype {_c_name(input)} for `{name}` but got dtype {_c_name(value)}"
             )
     refuse("lerp_kernel_scalar", input, BOOL, INTEGER)
+    if kind_of(weight) == COMPLEX != kind_of(input):
+        weight = cast(weight, input.dtype)
     return rounded_once(_interpolated, input, end, weight)
 
 

@@ -5,8 +5,9 @@ import numpy as np
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops import outdated
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse, together
@@ -287,7 +288,13 @@ def where(condition, input=None, other=None, *, out=None):
         raise TypeError("where() needs both input and other, or neither of them")
     check_operand(input, other)
     check_operand(other, input)
+    _tell_of_bytes(condition)
     return call(select_where, out, condition, input, other)
+
+
+def _tell_of_bytes(condition):
+    if isinstance(condition, Tensor) and condition.dtype == dtypes.uint8:
+        outdated.tell("where", stacklevel=3)
 
 
 @composite(export="Tensor.where")
@@ -298,6 +305,7 @@ def where_of(self, condition, other):
         >>> kuai.tensor([1.0, 2.0]).where(kuai.tensor([True, False]), 0.0)
         tensor([1., 0.])
     """
+    _tell_of_bytes(condition)
     return select_where(condition, self, other)
 
 

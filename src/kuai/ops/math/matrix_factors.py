@@ -303,6 +303,7 @@ def lu_solve(input, LU_data, LU_pivots):
         tensor([[0.5000],
                 [0.2500]])
     """
+    outdated.tell("lu_solve")
     return linalg_lu_solve(LU_data, LU_pivots, input)
 
 

@@ -16,6 +16,7 @@ from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import BOOL, call, refuse, together
+from kuai.ops.math.arithmetic import check_alpha
 
 _OF_DOT = "result dtype {found} does not match input dtype {wanted}"
 _OF_MV = "addmv input tensors must have the same dtype, but got {found}, {wanted}, and {wanted}"
@@ -369,7 +370,11 @@ def addr(input: Array, vec1: Array, vec2: Array, *, beta: Number = 1, alpha: Num
                 [6., 8.]])
     """
     product = _products_of_pairs("addr", vec1=vec1, vec2=vec2)
-    return _add_product(input, product, beta, alpha)
+    kind = product.dtype
+    factor = cast(alpha, kind)
+    check_alpha(product, product, alpha)
+    # computed element by element in PyTorch: unlike in products of matrices, 0 · nan is nan
+    return _times(beta, _expand(input, product.shape), kind) + factor * product
 
 
 @op(inplace=True, autocast="lower", exact_out=SAME)

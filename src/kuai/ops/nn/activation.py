@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, op
 from kuai.engine.op.exact_out import FOUND
+from kuai.engine.tensor.promotion import cast
 from kuai.ops.accumulation import in_wide
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse
 from kuai.ops.faces import with_inplace, with_underscore
@@ -23,7 +24,7 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 def like(input, *numbers):
     """Python numbers in the input's dtype, so that they do not change the result's."""
-    return tuple(jnp.asarray(number).astype(input.dtype) for number in numbers)
+    return tuple(cast(number, input.dtype) for number in numbers)
 
 
 def _below_zero(input):

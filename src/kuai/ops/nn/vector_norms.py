@@ -1,10 +1,13 @@
 """Norms of vectors along dimensions, and vectors divided by them."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op, write_out
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.ops.accumulation import in_wide, spread, wide_dtype
+from kuai.ops.accumulation import in_wide, spread, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims
 from kuai.ops.elementwise import magnitude
 from kuai.ops.math.norms import extreme_of
@@ -12,9 +15,31 @@ from kuai.ops.math.norms import extreme_of
 
 @op(function=False, method=False, grad="DivBackward0", autocast={"cuda": "float32"})
 def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
-    norm = vector_norm(input, p, dim, keepdims=True)
-    limited = jnp.where(norm < eps, jnp.asarray(eps, norm.dtype), norm)
-    return input / spread(limited, input.shape)
+    wide = widened(input)
+    norm = vector_norm(wide, p, dim, keepdims=True)
+    if wide.dtype != input.dtype:
+        norm = _rounded(norm, input.dtype)
+    least = jnp.asarray(eps, norm.dtype).astype(_real(input.dtype)).astype(norm.dtype)
+    limited = jnp.where(norm < eps, least, norm)
+    return (wide / spread(limited, input.shape)).astype(input.dtype)
+
+
+def _real(kind):
+    """The dtype of the sizes of an array's elements."""
+    return jnp.finfo(kind).dtype
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _rounded(norm, kind):
+    """The norm as a narrower dtype has it. Its gradient is not rounded: in the gradient of x/‖x‖
+    two large terms nearly cancel, and what is rounded before remains."""
+    of = jnp.finfo(kind)
+    return jax.lax.reduce_precision(norm, of.nexp, of.nmant)
+
+
+@_rounded.defjvp
+def _rounded_jvp(kind, primals, tangents):
+    return _rounded(*primals, kind), tangents[0]
 
 
 def vector_norm(x, p, dim, keepdims=False):
