@@ -76,6 +76,7 @@ strangers:
 		datasets evaluate fastai fvcore flair spacy-transformers tensorboardX pytorch-tabnet \
 		pytorch-forecasting local-attention linformer torchtext dgl optuna pytorch-wavelets \
 		performer-pytorch perceiver-pytorch torchdyn
+	$(STRANGERS)/bin/python -m tools.strangers_needs
 	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test

@@ -215,8 +215,9 @@ def test_what_modules_that_were_traced_or_scripted_have_more(tmp_path):
     assert not hasattr(net, "save")
     kuai.jit.trace(net, kuai.ones(1, 3)).save(tmp_path / "net.pt")
     assert kuai.jit.load(tmp_path / "net.pt")(kuai.ones(4, 3)).shape == (4, 2)
+    scripted: Any = kuai.jit.script(kuai.nn.ReLU())
     with pytest.raises(NotImplementedError, match="kuai.export"):
-        kuai.jit.script(kuai.nn.ReLU()).save(tmp_path / "scripted.pt")
+        scripted.save(tmp_path / "scripted.pt")
     with pytest.raises(AttributeError, match="symbolic_trace"):
         net.graph  # noqa: B018 - reading it is what fails
     assert not hasattr(kuai.nn.ReLU(), "save") and copy.deepcopy(net).weight.equal(net.weight)
@@ -243,10 +244,11 @@ def test_modes_of_compile():
 
 def test_explain_by_its_older_name():
     net = kuai.nn.Linear(3, 2)
-    found = kuai._dynamo.explain(net)(kuai.ones(1, 3))
+    explain: Any = kuai._dynamo.explain
+    found = explain(net)(kuai.ones(1, 3))
     assert (found.graph_count, found.graph_break_count, found.break_reasons) == (1, 0, [])
     assert not hasattr(net, "_compiled_call_impl") or net._compiled_call_impl is None
-    found = kuai._dynamo.explain(lambda x: x + 1 if x.sum() > 0 else x)(kuai.ones(2))
+    found = explain(lambda x: x + 1 if x.sum() > 0 else x)(kuai.ones(2))
     assert (found.graph_count, found.graph_break_count, found.op_count) == (2, 1, 3)
     assert "bool()" in found.break_reasons[0]
 
