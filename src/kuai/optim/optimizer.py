@@ -19,6 +19,28 @@ from kuai.engine.tensor.modes import enable_grad
 from kuai.nn.base.hooks import RemovableHandle
 from kuai.nn.base.typename import typename
 from kuai.optim import saved_state
+from kuai.optim.copied_steps import (  # names that other packages' optimizers import from here
+    CopiedSteps,
+    DeviceDict as DeviceDict,
+    ParamsT as ParamsT,
+    StateDict as StateDict,
+    _capturable_doc as _capturable_doc,
+    _default_to_fused_or_foreach as _default_to_fused_or_foreach,
+    _differentiable_doc as _differentiable_doc,
+    _disable_dynamo_if_unsupported as _disable_dynamo_if_unsupported,
+    _foreach_doc as _foreach_doc,
+    _fused_doc as _fused_doc,
+    _get_capturable_supported_devices as _get_capturable_supported_devices,
+    _get_scalar_dtype as _get_scalar_dtype,
+    _get_value as _get_value,
+    _maximize_doc as _maximize_doc,
+    _params_doc as _params_doc,
+    _params_t as _params_t,
+    _stack_if_compiling as _stack_if_compiling,
+    _to_scalar as _to_scalar,
+    _use_grad_for_differentiable as _use_grad_for_differentiable,
+    _view_as_real as _view_as_real,
+)
 
 __all__ = [
     "Optimizer",
@@ -26,10 +48,6 @@ __all__ = [
     "register_optimizer_step_pre_hook",
     "required",
 ]
-
-
-#: What parameters are given as; names that other packages' optimizers import.
-ParamsT = _params_t = Any
 
 
 class _Required:
@@ -44,7 +62,7 @@ required = _Required()
 _global_hooks: dict[str, OrderedDict] = {"pre": OrderedDict(), "post": OrderedDict()}
 
 
-class Optimizer:
+class Optimizer(CopiedSteps):
     """Base class for all optimizers.
 
     Args:
@@ -338,27 +356,3 @@ def _take_params(param_group: dict[str, Any]) -> None:
         )
     if names:
         param_group["param_names"] = names
-
-
-# What other packages' optimizers ask, about ways of computing that Kuai does not distinguish ------
-
-
-def _use_grad_for_differentiable(func):
-    """A decorator for `step`: gradients are recorded if the optimizer is `differentiable`."""
-
-    @functools.wraps(func)
-    def stepping(self, *args, **kwargs):
-        with modes.set_grad_enabled(bool(self.defaults.get("differentiable"))):
-            return func(self, *args, **kwargs)
-
-    return stepping
-
-
-def _default_to_fused_or_foreach(params, differentiable, use_fused=False):
-    """Whether to use fused, or list-wise, operations: neither, programs join what they can."""
-    return False, False
-
-
-def _get_capturable_supported_devices(supports_xla=True):
-    """Kinds of devices on which a step can be a part of a program: all."""
-    return ["cpu", "cuda", "xla"]

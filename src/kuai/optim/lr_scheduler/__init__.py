@@ -1,6 +1,11 @@
 """Learning rate schedulers: how a learning rate changes from epoch to epoch."""
 
-from kuai.optim.lr_scheduler.base import LRScheduler
+from kuai.optim.lr_scheduler.base import (
+    EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING,
+    LRScheduler,
+    _enable_get_lr_call as _enable_get_lr_call,
+    _warn_get_lr_called_within_step as _warn_get_lr_called_within_step,
+)
 from kuai.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from kuai.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from kuai.optim.lr_scheduler.cyclic import CyclicLR

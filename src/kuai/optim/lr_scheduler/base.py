@@ -15,7 +15,7 @@ from kuai.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler", "RecursiveLR", "copied", "current", "per_group", "set_option"]
 
-_EPOCH_WARNING = (
+EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being "
     "deprecated where possible. Please use `scheduler.step()` to step the "
     "scheduler. During the deprecation, if epoch is different from None, the "
@@ -83,7 +83,7 @@ def check_optimizer(optimizer: Any) -> None:
 
 def warn_epoch() -> None:
     """Say that `step(epoch)` is deprecated."""
-    warnings.warn(_EPOCH_WARNING, UserWarning, stacklevel=3)
+    warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=3)
 
 
 class LRScheduler:
@@ -209,3 +209,30 @@ class RecursiveLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[Any]:
         return [self.closed_lr(base) for base in self.base_lrs]
+
+
+# What schedulers that were copied from PyTorch's import ------------------------------------------
+
+
+def _warn_get_lr_called_within_step(lr_scheduler: LRScheduler) -> None:
+    """Warn that `get_lr` is not for those who want to know the rate."""
+    if not lr_scheduler._get_lr_called_within_step:
+        warnings.warn(
+            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+class _enable_get_lr_call:
+    """A context in which `get_lr` does not warn."""
+
+    def __init__(self, o: LRScheduler) -> None:
+        self.o = o
+
+    def __enter__(self) -> _enable_get_lr_call:
+        self.o._get_lr_called_within_step = True
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.o._get_lr_called_within_step = False
