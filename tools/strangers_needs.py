@@ -17,8 +17,8 @@ import sys
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-#: PyTorch, and what only its builds for GPUs need.
-LEFT_OUT = re.compile(r"torch|triton|pytorch-triton.*|nvidia-.*|cuda-.*|cupy-.*")
+#: PyTorch, what only its builds for GPUs need, and a loader that is made of its loader's parts.
+LEFT_OUT = re.compile(r"torch|torchdata|triton|pytorch-triton.*|nvidia-.*|cuda-.*|cupy-.*")
 
 #: The same module from a package that needs no screen.
 INSTEAD = {"opencv-python": "opencv-python-headless"}

@@ -180,3 +180,30 @@ def test_an_optimizer_and_a_scheduler_that_were_copied():
         return w * rates[0]
 
     alike(run)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "sgd, nesterov", "adam", "adam, amsgrad", "adamw"])
+def test_steps_as_functions_of_lists(kind):
+    name, _, flag = kind.partition(", ")
+    amsgrad, nesterov = flag == "amsgrad", flag == "nesterov"
+
+    def run(t):
+        step = getattr(importlib.import_module(f"{t.__name__}.optim._functional"), name)
+        params = [of(t, numbers(3)), of(t, numbers(2, 2))]
+        shared = dict(lr=0.1, weight_decay=0.1, maximize=False)
+        buffers = [None, None]
+        means, squares, most = ([t.zeros_like(p) for p in params] for _ in range(3))
+        counts = [t.tensor(0.0) for _ in params]
+        for _ in range(3):
+            grads = [p.sin() for p in params]
+            if name == "sgd":
+                options = dict(momentum=0.9, dampening=0.0 if nesterov else 0.1, nesterov=nesterov)
+                step(params, grads, buffers, **options, **shared)
+            else:
+                options = dict(amsgrad=amsgrad, beta1=0.9, beta2=0.999, eps=1e-8)
+                step(params, grads, means, squares, most, counts, **options, **shared)
+        return t.cat([p.flatten() for p in params])
+
+    alike(run)
+    home = importlib.import_module(f"kuai.optim.{name}")
+    assert callable(getattr(home, name))

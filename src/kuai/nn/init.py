@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import from_array
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn.deferred import deferring
@@ -333,24 +334,6 @@ orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
 
 
-# Names that other packages import ----------------------------------------------------------------
-
-
-def _no_grad_uniform_(tensor, a, b, generator=None):
-    return uniform_(tensor, a, b, generator)
-
-
-def _no_grad_normal_(tensor, mean, std, generator=None):
-    return normal_(tensor, mean, std, generator)
-
-
-def _no_grad_trunc_normal_(tensor, mean, std, a, b, generator=None):
-    return trunc_normal_(tensor, mean, std, a, b, generator)
-
-
-def _no_grad_fill_(tensor, val):
-    return constant_(tensor, val)
-
-
-def _no_grad_zero_(tensor):
-    return constant_(tensor, 0.0)
+# what code copied from PyTorch's calls
+_COPIED = "_no_grad_uniform_ _no_grad_normal_ _no_grad_trunc_normal_ _no_grad_fill_ _no_grad_zero_"
+__getattr__ = elsewhere(__name__, "kuai.nn.copied_code", _COPIED.split())

@@ -1,9 +1,10 @@
-"""What optimizers that were copied from PyTorch's import beside `Optimizer`.
+"""What optimizers and schedulers that were copied from PyTorch's import beside their bases.
 
 They ask about ways of computing that Kuai does not distinguish, or take texts for docstrings.
 """
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.dtypes import float32, float64, get_default_dtype
 from kuai.ops.array.windows import view_as_real
 
-__all__ = ["CopiedSteps"]
+__all__ = ["DeviceDict", "ParamsT", "StateDict"]
 
 #: What parameters and states are given as.
 ParamsT = _params_t = Any
@@ -24,23 +25,6 @@ _fused_doc = "fused (bool, optional): accepted, and changes nothing"
 _maximize_doc = "maximize (bool, optional): go up instead of down"
 _capturable_doc = "capturable (bool, optional): accepted, and changes nothing"
 _differentiable_doc = "differentiable (bool, optional): whether steps can be differentiated"
-
-
-class CopiedSteps:
-    """What their `step` calls on the optimizer."""
-
-    def _cuda_graph_capture_health_check(self) -> None:
-        """Nothing can be wrong: there are no graphs by hand."""
-
-    _accelerator_graph_capture_health_check = _cuda_graph_capture_health_check
-
-    def _optimizer_step_code(self) -> None:
-        """A place for debuggers."""
-
-    @staticmethod
-    def profile_hook_step(func: Callable) -> Callable:
-        """The function itself: hooks and the profiler come with every step."""
-        return func
 
 
 def _use_grad_for_differentiable(func):
@@ -96,3 +80,30 @@ def _view_as_real(params, *state_and_grads):
             params[i] = view_as_real(p)
             for each in state_and_grads:
                 each[i] = view_as_real(each[i])
+
+
+# Schedulers --------------------------------------------------------------------------------------
+
+
+def _warn_get_lr_called_within_step(lr_scheduler) -> None:
+    """Warn that `get_lr` is not for those who want to know the rate."""
+    if not lr_scheduler._get_lr_called_within_step:
+        warnings.warn(
+            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+class _enable_get_lr_call:
+    """A context in which `get_lr` does not warn."""
+
+    def __init__(self, o) -> None:
+        self.o = o
+
+    def __enter__(self) -> "_enable_get_lr_call":
+        self.o._get_lr_called_within_step = True
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.o._get_lr_called_within_step = False

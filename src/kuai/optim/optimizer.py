@@ -13,34 +13,13 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.modes import enable_grad
 from kuai.nn.base.hooks import RemovableHandle
 from kuai.nn.base.typename import typename
 from kuai.optim import saved_state
-from kuai.optim.copied_steps import (  # names that other packages' optimizers import from here
-    CopiedSteps,
-    DeviceDict as DeviceDict,
-    ParamsT as ParamsT,
-    StateDict as StateDict,
-    _capturable_doc as _capturable_doc,
-    _default_to_fused_or_foreach as _default_to_fused_or_foreach,
-    _differentiable_doc as _differentiable_doc,
-    _disable_dynamo_if_unsupported as _disable_dynamo_if_unsupported,
-    _foreach_doc as _foreach_doc,
-    _fused_doc as _fused_doc,
-    _get_capturable_supported_devices as _get_capturable_supported_devices,
-    _get_scalar_dtype as _get_scalar_dtype,
-    _get_value as _get_value,
-    _maximize_doc as _maximize_doc,
-    _params_doc as _params_doc,
-    _params_t as _params_t,
-    _stack_if_compiling as _stack_if_compiling,
-    _to_scalar as _to_scalar,
-    _use_grad_for_differentiable as _use_grad_for_differentiable,
-    _view_as_real as _view_as_real,
-)
 
 __all__ = [
     "Optimizer",
@@ -62,7 +41,7 @@ required = _Required()
 _global_hooks: dict[str, OrderedDict] = {"pre": OrderedDict(), "post": OrderedDict()}
 
 
-class Optimizer(CopiedSteps):
+class Optimizer:
     """Base class for all optimizers.
 
     Args:
@@ -269,6 +248,13 @@ class Optimizer(CopiedSteps):
         """Call `hook(optimizer)` after `load_state_dict`."""
         return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
+    # What copied steps call --------------------------------------------------------------------
+
+    def _cuda_graph_capture_health_check(self) -> None:
+        """Nothing can be wrong: there are no graphs by hand."""
+
+    _accelerator_graph_capture_health_check = _cuda_graph_capture_health_check
+
 
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before every optimizer's steps."""
@@ -356,3 +342,14 @@ def _take_params(param_group: dict[str, Any]) -> None:
         )
     if names:
         param_group["param_names"] = names
+
+
+# Names that other packages' optimizers import from here.
+_COPIED = """
+    DeviceDict ParamsT StateDict _capturable_doc
+    _default_to_fused_or_foreach _differentiable_doc _disable_dynamo_if_unsupported _foreach_doc
+    _fused_doc _get_capturable_supported_devices _get_scalar_dtype _get_value
+    _maximize_doc _params_doc _params_t _stack_if_compiling
+    _to_scalar _use_grad_for_differentiable _view_as_real
+"""
+__getattr__ = elsewhere(__name__, "kuai.optim.copied_steps", _COPIED.split())

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
 
+from kuai.engine.late import elsewhere
+
 __all__ = ["consume_prefix_in_state_dict_if_present"]
 
 
@@ -40,21 +42,6 @@ def _reverse_repeat_tuple(t: Iterable, n: int) -> tuple:
     return tuple(value for value in reversed(tuple(t)) for _ in range(n))
 
 
-def _list_with_default(out_size: Any, defaults: list[int]) -> Any:
-    """The sizes, with those of `defaults`, counted from its end, in place of None.
-
-    Example:
-        >>> kuai.nn.modules.utils._list_with_default([None, 3], [8, 5, 6])
-        [5, 3]
-    """
-    if isinstance(out_size, int):
-        return out_size
-    if len(defaults) <= len(out_size):
-        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
-    last = defaults[-len(out_size) :]
-    return [size if size is not None else other for size, other in zip(out_size, last, strict=True)]
-
-
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
     """Take `prefix` off the names of a state dict, in place.
 
@@ -72,3 +59,6 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
         # A wrapper's own path is "", what it wraps "module": that becomes the root.
         if path and (path == prefix.replace(".", "") or path.startswith(prefix)):
             metadata[path[len(prefix) :]] = metadata.pop(path)
+
+
+__getattr__ = elsewhere(__name__, "kuai.nn.copied_code", ["_list_with_default"])

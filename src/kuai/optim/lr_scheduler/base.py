@@ -209,30 +209,3 @@ class RecursiveLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[Any]:
         return [self.closed_lr(base) for base in self.base_lrs]
-
-
-# What schedulers that were copied from PyTorch's import ------------------------------------------
-
-
-def _warn_get_lr_called_within_step(lr_scheduler: LRScheduler) -> None:
-    """Warn that `get_lr` is not for those who want to know the rate."""
-    if not lr_scheduler._get_lr_called_within_step:
-        warnings.warn(
-            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-class _enable_get_lr_call:
-    """A context in which `get_lr` does not warn."""
-
-    def __init__(self, o: LRScheduler) -> None:
-        self.o = o
-
-    def __enter__(self) -> _enable_get_lr_call:
-        self.o._get_lr_called_within_step = True
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.o._get_lr_called_within_step = False

@@ -1,15 +1,19 @@
-"""What attention that was copied from PyTorch's calls in `nn.functional`, under its names there."""
+"""What code that was copied from PyTorch's calls, under the names that it has there.
+
+The names are found in `nn.functional` (attention), `nn.init` and `nn.modules.utils`.
+"""
 
 import warnings
 
 from kuai.engine.tensor import Tensor
-from kuai.nn import _reduction as _Reduction
+from kuai.nn import _reduction, init
 from kuai.ops.array.creation import zeros_like
 from kuai.ops.table import FUNCTIONAL
 
-__all__ = ["_Reduction", "_canonical_mask", "_in_projection", "_in_projection_packed"]
+__all__ = ["linear"]
 
 linear = FUNCTIONAL["linear"]
+_Reduction = _reduction
 
 
 def _in_projection(q, k, v, w_q, w_k, w_v, b_q=None, b_k=None, b_v=None):
@@ -45,3 +49,41 @@ def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_
     if mask.is_floating_point():
         return mask
     return zeros_like(mask, dtype=target_type).masked_fill_(mask, float("-inf"))
+
+
+# Sizes and first values --------------------------------------------------------------------------
+
+
+def _list_with_default(out_size, defaults):
+    """The sizes, with those of `defaults`, counted from its end, in place of None.
+
+    Example:
+        >>> kuai.nn.modules.utils._list_with_default([None, 3], [8, 5, 6])
+        [5, 3]
+    """
+    if isinstance(out_size, int):
+        return out_size
+    if len(defaults) <= len(out_size):
+        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
+    last = defaults[-len(out_size) :]
+    return [size if size is not None else other for size, other in zip(out_size, last, strict=True)]
+
+
+def _no_grad_uniform_(tensor, a, b, generator=None):
+    return init.uniform_(tensor, a, b, generator)
+
+
+def _no_grad_normal_(tensor, mean, std, generator=None):
+    return init.normal_(tensor, mean, std, generator)
+
+
+def _no_grad_trunc_normal_(tensor, mean, std, a, b, generator=None):
+    return init.trunc_normal_(tensor, mean, std, a, b, generator)
+
+
+def _no_grad_fill_(tensor, val):
+    return init.constant_(tensor, val)
+
+
+def _no_grad_zero_(tensor):
+    return init.constant_(tensor, 0.0)
