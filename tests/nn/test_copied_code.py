@@ -10,6 +10,7 @@ import torch
 
 import kuai
 from kuai.nn.modules import transformer
+from kuai.standin import paths
 
 BOTH = (torch, kuai)
 
@@ -207,3 +208,24 @@ def test_steps_as_functions_of_lists(kind):
     alike(run)
     home = importlib.import_module(f"kuai.optim.{name}")
     assert callable(getattr(home, name))
+
+
+def test_modules_as_functions_in_the_older_way():
+    def run(t):
+        older = importlib.import_module(f"{t.__name__}._functorch.make_functional")
+        nets = [filled(t, t.nn.Linear(3, 2)), filled(t, t.nn.Linear(3, 2))]
+        x = of(t, numbers(4, 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch calls these names outdated
+            function, params = older.make_functional(nets[0])
+            both, weights, buffers = older.combine_state_for_ensemble(nets)
+            norm, values, state = older.make_functional_with_buffers(t.nn.BatchNorm1d(2))
+        each = t.func.vmap(t.func.grad(lambda p, one: function(p, one).sum()), (None, 0))
+        together = t.func.vmap(both, (0, 0, None))(weights, buffers, x).sum(0)
+        return norm(values, state, together).sum(-1) + each(params, x)[0].sum((1, 2))
+
+    alike(run)
+    norm = kuai.nn.BatchNorm1d(2)
+    with pytest.raises(ValueError, match="has buffers"):
+        importlib.import_module("kuai._functorch.make_functional").make_functional(norm)
+    assert paths.ours("functorch") == "kuai._functorch.everything"
