@@ -75,7 +75,8 @@ strangers:
 		tensordict torchrl bitsandbytes denoising-diffusion-pytorch torch-fidelity \
 		datasets evaluate fastai fvcore flair spacy-transformers tensorboardX pytorch-tabnet \
 		pytorch-forecasting local-attention linformer torchtext dgl optuna pytorch-wavelets \
-		performer-pytorch perceiver-pytorch torchdyn
+		performer-pytorch perceiver-pytorch torchdyn PyWavelets
+	$(STRANGERS)/bin/python -m tools.strangers_needs
 	$(STRANGERS)/bin/python -m tools.strangers
 
 distributions: $(VENV)/.installed-test

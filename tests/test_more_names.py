@@ -1,5 +1,6 @@
 """Names that stand beside the families of operations, each beside PyTorch's."""
 
+import copy
 import io
 import warnings
 from typing import Any
@@ -207,6 +208,49 @@ def test_a_traced_module_is_saved_as_a_program():
     assert kuai.allclose(kuai.jit.load(file)(x), net(x))
     with pytest.raises(NotImplementedError, match="kuai.export"):
         kuai.jit.save(kuai.nn.Linear(2, 2), file)
+
+
+def test_what_modules_that_were_traced_or_scripted_have_more(tmp_path):
+    net = kuai.nn.Linear(3, 2)
+    assert not hasattr(net, "save")
+    kuai.jit.trace(net, kuai.ones(1, 3)).save(tmp_path / "net.pt")
+    assert kuai.jit.load(tmp_path / "net.pt")(kuai.ones(4, 3)).shape == (4, 2)
+    scripted: Any = kuai.jit.script(kuai.nn.ReLU())
+    with pytest.raises(NotImplementedError, match="kuai.export"):
+        scripted.save(tmp_path / "scripted.pt")
+    with pytest.raises(AttributeError, match="symbolic_trace"):
+        net.graph  # noqa: B018 - reading it is what fails
+    assert not hasattr(kuai.nn.ReLU(), "save") and copy.deepcopy(net).weight.equal(net.weight)
+
+
+def test_a_compiled_module_is_no_wrapper():
+    net = kuai.compile(kuai.nn.Linear(3, 2))
+    assert not hasattr(net, "_orig_mod")
+    with pytest.raises(AttributeError, match="_orig_mod.*is the module itself"):
+        net._orig_mod  # noqa: B018
+
+
+def test_modes_of_compile():
+    """PyTorch's errors for a word that it does not know, and for two that exclude each other."""
+    for case in (dict(mode="fastest"), dict(mode="default", options={})):
+        texts = []
+        for t in (torch, kuai):
+            with pytest.raises(RuntimeError) as error:
+                t.compile(lambda x: x, **case)
+            texts.append(str(error.value))
+        assert texts[0] == texts[1]
+    assert kuai.compile(lambda x: x + 1, mode="max-autotune")(kuai.ones(1)).item() == 2
+
+
+def test_explain_by_its_older_name():
+    net = kuai.nn.Linear(3, 2)
+    explain: Any = kuai._dynamo.explain
+    found = explain(net)(kuai.ones(1, 3))
+    assert (found.graph_count, found.graph_break_count, found.break_reasons) == (1, 0, [])
+    assert not hasattr(net, "_compiled_call_impl") or net._compiled_call_impl is None
+    found = explain(lambda x: x + 1 if x.sum() > 0 else x)(kuai.ones(2))
+    assert (found.graph_count, found.graph_break_count, found.op_count) == (2, 1, 3)
+    assert "bool()" in found.break_reasons[0]
 
 
 def test_places_of_ones_own(tmp_path, monkeypatch):

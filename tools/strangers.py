@@ -87,6 +87,7 @@ REASONS = {
     "torchdata": "it needs data pipes, which PyTorch has left, and a compiled part",
     "functional_datapipe": "it needs data pipes, which PyTorch has left, and a compiled part",
     "LayoutLMv2FeatureExtractor": "it does not fit the version of transformers that it requires",
+    "tokenization_utils": "it does not fit the version of transformers that it requires",
     "thinc.backends": "it does not fit the version of thinc that pip installs",
     "_get_trace_graph": "it reads TorchScript's graphs",
     "to_sparse": "Kuai has no sparse tensors",

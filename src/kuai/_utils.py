@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import sys
+import types
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -52,6 +53,22 @@ def _get_all_device_indices() -> list[int]:
 def _get_available_device_type() -> str | None:
     """The kind of accelerator that there is."""
     return "cuda" if device_count() else None
+
+
+def _get_device_module(device_type: str) -> types.ModuleType:
+    """The module of a kind of devices.
+
+    Example:
+        >>> kuai._utils._get_device_module("cuda").__name__
+        'kuai.cuda'
+    """
+    try:
+        return importlib.import_module(f"kuai.{device_type}")
+    except ImportError:
+        raise RuntimeError(
+            f"Device '{device_type}' does not have a corresponding module registered as "
+            f"'torch.{device_type}'."
+        ) from None
 
 
 def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:

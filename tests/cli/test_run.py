@@ -120,6 +120,24 @@ def test_fused_and_explained(tmp_path):
     assert "steps of optimizers: 4" in done.stderr
 
 
+def test_explained_with_functions_that_the_program_compiles(tmp_path):
+    (tmp_path / "train.py").write_text(
+        "import torch\n"
+        "net = torch.nn.Linear(2, 1)\n"
+        "opt = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "@torch.compile\n"
+        "def step(x):\n"
+        "    opt.zero_grad(); loss = net(x).square().sum(); loss.backward(); opt.step()\n"
+        "    return loss\n"
+        "for _ in range(8): step(torch.ones(3, 2))\n"
+    )
+    said = run("--explain", "train.py", cwd=tmp_path).stderr
+    assert "  step: 8 calls, 5 replayed, 1 program\n" in said  # looking on changes nothing
+    assert "operations outside of them ran one by one" in said and "nothing had to wait" in said
+    said = run("--explain", "--fused", "train.py", cwd=tmp_path).stderr
+    assert "steps of optimizers: 8" in said and "step:" not in said and "waited" not in said
+
+
 def test_the_plugin_for_pytest(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "import torch, kuai\ndef test_it():\n    assert torch is kuai\n"

@@ -4,6 +4,7 @@
 reset; what changes a program's behaviour is in `kuai.compiler`.
 """
 
+import functools
 from typing import Any
 
 from kuai._dynamo import config as config, eval_frame as eval_frame, utils as utils
@@ -80,10 +81,22 @@ def optimize(backend="inductor", *, nopython=False, disable=False, dynamic=None,
 
 
 def explain(f, *args, **kwargs):
-    """A function that runs `f` compiled, and says what became of it; see `kuai.compile`."""
+    """A function that runs `f` compiled, and says what became of it; see `kuai.compile`.
+
+    Example:
+        >>> explanation = kuai._dynamo.explain(kuai.nn.Linear(2, 1))(kuai.ones(3, 2))
+        >>> explanation.graph_count, explanation.graph_break_count
+        (1, 0)
+    """
+
+    @functools.wraps(f, updated=())
+    def call(*args, **kwargs):  # a module would be compiled for good
+        return f(*args, **kwargs)
+
+    call.__qualname__ = getattr(f, "__qualname__", type(f).__name__)
 
     def explained(*args, **kwargs) -> Explanation:
-        compiled: Any = _compile(f)
+        compiled: Any = _compile(call)
         compiled(*args, **kwargs)
         return compiled.explain()
 

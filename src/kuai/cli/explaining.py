@@ -29,7 +29,10 @@ class Notes:
         self.fused = fused
         self.missing: Counter[str] = Counter()
         self.steps = 0
-        register_optimizer_step_post_hook(self._count_step)
+        self.compiled: list[compiler.Compiled] = []
+        compiler.Compiled.made = self.compiled
+        if fused:  # a hook keeps compiled steps from being replayed
+            register_optimizer_step_post_hook(self._count_step)
         for finder in sys.meta_path:
             if isinstance(finder, TorchPaths):
                 finder.missed = self._note
@@ -75,24 +78,44 @@ class Notes:
             "kuai run: asked for and not there:" if self.missing else "kuai run: all was there"
         ]
         lines += _listed(self.missing)
+        flushes = Counter(compiler._fused.flushes)
         if self.fused:
-            flushes = Counter(
-                {f"{what}, {line}": n for (what, line), n in compiler._fused.flushes.items()}
-            )
             lines += self._programs()
+        compiled = self._compiled(flushes)
+        lines += compiled
+        if not self.fused:
+            what = "operations outside of them" if compiled else "operations"
+            lines.append(f"kuai run: {what} ran one by one; --fused records them")
+        if flushes:
             lines.append("kuai run: a value was asked for, and computing waited for it:")
-            lines += _listed(flushes)
-        else:
-            lines.append("kuai run: operations ran one by one; --fused records them")
+            lines += _listed(Counter({f"{what}, {line}": n for (what, line), n in flushes.items()}))
+            lines.append(
+                "  Each ends a program. A step whose loss is read after optimizer.step() is one "
+                "program; values that are read every some steps only cost less."
+            )
+        elif self.fused or compiled:
+            lines.append("kuai run: no value was asked for in between: nothing had to wait")
         print("\n".join(lines), file=sys.stderr)
 
     def _programs(self) -> list[str]:
         """What the steps of optimizers were part of: one program each, or more."""
         ran = [program for program in compiler._fused.programs if program.calls]
         ran.sort(key=lambda program: program.operations * program.calls, reverse=True)
-        rows = {f"{each.operations} operations": each.calls for each in ran}
+        rows = [f"  {_many(each.operations, 'operation')}{_times(each.calls)}" for each in ran]
         text = f"kuai run: steps of optimizers: {self.steps}; programs that ran, beside first runs:"
-        return [text, *_listed(Counter(rows))]
+        return [text, *_cut(rows)]
+
+    def _compiled(self, flushes: Counter) -> list[str]:
+        """What became of the functions that the program compiles itself."""
+        rows = []
+        for each in self.compiled:
+            explanation = each.explain()
+            if not explanation.calls:  # a part of what is recorded around it
+                continue
+            rows += [f"  {line}" for line in explanation.summary()]
+            for what, line, times in explanation.flushes:
+                flushes[what, line] += times
+        return ["kuai run: compiled by the program itself:", *_cut(rows)] if rows else []
 
 
 def _is_elsewhere(package: str, name: str) -> bool:
@@ -106,8 +129,17 @@ def _is_elsewhere(package: str, name: str) -> bool:
 
 
 def _listed(counts: Counter[str]) -> list[str]:
-    lines = [
-        f"  {text} ({n} times)" if n > 1 else f"  {text}" for text, n in counts.most_common(_MOST)
-    ]
-    more = len(counts) - _MOST
-    return lines + ([f"  … and {more} more"] if more > 0 else [])
+    return _cut([f"  {text}{_times(n)}" for text, n in counts.most_common()])
+
+
+def _cut(rows: list[str]) -> list[str]:
+    more = len(rows) - _MOST
+    return rows[:_MOST] + ([f"  … and {more} more"] if more > 0 else [])
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _times(n: int) -> str:
+    return f" ({n} times)" if n > 1 else ""

@@ -41,7 +41,8 @@ def add_command(commands: Any) -> None:
     add("-m", dest="module", action="store_true", help="the program is a module, as in python -m")
     add("-c", dest="code", action="store_true", help="the program is given itself, as in python -c")
     add("program", help="a script (- is what comes in), a folder or zip file, a module, or code")
-    add("arguments", nargs=argparse.REMAINDER, help="what the program is given")
+    given = add("arguments", nargs=argparse.REMAINDER, help="what the program is given")
+    given.required = False  # else a missing program's error names both
     parser.set_defaults(run=run)
 
 

@@ -37,7 +37,7 @@ __all__ = [
     "rows_on_host",
 ]
 
-_NO_BATCH = (
+default_collate_err_msg_format = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
 
@@ -175,7 +175,7 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable] | None = None) ->
             raise RuntimeError("each element in list of batch should be of equal size")
         parts = [together(part) for part in zip(*batch, strict=True)]
         return parts if isinstance(first, tuple) else sequence_like(first, parts)
-    raise TypeError(_NO_BATCH.format(_shown(type(first))))
+    raise TypeError(default_collate_err_msg_format.format(_shown(type(first))))
 
 
 def _shown(kind: type) -> str:
@@ -215,7 +215,7 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     """Arrays along a new first dimension."""
     first = batch[0]
     if first.dtype.kind in "SUO":
-        raise TypeError(_NO_BATCH.format(first.dtype))
+        raise TypeError(default_collate_err_msg_format.format(first.dtype))
     if all(_is_like(first, each) for each in batch):
         return _tensor(supported(_stacked([np.asarray(each) for each in batch])))
     return collate([creation.as_tensor(each) for each in batch], collate_fn_map=collate_fn_map)

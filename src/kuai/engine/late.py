@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["by_name", "late"]
+__all__ = ["by_name", "elsewhere", "late"]
 
 
 def by_name(homes: Mapping[str, Iterable[str]]) -> dict[str, str]:
@@ -44,3 +44,15 @@ def late(
         return names[name]
 
     return find, lambda: sorted({*names, *modules, *homes})
+
+
+def elsewhere(module: str, home: str, names: Iterable[str]) -> Callable[[str], Any]:
+    """A module's `__getattr__` for names of another module, loaded when one is asked for."""
+    names = frozenset(names)
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(home), name)
+
+    return find

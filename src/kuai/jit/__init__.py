@@ -5,6 +5,7 @@ writes a model that runs without its source. So the decorators give back what th
 queries answer no, and `save` and `load` say what to use instead.
 """
 
+import functools
 import os
 import tempfile
 import typing
@@ -13,7 +14,7 @@ import weakref
 from kuai.errors import FileFormatError
 from kuai.jit import annotations as annotations
 from kuai.jit.annotations import Attribute, Future
-from kuai.nn.base.module import Module
+from kuai.nn.base.module import LATE, Module
 from kuai.saving import export as write_program, load_exported
 from kuai.standin.refusing import refused
 
@@ -101,6 +102,8 @@ def script(obj=None, optimize=None, _frames_up=0, _rcb=None, example_inputs=None
 
     Differs from PyTorch: nothing is compiled; `kuai.compile` does that.
     """
+    if _isinstance(obj, Module):
+        _scripted.add(obj)
     return script if obj is None else obj
 
 
@@ -129,6 +132,15 @@ def trace(
     _store_inputs=True,
 ):
     """The function or module itself, once it has run on the example; `save` remembers that.
+
+    A module then has PyTorch's `save`, too.
+
+    Example:
+        >>> traced = kuai.jit.trace(kuai.nn.Linear(3, 2), kuai.ones(1, 3))
+        >>> path = tempfile.mkdtemp() + "/model.pt"
+        >>> traced.save(path)
+        >>> kuai.jit.load(path)(kuai.ones(5, 3)).shape
+        torch.Size([5, 2])
 
     Differs from PyTorch: branches are taken anew in each call, not as in the example.
     """
@@ -288,8 +300,9 @@ def enable_onednn_fusion(enabled: bool) -> None:
 
 
 _NO_SCRIPT = "TorchScript is a language and a file format of PyTorch's own"
-#: What traced modules were traced with.
+#: What traced modules were traced with, and those that were scripted.
 _examples: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_scripted: weakref.WeakSet = weakref.WeakSet()
 _refused_save = refused(
     "torch.jit.save", f"{_NO_SCRIPT}, and a module that was not traced has no example to run on",
     "kuai.export(model, args, path) writes a program that runs without its source, "
@@ -347,6 +360,28 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
             return load_exported(path)
         except FileFormatError:
             return _refused_load()
+
+
+def _of_scripts(name, make):
+    """Let modules that were traced or scripted have an attribute, and no others."""
+
+    def attribute(module, text):
+        if module in _examples or module in _scripted:
+            return make(module)
+        raise AttributeError(text)
+
+    LATE[name] = attribute
+
+
+def _no_graph(module):
+    """Raised as an AttributeError, because this is an attribute and no call."""
+    text = "TorchScript's graphs do not exist in Kuai. torch.fx.symbolic_trace(module) gives one"
+    raise AttributeError(f"'{type(module).__name__}' object has no code of TorchScript: {text}")
+
+
+_of_scripts("save", lambda module: functools.partial(save, module))
+for _name in ("code", "code_with_constants", "graph", "inlined_graph"):
+    _of_scripts(_name, _no_graph)
 
 
 def _drop(fn):

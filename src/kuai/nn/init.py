@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from kuai.engine.autograd.inplace import overwrite
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import from_array
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn.deferred import deferring
@@ -331,3 +332,8 @@ kaiming_uniform = _deprecated(kaiming_uniform_)
 kaiming_normal = _deprecated(kaiming_normal_)
 orthogonal = _deprecated(orthogonal_)
 sparse = _deprecated(sparse_)
+
+
+# what code copied from PyTorch's calls
+_COPIED = "_no_grad_uniform_ _no_grad_normal_ _no_grad_trunc_normal_ _no_grad_fill_ _no_grad_zero_"
+__getattr__ = elsewhere(__name__, "kuai.nn.copied_code", _COPIED.split())

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_betas, check_fused, check_not_negative, check_rate
 from kuai.optim.formula import decayed
@@ -126,3 +127,6 @@ def _check_numbers(lr: Any, betas: tuple, eps: float, weight_decay: float) -> No
     kinds = [isinstance(beta, (float, Tensor)) and type(beta) for beta in betas[:2]]
     if not kinds[0] or isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor) or not kinds[1]:
         raise ValueError("betas must be either both floats or both Tensors")
+
+
+__getattr__ = elsewhere(__name__, "kuai.optim._functional", ["adam"])  # the step as a function

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.adam import Adam
 
@@ -63,3 +64,6 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:  # also for a state dict that Adam has saved
             group["decoupled_weight_decay"] = True
+
+
+__getattr__ = elsewhere(__name__, "kuai.optim._functional", ["adamw"])  # the step as a function

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.modes import enable_grad
@@ -26,10 +27,6 @@ __all__ = [
     "register_optimizer_step_pre_hook",
     "required",
 ]
-
-
-#: What parameters are given as; names that other packages' optimizers import.
-ParamsT = _params_t = Any
 
 
 class _Required:
@@ -251,6 +248,13 @@ class Optimizer:
         """Call `hook(optimizer)` after `load_state_dict`."""
         return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
+    # What copied steps call --------------------------------------------------------------------
+
+    def _cuda_graph_capture_health_check(self) -> None:
+        """Nothing can be wrong: there are no graphs by hand."""
+
+    _accelerator_graph_capture_health_check = _cuda_graph_capture_health_check
+
 
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(optimizer, args, kwargs)` before every optimizer's steps."""
@@ -340,25 +344,12 @@ def _take_params(param_group: dict[str, Any]) -> None:
         param_group["param_names"] = names
 
 
-# What other packages' optimizers ask, about ways of computing that Kuai does not distinguish ------
-
-
-def _use_grad_for_differentiable(func):
-    """A decorator for `step`: gradients are recorded if the optimizer is `differentiable`."""
-
-    @functools.wraps(func)
-    def stepping(self, *args, **kwargs):
-        with modes.set_grad_enabled(bool(self.defaults.get("differentiable"))):
-            return func(self, *args, **kwargs)
-
-    return stepping
-
-
-def _default_to_fused_or_foreach(params, differentiable, use_fused=False):
-    """Whether to use fused, or list-wise, operations: neither, programs join what they can."""
-    return False, False
-
-
-def _get_capturable_supported_devices(supports_xla=True):
-    """Kinds of devices on which a step can be a part of a program: all."""
-    return ["cpu", "cuda", "xla"]
+# Names that other packages' optimizers import from here.
+_COPIED = """
+    DeviceDict ParamsT StateDict _capturable_doc
+    _default_to_fused_or_foreach _differentiable_doc _disable_dynamo_if_unsupported _foreach_doc
+    _fused_doc _get_capturable_supported_devices _get_scalar_dtype _get_value
+    _maximize_doc _params_doc _params_t _stack_if_compiling
+    _to_scalar _use_grad_for_differentiable _view_as_real
+"""
+__getattr__ = elsewhere(__name__, "kuai.optim.copied_steps", _COPIED.split())

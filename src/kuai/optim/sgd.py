@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_fused, check_one_element
 from kuai.optim.functional import FunctionalOptimizer
@@ -127,3 +128,6 @@ class SGD(FunctionalOptimizer):
                 self._first[param] = new_tensor(param, is_new, is_number=True)
             row += [*super()._states([param], names[:1], group), self._first[param]]
         return row
+
+
+__getattr__ = elsewhere(__name__, "kuai.optim._functional", ["sgd"])  # the step as a function

@@ -17,6 +17,7 @@ from kuai.standin import refused_paths
 __all__ = ["RefusedPaths", "TorchPaths", "ours"]
 
 _THEIRS, _OURS = "torch", "kuai"
+_BESIDE = {"functorch": "kuai._functorch.everything"}  # what comes with PyTorch
 
 
 def ours(name: str) -> str | None:
@@ -27,7 +28,8 @@ def ours(name: str) -> str | None:
         ('kuai.nn.functional', None)
     """
     first, dot, rest = name.partition(".")
-    return _OURS + dot + rest if first == _THEIRS else None
+    home = _OURS if first == _THEIRS else _BESIDE.get(first)
+    return home and home + dot + rest
 
 
 class TorchPaths(importlib.abc.MetaPathFinder):

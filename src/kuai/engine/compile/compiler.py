@@ -14,7 +14,7 @@ import contextlib
 import functools
 import threading
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kuai.engine import compile as compiling, settings
 from kuai.engine.compile.padded_batches import PaddedBatches
@@ -55,6 +55,7 @@ def compile(
         function: what to compile; a module is compiled in place and returned.
         fullgraph: raise an error where a value is asked for in the middle of the function.
         dynamic, backend, mode, options: accepted for PyTorch's sake; there is one backend, XLA.
+            A mode that PyTorch does not know is refused, and a mode together with options.
         disable: return the function as it is.
         dynamic_batch: pad the tensors' first dimension, so that batches of many sizes share a few
             programs: True for the next power of two, or the sizes to choose from. A function in
@@ -70,6 +71,7 @@ def compile(
     Differs from PyTorch: a compiled module is the module itself, so its `state_dict` keys stay as
     they are.
     """
+    _check(backend, mode, options)
     if function is None:
         options = dict(fullgraph=fullgraph, disable=disable, dynamic_batch=dynamic_batch)
         return functools.partial(compile, **options)
@@ -85,8 +87,27 @@ def compile(
     return Compiled(function, fullgraph)
 
 
+_MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+
+
+def _check(backend, mode, options) -> None:
+    """PyTorch's errors: a word that is misspelt must not seem to have had an effect."""
+    if mode is not None and options is not None:
+        raise RuntimeError(
+            "Either mode or options can be specified, but both can't be specified at the same time."
+        )
+    if mode is not None and mode not in _MODES and backend in (None, "inductor"):
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
+
+
 class Compiled:
-    """A compiled function: call it as the function it was made of."""
+    """A compiled function: call it as the function it was made of.
+
+    Attributes:
+        made: for those who report on a whole program, a list to which each one is added.
+    """
+
+    made: ClassVar[list | None] = None
 
     def __init__(self, function, fullgraph: bool = False, records=None, deepest: int = _DEEPEST):
         functools.update_wrapper(self, function, updated=())
@@ -103,6 +124,8 @@ class Compiled:
         self.parts: Any = None  # where only its beginning is replayed
         self.after_prologue: Any = None  # where its first statements are not
         self.lock = threading.RLock()
+        if Compiled.made is not None and records is None:
+            Compiled.made.append(self)
 
     def __deepcopy__(self, memo):
         return self

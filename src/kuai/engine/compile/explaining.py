@@ -1,5 +1,7 @@
 """Explanations: what `kuai.compile` has made of a function, and what ends its programs."""
 
+import functools
+
 import jax
 
 __all__ = ["Explanation", "ProgramExplanation", "text_of"]
@@ -64,6 +66,9 @@ class Explanation:
         flushes: `(what was asked for, line, how often)` for each place where a record was run in
             the middle of a call.
         rests: whether it runs operation by operation now, because its records kept changing.
+        graph_count, op_count: PyTorch's names of how many programs and operations there are.
+        graph_break_count, break_reasons: and of how many places there are in `flushes`, and a text
+            for each.
     """
 
     def __init__(self, compiled):
@@ -78,12 +83,21 @@ class Explanation:
         self.skipped = len(layers) > 1 and self.replayed + self.begun > 0
         self.name = records.name
         self.calls = records.calls + self.replayed - sum(each.twice for each in parts)
-        self.programs = [ProgramExplanation(program) for program in compiled.programs]
+        self._made = compiled.programs
         self.flushes = [(what, line, n) for (what, line), n in records.flushes.most_common()]
         self.rests = bool(records.rest.left)
+        self.graph_count, self.graph_break_count = len(self._made), len(self.flushes)
+        self.op_count = sum(program.operations for program in self._made)
+        self.break_reasons = [f"{what} at {line}" for what, line, _ in self.flushes]
 
-    def __str__(self):
-        count = len(self.programs)
+    @functools.cached_property
+    def programs(self) -> list[ProgramExplanation]:
+        """What XLA says of each program, for which it compiles them once more."""
+        return [ProgramExplanation(program) for program in self._made]
+
+    def summary(self) -> list[str]:
+        """Lines about calls, programs and what prevented replays, without the programs' costs."""
+        count = len(self._made)
         way = f"{self.replayed} replayed" if self.replayed else "recorded"
         if self.begun:
             way += f", the beginning of {self.begun} replayed"
@@ -97,6 +111,10 @@ class Explanation:
             lines.append(f"  Python runs {where} because of {self.reason}")
         if self.rests:
             lines.append("  runs operation by operation for a while: its records kept changing")
+        return lines
+
+    def __str__(self):
+        lines = self.summary()
         if self.programs:
             lines += _table(_HEADS, [program.row() for program in self.programs])
         for what, line, times in self.flushes:

@@ -166,12 +166,12 @@ class GlobalHook(NamedTuple):
 
 
 global_hooks: WatchedDict = WatchedDict()
-_registration_hooks = {kind: WatchedDict() for kind in ("buffer", "module", "parameter")}
+registration_hooks = {kind: WatchedDict() for kind in ("buffer", "module", "parameter")}
 
 
 def run_registration_hooks(kind: str, module: Module, name: str, value: Any) -> Any:
     """``value``, or what the hooks registered for ``kind`` put in its place."""
-    for hook in _registration_hooks[kind].values():
+    for hook in registration_hooks[kind].values():
         output = hook(module, name, value)
         if output is not None:
             value = output
@@ -180,17 +180,17 @@ def run_registration_hooks(kind: str, module: Module, name: str, value: Any) -> 
 
 def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, name, buffer)`` at every ``register_buffer``; it may return another."""
-    return add_hook(_registration_hooks["buffer"], hook)
+    return add_hook(registration_hooks["buffer"], hook)
 
 
 def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, name, child)`` whenever a child is set; it may return another."""
-    return add_hook(_registration_hooks["module"], hook)
+    return add_hook(registration_hooks["module"], hook)
 
 
 def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, name, parameter)`` at every ``register_parameter``; may replace it."""
-    return add_hook(_registration_hooks["parameter"], hook)
+    return add_hook(registration_hooks["parameter"], hook)
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:

@@ -46,6 +46,15 @@ _P = ParamSpec("_P")
 _Result = TypeVar("_Result", covariant=True)
 _MISSING = object()
 _SLOTS = ("_parameters", "_buffers", "_modules")
+
+
+def _not_wrapped(module: Module, text: str) -> Any:
+    raise AttributeError(f"{text}: a compiled module is the module itself, so leave it out")
+
+
+#: What a name stands for where a module has no such attribute. It is given the module and the text
+#: of the AttributeError that it raises for other modules: `kuai.jit` gives traced ones a `save`.
+LATE: dict[str, Callable[[Module, str], Any]] = {"_orig_mod": _not_wrapped}
 _HOOKS = (
     "_backward_pre_hooks",
     "_backward_hooks",
@@ -189,7 +198,10 @@ class Module:
                 return self.__dict__[slots][name]
             except KeyError:
                 continue
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        text = f"'{type(self).__name__}' object has no attribute '{name}'"
+        if name in LATE:
+            return LATE[name](self, text)
+        raise AttributeError(text)
 
     def __setattr__(self, name: str, value: Any) -> None:
         state = self.__dict__

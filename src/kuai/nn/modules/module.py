@@ -10,6 +10,7 @@ from kuai.nn.base.hooks import (
     register_module_full_backward_pre_hook,
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
+    registration_hooks,
 )
 from kuai.nn.base.load_report import IncompatibleKeys
 from kuai.nn.base.module import Module, indented
@@ -31,3 +32,6 @@ _IncompatibleKeys = IncompatibleKeys
 _WrappedHook = WrappedHook
 _addindent = indented
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
+_global_buffer_registration_hooks = registration_hooks["buffer"]
+_global_module_registration_hooks = registration_hooks["module"]
+_global_parameter_registration_hooks = registration_hooks["parameter"]

@@ -25,6 +25,11 @@ __all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "R
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
+def _apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    """The slices of a state in another order; subclasses import it."""
+    return tensor.index_select(dim, permutation)
+
+
 class RNNBase(Module):
     """Parameters and checks that RNN, LSTM and GRU share."""
 

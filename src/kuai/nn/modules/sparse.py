@@ -31,6 +31,9 @@ class _Table(Module):
     def reset_parameters(self):
         """Draw the table anew from the standard normal distribution; the padding row is 0."""
         init.normal_(self.weight)
+        self._fill_padding_idx_with_zero()
+
+    def _fill_padding_idx_with_zero(self):
         if self.padding_idx is not None:
             with no_grad():
                 self.weight[self.padding_idx].fill_(0)

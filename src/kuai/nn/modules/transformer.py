@@ -8,7 +8,11 @@ from kuai.nn import functional as F, init
 from kuai.nn.base.module import Module
 from kuai.nn.modules.container import ModuleList
 from kuai.nn.modules.normalization import LayerNorm
-from kuai.nn.modules.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
+from kuai.nn.modules.transformer_layers import (
+    TransformerDecoderLayer,
+    TransformerEncoderLayer,
+    _get_activation_fn as _get_activation_fn,
+)
 from kuai.ops.array.creation import full
 from kuai.ops.nn.multi_head_attention import canonical_mask
 
@@ -83,7 +87,12 @@ class TransformerEncoder(Module):
         )
         mask = canonical_mask(mask, "mask", src.dtype)
         for layer in self.layers:
-            src = layer(src, mask, src_key_padding_mask, is_causal=is_causal is True)
+            src = layer(  # by name, for layers of one's own
+                src,
+                src_mask=mask,
+                is_causal=is_causal is True,
+                src_key_padding_mask=src_key_padding_mask,
+            )
         return src if self.norm is None else self.norm(src)
 
 
@@ -142,9 +151,17 @@ class TransformerDecoder(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """The output of the last layer, normalized."""
-        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
         for layer in self.layers:
-            tgt = layer(tgt, memory, *masks, tgt_is_causal is True, memory_is_causal)
+            tgt = layer(
+                tgt,
+                memory,
+                tgt_mask=tgt_mask,
+                memory_mask=memory_mask,
+                tgt_key_padding_mask=tgt_key_padding_mask,
+                memory_key_padding_mask=memory_key_padding_mask,
+                tgt_is_causal=tgt_is_causal is True,
+                memory_is_causal=memory_is_causal,
+            )
         return tgt if self.norm is None else self.norm(tgt)
 
 

@@ -16,8 +16,11 @@ __all__ = ["TransformerDecoderLayer", "TransformerEncoderLayer"]
 
 def _activation_of(activation):
     """The function itself, or the one that a name stands for."""
-    if not isinstance(activation, str):
-        return activation
+    return _get_activation_fn(activation) if isinstance(activation, str) else activation
+
+
+def _get_activation_fn(activation):
+    """The function that a name stands for."""
     if activation not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {activation}")
     return getattr(F, activation)
@@ -97,18 +100,29 @@ class TransformerEncoderLayer(Module):
         padding = canonical_mask(
             src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask"
         )
-        masks = canonical_mask(src_mask, "src_mask", src.dtype), padding, is_causal
+        masks = canonical_mask(src_mask, "src_mask", src.dtype), padding
         if self.norm_first:
-            x = src + self._attended(self.norm1(src), *masks)
-            return x + self._fed_forward(self.norm2(x))
-        x = self.norm1(src + self._attended(src, *masks))
-        return self.norm2(x + self._fed_forward(x))
+            x = src + self._sa_block(self.norm1(src), *masks, is_causal=is_causal)
+            return x + self._ff_block(self.norm2(x))
+        x = self.norm1(src + self._sa_block(src, *masks, is_causal=is_causal))
+        return self.norm2(x + self._ff_block(x))
 
-    def _attended(self, x, mask, padding, is_causal):
-        attended, _ = self.self_attn(x, x, x, padding, False, mask, is_causal=is_causal)
-        return self.dropout1(attended)
+    # Subclasses override these blocks, which have PyTorch's names and arguments for them. What is
+    # put in place of the attention's `forward` gets its masks by name, as it does there.
 
-    def _fed_forward(self, x):
+    def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
+        attended = self.self_attn(
+            x,
+            x,
+            x,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            need_weights=False,
+            is_causal=is_causal,
+        )
+        return self.dropout1(attended[0])
+
+    def _ff_block(self, x):
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
@@ -176,22 +190,36 @@ class TransformerDecoderLayer(Module):
         own = tgt_mask, tgt_key_padding_mask, tgt_is_causal
         others = memory, memory_mask, memory_key_padding_mask, memory_is_causal
         if self.norm_first:
-            x = tgt + self._attended(self.norm1(tgt), *own)
-            x = x + self._attended_memory(self.norm2(x), *others)
-            return x + self._fed_forward(self.norm3(x))
-        x = self.norm1(tgt + self._attended(tgt, *own))
-        x = self.norm2(x + self._attended_memory(x, *others))
-        return self.norm3(x + self._fed_forward(x))
+            x = tgt + self._sa_block(self.norm1(tgt), *own)
+            x = x + self._mha_block(self.norm2(x), *others)
+            return x + self._ff_block(self.norm3(x))
+        x = self.norm1(tgt + self._sa_block(tgt, *own))
+        x = self.norm2(x + self._mha_block(x, *others))
+        return self.norm3(x + self._ff_block(x))
 
-    def _attended(self, x, mask, padding, is_causal):
-        attended, _ = self.self_attn(x, x, x, padding, False, mask, is_causal=is_causal)
-        return self.dropout1(attended)
-
-    def _attended_memory(self, x, memory, mask, padding, is_causal):
-        attended, _ = self.multihead_attn(
-            x, memory, memory, padding, False, mask, is_causal=is_causal
+    def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
+        attended = self.self_attn(
+            x,
+            x,
+            x,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            is_causal=is_causal,
+            need_weights=False,
         )
-        return self.dropout2(attended)
+        return self.dropout1(attended[0])
 
-    def _fed_forward(self, x):
+    def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
+        attended = self.multihead_attn(
+            x,
+            mem,
+            mem,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            is_causal=is_causal,
+            need_weights=False,
+        )
+        return self.dropout2(attended[0])
+
+    def _ff_block(self, x):
         return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
 
+from kuai.engine.late import elsewhere
+
 __all__ = ["consume_prefix_in_state_dict_if_present"]
 
 
@@ -57,3 +59,6 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
         # A wrapper's own path is "", what it wraps "module": that becomes the root.
         if path and (path == prefix.replace(".", "") or path.startswith(prefix)):
             metadata[path[len(prefix) :]] = metadata.pop(path)
+
+
+__getattr__ = elsewhere(__name__, "kuai.nn.copied_code", ["_list_with_default"])

@@ -10,7 +10,7 @@ from kuai.engine.compile.knowledge import Description, Refused, describes, is_pu
 from kuai.engine.compile.own_code import is_own, watch_classes, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.nn import modules
-from kuai.nn.base.hooks import _registration_hooks, global_hooks
+from kuai.nn.base.hooks import global_hooks, registration_hooks
 from kuai.nn.base.module import Module
 from kuai.nn.base.watched import WatchedDict
 from kuai.nn.modules.container import ModuleDict, ModuleList, Sequential
@@ -198,7 +198,7 @@ def _watch_assigning(prover, module) -> None:
     if any(getattr(kind, name) is not getattr(Module, name) for name in _ASSIGNING):
         raise Refused(f"{text_of_value(module)}, which sets attributes in its own way")
     prover.watch.entries(vars(module), _ASSIGNING)
-    for hooks in _registration_hooks.values():
+    for hooks in registration_hooks.values():
         if hooks:
             raise Refused("hooks of what is registered")
         prover.watch.whole(hooks)

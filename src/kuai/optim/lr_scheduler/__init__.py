@@ -1,6 +1,10 @@
 """Learning rate schedulers: how a learning rate changes from epoch to epoch."""
 
-from kuai.optim.lr_scheduler.base import LRScheduler
+from kuai.engine.late import elsewhere as _elsewhere
+from kuai.optim.lr_scheduler.base import (
+    EPOCH_DEPRECATION_WARNING as EPOCH_DEPRECATION_WARNING,
+    LRScheduler,
+)
 from kuai.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from kuai.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from kuai.optim.lr_scheduler.cyclic import CyclicLR
@@ -38,3 +42,8 @@ __all__ = [
 
 class _LRScheduler(LRScheduler):
     """The name that old code inherits from."""
+
+
+# what copied schedulers call
+_COPIED = ["_enable_get_lr_call", "_warn_get_lr_called_within_step"]
+__getattr__ = _elsewhere(__name__, "kuai.optim.copied_steps", _COPIED)

@@ -15,7 +15,7 @@ from kuai.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler", "RecursiveLR", "copied", "current", "per_group", "set_option"]
 
-_EPOCH_WARNING = (
+EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being "
     "deprecated where possible. Please use `scheduler.step()` to step the "
     "scheduler. During the deprecation, if epoch is different from None, the "
@@ -83,7 +83,7 @@ def check_optimizer(optimizer: Any) -> None:
 
 def warn_epoch() -> None:
     """Say that `step(epoch)` is deprecated."""
-    warnings.warn(_EPOCH_WARNING, UserWarning, stacklevel=3)
+    warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=3)
 
 
 class LRScheduler:

@@ -11,6 +11,7 @@ from kuai.data.collating import (
     collate_str_fn as collate_str_fn,
     collate_tensor_fn as collate_tensor_fn,
     default_collate as default_collate,
+    default_collate_err_msg_format as default_collate_err_msg_format,
     default_collate_fn_map as default_collate_fn_map,
     default_convert as default_convert,
 )
