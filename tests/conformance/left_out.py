@@ -79,6 +79,10 @@ MEANT = {
     "bins are found in float32": ("histc", "bfloat16|float16"),
     "complex32 is complex64": ("complex|view_as_complex", "float16"),
     "small whole numbers stay what they are": ("einsum", "int32|uint8"),
+    "of complex numbers by their largest; PyTorch's gradient is nan": (
+        "renorm",
+        "gradients complex64",
+    ),
 }
 
 

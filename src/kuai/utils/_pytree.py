@@ -485,11 +485,6 @@ def is_structseq(obj: Any) -> bool:
     return is_structseq_class(obj if isinstance(obj, type) else type(obj))
 
 
-def is_namedtuple_instance(obj: Any) -> bool:
-    """Whether it is a named tuple."""
-    return is_namedtuple_class(type(obj))
-
-
 def is_structseq_instance(obj: Any) -> bool:
     """Whether it is one of Python's tuples with names, such as `time.struct_time`."""
     return is_structseq_class(type(obj))
