@@ -31,8 +31,9 @@ TOLERANCES = {
 }
 
 #: How many times as far as an eager result moves when its inputs move by a rounding each: softmax
-#: of scores of some hundreds has four digits in float32, whoever computes it.
-SENSITIVE = 4
+#: of scores of some hundreds has four digits in float32, whoever computes it. And how many times
+#: the tolerance that may be at most.
+SENSITIVE, MOST = 4, 10
 
 #: What has no one result, by patterns of names: memory that nobody has written to.
 OPEN = r"(new_)?empty.*"
@@ -202,7 +203,7 @@ def _of_numbers(found, wanted, nudged) -> str | None:
     mine, yours = wide(found), wide(wanted)
     relative, absolute = TOLERANCES.get(str(wanted.dtype), (0, 0))
     absolute *= max(1.0, float(np.abs(yours[np.isfinite(yours)]).max(initial=0.0)))
-    absolute += SENSITIVE * _distance(wide(nudged), yours)
+    absolute += min(SENSITIVE * _distance(wide(nudged), yours), MOST * absolute)
     with np.errstate(all="ignore"):
         close = np.isclose(mine, yours, rtol=relative, atol=absolute, equal_nan=True)
     if close.all():

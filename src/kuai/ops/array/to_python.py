@@ -96,7 +96,7 @@ def _array_wrap(self, array, context=None, return_scalar=False):
     return from_array(np.asarray(array))
 
 
-def _scalar(name, kind):
+def _scalar(name: str, kind: Any):
     def convert(self):
         if numel(self) != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
@@ -107,7 +107,7 @@ def _scalar(name, kind):
             if value.imag:
                 c_name = {float: "double", int: "int64_t"}[kind]
                 raise RuntimeError(f"value cannot be converted to type {c_name} without overflow")
-            value = value.real
+            return kind(value.real)
         return kind(value)
 
     convert.__name__ = convert.__qualname__ = name
