@@ -96,18 +96,20 @@ def _array_wrap(self, array, context=None, return_scalar=False):
     return from_array(np.asarray(array))
 
 
-def _scalar(name: str, kind: Any):
+def _scalar(name, kind):
+    tells = kind is not int
+
     def convert(self):
         if numel(self) != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        if self.requires_grad and kind is not int:
+        if tells and self.requires_grad:
             outdated.tell("scalar")
         value = item(self)
         if isinstance(value, complex) and kind is not complex:
             if value.imag:
                 c_name = {float: "double", int: "int64_t"}[kind]
                 raise RuntimeError(f"value cannot be converted to type {c_name} without overflow")
-            return kind(value.real)
+            value = value.real
         return kind(value)
 
     convert.__name__ = convert.__qualname__ = name
