@@ -6,7 +6,14 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 
-__all__ = ["check_betas", "check_fused", "check_not_negative", "check_one_element", "check_rate"]
+__all__ = [
+    "check_betas",
+    "check_fused",
+    "check_not_negative",
+    "check_one_element",
+    "check_rate",
+    "number_of",
+]
 
 
 def check_one_element(lr: Any) -> None:
@@ -41,3 +48,8 @@ def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
+def number_of(value) -> float:
+    """The number of a loss or a metric, without the warning that `float` gives of its graph."""
+    return float(value.detach() if isinstance(value, Tensor) else value)

@@ -9,7 +9,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.ops.array.joining import cat
 from kuai.ops.array.windows import view_as_complex, view_as_real
-from kuai.optim.checks import check_rate
+from kuai.optim.checks import check_rate, number_of
 from kuai.optim.line_search import Point, strong_wolfe
 from kuai.optim.optimizer import Optimizer
 
@@ -99,7 +99,7 @@ class _Step:
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
         first = self.evaluate_loss()
-        self.loss, self.gradient = float(first), self.flat_gradient()
+        self.loss, self.gradient = number_of(first), self.flat_gradient()
         self.counted(1)
         if self.is_optimal():
             return first
@@ -196,7 +196,7 @@ class _Step:
         """A step of fixed length; after the last one nobody asks for the loss."""
         self.add(self.state["t"])
         if not is_last:
-            self.loss, self.gradient = float(self.evaluate_loss()), self.flat_gradient()
+            self.loss, self.gradient = number_of(self.evaluate_loss()), self.flat_gradient()
             self.counted(1)
 
     def search(self, slope):
@@ -208,7 +208,7 @@ class _Step:
 
         def at(step):
             self.add(step)
-            loss, gradient = float(self.evaluate_loss()), self.flat_gradient()
+            loss, gradient = number_of(self.evaluate_loss()), self.flat_gradient()
             for param, value in zip(self.params, before, strict=True):
                 param.copy_(value)
             return Point(step, loss, gradient, float(gradient.dot(state["d"])))

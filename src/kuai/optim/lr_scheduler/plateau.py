@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from kuai.engine.tensor import Tensor, modes
+from kuai.optim.checks import number_of
 from kuai.optim.lr_scheduler.base import (
     LRScheduler,
     check_optimizer,
@@ -95,7 +96,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Take note of an epoch's metric, and reduce the learning rates if it is time."""
         if modes.state.recorder is not None and isinstance(metrics, Tensor):
             modes.state.recorder.end("ReduceLROnPlateau.step()")
-        value = float(metrics)
+        value = number_of(metrics)
         if epoch is not None:
             warn_epoch()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
