@@ -75,8 +75,8 @@ def make_functional(model, disable_autograd_tracking=False):
             "make_functional(model): `model` has buffers. Please use "
             "make_functional_with_buffers(model) instead."
         )
-    _, params, _ = given = make_functional_with_buffers(model, disable_autograd_tracking)
-    return FunctionalModule(given[0].stateless_model), params
+    function, params, _ = make_functional_with_buffers(model, disable_autograd_tracking)
+    return FunctionalModule(function.stateless_model), params
 
 
 def combine_state_for_ensemble(models):

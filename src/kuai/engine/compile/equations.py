@@ -9,7 +9,7 @@ import functools
 import jax
 from jax.extend.core import Literal
 
-from kuai.engine import compile as compiling, executables
+from kuai.engine import compile as compiling
 from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
 from kuai.engine.compile.binding import bound, named, scope_of
@@ -60,8 +60,6 @@ def executable(name, closed, donated, kept, written, wanted):
     equations = closed.jaxpr.eqns
     constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
     variables, everything = (*donated, *kept), [*written, *wanted]
-    if needs_much_memory(closed.jaxpr):
-        executables.is_large()
     run = _interpreter(equations)
 
     def program(donated, kept):

@@ -193,7 +193,10 @@ def _compiled(name, steps, inputs, program):
     kept = [variables[i] for i in program.kept]
     function = executable(name, closed, donated, kept, results[:count], results[count:])
     types = tuple(tuple(map(_struct, group)) for group in (donated, kept))
-    return function, types, needs_much_memory(closed.jaxpr)
+    is_large = needs_much_memory(closed.jaxpr)
+    if is_large:
+        executables.is_large()
+    return function, types, is_large
 
 
 def _struct(variable):

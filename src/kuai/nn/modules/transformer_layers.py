@@ -30,6 +30,20 @@ def _is_kind(activation, function, layer) -> bool:
     return activation is function or isinstance(activation, layer)
 
 
+def _attended(attention, x, source, attn_mask, key_padding_mask, is_causal):
+    """What x finds in a source; masks go by name, as in PyTorch, to what is put in its place."""
+    attended = attention(
+        x,
+        source,
+        source,
+        attn_mask=attn_mask,
+        key_padding_mask=key_padding_mask,
+        need_weights=False,
+        is_causal=is_causal,
+    )
+    return attended[0]
+
+
 class TransformerEncoderLayer(Module):
     """Self-attention and a feed-forward network, each with a residual and a normalization.
 
@@ -107,20 +121,11 @@ class TransformerEncoderLayer(Module):
         x = self.norm1(src + self._sa_block(src, *masks, is_causal=is_causal))
         return self.norm2(x + self._ff_block(x))
 
-    # Subclasses override these blocks, which have PyTorch's names and arguments for them. What is
-    # put in place of the attention's `forward` gets its masks by name, as it does there.
+    # Subclasses override these blocks, which have PyTorch's names and arguments for them.
 
     def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
-        attended = self.self_attn(
-            x,
-            x,
-            x,
-            attn_mask=attn_mask,
-            key_padding_mask=key_padding_mask,
-            need_weights=False,
-            is_causal=is_causal,
-        )
-        return self.dropout1(attended[0])
+        masks = attn_mask, key_padding_mask, is_causal
+        return self.dropout1(_attended(self.self_attn, x, x, *masks))
 
     def _ff_block(self, x):
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -198,28 +203,12 @@ class TransformerDecoderLayer(Module):
         return self.norm3(x + self._ff_block(x))
 
     def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
-        attended = self.self_attn(
-            x,
-            x,
-            x,
-            attn_mask=attn_mask,
-            key_padding_mask=key_padding_mask,
-            is_causal=is_causal,
-            need_weights=False,
-        )
-        return self.dropout1(attended[0])
+        masks = attn_mask, key_padding_mask, is_causal
+        return self.dropout1(_attended(self.self_attn, x, x, *masks))
 
     def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
-        attended = self.multihead_attn(
-            x,
-            mem,
-            mem,
-            attn_mask=attn_mask,
-            key_padding_mask=key_padding_mask,
-            is_causal=is_causal,
-            need_weights=False,
-        )
-        return self.dropout2(attended[0])
+        masks = attn_mask, key_padding_mask, is_causal
+        return self.dropout2(_attended(self.multihead_attn, x, mem, *masks))
 
     def _ff_block(self, x):
         return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
