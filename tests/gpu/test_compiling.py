@@ -2,7 +2,7 @@
 
 import kuai
 from kuai import nn
-from tests.gpu.card import DEVICE, close
+from tests.gpu.card import DEVICE, close, place
 
 
 def _trained(compiled, steps=4):
@@ -48,9 +48,9 @@ def test_changes_between_calls_are_seen():
 
 def test_arguments_on_another_device_are_computed_there():
     double = kuai.compile(lambda x: x * 2 + 1)
-    for place in ("cpu", DEVICE, "cpu", DEVICE):
-        out = double(kuai.ones(3, device=place))
-        assert out.device == kuai.ones(1, device=place).device
+    for where in ("cpu", DEVICE, "cpu", DEVICE):
+        out = double(kuai.ones(3, device=where))
+        assert out.device == kuai.ones(1, device=where).device
         close(out, kuai.full((3,), 3.0))
 
 
@@ -60,3 +60,22 @@ def test_a_move_within_a_step():
     for factor in (1.0, 2.0, 3.0):
         x = kuai.full((2, 3), factor)
         close(step(x), net(x.to(DEVICE)).sum().cpu() + 1, 1e-4)
+
+
+def test_views_within_a_step_know_where_they_lie():
+    x, layer = kuai.randn(4, 6, device=DEVICE), nn.Linear(6, 6).to(DEVICE)
+    target = kuai.arange(12, device=DEVICE) % 2
+
+    def run():
+        with kuai.autocast(x.device.type, dtype=kuai.bfloat16):
+            scores = layer(x).reshape(2, 12).T.flatten(1, 1)
+            loss = nn.functional.cross_entropy(scores, target)
+        return loss, nn.functional.dropout(scores.float().T, 0.5)
+
+    compiled = kuai.compile(run)
+    for _ in range(3):
+        kuai.manual_seed(1)
+        (loss, dropped), wanted = compiled(), kuai.manual_seed(1) and run()
+        close(loss, wanted[0], 1e-3)
+        close(dropped, wanted[1], 1e-2)
+        assert dropped.device == place()

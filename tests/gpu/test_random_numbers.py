@@ -48,3 +48,13 @@ def test_the_state_of_the_device_can_be_kept():
     with kuai.random.fork_rng():
         kuai.rand(3, device=DEVICE)
     kuai.cuda.manual_seed_all(5)
+
+
+def test_a_device_has_one_generator_however_it_is_named():
+    x = kuai.ones(64, device=DEVICE)
+    kuai.manual_seed(4)
+    first, second = kuai.rand(64, device=DEVICE), kuai.rand_like(x)
+    assert not kuai.equal(first, second)
+    kuai.manual_seed(4)
+    close(kuai.rand(64, device=x.device), first, 0)
+    close(kuai.rand(64, device=DEVICE), second, 0)

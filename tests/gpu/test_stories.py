@@ -22,7 +22,7 @@ def test_a_sample_of_the_stories():
     for module in pkgutil.iter_modules(stories.__path__):
         if not module.name.startswith("test_"):
             importlib.import_module(f"{stories.__name__}.{module.name}")
-    names = [name for name in STORIES if zlib.crc32(name.encode()) % 24 == 5]
+    names = [name for name in STORIES if zlib.crc32(name.encode()) % 60 == 5]
     assert len(names) > 8
     kuai.set_default_device(DEVICE)
     try:

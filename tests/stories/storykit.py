@@ -240,7 +240,7 @@ def written_down(value: Any, known: dict[int, int]) -> Any:
 def _tensor_written_down(tensor: Any) -> Numbers:
     kind = type(tensor).__name__.replace("Buffer", "Tensor")  # a documented difference
     kind += " that requires grad" * tensor.requires_grad + ", a leaf" * tensor.is_leaf
-    plain = tensor.detach()
+    plain = tensor.detach().cpu()
     if str(plain.dtype) == "torch.bfloat16":
         plain = plain.float()
     # A plain tensor, because an own subclass may change what `numpy` does.

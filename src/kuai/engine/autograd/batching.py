@@ -32,7 +32,7 @@ from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.devices import device_of
 from kuai.engine.tensor.placeholder import struct_of
 from kuai.engine.tensor.storage import Lost, Storage, put
-from kuai.engine.tensor.views import assign, held, outline, read_chain, split, value
+from kuai.engine.tensor.views import assign, held, read_chain, split, value, where
 from kuai.errors import LeakedTensorError
 
 __all__ = ["Level", "is_batched", "vectorize"]
@@ -230,7 +230,7 @@ def vectorize(function, tensors, dims, size, randomness="error"):
     Returns:
         The two lists.
     """
-    level = Level(device_of(outline(tensors[0])) if tensors else device_of(None), randomness)
+    level = Level(where(tensors[0]) if tensors else device_of(None), randomness)
     counts, changed, held = [], [], []
 
     def sliced(index, arrays):

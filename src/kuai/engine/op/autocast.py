@@ -18,7 +18,7 @@ from kuai.engine.autograd.running import Operation, run
 from kuai.engine.op.wrong_calls import refuse_types
 from kuai.engine.tensor import Tensor, devices, dtypes, modes
 from kuai.engine.tensor.frames import fold
-from kuai.engine.tensor.views import outline
+from kuai.engine.tensor.views import outline, where
 
 __all__ = [
     "TABLES",
@@ -172,7 +172,7 @@ class Choices:
     def dtype(self, active, args, kwargs):
         """The dtype that the arguments of a call are cast to, or None."""
         tensors = list(_tensors_in((*args, *kwargs.values())))
-        kind = devices.device_of(outline(tensors[0])).type if tensors else "cpu"
+        kind = where(tensors[0]).type if tensors else "cpu"
         if kind not in active:
             return None
         choice = self.by_table.get(TABLES[kind])

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import modes
-from kuai.engine.tensor.placeholder import Placeholder
+from kuai.engine.tensor.placeholder import ArrayType, Placeholder
 
 __all__ = [
     "CPU",
@@ -30,6 +30,7 @@ __all__ = [
     "get_default_device",
     "jax_device",
     "literal",
+    "numbered",
     "placement",
     "set_default_device",
     "wait_for",
@@ -187,6 +188,14 @@ def _resolve(where: device):
     return found[index]
 
 
+def numbered(where) -> device:
+    """A device as tensors that lie there name it: "cuda" is "cuda:0", and "cpu:0" is "cpu"."""
+    named = device(where)
+    if named.type == "cpu":
+        return device("cpu", named.index or None)
+    return device(named.type, named.index or 0)
+
+
 def is_default(found) -> bool:
     """Whether JAX runs programs without inputs on a device."""
     config: Any = jax.config  # its options are added late; a `with` may have set this one
@@ -197,9 +206,7 @@ def is_default(found) -> bool:
 def _named(found) -> device:
     kind = {"gpu": "cuda", "rocm": "cuda"}.get(found.platform, found.platform)
     index = _devices(kind).index(found) if found in _devices(kind) else found.id
-    if kind == "cpu":
-        return device("cpu", index or None)
-    return device(kind, index)
+    return numbered(device(kind, index))
 
 
 def device_of(array) -> device:
@@ -210,6 +217,8 @@ def device_of(array) -> device:
         return _named(next(iter(array.sharding.device_set)))
     if isinstance(array, jax.Array):
         return _named(next(iter(array.devices())))
+    if isinstance(array, ArrayType):
+        raise TypeError("where an array lies is asked of the array, not of its type")
     return CPU
 
 

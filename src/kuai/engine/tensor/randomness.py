@@ -23,7 +23,7 @@ from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.storage import Storage, put, resolve
 from kuai.engine.tensor.tensor import Tensor, from_array, wrap
-from kuai.engine.tensor.views import outline
+from kuai.engine.tensor.views import where
 from kuai.engine.tiers.tiered import start_anew
 
 __all__ = [
@@ -184,6 +184,9 @@ def generator_of(device) -> Generator:
     """The default generator of a device."""
     found = _generators.get(device)
     if found is None:
+        device = devices.numbered(device)
+        found = _generators.get(device)
+    if found is None:
         found = _generators[device] = Generator(device)
         found.manual_seed(default_generator.initial_seed())
     return found
@@ -193,8 +196,8 @@ def draw(generator: Generator | None, values=(), device=None):
     """Key and offset for a random operation on some values, or on a device."""
     if generator is None:
         if device is None:
-            arrays = (outline(v) for v in values if isinstance(v, Tensor))
-            device = devices.device_of(next(arrays, None))
+            first = next((v for v in values if isinstance(v, Tensor)), None)
+            device = devices.device_of(None) if first is None else where(first)
         generator = generator_of(device)
     return generator.advance()
 

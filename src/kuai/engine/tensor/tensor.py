@@ -23,7 +23,7 @@ import numpy as np
 from kuai.engine.tensor import attributes, changes, devices, dtypes, modes, overriding, views
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.size import Size
-from kuai.engine.tensor.storage import InferenceStorage, Storage, resolve
+from kuai.engine.tensor.storage import InferenceStorage, Storage
 
 __all__ = ["Tensor", "from_array", "is_tensor", "method", "set_grad", "with_gradient", "wrap"]
 
@@ -143,7 +143,7 @@ class Tensor(attributes.TensorBase):
         default = devices.get_default_device()
         if default.type == "meta":
             return default
-        return devices.device_of(resolve(self._storage).held)
+        return views.where(self)
 
     @property
     def is_leaf(self) -> bool:

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import devices, modes
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.engine.tensor.storage import put, resolve
 
 __all__ = ["Step", "assign", "assign_all", "held", "held_all", "outline", "read_chain", "regroup"]
-__all__ += ["remember", "split", "value", "write_chain"]
+__all__ += ["remember", "split", "value", "where", "write_chain"]
 
 
 class Step(NamedTuple):
@@ -82,6 +82,11 @@ def outline(tensor):
         if cache.storage is storage and cache.fits(storage.held):
             return cache.outline
     return held(tensor)
+
+
+def where(tensor) -> devices.device:
+    """The device that a tensor's values lie on, or will lie on."""
+    return devices.device_of(resolve(tensor._storage).held)
 
 
 class _Cache:

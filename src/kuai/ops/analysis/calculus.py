@@ -154,7 +154,7 @@ def _check_spacings(input, dims, spacings, edge_order):
 # Integrals ----------------------------------------------------------------------------------------
 
 
-@op(function=False, method=False, name="trapezoid")
+@op(function=False, method=False, name="trapezoid", autocast={"cuda": "float32"})
 def areas(y: Array, x: Array | None, dx: Number | None, dim: int, whole: bool):
     """The areas between neighbours, their sum or their running sums."""
     for name, each in (("y", y), ("x", x)):

@@ -21,7 +21,7 @@ from kuai.ops.known_values import check_operand
 from kuai.ops.math import slopes
 
 
-@op(inplace=True, grad="PowBackward0")
+@op(inplace=True, grad="PowBackward0", autocast={"cuda": "float32"})
 def square(input: Array):
     """x² of each element.
 

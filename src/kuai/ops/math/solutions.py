@@ -418,7 +418,17 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
     return rank
 
 
-@op(function=False, method=False, name="matrix_power", grad="MatrixPowerBackward0")
+def _precision_of_power(A, n):
+    return "lower" if n > 1 else None  # a product, or what is given
+
+
+@op(
+    function=False,
+    method=False,
+    name="matrix_power",
+    grad="MatrixPowerBackward0",
+    autocast=_precision_of_power,
+)
 def _power(A: Array, n: int):
     check_square("linalg.matrix_power", A)
     if n:
