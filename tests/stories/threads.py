@@ -7,7 +7,7 @@ import threading
 from tests.stories.storykit import batch, everything, in_threads, linear, story
 
 
-@story
+@story(recompiles=True)
 def each_its_own_step(t, compiled):
     def trained(rate):
         net = linear(t)

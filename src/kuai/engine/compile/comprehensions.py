@@ -2,7 +2,7 @@
 
 import ast
 
-from kuai.engine.compile.abstract_values import NEST, OUTLINE, Items, Several
+from kuai.engine.compile.abstract_values import NEST, OUTLINE, Items, Once, Several
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused
 
@@ -15,10 +15,13 @@ class Comprehensions(Frame):
     """The comprehensions of one function. Their variables are their own."""
 
     def _value_ListComp(self, node):
+        return self._row_of(node, lambda row: Items(list, row, is_made=True))
+
+    def _row_of(self, node, make):
+        """What is made of a comprehension's elements, or NEST if it is not known how many."""
         row = self._turns(node.generators, node.elt)
-        if any(isinstance(each, Several) for each in row):
-            return self._of_unknown_length(row)
-        return Items(list, row, is_made=True)
+        is_unknown = any(isinstance(each, Several) for each in row)
+        return self._of_unknown_length(row) if is_unknown else make(row)
 
     def _of_unknown_length(self, row):
         """A list of tensors, some of which may not be in it."""
@@ -34,9 +37,11 @@ class Comprehensions(Frame):
         pairs = [each.values for each in row]
         return Items(dict, {self.plain(key): value for key, value in pairs}, is_made=True)
 
-    def comprehended(self, node) -> list:
-        """The elements that a comprehension makes, one after the other."""
-        return _of_known_length(self._turns(node.generators, node.elt))
+    def gone_through(self, node):
+        """What an expression gives where its elements are taken at once, before all else."""
+        if not isinstance(node, ast.GeneratorExp):
+            return self.value(node)
+        return self._row_of(node, Once)
 
     def _turns(self, generators, element) -> list:
         """The values of an expression for all turns of some loops inside of each other."""
@@ -46,13 +51,16 @@ class Comprehensions(Frame):
         if first.is_async:
             raise Refused("an asynchronous comprehension")
         found, before = [], dict(self.variables)
-        for part in self.elements(self.value(first.iter)):
+        source = self.value(first.iter)
+        # a result has as many parts at each replay, but it is not known here how many
+        is_result = source is NEST or self.is_tensor(source)
+        for part in [NEST] if is_result else self.elements(source):
             self.prover.left -= 1
             if self.prover.left < 0:
                 raise Refused("a long comprehension")
             self._name(first.target, part)
             taken = self._is_taken(first.ifs)
-            if taken is OUTLINE:
+            if taken is OUTLINE or (taken and is_result):
                 self.prover.open += 1
                 found += [Several(value) for value in self._turns(others, element)]
                 self.prover.open -= 1

@@ -110,7 +110,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             if not isinstance(node, ast.Starred):
                 found.append(self.value(node))
                 continue
-            inner = self.value(node.value)
+            inner = self.gone_through(node.value)
             unknown = inner is OUTLINE or inner is NEST
             found += [Several(inner)] if unknown else self.elements(inner)
         return found

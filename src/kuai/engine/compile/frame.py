@@ -46,8 +46,8 @@ class Frame(abc.ABC):
         """The targets that a value is unpacked to, each with its part of it."""
 
     @abc.abstractmethod
-    def comprehended(self, node) -> list:
-        """The elements that a comprehension makes, one after the other."""
+    def gone_through(self, node) -> Any:
+        """What an expression gives where its elements are taken at once, before all else."""
 
     @abc.abstractmethod
     def change(self, nest, how) -> None:

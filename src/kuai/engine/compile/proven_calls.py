@@ -34,8 +34,8 @@ _OF_STORAGES = frozenset(["data_ptr", "is_inference", "is_pinned", "is_set_to", 
 _DIMENSIONS = frozenset(["dim", "ndimension"])
 _CHANGING = {"append": (list, 1), "extend": (list, 1), "update": (dict, 0)}
 _OF_PLAIN = (abs, bool, float, int, max, min, round, str, tuple, sum)
-_GOING_THROUGH = (list, max, min, sum, tuple)
-_OF_SEQUENCES = (enumerate, len, list, range, reversed, zip)
+_GOING_THROUGH = (all, any, list, max, min, sum, tuple)
+_OF_SEQUENCES = (all, any, enumerate, len, list, range, reversed, zip)
 
 
 _SUPER: Any = super
@@ -57,10 +57,10 @@ class Calls(OwnFunctions, Frame):
 
     def _row_for(self, function, node):
         """The arguments by position; a generator is one only where it is gone through at once."""
-        alone = node.args[0] if len(node.args) == 1 and not node.keywords else None
-        if isinstance(alone, ast.GeneratorExp) and isinstance(function, Known):
-            if any(function.value is each for each in _GOING_THROUGH):
-                return [Once(self.comprehended(alone))]
+        alone = len(node.args) == 1 and not node.keywords and isinstance(function, Known)
+        if alone and any(function.value is each for each in _GOING_THROUGH):
+            if not isinstance(node.args[0], ast.Starred):
+                return [self.gone_through(node.args[0])]
         return self._row(node.args)
 
     def _keywords(self, nodes):
@@ -202,6 +202,8 @@ class Calls(OwnFunctions, Frame):
             return self.prover.read(function)
         if function is sum and not _is_plain_value(arguments[0]):
             return self._sum(*arguments)
+        if function in (list, tuple) and arguments[0] is NEST:
+            return NEST
         if function is tuple and not _is_plain_value(arguments[0]):
             return Items(tuple, list(self.elements(arguments[0])))
         if function in _OF_PLAIN:
@@ -215,7 +217,14 @@ class Calls(OwnFunctions, Frame):
         row = self.elements(arguments[0])
         if function is len:
             return Known(len(row))
+        if function in (all, any):
+            return self._decide(function, row)
         return Once(row[::-1]) if function is reversed else Items(list, list(row), is_made=True)
+
+    def _decide(self, function, row):
+        """`all` or `any`; what is the same at each replay decides the same."""
+        plain = [self.is_true(each) for each in row if each is not OUTLINE]
+        return Known(function(plain)) if len(plain) == len(row) else OUTLINE
 
     def _zip(self, arguments, strict):
         rows = [self.elements(argument) for argument in arguments]

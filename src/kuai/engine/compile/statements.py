@@ -92,7 +92,8 @@ class Statements(Expressions, KeptTensors):
         raise _Return(found)
 
     def _run_Assign(self, statement):
-        value = self.value(statement.value)
+        row = isinstance(statement.targets[0], (ast.List, ast.Tuple))
+        value = self.gone_through(statement.value) if row else self.value(statement.value)
         for target in statement.targets:
             self._assign(target, value)
 
