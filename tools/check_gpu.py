@@ -49,6 +49,8 @@ def benchmark(options: argparse.Namespace, seconds: float) -> int:
         command += ["--cpu", "--out", str(ROOT / ".cache" / "results-gpu.json")]
     if options.cases:
         command += ["--cases", *options.cases]
+    if options.traces:
+        command += ["--traces", options.traces]
     return run(command, seconds, dict(os.environ))
 
 
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=ALL, help="for everything")
     parser.add_argument("--only", choices=("tests", "benchmark"))
     parser.add_argument("--cases", nargs="+", help="of the benchmark")
+    parser.add_argument("--traces", help="a folder for the benchmark's kernels")
     options = parser.parse_args()
     deadline, status = time.monotonic() + options.seconds, 0
     if not describe(options.cpu):

@@ -35,8 +35,10 @@ ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL":
 ON_CPU = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
-def run_case(name: str, small: bool, deadline: float, skipped: list[str]) -> dict[str, Any]:
-    """The results of all contenders on one case."""
+def run_case(
+    name: str, small: bool, deadline: float, skipped: list[str], traces: pathlib.Path | None
+) -> dict[str, Any]:
+    """The results of all contenders on one case; traces of their steps go to a folder, if any."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         options = ["--cpu"] if small else []
@@ -53,6 +55,7 @@ def run_case(name: str, small: bool, deadline: float, skipped: list[str]) -> dic
             for contender in agree(results, cases(small)[name].tolerance):
                 workers.pop(contender).close()
             _take_turns(workers, results, deadline)
+            _end(name, workers, results, deadline, traces)
         finally:
             for worker in workers.values():
                 worker.close()
@@ -110,10 +113,21 @@ def _take_turns(workers, results, deadline) -> None:
             )
             if elapsed is not None:
                 results[name]["step_seconds"].append(elapsed["seconds"] / counts[name])
+
+
+def _end(case, workers, results, deadline, traces) -> None:
     for name in list(workers):
-        results[name] |= (
-            _attempt(lambda worker: worker.ask("end"), name, workers, results, deadline) or {}
-        )
+        if traces is not None:
+            path = traces / f"{case}-{name.replace(' ', '-')}.json.gz"
+            order = f"trace {path}"
+            traced = _attempt(
+                lambda worker, order=order: worker.ask(order), name, workers, results, deadline
+            )
+            print(f"  {name}: {(traced or {}).get('untraced', path)}", flush=True)
+        if name not in workers:
+            continue
+        needed = _attempt(lambda worker: worker.ask("end"), name, workers, results, deadline)
+        results[name] |= needed or {}
 
 
 def _calibrate(worker) -> int:
@@ -138,10 +152,13 @@ def main() -> None:
     parser.add_argument("--skip", nargs="+", choices=CONTENDERS, default=[], metavar="CONTENDER")
     parser.add_argument("--seconds", type=float, default=330, help="for everything")
     parser.add_argument("--cpu", action="store_true", help="small sizes, on the CPU")
+    parser.add_argument("--traces", type=pathlib.Path, help="a folder for each one's kernels")
     parser.add_argument("--out", type=pathlib.Path, default=OUT)
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
     os.environ.setdefault("PYTHONPATH", "src:.")
+    if options.traces:
+        options.traces.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"machine": machine(), "left_out": [], "cases": {}}
     for name in options.cases or cases(options.cpu):
         left = deadline - time.monotonic()
@@ -149,7 +166,7 @@ def main() -> None:
             results["left_out"].append(name)
             continue
         print(f"{name} ({left:.0f} s left)", flush=True)
-        found = run_case(name, options.cpu, deadline, options.skip)
+        found = run_case(name, options.cpu, deadline, options.skip, options.traces)
         results["cases"][name] = found
         devices = {each["device"] for each in found["contenders"].values() if "device" in each}
         results["machine"].setdefault("devices", []).extend(devices)

@@ -9,7 +9,10 @@ PyTorch's.
 
 from __future__ import annotations
 
+import pathlib
+import shutil
 import sys
+import tempfile
 
 from benchmarks.contenders import kuai_compiled, kuai_eager, size_of, torch_compiled, torch_eager
 from benchmarks.gpu.cases import cases
@@ -17,6 +20,7 @@ from benchmarks.process import serve
 from benchmarks.timing import timed
 
 CONTENDERS = ["Kuai compiled", "Kuai eager", "PyTorch eager", "torch.compile", "jax.jit by hand"]
+TRACED = 3  # steps of a trace
 
 
 class OnTorch:
@@ -33,6 +37,13 @@ class OnTorch:
         if self.on_gpu:
             self.torch.cuda.synchronize()
         return size_of(result)
+
+    def trace(self, path) -> None:
+        """Write a few steps' kernels to a file, for chrome://tracing."""
+        with self.torch.profiler.profile() as profile:
+            for _ in range(TRACED):
+                self.wait(self.step())
+        profile.export_chrome_trace(path)
 
     def device(self) -> str:
         """What the card is called."""
@@ -56,6 +67,18 @@ class OnJax:
         """Block until all is done; the loss."""
         self.jax.block_until_ready(self.jax.live_arrays())
         return size_of(result)
+
+    def trace(self, path) -> None:
+        """Write a few steps' kernels to a file, for chrome://tracing."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = self.jax.profiler.ProfileOptions()
+            options.python_tracer_level = 0
+            with self.jax.profiler.trace(
+                folder, create_perfetto_trace=True, profiler_options=options
+            ):
+                for _ in range(TRACED):
+                    self.wait(self.step())
+            shutil.move(next(pathlib.Path(folder).rglob("perfetto_trace.json.gz")), path)
 
     def device(self) -> str:
         """What the card is called."""
@@ -110,6 +133,14 @@ class Contender:
     def _timed(self, count):
         seconds, loss = timed(self.made.step, self.made.wait, count)
         return {"seconds": seconds, "loss": loss}
+
+    def trace(self, path):
+        """Where the time of a step goes; what it needed is told afterwards all the same."""
+        try:
+            self.made.trace(path)
+        except Exception as error:  # noqa: BLE001 - profilers fail in many ways
+            return {"untraced": repr(error)}
+        return {}
 
     def end(self):
         """What it needed."""
