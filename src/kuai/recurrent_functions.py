@@ -8,6 +8,7 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 from kuai.nn.modules.packed_sequence import layout_of
+from kuai.ops.nn.fused_recurrence import may_be_fused
 from kuai.ops.nn.recurrent import (
     packed_recurrent_stack,
     packed_recurrent_stack_with_dropout,
@@ -31,7 +32,7 @@ def _run_padded(
     arguments = input, _listed(hx), list(params), shape
     if train and dropout > 0 and num_layers > 1:
         return recurrent_stack_with_dropout(*arguments, dropout)
-    return recurrent_stack(*arguments)
+    return recurrent_stack(*arguments, may_be_fused(input))
 
 
 def _run_packed(

@@ -133,3 +133,28 @@ def test_linear_algebra_sorting_and_sums():
         lambda m: (m * 3).long().bincount(minlength=5) if m.dim() == 1 else m.argmax(1),
     ):
         close(function(matrix.to(DEVICE)), function(matrix), 1e-3)
+
+
+def test_lstms_are_cudnn_s_on_a_gpu():
+    for options in ({}, {"num_layers": 2, "bidirectional": True}, {"bias": False}):
+        kuai.manual_seed(0)
+        layer, x = nn.LSTM(6, 8, **options), kuai.randn(9, 3, 6)
+        for enabled in (True, False):
+            with kuai.backends.cudnn.flags(enabled=enabled, allow_tf32=False):
+                _compare(copy.deepcopy(layer), x)
+    if not IS_GPU:
+        return
+    import jax
+
+    from kuai.ops.nn.recurrent import recurrent_stack
+
+    layer = nn.LSTM(6, 8, device=DEVICE)
+    weights, x = [*layer.parameters()], kuai.randn(9, 3, 6, device=DEVICE)
+    shape = ("LSTM", True, False, 1, False)
+
+    def run(x, *weights):
+        given = [kuai.as_tensor(each) for each in weights]
+        return recurrent_stack(kuai.as_tensor(x), [], given, shape, True)[0].__jax_array__()
+
+    program = jax.jit(run).lower(*(each.detach().__jax_array__() for each in (x, *weights)))
+    assert "dnn_rnn" in program.as_text()

@@ -1,6 +1,7 @@
 """`kuai.backends.cudnn`: switches that programs set; XLA chooses kernels and tunes them itself.
 
-`allow_tf32` has an effect: whether a GPU convolves float32 in TensorFloat32.
+Two have an effect: `allow_tf32`, whether a GPU computes convolutions and LSTMs of float32 in
+TensorFloat32, and `enabled`, whether its LSTMs are cuDNN's, which have a first derivative only.
 """
 
 import contextlib
@@ -8,7 +9,12 @@ import sys
 import types
 
 from kuai.engine.tensor import devices
-from kuai.engine.tensor.acceleration import allow_tensor_float, is_tensor_float_allowed
+from kuai.engine.tensor.acceleration import (
+    allow_tensor_float,
+    enable_cudnn,
+    is_cudnn_enabled,
+    is_tensor_float_allowed,
+)
 
 __all__ = [
     "allow_tf32",
@@ -20,11 +26,11 @@ __all__ = [
     "version",
 ]
 
-enabled = True
+enabled: bool  # properties of this module, see below
+allow_tf32: bool
 benchmark = False
 benchmark_limit = 10
 deterministic = False
-allow_tf32: bool  # a property of this module, see below
 fp32_precision = "none"
 conv = types.SimpleNamespace(fp32_precision="tf32")
 rnn = types.SimpleNamespace(fp32_precision="tf32")
@@ -76,6 +82,15 @@ def _set(values: dict) -> None:
 
 class _Switches(types.ModuleType):
     """This module: to set one of its names is all that a program does with it."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a GPU's LSTMs are cuDNN's."""
+        return is_cudnn_enabled()
+
+    @enabled.setter
+    def enabled(self, value: bool) -> None:
+        enable_cudnn(value)
 
     @property
     def allow_tf32(self) -> bool:

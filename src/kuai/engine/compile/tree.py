@@ -22,6 +22,7 @@ import jax
 from kuai.engine.tensor import portable
 from kuai.engine.tensor.acceleration import (
     is_accelerated,
+    is_cudnn_enabled,
     is_tensor_float_allowed,
     whole_program,
 )
@@ -106,8 +107,8 @@ class Node:
 
 def switches() -> tuple:
     """What changes how operations are traced, beside their arguments."""
-    precision = _config.jax_default_matmul_precision
-    return is_accelerated(), portable.is_portable(), is_tensor_float_allowed(), precision
+    of_gpus = is_tensor_float_allowed(), is_cudnn_enabled(), _config.jax_default_matmul_precision
+    return is_accelerated(), portable.is_portable(), of_gpus
 
 
 def new_root() -> Node:

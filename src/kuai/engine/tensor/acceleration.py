@@ -4,7 +4,8 @@
 * whether it becomes part of a larger program, in which XLA can drop what two neighbouring
   operations do to each other's arrays: two opposite transpositions, say. An eager operation is a
   program of its own and would pay for both;
-* whether a GPU may convolve float32 in TensorFloat32.
+* whether a GPU may convolve float32 in TensorFloat32;
+* whether a GPU's recurrent layers may be cuDNN's.
 
 The first two switches belong to the thread. JAX keeps traces apart by all of them: what was traced
 while one was on is not used while it is off. Records are kept apart by them, too (see
@@ -16,7 +17,9 @@ import jax
 __all__ = [
     "accelerated",
     "allow_tensor_float",
+    "enable_cudnn",
     "is_accelerated",
+    "is_cudnn_enabled",
     "is_tensor_float_allowed",
     "is_whole_program",
     "whole_program",
@@ -25,6 +28,7 @@ __all__ = [
 _accelerated = jax.make_user_context(True)
 _whole = jax.make_user_context(False)
 _tensor_float = jax.make_user_context(True)
+_cudnn = jax.make_user_context(True)
 
 
 def accelerated(enabled: bool):
@@ -55,3 +59,13 @@ def allow_tensor_float(allowed: bool) -> None:
 def is_tensor_float_allowed() -> bool:
     """Whether a GPU may convolve float32 in TensorFloat32."""
     return _tensor_float.value
+
+
+def enable_cudnn(enabled: bool) -> None:
+    """Say whether a GPU's recurrent layers may be cuDNN's, from here on, in every thread."""
+    _cudnn.set_global(bool(enabled))
+
+
+def is_cudnn_enabled() -> bool:
+    """Whether a GPU's recurrent layers may be cuDNN's."""
+    return _cudnn.value

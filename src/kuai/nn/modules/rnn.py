@@ -13,6 +13,7 @@ from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
 from kuai.nn.modules.packed_sequence import PackedSequence, layout_of
 from kuai.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase, draw_uniform
+from kuai.ops.nn.fused_recurrence import may_be_fused
 from kuai.ops.nn.recurrent import (
     packed_recurrent_stack,
     packed_recurrent_stack_with_dropout,
@@ -174,7 +175,7 @@ class RNNBase(Module):
         shape = (self.mode, self.bias, projected, self._directions, self.batch_first)
         if self.training and self.dropout > 0 and self.num_layers > 1:
             return recurrent_stack_with_dropout(input, states, weights, shape, self.dropout)
-        return recurrent_stack(input, states, weights, shape)
+        return recurrent_stack(input, states, weights, shape, may_be_fused(input))
 
     def _forward_packed(self, input, hx) -> Any:
         """As `forward`, for sequences of different lengths."""

@@ -19,6 +19,7 @@ from kuai.engine.op import Array, Sequence, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.nn.dropout import keep_mask
+from kuai.ops.nn.fused_recurrence import fused_lstm
 from kuai.ops.nn.lstm import lstm_direction
 
 # One step -----------------------------------------------------------------------------------------
@@ -179,10 +180,11 @@ def _run_layer(mode, input, hidden, cells, groups, mask):
     return joined, last_hidden, last_cells
 
 
-def _stack(key, input, states, weights, shape, dropout=0.0, mask=None):
+def _stack(key, input, states, weights, shape, dropout=0.0, mask=None, fused=False):
     """Every layer after the other; with a key, dropout between them.
 
     `mask`, (T, B), says which steps are part of the sequences; None stands for all of them.
+    `fused` says whether it is for a GPU, and a kernel of its own may be taken.
     """
     mode, has_biases, projected, directions, batch_first = shape
     if batch_first:
@@ -193,6 +195,11 @@ def _stack(key, input, states, weights, shape, dropout=0.0, mask=None):
     groups = _named(weights, has_biases, projected)
     first: tuple = (*states, None)[:2] if states else _zeros(groups, mode, input)
     hidden, cells = first
+    if fused and mode == "LSTM" and not projected:
+        made = fused_lstm(input, hidden, cells, groups, directions)
+        if made is not None:
+            output, *last = made
+            return jnp.swapaxes(output, 0, 1) if batch_first else output, *last
     last_hidden, last_cells = [], []
     for layer in range(0, len(groups), directions):
         if key is not None and layer:
@@ -219,7 +226,7 @@ def _check_dtypes(input, *others):
             )
 
 
-def _layer_choice(input, states, weights, shape, *dropout):
+def _layer_choice(input, states, weights, shape, *others, **options):
     """PyTorch's states of a GRU keep their precision on a CPU."""
     return "first" if shape[0] == "GRU" else "lower"
 
@@ -230,7 +237,13 @@ def _layer_choice(input, states, weights, shape, *dropout):
     grad="StackBackward0",
     autocast={"cpu": _layer_choice, "cuda": "lower"},
 )
-def recurrent_stack(input: Array, states: Sequence[Array], weights: Sequence[Array], shape: tuple):
+def recurrent_stack(
+    input: Array,
+    states: Sequence[Array],
+    weights: Sequence[Array],
+    shape: tuple,
+    fused: bool = False,
+):
     """Layers of an RNN, LSTM or GRU: the output of all steps, and the last states.
 
     Args:
@@ -240,8 +253,9 @@ def recurrent_stack(input: Array, states: Sequence[Array], weights: Sequence[Arr
             bias_ih (G) and bias_hh (G), with a projection weight_hr (P, H).
         shape: the mode (RNN_TANH, RNN_RELU, LSTM or GRU), whether there are biases, whether there
             are projections, the number of directions, and whether B comes before T.
+        fused: whether `may_be_fused` allows a GPU's own kernel.
     """
-    return _stack(None, input, states, weights, shape)
+    return _stack(None, input, states, weights, shape, fused=fused)
 
 
 @op(
