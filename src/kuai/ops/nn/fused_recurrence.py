@@ -6,7 +6,7 @@ experimental, so a process asks it for a small case first and compares.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,8 +39,9 @@ def fused_lstm(input, hidden, cells, groups, directions):
     layers = len(groups) // directions
     sizes = _Sizes(input.shape[-1], hidden.shape[-1], layers, directions == 2, _precision())
     weights = jnp.concatenate([weight.reshape(-1) for weight in _in_order(groups)])
-    output, *states = _lstm(sizes, jnp.swapaxes(input, 0, 1), hidden, cells, weights)
-    return jnp.swapaxes(output, 0, 1), *states
+    made: Any = _lstm(sizes, jnp.swapaxes(input, 0, 1), hidden, cells, weights)
+    output, hidden, cells = made
+    return jnp.swapaxes(output, 0, 1), hidden, cells
 
 
 @functools.cache
@@ -69,7 +70,7 @@ def _is_right() -> bool:
             ]
     except Exception:  # noqa: BLE001 - whatever JAX's plugin raises, the loop is right
         return False
-    return all(np.allclose(*each, 1e-3, 1e-3) for each in zip(*pair, strict=True))
+    return all(np.allclose(a, b, 1e-3, 1e-3) for a, b in zip(*pair, strict=True))
 
 
 def _card():
@@ -109,12 +110,14 @@ def _lstm(sizes, input, hidden, cells, weights):
 
 def _forward(sizes, input, hidden, cells, weights):
     lengths = jnp.full(len(input), input.shape[1], jnp.int32)
-    return rnn.lstm_fwd(input, hidden, cells, weights, lengths, *sizes.arguments())
+    forward: Any = rnn.lstm_fwd  # its types hide that it takes the sizes by position
+    return forward(input, hidden, cells, weights, lengths, *sizes.arguments())
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _backward(sizes, saved, cotangents):
-    return rnn.lstm_bwd(*sizes.arguments(), saved, cotangents)[:4]
+    backward: Any = rnn.lstm_bwd
+    return backward(*sizes.arguments(), saved, cotangents)[:4]
 
 
 def _kept_nothing(sizes, saved, cotangents):
