@@ -9,6 +9,7 @@
 
 #include <link.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -100,6 +101,10 @@ class Pieces {
     const std::lock_guard<std::mutex> lock(mutex_);
     return kept_bytes_;
   }
+
+  // A fork must not find it held by a thread that the child does not have.
+  void hold() { mutex_.lock(); }
+  void let_go() { mutex_.unlock(); }
 
  private:
   struct Piece {
@@ -201,6 +206,8 @@ int redirect(dl_phdr_info* library, size_t, void* are_kept) {
 
 // From now on; false if jaxlib cannot be told to.
 extern "C" bool kuai_keep_allocations() {
+  const auto let_go = [] { Pieces::get().let_go(); };
+  if (pthread_atfork([] { Pieces::get().hold(); }, let_go, let_go) != 0) return false;
   bool are_kept = false;
   dl_iterate_phdr(redirect, &are_kept);
   return are_kept;
