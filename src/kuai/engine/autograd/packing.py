@@ -130,7 +130,9 @@ _BEFORE_SELF = frozenset({"batch2", "exponent", "mat2", "other"})
 def _second_first(operation, values) -> bool:
     """Whether PyTorch packs the second input of an operation before the first."""
     names = getattr(operation, "names", ())
-    if len(names) < 2 or names[1] not in _BEFORE_SELF or not isinstance(values[1], Tensor):
+    if min(len(names), len(values)) < 2 or names[1] not in _BEFORE_SELF:
+        return False
+    if not isinstance(values[1], Tensor):
         return False
     return names[1] != "other" or operation.name != "matmul" or values[1].ndim > 1
 

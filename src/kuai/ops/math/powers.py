@@ -103,7 +103,7 @@ def power_general(input: Array | Number, exponent: Array | Number):
 
 def _whole_power(input, exponent):
     """A power of integers: with a negative exponent the integer part of it, 1, -1 or 0."""
-    power = jnp.power(input, jnp.maximum(exponent, 0))
+    power = slopes.whole_power(*jnp.broadcast_arrays(input, exponent))
     odd = jnp.where(exponent % 2 == 0, 1, input)
     return jnp.where(exponent < 0, jnp.where(abs(input) == 1, odd, 0), power).astype(input.dtype)
 
