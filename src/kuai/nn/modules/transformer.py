@@ -14,7 +14,7 @@ from kuai.nn.modules.transformer_layers import (
     _get_activation_fn as _get_activation_fn,
 )
 from kuai.ops.array.creation import full
-from kuai.ops.nn.multi_head_attention import canonical_mask
+from kuai.ops.nn.multi_head_attention import canonical_mask, dtype_of
 
 __all__ = [
     "Transformer",
@@ -83,7 +83,7 @@ class TransformerEncoder(Module):
     ) -> Tensor:
         """The output of the last layer, normalized."""
         src_key_padding_mask = canonical_mask(
-            src_key_padding_mask, "src_key_padding_mask", src.dtype, mask, "mask"
+            src_key_padding_mask, "src_key_padding_mask", src.dtype, dtype_of(mask), "mask"
         )
         mask = canonical_mask(mask, "mask", src.dtype)
         for layer in self.layers:
