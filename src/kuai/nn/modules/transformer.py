@@ -30,6 +30,20 @@ def _generate_square_subsequent_mask(size, device=None, dtype=None):
     return full((size, size), float("-inf"), device=device, dtype=dtype).triu(1)
 
 
+def _detect_is_causal_mask(mask, is_causal=None, size=None) -> bool:
+    """Whether a mask hides exactly what comes later; `is_causal` is believed where it is said."""
+    if is_causal is not None or mask is None:
+        return is_causal is True
+    size = mask.shape[-2] if size is None else size
+    causal = _generate_square_subsequent_mask(size, mask.device, mask.dtype)
+    return mask.shape == causal.shape and bool((mask == causal).all())
+
+
+def _get_seq_len(src, batch_first) -> int:
+    """How many steps a batch of sequences has, or one sequence."""
+    return src.shape[1 if batch_first and src.ndim > 2 else 0]
+
+
 def _get_clones(layer, count) -> ModuleList:
     return ModuleList([copy.deepcopy(layer) for _ in range(count)])
 

@@ -243,8 +243,7 @@ def into(out, made, name):
     """The result of the function of a name, written into the tensor given as `out=`."""
     refuse_gradients(f"aten::{name}", out)
     if out.shape != made.shape:
-        out.data = made.to(out.dtype)
-        return out
+        out.resize_(made.shape)
     return out.copy_(made)
 
 
