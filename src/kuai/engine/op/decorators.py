@@ -18,7 +18,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -289,7 +289,7 @@ def op(
     export=None,
     function=True,
     method=True,
-    inplace=False,
+    inplace: bool | Callable = False,
     functional=False,
     aliases=(),
     grad=None,
@@ -466,7 +466,7 @@ def _public(operation, pure, autocast=None):
     return public
 
 
-def _export(public, places, with_inplace=False):
+def _export(public, places, with_inplace: bool | Callable = False):
     check = with_inplace if callable(with_inplace) else None
     changing = functools.cache(functools.partial(inplace, public, check=check))
     for place in places:
