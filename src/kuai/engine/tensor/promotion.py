@@ -229,7 +229,7 @@ def in_eight_bits(array, kind: np.dtype, library):
     Args:
         library: `numpy` or `jax.numpy`, whose array it is.
     """
-    if kind.name not in ("float8_e4m3fn", "float8_e8m0fnu"):
+    if kind.itemsize > 1 or kind.name not in ("float8_e4m3fn", "float8_e8m0fnu"):
         return array
     wide = array if array.dtype == np.float64 else array.astype(np.float32)
     if kind.name == "float8_e4m3fn":
