@@ -5,8 +5,11 @@ import torch
 
 import kuai
 import kuai.fx
+from kuai.amp import grad_scaler
+from kuai.nn.modules import transformer
 from kuai.nn.parallel import scatter_gather
 from kuai.utils._foreach_utils import _group_tensors_by_device_and_dtype
+from kuai.utils.data._utils import fetch
 from kuai.utils.flop_counter import FlopCounterMode
 
 
@@ -85,3 +88,41 @@ def test_tensors_as_text():
     values = [[1.0, 2.5], [3.0, 4.0]]
     assert ours._tensor_str(kuai.tensor(values), 3) == theirs._tensor_str(torch.tensor(values), 3)
     assert ours.PRINT_OPTS.edgeitems == theirs.PRINT_OPTS.edgeitems
+
+
+def test_masks_that_are_causal():
+    causal = transformer._generate_square_subsequent_mask(3)
+    detect = transformer._detect_is_causal_mask
+    assert detect(causal) and not detect(causal[:2]) and not detect(causal * 0) and not detect(None)
+    assert detect(None, True) and not detect(causal, False) and not detect(causal, size=2)
+    batch = kuai.ones(5, 7, 2)
+    assert [transformer._get_seq_len(batch, first) for first in (True, False)] == [7, 5]
+    assert transformer._get_seq_len(batch[0], True) == 7
+
+
+def test_stages_of_a_scaler():
+    parameter = kuai.ones(1, requires_grad=True)
+    scaler = grad_scaler.GradScaler("cpu")
+    optimizer = kuai.optim.SGD([parameter], lr=0.1)
+    scaler.scale(parameter.sum()).backward()
+    scaler.unscale_(optimizer)
+    assert scaler._stages[id(optimizer)] is grad_scaler.OptState.UNSCALED
+    fresh = grad_scaler._refresh_per_optimizer_state()
+    assert fresh == {"stage": grad_scaler.OptState.READY, "found_inf_per_device": {}}
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_fetchers(drop_last):
+    def run(fetch):
+        rows = fetch._MapDatasetFetcher([10, 11, 12], True, list, drop_last)
+        one = fetch._MapDatasetFetcher([10, 11, 12], False, str, drop_last)
+        stream = fetch._IterableDatasetFetcher(iter(range(5)), True, list, drop_last)
+        batches = []
+        while len(batches) < 4:
+            try:
+                batches.append(stream.fetch([0, 1]))
+            except StopIteration:
+                break
+        return rows.fetch([2, 0]), one.fetch(1), batches
+
+    assert run(fetch) == run(torch.utils.data._utils.fetch)

@@ -123,6 +123,9 @@ def page(results: dict[str, Any]) -> str:
     lines += ["", "## What is left out", "", *_left_out()]
     lines += ["", "Names that do not exist:", ""]
     lines += [f"- {text}: {names}" for text, names in left_out.NAMES.items()]
+    lines += ["", "## The examples of PyTorch's documentation", ""]
+    lines += ["All examples in its docstrings print here what they print there, but for:", ""]
+    lines += [f"- {text}: {names}" for text, names in left_out.EXAMPLES.items()]
     return "\n".join(lines) + "\n"
 
 

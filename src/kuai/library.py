@@ -345,7 +345,8 @@ def _checked(name: str, op: Any) -> CustomOpDef:
 
 
 def _operation(op) -> CustomOpDef:
-    op = getattr(op, "_function", op)  # of what `kuai.ops` shows
+    if not isinstance(op, CustomOpDef):
+        op = getattr(op, "_function", op)  # of what `kuai.ops` shows
     if isinstance(op, CustomOpDef):
         return op
     if op not in defined:

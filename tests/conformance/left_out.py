@@ -47,11 +47,31 @@ NAMES = {
     "devices that XLA does not run on, and counters of a GPU's driver": "most of `torch.xpu`, "
     "`torch.mtia`, `torch.mps`; `cuda.utilization`, "
     "`temperature`, `power_draw`, `memory_snapshot`, …",
-    "an optimizer's step as a function of lists": "`optim.adam.adam`, `optim.sgd.sgd`, …",
+    "an optimizer's step as a function of lists": "that of SGD, Adam and AdamW exists; the others' "
+    "(`optim.rmsprop.rmsprop`, …) do not",
     "what PyTorch's own tests look for in generated code": "`testing.FileCheck`",
+    "what looks into PyTorch's dispatcher or its build": "`library.get_kernel`, "
+    "`cpu.get_capabilities`, `utils.ThroughputBenchmark`, `utils.rename_privateuse1_backend`",
     "data pipes": "`utils.data.datapipes.…`",
     "several processes' machinery": "`distributed`'s stores, launchers and options, `monitor`",
     "names that PyTorch's modules only happen to hold": "what they import (`typing`, `torch`, `F`)",
+}
+
+
+#: Where an example of PyTorch's documentation gives something else here, by reason.
+EXAMPLES = {
+    "what is left out above": "sparse, quantised, ragged and masked tensors, `make_fx`, "
+    "`FakeTensorMode`, TorchScript",
+    "arrays have no strides and no lazy bits": "`stride` and `dim_order` of channels last, "
+    "`empty_strided`, `empty_permuted`, `is_conj`, `is_neg`",
+    "memory is not shared": "`as_tensor`, `asarray`, `from_numpy`, `frombuffer`, `from_dlpack` of "
+    "what is written to later",
+    "equal elements may be named in another order": "`sort` without `stable=True`",
+    "what nobody has written is 0": "`new_empty`, `new_empty_strided`, `skip_init`",
+    "XLA decides": "`set_flush_denormal`, `use_deterministic_algorithms`: no operation is refused",
+    "a sign of zero": "`ifft` of a symmetric signal",
+    "how functions are told of": "`overrides.get_testing_overrides`, `get_ignored_functions`",
+    "values are written anyway": "`serialization.skip_data`",
 }
 
 

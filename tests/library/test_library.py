@@ -176,3 +176,23 @@ def test_arguments_are_checked_by_the_schema():
     ours, theirs = made(kuai), made(torch)
     for call in _CALLS:
         assert told(ours, call, kuai.ones(1)) == told(theirs, call, torch.ones(1))
+
+
+def test_what_is_registered_for_an_operation_itself():
+    """By the object that `custom_op` gives, once it has been called, too."""
+
+    @kuai.library.custom_op("edges::cube", mutates_args=())
+    def cube(x: kuai.Tensor) -> kuai.Tensor:
+        return x**3
+
+    assert cube(kuai.tensor([2.0])).item() == 8
+    kuai.library.register_vmap(cube, lambda info, in_dims, x: (cube(x), in_dims[0]))
+    kuai.library.register_autograd(
+        cube,
+        lambda ctx, gradient: gradient * 3 * ctx.x**2,
+        setup_context=lambda ctx, inputs, output: setattr(ctx, "x", inputs[0]),
+    )
+    kuai.library.register_fake(cube, kuai.empty_like)
+    x = kuai.tensor([1.0, 2.0], requires_grad=True)
+    cube(x).sum().backward()
+    assert kuai.vmap(cube)(x).tolist() == [1, 8] and x.grad.tolist() == [3, 12]

@@ -10,7 +10,7 @@ from kuai.engine.op.subclasses import DisableTorchFunction, DisableTorchFunction
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
 from kuai.engine.tensor.overriding import disabled as _disabled_torch_function_impl
-from kuai.engine.tensor.randomness import Generator
+from kuai.engine.tensor.randomness import Generator, default_generator
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import Tensor as TensorBase
 from kuai.jit import Future, ScriptFunction
@@ -26,6 +26,7 @@ __all__ = [
     "ScriptFunction",
     "Size",
     "TensorBase",
+    "default_generator",
     "device",
     "dtype",
 ]

@@ -5,6 +5,7 @@ gradients keeps the old parameters and optimizer state by a choice inside the st
 training step with a scaler compiles as one program, and eagerly nothing waits for the device.
 """
 
+import enum
 import warnings
 
 import jax.numpy as jnp
@@ -14,11 +15,22 @@ from kuai.engine.tensor import Tensor, devices, from_array, modes
 from kuai.engine.tensor.views import assign, held
 from kuai.ops.array.creation import tensor
 
-__all__ = ["GradScaler"]
+__all__ = ["GradScaler", "OptState"]
 
-_READY, _UNSCALED, _STEPPED = range(3)
 _unscale = Operation("unscale", "UnscaleBackward0")
 _grow = Operation("update_scale", "UpdateScaleBackward0")
+
+
+class OptState(enum.Enum):
+    """How far an optimizer is: its gradients are scaled, unscaled, or have been used."""
+
+    READY = 0
+    UNSCALED = 1
+    STEPPED = 2
+
+
+def _refresh_per_optimizer_state():
+    return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
 class GradScaler:
@@ -94,15 +106,15 @@ class GradScaler:
         if not self._enabled:
             return
         self._check_used("unscale_")
-        stage = self._stages.get(id(optimizer), _READY)
-        if stage is _UNSCALED:
+        stage = self._stages.get(id(optimizer), OptState.READY)
+        if stage is OptState.UNSCALED:
             raise RuntimeError(
                 "unscale_() has already been called on this optimizer since the last update()."
             )
-        if stage is _STEPPED:
+        if stage is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
         self._unscale(optimizer)
-        self._stages[id(optimizer)] = _UNSCALED
+        self._stages[id(optimizer)] = OptState.UNSCALED
 
     def _unscale(self, optimizer):
         params = [p for group in optimizer.param_groups for p in group["params"]]
@@ -124,17 +136,17 @@ class GradScaler:
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
         self._check_used("step")
-        stage = self._stages.get(id(optimizer), _READY)
-        if stage is _STEPPED:
+        stage = self._stages.get(id(optimizer), OptState.READY)
+        if stage is OptState.STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
-        if stage is _READY:
+        if stage is OptState.READY:
             self.unscale_(optimizer)
         before, modes.state.skip_updates = modes.state.skip_updates, self._found_inf[id(optimizer)]
         try:
             result = optimizer.step(*args, **kwargs)
         finally:
             modes.state.skip_updates = before
-        self._stages[id(optimizer)] = _STEPPED
+        self._stages[id(optimizer)] = OptState.STEPPED
         return result
 
     def update(self, new_scale=None):

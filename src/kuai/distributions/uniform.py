@@ -63,7 +63,7 @@ class Uniform(Distribution):
         if self._validate_args:
             self._validate_sample(value)
         inside = (self.low <= value) & (value < self.high)
-        return where(inside, -self.entropy(), -math.inf)
+        return where(inside, 0 - self.entropy(), -math.inf)
 
     def cdf(self, value) -> Tensor:
         if self._validate_args:

@@ -169,7 +169,7 @@ class Wishart(ExponentialFamily):
     ) -> Tensor:
         sample_shape = Size(sample_shape)
         sample = self._bartlett_sampling(sample_shape)
-        if not may_be_checked():
+        if not may_be_checked() or not sample.numel():
             return sample
         for attempt in range(10 if max_try_correction is None else max_try_correction):
             is_good = self.support.check(sample)

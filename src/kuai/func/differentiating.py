@@ -265,6 +265,8 @@ def _run_tracked(name, func, primals, has_aux):
     result, aux = _apart(name, result, has_aux)
     outputs, output_tree = flatten(result)
     _check_tensors(name, outputs)
+    if name == "vjp":
+        _check_differentiable(outputs)
     inputs, primal_tree = flatten(primals)
     return tracked, inputs, outputs, aux, (primal_tree, output_tree)
 
@@ -288,6 +290,15 @@ def _check_tensors(name, outputs):
             raise RuntimeError(
                 f"{name}(f, {given}): expected f(*primals) to return only tensors, got "
                 f"unsupported type {type(output)}"
+            )
+
+
+def _check_differentiable(outputs):
+    for output in outputs:
+        if not (output.is_floating_point() or output.is_complex()):
+            raise RuntimeError(
+                "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got "
+                f"Tensor with dtype {output.dtype}"
             )
 
 

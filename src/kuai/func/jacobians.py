@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.frames import folding
 from kuai.func.differentiating import jvp, vjp
 from kuai.func.trees import flatten, leaves_of, structure, tree_map
@@ -43,9 +44,11 @@ def jacrev(
     @functools.wraps(func)
     @folding
     def wrapped(*args, **kwargs):
+        _check_real("jacrev", args, "inputs")
         partial, chosen = _of_chosen(func, args, kwargs, argnums)
         output, pull_back, *aux = vjp(partial, *chosen, has_aux=has_aux)
         outputs, output_tree = flatten(output)
+        _check_real("jacrev", outputs, "outputs")
         pull = vmap(lambda *c: pull_back(jax.tree.unflatten(output_tree, c)),
                     chunk_size=chunk_size)  # fmt: skip
         rows = leaves_of(pull(*_unit_vectors(outputs)))
@@ -77,12 +80,14 @@ def jacfwd(
     @functools.wraps(func)
     @folding
     def wrapped(*args, **kwargs):
+        _check_real("jacfwd", args, "inputs")
         partial, chosen = _of_chosen(func, args, kwargs, argnums)
         inputs, tree = flatten(chosen)
         aux = []
 
         def push(*tangents):
             moved = jvp(partial, chosen, jax.tree.unflatten(tree, tangents), has_aux=has_aux)
+            _check_real("jacfwd", moved[1], "outputs")
             aux[:] = [structure(moved[1])]
             return moved[1:]
 
@@ -107,6 +112,16 @@ def hessian(func, argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
                 [ 0., 12.]])
     """
     return jacrev(jacrev(func, argnums), argnums)
+
+
+def _check_real(name, values, which):
+    """PyTorch's error for complex numbers, of whose Jacobian there are two."""
+    for number, leaf in enumerate(leaves_of(values)):
+        if isinstance(leaf, Tensor) and leaf.is_complex():
+            raise RuntimeError(
+                f"{name}: Expected all {which} to be real but received complex tensor at flattened "
+                f"input idx: {number}"
+            )
 
 
 def _of_chosen(func, args, kwargs, argnums):

@@ -3,11 +3,9 @@
 The names are found in `nn.functional` (attention), `nn.init` and `nn.modules.utils`.
 """
 
-import warnings
-
 from kuai.engine.tensor import Tensor
 from kuai.nn import _reduction, init
-from kuai.ops.array.creation import zeros_like
+from kuai.ops.nn.multi_head_attention import canonical_mask
 from kuai.ops.table import FUNCTIONAL
 
 __all__ = ["linear"]
@@ -36,19 +34,8 @@ def _none_or_dtype(input):
 
 def _canonical_mask(mask, mask_name, other_type, other_name, target_type, check_other=True):
     """A mask to be added to scores: a bool one becomes -inf where it is True."""
-    if mask is None:
-        return None
-    if mask.dtype.name != "bool" and not mask.is_floating_point():
-        raise AssertionError(f"only bool and floating types of {mask_name} are supported")
-    if check_other and other_type is not None and mask.dtype != other_type:
-        warnings.warn(
-            f"Support for mismatched {mask_name} and {other_name} is deprecated. "
-            "Use same type for both instead.",
-            stacklevel=2,
-        )
-    if mask.is_floating_point():
-        return mask
-    return zeros_like(mask, dtype=target_type).masked_fill_(mask, float("-inf"))
+    other = other_type if check_other else None
+    return canonical_mask(mask, mask_name, target_type, other, other_name)
 
 
 # Sizes and first values --------------------------------------------------------------------------

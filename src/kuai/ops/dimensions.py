@@ -4,10 +4,9 @@ The functions here look at Python integers only; they run while an operation is 
 nothing afterwards.
 """
 
+import operator
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 Shape = tuple[int, ...]
 
@@ -40,8 +39,11 @@ def normalize_dim(dim: int, ndim: int) -> int:
         >>> normalize_dim(-1, 3)
         2
     """
-    if not isinstance(dim, (int, np.integer)):
-        raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}")
+    if not isinstance(dim, int):
+        try:
+            dim = operator.index(dim)
+        except TypeError:
+            raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}") from None
     size = max(ndim, 1)
     if not -size <= dim < size:
         raise IndexError(

@@ -130,7 +130,8 @@ def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
         number = number.real
     if _fits(number, kind):
         return
-    name = name or _C_NAMES.get(kind.name, f"{kind.name}_t")
+    in_c = f"c10::{kind.name.capitalize()}" if "float8" in kind.name else f"{kind.name}_t"
+    name = name or _C_NAMES.get(kind.name, in_c)
     raise RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 

@@ -181,6 +181,8 @@ class Function:
             args, kwargs = _bound(cls.forward, args, kwargs), {}
         elif modes.state.transforms and not modes.state.old_functions:
             raise RuntimeError(_NO_SETUP)
+        elif kwargs:
+            args, kwargs = _in_place_of_names(cls.forward, args, kwargs)
         if modes.state.capture is not None:
             args = tuple(modes.state.capture.enter(args))
         if modes.state.around is not None and has_tangent(args):
@@ -200,6 +202,12 @@ def _bound(forward, args, kwargs):
     bound = inspect.signature(forward).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.args
+
+
+def _in_place_of_names(forward, args, kwargs):
+    """Arguments given by name at their places, so that there is a gradient for each of them."""
+    bound = inspect.signature(forward).bind(None, *args, **kwargs)
+    return bound.args[1:], bound.kwargs
 
 
 def _forward_mode(cls, args, kwargs):

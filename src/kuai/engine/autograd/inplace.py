@@ -54,9 +54,6 @@ def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
     return made
 
 
-_REAL = ("abs_", "absolute_")  # whose results are real numbers, also of complex ones
-
-
 def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
     """Put the values, and the history, of `result` into `target`, and return `target`.
 
@@ -69,8 +66,6 @@ def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
             are recorded, has another shape, a dtype that cannot hold the result, or elements that
             are one and the same.
     """
-    if name in _REAL and views.outline(target).dtype.kind == "c":
-        raise RuntimeError("In-place abs is not supported for complex tensors.")
     result = _fitted(target, result)
     if target._steps is not None:
         _check_overlap(target, name)

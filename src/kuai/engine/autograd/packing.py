@@ -129,10 +129,12 @@ _BEFORE_SELF = frozenset({"batch2", "exponent", "mat2", "other"})
 
 def _second_first(operation, values) -> bool:
     """Whether PyTorch packs the second input of an operation before the first."""
-    names = getattr(operation, "names", ())
-    if len(names) < 2 or names[1] not in _BEFORE_SELF or not isinstance(values[1], Tensor):
+    if min(len(getattr(operation, "names", ())), len(values)) < 2:
         return False
-    return names[1] != "other" or operation.name != "matmul" or values[1].ndim > 1
+    second = operation.names[1]
+    if second not in _BEFORE_SELF or not isinstance(values[1], Tensor):
+        return False
+    return second != "other" or operation.name != "matmul" or values[1].ndim > 1
 
 
 def _in_order(places, second_first):

@@ -18,7 +18,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -289,7 +289,7 @@ def op(
     export=None,
     function=True,
     method=True,
-    inplace=False,
+    inplace: bool | Callable = False,
     functional=False,
     aliases=(),
     grad=None,
@@ -309,7 +309,8 @@ def op(
         export: where it is exported instead, if not under that name or not there: the place or
             places, such as `"linalg.slogdet"` or `("svd", "Tensor.svd")`.
         aliases: more names for all of these; one with a dot is a place of its own.
-        inplace: also make `Tensor.<name>_` (and `kuai.<name>_`, if it is a function).
+        inplace: also make `Tensor.<name>_` (and `kuai.<name>_`, if it is a function). A function
+            says which tensors it cannot change: it is given each, and raises an error.
         grad: what its `grad_fn` is called; by default the name in CamelCase with `Backward0`.
         random: the pure function's first parameter is a JAX random key, drawn from `generator=`.
         result: a named tuple class for several results.
@@ -465,8 +466,9 @@ def _public(operation, pure, autocast=None):
     return public
 
 
-def _export(public, places, with_inplace=False):
-    changing = functools.cache(functools.partial(inplace, public))
+def _export(public, places, with_inplace: bool | Callable = False):
+    check = with_inplace if callable(with_inplace) else None
+    changing = functools.cache(functools.partial(inplace, public, check=check))
     for place in places:
         REGISTRY.export(public, place)
         scope, _, name = place.rpartition(".")

@@ -15,8 +15,12 @@ __all__ = ["inplace"]
 _MISSING = inspect.Parameter.empty
 
 
-def inplace(public, name):
-    """The in-place version of an operation: its result takes the place of its first argument."""
+def inplace(public, name, check=None):
+    """The in-place version of an operation: its result takes the place of its first argument.
+
+    Args:
+        check: what raises an error for a tensor that the result cannot take the place of.
+    """
 
     def change(self: Any = _MISSING, *args, **kwargs):
         try:
@@ -26,6 +30,8 @@ def inplace(public, name):
                 return answer
             if "out" in kwargs:
                 raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
+            if check is not None:
+                check(self)
             return overwrite(self, public(self, *args, **kwargs), name)
         except Exception as error:
             refuse_types(error, change, (self, *args), kwargs)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op.exact_out import check_exact, refuse_gradients
@@ -11,7 +12,7 @@ from kuai.engine.tensor.overriding import named
 __all__ = ["write_out"]
 
 
-def write_out(out, results, exact=None, name="out"):
+def write_out(out: Any, results, exact=None, name="out"):
     """Results put into the tensor or tensors given as `out=`.
 
     Args:
@@ -28,7 +29,7 @@ def write_out(out, results, exact=None, name="out"):
     refuse_gradients(name, out, results)
     if out.shape != results.shape:
         _warn_of_resizing(out, results)
-        out.data = Tensor._share(results)
+        out.resize_(results.shape)
     return overwrite(out, results)
 
 

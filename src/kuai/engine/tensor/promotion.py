@@ -30,6 +30,7 @@ __all__ = [
     "result_dtype",
     "result_type",
     "c_name",
+    "in_eight_bits",
     "scalar_name",
     "strong",
 ]
@@ -216,7 +217,25 @@ def cast(value, kind: np.dtype) -> jax.Array:
         array = jax.lax.convert_element_type(array, np.int8)
     if array.dtype.kind in "fV" and kind.kind in "iu":
         array = _truncated(array, kind)
-    return jax.lax.convert_element_type(array, kind)
+    return jax.lax.convert_element_type(in_eight_bits(array, kind, jnp), kind)
+
+
+def in_eight_bits(array, kind: np.dtype, library):
+    """The values that PyTorch makes of those that an 8-bit type has not; other types are left.
+
+    float8_e4m3fn stops at its largest number, 448, also for infinities. float8_e8m0fnu has powers
+    of two only: a sign is dropped, and 0 is the smallest of them.
+
+    Args:
+        library: `numpy` or `jax.numpy`, whose array it is.
+    """
+    if kind.itemsize > 1 or kind.name not in ("float8_e4m3fn", "float8_e8m0fnu"):
+        return array
+    wide = array if array.dtype == np.float64 else array.astype(np.float32)
+    if kind.name == "float8_e4m3fn":
+        return library.clip(wide, -448, 448)
+    smallest = np.asarray(2.0**-127, wide.dtype)
+    return library.where(wide == 0, smallest, library.abs(wide))
 
 
 #: What PyTorch's errors of conversions call dtypes.

@@ -74,8 +74,11 @@ class Generator:
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start anew from `seed`, and return the generator."""
-        self._seed = int(seed)
-        self._restart(np.array(divmod(self._seed & _MASK, 1 << 32), np.uint32), 0)
+        seed = int(seed)
+        if not -(1 << 63) <= seed <= _MASK:
+            raise ValueError("Overflow when unpacking long long")
+        self._seed = seed & _MASK
+        self._restart(np.array(divmod(self._seed, 1 << 32), np.uint32), 0)
         return self
 
     def _restart(self, words, offset):

@@ -85,6 +85,9 @@ class Tensor(attributes.TensorBase):
             self._storage, self._steps = args[0]._storage, args[0]._steps
             return
         kind = dtypes.default_float_jax()
+        if len(args) == 1 and (args[0] is None or isinstance(args[0], (bool, float, complex))):
+            kind = type(args[0]).__name__
+            raise TypeError(f"new(): data must be a sequence (got {kind})")
         if len(args) == 1 and not isinstance(args[0], int):
             values = args[0] if not isinstance(args[0], Size) else np.zeros(args[0])
             array = np.asarray(values, kind)

@@ -659,9 +659,9 @@ class Tensor:
     def reshape_as(self, other: Any) -> Tensor: """`self.reshape(other.size())`."""
     def resize(self, *sizes: Any) -> Tensor: """`view`, by an older name."""
     @overload
-    def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
+    def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor: """Give the tensor another size; it takes the elements that lie in its memory, new ones are 0."""
     @overload
-    def resize_(self, sizes: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor another size; it keeps its first elements, new ones are 0."""
+    def resize_(self, sizes: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor another size; it takes the elements that lie in its memory, new ones are 0."""
     def resize_as(self, tensor: Any) -> Tensor: """`view_as`, by an older name."""
     def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
     def resolve_conj(self) -> Tensor: """The tensor itself: conjugation is never put off here."""

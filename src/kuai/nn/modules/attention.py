@@ -5,7 +5,7 @@ from kuai.nn import functional as F, init
 from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
 from kuai.nn.modules.linear import NonDynamicallyQuantizableLinear
-from kuai.ops.nn.multi_head_attention import canonical_mask
+from kuai.ops.nn.multi_head_attention import canonical_mask, dtype_of
 
 __all__ = ["MultiheadAttention"]
 
@@ -114,7 +114,7 @@ class MultiheadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         """The output, and the attention weights (None with `need_weights=False`)."""
         key_padding_mask = canonical_mask(
-            key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"
+            key_padding_mask, "key_padding_mask", query.dtype, dtype_of(attn_mask), "attn_mask"
         )
         attn_mask = canonical_mask(attn_mask, "attn_mask", query.dtype)
         swaps = self.batch_first and query.ndim == 3

@@ -14,7 +14,7 @@ from kuai.nn.modules.transformer_layers import (
     _get_activation_fn as _get_activation_fn,
 )
 from kuai.ops.array.creation import full
-from kuai.ops.nn.multi_head_attention import canonical_mask
+from kuai.ops.nn.multi_head_attention import canonical_mask, dtype_of
 
 __all__ = [
     "Transformer",
@@ -28,6 +28,20 @@ __all__ = [
 def _generate_square_subsequent_mask(size, device=None, dtype=None):
     """-inf above the diagonal, zero elsewhere."""
     return full((size, size), float("-inf"), device=device, dtype=dtype).triu(1)
+
+
+def _detect_is_causal_mask(mask, is_causal=None, size=None) -> bool:
+    """Whether a mask hides exactly what comes later; `is_causal` is believed where it is said."""
+    if is_causal is not None or mask is None:
+        return is_causal is True
+    size = mask.shape[-2] if size is None else size
+    causal = _generate_square_subsequent_mask(size, mask.device, mask.dtype)
+    return mask.shape == causal.shape and bool((mask == causal).all())
+
+
+def _get_seq_len(src, batch_first) -> int:
+    """How many steps a batch of sequences has, or one sequence."""
+    return src.shape[1 if batch_first and src.ndim > 2 else 0]
 
 
 def _get_clones(layer, count) -> ModuleList:
@@ -83,7 +97,7 @@ class TransformerEncoder(Module):
     ) -> Tensor:
         """The output of the last layer, normalized."""
         src_key_padding_mask = canonical_mask(
-            src_key_padding_mask, "src_key_padding_mask", src.dtype, mask, "mask"
+            src_key_padding_mask, "src_key_padding_mask", src.dtype, dtype_of(mask), "mask"
         )
         mask = canonical_mask(mask, "mask", src.dtype)
         for layer in self.layers:

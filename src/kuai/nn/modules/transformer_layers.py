@@ -9,7 +9,7 @@ from kuai.nn.modules.dropout import Dropout
 from kuai.nn.modules.linear import Linear
 from kuai.nn.modules.normalization import LayerNorm
 from kuai.nn.modules.rectifiers import ReLU
-from kuai.ops.nn.multi_head_attention import canonical_mask
+from kuai.ops.nn.multi_head_attention import canonical_mask, dtype_of
 
 __all__ = ["TransformerDecoderLayer", "TransformerEncoderLayer"]
 
@@ -112,7 +112,7 @@ class TransformerEncoderLayer(Module):
     ) -> Tensor:
         """The layer's output, of the shape of `src`."""
         padding = canonical_mask(
-            src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask"
+            src_key_padding_mask, "src_key_padding_mask", src.dtype, dtype_of(src_mask), "src_mask"
         )
         masks = canonical_mask(src_mask, "src_mask", src.dtype), padding
         if self.norm_first:

@@ -56,7 +56,7 @@ def _one(input, n, dim):
     if not input.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = normalize_dim(dim, input.ndim)
-    return (input.shape[dim] if n is None else n,), (dim,)
+    return (input.shape[dim],) if n is None else _checked((n,)), (dim,)
 
 
 def _several(input, s, dim):

@@ -16,6 +16,7 @@ from kuai.engine.op.exact_out import check_dtype_of, refuse_gradients
 from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
 from kuai.engine.tensor.overriding import is_of_the_real_torch
+from kuai.engine.tensor.promotion import in_eight_bits
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
@@ -45,7 +46,7 @@ def cast_array(array, kind):
     if array.dtype.kind == "c" and kind.kind not in "cb":
         array = array.real
     with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(kind)
+        return in_eight_bits(array, kind, np).astype(kind)
 
 
 @composite(method=False)
@@ -242,8 +243,7 @@ def into(out, made, name):
     """The result of the function of a name, written into the tensor given as `out=`."""
     refuse_gradients(f"aten::{name}", out)
     if out.shape != made.shape:
-        out.data = made.to(out.dtype)
-        return out
+        out.resize_(made.shape)
     return out.copy_(made)
 
 

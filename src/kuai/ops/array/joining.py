@@ -9,6 +9,7 @@ import numpy as np
 from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import JOINED
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.overriding import named
 from kuai.engine.tensor.promotion import cast, result_dtype
 from kuai.ops import outdated
 from kuai.ops.array import selecting, shaping
@@ -179,6 +180,18 @@ def combinations(input, r=2, with_replacement=False):
     return input[rows]
 
 
+def _together(tensors):
+    """Tensors that were given one by one, or as a list."""
+    is_list = len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
+    given = tensors[0] if is_list else tensors
+    for number, each in enumerate(given):
+        if not isinstance(each, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {number} in argument 0, but got {named(type(each))}"
+            )
+    return given
+
+
 @composite(method=False)
 def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
     """All tensors expanded to the shape they have together.
@@ -188,7 +201,7 @@ def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
         >>> a.shape, b.shape
         (torch.Size([2, 3]), torch.Size([2, 3]))
     """
-    given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    given = _together(tensors)
     shape = broadcast_shapes(*map(shape_of, given))
     return tuple(t if shape_of(t) == shape else selecting.expand(t, shape) for t in given)
 
@@ -203,7 +216,7 @@ def meshgrid(*tensors, indexing=None) -> tuple[Tensor, ...]:
         tensor([[1, 1],
                 [2, 2]])
     """
-    given = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    given = _together(tensors)
     if indexing is None:
         outdated.tell("meshgrid")
         indexing = "ij"
@@ -241,7 +254,7 @@ def cartesian_prod(*tensors):
         >>> kuai.cartesian_prod(kuai.tensor([1, 2]), kuai.tensor([3, 4])).shape
         torch.Size([4, 2])
     """
-    for tensor in tensors:
+    for tensor in _together(tensors):
         if len(shape_of(tensor)) != 1:
             raise RuntimeError(f"Expect a 1D vector, but got shape {list(shape_of(tensor))}")
     if len(tensors) == 1:

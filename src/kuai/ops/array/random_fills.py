@@ -286,6 +286,9 @@ def normal(
         raise TypeError(
             "normal() received an invalid combination of arguments: numbers need a size"
         )
+    for given in (mean, std):
+        if isinstance(given, Tensor):
+            refuse_integers("normal_kernel_cpu", given.dtype)
     with modes.no_grad():
         made = normal_with(mean, std, generator=generator)
     return finish(made, False, out, "normal")

@@ -1,6 +1,7 @@
 """Sequences: ranges, evenly spaced numbers, identity matrices; constructors named after a type."""
 
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -89,13 +90,13 @@ def arange(
     if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
         made = counted(start, step, int(count), kind)
         made = with_gradient(made) if requires_grad else made
-        return made if out is None else into(out, made, "arange")
+        return made if out is None else _into_row(out, made)
     work = np.int64 if whole or kind.kind in "iu" else np.float64
     module: Any = jnp if is_symbolic_dim(count) else np
     steps = module.arange(count, dtype=work)
     array = (work(start) + steps * work(step)).astype(kind)
     made = from_array(array, device, requires_grad)
-    return made if out is None else into(out, made, "arange")
+    return made if out is None else _into_row(out, made)
 
 
 @composite(method=False)
@@ -126,6 +127,22 @@ def range(
 
 #: What PyTorch's errors call the complex dtypes.
 _C_COMPLEX = {"complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
+
+
+def _into_row(out, made):
+    """The numbers in the tensor given as `out=`, which keeps its shape if it has as many."""
+    count = made.numel()
+    if out.numel() == count:
+        return into(out, made.view(shape_of(out)), "arange")
+    if out.numel():
+        warnings.warn(
+            f"The number of elements in the out tensor of shape {list(shape_of(out))} is "
+            f"{out.numel()} which does not match the computed number of elements {count}. Note "
+            "that this may occur as a result of rounding error. The out tensor will be resized "
+            f"to a tensor of shape ({count},).",
+            stacklevel=4,
+        )
+    return into(out, made, "arange")
 
 
 def _ends(name, start, end, steps):

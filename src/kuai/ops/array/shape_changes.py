@@ -1,4 +1,4 @@
-"""Changing a tensor's own shape: `squeeze_`, `t_`, `resize_`, `set_` and the like.
+"""Changing a tensor's own shape: `squeeze_`, `t_`, `set_` and the like.
 
 The tensor becomes what the view operation of the same name would give. Where gradients are
 recorded it gets a storage of its own with that, because the views that were taken of it follow
@@ -6,13 +6,12 @@ its old shape.
 """
 
 import inspect
-import math
 
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, changes
 from kuai.ops.array import creation, joining, shaping, transposing
-from kuai.ops.array.shaping import integers, shape_of
+from kuai.ops.array.shaping import shape_of
 from kuai.ops.math import products
 
 __all__ = ["become"]
@@ -46,39 +45,6 @@ _in_place(shaping.squeeze, "squeeze_")
 _in_place(shaping.unsqueeze, "unsqueeze_")
 _in_place(transposing.t, "t_")
 _in_place(transposing.transpose, "transpose_", "swapaxes_", "swapdims_")
-
-
-@composite(function=False)
-def resize_(self, *sizes, memory_format=None):
-    """Give the tensor another size; it keeps its first elements, new ones are 0.
-
-    Example:
-        >>> kuai.arange(3).resize_(2, 2)
-        tensor([[0, 1],
-                [2, 0]])
-    """
-    if self.requires_grad:
-        raise RuntimeError("cannot resize variables that require grad")
-    wanted = integers(sizes)
-    if any(size < 0 for size in wanted):
-        raise RuntimeError("numel: integer multiplication overflow")
-    flat, count = shaping.reshape(self, (-1,)), math.prod(wanted)
-    missing = count - math.prod(shape_of(self))
-    if missing > 0:
-        flat = joining.cat([flat, creation.zeros(missing, dtype=self.dtype, device=self.device)])
-    return become(self, shaping.view(flat[:count], wanted))
-
-
-@composite
-def resize_as_(input, the_template, *, memory_format=None):
-    """Give the tensor the size of another one.
-
-    Example:
-        >>> kuai.arange(4).resize_as_(kuai.zeros(2, 2))
-        tensor([[0, 1],
-                [2, 3]])
-    """
-    return resize_(input, shape_of(the_template))
 
 
 @composite(function=False)

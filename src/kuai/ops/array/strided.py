@@ -1,4 +1,4 @@
-"""`as_strided`: a window of strides on the memory of a tensor's base, reading and writing.
+"""`as_strided` and `resize_`: windows of strides on the memory of a base, reading and writing.
 
 Kuai's arrays have no strides. A window of strides is read by gathering the places it covers out of
 the base, row by row, and written by putting the elements back there.
@@ -10,7 +10,7 @@ import numpy as np
 
 from kuai.engine.op import Array, composite, view_op
 from kuai.engine.tensor import Tensor, modes
-from kuai.engine.tensor.layouts import Layout, layout_of
+from kuai.engine.tensor.layouts import Layout, contiguous_strides, layout_of
 from kuai.ops.accumulation import in_wide
 from kuai.ops.array import creation, joining
 from kuai.ops.array.shape_changes import become
@@ -127,6 +127,46 @@ def as_strided_(input, size, stride, storage_offset=None):
         tensor([0, 2])
     """
     return become(input, as_strided(input, size, stride, storage_offset))
+
+
+@composite(function=False)
+def resize_(self, *sizes, memory_format=None):
+    """Give the tensor another size; it takes the elements that lie in its memory, new ones are 0.
+
+    A tensor that grows beyond that memory gets one of its own.
+
+    Example:
+        >>> kuai.arange(3).resize_(2, 2)
+        tensor([[0, 1],
+                [2, 0]])
+    """
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    wanted = integers(sizes)
+    if any(size < 0 for size in wanted):
+        raise RuntimeError("numel: integer multiplication overflow")
+    if wanted == shape_of(self):
+        return self
+    count, offset = math.prod(wanted), layout_of(self).offset
+    if self._steps is None and count <= self.numel():
+        return become(self, self.reshape(-1)[:count].view(wanted))
+    if offset + count <= math.prod(shape_of(_owner(self))):
+        return become(self, as_strided(self, wanted, contiguous_strides(wanted), offset))
+    flat = self.reshape(-1)
+    missing = creation.zeros(count - flat.numel(), dtype=self.dtype, device=self.device)
+    return become(self, joining.cat([flat, missing]).view(wanted))
+
+
+@composite
+def resize_as_(input, the_template, *, memory_format=None):
+    """Give the tensor the size of another one.
+
+    Example:
+        >>> kuai.arange(4).resize_as_(kuai.zeros(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+    """
+    return resize_(input, shape_of(the_template))
 
 
 @composite

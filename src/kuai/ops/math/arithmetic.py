@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import FOUND
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, category, result_dtype, scalar_name
 from kuai.ops.accumulation import wide_dtype, widened
 from kuai.ops.elementwise import (
@@ -190,7 +191,12 @@ def positive(input):
     return input
 
 
-@op(inplace=True, aliases=("absolute",), exact_out=FOUND)
+def _refuse_complex(input):
+    if isinstance(input, Tensor) and input.dtype.is_complex:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+
+
+@op(inplace=_refuse_complex, aliases=("absolute",), exact_out=FOUND)
 def abs(input: Array):
     """|x| of each element; its derivative at 0 is 0.
 

@@ -282,6 +282,8 @@ def where(condition, input=None, other=None, *, out=None):
         tensor([0., 2.])
     """
     if input is None and other is None:
+        if out is not None:
+            raise TypeError("where() got an unexpected keyword argument 'out'")
         found = np.nonzero(np.atleast_1d(condition.detach().numpy()))
         return tuple(from_array(i, condition.device) for i in found)
     if input is None or other is None:

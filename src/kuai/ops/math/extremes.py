@@ -26,8 +26,11 @@ def check_not_empty(name: str, input, dims) -> None:
         if math.prod(input.shape) == 0:
             raise _no_elements(name)
         return
-    for dim in normalize_dims(dims, input.ndim):
-        if input.shape[dim] == 0:
+    axes = normalize_dims(dims, input.ndim)
+    given = (dims,) if isinstance(dims, int) else dims
+    given = given if name in ("amax", "amin") else axes  # the others count from the front
+    for axis, dim in zip(axes, given or axes, strict=False):
+        if input.shape[axis] == 0:
             raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
 
 
@@ -213,8 +216,9 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no "
             "identity."
         )
-    if dim is not None and input.ndim and not input.shape[normalize_dim(dim, input.ndim)]:
-        raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
+    where = None if dim is None else normalize_dim(dim, input.ndim)
+    if where is not None and input.ndim and not input.shape[where]:
+        raise IndexError(f"aminmax: Expected reduction dim {where} to have non-zero size.")
     axis = normalize_dims(dim, input.ndim)
     wide = widened(input)  # equal ones are counted for the gradient
     found = (find(wide, axis, keepdims=keepdim) for find in (jnp.min, jnp.max))

@@ -126,10 +126,24 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. "
             f"Got {ndim}D."
         )
+    if isinstance(ord, str) and (ord not in ("fro", "nuc") or ndim != 2):
+        _refuse_order(A, ord, dim)
     if ndim == 2:
         dim = (-2, -1) if dim is None else dim
         return _matrix_norm("norm", out, A, ord, dim, keepdim, dtype)
     return _vector_norm(out, A, float(ord), dim, keepdim, dtype)
+
+
+def _refuse_order(A, ord, dim):
+    """PyTorch's errors for a norm of matrices, asked for by its name, where there is no matrix."""
+    if ord not in ("fro", "nuc"):
+        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
+    if A.ndim < 2:
+        raise RuntimeError(
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
+        )
+    given = " ".join(map(str, [dim] if isinstance(dim, int) else dim))
+    raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {given}")
 
 
 def _vector_norm(out, *arguments):
@@ -186,6 +200,7 @@ def multi_dot(tensors, *, out=None):
     tensors = list(tensors)
     if len(tensors) < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {len(tensors)}")
+    _check_chain(tensors)
     for number, (first, second) in enumerate(zip(tensors, tensors[1:], strict=False)):
         if first.shape[-1] != second.shape[0]:
             raise RuntimeError(
@@ -194,6 +209,19 @@ def multi_dot(tensors, *, out=None):
             )
     result = _chain(tensors)
     return result if out is None else write_out(out, result, _OF_CHAIN, "mm")
+
+
+def _check_chain(tensors):
+    """PyTorch's errors for what is no matrix: the first and the last may be vectors."""
+    last = len(tensors) - 1
+    for number, tensor in sorted(enumerate(tensors), key=lambda pair: pair[0] % last != 0):
+        if number in (0, last):
+            which, allowed, can_be = ("first" if not number else "last"), (1, 2), "1D or 2D"
+            which = f"the {which} tensor"
+        else:
+            which, allowed, can_be = f"tensor {number}", (2,), "2D"
+        if tensor.ndim not in allowed:
+            raise RuntimeError(f"multi_dot(): {which} must be {can_be} but got {tensor.ndim}D")
 
 
 @composite(method=False)

@@ -103,7 +103,7 @@ def power_general(input: Array | Number, exponent: Array | Number):
 
 def _whole_power(input, exponent):
     """A power of integers: with a negative exponent the integer part of it, 1, -1 or 0."""
-    power = jnp.power(input, jnp.maximum(exponent, 0))
+    power = slopes.whole_power(*jnp.broadcast_arrays(input, exponent))
     odd = jnp.where(exponent % 2 == 0, 1, input)
     return jnp.where(exponent < 0, jnp.where(abs(input) == 1, odd, 0), power).astype(input.dtype)
 
@@ -147,7 +147,13 @@ def float_power(input, exponent, *, out=None):
     return call(power_in_double, out, input, exponent)
 
 
-@op(function=False, method=False, name="float_power", grad=_grad_name)
+_IN_DOUBLE = (
+    "the output given to float_power has dtype {found} but the operation's result requires dtype "
+    "{wanted}"
+)
+
+
+@op(function=False, method=False, name="float_power", grad=_grad_name, exact_out=_IN_DOUBLE)
 def power_in_double(input: Array | Number, exponent: Array | Number):
     """A power of doubles."""
     wide = jnp.dtype("complex128" if COMPLEX in (kind_of(input), kind_of(exponent)) else "float64")

@@ -54,11 +54,24 @@ def _by_exponent(output, x, y):
 
 def _power(x, y):
     """xʸ; of complex numbers the limit at a base of 0, where the logarithm has none."""
+    if jnp.result_type(x, y).kind in "iu":
+        return whole_power(*jnp.broadcast_arrays(x, y))
     result = jnp.power(x, y)
     if not jnp.iscomplexobj(result):
         return result
     limit = jnp.where(y.real > 0, 0, complex(math.inf, math.nan)).astype(result.dtype)
     return jnp.where((x == 0) & (y.real != 0), limit, result)
+
+
+def whole_power(x, y):
+    """xʸ of whole numbers with y ≥ 0, which wraps around; JAX's reads six bits of y only."""
+
+    def squared(state):
+        result, square, left = state
+        return jnp.where(left & 1, result * square, result), square * square, left >> 1
+
+    first = jnp.ones_like(x), x, jnp.maximum(y, 0)
+    return jax.lax.while_loop(lambda state: jnp.any(state[2] > 0), squared, first)[0]
 
 
 #: xʸ; a power of 0 does not change with a base of 0, nor 0ʸ with y.

@@ -269,8 +269,12 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
         tensor([1, 2, 1])
     """
     array = input.detach().numpy()
+    if dim is not None and not array.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     axis = 0 if dim is None else normalize_dim(dim, array.ndim)
     rows = array.reshape(-1) if dim is None else np.moveaxis(array, axis, 0)
+    if dim is not None:
+        _check_slices(array.shape, axis)
     flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
     is_new = np.ones(len(flat), bool)
     is_new[1:] = (flat[1:] != flat[:-1]).any(axis=1)

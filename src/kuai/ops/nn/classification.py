@@ -51,11 +51,14 @@ def _check_indices(input, target, weight):
         raise RuntimeError(
             f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(weight.dtype)}"
         )
-    classes = input.shape[1] if input.ndim > 1 else input.shape[0]
+    _check_weight(weight, input.shape[1] if input.ndim > 1 else input.shape[0])
+
+
+def _check_weight(weight, classes, name=""):
     if weight is not None and weight.shape != (classes,):
         raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes "
-            f"but got weight tensor of shape: {list(weight.shape)}"
+            f"{name}weight tensor should be defined either for all {classes} classes or no "
+            f"classes but got weight tensor of shape: {list(weight.shape)}"
         )
 
 
@@ -169,6 +172,7 @@ def _cross_entropy_op(
     kernel = "log_softmax_lastdim_kernel_impl" if last else "log_softmax_kernel_impl"
     if input.shape == target.shape:
         _check_probabilities(input, target, ignore_index)
+        _check_weight(weight, input.shape[axis], "cross_entropy: ")
         refuse(kernel, input, BOOL, INTEGER)
         return _soft_target(input, target, weight, reduction, label_smoothing, axis)
     refuse(kernel, input, BOOL, INTEGER)
@@ -178,7 +182,8 @@ def _cross_entropy_op(
     if not label_smoothing:
         return loss
     smooth = _smooth(scores, target, weight, ignore_index, reduction, axis)
-    return (1 - label_smoothing) * loss + label_smoothing / input.shape[axis] * smooth
+    share = label_smoothing / max(input.shape[axis], 1)
+    return (1 - label_smoothing) * loss + share * smooth
 
 
 def _check_probabilities(input, target, ignore_index):
@@ -212,7 +217,7 @@ def _soft_target(input, target, weight, reduction, label_smoothing, axis):
     """Cross entropy with a probability for each class; its mean is over the batch."""
     scores = log_softmax_array(input, axis)
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+        target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
     products = scores * target  # in the wider of the two dtypes
     if weight is not None:
         products = products * _class_weights(weight, scores, axis)

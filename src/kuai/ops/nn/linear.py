@@ -58,7 +58,7 @@ def _check_linear(input, weight, bias):
         )
     if weight.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
-    if weight.ndim == 1 and bias is not None:
+    if weight.ndim == 1 and bias is not None and (input.ndim == 2 or bias.ndim):
         raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
     _check_linear_shapes(input, weight, bias)
     _check_linear_dtypes(input, weight, bias)

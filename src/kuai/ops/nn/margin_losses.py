@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.accumulation import summed
 from kuai.ops.elementwise import floating, refuse, together
 from kuai.ops.known_values import lie_within
 from kuai.ops.nn.loss_reduction import as_input, check_reduction, hinge, legacy_reduction, reduced
@@ -85,6 +86,10 @@ def margin_ranking_loss(
 @op(function=False, method=False, grad="SoftMarginLossBackward0", autocast="float32")
 def _soft_margin_loss_op(input: Array, target: Array, reduction: str):
     given, (input, target) = input, together(input, target)
+    if given.shape != (shape := jnp.broadcast_shapes(given.shape, target.shape)):
+        raise RuntimeError(
+            f"output with shape {list(given.shape)} doesn't match the broadcast shape {list(shape)}"
+        )
     return reduced(as_input(jax.nn.softplus(-target * input), given), reduction)
 
 
@@ -112,12 +117,15 @@ def _multilabel_soft_margin_loss_op(
     input: Array, target: Array, weight: Array | None, reduction: str
 ):
     refuse("log_sigmoid_cpu", input, 0, 1)
+    if not input.ndim:
+        raise IndexError("Dimension specified as -1 but tensor has no dimensions")
+    classes, axis = input.shape[-1], input.ndim - 1
     target, input = together(target, input)
     scores, others = jax.nn.log_sigmoid(input), jax.nn.log_sigmoid(-input)
     loss = -(target * scores + (1 - target) * others)
     if weight is not None:
         loss = jnp.multiply(*together(loss, weight))
-    return reduced(jnp.mean(loss, axis=-1), reduction)
+    return reduced(summed(loss, axis) / classes, reduction)
 
 
 @composite(function=False, method=False, functional=True)

@@ -88,18 +88,27 @@ def _closing(mask: Array, dtype: Dtype):
 
 
 def canonical_mask(mask, name, dtype, other=None, other_name=""):
-    """A mask to be added to scores: a bool one becomes -inf where it is True."""
+    """A mask to be added to scores: a bool one becomes -inf where it is True.
+
+    Args:
+        other: the dtype of the mask that it is used with; a warning says if it is another one.
+    """
     if mask is None:
         return None
     if mask.dtype.name != "bool" and not mask.dtype.is_floating_point:
         raise AssertionError(f"only bool and floating types of {name} are supported")
-    if other is not None and mask.dtype != other.dtype:
+    if other is not None and mask.dtype != other:
         warnings.warn(
             f"Support for mismatched {name} and {other_name} is deprecated. "
             "Use same type for both instead.",
             stacklevel=3,
         )
     return _closing(mask, dtype) if mask.dtype.name == "bool" else mask
+
+
+def dtype_of(mask):
+    """The dtype of a mask, None for none."""
+    return None if mask is None else mask.dtype
 
 
 def _merged_mask(given, options):
@@ -318,7 +327,7 @@ def multi_head_attention_forward(
         query, key, value = (tensor.unsqueeze(1) for tensor in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     key_padding_mask = canonical_mask(
-        key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"
+        key_padding_mask, "key_padding_mask", query.dtype, dtype_of(attn_mask), "attn_mask"
     )
     may_skip = key_padding_mask is None and not need_weights
     attn_mask, is_causal = _attention_mask(attn_mask, query.dtype, is_causal, may_skip)

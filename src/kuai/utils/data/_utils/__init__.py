@@ -2,6 +2,7 @@
 
 from kuai.utils.data._utils import (
     collate as collate,
+    fetch as fetch,
     pin_memory as pin_memory,
     worker as worker,
 )
