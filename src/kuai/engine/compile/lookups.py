@@ -46,7 +46,10 @@ class Lookups(OwnFunctions, Frame):
     """The attributes of things."""
 
     def _value_Attribute(self, node):
-        owner, name = self.value(node.value), node.attr
+        return self.attribute(self.value(node.value), node.attr)
+
+    def attribute(self, owner, name):
+        """What an attribute of a value gives."""
         if self.is_tensor(owner) or owner is NEST:
             self.watch_method(name)
             if isinstance(owner, Known):

@@ -197,11 +197,11 @@ class After:
             return Given(given[0])
         if kind is not Tensor or result._steps is not None or result._base is not None:
             raise Refused("a result of another kind")
+        if result._requires_grad or result._hooked or result._retains_grad:
+            raise Refused("a result with a gradient of its own")
         if id(result._storage) in self.before.ids and result._node is None:
             self._refuse_known(result)
             return Share(result._storage)
-        if result._requires_grad or result._hooked or result._retains_grad:
-            raise Refused("a result with a gradient of its own")
         if not _is_spent(result._node):
             raise Refused("a result with a graph")
         made = New(self._place(result._storage.held), result)

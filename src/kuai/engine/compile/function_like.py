@@ -1,0 +1,101 @@
+"""What a compiled function has of the function it was made of.
+
+A decorator must not be noticed: a compiled function stands where the function stood, so it is bound
+to instances as that one is, has its attributes and passes on those that are set, is copied and
+pickled where that one would be. What Kuai itself keeps has names with an underscore, and is found
+without it where the function has nothing of that name.
+"""
+
+import copy
+import types
+from typing import Any
+
+__all__ = ["FunctionLike", "called"]
+
+_KEPT = ("__doc__", "__module__", "__annotations__")  # which every object finds in its class
+
+
+def _part(name):
+    def replace(self, value):
+        setattr(self._stands_for, name, value)
+
+    return property(lambda self: getattr(self._stands_for, name), replace)
+
+
+class FunctionLike:
+    """Something that is called in the place of a function, or of any callable.
+
+    Args:
+        function: what it stands for.
+        made_by: `made_by(function)` makes another one of the same kind.
+    """
+
+    _stands_for: Any
+    _made_by: Any
+    __code__ = _part("__code__")
+    __defaults__ = _part("__defaults__")
+    __kwdefaults__ = _part("__kwdefaults__")
+
+    def __init__(self, function, made_by):
+        own = vars(self)
+        own.update({name: getattr(function, name, None) for name in _KEPT})
+        own.update(__wrapped__=function, _stands_for=function, _made_by=made_by)
+
+    # Attributes -----------------------------------------------------------------------------------
+
+    def __getattr__(self, name) -> Any:
+        own = vars(self)
+        try:
+            return getattr(own["_stands_for"], name)
+        except (AttributeError, KeyError):
+            if f"_{name}" in own:
+                return own[f"_{name}"]
+            raise
+
+    def __setattr__(self, name, value):
+        if name in vars(self) or name[:1] == "_" and name[:2] != "__":
+            object.__setattr__(self, name, value)
+            return
+        try:
+            setattr(self._stands_for, name, value)
+        except AttributeError:  # a bound method takes none
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        if name in vars(self):
+            object.__delattr__(self, name)
+        else:
+            delattr(self._stands_for, name)
+
+    # Binding --------------------------------------------------------------------------------------
+
+    def __get__(self, instance, owner=None) -> Any:
+        function = self._stands_for
+        if type(function) is types.FunctionType:
+            return self if instance is None else types.MethodType(self, instance)
+        if type(function) is classmethod:
+            return types.MethodType(self, type(instance) if owner is None else owner)
+        bind = getattr(type(function), "__get__", None)
+        if bind is None or type(function) is staticmethod:
+            return self
+        bound = bind(function, instance, owner)
+        if type(bound) is types.MethodType and bound.__func__ is function:
+            return types.MethodType(self, bound.__self__)
+        return self if bound is function else self._made_by(bound)
+
+    # Copies ---------------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo):
+        copied = copy.deepcopy(self._stands_for, memo)
+        return self if copied is self._stands_for else self._made_by(copied)
+
+    def __reduce__(self):
+        function = self._stands_for
+        if type(function) is types.FunctionType:
+            return function.__qualname__  # it is found by its name, where it stands
+        return self._made_by, (function,)
+
+
+def called(function):
+    """What a call of a callable runs: for decorated methods, what the decorator stands around."""
+    return function.__func__ if isinstance(function, (staticmethod, classmethod)) else function
