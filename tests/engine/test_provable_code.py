@@ -269,7 +269,7 @@ def test_attributes_by_name_and_kinds_of_arguments_are_known():
             net.order.reverse()
         expected = net.first(net.second(x)) if number >= 4 else net.second(net.first(x))
         kuai.testing.assert_close(step(x), expected.detach())
-    assert step.explain().replayed == 5, step.explain().reason
+    assert step.explain().replayed == 6, step.explain().reason
 
 
 def test_lines_that_somebody_looks_at_are_run():

@@ -6,6 +6,7 @@ pickled where that one would be. What Kuai itself keeps has names with an unders
 without it where the function has nothing of that name.
 """
 
+import abc
 import copy
 import types
 from typing import Any
@@ -22,7 +23,7 @@ def _part(name):
     return property(lambda self: getattr(self._stands_for, name), replace)
 
 
-class FunctionLike:
+class FunctionLike(abc.ABC):
     """Something that is called in the place of a function, or of any callable.
 
     Args:
@@ -40,6 +41,10 @@ class FunctionLike:
         own = vars(self)
         own.update({name: getattr(function, name, None) for name in _KEPT})
         own.update(__wrapped__=function, _stands_for=function, _made_by=made_by)
+
+    @abc.abstractmethod
+    def __call__(self, /, *args, **kwargs) -> Any:
+        """What the function gives."""
 
     # Attributes -----------------------------------------------------------------------------------
 
@@ -96,6 +101,6 @@ class FunctionLike:
         return self._made_by, (function,)
 
 
-def called(function):
+def called(function) -> Any:
     """What a call of a callable runs: for decorated methods, what the decorator stands around."""
     return function.__func__ if isinstance(function, (staticmethod, classmethod)) else function

@@ -191,6 +191,10 @@ class Lookups(OwnFunctions, Frame):
             return owner.values[found.__reduce__()[1][0]]
         if type(found) is types.FunctionType and name[0] != "_":
             return Bound(owner, "", found)
+        if type(found) is property:
+            return self.prover.call(found.fget, [owner], {}, self.depth + 1)
+        if name == "_replace":
+            return Bound(owner, name)
         raise Refused(f"{name} of a {kind.__name__}")
 
     def outline(self, value) -> dict:

@@ -24,6 +24,7 @@ from kuai.engine.compile.abstract_values import (
 from kuai.engine.compile.compiler import Compiled
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.named_tuples import NamedTuples, is_made_as_usual
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
@@ -43,7 +44,7 @@ _SUPER: Any = super
 _APPLY = vars(Function)["apply"].__func__
 
 
-class Calls(OwnFunctions, Frame):
+class Calls(OwnFunctions, NamedTuples, Frame):
     """The calls of one function, and what they give."""
 
     def _value_Call(self, node):
@@ -109,6 +110,8 @@ class Calls(OwnFunctions, Frame):
         if type(function) is Compiled and not function._given and not function._named:
             self.watch.entries(vars(function), ["_function", "_given", "_named"])
             return self._call(function._function, arguments, keywords)  # it is part of this record
+        if is_made_as_usual(function):
+            return self.make_named_tuple(function, arguments, keywords)
         description = description_of(function)
         if description is None or description.call is None:
             raise Refused(f"a call of {text_of_value(function)}")
@@ -281,6 +284,8 @@ class Calls(OwnFunctions, Frame):
             return self.apply(owner.value, arguments, keywords)
         if bound.function is not None and not name:
             return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
+        if name == "_replace" and isinstance(owner, Items):
+            return self.replace_fields(owner, arguments, keywords)
         if self.is_tensor(owner) or owner is NEST:
             return self._call_tensor_method(owner, name, arguments, keywords)
         if isinstance(owner, Known) and self.is_dict(owner.value):
