@@ -1,10 +1,15 @@
 """A compiled function stands where the function stood: bound, copied, pickled, looked at."""
 
 import abc
+import contextlib
 import copy
+import dataclasses
 import functools
 import inspect
 import pickle
+import typing
+import unittest.mock
+import weakref
 
 from tests.stories.storykit import (
     attempt,
@@ -100,7 +105,7 @@ def compiled_partial_is_copied(t, compiled):
     b2 = copy.deepcopy(bag)
     with t.no_grad():
         b2.net.weight.zero_()
-    for _n in range(6):
+    for _ in range(6):
         yield bag.f(batch(t)[0]), b2.f(batch(t)[0])
 
 
@@ -118,7 +123,7 @@ def callable_object_compiled_and_copied(t, compiled):
     c = C()
     bag = {"f": compiled(c), "c": c}
     b2 = copy.deepcopy(bag)
-    for _n in range(6):
+    for _ in range(6):
         yield bag["f"](batch(t)[0]), b2["f"](batch(t)[0]), bag["c"].n, b2["c"].n
 
 
@@ -154,7 +159,7 @@ def abstract_methods_compiled(t, compiled):
         def f(self, x):
             return x * 2
 
-    for _n in range(4):
+    for _ in range(4):
         yield (
             attempt_type(Base) if not isinstance(attempt(Base), Base) else "made",
             Sub().f(t.ones(2)),
@@ -214,7 +219,7 @@ def staticmethod_object_compiled(t, compiled):
     class C:
         s = compiled(staticmethod(lambda x: x * 2))
 
-    for _n in range(4):
+    for _ in range(4):
         yield attempt_type(lambda: C.s(t.ones(2)))
 
 
@@ -222,7 +227,7 @@ def staticmethod_object_compiled(t, compiled):
 def pickled_compiled_things(t, compiled):
     f = compiled(ModuleLevel(2.0).step)
     bag = {"f": f}
-    for _n in range(4):
+    for _ in range(4):
         g = pickle.loads(pickle.dumps(bag))["f"]
         yield g(t.ones(2)), f(t.ones(2))
 
@@ -233,7 +238,7 @@ def pickled_compiled_function(t, compiled):
     plain = module_level
     module_level = compiled(plain)
     try:
-        for _n in range(4):
+        for _ in range(4):
             g = pickle.loads(pickle.dumps(module_level))
             yield g(t.ones(2)), g is module_level
     finally:
@@ -247,7 +252,7 @@ def signature_and_help(t, compiled):
         return x * k
 
     g = compiled(f)
-    for _n in range(3):
+    for _ in range(3):
         yield (
             str(inspect.signature(g)),
             g.__doc__,
@@ -269,7 +274,7 @@ def equality_and_hash_of_bound_compiled(t, compiled):
 
     c = C()
     d = C()
-    for _n in range(3):
+    for _ in range(3):
         yield (
             c.f == c.f,
             c.f == d.f,
@@ -382,3 +387,119 @@ def padded_methods_copied(t, compiled):
         b.l.weight.mul_(2)
     for n in range(6):
         yield a(batch(t, n, 2 + n)[0]).detach(), b(batch(t, n, 3)[0]).detach()
+
+
+@story
+def wrapped_by_functools_with_attributes(t, compiled):
+    @compiled
+    def step(x):
+        return x * step.k
+
+    step.k = 2.0
+    step.calls = []
+    step._hidden = 1
+
+    @functools.wraps(step)
+    def logged(x):
+        logged.calls.append(1)
+        return step(x) + logged.k
+
+    for n in range(8):
+        if n == 4:
+            step.k = 3.0
+        if n == 6:
+            logged.k = 10.0
+        with unittest.mock.patch.object(step, "k", 7.0):
+            mocked = step(t.ones(1))
+        yield (
+            logged(t.ones(2)),
+            len(step.calls),
+            logged.__name__,
+            logged._hidden,
+            mocked,
+            step.k,
+            sorted(n for n in vars(step) if not n.startswith("__")),
+        )
+
+
+@story
+def records_and_other_names_of_ones_own(t, compiled):
+    @compiled
+    def step(x):
+        step.records.append(float(x.sum()))
+        step.parts += 1
+        step.lock = "a"
+        step.function = len(step.records)
+        return x * step.given
+
+    step.records = []
+    step.parts = 0
+    step.given = 2.0
+    step.named = {}
+    step.replays = 5
+    for n in range(8):
+        if n == 5:
+            step.given = 3.0
+        yield (
+            step(t.ones(2)),
+            list(step.records),
+            step.parts,
+            step.lock,
+            step.function,
+            step.replays,
+            step.named,
+        )
+
+
+@story
+def context_manager_and_generator_decorators(t, compiled):
+    log = []
+
+    @contextlib.contextmanager
+    @compiled
+    def scope(x):
+        log.append("in")
+        y = x * 2
+        yield y
+        log.append("out")
+
+    @compiled
+    @contextlib.contextmanager
+    def scope2(x):
+        yield x * 3
+
+    for _ in range(5):
+        with scope(t.ones(2)) as y, scope2(y) as z:
+            r = y + z
+        yield r, list(log), inspect.isgeneratorfunction(scope.__wrapped__)
+
+
+@story
+def dataclass_with_compiled_fields(t, compiled):
+    @dataclasses.dataclass
+    class C:
+        act: typing.Callable = compiled(lambda x: x * 2)
+        make: typing.Any = dataclasses.field(default_factory=compiled(lambda: t.ones(2)))
+
+        def go(s):
+            return s.act(s.make) if not inspect.ismethod(s.act) else "bound"
+
+    for _ in range(4):
+        c = C()
+        d = dataclasses.replace(c, act=compiled(t.relu))
+        e = copy.copy(c)
+        yield attempt_type(c.go), d.go(), attempt_type(e.go), C.act(t.ones(1))
+
+
+@story
+def weak_references_and_sets(t, compiled):
+    def f(x):
+        return x * 2
+
+    g = compiled(f)
+    s = {g}
+    w = weakref.ref(g)
+    d = weakref.WeakKeyDictionary()
+    d[g] = 1
+    for _ in range(4):
+        yield g in s, w() is g, len(d), g(t.ones(1)), copy.copy(g) is g, copy.deepcopy(g) is g

@@ -322,7 +322,7 @@ def time_dependent_schedule(t, compiled):
         opt.step()
         return loss.detach()
 
-    for _n in range(8):
+    for _ in range(8):
         yield step(*batch(t)), everything(net, opt)
 
 

@@ -182,7 +182,7 @@ def nonlocal_and_default_mutable(t, compiled):
         return loss.detach()
 
     f = compiled(step)
-    for _n in range(10):
+    for _ in range(10):
         r = f(*batch(t))
         yield r, count, list(step.__defaults__[0])
 

@@ -314,7 +314,7 @@ def two_results_share_memory_with_state(t, compiled):
             s = net(x).sum()
         return s, net.weight.detach(), net.weight.data, net.weight
 
-    for _n in range(7):
+    for _ in range(7):
         s, a, b, c = f(batch(t)[0])
         with t.no_grad():
             a.mul_(1.5)
@@ -454,7 +454,7 @@ def fresh_ordered_dict_batches_die(t, compiled):
         opt.step()
         return loss.detach()
 
-    for _n in range(3):
+    for _ in range(3):
         for i in range(4):
             x, y = batch(t, i)
             b = OD(x=x, y=y)

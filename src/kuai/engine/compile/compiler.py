@@ -108,6 +108,10 @@ class Compiled(FunctionLike):
     """
 
     made: ClassVar[list | None] = None
+    _kept = frozenset(
+        "_function _given _named _fullgraph _records _replays _deepest _parts _after_prologue "
+        "_lock".split()
+    )
 
     def __init__(self, function, fullgraph: bool = False, records=None, deepest: int = _DEEPEST):
         super().__init__(function, functools.partial(Compiled, fullgraph=fullgraph))

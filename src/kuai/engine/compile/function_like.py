@@ -2,16 +2,16 @@
 
 A decorator must not be noticed: a compiled function stands where the function stood, so it is bound
 to instances as that one is, has its attributes and passes on those that are set, is copied and
-pickled where that one would be. What Kuai itself keeps has names with an underscore, and is found
-without it where the function has nothing of that name.
+pickled where that one would be. What Kuai itself keeps has names with an underscore, which each
+class lists, and is found without it where the function has nothing of that name.
 """
 
 import abc
 import copy
 import types
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["FunctionLike", "called"]
+__all__ = ["FunctionLike", "called", "own"]
 
 _KEPT = ("__doc__", "__module__", "__annotations__")  # which every object finds in its class
 
@@ -23,13 +23,32 @@ def _part(name):
     return property(lambda self: getattr(self._stands_for, name), replace)
 
 
-class FunctionLike(abc.ABC):
+def _attributes(self):
+    """Those that a program has put on the function."""
+    return getattr(self._stands_for, "__dict__", {})
+
+
+class _WithDictionary:
+    """An object with a dictionary."""
+
+
+#: What Kuai keeps with a compiled function.
+own: Any = vars(_WithDictionary)["__dict__"].__get__
+
+
+class FunctionLike(_WithDictionary, abc.ABC):
     """Something that is called in the place of a function, or of any callable.
 
     Args:
         function: what it stands for.
         made_by: `made_by(function)` makes another one of the same kind.
+
+    Attributes:
+        _kept: names of Kuai's own attributes.
     """
+
+    _kept: ClassVar[frozenset[str]] = frozenset()
+    __dict__ = property(_attributes)  # type: ignore[assignment]
 
     _stands_for: Any
     _made_by: Any
@@ -38,9 +57,9 @@ class FunctionLike(abc.ABC):
     __kwdefaults__ = _part("__kwdefaults__")
 
     def __init__(self, function, made_by):
-        own = vars(self)
-        own.update({name: getattr(function, name, None) for name in _KEPT})
-        own.update(__wrapped__=function, _stands_for=function, _made_by=made_by)
+        mine = own(self)
+        mine.update({name: getattr(function, name, None) for name in _KEPT})
+        mine.update(__wrapped__=function, _stands_for=function, _made_by=made_by)
 
     @abc.abstractmethod
     def __call__(self, /, *args, **kwargs) -> Any:
@@ -49,16 +68,16 @@ class FunctionLike(abc.ABC):
     # Attributes -----------------------------------------------------------------------------------
 
     def __getattr__(self, name) -> Any:
-        own = vars(self)
+        mine = own(self)
         try:
-            return getattr(own["_stands_for"], name)
+            return getattr(mine["_stands_for"], name)
         except (AttributeError, KeyError):
-            if f"_{name}" in own:
-                return own[f"_{name}"]
+            if f"_{name}" in mine:
+                return mine[f"_{name}"]
             raise
 
     def __setattr__(self, name, value):
-        if name in vars(self) or name[:1] == "_" and name[:2] != "__":
+        if name in own(self) or name in self._kept:
             object.__setattr__(self, name, value)
             return
         try:
@@ -67,7 +86,7 @@ class FunctionLike(abc.ABC):
             object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
-        if name in vars(self):
+        if name in own(self):
             object.__delattr__(self, name)
         else:
             delattr(self._stands_for, name)

@@ -19,6 +19,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.compile.knowledge import Refused, description_of
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
 from kuai.engine.tensor.attributes import own_of
@@ -114,6 +115,8 @@ class Lookups(OwnFunctions, Frame):
         """An attribute of an object, as `object.__getattribute__` finds it."""
         thing = owner.value
         kind = type(thing)
+        if isinstance(thing, FunctionLike):
+            raise Refused(f"{name} of a compiled function")
         if kind is type:
             return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:

@@ -47,6 +47,8 @@ def batch_mask() -> Tensor | None:
 class PaddedBatches(FunctionLike):
     """A compiled function whose batches are padded to the sizes of a few buckets."""
 
+    _kept = frozenset(["_buckets", "_compiled"])
+
     def __init__(self, compile_function, function, buckets):
         made_by = functools.partial(PaddedBatches, compile_function, buckets=buckets)
         super().__init__(function, made_by)

@@ -23,6 +23,7 @@ from kuai.engine.compile.abstract_values import (
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
 from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.function_like import own
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
 from kuai.engine.compile.named_tuples import NamedTuples, is_made_as_usual
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
@@ -108,7 +109,7 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         if type(function) in (types.FunctionType, types.MethodType):
             return self.prover.call(function, arguments, keywords, self.depth + 1)
         if type(function) is Compiled and not function._given and not function._named:
-            self.watch.entries(vars(function), ["_function", "_given", "_named"])
+            self.watch.entries(own(function), ["_function", "_given", "_named"])
             return self._call(function._function, arguments, keywords)  # it is part of this record
         if is_made_as_usual(function):
             return self.make_named_tuple(function, arguments, keywords)
