@@ -8,6 +8,7 @@ class lists, and is found without it where the function has nothing of that name
 
 import abc
 import copy
+import sys
 import types
 from typing import Any, ClassVar
 
@@ -116,8 +117,23 @@ class FunctionLike(_WithDictionary, abc.ABC):
     def __reduce__(self):
         function = self._stands_for
         if type(function) is types.FunctionType:
-            return function.__qualname__  # it is found by its name, where it stands
-        return self._made_by, (function,)
+            return function.__qualname__  # as functions are: by the name where it stands
+        return self.remade
+
+    @property
+    def remade(self) -> tuple:
+        """What makes another one of the same function, for pickles that hold functions."""
+        return self._made_by, (self._stands_for,)
+
+    def is_found_by_name(self, but_in=()) -> bool:
+        """Whether it stands in a module under its name, and not in one of some modules."""
+        found: Any = sys.modules.get(self.__module__)
+        try:
+            for name in self.__qualname__.split("."):
+                found = getattr(found, name)
+        except AttributeError:
+            return False
+        return found is self and self.__module__ not in but_in
 
 
 def called(function) -> Any:
