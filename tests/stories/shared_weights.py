@@ -168,8 +168,10 @@ def shape_changed_by_data(t, compiled):
 @story
 def overlapping_parameters_in_one_optimizer(t, compiled):
     makers = {
-        weight, part, whole = [t.nn.Parameter(numbers(t, 3, 2, seed=s)) for s in (1, 2, 3)]
-    }  # fmt: skip
+        "SGD": {"weight_decay": 0.1, "momentum": 0.5},
+        "AdamW": {"weight_decay": 0.1},
+        "RMSprop": {},
+    }
     for kind, options in makers.items():
         weight, part, whole = [t.nn.Parameter(numbers(t, 3, 2, seed=n)) for n in range(3)]
         part.data, whole.data = weight.data[1:], weight.data
