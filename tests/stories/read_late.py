@@ -1,7 +1,6 @@
 """What is read later than it is named: by iterators, views, under another name, by a debugger."""
 
 import collections
-import gc
 import sys
 import weakref
 
@@ -24,7 +23,6 @@ class OD(collections.OrderedDict):
 
 
 def alive(refs):
-    gc.collect()
     return sum(r() is not None for r in refs)
 
 
