@@ -1,6 +1,7 @@
 """What is read later than it is named: by iterators, views, under another name, by a debugger."""
 
 import collections
+import gc
 import sys
 import weakref
 
@@ -23,6 +24,7 @@ class OD(collections.OrderedDict):
 
 
 def alive(refs):
+    gc.collect()
     return sum(r() is not None for r in refs)
 
 
@@ -460,4 +462,5 @@ def fresh_ordered_dict_batches_die(t, compiled):
             refs.append(weakref.ref(x))
             r = step(b)
             del b, x, y
-        yield r, alive(refs)
+        yield r
+    yield alive(refs)
