@@ -108,6 +108,29 @@ def test_classes_of_the_program_keep_their_identity():
     assert type(found) is Local and found.x == 3
 
 
+def test_compiled_functions_are_sent():
+    scale = kuai.compile(lambda rows: kuai.tensor(rows) * 2.0)
+
+    class Local:
+        """A data set with a compiled method, of which a copy is sent."""
+
+        def __init__(self):
+            self.factor = 3.0
+            self.read = kuai.compile(self._read)
+
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            return self.read(kuai.tensor(float(i))).item()
+
+        def _read(self, x):
+            return (x + 1) * self.factor
+
+    (found,) = kuai.utils.data.DataLoader(Local(), 2, num_workers=1, collate_fn=scale)
+    assert found.tolist() == [6.0, 12.0]
+
+
 def test_a_type_of_ones_own_is_collated_by_the_table(monkeypatch):
     table = kuai.utils.data._utils.collate.default_collate_fn_map
 

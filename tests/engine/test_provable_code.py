@@ -4,6 +4,7 @@ The values are compared with PyTorch's by the stories of the same things.
 """
 
 import collections
+import sys
 
 import pytest
 
@@ -233,3 +234,58 @@ def test_a_kept_tensor_that_stands_elsewhere_is_read_there():
     other.total = one.total
     assert step(kuai.ones(2)).tolist() == [11.0, 11.0]
     assert step(kuai.ones(2)).tolist() == [12.0, 12.0]
+
+
+def test_gradients_that_are_zeroed_in_place_are_replayed():
+    net = nn.Linear(3, 2)
+    optimizer = kuai.optim.SGD(net.parameters(), lr=0.1)
+
+    @kuai.compile
+    def step(x):
+        optimizer.zero_grad(set_to_none=False)
+        net(x).sum().backward()
+        optimizer.step()
+
+    for _ in range(6):
+        step(kuai.ones(4, 3))
+    assert step.explain().replayed == 4, step.explain().reason
+
+
+def test_attributes_by_name_and_kinds_of_arguments_are_known():
+    net = nn.Module()
+    net.first, net.second, net.order = nn.Linear(3, 3), nn.Linear(3, 3), ["first", "second"]
+
+    @kuai.compile
+    def step(x):
+        x = x if isinstance(x, kuai.Tensor) else kuai.tensor(x)
+        with kuai.no_grad():
+            for name in net.order:
+                x = getattr(net, name)(x)
+            return x
+
+    x = kuai.ones(4, 3)
+    for number in range(8):
+        if number == 4:
+            net.order.reverse()
+        expected = net.first(net.second(x)) if number >= 4 else net.second(net.first(x))
+        kuai.testing.assert_close(step(x), expected.detach())
+    assert step.explain().replayed == 6, step.explain().reason
+
+
+def test_lines_that_somebody_looks_at_are_run():
+    events = []
+
+    @kuai.compile
+    def step(x):
+        return x * 2
+
+    for look in (sys.setprofile, sys.settrace):
+        for _ in range(4):
+            step(kuai.ones(2))
+        before = step.explain().replayed
+        events.clear()
+        look(lambda frame, event, _: events.append(frame.f_code.co_name))
+        step(kuai.ones(2))
+        look(None)
+        assert "step" in events
+        assert step.explain().replayed == before > 0

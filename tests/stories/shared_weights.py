@@ -163,3 +163,28 @@ def shape_changed_by_data(t, compiled):
     for shape in ((2,), (4, 3), (2,)):
         w.data = t.ones(*shape)
         yield run(), w
+
+
+@story
+def overlapping_parameters_in_one_optimizer(t, compiled):
+    makers = {
+        "SGD": {"weight_decay": 0.1, "momentum": 0.5},
+        "AdamW": {"weight_decay": 0.1},
+        "RMSprop": {},
+    }
+    for kind, options in makers.items():
+        weight, part, whole = [t.nn.Parameter(numbers(t, 3, 2, seed=n)) for n in range(3)]
+        part.data, whole.data = weight.data[1:], weight.data
+        optimizer = getattr(t.optim, kind)([part, weight, whole], lr=0.1, **options)
+
+        @compiled
+        def step():
+            optimizer.zero_grad()  # noqa: B023 - called before the next one is made
+            (weight.square().sum() + (part * 3).sum() + whole.sum()).backward()  # noqa: B023
+            optimizer.step()  # noqa: B023
+
+        for number in range(4):
+            if number == 2:
+                part.data = weight.data[:2].clone()
+            step()
+        yield weight, part, whole

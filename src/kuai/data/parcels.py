@@ -31,6 +31,7 @@ import numpy as np
 
 from kuai.data.collating import Pending
 from kuai.data.segments import Segments
+from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.views import value
 
@@ -40,6 +41,7 @@ _SHARES = hasattr(os, "memfd_create") and hasattr(socket, "send_fds")
 _SMALL = 16 * 1024  # bytes that may travel through the pipe
 _ALIGNED = 64  # what XLA wants, so as to use memory where it lies
 _MANY = 256  # mappings, each with a descriptor
+_of_programs = ("__main__", "__mp_main__")  # modules that the other process does not have
 _mapped: weakref.WeakSet = weakref.WeakSet()
 
 
@@ -185,7 +187,9 @@ def _pickler() -> Any:
                 return _tensor, (obj.array, False)
             if kind is np.ndarray and not obj.dtype.hasobject:
                 return _of_array(obj)
-            if kind is types.CodeType:  # cloudpickle leaves the file's name away
+            if isinstance(obj, FunctionLike) and not obj.is_found_by_name(but_in=_of_programs):
+                return obj.remade
+            if isinstance(obj, types.CodeType):  # cloudpickle leaves the file's name away
                 return marshal.loads, (marshal.dumps(obj),)
             return super().reducer_override(obj)
 

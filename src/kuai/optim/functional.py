@@ -20,6 +20,7 @@ from kuai.engine.op.update import Update
 from kuai.engine.tensor import Tensor, modes
 from kuai.optim.formula import Structure, program
 from kuai.optim.optimizer import Optimizer
+from kuai.optim.shared_memory import rounds, share_memory
 from kuai.optim.state import StateLayout, layout_of, new_tensor, outline_of
 
 __all__ = ["FunctionalOptimizer"]
@@ -129,6 +130,14 @@ class FunctionalOptimizer(Optimizer):
                 grads.append(grad)
         if not params:
             return
+        if not share_memory(params):
+            self._change_all(params, grads, group)
+            return
+        for turn in rounds(params):
+            self._change_all([params[i] for i in turn], [grads[i] for i in turn], group)
+
+    def _change_all(self, params: list[Tensor], grads: list[Tensor], group: dict) -> None:
+        """Give parameters that share no memory their new values, on each device in one program."""
         try:
             self._change(params, grads, group)
         except ValueError:

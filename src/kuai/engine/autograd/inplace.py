@@ -78,6 +78,8 @@ def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
     _refuse_leaf(target, base)
     if base is None:
         views.assign(target, views.held(result))
+        if target._node is None and not result.requires_grad:
+            return target  # it had no history and has none now
         target._node, target._output = result._node, result._output
         if target._node is None and result._requires_grad:
             target._node, target._output = (

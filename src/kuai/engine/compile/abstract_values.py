@@ -2,6 +2,7 @@
 
 import types
 from collections import OrderedDict
+from operator import is_
 
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import devices, dtypes
@@ -17,6 +18,7 @@ __all__ = [
     "Bound",
     "Items",
     "Known",
+    "Loan",
     "Once",
     "Several",
     "Super",
@@ -84,12 +86,13 @@ class Items:
 
     Attributes:
         is_made: whether the call has made it, so that it may change it.
+        loans: of what it is read from late: see `Loan`.
     """
 
-    __slots__ = ("is_made", "kind", "values")
+    __slots__ = ("is_made", "kind", "loans", "values")
 
-    def __init__(self, kind, values, is_made=False):
-        self.kind, self.values, self.is_made = kind, values, is_made
+    def __init__(self, kind, values, is_made=False, loans=()):
+        self.kind, self.values, self.is_made, self.loans = kind, values, is_made, loans
 
     def put(self, key, value) -> None:
         """Set an element."""
@@ -101,6 +104,28 @@ class Items:
     def parts(self):
         """The elements; of a dict its values."""
         return list(self.values.values()) if self.kind is dict else self.values
+
+
+class Loan:
+    """A list or dict of which an iterator or a view reads the elements when they are wanted.
+
+    Args:
+        nest: it has to stay as it is until then.
+        in_order: whether elements that have been read may change.
+    """
+
+    def __init__(self, nest, in_order=True):
+        self.nest, self.in_order, self.then = nest, in_order, list(nest.parts)
+
+    def check(self, count=0) -> None:
+        """See that nothing has changed that comes after the first elements.
+
+        Raises:
+            Refused: something has.
+        """
+        first, now = count if self.in_order else 0, self.nest.parts
+        if len(now) != len(self.then) or not all(map(is_, now[first:], self.then[first:])):
+            raise Refused("a list or dict that changes while something goes through it")
 
 
 class Super:
@@ -122,8 +147,8 @@ class Once(Items):
 
     __slots__ = ("left",)
 
-    def __init__(self, values):
-        super().__init__(types.GeneratorType, values)
+    def __init__(self, values, loans=()):
+        super().__init__(types.GeneratorType, values, loans=loans)
         self.left = True
 
     @property
@@ -140,6 +165,8 @@ class Once(Items):
         if not self.left:
             raise Refused("an iterator that is gone through twice")
         self.left = False
+        for loan in self.loans:
+            loan.check()
         return self.values
 
 

@@ -13,10 +13,10 @@ so once, and is tried again later (see `rest`).
 import contextlib
 import functools
 import threading
-import types
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kuai.engine import compile as compiling, settings
+from kuai.engine.compile.function_like import FunctionLike, called
 from kuai.engine.compile.padded_batches import PaddedBatches
 from kuai.engine.compile.recorder import Recorder, is_recordable
 from kuai.engine.compile.records import Records
@@ -100,7 +100,7 @@ def _check(backend, mode, options) -> None:
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(_MODES)}")
 
 
-class Compiled:
+class Compiled(FunctionLike):
     """A compiled function: call it as the function it was made of.
 
     Attributes:
@@ -108,99 +108,98 @@ class Compiled:
     """
 
     made: ClassVar[list | None] = None
+    _kept = frozenset(
+        "_function _given _named _fullgraph _records _replays _deepest _parts _after_prologue "
+        "_lock".split()
+    )
 
     def __init__(self, function, fullgraph: bool = False, records=None, deepest: int = _DEEPEST):
-        functools.update_wrapper(self, function, updated=())
-        self.given, self.named = (), {}
+        super().__init__(function, functools.partial(Compiled, fullgraph=fullgraph))
+        function = called(function)
+        self._given, self._named = (), {}
         if type(function) is functools.partial:  # its arguments come before those of each call
-            self.given, self.named = function.args, function.keywords
+            self._given, self._named = function.args, function.keywords
             function = function.func
-        self.function = function
-        self.fullgraph = fullgraph
+        self._function = function
+        self._fullgraph = fullgraph
         name = getattr(function, "__qualname__", type(function).__name__)
-        self.records = records or Records(name)
-        self.replays = Replays(function, self.records.roots, deepest > 0 and not fullgraph)
-        self.deepest = deepest  # how often it may be split
-        self.parts: Any = None  # where only its beginning is replayed
-        self.after_prologue: Any = None  # where its first statements are not
-        self.lock = threading.RLock()
+        self._records = records or Records(name)
+        self._replays = Replays(function, self._records.roots, deepest > 0 and not fullgraph)
+        self._deepest = deepest  # how often it may be split
+        self._parts: Any = None  # where only its beginning is replayed
+        self._after_prologue: Any = None  # where its first statements are not
+        self._lock = threading.RLock()
         if Compiled.made is not None and records is None:
             Compiled.made.append(self)
 
-    def __deepcopy__(self, memo):
-        return self
-
-    def __get__(self, instance, owner=None):
-        return self if instance is None else types.MethodType(self, instance)
-
     def __call__(self, /, *args, **kwargs):
-        if self.given or self.named:
-            args, kwargs = (*self.given, *args), {**self.named, **kwargs}
-        if not is_recordable() or self.records.rest.is_on(self.fullgraph):
-            return self.function(*args, **kwargs)
+        if self._given or self._named:
+            args, kwargs = (*self._given, *args), {**self._named, **kwargs}
+        if not is_recordable() or self._records.rest.is_on(self._fullgraph):
+            return self._function(*args, **kwargs)
         # a step that several threads share is one step after the other, but a thread that waits for
         # another one inside of it must not wait for ever
-        alone = self.lock.acquire(timeout=_LONGEST_WAIT)
+        alone = self._lock.acquire(timeout=_LONGEST_WAIT)
         try:
-            result = self.replays.run(args, kwargs)
+            result = self._replays.run(args, kwargs)
             return self._recorded(args, kwargs) if result is MISS else result
         except Exception as error:
             fold(error)
             raise
         finally:
             if alone:
-                self.lock.release()
+                self._lock.release()
 
     def _recorded(self, args, kwargs):
-        parts = self._parts()
+        parts = self._in_parts()
         if parts is not None:
             result = parts(args, kwargs)
             if result is not MISS:
                 return result
-        after = None if parts is not None else self._after_prologue()
+        after = None if parts is not None else self._behind_prologue()
         if after is not None:
             return after(args, kwargs)
-        candidate = None if parts is not None else self.replays.candidate(args, kwargs)
+        candidate = None if parts is not None else self._replays.candidate(args, kwargs)
         if candidate is None:
-            with Recorder(self.records, self.fullgraph):
-                return self.function(*args, **kwargs)
-        with candidate, Recorder(self.records, self.fullgraph) as recorder:
+            with Recorder(self._records, self._fullgraph):
+                return self._function(*args, **kwargs)
+        with candidate, Recorder(self._records, self._fullgraph) as recorder:
             recorder.runs = candidate.runs
-            candidate.result = self.function(*args, **kwargs)
+            candidate.result = self._function(*args, **kwargs)
         return candidate.result
 
-    def _parts(self):
+    def _in_parts(self):
         """The function in two, if only its beginning can be replayed, and that is worth it."""
-        split = self.replays.split
-        if split is None or self.records.undoes:
+        split = self._replays.split
+        if split is None or self._records.undoes:
             return None
-        if self.parts is None:
-            self.parts = compiling.parts.Parts(split, self.records)
-        if self.parts.is_worth_it and split.fits():
-            return self.parts
-        self.parts = None
-        self.replays.join()
+        if self._parts is None:
+            self._parts = compiling.parts.Parts(split, self._records)
+        if self._parts.is_worth_it and split.fits():
+            return self._parts
+        self._parts = None
+        self._replays.join()
         return None
 
-    def _after_prologue(self):
+    def _behind_prologue(self):
         """The function in two, if what follows its first statements can be replayed."""
-        prologue = self.replays.prologue
-        if prologue is None or self.records.undoes:
+        prologue = self._replays.prologue
+        if prologue is None or self._records.undoes:
             return None
-        if self.after_prologue is None:
-            compiled = functools.partial(Compiled, records=self.records, deepest=self.deepest - 1)
+        if self._after_prologue is None:
+            compiled = functools.partial(Compiled, records=self._records, deepest=self._deepest - 1)
             parts = compiling.parts.AfterPrologue
-            self.after_prologue = parts(prologue, self.records, compiled)
-        if self.after_prologue.is_worth_it and prologue.fits():
-            return self.after_prologue
-        self.after_prologue = self.replays.prologue = None
-        self.replays.join()
+            self._after_prologue = parts(prologue, self._records, compiled)
+        if self._after_prologue.is_worth_it and prologue.fits():
+            return self._after_prologue
+        self._after_prologue = self._replays.prologue = None
+        self._replays.join()
         return None
 
     @property
     def programs(self) -> list:
         """The programs that have been made, see `explain`."""
-        return self.records.programs
+        return self._records.programs
 
     def explain(self) -> "Explanation":
         """What a call consists of: programs, what ended them, what they cost.

@@ -54,7 +54,7 @@ class Comprehensions(Frame):
         source = self.value(first.iter)
         # a result has as many parts at each replay, but it is not known here how many
         is_result = source is NEST or self.is_tensor(source)
-        for part in [NEST] if is_result else self.elements(source):
+        for part in [NEST] if is_result else self.turns(source):
             self.prover.left -= 1
             if self.prover.left < 0:
                 raise Refused("a long comprehension")

@@ -72,13 +72,13 @@ class Explanation:
     """
 
     def __init__(self, compiled):
-        records, layers = compiled.records, [compiled]  # one in the other, by their first lines
-        while layers[-1].after_prologue is not None:
-            layers.append(layers[-1].after_prologue.rest)
-        parts = [each.parts for each in layers if each.parts is not None]
-        self.replayed = sum(each.replays.calls for each in layers)
+        records, layers = compiled._records, [compiled]  # one in the other, by their first lines
+        while layers[-1]._after_prologue is not None:
+            layers.append(layers[-1]._after_prologue.rest)
+        parts = [each._parts for each in layers if each._parts is not None]
+        self.replayed = sum(each._replays.calls for each in layers)
         self.begun = sum(each.replays.calls for each in parts)
-        reasons = [each.replays.reason for each in layers if each.replays.reason is not None]
+        reasons = [each._replays.reason for each in layers if each._replays.reason is not None]
         self.reason = " and ".join(reasons) or None
         self.skipped = len(layers) > 1 and self.replayed + self.begun > 0
         self.name = records.name

@@ -276,6 +276,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         if isinstance(value, Once):
             return value.taken()
         if isinstance(value, Items):
+            for loan in value.loans:
+                loan.check()
             return [Known(key) for key in value.values] if value.kind is dict else value.values
         thing = value.value if isinstance(value, Known) else value
         if self.is_dict(thing):
@@ -287,6 +289,14 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         if len(thing) > _LONGEST:
             raise Refused("a long loop")
         return [self.prover.found(part) for part in thing]
+
+    def turns(self, value):
+        """The same one after the other, for code that may change what is gone through."""
+        loans = getattr(value, "loans", ())
+        for number, part in enumerate(self.elements(value), 1):
+            yield part
+            for loan in loans:
+                loan.check(number)
 
     # What may be done with values -----------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What the parts of the prover's way through one function have in common: see `proof`."""
 
 import abc
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["Frame"]
@@ -40,6 +41,14 @@ class Frame(abc.ABC):
     @abc.abstractmethod
     def elements(self, value) -> list:
         """What a loop over a value goes through."""
+
+    @abc.abstractmethod
+    def attribute(self, owner, name) -> Any:
+        """What an attribute of a value gives."""
+
+    @abc.abstractmethod
+    def turns(self, value) -> Iterator:
+        """The same one after the other, for code that may change what is gone through."""
 
     @abc.abstractmethod
     def pairs(self, targets, value) -> Any:

@@ -19,6 +19,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.compile.knowledge import Refused, description_of
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
 from kuai.engine.tensor.attributes import own_of
@@ -46,7 +47,10 @@ class Lookups(OwnFunctions, Frame):
     """The attributes of things."""
 
     def _value_Attribute(self, node):
-        owner, name = self.value(node.value), node.attr
+        return self.attribute(self.value(node.value), node.attr)
+
+    def attribute(self, owner, name):
+        """What an attribute of a value gives."""
         if self.is_tensor(owner) or owner is NEST:
             self.watch_method(name)
             if isinstance(owner, Known):
@@ -111,6 +115,8 @@ class Lookups(OwnFunctions, Frame):
         """An attribute of an object, as `object.__getattribute__` finds it."""
         thing = owner.value
         kind = type(thing)
+        if isinstance(thing, FunctionLike):
+            raise Refused(f"{name} of a compiled function")
         if kind is type:
             return self._class_attribute(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
@@ -188,6 +194,10 @@ class Lookups(OwnFunctions, Frame):
             return owner.values[found.__reduce__()[1][0]]
         if type(found) is types.FunctionType and name[0] != "_":
             return Bound(owner, "", found)
+        if type(found) is property:
+            return self.prover.call(found.fget, [owner], {}, self.depth + 1)
+        if name == "_replace":
+            return Bound(owner, name)
         raise Refused(f"{name} of a {kind.__name__}")
 
     def outline(self, value) -> dict:

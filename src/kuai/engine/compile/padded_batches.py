@@ -16,6 +16,7 @@ import threading
 import jax
 import jax.numpy as jnp
 
+from kuai.engine.compile.function_like import FunctionLike, called
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.concrete import is_tensor_leaf
 from kuai.engine.tensor.views import held, value
@@ -43,20 +44,19 @@ def batch_mask() -> Tensor | None:
     return getattr(_state, "mask", None)
 
 
-class PaddedBatches:
+class PaddedBatches(FunctionLike):
     """A compiled function whose batches are padded to the sizes of a few buckets."""
 
-    def __init__(self, compile_function, function, buckets):
-        functools.update_wrapper(self, function, updated=())
-        self.function = function
-        self.buckets = None if buckets is True else sorted(buckets)
-        self.compiled = compile_function(functools.partial(_with_mask, function))
-        self.compiled.records.name = getattr(function, "__qualname__", type(function).__name__)
-        self.compiled.records.check = _check
-        self.compiled.records.undoes = True
+    _kept = frozenset(["_buckets", "_compiled"])
 
-    def __get__(self, instance, owner=None):
-        return self if instance is None else functools.partial(self, instance)
+    def __init__(self, compile_function, function, buckets):
+        made_by = functools.partial(PaddedBatches, compile_function, buckets=buckets)
+        super().__init__(function, made_by)
+        self._buckets = None if buckets is True else sorted(buckets)
+        self._compiled = compile_function(functools.partial(_with_mask, called(function)))
+        records = self._compiled._records
+        records.name = getattr(function, "__qualname__", type(function).__name__)
+        records.check, records.undoes = _check, True
 
     def __call__(self, /, *args, **kwargs):
         leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor_leaf)
@@ -64,31 +64,31 @@ class PaddedBatches:
         size = self._bucket(rows)
         mask = wrap(jnp.arange(size) < rows)
         if rows == size:
-            return self.compiled(mask, tree, *leaves)
+            return self._compiled(mask, tree, *leaves)
         padded = _padded(leaves, rows, size)
         _state.padding = _Padding(leaves, padded, rows, size)
         try:
-            result = self.compiled(mask, tree, *padded)
+            result = self._compiled(mask, tree, *padded)
         finally:
             _state.padding = None
         return jax.tree.map(lambda leaf: _cut(leaf, rows, size), result, is_leaf=is_tensor_leaf)
 
     def explain(self):
         """As of any compiled function."""
-        return self.compiled.explain()
+        return self._compiled.explain()
 
     def _bucket(self, rows):
         if not rows:
             return 0
-        if self.buckets is None:
+        if self._buckets is None:
             return 1 << max(rows - 1, 0).bit_length()
-        index = bisect.bisect_left(self.buckets, rows)
-        if index == len(self.buckets):
+        index = bisect.bisect_left(self._buckets, rows)
+        if index == len(self._buckets):
             raise PaddingError(
                 f"A batch of {rows} rows is larger than the largest bucket of dynamic_batch="
-                f"{self.buckets}. Add a larger one, or pass dynamic_batch=True."
+                f"{self._buckets}. Add a larger one, or pass dynamic_batch=True."
             )
-        return self.buckets[index]
+        return self._buckets[index]
 
 
 class _Padding:

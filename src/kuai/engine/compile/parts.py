@@ -104,11 +104,11 @@ class AfterPrologue:
         """Whether enough is replayed, or it is too early to tell."""
         if self.has_recorded or self.calls < _TRIES:
             return not self.has_recorded
-        deeper = self.rest.after_prologue
+        deeper = self.rest._after_prologue
         if deeper is not None and deeper.is_worth_it:
             return True
-        begun = 0 if self.rest.parts is None else self.rest.parts.replays.calls
-        return self.rest.replays.calls + begun > self.calls // _TRIES
+        begun = 0 if self.rest._parts is None else self.rest._parts.replays.calls
+        return self.rest._replays.calls + begun > self.calls // _TRIES
 
     def __call__(self, args, kwargs):
         """The function's result."""

@@ -54,6 +54,7 @@ class Prover:
         for slot in slots:
             slot.begin()
             self.watch.loose(slot.mapping, slot.name)
+        self._kept = {id(slot.now) for slot in slots}
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
         self.reads = 0  # numbers that are read from tensors
@@ -85,8 +86,14 @@ class Prover:
     def found(self, value) -> Known:
         """Something that was found in a place that is watched."""
         if not is_plain(value):
+            self._refuse_kept(value)
             self.watch.object(value)
         return Known(value)
+
+    def _refuse_kept(self, value) -> None:
+        """What stands in a slot is another tensor at each call: it is read there, nowhere else."""
+        if id(value) in self._kept:
+            raise Refused("a tensor that is replaced, and read in another way")
 
     def tensor(self, tensor) -> None:
         """Watch a tensor that is used.
@@ -94,6 +101,7 @@ class Prover:
         Raises:
             Refused: it is a view, or has a history or hooks.
         """
+        self._refuse_kept(tensor)
         if tensor._steps is not None or tensor._node is not None or tensor._base is not None:
             raise Refused("a tensor that is a view or has a history")
         if tensor._hooked is not None:

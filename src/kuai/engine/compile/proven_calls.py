@@ -14,6 +14,7 @@ from kuai.engine.compile.abstract_values import (
     Bound,
     Items,
     Known,
+    Loan,
     Once,
     Super,
     is_plain,
@@ -22,7 +23,9 @@ from kuai.engine.compile.abstract_values import (
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
 from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.function_like import own
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.named_tuples import NamedTuples, is_made_as_usual
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor
@@ -42,7 +45,7 @@ _SUPER: Any = super
 _APPLY = vars(Function)["apply"].__func__
 
 
-class Calls(OwnFunctions, Frame):
+class Calls(OwnFunctions, NamedTuples, Frame):
     """The calls of one function, and what they give."""
 
     def _value_Call(self, node):
@@ -85,6 +88,8 @@ class Calls(OwnFunctions, Frame):
     def _call(self, function, arguments, keywords):
         if function is isinstance and len(arguments) == 2 and not keywords:
             return self._is_instance(*arguments)
+        if function is getattr and len(arguments) == 2:
+            return self._named_attribute(*arguments)
         if function is _SUPER and not keywords:
             return self._super(arguments)
         if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
@@ -103,9 +108,11 @@ class Calls(OwnFunctions, Frame):
             return self.apply(function.__self__, arguments, keywords)
         if type(function) in (types.FunctionType, types.MethodType):
             return self.prover.call(function, arguments, keywords, self.depth + 1)
-        if type(function) is Compiled and not function.given and not function.named:
-            self.watch.entries(vars(function), ["function", "given", "named"])
-            return self._call(function.function, arguments, keywords)  # it is part of this record
+        if type(function) is Compiled and not function._given and not function._named:
+            self.watch.entries(own(function), ["_function", "_given", "_named"])
+            return self._call(function._function, arguments, keywords)  # it is part of this record
+        if is_made_as_usual(function):
+            return self.make_named_tuple(function, arguments, keywords)
         description = description_of(function)
         if description is None or description.call is None:
             raise Refused(f"a call of {text_of_value(function)}")
@@ -167,10 +174,15 @@ class Calls(OwnFunctions, Frame):
         self.watch.cell(cell)
         return Known(cell.cell_contents), self.variables.get(code.co_varnames[0])
 
+    def _named_attribute(self, owner, name):
+        if type(self.plain(name)) is not str:
+            raise Refused("an attribute whose name is no text")
+        return self.attribute(owner, self.plain(name))
+
     def _is_instance(self, value, kinds):
         """`isinstance`, of classes that say nothing of their own about it."""
         row = kinds.values if isinstance(kinds, Items) else [kinds]
-        if not all(isinstance(each, Known) and type(each.value) is type for each in row):
+        if not all(isinstance(each, Known) and self._decides_as_usual(each.value) for each in row):
             raise Refused("isinstance with classes that decide for themselves")
         classes = tuple([each.value for each in row])
         if is_some_tensor(value):
@@ -184,6 +196,13 @@ class Calls(OwnFunctions, Frame):
                 raise Refused(f"{text_of_value(value)}, which says for itself what class it has")
             self.watch.object(value.value)
         return Known(isinstance(value.value, classes))
+
+    def _decides_as_usual(self, kind) -> bool:
+        """Whether a class leaves it to Python what its instances are."""
+        if not isinstance(kind, type):
+            return False
+        self.watch.attribute(type(kind), "__instancecheck__")
+        return type(kind).__instancecheck__ is type.__instancecheck__
 
     def _call_builtin(self, function, arguments, keywords):
         if function is zip and keywords.keys() == {"strict"}:
@@ -219,7 +238,9 @@ class Calls(OwnFunctions, Frame):
             return Known(len(row))
         if function in (all, any):
             return self._decide(function, row)
-        return Once(row[::-1]) if function is reversed else Items(list, list(row), is_made=True)
+        if function is reversed:
+            return Once(row[::-1], _lent(arguments, in_order=False))
+        return Items(list, list(row), is_made=True)
 
     def _decide(self, function, row):
         """`all` or `any`; what is the same at each replay decides the same."""
@@ -230,14 +251,14 @@ class Calls(OwnFunctions, Frame):
         rows = [self.elements(argument) for argument in arguments]
         if strict and len({len(row) for row in rows}) > 1:
             raise Refused("rows of different lengths")
-        return Once([Items(tuple, list(row)) for row in zip(*rows, strict=False)])
+        made = [Items(tuple, list(row)) for row in zip(*rows, strict=False)]
+        return Once(made, _lent(arguments))
 
     def _enumerate(self, argument, first):
         if type(first) is not int:
             raise Refused("a count that begins with no number")
-        return Once(
-            [Items(tuple, [Known(i), p]) for i, p in enumerate(self.elements(argument), first)]
-        )
+        row = [Items(tuple, [Known(i), p]) for i, p in enumerate(self.elements(argument), first)]
+        return Once(row, _lent([argument]))
 
     def _sum(self, row, begin=None):
         total = Known(0) if begin is None else begin
@@ -264,6 +285,8 @@ class Calls(OwnFunctions, Frame):
             return self.apply(owner.value, arguments, keywords)
         if bound.function is not None and not name:
             return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
+        if name == "_replace" and isinstance(owner, Items):
+            return self.replace_fields(owner, arguments, keywords)
         if self.is_tensor(owner) or owner is NEST:
             return self._call_tensor_method(owner, name, arguments, keywords)
         if isinstance(owner, Known) and self.is_dict(owner.value):
@@ -365,8 +388,15 @@ def _is_plain_value(value) -> bool:
 def _call_dict_method(owner, name, arguments):
     if owner.kind is not dict or name not in ("items", "keys", "values") or arguments:
         raise Refused(f"{name} of {text_of_value(owner)}")
-    keys = [Known(key) for key in owner.values]
+    keys, kind = [Known(key) for key in owner.values], type(getattr({}, name)())
+    row: list = keys if name == "keys" else owner.parts
     if name == "items":
-        pairs = zip(keys, owner.parts, strict=True)
-        return Items(list, [Items(tuple, [key, value]) for key, value in pairs])
-    return Items(list, keys if name == "keys" else owner.parts)
+        row = [Items(tuple, list(pair)) for pair in zip(keys, owner.parts, strict=True)]
+    return Items(kind, row, loans=_lent([owner]))
+
+
+def _lent(arguments, in_order=True) -> list:
+    """Loans of everything among some arguments that the call may still change."""
+    nests = [each for each in arguments if isinstance(each, Items)]
+    further = [loan for nest in nests for loan in nest.loans]
+    return [Loan(nest, in_order) for nest in nests if nest.is_made] + further

@@ -6,7 +6,15 @@ import numpy as np
 
 from kuai.engine.autograd.function import FunctionNode
 from kuai.engine.autograd.tape import AccumulateGrad
-from kuai.engine.compile.abstract_values import OUTLINE, TENSOR, Items, Known, Read, is_plain
+from kuai.engine.compile.abstract_values import (
+    OUTLINE,
+    TENSOR,
+    Items,
+    Known,
+    Read,
+    is_named_tuple,
+    is_plain,
+)
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own
@@ -92,7 +100,8 @@ class Nest:
         """The nest, given the program's results as placeholders."""
         if self.kind is dict:
             return {key: part.build(made, arguments) for key, part in self.parts.items()}
-        return self.kind([part.build(made, arguments) for part in self.parts])
+        row = [part.build(made, arguments) for part in self.parts]
+        return row if self.kind is list else tuple.__new__(self.kind, row)
 
 
 class After:
@@ -180,11 +189,12 @@ class After:
             return Same(result)
         if isinstance(expected, Known) and result is expected.value:
             return self._same(result)
-        if kind in _NESTS:
+        is_nest = kind in _NESTS or known is not None and is_named_tuple(kind)
+        if is_nest:
             self._refuse_known(result)
-        if known is not None and (kind not in _NESTS or len(known) != len(result)):
+        if known is not None and (not is_nest or len(known) != len(result)):
             raise Refused("a result of another kind or length")
-        if kind is tuple or kind is list:
+        if is_nest and kind is not dict:
             parts = [None] * len(result) if known is None else known
             return Nest(kind, list(map(self._found, result, parts)))
         if kind is dict:
@@ -197,11 +207,11 @@ class After:
             return Given(given[0])
         if kind is not Tensor or result._steps is not None or result._base is not None:
             raise Refused("a result of another kind")
+        if result._requires_grad or result._hooked or result._retains_grad:
+            raise Refused("a result with a gradient of its own")
         if id(result._storage) in self.before.ids and result._node is None:
             self._refuse_known(result)
             return Share(result._storage)
-        if result._requires_grad or result._hooked or result._retains_grad:
-            raise Refused("a result with a gradient of its own")
         if not _is_spent(result._node):
             raise Refused("a result with a graph")
         made = New(self._place(result._storage.held), result)

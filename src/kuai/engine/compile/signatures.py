@@ -5,6 +5,8 @@ objects by identity, and how they are nested. Whoever keeps a signature has to f
 the objects goes (see `replays`): another may get its number.
 """
 
+import sys
+
 from kuai.engine.compile.abstract_values import is_named_tuple, is_plain
 from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes
 from kuai.engine.tensor.placeholder import Placeholder, array_type
@@ -13,6 +15,7 @@ from kuai.engine.tensor.warning_once import is_always
 
 __all__ = ["is_bare", "nests_in", "signature"]
 
+_monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
 _STATE = frozenset(["_storage", *[name for name in vars(Tensor) if name[0] == "_"]])
 
 
@@ -22,6 +25,8 @@ def signature(roots, args, kwargs):
     if state.block is not None or state.level is not None or state.skip_updates is not None:
         return None, []
     if state.function_modes or state.overriding_off or state.around is not None:
+        return None, []
+    if _is_observed():
         return None, []
     tensors: list = []
     key = [
@@ -35,6 +40,13 @@ def signature(roots, args, kwargs):
     except _None:
         return None, []
     return tuple(key), tensors
+
+
+def _is_observed() -> bool:
+    """Whether a debugger, profiler or coverage sees lines and calls: then they have to run."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return True
+    return _monitoring is not None and any(map(_monitoring.get_tool, range(6)))
 
 
 def nests_in(argument):

@@ -175,7 +175,7 @@ class Statements(Expressions, KeptTensors):
             raise Refused("a loop with an else")
         loop, before = _Loop(), self.open
         self.loops.append(loop)
-        for part in self.elements(self.value(statement.iter)):
+        for part in self.turns(self.value(statement.iter)):
             self._assign(statement.target, part)
             if not self._turn(statement.body, loop) and self.open == before:
                 break  # for sure; otherwise there may be more turns

@@ -122,8 +122,10 @@ class Watch:
         """Note an object among the arguments. It is not held, and looked at by whoever is called.
 
         Raises:
-            Refused: there can be no weak reference to it.
+            Refused: there can be no weak reference to it, or looking at it would hold it.
         """
+        if isinstance(thing, dict):
+            raise Refused(f"an argument that is {text_of_value(thing)}")
         try:
             self.arguments[id(thing)] = weakref.ref(thing)
         except TypeError:
