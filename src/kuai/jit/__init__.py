@@ -83,11 +83,11 @@ class _Kind(type):
     """Has what `script` and `trace` gave back count as an instance."""
 
     def __instancecheck__(cls, instance):
+        if super().__instancecheck__(instance):
+            return True
         named = cls.__name__ in ("ScriptModule", "RecursiveScriptModule")
         known = named and _isinstance(instance, Module)
-        return (known and (instance in _examples or instance in _scripted)) or super(
-            _Kind, cls
-        ).__instancecheck__(instance)
+        return known and (instance in _examples or instance in _scripted)
 
 
 class ScriptModule(Module, metaclass=_Kind):
@@ -359,7 +359,8 @@ _NO_SCRIPT = "TorchScript is a language and a file format of PyTorch's own"
 _examples: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _scripted: weakref.WeakSet = weakref.WeakSet()
 _refused_save = refused(
-    "torch.jit.save", f"{_NO_SCRIPT}, and a module that was neither traced nor called has no example to run on",
+    "torch.jit.save",
+    f"{_NO_SCRIPT}, and a module that was neither traced nor called has no example to run on",
     "kuai.export(model, args, path) writes a program that runs without its source, "
     "kuai.save(model.state_dict(), path) its weights",
 )  # fmt: skip
