@@ -5,7 +5,6 @@ they were declared `functional=True`.
 """
 
 from kuai.engine.late import elsewhere as _elsewhere
-from kuai.engine.tensor import Tensor as Tensor  # where editors find it, too
 from kuai.ops.table import FUNCTIONAL as _FUNCTIONAL
 
 __all__ = sorted(_FUNCTIONAL)
