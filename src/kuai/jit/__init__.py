@@ -106,7 +106,7 @@ class RecursiveScriptModule(ScriptModule):
         self._program = program
         for weight in program.manifest["weights"]:
             *path, name = weight["name"].split(".")
-            module: Module = self
+            module: typing.Any = self
             for part in path:
                 if part not in module._modules:
                     module.add_module(part, Module())
