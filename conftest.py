@@ -4,6 +4,7 @@ The environment is set here, before anything imports JAX or torch: both read it 
 """
 
 import gc
+import importlib.util
 import os
 import pathlib
 import sys
@@ -15,6 +16,8 @@ ROOT = pathlib.Path(__file__).parent
 
 # Programs that are read by a checker or run by a test of their own, not imported.
 collect_ignore = ["tests/typed", "tests/mission/code", "tests/strangers/programs"]
+if importlib.util.find_spec("tensorboard") is None:
+    collect_ignore.append("src/kuai/utils/tensorboard")  # as PyTorch's, it cannot be imported then
 
 # Compiled programs are kept between runs, so that a second run does not compile them again.
 os.environ.setdefault("KUAI_CACHE_DIR", str(ROOT / ".cache" / "jax"))

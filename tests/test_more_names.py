@@ -223,6 +223,23 @@ def test_what_modules_that_were_traced_or_scripted_have_more(tmp_path):
     assert not hasattr(kuai.nn.ReLU(), "save") and copy.deepcopy(net).weight.equal(net.weight)
 
 
+def test_what_is_loaded_is_a_module(tmp_path):
+    """Parameters and buffers are where they were, and the program computes with them."""
+    net = kuai.nn.Sequential(kuai.nn.Linear(3, 2), kuai.nn.BatchNorm1d(2)).eval()
+    scripted: Any = kuai.jit.script(net)
+    assert isinstance(scripted, kuai.jit.ScriptModule)
+    x, before = kuai.ones(4, 3), scripted(kuai.ones(1, 3))[0]
+    scripted.save(tmp_path / "net.pt")
+    loaded = kuai.jit.load(tmp_path / "net.pt").eval().to("cpu")
+    assert isinstance(loaded, kuai.jit.ScriptModule) and isinstance(loaded, kuai.nn.Module)
+    assert list(loaded.state_dict()) == list(net.state_dict())
+    assert [n for n, _ in loaded.named_buffers()] == [n for n, _ in net.named_buffers()]
+    assert kuai.allclose(loaded(x)[0], before)
+    kuai.nn.init.zeros_(loaded.get_submodule("0").weight)
+    assert kuai.allclose(loaded(x), loaded(x * 2)) and not kuai.allclose(net(x), net(x * 2))
+    assert not isinstance(kuai.nn.ReLU(), kuai.jit.ScriptModule)
+
+
 def test_a_compiled_module_is_no_wrapper():
     net = kuai.compile(kuai.nn.Linear(3, 2))
     assert not hasattr(net, "_orig_mod")

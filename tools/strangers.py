@@ -195,7 +195,7 @@ def run(name: str, seconds: str = "inf", cases: str = "", fused: bool = False) -
 
 def _without_places(error: str) -> str:
     """An error without the folder that packages are installed in."""
-    return re.sub(r"/\S*/site-packages/", "", error)
+    return re.sub(r"[^\s`'\"(]*/site-packages/", "", error)
 
 
 def page(found: dict[str, dict]) -> str:

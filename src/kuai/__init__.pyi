@@ -525,6 +525,7 @@ def divide(input: Any, other: Any, *, rounding_mode: Any = None, out: Any = None
 def divide_(input: Any, other: Any, *, rounding_mode: Any = None, out: Any = None) -> Tensor: """In-place version of `div`."""
 def dot(input: Tensor, tensor: Tensor, *, out: Any = None) -> Tensor: """The sum of the products of two vectors' elements."""
 double: _dtype
+def dsmm(input: Any, mat2: Any, *, out: Any = None) -> Tensor: """`mm` by the name that graph networks give it: here all matrices are dense."""
 @overload
 def dsplit(input: Any, *indices_or_sections: Any, out: Any = None) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
 @overload
@@ -967,6 +968,7 @@ def split(tensor: Any, split_size_or_sections: Any, dim: Any = 0, *, out: Any = 
 def split_copy(input: Any, split_size: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.split` gives, as a copy with memory of its own."""
 def split_with_sizes(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of the given sizes."""
 def split_with_sizes_copy(input: Any, split_sizes: Any, dim: Any = 0, *, out: Any = None) -> Tensor: """What `kuai.split_with_sizes` gives, as a copy with memory of its own."""
+def spmm(input: Any, mat2: Any, *, out: Any = None) -> Tensor: """`mm` by the name that graph networks give it: here all matrices are dense."""
 def sqrt(input: Tensor, *, out: Any = None) -> Tensor: """√x of each element."""
 def sqrt_(input: Tensor) -> Tensor: """In-place version of `sqrt`."""
 def square(input: Tensor, *, out: Any = None) -> Tensor: """x² of each element."""

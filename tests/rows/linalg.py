@@ -13,6 +13,7 @@ INF = float("inf")
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 _PRODUCTS = [
+    Row("spmm", lambda t, x, y: t.spmm(x, y) + t.dsmm(x, y), X, Y),
     Row("mm", lambda t, x, y: t.mm(x, y), X, Y, dtypes=FLOATS, gradcheck=True),
     Row("bmm", lambda t, x, y: t.bmm(x, y), BATCH, OTHER_BATCH, gradcheck=True),
     Row("mv", lambda t, x, v: t.mv(x, v), X, V, gradcheck=True),

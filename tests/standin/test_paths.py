@@ -3,6 +3,7 @@
 `used_names.json` holds the names that 60 packages import, by the path that they import them from.
 """
 
+import importlib.util
 import json
 import pathlib
 import subprocess
@@ -43,8 +44,9 @@ REASONS = {
     "quantization.FakeQuantizeBase": "XLA has no quantized tensors as PyTorch has them",
     "quantization.ObserverBase": "XLA has no quantized tensors as PyTorch has them",
     "utils.tensorboard._pytorch_graph": PRIVATE,
-    "utils.tensorboard.summary": PRIVATE,
 }
+if importlib.util.find_spec("tensorboard") is None:
+    REASONS["utils.tensorboard"] = REASONS["utils.tensorboard.summary"] = "as PyTorch's: no package"
 
 PROGRAM = """
 import importlib, json, sys, warnings

@@ -15,6 +15,7 @@ from kuai.errors import FileFormatError
 from kuai.jit import annotations as annotations
 from kuai.jit.annotations import Attribute, Future
 from kuai.nn.base.module import LATE, Module
+from kuai.nn.parameter import Parameter
 from kuai.saving import export as write_program, load_exported
 from kuai.standin.refusing import refused
 
@@ -78,8 +79,19 @@ class ScriptFunction:
     """The class of scripted functions in PyTorch; here nothing belongs to it."""
 
 
-class ScriptModule(Module):
-    """A module, for classes that were written for TorchScript; an ordinary one."""
+class _Kind(type):
+    """Has what `script` and `trace` gave back count as an instance."""
+
+    def __instancecheck__(cls, instance):
+        if super().__instancecheck__(instance):
+            return True
+        named = cls.__name__ in ("ScriptModule", "RecursiveScriptModule")
+        known = named and _isinstance(instance, Module)
+        return known and (instance in _examples or instance in _scripted)
+
+
+class ScriptModule(Module, metaclass=_Kind):
+    """A module that was scripted, traced or loaded, or of a class written for TorchScript."""
 
     def save(self, f, **kwargs):
         """As `kuai.jit.save`."""
@@ -87,7 +99,39 @@ class ScriptModule(Module):
 
 
 class RecursiveScriptModule(ScriptModule):
-    """The class of scripted modules in PyTorch; here nothing belongs to it."""
+    """What `load` gives: a program with its weights, in modules as those that it was made of."""
+
+    def __init__(self, program):
+        super().__init__()
+        self._program = program
+        for weight in program.manifest["weights"]:
+            *path, name = weight["name"].split(".")
+            module: typing.Any = self
+            for part in path:
+                if part not in module._modules:
+                    module.add_module(part, Module())
+                module = module._modules[part]
+            value = program.weights[weight["name"]]
+            if weight.get("parameter", value.is_floating_point()):
+                module.register_parameter(name, Parameter(value, value.is_floating_point()))
+            else:
+                module.register_buffer(name, value)
+
+    @property
+    def original_name(self) -> str:
+        """The name of the class of the module that was saved."""
+        return self._program.manifest["net"]
+
+    def forward(self, *args, **kwargs):
+        """Run the program with the weights that are here now."""
+        self._program.weights = {
+            name: weight.detach() for name, weight in self.state_dict(keep_vars=True).items()
+        }
+        return self._program(*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        """As PyTorch shows it."""
+        return f"original_name={self.original_name}"
 
 
 def script(obj=None, optimize=None, _frames_up=0, _rcb=None, example_inputs=None):
@@ -102,9 +146,20 @@ def script(obj=None, optimize=None, _frames_up=0, _rcb=None, example_inputs=None
 
     Differs from PyTorch: nothing is compiled; `kuai.compile` does that.
     """
-    if _isinstance(obj, Module):
+    if _isinstance(obj, Module) and obj not in _scripted:
         _scripted.add(obj)
+        _note_first_call(obj)
     return script if obj is None else obj
+
+
+def _note_first_call(module):
+    """Have `save` know what a scripted module is called with."""
+
+    def note(called, args, kwargs):
+        handle.remove()
+        _examples.setdefault(called, (args, kwargs))
+
+    handle = module.register_forward_pre_hook(note, with_kwargs=True)
 
 
 def script_method(fn):
@@ -304,7 +359,8 @@ _NO_SCRIPT = "TorchScript is a language and a file format of PyTorch's own"
 _examples: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _scripted: weakref.WeakSet = weakref.WeakSet()
 _refused_save = refused(
-    "torch.jit.save", f"{_NO_SCRIPT}, and a module that was not traced has no example to run on",
+    "torch.jit.save",
+    f"{_NO_SCRIPT}, and a module that was neither traced nor called has no example to run on",
     "kuai.export(model, args, path) writes a program that runs without its source, "
     "kuai.save(model.state_dict(), path) its weights",
 )  # fmt: skip
@@ -315,7 +371,7 @@ _refused_load = refused(
 
 
 def save(m, f, _extra_files=None):
-    """Write a module that `trace` has seen as a program that runs without its source.
+    """Write a module that was traced, or scripted and called, as a program without its source.
 
     Args:
         f: a path, or a file that is open for writing bytes.
@@ -327,7 +383,7 @@ def save(m, f, _extra_files=None):
         torch.Size([5, 2])
 
     Differs from PyTorch: the file is one of `kuai.export`, which PyTorch cannot read. A module that
-    was not traced is refused.
+    was not traced, or called since it was scripted, is refused.
     """
     if not (_isinstance(m, Module) and m in _examples):
         _refused_save()
@@ -345,10 +401,10 @@ def save(m, f, _extra_files=None):
 
 
 def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
-    """A program that `save` wrote, to call as the module.
+    """What `save` wrote, as a module with the same weights.
 
-    Differs from PyTorch: TorchScript's own files are refused, and what is loaded is no Module: it
-    has `weights`, but cannot be trained.
+    Differs from PyTorch: TorchScript's own files are refused, and what is loaded computes no
+    gradients.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = f
@@ -357,7 +413,7 @@ def load(f, map_location=None, _extra_files=None, _restore_shapes=False):
             with open(path, "wb") as file:
                 file.write(f.read())
         try:
-            return load_exported(path)
+            return RecursiveScriptModule(load_exported(path))
         except FileFormatError:
             return _refused_load()
 

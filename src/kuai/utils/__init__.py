@@ -15,7 +15,7 @@ _LATE = frozenset(
     {
         "_contextlib", "_device", "_foreach_utils", "_python_dispatch", "_pytree", "benchmark",
         "checkpoint", "collect_env", "cpp_extension", "data", "deterministic", "dlpack",
-        "flop_counter", "hooks", "model_zoo", "module_tracker", "tensorboard", "weak",
+        "flop_counter", "hooks", "model_zoo", "module_tracker", "weak",
     }
 )  # fmt: skip
 __getattr__, __dir__ = late("kuai.utils", _LATE, {})

@@ -1,5 +1,6 @@
 """PyTorch's import path for Module and for the hooks on every module."""
 
+from kuai.engine.tensor import Tensor as Tensor  # layers in other files import these from here
 from kuai.nn.base.hooks import (
     WrappedHook,
     register_module_backward_hook,
@@ -14,6 +15,7 @@ from kuai.nn.base.hooks import (
 )
 from kuai.nn.base.load_report import IncompatibleKeys
 from kuai.nn.base.module import Module, indented
+from kuai.nn.parameter import Buffer as Buffer, Parameter as Parameter
 
 __all__ = [
     "Module",

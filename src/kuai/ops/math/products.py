@@ -121,6 +121,17 @@ def mm(input: Array, mat2: Array):
     return matrix_product(input, mat2)
 
 
+@composite(method=False, aliases=("dsmm",), exact_out=SAME)
+def spmm(input, mat2):
+    """`mm` by the name that graph networks give it: here all matrices are dense.
+
+    Example:
+        >>> kuai.spmm(kuai.eye(2), kuai.ones(2, 1)).T
+        tensor([[1., 1.]])
+    """
+    return mm(input, mat2)
+
+
 @op(autocast="lower", exact_out=SAME)
 def bmm(input: Array, mat2: Array):
     """The products of two batches of matrices, (b, n, k) · (b, k, m) → (b, n, m).

@@ -19,6 +19,7 @@ from kuai.optim.lr_scheduler.decay import (
 from kuai.optim.lr_scheduler.function import LambdaLR, MultiplicativeLR
 from kuai.optim.lr_scheduler.one_cycle import OneCycleLR
 from kuai.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from kuai.optim.optimizer import Optimizer as Optimizer  # own schedulers import it from here
 
 __all__ = [
     "ChainedScheduler",

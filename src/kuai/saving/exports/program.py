@@ -95,6 +95,7 @@ def _packed(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _manifest(net, inputs, arrays, program) -> dict:
+    parameters = {name for name, _ in net.named_parameters(remove_duplicate=False)}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -103,7 +104,10 @@ def _manifest(net, inputs, arrays, program) -> dict:
         "inputs": [_described(i.name, i.shape, i.dtype) for i in inputs.inputs],
         "constants": {name: repr(constant) for name, constant in inputs.constants},
         "outputs": [_described(None, a.shape, a.dtype) for a in program.out_avals],
-        "weights": [_described(name, a.shape, a.dtype) for name, a in arrays.items()],
+        "weights": [
+            {**_described(name, a.shape, a.dtype), "parameter": name in parameters}
+            for name, a in arrays.items()
+        ],
     }
 
 

@@ -1,5 +1,13 @@
-"""`kuai.utils.tensorboard`: a writer of TensorBoard's files, over the package `tensorboard`."""
+"""`kuai.utils.tensorboard`: a writer of TensorBoard's files, over the package `tensorboard`.
 
-from kuai.utils.tensorboard.writer import SummaryWriter
+Without that package the import fails, as PyTorch's does: in this way programs ask for it.
+"""
 
-__all__ = ["SummaryWriter"]
+# The package `tensorboard` is there only for who uses this.
+# pyright: reportMissingImports=false
+
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from kuai.utils.tensorboard.writer import FileWriter, SummaryWriter
+
+__all__ = ["FileWriter", "RecordWriter", "SummaryWriter"]
