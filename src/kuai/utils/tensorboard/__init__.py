@@ -3,8 +3,8 @@
 Without that package the import fails, as PyTorch's does: in this way programs ask for it.
 """
 
-# The package `tensorboard` is there only for who uses this.
-# pyright: reportMissingImports=false
+# `tensorboard` is there only for who uses this, and makes its messages when it is imported.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from tensorboard.summary.writer.record_writer import RecordWriter
 

@@ -1,7 +1,7 @@
 """The files that TensorBoard's projector reads: points, their labels, their pictures."""
 
-# The package `tensorboard` is there only for who uses this.
-# pyright: reportMissingImports=false
+# `tensorboard` is there only for who uses this, and makes its messages when it is imported.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import math
 import os

@@ -1,7 +1,7 @@
 """A network's graph as TensorBoard reads it: one node a parameter, an input, an operation."""
 
-# The package `tensorboard` is there only for who uses this.
-# pyright: reportMissingImports=false
+# `tensorboard` is there only for who uses this, and makes its messages when it is imported.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from tensorboard.compat.proto.attr_value_pb2 import AttrValue
 from tensorboard.compat.proto.graph_pb2 import GraphDef

@@ -1,7 +1,7 @@
 """A run's settings and results, as TensorBoard's page about them reads them."""
 
-# The package `tensorboard` is there only for who uses this.
-# pyright: reportMissingImports=false
+# `tensorboard` is there only for who uses this, and makes its messages when it is imported.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 from tensorboard.compat.proto.summary_pb2 import (
     Summary,

@@ -4,8 +4,8 @@ The names and arguments are those of `torch.utils.tensorboard.summary`; the layo
 TensorBoard's plugins read.
 """
 
-# The package `tensorboard` is there only for who uses this.
-# pyright: reportMissingImports=false
+# `tensorboard` is there only for who uses this, and makes its messages when it is imported.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import io
 import json

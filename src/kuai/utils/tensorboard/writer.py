@@ -5,8 +5,8 @@ A `FileWriter` writes one file of events. A `SummaryWriter` has one, and further
 package `tensorboard` starts; `close` waits for it, and what is added later begins a new file.
 """
 
-# The package `tensorboard` is there only for who uses this.
-# pyright: reportMissingImports=false
+# `tensorboard` is there only for who uses this, and makes its messages when it is imported.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import datetime
 import os
