@@ -29,7 +29,6 @@ REASONS = {
     "_jit_internal._copy_to_script_wrapper": PRIVATE,
     "_ops.HigherOrderOperator": PRIVATE,
     "_softmax_backward_data": PRIVATE,
-    "amp.grad_scaler.OptState": PRIVATE,
     "distributed.distributed_c10d._new_process_group_helper": PRIVATE,
     "distributed.distributed_c10d._world": PRIVATE,
     "distributed.distributed_c10d.default_pg_timeout": "there is one process, which waits for none",
