@@ -5,6 +5,7 @@
 #   tools/check_gpu.sh --cpu                the same with small sizes on a CPU, to try the script
 #   tools/check_gpu.sh --seconds 300        less time for everything
 #   tools/check_gpu.sh --only tests         or: --only benchmark [--cases mlp gpt]
+#   tools/check_gpu.sh --traces FOLDER      the kernels of every contender as well
 #
 # Needs Python with jax (for CUDA) and NumPy; torch for the benchmark. Nothing is installed.
 # Writes benchmarks/results-gpu.json and the table benchmarks/results-gpu.md; --cpu writes to
