@@ -122,7 +122,7 @@ def test_the_kernel_is_compared_before_it_is_believed(kernels, monkeypatch, faul
     layer, x = nn.LSTM(3, 6), kuai.randn(4, 2, 3)
     with kuai.backends.cudnn.flags(enabled=False):
         wanted = layer(x)[0]
+    assert fused_recurrence._is_right() is (fault is None)
     kernels["forward"] = 0
     kuai.testing.assert_close(layer(x)[0], wanted, rtol=1e-5, atol=1e-6)
-    assert fused_recurrence._is_right() is (fault is None)
-    assert kernels["forward"] == {None: 2, "missing": 0, "wrong gradients": 1}[fault]
+    assert (kernels["forward"] > 0) is (fault is None)
