@@ -5,7 +5,6 @@ What needs concrete values raises `DataDependentError` inside a compiled step.
 
 import copy
 import warnings
-import weakref
 from typing import Any
 
 import jax
@@ -73,8 +72,7 @@ def numpy(self, *, force=False) -> np.ndarray:
         >>> kuai.ones(2).numpy()
         array([1., 1.], dtype=float32)
 
-    Differs from PyTorch: the array is a snapshot. While the tensor lives it is read-only, because
-    what is written to it would not be seen there; then it is the caller's.
+    Differs from PyTorch: the array is a read-only snapshot; it shares no memory that could change.
     """
     if self.requires_grad and not force and modes.state.grad_enabled:
         raise RuntimeError(
@@ -86,28 +84,7 @@ def numpy(self, *, force=False) -> np.ndarray:
             "copy the "
             "tensor to host memory first."
         )
-    made = concrete(self, "numpy()").copy()
-    _lock(made, self._storage)
-    return made
-
-
-#: Arrays that are read-only until a storage is gone, by that storage.
-_locked: dict[weakref.ref, list[weakref.ref]] = {}
-
-
-def _lock(array, storage):
-    """Have an array be read-only as long as somebody could miss there what is written to it."""
-    array.flags.writeable = False
-    arrays = _locked.setdefault(weakref.ref(storage, _unlock), [])
-    arrays[:] = [reference for reference in arrays if reference() is not None]
-    arrays.append(weakref.ref(array))
-
-
-def _unlock(storage):
-    for reference in _locked.pop(storage, ()):
-        array = reference()
-        if array is not None:
-            array.flags.writeable = True
+    return concrete(self, "numpy()")
 
 
 def _array(self, dtype=None, copy=None):
