@@ -11,17 +11,10 @@ from tests.stories.storykit import (
     fill,
     linear,
     mlp_with_momentum,
+    mse,
     story,
     train_step,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
-
-
-CFG = {"scale": 2.0, "mode": "a"}
-SCALE = 1.0
 
 
 class Typed(typing.NamedTuple):

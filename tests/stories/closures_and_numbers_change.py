@@ -1,7 +1,5 @@
 """Closures, objects and numbers that change between calls."""
 
-import contextvars
-import enum
 import itertools
 import math
 import types
@@ -14,25 +12,9 @@ from tests.stories.storykit import (
     fill,
     linear,
     mlp_with_momentum,
+    mse,
     story,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
-
-
-class Phase(enum.Enum):
-    A = 1.0
-    B = 2.0
-
-    @property
-    def weight(self):
-        return self.value * WEIGHT[0]
-
-
-WEIGHT = [1.0]
-ctx_scale = contextvars.ContextVar("scale", default=1.0)
 
 
 @story

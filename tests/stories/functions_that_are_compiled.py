@@ -19,12 +19,9 @@ from tests.stories.storykit import (
     fill,
     linear,
     mlp_with_momentum,
+    mse,
     story,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
 
 
 class ModuleLevel:

@@ -11,13 +11,10 @@ from tests.stories.storykit import (
     fill,
     mlp,
     mlp_with_momentum,
+    mse,
     story,
     train_step,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
 
 
 @story

@@ -1,8 +1,6 @@
 """Optimizers, hooks and modes that change between calls."""
 
-import contextvars
 import copy
-import enum
 import functools
 import itertools
 import math
@@ -17,26 +15,10 @@ from tests.stories.storykit import (
     fill,
     linear,
     mlp_with_momentum,
+    mse,
     story,
     train_step,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
-
-
-class Phase(enum.Enum):
-    A = 1.0
-    B = 2.0
-
-    @property
-    def weight(self):
-        return self.value * WEIGHT[0]
-
-
-WEIGHT = [1.0]
-ctx_scale = contextvars.ContextVar("scale", default=1.0)
 
 
 @story

@@ -1,7 +1,5 @@
 """Own functions that change between calls in uncommon ways."""
 
-import typing
-
 from tests.stories.storykit import (
     attempt,
     batch,
@@ -11,21 +9,8 @@ from tests.stories.storykit import (
     story,
 )
 
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
-
-
 CFG = {"scale": 2.0, "mode": "a"}
 SCALE = 1.0
-
-
-class Typed(typing.NamedTuple):
-    x: object
-    scale: float = 1.0
-
-    def scaled(self):
-        return self.x * self.scale
 
 
 @story

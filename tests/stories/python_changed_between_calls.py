@@ -15,13 +15,10 @@ from tests.stories.storykit import (
     linear,
     mlp,
     mlp_with_momentum,
+    mse,
     story,
     train_step,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
 
 
 class Phase(enum.Enum):
@@ -39,6 +36,7 @@ ctx_scale = contextvars.ContextVar("scale", default=1.0)
 
 @story
 def enum_with_property_reading_global(t, compiled):
+    t.set_default_dtype(t.float64)  # or roundings would grow from step to step
     net, opt = mlp_with_momentum(t)
     st = types.SimpleNamespace(phase=Phase.A)
 
@@ -117,6 +115,7 @@ def contextvar_read(t, compiled):
 
 @story
 def lru_cached_helper_of_config(t, compiled):
+    t.set_default_dtype(t.float64)  # or roundings would grow from step to step
     net, opt = mlp_with_momentum(t)
     k = {"v": 1.0}
 

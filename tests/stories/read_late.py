@@ -11,12 +11,9 @@ from tests.stories.storykit import (
     fill,
     linear,
     mlp_with_momentum,
+    mse,
     story,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
 
 
 class OD(collections.OrderedDict):

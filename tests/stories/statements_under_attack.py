@@ -2,7 +2,6 @@
 
 import contextlib
 import types
-import typing
 
 import numpy as np
 
@@ -14,24 +13,9 @@ from tests.stories.storykit import (
     fill,
     linear,
     mlp_with_momentum,
+    mse,
     story,
 )
-
-
-def mse(t, a, b):
-    return t.nn.functional.mse_loss(a, b)
-
-
-CFG = {"scale": 2.0, "mode": "a"}
-SCALE = 1.0
-
-
-class Typed(typing.NamedTuple):
-    x: object
-    scale: float = 1.0
-
-    def scaled(self):
-        return self.x * self.scale
 
 
 @story

@@ -68,8 +68,9 @@ def story(program: Callable | None = None, **options: Any) -> Callable:
 
 
 def numbers(t: Any, *shape: int, seed: int = 0, **options: Any) -> Any:
-    """A tensor of the same normal float32 numbers in both libraries."""
+    """A tensor of the same normal float32 numbers in both libraries, in the default dtype."""
     drawn = np.random.RandomState(seed).standard_normal(shape)
+    options.setdefault("dtype", t.get_default_dtype())
     return t.tensor(np.asarray(drawn, np.float32), **options)
 
 
@@ -102,6 +103,11 @@ def linear(t: Any) -> Any:
 def batch(t: Any, seed: int = 0, size: int = 4) -> tuple[Any, Any]:
     """Inputs of 3 features and targets of 2."""
     return numbers(t, size, 3, seed=seed), numbers(t, size, 2, seed=seed + 100)
+
+
+def mse(t: Any, found: Any, wanted: Any) -> Any:
+    """The mean squared error, as a function that a step calls."""
+    return t.nn.functional.mse_loss(found, wanted)
 
 
 def train_step(t: Any, compiled: Callable, net: Any, optimizer: Any) -> Callable:
