@@ -346,23 +346,6 @@ def test_a_record_is_compiled_when_it_is_met_again():
         assert y.item() == pytest.approx(run(x).item())
 
 
-# Processes ----------------------------------------------------------------------------------------
-
-FORK = """
-import os, kuai
-kuai.ones(2) + 1
-if os.fork() == 0:
-    os._exit(0)
-os.wait()
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_fork_after_computing_is_warned_of():
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
-    assert done.returncode == 0 and "os.fork() is incompatible" in done.stderr
-
-
 def test_a_row_by_a_recorded_index_has_another_shape():
     table = kuai.arange(12.0).reshape(3, 4)
     with kuai.fused():

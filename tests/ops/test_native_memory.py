@@ -200,39 +200,3 @@ def test_partitioned_programs():
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-
-
-FORKS = """
-import os, threading, warnings
-import jax.numpy as jnp
-import kuai
-from kuai.ops.native import library
-
-warnings.simplefilter("ignore")
-double = kuai.compile(lambda x: (x + 1) * 2)
-array = double(kuai.zeros(2**20)).__jax_array__()
-assert library.kept_bytes() or double(kuai.zeros(2**20)) is not None
-ends = threading.Event()
-
-def work():
-    while not ends.is_set():
-        double(kuai.zeros(2**20 + 4096))
-
-thread = threading.Thread(target=work)
-thread.start()
-for _ in range(40):
-    child = os.fork()
-    if child == 0:
-        array = None  # its memory comes back, in a process that has none of the threads
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-ends.set()
-thread.join()
-"""
-
-
-@needs_native
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_fork_can_give_memory_back():
-    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, timeout=200)
-    assert done.returncode == 0, done.stderr[-2000:]

@@ -15,7 +15,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.tensor import modes
+from kuai.engine.tensor import forks, modes
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder
 
 __all__ = [
@@ -143,6 +143,7 @@ def _devices(kind: str) -> tuple:
             found = tuple(jax.local_devices(backend=platform))
         except RuntimeError:  # JAX has no such backend here
             continue
+        forks.keep_arrays(platform)
         if kind == "cuda":
             _multiply_precisely()
         return found
