@@ -4,7 +4,7 @@ import jax
 import jax.core
 import numpy as np
 
-from kuai.engine.tensor import modes, views
+from kuai.engine.tensor import modes, views, waiting
 from kuai.engine.tensor.calls import is_pending
 from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.tensor import Tensor
@@ -46,6 +46,7 @@ def concrete(tensor, what: str) -> np.ndarray:
         if modes.state.level is modes.state.capture:
             raise RuntimeError(_IN_VMAP.get(what, _CALLED.format(what=what)))
         raise DataDependentError(what)
+    waiting.look_for(array)
     return np.asarray(array)
 
 
