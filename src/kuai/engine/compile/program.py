@@ -24,8 +24,8 @@ import jax
 from kuai.engine import collector, executables
 from kuai.engine.compile import turns
 from kuai.engine.compile.equations import executable, needs_much_memory
+from kuai.engine.compile.free_memory import copied
 from kuai.engine.compile.holders import is_unshared
-from kuai.engine.compile.record import copied
 from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, switches, used
 from kuai.engine.tensor.placeholder import Placeholder
 
@@ -74,10 +74,17 @@ class Program:
         written, made = self.function(donated, tuple([arrays[i] for i in self.kept]))
         return dict(zip(self.order, (*written, *made), strict=True))
 
-    def __call__(self, inputs):
-        """Run it: the results by their numbers."""
+    def __call__(self, inputs, donated=None):
+        """Run it: the results by their numbers.
+
+        Args:
+            donated: the arrays to write into, in the order of the numbers in `donated`; without
+                them, those inputs' own, or copies of what somebody else can use.
+        """
         self.calls += 1
-        donated = tuple([own_or_copy(inputs, i) for i in self.donated])
+        if donated is None:
+            donated = [own_or_copy(inputs, i) for i in self.donated]
+        donated = tuple(donated)
         kept = [inputs[i] for i in self.kept]
         kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
         if self.is_large:

@@ -22,12 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import source_info_util
 
-from kuai.engine.compile.holders import is_unshared
+from kuai.engine.compile.free_memory import FreeMemory
 from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number_kinds
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
 
-__all__ = ["Elsewhere", "Record", "copied", "one_at_a_time"]
+__all__ = ["Elsewhere", "Record", "one_at_a_time"]
 
 # One thread records or runs at a time: another may ask for a value that this one has recorded, and
 # none may give away an array that another one is about to use.
@@ -57,7 +57,7 @@ class Record:
         self.references = []  # weak ones, to the placeholders by their numbers
         self.steps = []  # the nodes on the way, which another thread may take out of the tree
         self.views = []
-        self.spares = []  # arrays that nobody may hold any more
+        self.spares = FreeMemory()
         # of inputs, by their numbers: Python numbers, and whether an optimizer gave them
         self.given, self.memory = {}, []  # memory: those that are only to be written into
         self.count = self.length = 0
@@ -229,7 +229,7 @@ class Record:
     def spare(self, held) -> None:
         """Note that the memory of an array may be free when the record is run."""
         if type(held) is Placeholder and held.record is None and held.type.size >= _LARGE:
-            self.spares.append(held)
+            self.spares.add(held)
 
     def want_memory(self, held) -> None:
         """Note that a result could be written into memory that is free."""
@@ -243,11 +243,11 @@ class Record:
         """
         if self.sharding is None:
             return
-        spares, self.spares = self.spares, []
+        spares, self.spares = self.spares, FreeMemory()
         for placeholder in alive:
             if placeholder.wants_memory and placeholder.takes is None:
                 self.memory.append(len(self.inputs))
-                self.inputs.append(memory_for(placeholder, spares, self.sharding))
+                self.inputs.append(spares.take(placeholder.type, self.sharding))
                 placeholder.takes = -len(self.inputs)
 
     def keep(self, placeholder) -> None:
@@ -257,28 +257,6 @@ class Record:
     def flush(self, what: str) -> None:
         """Run the record, because somebody needs `what`."""
         self.recorder.flush(what, self)
-
-
-def memory_for(placeholder, spares, sharding):
-    """An array of the same shape and dtype that is free, or a new one."""
-    shape, dtype = placeholder.shape, placeholder.dtype
-    for position in range(len(spares)):  # an iterator would hold what it has given last
-        spare = spares[position]
-        if spare is not None and (spare.shape, spare.dtype) == (shape, dtype):
-            spares[position] = None
-            if is_unshared(spare, 1):  # the variable here
-                return spare
-    made = Placeholder(None, 0, placeholder.type)
-    # NumPy's memory is not ours to write into, that of its copy is
-    made.array = copied(jax.device_put(np.zeros(shape, dtype), sharding))
-    return made
-
-
-def copied(array):
-    """A copy that takes no program, of which there would be one for each shape."""
-    if not isinstance(array, jax.Array):
-        return jnp.array(array)
-    return jax.device_put(array, may_alias=False)
 
 
 def example(array):

@@ -19,10 +19,12 @@ import numpy as np
 
 from kuai.engine import compile as compiling
 from kuai.engine.compile.changes import Changes
+from kuai.engine.compile.free_memory import FreeMemory
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage, are_apart, outline_of
-from kuai.engine.compile.record import memory_for, one_at_a_time
+from kuai.engine.compile.record import one_at_a_time
 from kuai.engine.compile.slots import Slot
+from kuai.engine.compile.staying import Staying
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder, array_type
@@ -119,6 +121,7 @@ class Replay:
         self.grads = after.grads
         self.dropped = [*after.dropped, *[tensor for tensor, _, _ in self.grads]]
         self.result = after.result
+        self.staying = Staying(self.program, self.places)
         self.kinds = {n: p.type for n, p in alive.items() if n not in self.places}
         if any(each.number in self.places for each in after.made):
             raise Refused("a result that is state, too")
@@ -221,36 +224,28 @@ class Replay:
 
     def _memory(self):
         """Arrays to write results into: gradients that go, or new ones."""
-        spares = []
+        spares = FreeMemory()
         for tensor in self.dropped:
             grad, tensor._grad = tensor._grad, None
             if self.wants and type(grad) is Tensor and grad._steps is None:
                 held = grad._storage.held
                 if type(held) is Placeholder and held.record is None:
-                    spares.append(held)
+                    spares.add(held)
         grad = held = None  # would be others who hold it
-        return [memory_for(_Wanted(kind), spares, self.sharding) for kind in self.wants]
+        return [spares.take(kind, self.sharding) for kind in self.wants]
 
     def _run(self, inputs, arguments):
         """Run the program. Whoever asks for what it writes has to wait until it has run."""
         self.calls += 1
-        places = {n: _storage(place) for n, place in self.places.items()}
-        waiting = {}
-        for number, storage in places.items():
-            kind = inputs[self.program.taken[number]].type
-            waiting[number] = storage.held = Placeholder(_running, 0, kind)
+        arrays, placeholders = self.staying.begin(inputs)
         try:
-            results = self.program(inputs)
+            results = self.program(inputs, arrays)
         except BaseException:
-            for number, storage in places.items():
-                old = inputs[self.program.taken[number]]
-                storage.held, waiting[number].array = old, old.array
-                waiting[number].record = None
+            self.staying.undo(inputs, arrays, placeholders)
             if self.changes:
                 self.changes.undo()
             raise
-        for number, placeholder in waiting.items():
-            placeholder.array, placeholder.record = results[number], None
+        self.staying.end(placeholders, results)
         return self._finish(results, arguments)
 
     def _finish(self, results, arguments):
@@ -280,29 +275,6 @@ class Replay:
         for slot in self.slots:
             slot.made = None
         return result
-
-
-class _Running:
-    """The record of placeholders while the program runs that computes them."""
-
-    def flush(self, what):
-        """Wait for it: it holds the lock."""
-        with one_at_a_time:
-            pass
-
-    def put(self, placeholder, storage):
-        """Note nothing: nobody records."""
-
-    def keep(self, placeholder):
-        """Keep nothing: it will have its array."""
-
-
-_running = _Running()
-
-
-def _storage(place):
-    """The storage that a tensor's gradient has now; a storage itself."""
-    return place._grad._storage if isinstance(place, Tensor) else place
 
 
 class Check:
@@ -345,13 +317,6 @@ def _weakly(array):
         return weakref.ref(array)
     except TypeError:
         return lambda: None
-
-
-class _Wanted:
-    """What memory is looked for."""
-
-    def __init__(self, kind):
-        self.type, self.shape, self.dtype = kind, kind.shape, kind.dtype
 
 
 _ONLY_STORAGE = {"_storage"}
