@@ -87,3 +87,12 @@ def test_free_memory_is_found_by_shape_and_dtype():
     assert taken is not held and taken.type is kinds[1]  # somebody holds it
     assert memory.take(kinds[0], kinds[0].sharding).array.tolist() == [1, 1]
     assert memory.take(kinds[0], kinds[0].sharding).array.tolist() == [0, 0]
+
+
+def test_a_placeholder_that_nobody_else_knows_is_used_again(state, double):
+    double(kuai.ones(3))
+    numbers = set()
+    for _ in range(3):
+        double(kuai.ones(3))
+        numbers.add(id(state._storage.held))
+    assert len(numbers) == 1
