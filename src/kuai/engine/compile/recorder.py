@@ -14,6 +14,7 @@ import math
 import sys
 from typing import Any
 
+from kuai.engine.collector import Sparing
 from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
 from kuai.engine.compile.noted_warnings import unnoted
@@ -58,10 +59,13 @@ class Recorder:
         self.current: Record | Any = Record(self, records.roots.now())  # None in the end
         self.counts = True  # whether what is recorded here is a call of its own
         self.runs: list | None = None  # where what is run is to be known afterwards
+        self.sparing = None if eagerly else Sparing()  # a whole program looks at all that is due
 
     # The code that is recorded ----------------------------------------------------------------
 
     def __enter__(self) -> "Recorder":
+        if self.sparing is not None:
+            self.sparing.begin()
         modes.state.recorder = self
         return self
 
@@ -79,6 +83,8 @@ class Recorder:
                 self.records.calls += 1
                 if not self.eagerly:
                     self.records.rest.note(self)
+            if self.sparing is not None:
+                self.sparing.end()
 
     def again(self):
         """Record once more for the same function: the backward pass of what was recorded here."""
