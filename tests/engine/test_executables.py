@@ -9,7 +9,7 @@ import pytest
 import kuai
 from kuai import nn
 from kuai.engine import executables
-from kuai.engine.compile.record import copied
+from kuai.engine.compile.free_memory import copied
 from tests.compilations import compilations
 
 
