@@ -109,8 +109,6 @@ class CustomOpDef:
             return answer
         if self._casts and modes.state.autocast:
             return self._in_lower_precision(args, kwargs)
-        if self._batched is not None and applies(pytree.tree_leaves((args, kwargs))):
-            return self._on_slices(args, kwargs)
         return self._call(*args, **kwargs)
 
     def _in_lower_precision(self, args, kwargs):
@@ -124,6 +122,11 @@ class CustomOpDef:
         finally:
             modes.state.autocast = before
 
+    def _run(self, *args, **kwargs):
+        if self._batched is not None and applies(pytree.tree_leaves((args, kwargs))):
+            return self._on_slices(args, kwargs)
+        return self._run_plainly(*args, **kwargs)
+
     def _on_slices(self, args, kwargs):
         """The call inside `vmap`, by the rule that was registered."""
         leaves, spec = pytree.tree_flatten((args, kwargs))
@@ -136,7 +139,7 @@ class CustomOpDef:
 
         def plain(*values):
             given, named = pytree.tree_unflatten(values, spec)
-            return self._call(*given, **named)
+            return self._run_plainly(*given, **named)
 
         return by_rule(plain, rule, leaves)
 
@@ -169,7 +172,7 @@ class CustomOpDef:
         bound.apply_defaults()
         return bound.args, bound.kwargs
 
-    def _run(self, *args, **kwargs):
+    def _run_plainly(self, *args, **kwargs):
         given = (*args, *kwargs.values())
         kind = next((a.device.type for a in given if isinstance(a, Tensor)), "cpu")
         function = self._functions.get(kind, self._functions.get(None))

@@ -2,4 +2,6 @@
 
 from kuai.engine.late import late
 
-__getattr__, __dir__ = late(__name__, ("batching", "function_batching", "looking"), {})
+__getattr__, __dir__ = late(
+    __name__, ("batching", "function_batching", "function_rules", "looking"), {}
+)

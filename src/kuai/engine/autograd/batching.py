@@ -11,6 +11,10 @@ Invariants
   detached tensor shares its storage with others, but not their history.
 * What the inner trace needs from outside is fetched only when the trace is over: a value fetched
   earlier would become part of the wrong trace.
+* The tape inside knows what a derivative from outside may not go through: what was detached, made
+  under `no_grad` or by a user's `Function`. JAX, which takes that derivative, is told at each
+  operation: an array whose tensor has no history there is cut off (`cut`), and a `Function` brings
+  its own rule (see `function_batching`).
 
 Why not one batched operation after the other, as PyTorch does: JAX knows how to batch a program;
 nothing would be gained by a second table of rules.
@@ -24,7 +28,7 @@ import jax.core
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
-from kuai.engine.autograd.duals import has_tangent
+from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.autograd.running import Operation, run
 from kuai.engine.autograd.tape import Node, edge_of
 from kuai.engine.autograd.tracing import Capture, placeholder
@@ -32,10 +36,10 @@ from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.devices import device_of
 from kuai.engine.tensor.placeholder import struct_of
 from kuai.engine.tensor.storage import Lost, Storage, put
-from kuai.engine.tensor.views import assign, held, read_chain, split, value, where
+from kuai.engine.tensor.views import held, read_chain, split, value, where
 from kuai.errors import LeakedTensorError
 
-__all__ = ["Level", "is_batched", "vectorize"]
+__all__ = ["Level", "cut_off", "is_batched", "vectorize"]
 
 RANDOMNESS = ("error", "different", "same")
 
@@ -48,6 +52,7 @@ class Level(Capture):
         self.outer = modes.state.capture
         self.randomness = randomness
         self.records = modes.state.grad_enabled  # whether the caller's tape is on
+        self.follows = False  # whether it, or forward mode, goes through what is run inside
         self.followed = {}  # places in the outer graph -> their traced doubles
         self.index: Any = None  # the number of the slice
 
@@ -62,6 +67,7 @@ class Level(Capture):
             return self._window(tensor)
         edge = id(tensor) if _is_dual(tensor) else edge_of(tensor)
         key = (edge, tensor._storage.version)
+        self._meets(has_history, _is_dual(tensor))
         if key not in self.followed:
             aval = jax.eval_shape(*_reading(tensor, self._array(tensor._storage)))
             self.followed[key] = self.new_input(("tensor", tensor), aval.shape, aval.dtype)
@@ -80,6 +86,7 @@ class Level(Capture):
             edges, tangents: of those that have one, by their positions.
         """
         made = list(arrays)
+        self._meets(bool(edges), bool(tangents))
         for position in {**edges, **tangents}:
             array, edge = made[position], edges.get(position)
             key = (edge, id(array))
@@ -88,6 +95,28 @@ class Level(Capture):
                 self.followed[key] = self.new_input(source, array.shape, array.dtype)
             made[position] = self.followed[key]
         return made
+
+    def _meets(self, has_history, is_dual):
+        """Note that something from outside is read that a derivative goes back to."""
+        if is_dual:
+            self.follows = None  # the tape inside does not know it, so nothing may be cut off
+        elif has_history and self.records and self.follows is not None:
+            self.follows = True
+
+    def cut(self, arrays, kept):
+        """Arrays that an operation reads, those of tensors without a history cut off from it."""
+        kept = set(kept)
+        return [a if i in kept else cut_off(a) for i, a in enumerate(arrays)]
+
+    def known(self):
+        """Which things from outside have been read."""
+        return list(self.followed), list(self.doubles), list(self.stand_ins)
+
+    def forget(self, known):
+        """Take it that nothing but these things has been read."""
+        for found, keys in zip((self.followed, self.doubles, self.stand_ins), known, strict=True):
+            for key in found.keys() - set(keys):
+                del found[key]
 
     def shadow(self, storage):
         """The traced double of an outside storage."""
@@ -181,9 +210,18 @@ class Level(Capture):
         return drawn[source[2]][kind == "offset"]
 
 
+def cut_off(array):
+    """An array of a trace that no derivative goes back from."""
+    if isinstance(array, jax.core.Tracer) and jnp.issubdtype(array.dtype, jnp.inexact):
+        return jax.lax.stop_gradient(array)
+    return array
+
+
 def _is_dual(tensor) -> bool:
-    """Whether a tensor has a tangent, so that it is more than its values."""
-    return modes.state.around is not None and has_tangent((tensor,))
+    """Whether a tensor has a tangent, at whichever level, so that it is more than its values."""
+    while tensor._base is not None:
+        tensor = tensor._base
+    return bool(tensor._tangents)
 
 
 def is_batched(array) -> bool:
@@ -231,7 +269,8 @@ def vectorize(function, tensors, dims, size, randomness="error"):
         The two lists.
     """
     level = Level(where(tensors[0]) if tensors else device_of(None), randomness)
-    counts, changed, held = [], [], []
+    level.follows = level.records and any(t.requires_grad or _is_dual(t) for t in tensors)
+    counts, changed, held, recorded = [], [], [], []
 
     def sliced(index, arrays):
         level.index = index
@@ -240,13 +279,17 @@ def vectorize(function, tensors, dims, size, randomness="error"):
         held.extend((stand_ins, stacked, single))
         changed.extend(i for i, s in enumerate(stand_ins) if s._storage.version)
         counts.extend((len(stacked), len(single)))
-        moved = [value(t) for t in (*stacked, *(stand_ins[i] for i in changed))]
-        return moved, [value(t) for t in single]
+        moved = [*stacked, *(stand_ins[i] for i in changed)]
+        recorded.extend(not level.follows or edge_of(t) is not None for t in (*moved, *single))
+        known = iter(recorded)
+        return tuple([[_result(t, next(known)) for t in row] for row in (moved, single)])
 
     def traced():
         whole = [_argument(level, tensor) for tensor in tensors]
         slice_all = jax.vmap(sliced, in_axes=(0, list(dims)), out_axes=(0, None), axis_size=size)
         stacked, single = slice_all(jnp.arange(size, dtype=jnp.uint32), whole)
+        for place, number in enumerate(changed, start=counts[0]):
+            stacked[place] = jnp.moveaxis(stacked[place], 0, dims[number])
         return [*stacked, *single, *(double.held for double in level.written.values())]
 
     try:
@@ -255,7 +298,15 @@ def vectorize(function, tensors, dims, size, randomness="error"):
     finally:
         level.close()
     made = _run(level, closed)
-    return _spread(level, made, counts, [(tensors[i], dims[i]) for i in changed])
+    for result, is_recorded in zip(made, recorded, strict=False):
+        if not is_recorded:
+            result._node = None
+    return _spread(level, made, counts, [tensors[i] for i in changed])
+
+
+def _result(tensor, is_recorded):
+    array = value(tensor)
+    return array if is_recorded else cut_off(array)
 
 
 def _argument(level, tensor):
@@ -263,9 +314,19 @@ def _argument(level, tensor):
     return level.new_input(("tensor", tensor), aval.shape, aval.dtype)
 
 
+class _Slice(Node):
+    """Where the graph inside ends: at a slice of a tensor that has a history outside."""
+
+    def apply(self, cotangents, create_graph):
+        return []
+
+
 def _stand_in(tensor, array):
     made = wrap(array)
-    made._requires_grad = tensor.requires_grad
+    if tensor.requires_grad and tensor.is_leaf:
+        made._requires_grad = True
+    elif tensor.requires_grad or _is_dual(tensor):
+        made._node = _Slice("Slice", ())
     return made
 
 
@@ -299,8 +360,8 @@ def _spread(level, made, counts, changed):
     if not counts[0] + counts[1] and not made:
         return [], []
     stacked, rest = made[: counts[0]], made[counts[0] :]
-    for (tensor, dim), array in zip(changed, rest, strict=False):
-        assign(tensor, jnp.moveaxis(value(array), 0, dim))
+    for tensor, result in zip(changed, rest, strict=False):
+        overwrite(tensor, result)
     rest = rest[len(changed) :]
     for storage, array in zip(level.written, rest[counts[1] :], strict=True):
         put(storage, held(array))

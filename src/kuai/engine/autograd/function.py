@@ -16,7 +16,7 @@ from kuai.engine.autograd.tape import Node, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, modes, wrap
 from kuai.engine.tensor.views import outline
 
-__all__ = ["Function", "FunctionContext", "once_differentiable"]
+__all__ = ["Function", "FunctionContext", "once_differentiable", "tangents_of"]
 
 
 class FunctionContext:
@@ -223,11 +223,12 @@ def _forward_mode(cls, args, kwargs):
     finally:
         modes.state.around = around
     made = outputs if isinstance(outputs, tuple) else (outputs,)
-    pass_on(lambda *given: _tangents(cls, ctx, given, len(made)), args, made, ctx._materialize)
+    pass_on(lambda *given: tangents_of(cls, ctx, given, len(made)), args, made, ctx._materialize)
     return outputs
 
 
-def _tangents(cls, ctx, given, count):
+def tangents_of(cls, ctx, given, count):
+    """The tangents that a function's `jvp` gives, a row of one for each output."""
     try:
         found = cls.jvp(ctx, *given)
     finally:
@@ -254,6 +255,8 @@ def _on_tape(cls, args, kwargs):
         isinstance(a, Tensor) and (e is not None or (not records and a.requires_grad))
         for a, e in zip(args, edges, strict=True)
     )
+    level = modes.state.level
+    inputs = {} if level is None else autograd.function_rules.inputs_of(level, args, edges)
     outputs = _forward(cls, ctx, args, kwargs)
     made = outputs if isinstance(outputs, tuple) else (outputs,)
     if not any(edge is not None for edge in edges):
@@ -265,6 +268,8 @@ def _on_tape(cls, args, kwargs):
     if block is not None and block.checks is not None:
         block.checks.recorded(node)
     boxes = tuple([_attach(ctx, node, number, output, args) for number, output in enumerate(made)])
+    if inputs:
+        boxes = autograd.function_rules.with_rule(node, boxes, args, inputs)
     if modes.state.saved_hooks and ctx._saved:
         ctx._saved = kept(ctx._saved)
     return (boxes if isinstance(outputs, tuple) else boxes[0]), ctx

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.autograd.batching import is_batched
+from kuai.engine.autograd.batching import cut_off, is_batched
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.views import held, value
 
@@ -84,7 +84,9 @@ def by_rule(forward, rule, args):
         moved = [a if d is None else jnp.moveaxis(a, d, 0) for a, d in pairs]
         return tuple(moved), tuple([d is not None for _, d in pairs])
 
-    made = tuple(map(wrap, sliced(*[value(args[i]) for i in positions])))
+    given = [value(args[i]) for i in positions]
+    given = [cut_off(array) if level.follows else array for array in given]
+    made = tuple(map(wrap, sliced(*given)))
     return made[0] if single[-1] else made
 
 

@@ -155,6 +155,8 @@ def run(operation, key, make_function, values):
             if edge is not None:
                 positions.append(position)
                 edges.append(edge)
+    if capture is not None and capture is state.level and capture.follows:
+        arrays = capture.cut(arrays, positions)
     full_key = (key, tuple(positions))
     entry = operation.entries.get(full_key)
     if entry is None:
