@@ -290,6 +290,31 @@ OTHERS = {
     "maximum": both("maximum"),
     "where": lambda t, a, b, index: t.where(a > 0.5, a, b),
     "inner": both("inner"),
+    "inner of vectors": lambda t, a, b, index: t.inner(a.select(0, 0), b.select(0, 0)),
+    "tensordot over all": lambda t, a, b, index: (t.tensordot(a, b, 2), t.tensordot(a, b, 0)),
+    "einsum, products": lambda t, a, b, index: [
+        t.einsum(equation, a, b)
+        for equation in (
+            "ij,ij->ij",
+            "ij,kl->ijkl",
+            "ij,kl->j",
+            "ij,ij->",
+            "ij,jk",
+            "...j,...j->...",
+        )
+    ],
+    "einsum of one": lambda t, a, b, index: (t.einsum("ij->ji", a), t.einsum("ij->", a)),
+    "einsum of three": lambda t, a, b, index: (
+        t.einsum("ij,jk,kl->il", a, b, a),
+        t.einsum("ij,ij,jk->ik", a, b, a),
+    ),
+    "covariances": lambda t, a, b, index: (t.cov(a), t.corrcoef(a), t.cov(a.select(0, 0))),
+    "linalg.pinv": lambda t, a, b, index: t.linalg.pinv(a),
+    "affine_grid": lambda t, a, b, index: t.nn.functional.affine_grid(
+        t.stack((a.reshape(-1).narrow(0, 0, 3), b.reshape(-1).narrow(0, 0, 3))).unsqueeze(0),
+        (1, 1, 2, 2),
+        align_corners=False,
+    ),
     "outer": lambda t, a, b, index: t.outer(a.select(0, 0), b.select(0, 0)),
     "kron": both("kron"),
     "trace and cat": lambda t, a, b, index: (a.trace(), t.cat((a, b)), t.stack((b, a))),

@@ -28,9 +28,11 @@ def names_in(table):
 
 #: Layers whose GPU kernels PyTorch cannot describe without values; its table has them in float16.
 RECURRENT = {"lstm_cell", "gru_cell", "lstm", "gru", "rnn"}
+#: (The same is so of `covariances`, which look at their values.)
 ASKED = [(name, "cpu") for name in CALLS | OTHERS]
 ASKED += [
-    (name, "cuda") for name in sorted((names_in("cuda") & set(CALLS) | set(OTHERS)) - RECURRENT)
+    (name, "cuda")
+    for name in sorted((names_in("cuda") & set(CALLS) | set(OTHERS)) - RECURRENT - {"covariances"})
 ]
 
 

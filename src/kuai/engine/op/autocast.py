@@ -28,6 +28,7 @@ __all__ = [
     "cast_floating",
     "casting",
     "get_autocast_dtype",
+    "in_lower_precision",
     "is_autocast_enabled",
     "set_autocast_dtype",
     "set_autocast_enabled",
@@ -253,6 +254,19 @@ def _in_precision(argument, wanted):
     if outline(argument).dtype == wanted:
         return argument
     return run(_cast, wanted, lambda: lambda array: jnp.asarray(array, wanted), [argument])
+
+
+def in_lower_precision(tensor, tables=("cpu", "cuda")):
+    """A result whose last step is a matrix product in PyTorch: autocast gives it its dtype.
+
+    Args:
+        tables: those by which it is so.
+    """
+    kind = where(tensor).type
+    lower = dict(modes.state.autocast or ()).get(kind)
+    if lower is None or TABLES[kind] not in tables or not _is_eligible(tensor):
+        return tensor
+    return _in_precision(tensor, dtypes.to_jax(lower))
 
 
 def cast_floating(nested, dtype, device_type=None):

@@ -1,11 +1,13 @@
 """Covariances and histograms."""
 
+import math
 import warnings
 
 import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.op import Array, composite, op
+from kuai.engine.op.autocast import in_lower_precision
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import cast, promote_pair, scalar_name
 from kuai.ops import return_types
@@ -94,7 +96,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         if weights is not None and known(weights) and (numbers(weights) < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")
     _warn_of_freedom(input, correction, fweights, aweights)
-    return result
+    return in_lower_precision(result)
 
 
 def _warn_of_freedom(input, correction, fweights=None, aweights=None):
@@ -133,7 +135,7 @@ def corrcoef(input):
     if input.dtype.jax == np.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     _warn_of_freedom(input, 1)
-    return correlations(input)
+    return in_lower_precision(correlations(input))
 
 
 @op(function=False, method=False, name="corrcoef", grad="CorrcoefBackward0")
@@ -153,9 +155,13 @@ def correlations(input: Array):
 # Histograms ---------------------------------------------------------------------------------------
 
 
-def _edges(values, bins, limits):
+def _edges(values, bins, limits, dim):
     """Evenly spaced edges between limits, by default the smallest and the largest value."""
     low, high = limits if limits is not None else _extent(values)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(
+            f"torch.histogramdd: dimension {dim}'s range [{low:g}, {high:g}] is not finite"
+        )
     if low > high:
         raise RuntimeError(f"histogramdd: min should not exceed max, but got min {low} max {high}")
     if low == high:
@@ -182,7 +188,7 @@ def _tables(points, bins, limits):
             found.append(numbers(each).astype(points.dtype))
         else:
             pair = None if limits is None else limits[2 * column : 2 * column + 2]
-            found.append(_edges(points[..., column], each, pair))
+            found.append(_edges(points[..., column], each, pair, column))
     return found
 
 

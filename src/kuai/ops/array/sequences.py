@@ -372,6 +372,8 @@ def typed(name: str, kind: dtypes.dtype, place: str = "cpu") -> Any:
     def make(cls, *args, device=None):
         if place != "cpu":
             device = _device_of_type(name, place)
+        if len(args) == 1 and isinstance(args[0], Tensor):
+            return args[0].detach().to(device, kind)  # the same memory, if it can be
         if len(args) == 1 and isinstance(args[0], Iterable) and not isinstance(args[0], tuple):
             return tensor(args[0], dtype=kind, device=device)
         if len(args) == 1 and isinstance(args[0], tuple) and type(args[0]) is tuple:

@@ -10,7 +10,7 @@ from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote, scalar_name
-from kuai.ops import outdated
+from kuai.ops import math as room, outdated
 from kuai.ops.accumulation import widened
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 from kuai.ops.elementwise import BOOL, call, kind_of, together
@@ -20,7 +20,17 @@ from kuai.ops.math.products import contract
 # Einstein summation -------------------------------------------------------------------------------
 
 
-@op(function=False, method=False, name="einsum", grad="EinsumBackward0", autocast="lower")
+def _of_einsum(equation, operands):
+    return room.equations.precision(equation, operands)
+
+
+@op(
+    function=False,
+    method=False,
+    name="einsum",
+    grad="EinsumBackward0",
+    autocast={"cpu": _of_einsum, "cuda": "lower"},
+)
 def sum_of_products(equation: str, operands: Sequence[Array]):
     """The sum of products an equation describes."""
     _check_one_dtype(equation, [operand.dtype for operand in operands])
@@ -44,11 +54,11 @@ def einsum(*args):
         raise ValueError("einsum(): must specify the equation string and at least one operand, "
                          "or at least one operand and its subscripts list")  # fmt: skip
     if not isinstance(args[0], str):
-        args = _from_sublists(args)
+        args = room.equations.from_sublists(args)
     equation, *operands = _one_by_one(args)
     equation = equation.replace(" ", "")
-    _check_equation(equation, operands)
-    if len(operands) == 1 and _sums(equation) and operands[0].dtype.jax.kind in "iub":
+    room.equations.check(equation, operands)
+    if len(operands) == 1 and room.equations.sums(equation) and operands[0].dtype.jax.kind in "iub":
         operands = (operands[0].long(),)  # as a sum does
     return sum_of_products(equation, operands)
 
@@ -75,107 +85,12 @@ def _check_one_dtype(equation: str, kinds) -> None:
         raise RuntimeError("expected scalar type {} but found {}".format(*names))
 
 
-def _sums(equation: str) -> bool:
-    """Whether a letter of the only operand is missing in the result."""
-    left, arrow, right = equation.partition("->")
-    kept = right if arrow else [letter for letter in left if left.count(letter) == 1]
-    return any(letter not in kept for letter in left.replace(".", ""))
-
-
-def _from_sublists(args):
-    """`(x, [0, 1], y, [1, 2], [0, 2])` as an equation and its operands."""
-    operands, subscripts = args[: len(args) // 2 * 2 : 2], args[1::2]
-    equation = ",".join(map(_letters, subscripts))
-    return (equation + (f"->{_letters(args[-1])}" if len(args) % 2 else ""), *operands)
-
-
-def _letters(sublist) -> str:
-    return "".join("..." if number is Ellipsis else _letter(number) for number in sublist)
-
-
-def _letter(number: int) -> str:
-    return chr(ord("A") + number) if number < 26 else chr(ord("a") + number - 26)
-
-
-def _check_equation(equation: str, operands) -> None:
-    left, _, right = equation.partition("->")
-    _check_letters(equation, left)
-    terms = left.split(",")
-    if len(terms) != len(operands):
-        which = "more" if len(operands) > len(terms) else "fewer"
-        raise RuntimeError(
-            f"einsum(): {which} operands were provided than specified in the equation"
-        )
-    sizes: dict[str, int] = {}
-    for number, (term, operand) in enumerate(zip(terms, operands, strict=True)):
-        _check_term(term, operand, number, sizes)
-    for letter in right.replace("...", ""):
-        if right.count(letter) > 1:
-            raise RuntimeError(
-                f"einsum(): output subscript {letter} appears more than once in the output"
-            )
-        if letter not in sizes:
-            raise RuntimeError(
-                f"einsum(): output subscript {letter} does not appear in the equation for any "
-                "input operand"
-            )
-
-
-def _check_letters(equation: str, left: str) -> None:
-    for place, sign in enumerate(equation):
-        is_arrow = equation[place - 1 : place + 1] == "->" or equation[place : place + 2] == "->"
-        is_letter = sign.isascii() and (sign.isalpha() or sign in ".," or is_arrow)
-        if not is_letter or (is_arrow and place > len(left) + 1):
-            raise RuntimeError(
-                f"einsum(): invalid subscript given at index {place} in the equation string, "
-                "subscripts must be in [a-zA-Z]"
-            )
-
-
-def _check_dots(rest: str, number: int, dots: str) -> None:
-    if "." in rest:
-        which = "for which an ellipsis was already found" if dots else "that is not part of any"
-        which = which if dots else f"{which} ellipsis"
-        raise RuntimeError(f"einsum(): found '.' for operand {number} {which}")
-
-
-def _check_repeats(named, number: int) -> None:
-    own: dict[str, int] = {}
-    for letter, size in named:
-        if size != own.setdefault(letter, size):
-            raise RuntimeError(
-                f"einsum(): subscript {letter} is repeated for operand {number} but the sizes "
-                f"don't match, {size} != {own[letter]}"
-            )
-
-
-def _check_term(term: str, operand, number: int, sizes: dict[str, int]) -> None:
-    if not isinstance(operand, Tensor):
-        raise TypeError(
-            f"expected Tensor as element {number} in argument 1, but got {type(operand).__name__}"
-        )
-    before, dots, after = term.partition("...")
-    _check_dots(before + after, number, dots)
-    shape, count = tuple(operand.shape), len(before) + len(after)
-    if not dots and count != len(shape):
-        raise RuntimeError(
-            f"einsum(): the number of subscripts in the equation ({count}) does not match the "
-            f"number of dimensions ({len(shape)}) for operand {number} and no ellipsis was given"
-        )
-    last = zip(reversed(after), reversed(shape), strict=False)
-    named = [*zip(before, shape, strict=False), *last]
-    _check_repeats(named, number)
-    for letter, size in named:
-        if size != sizes.setdefault(letter, size):
-            if 1 not in (size, sizes[letter]):
-                raise RuntimeError(
-                    f"einsum(): subscript {letter} has size {size} for operand {number} which does "
-                    f"not broadcast with previously seen size {sizes[letter]}"
-                )
-            sizes[letter] = max(size, sizes[letter])
-
-
 # Contractions by dimension ------------------------------------------------------------------------
+
+
+def _of_tensordot(a, b, dims_a, dims_b):
+    """A sum over all there is is no product of matrices."""
+    return None if len(dims_a) == a.ndim == b.ndim and dims_a else "lower"
 
 
 @op(
@@ -184,7 +99,7 @@ def _check_term(term: str, operand, number: int, sizes: dict[str, int]) -> None:
     name="tensordot",
     grad="TensordotBackward0",
     exact_out=TENSORDOT,
-    autocast={"cpu": "lower", "cuda": "widest"},
+    autocast={"cpu": _of_tensordot, "cuda": "widest"},
 )
 def contract_dims(a: Array, b: Array, dims_a: tuple[int, ...], dims_b: tuple[int, ...]):
     """The sums of products over paired dimensions."""

@@ -48,7 +48,7 @@ def clamp(input, min=None, max=None, *, out=None):
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if None not in (min, max) and isinstance(min, Tensor) is not isinstance(max, Tensor):
+    if None not in (min, max) and not _go_together(min, max):
         raise TypeError(
             "clamp() received an invalid combination of arguments: min and max must both be "
             f"tensors or both be numbers, got {type(min).__name__} and {type(max).__name__}"
@@ -56,6 +56,12 @@ def clamp(input, min=None, max=None, *, out=None):
     check_operand(min, input)
     check_operand(max, input)
     return _clamped(out, input, min, max)
+
+
+def _go_together(*limits):
+    """Whether both are tensors or both numbers; one number in a tensor without gradient is one."""
+    tensors = [limit for limit in limits if isinstance(limit, Tensor)]
+    return len(tensors) != 1 or (tensors[0].ndim == 0 and not tensors[0].requires_grad)
 
 
 @composite(inplace=True)

@@ -203,7 +203,12 @@ def _products_of_pairs(name, **vectors):
     return first * second
 
 
-@op(autocast={"cpu": "lower", "cuda": "widest"}, exact_out=TENSORDOT)
+def _of_inner(input, other):
+    """A sum of products of two vectors is none of matrices."""
+    return "lower" if max(input.ndim, other.ndim) > 1 and min(input.ndim, other.ndim) else None
+
+
+@op(autocast={"cpu": _of_inner, "cuda": "widest"}, exact_out=TENSORDOT)
 def inner(input: Array, other: Array):
     """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …).
 

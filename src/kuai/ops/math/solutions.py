@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kuai.engine.op import Array, Number, composite, op
+from kuai.engine.op.autocast import in_lower_precision
 from kuai.engine.op.exact_out import SAME, castable
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import return_types
@@ -196,7 +197,7 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     rtol = rcond if rtol is None else rtol
     result = _pseudo_inverse(A, atol, rtol, hermitian)
     _check_result(A, hermitian, result)
-    return result
+    return in_lower_precision(result, ("cpu",))
 
 
 def _smallest(A, values, atol, rtol):

@@ -249,7 +249,7 @@ def _places(count, align_corners):
     return places if align_corners else places * (count - 1) / count
 
 
-@op(function=False, method=False, grad="AffineGridGeneratorBackward0")
+@op(function=False, method=False, grad="AffineGridGeneratorBackward0", autocast={"cpu": "lower"})
 def _affine_grid(theta: Array, size: tuple, align_corners: bool):
     if theta.shape[0] != size[0]:
         dims = len(size) - 2

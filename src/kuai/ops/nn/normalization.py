@@ -78,8 +78,11 @@ def _rms_norm_op(input: Array, normalized_shape: tuple, weight: Array | None, ep
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
             f"element, but got normalized_shape = {list(normalized_shape)}"
         )
-    if not input.ndim:
-        raise ValueError("Input tensor must have at least 1 dimensions, but got 0")
+    if input.ndim < len(normalized_shape):
+        raise ValueError(
+            f"Input tensor must have at least {len(normalized_shape)} dimensions, but got "
+            f"{input.ndim}"
+        )
     _check_normalized(input, normalized_shape, "", weight=weight)
     if not jnp.issubdtype(input.dtype, jnp.inexact):
         refuse_integers("rms_norm", input)
