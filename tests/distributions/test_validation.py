@@ -12,6 +12,11 @@ import kuai
 import kuai.distributions as D
 
 
+@pytest.fixture(autouse=True)
+def validated():
+    torch.distributions.Distribution.set_default_validate_args(True)  # its compiler unsets it
+
+
 def both(call):
     """What PyTorch and Kuai say to the same call."""
     with pytest.raises(Exception) as theirs:
