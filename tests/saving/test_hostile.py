@@ -9,7 +9,6 @@ import tracemalloc
 import zipfile
 
 import pytest
-import torch
 
 import kuai
 from kuai.errors import BrokenFileError, FileFormatError, UnsafeFileError

@@ -1,4 +1,4 @@
-"""PyTorch's format before 1.6: read and written beside PyTorch, and refused where it asks for more."""
+"""PyTorch's format before 1.6: read and written beside PyTorch, refused where it asks for more."""
 
 import io
 import pickle

@@ -5,10 +5,10 @@
     pickle      the order of bytes, and how long C's integers are
     pickle      the objects; a storage is named by (…, type, key, place, length, None)
     pickle      the keys of the storages
-    storages    of each, in the order of the keys: the number of its elements (64 bits), the elements
+    storages    in the order of the keys: how many elements (64 bits), and the elements
 
-`torch.save(…, _use_new_zipfile_serialization=False)` still writes it. It is read as the newer format
-is: the instructions by `interpreter`, with the same names; sizes and places are checked before use.
+`torch.save(…, _use_new_zipfile_serialization=False)` still writes it. It is read as the newer
+format is: the instructions by `interpreter`, with the same names; sizes and places are checked.
 """
 
 from __future__ import annotations

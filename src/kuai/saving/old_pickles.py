@@ -1,8 +1,8 @@
 """Where a pickle in an old file ends, and which storages it names: read without making anything.
 
 In PyTorch's files before 1.6 the objects stand in front of the storages' bytes, and only the
-objects say how many bytes an element has. So they are gone through twice: here, where a stack holds
-names, strings, numbers and tuples of them and nothing is made of anything else, and by `interpreter`.
+objects say how many bytes an element has. So they are gone through twice: here, where a stack
+holds names, strings, numbers and tuples of them and nothing else is made, and by `interpreter`.
 """
 
 from __future__ import annotations

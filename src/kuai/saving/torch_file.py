@@ -1,9 +1,9 @@
 """PyTorch's file format, written and read without PyTorch.
 
-The file is a zip archive (see `archive`, and `old_archive` for what it was before) of one pickle, which describes the objects, and of the
-bytes of the storages that its tensors lie on. Writing: `pickling` and `described`. Reading:
-`interpreter` runs the pickle with the `names` it may use, `storages` makes the tensors, `trees`
-checks the result.
+The file is a zip archive (see `archive`; `old_archive` for what it was before) of one pickle, which
+describes the objects, and of the bytes of the storages that its tensors lie on. Writing: `pickling`
+and `described`. Reading: `interpreter` runs the pickle with the `names` it may use, `storages`
+makes the tensors, `trees` checks the result.
 """
 
 from __future__ import annotations
