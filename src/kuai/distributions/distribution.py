@@ -18,9 +18,9 @@ from kuai.distributions.utils import (
     expect,
     is_computed_later,
     is_refused,
-    made_at_once,
     lazy_property,
     left_to_subclasses,
+    made_at_once,
     may_be_refused,
 )
 from kuai.engine.tensor import Tensor, modes
