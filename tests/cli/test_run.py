@@ -209,7 +209,7 @@ def test_numpys_error_about_a_snapshot_says_what_to_do(tmp_path):
     assert "x.numpy().copy()" in ended.stderr
 
 
-PROCESSES = """
+BEGUN_ANEW = """
 import torch, torch.multiprocessing as mp
 
 class Square(mp.Process):
@@ -241,7 +241,7 @@ if __name__ == "__main__":
 
 
 def test_processes_of_torch_multiprocessing_begin_anew(tmp_path):
-    (tmp_path / "a.py").write_text(PROCESSES)
+    (tmp_path / "a.py").write_text(BEGUN_ANEW)
     done = run("a.py", cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [

@@ -28,8 +28,8 @@ __all__ = ["add_command", "run"]
 
 #: Beside NumPy's error, which knows nothing of tensors.
 _READ_ONLY = (
-    "Did the array come from a tensor? In Kuai, x.numpy() is a read-only snapshot. Write to a copy, "
-    "x.numpy().copy(), and to change the tensor copy it back: x.copy_(torch.from_numpy(array))."
+    "Did the array come from a tensor? In Kuai, x.numpy() is a read-only snapshot. Write to a copy "
+    "(x.numpy().copy()), and to change the tensor copy it back: x.copy_(torch.from_numpy(array))."
 )
 
 

@@ -2,8 +2,8 @@
 
 On Linux, Python before 3.14 forks where nobody has said how processes start. JAX's threads do not
 survive a fork, so the first computation of such a process would wait for them for ever. What the
-program chooses with `set_start_method` holds, here and in `multiprocessing`. That it is "fork" there
-says nothing: Python notes its default as if it were chosen when somebody asks.
+program chooses with `set_start_method` holds, here and in `multiprocessing`. That it is "fork"
+there says nothing: Python notes its default as if it were chosen when somebody asks.
 """
 
 from __future__ import annotations

@@ -159,7 +159,6 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "distributed.logging_handlers": (_LAUNCHER, ""),
     "distributed.rendezvous": (_LAUNCHER, "register_rendezvous_handler rendezvous"),
     "monitor": (_LAUNCHER, ""),
-    "utils.data.datapipes.datapipe": (_PIPES, ""),
     "utils.data.datapipes.iter": (
         _PIPES,
         "Batcher Collator Concater Demultiplexer FileLister FileOpener Filter Forker Grouper "
