@@ -23,6 +23,7 @@ from kuai.engine.compile import compiler
 from kuai.engine.compile.recorder import Recorder
 from kuai.engine.tensor import modes
 from kuai.errors import StandInError
+from kuai.standin.paths import ours
 
 __all__ = ["add_command", "run"]
 
@@ -126,6 +127,7 @@ def _given(source: str, main: types.ModuleType, name: str = "<string>") -> types
 def _module(name: str, main: types.ModuleType) -> types.CodeType:
     """The code of a module: of `name.__main__`, if it is a package."""
     _look_first_in(os.getcwd())
+    name = ours(name) or name
     try:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:

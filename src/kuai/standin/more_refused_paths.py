@@ -155,7 +155,6 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "distributed.utils": (_PROCESSES, "_sync_module_states"),
     "distributed.elastic.agent": (_LAUNCHER, ""),
     "distributed.elastic.utils": (_LAUNCHER, ""),
-    "distributed.launch": (_LAUNCHER, "launch main"),
     "distributed.logging_handlers": (_LAUNCHER, ""),
     "distributed.rendezvous": (_LAUNCHER, "register_rendezvous_handler rendezvous"),
     "monitor": (_LAUNCHER, ""),
