@@ -4,6 +4,7 @@ for each pass, worker loops of their own."""
 import os
 import signal
 import subprocess
+from typing import Any
 
 import pytest
 import torch.utils.data.dataloader as theirs
@@ -51,28 +52,29 @@ def loader_class(loader, base, parts):
 def test_a_pass_of_ones_own(options):
     found = []
     for loader, parts in ((DataLoader, ours), (TorchLoader, theirs)):
-        made = iter(loader_class(loader, parts._BaseDataLoaderIter, parts)(range(8), **options))
+        made = iter(loader_class(loader, parts._BaseDataLoaderIter, parts)([*range(8)], **options))
         batches = [batch.tolist() for batch in made]
         found.append((batches, made.taken, made._num_yielded, len(made), made._profile_name))
         assert isinstance(made, parts._BaseDataLoaderIter)
-        made._reset(loader(range(8)))
+        made._reset(loader([*range(8)]))
         assert (made._num_yielded, made._next_index()) == (
             0,
             [*range(options.get("batch_size", 1))],
         )
     assert found[0] == found[1]
-    assert isinstance(iter(DataLoader(range(3))), ours._BaseDataLoaderIter)
+    assert isinstance(iter(DataLoader([1, 2])), ours._BaseDataLoaderIter)
 
 
 def test_a_worker_loop_says_who_it_is():
-    info = _utils.worker.WorkerInfo(id=1, num_workers=2, seed=3, dataset=[4])
-    _utils.worker._worker_info = info
+    worker: Any = _utils.worker
+    info = worker.WorkerInfo(id=1, num_workers=2, seed=3, dataset=[4])
+    worker._worker_info = info
     try:
         assert get_worker_info() is info
     finally:
-        _utils.worker._worker_info = None
+        worker._worker_info = None
     assert get_worker_info() is None
-    assert _utils.worker.ManagerWatchdog().is_alive()
+    assert worker.ManagerWatchdog().is_alive()
 
 
 def test_a_named_process_that_dies_is_reported_once():

@@ -26,8 +26,8 @@ def next_pickle(file: BinaryIO) -> tuple[bytes, list[Any]]:
     start = file.tell()
     outline = _Outline()
     try:
-        for count, (opcode, argument, place) in enumerate(pickletools.genops(file)):
-            if count >= MAX_INSTRUCTIONS or place - start > MAX_PICKLE_BYTES:
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if count >= MAX_INSTRUCTIONS or file.tell() - start > MAX_PICKLE_BYTES:
                 raise Refused("its objects take up too many instructions or bytes")
             outline.step(opcode, argument)
     except (ValueError, OverflowError, MemoryError, IndexError, KeyError) as error:
