@@ -144,7 +144,7 @@ _LATE_NAMES = {
         "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
         "is_deterministic_algorithms_warn_only_enabled", "set_deterministic_debug_mode",
         "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads",
-        "set_num_threads", "set_vital", "use_deterministic_algorithms",
+        "set_num_threads", "use_deterministic_algorithms",
     ),
     "queries": (
         "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
@@ -206,6 +206,8 @@ _find, __dir__ = _late("kuai", _LATE, {**_HOMES, **_PUBLIC_HOMES})
 
 
 def __getattr__(name):
+    if name == "set_vital":  # not listed, and loaders of packages call it
+        return _importlib.import_module("kuai.removed").set_vital()
     if not name.startswith("_foreach_"):
         return _find(name)
     _names[name] = _importlib.import_module("kuai.foreach").foreach(name)

@@ -132,7 +132,6 @@ from kuai.precision import set_float32_matmul_precision as set_float32_matmul_pr
 from kuai.precision import set_flush_denormal as set_flush_denormal
 from kuai.precision import set_num_interop_threads as set_num_interop_threads
 from kuai.precision import set_num_threads as set_num_threads
-from kuai.precision import set_vital as set_vital
 from kuai.precision import use_deterministic_algorithms as use_deterministic_algorithms
 from kuai.queries import autocast_decrement_nesting as autocast_decrement_nesting
 from kuai.queries import autocast_increment_nesting as autocast_increment_nesting

@@ -15,7 +15,6 @@ __all__ = [
     "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
     "set_flush_denormal",
-    "set_vital",
     "set_num_interop_threads",
     "set_num_threads",
     "use_deterministic_algorithms",
@@ -122,12 +121,6 @@ def _positive(number, name):
     if number < 1:
         raise RuntimeError(f"{name} expects a positive integer")
     return number
-
-
-def set_vital(vital: str, attr: str, value: str) -> bool:
-    """False: notes of how a program uses the library, which nobody takes."""
-    warnings.warn("'set_vital' is deprecated, please do not call", stacklevel=2)
-    return False
 
 
 def set_flush_denormal(mode: bool) -> bool:

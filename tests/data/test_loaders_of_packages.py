@@ -51,7 +51,8 @@ def loader_class(loader, base, parts):
 @pytest.mark.parametrize("options", [{}, {"batch_size": 3}, {"batch_size": 3, "drop_last": True}])
 def test_a_pass_of_ones_own(options):
     found = []
-    for loader, parts in ((DataLoader, ours), (TorchLoader, theirs)):
+    pairs: Any = ((DataLoader, ours), (TorchLoader, theirs))
+    for loader, parts in pairs:
         made = iter(loader_class(loader, parts._BaseDataLoaderIter, parts)([*range(8)], **options))
         batches = [batch.tolist() for batch in made]
         found.append((batches, made.taken, made._num_yielded, len(made), made._profile_name))
@@ -93,6 +94,6 @@ def test_a_named_process_that_dies_is_reported_once():
 
 def test_names_that_such_loaders_import():
     with pytest.warns(UserWarning, match="set_vital"):
-        assert not kuai.set_vital("Dataloader", "enabled", "True")
+        assert kuai.set_vital("Dataloader", "enabled", "True") is None
     with pytest.raises(NotImplementedError, match="IterableDataset"):
         ours._sharding_worker_init_fn(None, 1, 0, 0)

@@ -14,6 +14,7 @@ from kuai.distributions.functions import (
     randn,
     tensor,
 )
+from kuai.engine.compile import expectations
 from kuai.engine.tensor import Tensor, modes, views
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.concrete import is_concrete
@@ -139,7 +140,7 @@ def at_once_if_known(tensor):
         return contextlib.nullcontext()
     if not is_computed_later(tensor):
         return modes.outside()
-    if active.has_constants_only():
+    if expectations.has_constants_only(active):
         return modes.unrecorded("a check of constants")
     return contextlib.nullcontext()
 
@@ -150,7 +151,7 @@ def expect(valid, error: Callable[[], Exception]) -> None:
     assert active is not None and active.eagerly  # as `may_be_refused` has seen
     truth = views.held(valid.all())
     if type(truth) is Placeholder:
-        active.expect(truth, error)
+        expectations.expect(active, truth, error)
 
 
 def is_refused(valid) -> bool:

@@ -12,10 +12,7 @@ How a record is run says the `Policy` of whoever records: `kuai.compile` makes a
 import contextlib
 import math
 import sys
-from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from kuai.engine.collector import Sparing
 from kuai.engine.compile.calling import line_of_caller
@@ -26,7 +23,7 @@ from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
 from kuai.engine.compile.replay import Run
 from kuai.engine.tensor import modes
-from kuai.engine.tensor.placeholder import Placeholder, array_type
+from kuai.engine.tensor.placeholder import array_type
 from kuai.errors import CompileError, PaddingError
 
 __all__ = ["Recorder", "is_recordable"]
@@ -63,8 +60,7 @@ class Recorder:
         self.counts = True  # whether what is recorded here is a call of its own
         self.runs: list | None = None  # where what is run is to be known afterwards
         self.sparing = None if eagerly else Sparing()  # a whole program looks at all that is due
-        # (truth, makes the error) of what PyTorch looks at once, and here when its values are there
-        self.expected: list[tuple[Placeholder, Callable[[], Exception]]] = []
+        self.expected: Any = None  # what is wrong if it turns out untrue, see `expectations`
 
     # The code that is recorded ----------------------------------------------------------------
 
@@ -80,7 +76,7 @@ class Recorder:
         try:
             self.flush()
             if self.expected and error[:1] in ((), (None,)):
-                self._check_expected()
+                self.expected.check()
         except PaddingError:
             self.take_back()
             raise
@@ -127,10 +123,6 @@ class Recorder:
         """Whether results that are made of nothing would lie on a device."""
         return self.ended is None and self.current.makes_on(device)
 
-    def has_constants_only(self) -> bool:
-        """Whether no array has gone into what is recorded so far: numbers, zeros, ones."""
-        return len(self.current.inputs) == len(self.current.given)
-
     def known_pass(self, edge, gradient):
         """The nodes below an edge and the gradients of the leaves, if that pass is known.
 
@@ -175,15 +167,7 @@ class Recorder:
         if self.eagerly:
             self.flush()
             if self.expected:
-                self._check_expected()
-
-    def expect(self, truth: Placeholder, error: Callable[[], Exception]) -> None:
-        """Raise an error if something turns out not to be true, once its value is there.
-
-        That is when the next value is asked for, or the step ends: the error is late, but a program
-        that is cut for each thing to be looked at would be slow.
-        """
-        self.expected.append((truth, error))
+                self.expected.check()
 
     # Running ----------------------------------------------------------------------------------
 
@@ -204,17 +188,7 @@ class Recorder:
                     self._run(record)  # a compiler's warnings are not those of the call
                 record.length = 0  # another thread may be waiting to have it run, too
         if what is not None and self.expected:
-            self._check_expected()
-
-    def _check_expected(self) -> None:
-        waiting, self.expected = self.expected, []
-        while waiting:
-            truth, error = waiting.pop(0)
-            if truth.record is not None:
-                self.expected.append((truth, error))  # it is to be computed by the next record
-            elif not np.asarray(truth.array).all():
-                self.expected += waiting
-                raise error()
+            self.expected.check()
 
     def _note(self, what):
         line = line_of_caller(sys._getframe(2))

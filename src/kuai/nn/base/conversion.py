@@ -169,9 +169,8 @@ def bfloat16(self: Self) -> Self:
 def share_memory(self: Self) -> Self:
     """The module itself: nothing is shared; see `Tensor.share_memory_`."""
     warnings.warn(
-        "share_memory() shares nothing in Kuai: a process is given a copy of the parameters, and "
-        "what it does to them does not come back. Send its state_dict or its gradients back "
-        "(multiprocessing.Queue), and load them here.",
+        "share_memory() shares nothing in Kuai: a process is given copies of the parameters. Send "
+        "its state_dict or gradients back (multiprocessing.Queue), and load them here.",
         stacklevel=2,
     )
     return self._apply(lambda tensor: tensor.share_memory_())
