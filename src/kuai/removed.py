@@ -1,5 +1,6 @@
 """Functions that PyTorch has taken away, with what to use instead."""
 
+import warnings
 from collections.abc import Callable
 
 __all__ = ["eig", "lstsq", "matrix_rank", "solve", "symeig"]
@@ -68,3 +69,9 @@ lstsq = _gone("lstsq", "lstsq")
 matrix_rank = _gone("matrix_rank", "matrix_rank")
 solve = _gone("solve", "solve")
 symeig = _gone("symeig", "eigh")
+
+
+def set_vital() -> Callable:
+    """PyTorch's function that does nothing; whoever asks for it is told."""
+    warnings.warn("'set_vital' is deprecated, please do not call", stacklevel=3)
+    return lambda *arguments: None

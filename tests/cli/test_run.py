@@ -200,3 +200,54 @@ def test_a_program_without_a_file(tmp_path):
     )
     assert done.stdout == "['-', 'a'] __main__ 1.0\n", done.stderr
     assert done.returncode == 1 and '"<stdin>", line 3' in done.stderr
+
+
+def test_numpys_error_about_a_snapshot_says_what_to_do(tmp_path):
+    (tmp_path / "a.py").write_text("import torch\ntorch.ones(3).numpy()[0] = 5\n")
+    ended = run("a.py", cwd=tmp_path)
+    assert "ValueError: assignment destination is read-only" in ended.stderr
+    assert "x.numpy().copy()" in ended.stderr
+
+
+BEGUN_ANEW = """
+import torch, torch.multiprocessing as mp
+
+class Square(mp.Process):
+    def __init__(self, x, queue):
+        super().__init__()
+        self.x, self.queue = x, queue
+
+    def run(self):
+        self.queue.put(self.x @ self.x)
+
+if __name__ == "__main__":
+    x = torch.ones(9, 9)
+    (x @ x).sum().item()  # JAX has threads from here on
+    queue = mp.Queue()
+    process = Square(x, queue)
+    process.start()
+    print(queue.get(timeout=100).sum().item())
+    process.join()
+    print(process.exitcode, mp.get_start_method(), mp.get_start_method(allow_none=True))
+    with mp.Pool(1) as pool:
+        print(pool.map(torch.sum, [torch.ones(2)]))
+    mp.set_start_method("forkserver")
+    print(mp.get_context().get_start_method(), mp.get_start_method())
+    try:
+        mp.set_start_method("spawn")
+    except RuntimeError as error:
+        print(error)
+"""
+
+
+def test_processes_of_torch_multiprocessing_begin_anew(tmp_path):
+    (tmp_path / "a.py").write_text(BEGUN_ANEW)
+    done = run("a.py", cwd=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "729.0",
+        "0 spawn None",
+        "[tensor(2.)]",
+        "forkserver forkserver",
+        "context has already been set",
+    ]

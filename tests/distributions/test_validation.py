@@ -12,13 +12,9 @@ import kuai
 import kuai.distributions as D
 
 
-@pytest.fixture(autouse=True)
-def validated():
-    torch.distributions.Distribution.set_default_validate_args(True)  # its compiler unsets it
-
-
 def both(call):
     """What PyTorch and Kuai say to the same call."""
+    torch.distributions.Distribution.set_default_validate_args(True)  # its compiler switches it off
     with pytest.raises(Exception) as theirs:
         call(torch, torch.distributions)
     with pytest.raises(type(theirs.value)) as ours:
@@ -111,6 +107,62 @@ def test_compiled_functions_are_not_cut_by_checks():
     expected = D.Normal(*arguments[:2]).log_prob(arguments[2])
     assert kuai.allclose(score(*arguments), expected)
     assert kuai.allclose(score(*arguments), expected)
+
+
+def refused(make):
+    with pytest.raises(ValueError, match="found invalid values:\n.*") as caught:
+        make()
+    return str(caught.value)
+
+
+IN_FUSED = {
+    "number": lambda: D.Normal(0.0, -1.0),
+    "scalar": lambda: D.Bernoulli(kuai.tensor(1.5)),
+    "tensor": lambda: D.Categorical(kuai.tensor([0.5, -0.5])),
+    "normalized": lambda: D.Beta(kuai.tensor(-1.0), kuai.tensor(1.0)),
+    "matrix": lambda: D.MultivariateNormal(kuai.zeros(2), kuai.tensor([[1.0, 2.0], [2.0, 1.0]])),
+    "value": lambda: D.Uniform(0.0, 1.0).log_prob(kuai.tensor(2.0)),
+    "class": lambda: D.Categorical(kuai.ones(2)).log_prob(kuai.tensor(5)),
+}
+
+
+@pytest.mark.parametrize("name", IN_FUSED)
+def test_fused_code_refuses_at_once_what_it_is_given(name):
+    eagerly = refused(IN_FUSED[name])
+    with kuai.fused():
+        assert refused(IN_FUSED[name]) == eagerly
+
+
+def test_fused_code_refuses_what_is_computed_when_a_value_is_asked_for():
+    net = kuai.nn.Linear(3, 2)
+
+    def policy(x):
+        return D.Categorical((net(x) * x.sum()).exp())
+
+    bad = kuai.full((4, 3), float("nan"))
+    eagerly = refused(lambda: policy(bad))
+    with kuai.fused():
+        for _ in range(3):
+            assert policy(kuai.zeros(4, 3)).sample().shape == (4,)
+            assert refused(lambda: policy(bad).sample().tolist()) == eagerly
+            assert len(policy(kuai.zeros(4, 3)).sample().tolist()) == 4
+
+
+def test_fused_code_refuses_what_is_computed_when_the_step_ends():
+    rate = kuai.nn.Parameter(kuai.ones(3))
+    optimizer = kuai.optim.SGD([rate], lr=0.001)
+
+    def step(shift):
+        optimizer.zero_grad()
+        D.Exponential(rate.exp() - shift).log_prob(kuai.ones(3)).sum().backward()
+        optimizer.step()
+
+    with kuai.fused():
+        for _ in range(3):
+            step(0.0)
+        refused(lambda: step(1000.0))
+    with pytest.raises(ValueError, match="Exponential"), kuai.fused():
+        D.Exponential(rate.exp() - 1000.0)
 
 
 def test_inside_vmap_and_grad():

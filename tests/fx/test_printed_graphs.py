@@ -284,3 +284,27 @@ def test_operators_have_names_that_code_can_use():
     graph.output(y, type_expr=kuai.Tensor)
     assert "def forward(self, x : torch.Tensor) -> torch.Tensor:" in graph.python_code().src
     assert kuai.fx.GraphModule({}, graph)(kuai.ones(1)).tolist() == [3]
+
+
+WRAPPED = """
+def scaled(x):
+    return x * len(x)
+
+t.fx.wrap("scaled")
+t.fx.wrap("len")
+
+def function(x):
+    return scaled(x) + len(x) * scaled(x)
+"""
+
+
+def test_wrapped_functions_stay_nodes_when_the_code_is_traced_again():
+    codes = []
+    for t in (torch, kuai):
+        names = {"t": t, "__name__": "program"}
+        exec(compile(WRAPPED, "program", "exec"), names)
+        traced = t.fx.symbolic_trace(names["function"])
+        again = t.fx.symbolic_trace(traced)
+        assert again.code == traced.code
+        codes.append((again.code, again(t.ones(2)).tolist(), len(again.graph.nodes)))
+    assert codes[0] == codes[1]

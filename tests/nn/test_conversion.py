@@ -76,3 +76,9 @@ def test_parameters_stay_the_same_objects():
 def test_wrong_arguments_of_to_are_refused():
     with pytest.raises(TypeError, match=r"to\(\) received an invalid combination"):
         blocks(kuai).Net().to("cpu", "cpu")
+
+
+def test_sharing_memory_says_that_nothing_is_shared():
+    net = kuai.nn.Linear(1, 1)
+    with pytest.warns(UserWarning, match="shares nothing"):
+        assert net.share_memory() is net

@@ -66,9 +66,6 @@ KINDS = {
     "a git-lfs pointer": LFS,
     "JSON, not tensors": b'{"error": "Repository not found"}',
     "a tar archive": tar_of("weights.pt"),
-    "before 1.6": made_by(
-        lambda file: torch.save([torch.ones(1)], file, _use_new_zipfile_serialization=False)
-    ),
 }
 
 

@@ -298,8 +298,6 @@ def test_options():
     assert torch.load(io.BytesIO(file.getvalue())) == 1
     with pytest.raises(ValueError, match="pickle_protocol"):
         kuai.save(1, file, pickle_protocol=1)
-    with pytest.raises(RuntimeError, match="zip format only"):
-        kuai.save(1, file, _use_new_zipfile_serialization=False)
     with pytest.raises(ValueError, match="must be a file path"):
         kuai.load(file, mmap=True)
     for protocol in (3, 4, 5):

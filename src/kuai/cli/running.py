@@ -23,8 +23,15 @@ from kuai.engine.compile import compiler
 from kuai.engine.compile.recorder import Recorder
 from kuai.engine.tensor import modes
 from kuai.errors import StandInError
+from kuai.standin.paths import ours
 
 __all__ = ["add_command", "run"]
+
+#: Beside NumPy's error, which knows nothing of tensors.
+_READ_ONLY = (
+    "Did the array come from a tensor? In Kuai, x.numpy() is a read-only snapshot. Write to a copy "
+    "(x.numpy().copy()), and to change the tensor copy it back: x.copy_(torch.from_numpy(array))."
+)
 
 
 def add_command(commands: Any) -> None:
@@ -64,6 +71,10 @@ def run(options: argparse.Namespace) -> int:
     notes = Notes(options.fused) if options.explain else None
     try:
         exec(code, main.__dict__)
+    except ValueError as error:
+        if "read-only" in str(error):
+            error.add_note(_READ_ONLY)
+        raise
     finally:
         if notes is not None:
             notes.print()
@@ -116,6 +127,7 @@ def _given(source: str, main: types.ModuleType, name: str = "<string>") -> types
 def _module(name: str, main: types.ModuleType) -> types.CodeType:
     """The code of a module: of `name.__main__`, if it is a package."""
     _look_first_in(os.getcwd())
+    name = ours(name) or name
     try:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:

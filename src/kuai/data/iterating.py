@@ -14,15 +14,16 @@ from kuai.data import loader_state
 from kuai.data.borrowed import with_a_place
 from kuai.data.fetching import fetcher
 from kuai.data.pinning import accelerated, pin_memory, warn_about_pinning
+from kuai.data.plain_iterating import _BaseDataLoaderIter, length_warning
 from kuai.engine.tensor.frames import fold
 
 if TYPE_CHECKING:
     from kuai.data.loader import DataLoader
 
-__all__ = ["_BaseDataLoaderIter", "_SingleProcessDataLoaderIter"]
+__all__ = ["Pass", "_SingleProcessDataLoaderIter"]
 
 
-class _BaseDataLoaderIter:
+class Pass(_BaseDataLoaderIter):
     """One pass over a loader's batches."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -92,21 +93,13 @@ class _BaseDataLoaderIter:
         return batch
 
     def _warn_about_length(self) -> None:
-        hint = (
-            "For multiprocessing data-loading, this could be caused by not properly configuring "
-            "the IterableDataset replica at each worker. Please see "
-            "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
-            "examples."
-        )
-        warnings.warn(
-            f"Length of IterableDataset {self._loader.dataset} was reported to be {self._promised}"
-            f"(when accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
-            f"{hint if self._loader.num_workers else ''}",
-            stacklevel=3,
-        )
+        loader = self._loader
+        assert self._promised is not None  # as `__next__` has seen
+        text = length_warning(loader.dataset, self._promised, self._num_yielded, loader.num_workers)
+        warnings.warn(text, stacklevel=3)
 
 
-class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+class _SingleProcessDataLoaderIter(Pass):
     """Batches are fetched by the process that asks for them, one when it is asked for."""
 
     def __init__(self, loader: DataLoader) -> None:

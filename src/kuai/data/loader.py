@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from kuai.data import loader_state, options
+from kuai.data import dataset_fetchers as fetch, loader_state, options
 from kuai.data.collating import default_collate, default_convert
 from kuai.data.dataset import Dataset, IterableDataset
-from kuai.data.iterating import _BaseDataLoaderIter, _SingleProcessDataLoaderIter
+from kuai.data.iterating import Pass, _SingleProcessDataLoaderIter
 from kuai.data.multiprocess import _MultiProcessingDataLoaderIter
 from kuai.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from kuai.engine.tensor.randomness import Generator
@@ -24,6 +24,14 @@ class _DatasetKind:
 
     Map = 0
     Iterable = 1
+
+    @staticmethod
+    def create_fetcher(
+        kind: int, dataset: Any, auto_collation: bool, collate_fn: Any, drop_last: bool
+    ) -> Any:
+        """What fetches batches, for loaders of one's own."""
+        made = fetch._IterableDatasetFetcher if kind else fetch._MapDatasetFetcher
+        return made(dataset, auto_collation, collate_fn, drop_last)
 
 
 class _InfiniteConstantSampler(Sampler[None]):
@@ -165,7 +173,7 @@ class DataLoader(Generic[_Sample]):
             )
         super().__setattr__(name, value)
 
-    def __iter__(self) -> _BaseDataLoaderIter:
+    def __iter__(self) -> Pass:
         if not (self.persistent_workers and self.num_workers > 0):
             return self._get_iterator()
         if self._iterator is None:
@@ -174,15 +182,20 @@ class DataLoader(Generic[_Sample]):
             self._iterator._reset(self)
         return self._iterator
 
-    def _get_iterator(self) -> _BaseDataLoaderIter:
+    def _get_iterator(self) -> Pass:
         if self.num_workers == 0:
             return _SingleProcessDataLoaderIter(self)
         return _MultiProcessingDataLoaderIter(self)
 
     @property
     def _dataset_kind(self) -> int:
+        said = self.__dict__.get("_said_kind")
         streams = isinstance(self.dataset, IterableDataset)
-        return _DatasetKind.Iterable if streams else _DatasetKind.Map
+        return (_DatasetKind.Iterable if streams else _DatasetKind.Map) if said is None else said
+
+    @_dataset_kind.setter
+    def _dataset_kind(self, kind: int) -> None:  # by loaders of packages, in their own `__init__`
+        self._said_kind = kind
 
     @property
     def _auto_collation(self) -> bool:

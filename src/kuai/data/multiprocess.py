@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kuai.data import loader_state
 from kuai.data.collating import default_collate_fn_map
 from kuai.data.failures import Failure
-from kuai.data.iterating import _BaseDataLoaderIter
+from kuai.data.iterating import Pass
 from kuai.data.pool import WorkerPool, default_context
 from kuai.data.worker import Begin, End, Job, Task
 
@@ -29,7 +29,7 @@ __all__ = ["_MultiProcessingDataLoaderIter"]
 _IMPATIENT = 0.5  # seconds that workers have to end after Ctrl-C
 
 
-class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+class _MultiProcessingDataLoaderIter(Pass):
     """Batches are fetched ahead by other processes."""
 
     def __init__(self, loader: DataLoader) -> None:
@@ -49,7 +49,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         if self._pool is not None:
             self._pool.close()
 
-    def _reset(self, loader: DataLoader) -> None:
+    def _reset(self, loader: DataLoader, first_iter: bool = False) -> None:
         """Begin another pass with the same workers."""
         self._begin()
 

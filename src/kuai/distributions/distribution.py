@@ -14,10 +14,14 @@ from collections.abc import Sequence
 from kuai.distributions.constraints import is_dependent
 from kuai.distributions.functions import arange
 from kuai.distributions.utils import (
+    at_once_if_known,
+    expect,
+    is_computed_later,
     is_refused,
     lazy_property,
     left_to_subclasses,
-    may_be_checked,
+    made_at_once,
+    may_be_refused,
 )
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.size import Size
@@ -33,7 +37,8 @@ class Distribution:
         event_shape: the shape of a sample of one distribution.
         validate_args: whether parameters and values are checked; default: yes, unless Python runs
             with `-O` or `set_default_validate_args(False)` was called. In compiled functions
-            nothing is checked: looking at values would cut the program in two.
+            nothing is checked: looking at values would cut the program in two. Under `kuai.fused`
+            what is computed is refused when the next value is asked for.
     """
 
     has_rsample = False
@@ -41,6 +46,11 @@ class Distribution:
     _validate_args = __debug__
     #: attributes that are the same for all batches and are not expanded
     _shared = ()
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = made_at_once(cls.__init__)
 
     @staticmethod
     def set_default_validate_args(value):
@@ -59,7 +69,7 @@ class Distribution:
         self._event_shape = Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
-        if self._validate_args and may_be_checked():
+        if self._validate_args and may_be_refused():
             self._check_parameters()
         super().__init__()
 
@@ -69,13 +79,23 @@ class Distribution:
             if is_dependent(constraint) or (is_computed and name not in self.__dict__):
                 continue
             value = getattr(self, name)
-            if is_refused(constraint.check(value)):
-                raise ValueError(
-                    f"Expected parameter {name} "
-                    f"({type(value).__name__} of shape {tuple(value.shape)}) "
-                    f"of distribution {self!r} to satisfy the constraint {constraint!r}, "
-                    f"but found invalid values:\n{value}"
-                )
+            what = (
+                f"Expected parameter {name} "
+                f"({type(value).__name__} of shape {tuple(value.shape)}) "
+                "of distribution {} "
+                f"to satisfy the constraint {constraint!r}, but found invalid values:"
+            )
+            self._refuse_unless(constraint, value, what)
+
+    def _refuse_unless(self, constraint, value, what):
+        """A ValueError if a value is not within a constraint: now, or once its values are there."""
+        with modes.no_grad(), at_once_if_known(value):
+            valid = constraint.check(value)
+            wrong = is_refused(valid)
+        if wrong:
+            raise ValueError(f"{what.format(repr(self))}\n{value}")
+        if is_computed_later(valid):
+            expect(valid, lambda: ValueError(f"{what.format(repr(self))}\n{value}"))
 
     def _known_constraints(self):
         try:
@@ -221,7 +241,7 @@ class Distribution:
         if not isinstance(value, Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")
         self._check_shape(value.shape)
-        if may_be_checked():
+        if may_be_refused():
             self._check_support(value)
 
     def _check_shape(self, shape):
@@ -249,13 +269,13 @@ class Distribution:
                 stacklevel=4,
             )
             return
-        if is_refused(support.check(value)):
-            raise ValueError(
-                "Expected value argument "
-                f"({type(value).__name__} of shape {tuple(value.shape)}) "
-                f"to be within the support ({support!r}) of the distribution {self!r}, "
-                f"but found invalid values:\n{value}"
-            )
+        what = (
+            "Expected value argument "
+            f"({type(value).__name__} of shape {tuple(value.shape)}) "
+            f"to be within the support ({support!r}) of the distribution "
+            "{}, but found invalid values:"
+        )
+        self._refuse_unless(support, value, what)
 
     def __repr__(self):
         given = {n: self.__dict__[n] for n in self.arg_constraints if n in self.__dict__}

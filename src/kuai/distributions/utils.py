@@ -1,6 +1,8 @@
 """Small functions that many distributions share; the names are those of
 `torch.distributions.utils`."""
 
+import contextlib
+import functools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
@@ -12,10 +14,13 @@ from kuai.distributions.functions import (
     randn,
     tensor,
 )
-from kuai.engine.tensor import Tensor, modes
+from kuai.engine.compile import expectations
+from kuai.engine.tensor import Tensor, modes, views
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.concrete import is_concrete
 from kuai.engine.tensor.dtypes import finfo, get_default_dtype, int64 as _INDEX
+from kuai.engine.tensor.placeholder import Placeholder
+from kuai.engine.tensor.size import Size
 
 __all__ = [
     "broadcast_all",
@@ -93,9 +98,65 @@ def may_be_checked() -> bool:
     return recorder() is None and modes.state.capture is None
 
 
+def may_be_refused() -> bool:
+    """The same, or what is wrong can be said later: `kuai.fused` records a whole program."""
+    active = recorder()
+    return may_be_checked() or (active is not None and active.eagerly)
+
+
+def made_at_once(init):
+    """A constructor that `kuai.fused` does not record where its arguments are known.
+
+    What is wrong with them is then said at once, as in PyTorch.
+    """
+
+    @functools.wraps(init)
+    def initialize(self, *args, **kwargs):
+        active = recorder()
+        known = active is not None and active.eagerly
+        if known and all(map(_is_known, args)) and all(map(_is_known, kwargs.values())):
+            with modes.outside():
+                return init(self, *args, **kwargs)
+        return init(self, *args, **kwargs)
+
+    return initialize
+
+
+def _is_known(argument) -> bool:
+    if isinstance(argument, Tensor):
+        return not argument.requires_grad and not is_computed_later(argument)
+    return argument is None or isinstance(argument, (*_NUMBERS, Size))
+
+
+def is_computed_later(tensor) -> bool:
+    """Whether somebody who records has to compute the values, or may write into their memory."""
+    return recorder() is not None and type(tensor._storage.held) is Placeholder
+
+
+def at_once_if_known(tensor):
+    """A context that records nothing, where a value is there or was made of constants only."""
+    active = recorder()
+    if active is None:
+        return contextlib.nullcontext()
+    if not is_computed_later(tensor):
+        return modes.outside()
+    if expectations.has_constants_only(active):
+        return modes.unrecorded("a check of constants")
+    return contextlib.nullcontext()
+
+
+def expect(valid, error: Callable[[], Exception]) -> None:
+    """Have the recorder raise an error if truth values turn out to say that something is wrong."""
+    active = recorder()
+    assert active is not None and active.eagerly  # as `may_be_refused` has seen
+    truth = views.held(valid.all())
+    if type(truth) is Placeholder:
+        expectations.expect(active, truth, error)
+
+
 def is_refused(valid) -> bool:
     """Whether known truth values say that something is wrong."""
-    return is_concrete(valid) and not bool(valid.all())
+    return not is_computed_later(valid) and is_concrete(valid) and not bool(valid.all())
 
 
 def logits_to_probs(logits, is_binary=False):

@@ -90,7 +90,8 @@ class CodeGen:
         lines = "".join(body).rstrip("\n").split("\n")
         indented = "\n".join(f"    {line}" for line in [*head.split("\n")[1:], *lines])
         head = head.split("\n")[0]
-        return PythonCode(f"\n\n\n{head}\n{indented}\n    ", names)
+        wrapped = "\n".join(f'torch.fx._symbolic_trace.wrap("{name}")' for name in writer.wrapped)
+        return PythonCode(f"\n{wrapped}\n\n{head}\n{indented}\n    ", names)
 
 
 class PyTreeInfo(NamedTuple):
@@ -144,6 +145,7 @@ class _Writer:
         self, graph: Graph, root: str, names: dict[str, Any], codegen: CodeGen, verbose: bool
     ):
         self.graph, self.root, self.names, self.codegen = graph, root, names, codegen
+        self.wrapped: dict[str, None] = {}  # what becomes a node if this code is traced, too
         self.verbose, self.result_type = verbose, ""
         self.parameters: list[str] = []
         self.last_uses = self._last_uses()
@@ -230,7 +232,10 @@ class _Writer:
             return _OPERATORS[name].format(*map(self.text, node.args))
         if target is getattr and len(node.args) == 2 and str(node.args[1]).isidentifier():
             return f"{self.text(node.args[0])}.{node.args[1]}"
-        return f"{self._function(target)}({self._arguments(node.args, node.kwargs)})"
+        function = self._function(target)
+        if node.meta.get("is_wrapped"):
+            self.wrapped[function] = None
+        return f"{function}({self._arguments(node.args, node.kwargs)})"
 
     def _use(self, name: str, value: Any) -> str:
         """The name under which the code finds something."""

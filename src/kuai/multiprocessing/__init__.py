@@ -1,8 +1,12 @@
-"""`kuai.multiprocessing`: all names of Python's `multiprocessing`, and PyTorch's `spawn`."""
+"""`kuai.multiprocessing`: all names of Python's `multiprocessing`, and PyTorch's `spawn`.
+
+Processes begin anew unless the program says otherwise (see `default_context`).
+"""
 
 import multiprocessing as _python
 from multiprocessing import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
 
+from kuai.multiprocessing.default_context import default_context
 from kuai.multiprocessing.spawn import (
     ProcessContext,
     ProcessExitedException,
@@ -24,6 +28,8 @@ __all__ = [
     "spawn",
     "start_processes",
 ]
+
+globals().update({name: getattr(default_context, name) for name in _python.__all__})
 
 
 def get_all_sharing_strategies() -> set[str]:

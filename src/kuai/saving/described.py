@@ -28,7 +28,7 @@ from kuai.saving.element_types import STORAGE_OF_DTYPE, UNTYPED
 from kuai.saving.pickling import ORDERED_DICT, Call, Global, Persistent
 from kuai.saving.strided import contiguous, extent
 
-__all__ = ["Description", "parameter_call", "state_call", "tensor_call"]
+__all__ = ["Description", "OldDescription", "parameter_call", "state_call", "tensor_call"]
 
 _TENSOR = Global("torch._utils", "_rebuild_tensor_v2")
 _TENSOR_WITH_DTYPE = Global("torch._utils", "_rebuild_tensor_v3")
@@ -86,7 +86,10 @@ class Description:
     def _tensor(self, tensor: Tensor) -> Call:
         key, count, window = self._storage(tensor)
         place = (key, count, _location(tensor))
-        return tensor_call(tensor.dtype, place, window, tensor.requires_grad)
+        return self._call(tensor.dtype, place, window, tensor.requires_grad)
+
+    def _call(self, *described: Any) -> Call:
+        return tensor_call(*described)
 
     def _storage(self, tensor: Tensor) -> tuple[str, int, Layout]:
         """The key and length of a tensor's storage, and its window there."""
@@ -103,6 +106,24 @@ class Description:
             self._kept.append(owner)
             self._arrays.append(array)
         return self._keys[id(owner)]
+
+
+class OldDescription(Description):
+    """For the format before 1.6, where identities of storages end with None."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lengths: dict[str, int] = {}
+
+    def counted_contents(self) -> Iterator[tuple[str, int, memoryview]]:
+        """The storages' names, lengths and bytes."""
+        for key, content in self.contents():
+            yield key, self._lengths[key], content
+
+    def _call(self, *described: Any) -> Call:
+        function, (stored, *parts) = tensor_call(*described)
+        self._lengths[stored.identity[2]] = stored.identity[4]
+        return Call(function, (Persistent((*stored.identity, None)), *parts))
 
 
 def tensor_call(

@@ -36,6 +36,7 @@ def save(
         f: a path, or a binary file object. A path that ends in `.safetensors` chooses that format
             for a dict of tensors. A file at a path is replaced as a whole or not at all.
         pickle_protocol: 2 to 5 are accepted; what is written is protocol 2, which all can read.
+        _use_new_zipfile_serialization: `False` writes the format of PyTorch before 1.6.
 
     Example:
         >>> import io
@@ -45,10 +46,12 @@ def save(
         >>> kuai.load(file)
         {'w': tensor([1., 1.]), 'epoch': 3}
     """
-    _check_format(pickle_protocol, _use_new_zipfile_serialization)
+    if pickle_protocol not in range(2, 6):
+        raise ValueError(f"pickle_protocol has to be 2, 3, 4 or 5, not {pickle_protocol}")
+    old = not _use_new_zipfile_serialization
     if not isinstance(f, (str, os.PathLike)):
         buffer = io.BytesIO()
-        write_torch_file(obj, buffer)
+        write_torch_file(obj, buffer, old)
         f.write(buffer.getbuffer())
     elif os.fspath(f).endswith((SUFFIX, INDEX)):
         save_file(obj, f)
@@ -56,7 +59,7 @@ def save(
         raise FileFormatError(f"{f}: Kuai writes several files as safetensors only (*{INDEX})")
     else:
         with replacing(f) as file:
-            write_torch_file(obj, file)
+            write_torch_file(obj, file, old)
 
 
 @folding
@@ -79,8 +82,8 @@ def load(
             classes that this program has; nothing in a file is run, either way.
         mmap: use the file itself as memory; values are read when they are used, and their
             checksums are not checked. The file may be replaced meanwhile, but not be cut off.
-        pickle_load_args: `encoding` and the like, accepted for scripts that say how strings of
-            Python 2 are written; it changes nothing.
+        pickle_load_args: `encoding` says how strings of Python 2 are written ("utf-8" if nothing
+            is said); the others are accepted and change nothing.
 
     Raises:
         BrokenFileError: the file is cut off or changed.
@@ -96,22 +99,17 @@ def load(
     """
     for name in pickle_load_args.keys() - {"buffers", "encoding", "errors", "fix_imports"}:
         raise TypeError(f"'{name}' is an invalid keyword argument for Unpickler()")
+    encoding = pickle_load_args.get("encoding", "utf-8")
     if isinstance(f, (str, os.PathLike)):
-        return _load_path(os.fspath(f), map_location, bool(mmap), weights_only is False)
+        trusted = weights_only is False
+        return _load_path(os.fspath(f), map_location, bool(mmap), trusted, encoding)
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
     name, trusted = str(getattr(f, "name", "the file object")), weights_only is False
-    return read_torch_file(_from_here(f), name, map_location, trusted=trusted)
+    return read_torch_file(_from_here(f), name, map_location, trusted=trusted, encoding=encoding)
 
 
-def _check_format(protocol: int, is_new: bool) -> None:
-    if not is_new:
-        raise FileFormatError("Kuai writes PyTorch's zip format only, not the one before 1.6")
-    if protocol not in range(2, 6):
-        raise ValueError(f"pickle_protocol has to be 2, 3, 4 or 5, not {protocol}")
-
-
-def _load_path(path: str, map_location: Any, mmap: bool, trusted: bool) -> Any:
+def _load_path(path: str, map_location: Any, mmap: bool, trusted: bool, encoding: str) -> Any:
     if path.endswith((SUFFIX, INDEX)) or os.path.isdir(path):
         if not isinstance(map_location, (str, int, device, type(None))):
             raise TypeError("a safetensors file knows no places: map_location has to be a device")
@@ -119,7 +117,7 @@ def _load_path(path: str, map_location: Any, mmap: bool, trusted: bool) -> Any:
     if torch_shards.is_index(path):
         return torch_shards.read_torch_shards(path, map_location, mmap)
     with opened(path) as file:
-        return read_torch_file(file, path, map_location, mmap, trusted)
+        return read_torch_file(file, path, map_location, mmap, trusted, encoding)
 
 
 def _from_here(file: Any) -> BinaryIO:

@@ -87,17 +87,23 @@ class Names(dict):
         return type(value) in (str, bytes)
 
 
-def interpret(code: bytes, names: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Any:
+def interpret(
+    code: bytes,
+    names: Mapping[str, Any],
+    persistent: Callable[[Any], Any],
+    encoding: str = "utf-8",
+) -> Any:
     """Run pickle instructions.
 
     Args:
         names: what `"module name"` stands for; nothing else exists.
         persistent: what a persistent identity (a storage) stands for.
+        encoding: of the strings that Python 2 wrote; "bytes" leaves them as they are.
     """
     if len(code) > MAX_PICKLE_BYTES:
         raise Refused(f"its objects take up more than {MAX_PICKLE_BYTES >> 20} MiB")
     known = names if isinstance(names, Names) else Names(names)
-    machine = _Machine(known, persistent, _budget(len(code)))
+    machine = _Machine(known, persistent, _budget(len(code)), encoding)
     for count, (name, argument) in enumerate(_decoded(code)):
         if count >= MAX_INSTRUCTIONS:
             raise Refused(f"it has more than {MAX_INSTRUCTIONS} instructions")
@@ -121,7 +127,10 @@ def _decoded(code: bytes):
 
 
 class _Machine:
-    def __init__(self, names: Names, persistent: Callable[[Any], Any], budget: Budget):
+    def __init__(
+        self, names: Names, persistent: Callable[[Any], Any], budget: Budget, encoding: str
+    ):
+        self._encoding = encoding
         self._budget = budget
         self._keys = keys_budget()
         self._names = names
@@ -197,6 +206,20 @@ class _Machine:
         if number.bit_length() >= 8 * LONGEST_INTEGER:
             raise Refused(f"it has an integer of more than {8 * LONGEST_INTEGER} bits")
         self._made(number)
+
+    def _old_string(self, text: str) -> None:
+        """A string of Python 2, whose bytes arrive as characters."""
+        written = text.encode("latin1")
+        if self._encoding == "bytes":
+            self._made(written)
+            return
+        try:
+            self._made(written.decode(self._encoding))
+        except UnicodeDecodeError as error:
+            raise Refused(
+                f"a string of Python 2 in it is not in {self._encoding}. Say how it was written: "
+                'kuai.load(..., encoding="latin1")'
+            ) from error
 
     def _tuple(self, _) -> None:
         taken = self._pop_to_mark()
@@ -421,6 +444,7 @@ _INSTRUCTIONS = {
     "BINGET": _Machine._get,
     "BINPERSID": _Machine._persist,
     "BINPUT": _Machine._put,
+    "BINSTRING": _Machine._old_string,
     "BUILD": _Machine._build,
     "FRAME": _Machine._frame,
     "GLOBAL": _Machine._global,
@@ -432,6 +456,7 @@ _INSTRUCTIONS = {
     "NEWOBJ": _Machine._new_object,
     "PROTO": _Machine._protocol,
     "REDUCE": _Machine._reduce,
+    "SHORT_BINSTRING": _Machine._old_string,
     "SETITEM": _Machine._set_item,
     "SETITEMS": _Machine._set_items,
     "STACK_GLOBAL": _Machine._stack_global,

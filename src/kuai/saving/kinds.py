@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-__all__ = ["LOOKED_AT", "ZIP", "is_safetensors", "is_torch_archive", "kind_of"]
+__all__ = [
+    "LOOKED_AT",
+    "OLD_NUMBER",
+    "ZIP",
+    "is_old_torch_file",
+    "is_safetensors",
+    "is_torch_archive",
+    "kind_of",
+]
 
 LOOKED_AT = 512  # bytes from the beginning of a file
 _LONGEST_HEADER = 100_000_000  # bytes, says the library of the format
 ZIP = b"PK\x03\x04"
-_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+#: The number with which files of PyTorch before 1.6 begin.
+OLD_NUMBER = 0x1950A86A20F9469CFC6C
+_OLD_BEGINNING = OLD_NUMBER.to_bytes(10, "little")
 _TAR, _TAR_PLACE = b"ustar", 257
 _TORCH_TAR = (b"storages", b"tensors", b"pickle", b"sys_info")
-_OLD = 'Convert it once with PyTorch: torch.save(torch.load("old.pt", weights_only=True), "new.pt")'
+_OLD = (
+    'Convert it once with PyTorch: torch.save(torch.load("old.pt", weights_only=False), "new.pt")'
+)
 _UNPACK = "Unpack it first"
 _BEGINNINGS = {
-    _LEGACY: f"it is in the format of PyTorch before 1.6. {_OLD}",
     b"\x1f\x8b": f"it is compressed with gzip. {_UNPACK}: gzip -d",
     b"BZh": f"it is compressed with bzip2. {_UNPACK}: bzip2 -d",
     b"\xfd7zXZ\x00": f"it is compressed with xz. {_UNPACK}: xz -d",
@@ -62,6 +73,11 @@ def is_safetensors(start: bytes) -> bool:
 def is_torch_archive(start: bytes) -> bool:
     """Whether a file begins as PyTorch writes them, whatever its name says."""
     return start.startswith(ZIP) and b"/data.pkl" in start[:LOOKED_AT]
+
+
+def is_old_torch_file(start: bytes) -> bool:
+    """Whether a file begins as PyTorch before 1.6 wrote them: a pickle of one number."""
+    return start.startswith(b"\x80") and 2 < start.find(_OLD_BEGINNING) < 20
 
 
 def _tar(start: bytes) -> str:

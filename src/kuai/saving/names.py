@@ -27,7 +27,7 @@ from kuai.saving.element_types import DTYPE_OF_STORAGE, UNTYPED
 from kuai.saving.interpreter import Builder
 from kuai.saving.keys import Hashes, keys_budget
 from kuai.saving.refusals import Refused, exactly
-from kuai.saving.storages import Storages, StorageType
+from kuai.saving.storages import Storages, StorageType, Stored
 
 __all__ = ["Tensors", "checked_bits", "known_names"]
 
@@ -48,7 +48,9 @@ def known_names(tensors: Tensors) -> dict[str, Any]:
     names["torch Tensor"] = _TENSOR_TYPE
     names |= numpy_values.names(Builder)
     builders = {**_PYTHON, **numpy_values.builders(), **tensors.builders()}
-    make_set = functools.partial(_set, keys_budget())
+    keys = keys_budget()
+    make_set = functools.partial(_set, keys)
+    builders["collections OrderedDict"] = functools.partial(_ordered_dict, keys)
     builders |= {f"{module} set": make_set for module in _BUILTINS}
     return names | {name: Builder(name.replace(" ", "."), f) for name, f in builders.items()}
 
@@ -60,8 +62,18 @@ def _wrong(name: str) -> Any:
 # Values of Python ---------------------------------------------------------------------------------
 
 
-def _ordered_dict(arguments: tuple) -> OrderedDict:
-    return OrderedDict() if not arguments else _wrong("collections.OrderedDict")
+def _ordered_dict(budget: Budget, arguments: tuple) -> OrderedDict:
+    """An empty one; Python 2 gives its pairs at once, as lists of two."""
+    if not arguments:
+        return OrderedDict()
+    if len(arguments) != 1:
+        _wrong("collections.OrderedDict")
+    pairs = exactly(arguments[0], list, "the items of an OrderedDict")
+    for pair in pairs:
+        if len(exactly(pair, list, "an item of an OrderedDict")) != 2:
+            _wrong("collections.OrderedDict")
+    Hashes(budget).check_all([key for key, _ in pairs])
+    return OrderedDict(pairs)
 
 
 def _counter(arguments: tuple) -> Counter:
@@ -133,7 +145,6 @@ _PYTHON: dict[str, Callable[[tuple], Any]] = {
     "_codecs encode": _encoded,
     "argparse Namespace": _namespace,
     "collections Counter": _counter,
-    "collections OrderedDict": _ordered_dict,
     "torch Size": _size,
     "torch device": _device,
 }
@@ -191,6 +202,7 @@ class Tensors:
     def builders(self) -> dict[str, Callable[[tuple], Any]]:
         """The functions of PyTorch that files call to rebuild tensors."""
         return {
+            "torch._utils _rebuild_tensor": self._first_tensor,
             "torch._utils _rebuild_tensor_v2": self._tensor,
             "torch._utils _rebuild_tensor_v3": self._tensor_with_dtype,
             "torch._utils _rebuild_parameter": self._parameter,
@@ -202,6 +214,12 @@ class Tensors:
         if not 6 <= len(arguments) <= 7:
             _wrong("torch._utils._rebuild_tensor_v2")
         return self._built(arguments[:6], None, arguments[6:])
+
+    def _first_tensor(self, arguments: tuple) -> Tensor:
+        """A tensor of a file from before 0.4, when only variables required gradients."""
+        if len(arguments) != 4:
+            _wrong("torch._utils._rebuild_tensor")
+        return self._built((*arguments, False, OrderedDict()), None, ())
 
     def _tensor_with_dtype(self, arguments: tuple) -> Tensor:
         if not 7 <= len(arguments) <= 8:
@@ -215,7 +233,8 @@ class Tensors:
         for numbers in (shape, strides):
             if type(numbers) not in (tuple, Size):
                 _wrong("torch._utils._rebuild_tensor")
-        window = Layout(tuple(shape), tuple(strides), offset)
+        start = stored.start if type(stored) is Stored else 0
+        window = Layout(tuple(shape), tuple(strides), exactly(offset, int, "an offset") + start)
         return _requiring(self.on_storage(stored, kind, window, bits), requires_grad)
 
     def _parameter(self, arguments: tuple) -> Parameter:

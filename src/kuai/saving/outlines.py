@@ -30,7 +30,7 @@ from kuai.saving.safetensors_format import CODES, Entry, broken
 from kuai.saving.safetensors_source import INDEX, SUFFIX, open_source
 from kuai.saving.storages import Storages, Stored, checked_kind
 from kuai.saving.strided import contiguous
-from kuai.saving.torch_file import open_archive
+from kuai.saving.torch_file import open_archive, storages_of
 from kuai.saving.torch_shards import is_index, merged
 from kuai.saving.trees import check_tree
 
@@ -206,7 +206,7 @@ def _of_torch(path: pathlib.Path, stack: ExitStack) -> Outlined:
     file = stack.enter_context(opened(path))
     with explained(str(path), "PyTorch file"):
         archive = open_archive(file, str(path))
-        storages = Storages(archive)
+        storages = storages_of(archive)
         content = Content(file, mapped=True)
         bytes_of = functools.partial(_bytes_of_entry, archive, content)
         outlines = _Outlines(storages, bytes_of, path.name)

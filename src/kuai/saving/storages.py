@@ -40,12 +40,13 @@ class Stored(NamedTuple):
     dtype: dtype | None
     length: int
     location: str
+    start: int = 0  # of a part of it, in elements
 
 
 class Storages:
     """The storages of an archive, read when the first tensor on them is asked for."""
 
-    def __init__(self, archive: Archive, map_location: Any = None):
+    def __init__(self, archive: Archive | Any, map_location: Any = None):
         self._archive = archive
         self._map_location = map_location
         self._bases: dict[str, Tensor] = {}

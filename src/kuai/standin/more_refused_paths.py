@@ -155,11 +155,9 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "distributed.utils": (_PROCESSES, "_sync_module_states"),
     "distributed.elastic.agent": (_LAUNCHER, ""),
     "distributed.elastic.utils": (_LAUNCHER, ""),
-    "distributed.launch": (_LAUNCHER, "launch main"),
     "distributed.logging_handlers": (_LAUNCHER, ""),
     "distributed.rendezvous": (_LAUNCHER, "register_rendezvous_handler rendezvous"),
     "monitor": (_LAUNCHER, ""),
-    "utils.data.datapipes.datapipe": (_PIPES, ""),
     "utils.data.datapipes.iter": (
         _PIPES,
         "Batcher Collator Concater Demultiplexer FileLister FileOpener Filter Forker Grouper "

@@ -60,6 +60,7 @@ class Recorder:
         self.counts = True  # whether what is recorded here is a call of its own
         self.runs: list | None = None  # where what is run is to be known afterwards
         self.sparing = None if eagerly else Sparing()  # a whole program looks at all that is due
+        self.expected: Any = None  # what is wrong if it turns out untrue, see `expectations`
 
     # The code that is recorded ----------------------------------------------------------------
 
@@ -74,6 +75,8 @@ class Recorder:
         modes.state.recorder = None
         try:
             self.flush()
+            if self.expected and error[:1] in ((), (None,)):
+                self.expected.check()
         except PaddingError:
             self.take_back()
             raise
@@ -163,6 +166,8 @@ class Recorder:
         """Run the record after an optimizer's step, where nobody has said where a step ends."""
         if self.eagerly:
             self.flush()
+            if self.expected:
+                self.expected.check()
 
     # Running ----------------------------------------------------------------------------------
 
@@ -182,6 +187,8 @@ class Recorder:
                 with contextlib.nullcontext() if self.runs is None else unnoted():
                     self._run(record)  # a compiler's warnings are not those of the call
                 record.length = 0  # another thread may be waiting to have it run, too
+        if what is not None and self.expected:
+            self.expected.check()
 
     def _note(self, what):
         line = line_of_caller(sys._getframe(2))

@@ -167,7 +167,12 @@ def bfloat16(self: Self) -> Self:
 
 
 def share_memory(self: Self) -> Self:
-    """Have other processes see parameters and buffers; see `Tensor.share_memory_`."""
+    """The module itself: nothing is shared; see `Tensor.share_memory_`."""
+    warnings.warn(
+        "share_memory() shares nothing in Kuai: a process is given copies of the parameters. Send "
+        "its state_dict or gradients back (multiprocessing.Queue), and load them here.",
+        stacklevel=2,
+    )
     return self._apply(lambda tensor: tensor.share_memory_())
 
 
