@@ -14,6 +14,7 @@ from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
 from kuai.engine.compile.binding import bound, named, scope_of
 from kuai.engine.compile.calls import Search, called, environment_of
+from kuai.engine.compile.recomputing import recomputes_much
 
 __all__ = ["Equations", "executable", "interpret", "needs_much_memory"]
 
@@ -68,7 +69,7 @@ def executable(name, closed, donated, kept, written, wanted):
         return tuple(results[: len(written)]), tuple(results[len(written) :])
 
     program.__name__ = program.__qualname__ = name
-    options = _options(donated)
+    options = _options(donated, closed.jaxpr)
     # an input that is not used still says where the results lie
     return jax.jit(program, donate_argnums=0, keep_unused=True, compiler_options=options)
 
@@ -95,18 +96,23 @@ def _bytes(atom) -> int:
     return aval.size * aval.dtype.itemsize if hasattr(aval, "size") else 0
 
 
-def _options(donated) -> dict[str, bool] | None:
+def _options(donated, jaxpr) -> dict[str, bool | str] | None:
     """What XLA is told about a program on a CPU.
 
     Numbers of 16 bits are rounded wherever an operation gives them, as they are without a program:
     otherwise some roundings are left out, and a step under autocast differs from its Python in the
     third digit. And XLA copies a weight that the optimizer is to write unless it is shown to look
-    closely: the weight is read once more, for the gradient of the layer's input.
+    closely: the weight is read once more, for the gradient of the layer's input. Where joining
+    operations would compute a part of the program many times over, none are joined.
     """
     if jax.default_backend() != "cpu":
         return None
-    exact = {"xla_allow_excess_precision": False}
-    return {**exact, "xla_cpu_copy_insertion_use_region_analysis": True} if donated else exact
+    options: dict[str, bool | str] = {"xla_allow_excess_precision": False}
+    if donated:
+        options["xla_cpu_copy_insertion_use_region_analysis"] = True
+    if recomputes_much(jaxpr):
+        options["xla_disable_hlo_passes"] = "fusion"
+    return options
 
 
 def interpret(equations, environment, wanted, results=bound):

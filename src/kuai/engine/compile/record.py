@@ -23,7 +23,14 @@ import numpy as np
 from jax.extend import source_info_util
 
 from kuai.engine.compile.free_memory import FreeMemory
-from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number_kinds
+from kuai.engine.compile.tree import (
+    Constant,
+    Node,
+    Number,
+    as_recorded,
+    number_kinds,
+    switches,
+)
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
 
@@ -35,6 +42,7 @@ one_at_a_time = threading.RLock()
 
 _LARGEST = 2**63  # integers from here on do not fit into 64 bits
 _MOST_SCALARS = 4096
+_MOST_DESCRIBED = 256
 _LARGE = 2**18  # bytes; memory for less is found quickly
 
 
@@ -200,10 +208,8 @@ class Record:
         return child
 
     def _new_node(self, node, key, call, arrays, known):
-        examples = [example(array) for array in arrays]
         sharding = self.sharding if self.device is not None else _default_sharding()
-        with as_recorded():
-            types, structure = call.describe(examples, sharding)
+        types, structure = described(call, arrays, sharding)
         arguments, numbers = _arguments(key[1:], arrays, known)
         scope = str(source_info_util.current_name_stack())
         return Node(node, key, call, arguments, numbers, self.count, types, structure, scope)
@@ -264,6 +270,28 @@ def example(array):
     if type(array) is Placeholder:
         return array.type.struct
     return array if type(array) in number_kinds else array_type(array).struct
+
+
+def described(call, arrays, sharding):
+    """The types of a call's results and how they are nested; what was asked for lately is kept."""
+    key = switches(), sharding, *map(_kind, arrays)
+    known = call.described
+    found = known.get(key)
+    if found is None:
+        with as_recorded():
+            found = call.describe([example(array) for array in arrays], sharding)
+        if len(known) >= _MOST_DESCRIBED:
+            known.clear()
+        if not any([type(array) is int for array in arrays]):  # some are too large to be taken
+            known[key] = found
+    return found
+
+
+def _kind(array):
+    """What of an argument the types of results depend on."""
+    if type(array) is Placeholder:
+        return array.type
+    return type(array) if type(array) in number_kinds else array_type(array)
 
 
 def _arguments(parts, arrays, known):

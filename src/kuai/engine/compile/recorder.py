@@ -28,7 +28,8 @@ from kuai.errors import CompileError, PaddingError
 
 __all__ = ["Recorder", "is_recordable"]
 
-_LONGEST = 4000  # operations, unless there has to be one program: compiling is more than linear
+_LONGEST = 2000  # operations, unless there has to be one program: compiling is more than linear
+_LONGEST_PART = 1000  # the same where nobody has asked for programs
 
 
 def is_recordable() -> bool:
@@ -51,6 +52,8 @@ class Recorder:
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
         self.longest = math.inf if fullgraph else _LONGEST
+        if eagerly:
+            self.longest = min(_LONGEST, _LONGEST_PART)
         self.new_programs = 0
         self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
@@ -203,7 +206,7 @@ class Recorder:
             return
         node, inputs, program = record.node, record.inputs, None
         record.find_memory(alive)
-        if self._is_new(node):
+        if self._is_not_worth_it(record):
             found = run_step_by_step(record.steps, inputs, [p.index for p in alive])
         else:
             self.names_blocks = False  # these steps have their names; asking for them takes long
@@ -221,10 +224,13 @@ class Recorder:
         if self.runs is not None:
             self.runs.append(Run(record, program, alive))
 
-    def _is_new(self, node) -> bool:
-        """Whether this record is met for the first time and not worth a program yet."""
-        node.visits += 1
-        return self.eagerly and node.visits < 2 and not node.programs
+    def _is_not_worth_it(self, record) -> bool:
+        """Whether a record without a program is run step by step, at least this time."""
+        records = self.records
+        if record.node.programs or self.fullgraph or records.undoes:
+            return False
+        is_part = record.length >= self.longest
+        return not records.worth.has(record.node, record.length, is_part, self.eagerly)
 
     # Undoing ----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import collections
 
 from kuai.engine.compile.rest import Rest
 from kuai.engine.compile.tree import Roots
+from kuai.engine.compile.worth import Worth
 
 __all__ = ["Records"]
 
@@ -20,6 +21,7 @@ class Records:
         self.name = name
         self.roots = Roots()
         self.rest = Rest(name)
+        self.worth = Worth()
         self.calls = 0
         self.flushes = collections.Counter()
         self.undoes = False  # whether a call that is refused leaves no trace

@@ -40,10 +40,11 @@ class Call:
             are inputs of a program from the first time on.
     """
 
-    __slots__ = ("function", "name", "varying")
+    __slots__ = ("described", "function", "name", "varying")
 
     def __init__(self, function, name: str, varying: bool = False):
         self.function, self.name, self.varying = function, name, varying
+        self.described: dict = {}  # what a recorder knows of its results
 
     def run(self, arrays):
         """Run it on arrays, numbers and placeholders."""
