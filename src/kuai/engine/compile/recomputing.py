@@ -1,9 +1,9 @@
 """How much a program would compute again and again if XLA joined all that it can.
 
-On a CPU, XLA joins elementwise operations into the loops of those who read their results, and does
-so for every reader. A value that is made of the last one by cheap arithmetic and read twice in each
-turn of a loop, as the cell state of an LSTM is, is then computed from its beginning for each reader:
-the code, and the time to compile it, grow with the square of the number of turns.
+On a CPU, XLA joins elementwise operations into the loops of those who read their results, for every
+reader anew. A value that is made of the last one by cheap arithmetic and read twice in each turn of
+a loop, as the cell state of an LSTM is, is then computed from its beginning for each reader: the
+code, and the time to compile it, grow with the square of the number of turns.
 """
 
 import collections
@@ -73,7 +73,9 @@ def _flat(jaxpr) -> list[tuple]:
             inner = called(equation)
             if inner is None:
                 arguments = [n for n in dict.fromkeys(arguments) if n is not None]
-                found.append((equation.primitive.name, arguments, list(map(number, equation.outvars))))
+                found.append(
+                    (equation.primitive.name, arguments, list(map(number, equation.outvars)))
+                )
                 continue
             inside = dict(zip(inner.jaxpr.invars, arguments, strict=True))
             add(inner.jaxpr, inside)

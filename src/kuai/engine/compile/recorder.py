@@ -19,6 +19,7 @@ from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
 from kuai.engine.compile.noted_warnings import unnoted
 from kuai.engine.compile.passes import Visits
+from kuai.engine.compile.pause import Pause
 from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
 from kuai.engine.compile.replay import Run
@@ -52,6 +53,7 @@ class Recorder:
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
         self.longest = math.inf if fullgraph else _LONGEST
+        self.pause = Pause() if eagerly else None
         if eagerly:
             self.longest = min(_LONGEST, _LONGEST_PART)
         self.new_programs = 0
@@ -109,6 +111,8 @@ class Recorder:
             if self.ended is not None:
                 raise CompileError(_NOT_ONE.format(self.records.name, *self.ended))
             record = self.current
+            if self.pause is not None and self.pause.is_on(record.length):
+                return None
             try:
                 if record.length < self.longest:
                     return record.record(call, arrays)
@@ -124,6 +128,8 @@ class Recorder:
 
     def makes_on(self, device) -> bool:
         """Whether results that are made of nothing would lie on a device."""
+        if self.pause is not None and self.pause.left:
+            return False
         return self.ended is None and self.current.makes_on(device)
 
     def known_pass(self, edge, gradient):
@@ -205,6 +211,8 @@ class Recorder:
         if not alive:
             return
         node, inputs, program = record.node, record.inputs, None
+        if self.pause is not None:
+            self.pause.note(record.length, not node.visits and not node.programs)
         record.find_memory(alive)
         if self._is_not_worth_it(record):
             found = run_step_by_step(record.steps, inputs, [p.index for p in alive])

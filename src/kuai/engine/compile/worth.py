@@ -1,9 +1,9 @@
 """Whether a record is worth a program.
 
 Compiling an operation takes as long as running it some fifty times, in long records more. What a
-function does at first is compiled, whatever it takes; further programs are paid with a share of what
-has been run, or by the record itself, once it has been run that often. So a loop whose records keep
-changing takes little more than it does without recording, whatever it is.
+function does at first is compiled, whatever it takes; further programs are paid with a share of
+what has been run, or by the record itself, once it has been run that often. So a loop whose records
+keep changing takes little more than it does without recording, whatever it is.
 
 In a script that is recorded as a whole nobody has asked for programs: a record gets one when it is
 met for the second time, and little is given.
@@ -15,7 +15,7 @@ __all__ = ["Worth"]
 
 _PRICE = 50  # operations run, for each one compiled
 _LONG = 1000  # operations; compiling that many takes twice as long for each of them
-_GIVEN = 40_000  # what programs may take beside their share of what has been run
+_GIVEN = 30_000  # what programs may take beside their share of what has been run
 _SHARE = 0.25
 _FIRST = 8  # programs of a compiled function that need not pay
 
