@@ -3,5 +3,7 @@
 from kuai.engine.late import late
 
 __getattr__, __dir__ = late(
-    "kuai.engine.compile", ("explaining", "layouts", "parts", "proof", "results", "split"), {}
+    "kuai.engine.compile",
+    ("explaining", "layouts", "parts", "proof", "recomputing", "results", "split"),
+    {},
 )

@@ -14,7 +14,6 @@ from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
 from kuai.engine.compile.binding import bound, named, scope_of
 from kuai.engine.compile.calls import Search, called, environment_of
-from kuai.engine.compile.recomputing import recomputes_much
 
 __all__ = ["Equations", "executable", "interpret", "needs_much_memory"]
 
@@ -110,7 +109,7 @@ def _options(donated, jaxpr) -> dict[str, bool | str] | None:
     options: dict[str, bool | str] = {"xla_allow_excess_precision": False}
     if donated:
         options["xla_cpu_copy_insertion_use_region_analysis"] = True
-    if recomputes_much(jaxpr):
+    if compiling.recomputing.recomputes_much(jaxpr):
         options["xla_disable_hlo_passes"] = "fusion"
     return options
 
