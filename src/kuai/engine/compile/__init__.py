@@ -4,6 +4,16 @@ from kuai.engine.late import late
 
 __getattr__, __dir__ = late(
     "kuai.engine.compile",
-    ("explaining", "layouts", "parts", "proof", "recomputing", "results", "split"),
+    (
+        "explaining",
+        "layouts",
+        "parts",
+        "pause",
+        "proof",
+        "recomputing",
+        "results",
+        "split",
+        "worth",
+    ),
     {},
 )

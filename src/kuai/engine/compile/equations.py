@@ -101,8 +101,7 @@ def _options(donated, jaxpr) -> dict[str, bool | str] | None:
     Numbers of 16 bits are rounded wherever an operation gives them, as they are without a program:
     otherwise some roundings are left out, and a step under autocast differs from its Python in the
     third digit. And XLA copies a weight that the optimizer is to write unless it is shown to look
-    closely: the weight is read once more, for the gradient of the layer's input. Where joining
-    operations would compute a part of the program many times over, none are joined.
+    closely: the weight is read once more, for the gradient of the layer's input.
     """
     if jax.default_backend() != "cpu":
         return None

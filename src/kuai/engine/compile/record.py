@@ -22,15 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import source_info_util
 
+from kuai.engine.compile import tree
 from kuai.engine.compile.free_memory import FreeMemory
-from kuai.engine.compile.tree import (
-    Constant,
-    Node,
-    Number,
-    as_recorded,
-    number_kinds,
-    switches,
-)
+from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number_kinds
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
 
@@ -273,8 +267,8 @@ def example(array):
 
 
 def described(call, arrays, sharding):
-    """The types of a call's results and how they are nested; what was asked for lately is kept."""
-    key = switches(), sharding, *map(_kind, arrays)
+    """What a call describes; what was asked for lately is kept."""
+    key = tree.switches(), sharding, *map(_kind, arrays)
     known = call.described
     found = known.get(key)
     if found is None:
@@ -288,7 +282,6 @@ def described(call, arrays, sharding):
 
 
 def _kind(array):
-    """What of an argument the types of results depend on."""
     if type(array) is Placeholder:
         return array.type
     return type(array) if type(array) in number_kinds else array_type(array)

@@ -14,12 +14,12 @@ import math
 import sys
 from typing import Any
 
+from kuai.engine import compile as compiling
 from kuai.engine.collector import Sparing
 from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
 from kuai.engine.compile.noted_warnings import unnoted
 from kuai.engine.compile.passes import Visits
-from kuai.engine.compile.pause import Pause
 from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
 from kuai.engine.compile.replay import Run
@@ -30,7 +30,7 @@ from kuai.errors import CompileError, PaddingError
 __all__ = ["Recorder", "is_recordable"]
 
 _LONGEST = 2000  # operations, unless there has to be one program: compiling is more than linear
-_LONGEST_PART = 1000  # the same where nobody has asked for programs
+_LONGEST_PART = 1000  # the same in `fused`
 
 
 def is_recordable() -> bool:
@@ -53,7 +53,7 @@ class Recorder:
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
         self.longest = math.inf if fullgraph else _LONGEST
-        self.pause = Pause() if eagerly else None
+        self.pause = compiling.pause.Pause() if eagerly else None
         if eagerly:
             self.longest = min(_LONGEST, _LONGEST_PART)
         self.new_programs = 0
@@ -233,10 +233,12 @@ class Recorder:
             self.runs.append(Run(record, program, alive))
 
     def _is_not_worth_it(self, record) -> bool:
-        """Whether a record without a program is run step by step, at least this time."""
+        """Whether a record is run step by step."""
         records = self.records
         if record.node.programs or self.fullgraph or records.undoes:
             return False
+        if records.worth is None:
+            records.worth = compiling.worth.Worth()
         is_part = record.length >= self.longest
         return not records.worth.has(record.node, record.length, is_part, self.eagerly)
 

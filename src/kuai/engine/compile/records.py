@@ -1,10 +1,10 @@
 """What is kept of one function's records: trees, counts and the lines at which they ended."""
 
 import collections
+from typing import Any
 
 from kuai.engine.compile.rest import Rest
 from kuai.engine.compile.tree import Roots
-from kuai.engine.compile.worth import Worth
 
 __all__ = ["Records"]
 
@@ -21,7 +21,7 @@ class Records:
         self.name = name
         self.roots = Roots()
         self.rest = Rest(name)
-        self.worth = Worth()
+        self.worth: Any = None  # see `worth`
         self.calls = 0
         self.flushes = collections.Counter()
         self.undoes = False  # whether a call that is refused leaves no trace

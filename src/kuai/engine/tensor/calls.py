@@ -44,7 +44,7 @@ class Call:
 
     def __init__(self, function, name: str, varying: bool = False):
         self.function, self.name, self.varying = function, name, varying
-        self.described: dict = {}  # what a recorder knows of its results
+        self.described: dict = {}  # see `compile.record`
 
     def run(self, arrays):
         """Run it on arrays, numbers and placeholders."""
