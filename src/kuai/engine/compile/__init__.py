@@ -13,6 +13,7 @@ __getattr__, __dir__ = late(
         "recomputing",
         "results",
         "split",
+        "staying",
         "worth",
     ),
     {},

@@ -7,10 +7,10 @@ for ever.
 
 __all__ = ["Pause"]
 
-_FIRST = 8  # records, before anything is decided
+_FIRST = 16  # records, before anything is decided
 _MOST_NEW = 0.75  # of the operations recorded lately
 _LATELY = 0.875  # what is left of a record's weight when the next one has come
-_SHORTEST, _LONGEST = 64, 4096  # records, as long as those lately
+_SHORTEST, _LONGEST = 32, 4096  # records, as long as those lately
 
 
 class Pause:
@@ -44,6 +44,6 @@ class Pause:
         if self.new <= self.all * _MOST_NEW:
             self.length = _SHORTEST
             return
-        self.left = int(self.all / _FIRST * self.length)
+        self.left = int(self.all * (1 - _LATELY) * self.length)
         self.length = min(2 * self.length, _LONGEST)
         self._begin()

@@ -29,8 +29,8 @@ from kuai.errors import CompileError, PaddingError
 
 __all__ = ["Recorder", "is_recordable"]
 
-_LONGEST = 2000  # operations, unless there has to be one program: compiling is more than linear
-_LONGEST_PART = 1000  # the same in `fused`
+_LONGEST = 4000  # operations, unless there has to be one program: compiling is more than linear
+_LONGEST_UNASKED = 2000  # the same where a whole script is recorded
 
 
 def is_recordable() -> bool:
@@ -52,10 +52,8 @@ class Recorder:
 
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
-        self.longest = math.inf if fullgraph else _LONGEST
+        self.longest = _LONGEST_UNASKED if eagerly else math.inf if fullgraph else _LONGEST
         self.pause = compiling.pause.Pause() if eagerly else None
-        if eagerly:
-            self.longest = min(_LONGEST, _LONGEST_PART)
         self.new_programs = 0
         self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
@@ -233,14 +231,16 @@ class Recorder:
             self.runs.append(Run(record, program, alive))
 
     def _is_not_worth_it(self, record) -> bool:
-        """Whether a record is run step by step."""
-        records = self.records
-        if record.node.programs or self.fullgraph or records.undoes:
+        """Whether a record is run step by step, because nobody has asked for programs."""
+        if not self.eagerly:
+            record.node.visits += 1
             return False
-        if records.worth is None:
-            records.worth = compiling.worth.Worth()
+        if record.node.programs:
+            return False
+        if self.records.worth is None:
+            self.records.worth = compiling.worth.Worth()
         is_part = record.length >= self.longest
-        return not records.worth.has(record.node, record.length, is_part, self.eagerly)
+        return not self.records.worth.has(record.node, record.length, is_part)
 
     # Undoing ----------------------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage, are_apart, outline_of
 from kuai.engine.compile.record import one_at_a_time
 from kuai.engine.compile.slots import Slot
-from kuai.engine.compile.staying import Staying
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder, array_type
@@ -121,7 +120,7 @@ class Replay:
         self.grads = after.grads
         self.dropped = [*after.dropped, *[tensor for tensor, _, _ in self.grads]]
         self.result = after.result
-        self.staying = Staying(self.program, self.places)
+        self.staying = compiling.staying.Staying(self.program, self.places)
         self.kinds = {n: p.type for n, p in alive.items() if n not in self.places}
         if any(each.number in self.places for each in after.made):
             raise Refused("a result that is state, too")
