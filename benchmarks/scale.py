@@ -25,6 +25,7 @@ from benchmarks.sizes import AXES, SMALL
 CONTENDERS = ["Kuai compiled", "Kuai recorded", "Kuai eager", "PyTorch eager", "jax.jit by hand"]
 OUT, PLOT = ROOT / "benchmarks" / "results-scale.json", ROOT / "docs" / "scale.svg"
 ROUNDS, SECONDS_PER_ROUND = 8, 0.3
+WARM = 4  # steps before it is seen how many make a round
 LABELS = {
     "depth": "layers of 64, batch 32",
     "width": "features, 2 layers, batch 32",
@@ -71,6 +72,7 @@ def _attempt(action, name, workers, found) -> Any:
 def _begin(worker) -> tuple[float, int]:
     """The seconds of the first step, and how many steps make a round."""
     first = worker.ask("make", "first")["seconds"]
+    worker.ask(f"run {WARM}")  # in which steps are proven, and operations compiled
     count = 1
     while (seconds := worker.ask(f"run {count}")["seconds"]) < SECONDS_PER_ROUND / 4:
         count *= 2

@@ -42,7 +42,6 @@ def test_small_programs_do_not_wait(monkeypatch):
 def test_results_that_are_gone_are_not_waited_for():
     array = jnp.ones(3)
     array.delete()
-    turns.started((array,))
+    turns.started(array)
     turns.ended()
-    turns.started(())
     turns.ended()

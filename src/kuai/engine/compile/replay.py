@@ -236,6 +236,7 @@ class Replay:
     def _run(self, inputs, arguments):
         """Run the program. Whoever asks for what it writes has to wait until it has run."""
         self.calls += 1
+        self.program.wait_for_turn()
         arrays, placeholders = self.staying.begin(inputs)
         try:
             results = self.program(inputs, arrays)

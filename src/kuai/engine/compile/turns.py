@@ -30,7 +30,6 @@ def ended() -> None:
         result.block_until_ready()
 
 
-def started(results: tuple[jax.Array, ...]) -> None:
-    """A program has been started that gives these results."""
-    if results:
-        _last.result = min(results, key=lambda array: array.nbytes)
+def started(result: jax.Array) -> None:
+    """A program has been started that gives a result, which is held until the program has ended."""
+    _last.result = result
