@@ -107,9 +107,10 @@ class Program:
             with executables.compiling():
                 written, made = self.function(donated, kept)
             self.seconds = time.perf_counter() - begin
-        if self.is_large and self.order:
-            turns.started((written + made)[self._smallest(written + made)])
-        return dict(zip(self.order, written + made, strict=True))
+        results = written + made
+        if self.is_large and results:
+            turns.started(results[self._smallest(results)])
+        return dict(zip(self.order, results, strict=True))
 
 
 def own_or_copy(inputs, number):

@@ -232,10 +232,7 @@ class Recorder:
 
     def _is_not_worth_it(self, record) -> bool:
         """Whether a record is run step by step, because nobody has asked for programs."""
-        if not self.eagerly:
-            record.node.visits += 1
-            return False
-        if record.node.programs:
+        if not self.eagerly or record.node.programs:
             return False
         if self.records.worth is None:
             self.records.worth = compiling.worth.Worth()
