@@ -48,6 +48,14 @@ def fixed_seeds():
 
 
 @pytest.fixture(autouse=True)
+def warnings_come_again(monkeypatch):
+    """What warns once in a process does so in every test, whichever tests ran before it."""
+    warning_once = sys.modules.get("kuai.engine.tensor.warning_once")
+    if warning_once is not None:
+        monkeypatch.setattr(warning_once, "_given", set())
+
+
+@pytest.fixture(autouse=True)
 def programs_are_forgotten_between_tests(monkeypatch, request):
     """A test that counts compilations must not count those of programs just forgotten."""
     jax = sys.modules.get("jax")
