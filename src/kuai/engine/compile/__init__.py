@@ -6,11 +6,11 @@ __getattr__, __dir__ = late(
     "kuai.engine.compile",
     (
         "explaining",
+        "fusion",
         "layouts",
         "parts",
         "pause",
         "proof",
-        "recomputing",
         "results",
         "split",
         "staying",

@@ -108,7 +108,7 @@ def _options(donated, jaxpr) -> dict[str, bool | str] | None:
     options: dict[str, bool | str] = {"xla_allow_excess_precision": False}
     if donated:
         options["xla_cpu_copy_insertion_use_region_analysis"] = True
-    if compiling.recomputing.recomputes_much(jaxpr):
+    if compiling.fusion.recomputes_much(jaxpr):
         options["xla_disable_hlo_passes"] = "fusion"
     return options
 
