@@ -3,6 +3,7 @@
 # ruff: noqa: F401, E402 - a face: it imports to export, and JAX's switches come first
 
 import importlib as _importlib
+import sys as _sys
 
 from kuai.engine import collector as _collector, settings as _settings
 
@@ -103,8 +104,8 @@ _FAMILIES = (
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_C", "_VF", "__config__", "_classes", "_custom_ops", "_dynamo", "_higher_order_ops",
-        "_jit_internal",
+        "_C", "_VF", "__config__", "_classes", "_custom_ops", "_dynamo", "_functorch",
+        "_higher_order_ops", "_jit_internal",
         "_linalg_utils", "_lowrank", "_ops", "_prims_common", "_tensor", "_tensor_str", "_utils",
         "accelerator", "ao", "as_torch", "cpu", "distributed",
         "functional", "futures", "fx", "hub", "jit", "library", "mps", "mtia", "multiprocessing",
@@ -212,3 +213,15 @@ def __getattr__(name):
         return _find(name)
     _names[name] = _importlib.import_module("kuai.foreach").foreach(name)
     return _names[name]
+
+
+def _library(name):
+    """`kuai.ops.<library>`: `kuai.library`, once it is loaded, takes this function's place."""
+    loaded = "kuai.library" in _sys.modules
+    if loaded or name.startswith("__"):
+        raise AttributeError(f"module 'kuai.ops' has no attribute {name!r}")
+    _importlib.import_module("kuai.library")
+    return getattr(_sys.modules["kuai.ops"], name)
+
+
+setattr(_sys.modules["kuai.ops"], "__getattr__", _library)  # noqa: B010 - a module's hook

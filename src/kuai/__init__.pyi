@@ -20,6 +20,7 @@ from kuai import __config__ as __config__
 from kuai import _classes as _classes
 from kuai import _custom_ops as _custom_ops
 from kuai import _dynamo as _dynamo
+from kuai import _functorch as _functorch
 from kuai import _higher_order_ops as _higher_order_ops
 from kuai import _jit_internal as _jit_internal
 from kuai import _linalg_utils as _linalg_utils

@@ -6,6 +6,7 @@ from kuai._C.dispatch import (
     DispatchKeySet,
     ExcludeDispatchKeyGuard as _ExcludeDispatchKeyGuard,
 )
+from kuai.engine.late import late
 from kuai.engine.op.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
@@ -30,6 +31,8 @@ __all__ = [
     "device",
     "dtype",
 ]
+
+__getattr__, __dir__ = late("kuai._C", ("_functorch",), {})
 
 _ExcludeDispatchKeyGuard = _ExcludeDispatchKeyGuard
 _TensorBase = TensorBase

@@ -3,10 +3,13 @@
 import functools
 
 from kuai.amp.grad_scaler import GradScaler
+from kuai.engine.late import late
 from kuai.engine.op.autocast import autocast, cast_floating, is_autocast_enabled
 from kuai.engine.tensor.modes import state
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+
+__getattr__, __dir__ = late("kuai.amp", ("autocast_mode",), {})
 
 
 def is_autocast_available(device_type: str) -> bool:

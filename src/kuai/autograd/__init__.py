@@ -56,7 +56,7 @@ if typing.TYPE_CHECKING:
 _LATE = frozenset(
     {
         "anomaly_mode", "forward_ad", "function", "functional", "grad_mode", "graph", "profiler",
-        "variable",
+        "profiler_util", "variable",
     }
 )  # fmt: skip
 __getattr__, __dir__ = late("kuai.autograd", _LATE, {})

@@ -68,7 +68,7 @@ __all__ = [
 #: Modules that are loaded when they are first asked for.
 __getattr__, __dir__ = _late(
     "kuai.cuda",
-    ("comm", "memory", "nccl", "nvtx", "profiler", "random", "streams", "tensor_types"),
+    ("_utils", "comm", "memory", "nccl", "nvtx", "profiler", "random", "streams", "tensor_types"),
     {
         f"{_name}Tensor": "tensor_types"
         for _name in (

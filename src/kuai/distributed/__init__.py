@@ -75,7 +75,9 @@ from kuai.engine.late import late
 
 #: Modules that are loaded when they are first asked for.
 __getattr__, __dir__ = late(
-    "kuai.distributed", ("checkpoint", "constants", "nn", "optim", "tensor"), {}
+    "kuai.distributed",
+    ("checkpoint", "constants", "distributed_c10d", "nn", "optim", "tensor"),
+    {},
 )
 
 #: Older names.

@@ -4,6 +4,7 @@
 The notes are a `Graph`; a `GraphModule` runs a graph as the Python code that it is equal to.
 """
 
+from kuai.engine.late import late
 from kuai.fx._symbolic_trace import PH, Tracer, is_fx_tracing, symbolic_trace, wrap
 from kuai.fx.graph import CodeGen, Graph
 from kuai.fx.graph_module import GraphModule
@@ -29,3 +30,13 @@ __all__ = [
     "symbolic_trace",
     "wrap",
 ]
+
+__getattr__, __dir__ = late(
+    "kuai.fx",
+    (
+        "_compatibility",
+        "experimental",
+        "passes",
+    ),
+    {},
+)

@@ -11,6 +11,7 @@ import tempfile
 import typing
 import weakref
 
+from kuai.engine.late import late
 from kuai.errors import FileFormatError
 from kuai.jit import annotations as annotations
 from kuai.jit.annotations import Attribute, Future
@@ -54,6 +55,15 @@ __all__ = [
     "unused",
     "wait",
 ]
+
+__getattr__, __dir__ = late(
+    "kuai.jit",
+    (
+        "_script",
+        "_trace",
+    ),
+    {},
+)
 
 Final = typing.Final
 _isinstance = isinstance

@@ -6,6 +6,7 @@ Processes begin anew unless the program says otherwise (see `default_context`).
 import multiprocessing as _python
 from multiprocessing import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
 
+from kuai.engine.late import late
 from kuai.multiprocessing.default_context import default_context
 from kuai.multiprocessing.spawn import (
     ProcessContext,
@@ -28,6 +29,8 @@ __all__ = [
     "spawn",
     "start_processes",
 ]
+
+__getattr__, __dir__ = late("kuai.multiprocessing", ("reductions",), {})
 
 globals().update({name: getattr(default_context, name) for name in _python.__all__})
 

@@ -1,5 +1,6 @@
 """Optimizers and learning rate schedulers."""
 
+from kuai.engine.late import late
 from kuai.optim import lr_scheduler, swa_utils
 from kuai.optim.adadelta import Adadelta
 from kuai.optim.adafactor import Adafactor
@@ -43,5 +44,7 @@ __all__ = [
     "swa_utils",
     "swap_in_optimizer_params_and_state",
 ]
+
+__getattr__, __dir__ = late("kuai.optim", ("_functional",), {})
 
 _describe_optimizers(each for each in list(globals().values()) if isinstance(each, type))

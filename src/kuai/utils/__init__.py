@@ -13,9 +13,9 @@ __all__ = ["checkpoint", "data", "swap_tensors"]
 #: Modules that are loaded when they are first asked for.
 _LATE = frozenset(
     {
-        "_contextlib", "_device", "_foreach_utils", "_python_dispatch", "_pytree", "benchmark",
-        "checkpoint", "collect_env", "cpp_extension", "data", "deterministic", "dlpack",
-        "flop_counter", "hooks", "model_zoo", "module_tracker", "weak",
+        "_contextlib", "_device", "_foreach_utils", "_python_dispatch", "_pytree", "_typing_utils",
+        "benchmark", "checkpoint", "collect_env", "cpp_extension", "data", "deterministic",
+        "dlpack", "flop_counter", "hooks", "model_zoo", "module_tracker", "weak",
     }
 )  # fmt: skip
 __getattr__, __dir__ = late("kuai.utils", _LATE, {})

@@ -74,6 +74,16 @@ _LATE_NAMES = {
 }
 __getattr__, __dir__ = late(
     "kuai.nn.utils",
-    ("convert_parameters", "fusion", "memory_format", "prune", "rnn", "skipping", "stateless"),
+    (
+        "_named_member_accessor",
+        "convert_parameters",
+        "fusion",
+        "init",
+        "memory_format",
+        "prune",
+        "rnn",
+        "skipping",
+        "stateless",
+    ),
     by_name(_LATE_NAMES),
 )
