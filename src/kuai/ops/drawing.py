@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kuai.engine.tensor import Tensor, from_array, modes
+from kuai.engine.tensor import Tensor, from_array, modes, waiting
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.views import value
@@ -41,5 +41,7 @@ def draw_shape(draw: Callable[[tuple], Tensor], shape: tuple, where: device) -> 
     is_traced = modes.state.capture is not None or recorder() is not None
     if is_traced or where.type != "cpu" or count > _LARGEST:
         return draw(shape)
-    array = np.asarray(value(draw((size_class(count),))))
+    drawn = value(draw((size_class(count),)))
+    waiting.look_for(drawn)
+    array = np.asarray(drawn)
     return from_array(array[:count].reshape(shape).copy(), where)

@@ -166,6 +166,8 @@ def _fits(number, kind) -> bool:
         limits = np.iinfo(kind)
         lowest = limits.min if kind.kind == "i" else -limits.max
         return lowest <= number <= limits.max  # not so for NaN
+    if isinstance(number, int) and not -(2**63) <= number < 2**64:
+        raise OverflowError("int too big to convert")
     if kind.itemsize == 8 or not np.isfinite(number):
         return True
     with np.errstate(over="ignore"):

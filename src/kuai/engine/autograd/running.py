@@ -254,10 +254,13 @@ def _attach(array, node, number):
 def _brought_together(operation, error, values):
     """The values on one device, if all that lies elsewhere may come from the CPU; or None.
 
-    As in PyTorch these are tensors without dimensions, and what indexes another tensor. The error
-    is raised as a PyTorch user knows it if JAX complained of devices that may not be mixed.
+    Integers that fit into 64 bits without a sign, beside real numbers, become such. As in PyTorch
+    only tensors without dimensions are moved, and what indexes another tensor. The error is raised
+    as a PyTorch user knows it if JAX complained of devices that may not be mixed.
     """
     drop_jax_note(error)
+    if isinstance(error, OverflowError):
+        return _as_floats(values, error)
     if not isinstance(error, (TypeError, ValueError)):
         return None
     _refuse_dtype(operation, error, values)
@@ -276,6 +279,17 @@ def _brought_together(operation, error, values):
         _refuse(places, error)
     (place,) = fixed
     return [v.to(place) if isinstance(v, Tensor) and v.device != place else v for v in values]
+
+
+def _as_floats(values, error):
+    def is_large(value):
+        return type(value) is int and not -(2**63) <= value < 2**63
+
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    too_large = any(is_large(value) and value.bit_length() > 64 for value in values)
+    if too_large or not tensors or not all(t.dtype.is_floating_point for t in tensors):
+        raise OverflowError("int too big to convert") from error
+    return [float(value) if is_large(value) else value for value in values]
 
 
 def _refuse_dtype(operation, error, values) -> None:

@@ -17,7 +17,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.tensor import devices, modes
+from kuai.engine.tensor import devices, modes, placing
 from kuai.engine.tensor.calls import Call, in_tiers, perform, recorder
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.placeholder import resolved
@@ -89,7 +89,7 @@ class Generator:
 
     def _made_key(self):
         with modes.outside():
-            return jax.device_put(self._words, devices.jax_device(self.device))
+            return placing.put(self._words, devices.jax_device(self.device))
 
     def seed(self) -> int:
         """Start anew from a seed that cannot be foreseen, and return it."""

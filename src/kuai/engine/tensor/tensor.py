@@ -20,7 +20,16 @@ import jax
 import jax.core
 import numpy as np
 
-from kuai.engine.tensor import attributes, changes, devices, dtypes, modes, overriding, views
+from kuai.engine.tensor import (
+    attributes,
+    changes,
+    devices,
+    dtypes,
+    modes,
+    overriding,
+    placing,
+    views,
+)
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import InferenceStorage, Storage
@@ -331,9 +340,10 @@ def from_array(array, device=None, requires_grad: bool = False) -> Tensor:
     elif isinstance(array, jax.core.Tracer):
         made = wrap(array)
     elif device is None and isinstance(array, jax.Array):
-        made = wrap(jax.device_put(array, array.sharding))  # tied to its device, as all of ours are
+        # tied to its device, as all of ours are
+        made = wrap(array if array.committed else jax.device_put(array, array.sharding))
     else:
-        made = wrap(jax.device_put(array, devices.jax_device(device)))
+        made = wrap(placing.put(array, devices.jax_device(device)))
     return with_gradient(made) if requires_grad else made
 
 

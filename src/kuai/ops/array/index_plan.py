@@ -151,6 +151,11 @@ def opened(tensor, plan, numbers):
     return _WINDOWS[telling[-1] if telling else 0](tensor, tuple(plan), tuple(numbers))
 
 
+def step_of(plan, numbers):
+    """What leads from a tensor to the window for a plan."""
+    return views.Step(_WINDOWS[0], tuple(plan), tuple(numbers))
+
+
 # Taking an index apart ----------------------------------------------------------------------------
 
 

@@ -32,9 +32,11 @@ from kuai.ops.array.index_plan import (
     opened,
     select_window,
     slice_window,
+    step_of,
     take_apart,
 )
 from kuai.ops.array.shaping import shape_of
+from kuai.ops.array.window_writing import write_window
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.known_values import check_fits, is_looked_at, lie_within
 
@@ -150,9 +152,13 @@ def set_item(self, index, value):
     if ACTIVE and ask(Tensor.__setitem__, (self, index, value), {}) is not NOBODY:
         return
     plan, numbers, gathers = take_apart(self, index)
+    source, is_window = _source(self, value), all(gather is None for gather in gathers)
+    if is_window and not is_whole(plan):
+        pure = (copied if isinstance(source, Tensor) else filled).operation.pure
+        if write_window(self, step_of(plan, numbers), source, pure):
+            return
     window = self if is_whole(plan) else opened(self, plan, numbers)
-    source = _source(self, value)
-    if all(gather is None for gather in gathers):
+    if is_window:
         fill(window, source)
     elif _fills_mask(window, gathers, source):
         mask = _aligned(window, gathers)
@@ -163,6 +169,8 @@ def set_item(self, index, value):
 
 def _source(target, value):
     if isinstance(value, (bool, int, float, complex)):
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("Overflow when unpacking long long")
         check_fits(value, target.dtype.jax)
     if isinstance(value, (Tensor, bool, int, float, complex)):
         return value
