@@ -6,8 +6,8 @@ import pytest
 
 import kuai
 from kuai import nn
-from kuai.engine.compile.pause import Pause
 from kuai.engine.compile.fusion import recomputes_much
+from kuai.engine.compile.pause import Pause
 from kuai.engine.compile.worth import Worth
 
 

@@ -11,6 +11,7 @@ hardly anything of it is left, those that are due.
 import contextlib
 import gc
 from collections.abc import Iterator
+from typing import ClassVar
 
 __all__ = ["Sparing", "resting"]
 
@@ -36,13 +37,21 @@ class Sparing:
     """What a step does about the collector: `begin` and `end` it."""
 
     __slots__ = ("_before",)
+    _last: ClassVar[tuple | None] = (
+        None  # what was there before a step that has not come to its end
+    )
+
+    def __init__(self):
+        self._before = None
 
     def begin(self) -> None:
         """From now on look at young things only."""
         before = gc.get_threshold()
-        self._before = None if before[1] >= _SELDOM else before
-        if self._before is not None:
-            gc.set_threshold(before[0], _SELDOM, *before[2:])
+        if before[1] >= _SELDOM:
+            self._before = Sparing._last
+            return
+        self._before = Sparing._last = before
+        gc.set_threshold(before[0], _SELDOM, *before[2:])
 
     def end(self) -> None:
         """Have everything as it was, unless somebody has set it otherwise; look at what is due."""

@@ -43,8 +43,8 @@ def walk(roots, gradients, retain_graph, create_graph, wanted=None, outside_hook
     recorder = None if modes.state.recorder is not None else _recorder_of(roots)
     state = modes.state
     previous = state.grad_enabled, state.walk
-    state.grad_enabled = create_graph
     try:
+        state.grad_enabled = create_graph
         with recorder.again() if recorder is not None else contextlib.nullcontext():
             state.walk = _Walk(retain_graph, create_graph, wanted, outside_hooks, since)
             found = state.walk.run(roots, gradients)

@@ -37,8 +37,14 @@ class Changes:
             return False
         return True
 
+    def kept(self) -> None:
+        """The call has come to its end: there is nothing to undo any more."""
+        self._before = []
+
     def undo(self) -> None:
-        """Have everything as it was before."""
+        """Have everything as it was before `made`, if that has begun."""
+        if not self._before:
+            return
         for mapping, before in zip(self._written, self._before, strict=True):
             mapping.clear()
             mapping.update(before)

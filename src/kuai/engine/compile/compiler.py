@@ -147,6 +147,7 @@ class Compiled(FunctionLike):
             fold(error)
             raise
         finally:
+            modes.state.recorder = None  # it stays where its end is interrupted
             if alone:
                 self._lock.release()
 
@@ -238,8 +239,12 @@ class fused:
         self._recorder = contextlib.nullcontext()
         if is_recordable():
             self._recorder = Recorder(_fused, eagerly=True)
-        self._recorder.__enter__()
-        return self
+        try:
+            self._recorder.__enter__()
+            return self
+        except BaseException:  # what comes from outside comes anywhere
+            self._recorder.__exit__()
+            raise
 
     def __exit__(self, *error) -> None:
         self._recorder.__exit__(*error)

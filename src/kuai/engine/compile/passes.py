@@ -160,16 +160,22 @@ class Pass:
 
     def write(self, record, gradient):
         """Write the steps down: the placeholders of the leaves' gradients."""
-        if self.fresh is not None:
-            record.inputs.append(gradient)
-            record.numbers[id(gradient)] = -len(record.inputs)
-        record.node = self.steps[-1]
-        record.steps += self.steps
-        record.length += len(self.steps)
-        record.count += self.count
-        made = [Placeholder(record, number, kind) for number, kind in self.leaves]
-        record.references += map(weakref.ref, made)
-        return made
+        before = record.node, record.count, record.length, len(record.references)
+        known = len(record.inputs)
+        try:
+            if self.fresh is not None:
+                record.inputs.append(gradient)
+                record.numbers[id(gradient)] = -len(record.inputs)
+            record.node = self.steps[-1]
+            record.steps += self.steps
+            record.length += len(self.steps)
+            record.count += self.count
+            made = [Placeholder(record, number, kind) for number, kind in self.leaves]
+            record.references += map(weakref.ref, made)
+            return made
+        except BaseException:  # what comes from outside comes anywhere
+            record.back_to(*before, known)
+            raise
 
 
 def is_plain(node) -> bool:

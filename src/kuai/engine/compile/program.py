@@ -26,6 +26,7 @@ from kuai.engine.compile import turns
 from kuai.engine.compile.equations import executable, needs_much_memory
 from kuai.engine.compile.free_memory import copied
 from kuai.engine.compile.holders import is_unshared
+from kuai.engine.compile.interrupts import deferred, unbroken
 from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, switches, used
 from kuai.engine.tensor.placeholder import Placeholder
 
@@ -47,7 +48,7 @@ class Program:
 
     def __init__(self, name, steps, inputs, key):
         self.key, self.calls, self.number = key, 0, next(_numbers)
-        self.seconds = 0.0
+        self.seconds, self.has_run = 0.0, False
         self._smallest_place: int | None = None
         outputs, takes = key
         pairs = [(n, taken) for n, taken in zip(outputs, takes, strict=True) if taken is not None]
@@ -86,10 +87,11 @@ class Program:
         if self.is_large:
             turns.ended()
 
-    def __call__(self, inputs, donated=None):
-        """Run it: the results by their numbers.
+    def __call__(self, inputs, finish, donated=None) -> None:
+        """Run it, and have its results put into their places, whatever interrupts that.
 
         Args:
+            finish: is given the results by their numbers; may be called again (see `unbroken`).
             donated: the arrays to write into, in the order of the numbers in `donated`; without
                 them, those inputs' own, or copies of what somebody else can use.
         """
@@ -100,17 +102,23 @@ class Program:
         donated = tuple(donated)
         kept = [inputs[i] for i in self.kept]
         kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
-        if self.calls > 1:
-            written, made = self.function(donated, kept)
+        results: list = []
+
+        def put(found):
+            written, made = found
+            results[:] = written + made
+            finish(dict(zip(self.order, results, strict=True)))
+
+        if self.has_run:
+            unbroken(self.function, (donated, kept), put)
         else:
             begin = time.perf_counter()
-            with executables.compiling():
-                written, made = self.function(donated, kept)
+            with executables.compiling(), deferred():
+                unbroken(self.function, (donated, kept), put)
             self.seconds = time.perf_counter() - begin
-        results = written + made
+            self.has_run = True
         if self.is_large and results:
             turns.started(results[self._smallest(results)])
-        return dict(zip(self.order, results, strict=True))
 
 
 def own_or_copy(inputs, number):

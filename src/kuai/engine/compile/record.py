@@ -77,6 +77,8 @@ class Record:
             Elsewhere: its arrays lie on other devices than those of the record.
         """
         known, numbers, key = len(self.inputs), self.numbers, [call]
+        before = self.node, self.count, self.length, len(self.references)
+        node, count, _, _ = before
         try:
             for array in arrays:
                 kind = type(array)
@@ -95,21 +97,32 @@ class Record:
                         return None
                 key.append(number)
             key = tuple(key)
-            last = self.node.last
+            last = node.last
             child = last[1] if last[0] == key else self._next(key, call, arrays, known)
             if child.numbers and not self._take_numbers(child, arrays, call.varying):
                 self._forget_inputs(known)
                 return None
-        except BaseException:
-            self._forget_inputs(known)
+            self.node = child
+            self.steps.append(child)
+            self.length += 1
+            made = [Placeholder(self, i, kind) for i, kind in enumerate(child.types, count)]
+            self.references += map(weakref.ref, made)
+            self.count = count + len(made)
+            return child.structure, made
+        except BaseException:  # what comes from outside comes anywhere
+            self.back_to(*before, known)
             raise
-        self.node = child
-        self.steps.append(child)
-        self.length += 1
-        made = [Placeholder(self, i, kind) for i, kind in enumerate(child.types, self.count)]
-        self.references += map(weakref.ref, made)
-        self.count += len(made)
-        return child.structure, made
+
+    def back_to(self, node, count, length, results, known) -> None:
+        """Have it as it was before something that has not been written down as a whole.
+
+        Args:
+            results: how many there were that somebody could hold.
+            known: how many inputs there were.
+        """
+        self.node, self.count, self.length = node, count, length
+        del self.steps[length:], self.references[results:]
+        self._forget_inputs(known)
 
     def _number(self, call, kind, number):
         """The part of a key that a Python number is."""
@@ -168,6 +181,8 @@ class Record:
         for array in self.inputs[known:]:
             self.numbers.pop(id(array), None)
         del self.inputs[known:]
+        for number in [number for number in self.given if number >= known]:
+            del self.given[number]
         if not self.length:
             self.device = self.sharding = None
 

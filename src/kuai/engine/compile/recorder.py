@@ -68,10 +68,16 @@ class Recorder:
     # The code that is recorded ----------------------------------------------------------------
 
     def __enter__(self) -> "Recorder":
-        if self.sparing is not None:
-            self.sparing.begin()
-        modes.state.recorder = self
-        return self
+        try:
+            if self.sparing is not None:
+                self.sparing.begin()
+            modes.state.recorder = self
+            return self
+        except BaseException:  # what comes from outside comes anywhere
+            modes.state.recorder = None
+            if self.sparing is not None:
+                self.sparing.end()
+            raise
 
     def __exit__(self, *error) -> None:
         """Run what is left, also after an error: everything is then as eager code leaves it."""
@@ -212,21 +218,25 @@ class Recorder:
         if self.pause is not None:
             self.pause.note(record.length, not node.visits and not node.programs)
         record.find_memory(alive)
+        is_alone = record.sharding is not None or record.device is None
+
+        def finish(found):
+            for placeholder in alive:
+                placeholder.array = found[placeholder.index]
+                if not is_alone:
+                    placeholder.type = array_type(placeholder.array)
+                placeholder.record = None
+            record.length = 0  # it has been run, whatever is raised after this
+
         if self._is_not_worth_it(record):
-            found = run_step_by_step(record.steps, inputs, [p.index for p in alive])
+            finish(run_step_by_step(record.steps, inputs, [p.index for p in alive]))
         else:
             self.names_blocks = False  # these steps have their names; asking for them takes long
             program, is_new = program_for(self.records.name, record, alive)
             if is_new:
                 self.new_programs += 1
                 self.records.check(program, inputs)
-            found = program(inputs)
-        alone = record.sharding is not None or record.device is None
-        for placeholder in alive:
-            placeholder.array = found[placeholder.index]
-            if not alone:
-                placeholder.type = array_type(placeholder.array)
-            placeholder.record = None
+            program(inputs, finish)
         if self.runs is not None:
             self.runs.append(Run(record, program, alive))
 

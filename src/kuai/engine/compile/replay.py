@@ -20,6 +20,7 @@ import numpy as np
 from kuai.engine import compile as compiling
 from kuai.engine.compile.changes import Changes
 from kuai.engine.compile.free_memory import FreeMemory
+from kuai.engine.compile.interrupts import finished
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage, are_apart, outline_of
 from kuai.engine.compile.record import one_at_a_time
@@ -186,12 +187,30 @@ class Replay:
                 inputs.append(held)
             held = None  # would be one more who holds it
             inputs += [origin.fetch(arguments) for origin in self.others]
-            if self.changes and not self.changes.made():
-                return MISS
-            if self.dropped:
-                inputs += self._memory()
-            inputs = [inputs[i] for i in self.order]  # and no other list has them
-            return self._run(inputs, arguments)
+            taken: list = []  # what the program writes into
+            returned: list = []  # what it has given, once that is in its places
+
+            def finish(results):
+                self.staying.end(taken, results)
+                if self.changes:
+                    self.changes.kept()
+                returned[:] = [self._put(results, arguments)]
+
+            try:
+                if self.changes and not self.changes.made():
+                    return MISS
+                if self.dropped:
+                    inputs += self._memory()
+                inputs = [inputs[i] for i in self.order]  # and no other list has them
+                self.calls += 1
+                self.program.wait_for_turn()
+                # whoever asks for what it writes has to wait until it has run
+                self.program(inputs, finish, self.staying.begin(inputs, taken))
+            except BaseException:
+                if not returned:
+                    finished(self._undo, inputs, taken)
+                raise
+            return self._returned(returned[0], arguments)
 
     def _grads_fit(self, given) -> bool:
         """Whether tensors have gradients where they had, which can be read where they are read.
@@ -233,23 +252,14 @@ class Replay:
         grad = held = None  # would be others who hold it
         return [spares.take(kind, self.sharding) for kind in self.wants]
 
-    def _run(self, inputs, arguments):
-        """Run the program. Whoever asks for what it writes has to wait until it has run."""
-        self.calls += 1
-        self.program.wait_for_turn()
-        arrays, placeholders = self.staying.begin(inputs)
-        try:
-            results = self.program(inputs, arrays)
-        except BaseException:
-            self.staying.undo(inputs, arrays, placeholders)
-            if self.changes:
-                self.changes.undo()
-            raise
-        self.staying.end(placeholders, results)
-        return self._finish(results, arguments)
+    def _undo(self, inputs, taken) -> None:
+        """Have everything as it was before a call that has not come to its end."""
+        self.staying.undo(inputs, taken)
+        if self.changes:
+            self.changes.undo()
 
-    def _finish(self, results, arguments):
-        """Put all other results into their places, and make what is returned."""
+    def _put(self, results, arguments):
+        """Put all other results into their places; it may be done again if it is interrupted."""
         made = {}
         for number, kind in self.kinds.items():
             placeholder = made[number] = Placeholder(None, 0, kind)
@@ -271,6 +281,10 @@ class Replay:
             storage.version += times
         for slot in self.slots:
             slot.set(made, arguments)
+        return made
+
+    def _returned(self, made, arguments):
+        """What the call returns, of results that are in their places."""
         result = self.result.build(made, arguments)
         for slot in self.slots:
             slot.made = None

@@ -28,49 +28,57 @@ class Staying:
         self._inputs = [program.taken[number] for number in self._numbers]
         self._places = [places[number] for number in self._numbers]
 
-    def begin(self, inputs):
+    def begin(self, inputs, taken):
         """The arrays to write into, for all of the program's results that go into an input's
-        memory, and the placeholders of those that stay."""
+        memory.
+
+        Args:
+            taken: a list that gets what `end` and `undo` have to know, before anything is changed.
+        """
         placeholders = [inputs[number] for number in self._inputs]
         arrays = [each.array for each in placeholders]
         if are_unshared(placeholders, arrays, 2):  # `inputs` and the storages know them
+            taken += (placeholders, arrays)
             for each in placeholders:
                 each.array, each.record = None, _running
         else:
             del placeholders, arrays
-            placeholders, arrays = self._renewed(inputs)
+            arrays = self._renewed(inputs, taken)
         if len(self._numbers) < len(self._taken):
             given = dict(zip(self._numbers, arrays, strict=True))
             arrays = [
-                given[number] if number in given else own_or_copy(inputs, taken)
-                for number, taken in self._taken.items()
+                given[number] if number in given else own_or_copy(inputs, source)
+                for number, source in self._taken.items()
             ]
-        return arrays, placeholders
+        return arrays
 
-    def _renewed(self, inputs):
-        """New placeholders, and the inputs' arrays, or copies of what somebody else can use."""
-        placeholders, arrays = [], []
-        for number, place in zip(self._inputs, self._places, strict=True):
-            made = _storage(place).held = Placeholder(_running, 0, inputs[number].type)
-            placeholders.append(made)
+    def _renewed(self, inputs, taken):
+        """The inputs' arrays, or copies of what somebody else can use; new placeholders."""
+        placeholders = [Placeholder(_running, 0, inputs[number].type) for number in self._inputs]
+        taken += (placeholders, None)
+        arrays = []
+        for number, place, made in zip(self._inputs, self._places, placeholders, strict=True):
+            _storage(place).held = made
             arrays.append(own_or_copy(inputs, number))
-        return placeholders, arrays
+        return arrays
 
-    def end(self, placeholders, results) -> None:
+    def end(self, taken, results) -> None:
         """Put the results into their places."""
-        for placeholder, number in zip(placeholders, self._numbers, strict=True):
+        for placeholder, number in zip(taken[0], self._numbers, strict=True):
             placeholder.array, placeholder.record = results[number], None
 
-    def undo(self, inputs, arrays, placeholders) -> None:
-        """Have everything as it was before `begin`, which has given the last two."""
-        given = dict(zip(self._taken, arrays, strict=True))
-        for number, taken, place, placeholder in zip(
-            self._numbers, self._inputs, self._places, placeholders, strict=True
-        ):
-            old = _storage(place).held = inputs[taken]
-            if old is placeholder:
-                old.array = given[number]
-            placeholder.array, placeholder.record = old.array, None
+    def undo(self, inputs, taken) -> None:
+        """Have everything as it was before `begin`, as far as that has come."""
+        if not taken:
+            return
+        placeholders, arrays = taken
+        if arrays is not None:  # the inputs' own placeholders
+            for placeholder, array in zip(placeholders, arrays, strict=True):
+                placeholder.array, placeholder.record = array, None
+            return
+        for number, place, made in zip(self._inputs, self._places, placeholders, strict=True):
+            old = _storage(place).held = inputs[number]
+            made.array, made.record = old.array, None
 
 
 class _Running:
