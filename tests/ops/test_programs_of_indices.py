@@ -44,6 +44,16 @@ t.ones(2, 3).sum(True)
 t.ones(2, 3).softmax(False)
 """
 
+#: Values at edges.
+EDGES = """
+t.gradient(t.tensor([1., float('inf'), 3., 4., float('nan'), 6.]))[0]
+t.norm_except_dim(t.tensor([3., -4.])), t.norm_except_dim(t.ones(2, 3), 2, -1)
+t.norm_except_dim(t.tensor(3.))
+t.adjoint(t.ones(2))
+t.repeat_interleave(t.ones(2))
+t.repeat_interleave(t.tensor(3))
+"""
+
 #: Constructors of PyTorch's first versions.
 OLD = """
 t.LongTensor(t.tensor([1., 2.]))
@@ -61,7 +71,7 @@ t._foreach_copy_([t.zeros(2)], [t.ones(2)])
 """
 
 
-@pytest.mark.parametrize("program", [line for line in (TWICE + OLD).splitlines() if line])
+@pytest.mark.parametrize("program", [line for line in (TWICE + EDGES + OLD).splitlines() if line])
 def test_same_outcome(program):
     same_outcome(program)
 
