@@ -5,7 +5,8 @@ what the user has written. So the backward pass is traced together with the forw
 at the outputs as a rule of JAX's, `jax.custom_vjp`; in forward mode `jvp`, as `jax.custom_jvp`.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -81,7 +82,8 @@ _TOO_OFTEN = (
 )
 
 
-class _Called(NamedTuple):
+@dataclasses.dataclass
+class _Called:
     """A call of a `Function`, of which a node would know the same."""
 
     cls: type
