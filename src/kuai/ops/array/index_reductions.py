@@ -9,7 +9,6 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import dtypes
 from kuai.engine.tensor.promotion import scalar_name
-from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import widened
 from kuai.ops.array import creation
 from kuai.ops.array.gathering import scatter_reduce
@@ -20,7 +19,6 @@ from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, INTEGER, kind_of, refu
 from kuai.ops.return_types import return_type
 
 _FREXP = return_type("frexp", "mantissa", "exponent")
-_IN_BETA = "index_reduce() is in beta and the API may change at any time."
 _REDUCTIONS = ("prod", "mean", "amax", "amin")
 
 
@@ -46,7 +44,6 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
             "index_reduce_(): Expected dtype int32/int64 for index but got: "
             + scalar_name(index.dtype.jax)
         )
-    warn_once(_IN_BETA, stacklevel=2)
     shape = shape_of(source)
     if not shape:
         input_1d = input.reshape(-1)
