@@ -25,6 +25,7 @@ def foreach(name: str):
     operation = name.removeprefix(_PREFIX)
     changes = operation.endswith("_")
     each = _operation(operation)
+    returns_given = operation == "copy_"  # the only one of those that change tensors
 
     def function(self, *args, **kwargs):
         count = len(self)
@@ -34,7 +35,7 @@ def foreach(name: str):
             else [()] * count
         )
         made = [each(tensor, *row, **kwargs) for tensor, row in zip(self, rows, strict=True)]
-        return None if changes else made
+        return self if returns_given else None if changes else made
 
     function.__name__ = function.__qualname__ = name
     return function

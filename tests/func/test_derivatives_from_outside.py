@@ -226,3 +226,73 @@ def test_a_backward_that_fails_is_told_of_where_it_is_asked_for():
     assert made.tolist() == (2 * x).tolist()
     with pytest.raises(NotImplementedError, match="You must implement either the backward"):
         made.sum().backward()
+
+
+def test_a_backward_that_calls_its_own_function_is_traced_a_few_times_only():
+    calls = []
+
+    class Exp(kuai.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            calls.append(1)
+            return x.exp()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * Exp.apply(ctx.saved_tensors[0])
+
+    x = kuai.tensor(X, requires_grad=True)
+    made = kuai.vmap(Exp.apply)(x)
+    assert len(calls) < 20
+    (first,) = kuai.autograd.grad(made.sum(), x, create_graph=True)
+    (second,) = kuai.autograd.grad(first.sum(), x, create_graph=True)
+    (third,) = kuai.autograd.grad(second.sum(), x, create_graph=True)
+    kuai.testing.assert_close(third, x.detach().exp())
+    with pytest.raises(RuntimeError, match="a derivative of order 4 was asked for"):
+        kuai.autograd.grad(third.sum(), x)
+
+
+@pytest.mark.parametrize("around", ["dual level", "jvp", "of a gradient"])
+def test_the_jvp_of_a_function_counts_for_what_is_only_read(around):
+    def value(t):
+        class Sine(t.autograd.Function):
+            generate_vmap_rule = True
+
+            @staticmethod
+            def forward(x):
+                return x.sin()
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                ctx.save_for_backward(*inputs)
+                ctx.save_for_forward(*inputs)
+
+            @staticmethod
+            def backward(ctx, gradient):
+                return 10 * gradient * ctx.saved_tensors[0].cos()
+
+            @staticmethod
+            def jvp(ctx, tangent):
+                return 100 * tangent * ctx.saved_tensors[0].cos()
+
+        x, w = t.tensor(X), t.ones(3)
+
+        def function(w):
+            return t.vmap(lambda row: row * Sine.apply(w * 2) + row * w.detach())(x)
+
+        if around == "jvp":
+            return t.func.jvp(function, (w,), (2 * w,))[1]
+        if around == "of a gradient":
+            return t.func.jacfwd(t.func.grad(lambda w: function(w).sum()))(w)
+        with t.autograd.forward_ad.dual_level():
+            made = function(t.autograd.forward_ad.make_dual(w, 2 * w))
+            return t.autograd.forward_ad.unpack_dual(made).tangent
+
+    ours, theirs = value(kuai), value(torch)
+    kuai.testing.assert_close(ours, kuai.tensor(theirs.tolist()))

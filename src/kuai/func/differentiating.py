@@ -248,6 +248,10 @@ def vjp(func, *primals, has_aux=False) -> Any:
                 f"outputs to the function. cotangents: {_shown(tree)}, "
                 f"primal output: {_shown(output_tree)}"
             )
+        for leaf in leaves:
+            if not isinstance(leaf, Tensor):
+                kind = type(leaf).__name__
+                raise TypeError(f"gradients can be either Tensors or None, but got {kind}")
         tracked.records = modes.state.grad_enabled if create_graph is None else create_graph
         with inside_transform():
             found = _gradients(tracked, outputs, inputs, leaves)

@@ -39,8 +39,10 @@ def normalize_dim(dim: int, ndim: int) -> int:
         >>> normalize_dim(-1, 3)
         2
     """
-    if not isinstance(dim, int):
+    if type(dim) is not int:
         try:
+            if isinstance(dim, bool):
+                raise TypeError
             dim = operator.index(dim)
         except TypeError:
             raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__}") from None

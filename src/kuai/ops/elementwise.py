@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from kuai.engine.tensor.dtypes import dtype as Dtype, to_jax
 from kuai.engine.tensor.promotion import cast, category, promote, result_dtype, scalar_name
+from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
 from kuai.ops.accumulation import spread, wide_dtype
 from kuai.ops.dimensions import broadcast_shapes
 
@@ -94,11 +95,11 @@ def to_dtype(array: jax.Array, dtype) -> jax.Array:
     """The array in a dtype given by the user; None leaves it alone."""
     if dtype is None:
         return array
-    if dtype in (float, int, bool, complex):
-        return cast(array, to_jax(dtype))
-    if not isinstance(dtype, Dtype):
+    if not isinstance(dtype, Dtype) and dtype not in (float, int, bool, complex):
         raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
-    return cast(array, dtype.jax)
+    kind = to_jax(dtype)
+    warn_of_imaginary_parts(array.dtype, kind)
+    return cast(array, kind)
 
 
 def call(operation, out, *arguments):

@@ -39,7 +39,7 @@ from kuai.engine.tensor.storage import Lost, Storage, put
 from kuai.engine.tensor.views import held, read_chain, split, value, where
 from kuai.errors import LeakedTensorError
 
-__all__ = ["Level", "cut_off", "is_batched", "vectorize"]
+__all__ = ["Level", "cut_off", "is_batched", "is_dual", "vectorize"]
 
 RANDOMNESS = ("error", "different", "same")
 
@@ -55,19 +55,20 @@ class Level(Capture):
         self.follows = False  # whether it, or forward mode, goes through what is run inside
         self.followed = {}  # places in the outer graph -> their traced doubles
         self.index: Any = None  # the number of the slice
+        self.orders = 0  # how many rules of users' functions are being traced, one in the other
 
     # Reading ----------------------------------------------------------------------------------
 
     def read(self, tensor):
         """The traced double of an outside tensor with a history; None for one without."""
         has_history = self.records and modes.state.grad_enabled and tensor.requires_grad
-        if tensor._storage in self.written or not (has_history or _is_dual(tensor)):
+        if tensor._storage in self.written or not (has_history or is_dual(tensor)):
             return None
         if tensor._base is not None and _depends_on_slice(tensor):
             return self._window(tensor)
-        edge = id(tensor) if _is_dual(tensor) else edge_of(tensor)
+        edge = id(tensor) if is_dual(tensor) else edge_of(tensor)
         key = (edge, tensor._storage.version)
-        self._meets(has_history, _is_dual(tensor))
+        self._meets(has_history, is_dual(tensor))
         if key not in self.followed:
             aval = jax.eval_shape(*_reading(tensor, self._array(tensor._storage)))
             self.followed[key] = self.new_input(("tensor", tensor), aval.shape, aval.dtype)
@@ -217,8 +218,10 @@ def cut_off(array):
     return array
 
 
-def _is_dual(tensor) -> bool:
+def is_dual(tensor) -> bool:
     """Whether a tensor has a tangent, at whichever level, so that it is more than its values."""
+    if not isinstance(tensor, Tensor):
+        return False
     while tensor._base is not None:
         tensor = tensor._base
     return bool(tensor._tangents)
@@ -269,7 +272,7 @@ def vectorize(function, tensors, dims, size, randomness="error"):
         The two lists.
     """
     level = Level(where(tensors[0]) if tensors else device_of(None), randomness)
-    level.follows = level.records and any(t.requires_grad or _is_dual(t) for t in tensors)
+    level.follows = level.records and any(t.requires_grad or is_dual(t) for t in tensors)
     counts, changed, held, recorded = [], [], [], []
 
     def sliced(index, arrays):
@@ -325,7 +328,7 @@ def _stand_in(tensor, array):
     made = wrap(array)
     if tensor.requires_grad and tensor.is_leaf:
         made._requires_grad = True
-    elif tensor.requires_grad or _is_dual(tensor):
+    elif tensor.requires_grad or is_dual(tensor):
         made._node = _Slice("Slice", ())
     return made
 

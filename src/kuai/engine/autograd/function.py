@@ -223,6 +223,9 @@ def _forward_mode(cls, args, kwargs):
     finally:
         modes.state.around = around
     made = outputs if isinstance(outputs, tuple) else (outputs,)
+    if modes.state.level is not None and autograd.function_rules.asks_jvp(cls, ctx, args):
+        made = autograd.function_rules.with_jvp(cls, ctx, made, args)
+        outputs = made if isinstance(outputs, tuple) else made[0]
     pass_on(lambda *given: tangents_of(cls, ctx, given, len(made)), args, made, ctx._materialize)
     return outputs
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.autograd.batching import cut_off, is_batched
+from kuai.engine.autograd.function_values import with_values
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.views import held, value
 
@@ -24,7 +25,7 @@ class VmapInfo(NamedTuple):
 def vectorized(cls, args) -> Any:
     """The outputs of `cls.forward`, which has no context, on slices if there are any."""
     if modes.state.old_functions or not applies(args):
-        return cls.forward(*args)
+        return with_values(cls.forward, *args)
     has_rule = "vmap" in {name for one in cls.__mro__[:-2] for name in vars(one)}
     if cls.generate_vmap_rule:
         if has_rule:
@@ -66,7 +67,7 @@ def by_rule(forward, rule, args):
 
     @jax.custom_batching.custom_vmap
     def sliced(*arrays):
-        outputs = forward(*put(arrays))
+        outputs = with_values(forward, *put(arrays))
         single.append(not isinstance(outputs, tuple))
         return tuple(map(value, (outputs,) if single[-1] else outputs))
 
@@ -76,7 +77,7 @@ def by_rule(forward, rule, args):
         for position, one in zip(positions, are_batched, strict=True):
             dims[position] = 0 if one else None
         info = VmapInfo(size, level.randomness)
-        outputs, out_dims = _checked(rule(info, tuple(dims), *put(arrays)))
+        outputs, out_dims = _checked(with_values(rule, info, tuple(dims), *put(arrays)))
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         if not isinstance(out_dims, tuple):
             out_dims = (out_dims,) * len(outputs)

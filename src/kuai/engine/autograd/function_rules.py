@@ -5,18 +5,22 @@ what the user has written. So the backward pass is traced together with the forw
 at the outputs as a rule of JAX's, `jax.custom_vjp`; in forward mode `jvp`, as `jax.custom_jvp`.
 """
 
+import dataclasses
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from kuai.engine import autograd
-from kuai.engine.autograd.batching import cut_off
+from kuai.engine.autograd.batching import cut_off, is_dual
+from kuai.engine.autograd.duals import has_tangent
 from kuai.engine.tensor import Tensor, modes, wrap
 from kuai.engine.tensor.modes import enable_grad
 from kuai.engine.tensor.storage import put
 from kuai.engine.tensor.views import value
 
-__all__ = ["inputs_of", "with_rule"]
+__all__ = ["asks_jvp", "inputs_of", "with_jvp", "with_rule"]
 
 
 def inputs_of(level, args, edges) -> dict:
@@ -27,7 +31,23 @@ def inputs_of(level, args, edges) -> dict:
     if level is not modes.state.capture:
         return {}
     arrays = {i: value(a) for i, a in enumerate(args) if edges[i] is not None}
-    return arrays if level.follows else {}  # reading one from outside may have said so
+    if level.follows is None:  # reading one from outside may have said so
+        by_jvp = any(e is None and is_dual(a) for e, a in zip(edges, args, strict=True))
+        return {} if by_jvp else arrays
+    return arrays if level.follows else {}
+
+
+def asks_jvp(cls, ctx, args) -> bool:
+    """Whether only `jvp` says what a forward derivative from outside is to go through.
+
+    Where all dual arguments have a history, too, it is the backward pass: a derivative forward of
+    that is what is asked for, as a rule.
+    """
+    level = modes.state.level
+    if level is not modes.state.capture or level.follows is not None:
+        return False
+    is_alone = any(is_dual(a) and not n for a, n in zip(args, ctx.needs_input_grad, strict=True))
+    return is_alone and cls.jvp is not autograd.function.Function.jvp
 
 
 def with_rule(node, outputs, args, inputs) -> tuple:
@@ -50,6 +70,48 @@ def with_rule(node, outputs, args, inputs) -> tuple:
     places = {i: n for i, c in enumerate(consts) for n, a in enumerate(arrays) if c is a}
     rule = (_forward_rule if forward else _rule)(run, places)
     _fill(made, numbers, rule(arrays, list(inputs.values()), consts))
+    return tuple(made)
+
+
+#: Up to which order there are derivatives from outside of a `Function` whose `backward` calls one:
+#: each has a rule of its own, and a function that calls itself has one more for each order.
+_ORDERS = 3
+_TOO_OFTEN = (
+    f"a derivative of order {_ORDERS + 1} was asked for from outside of the vmap that an "
+    "autograd.Function is called in. Take the derivative inside of the vmap."
+)
+
+
+@dataclasses.dataclass
+class _Called:
+    """A call of a `Function`, of which a node would know the same."""
+
+    cls: type
+    ctx: Any
+    count: int
+
+
+def with_jvp(cls, ctx, outputs, args) -> tuple:
+    """The outputs of a `Function` on dual tensors, its `jvp` being what JAX goes through.
+
+    What has a tangent outside has one inside, too, but the trace is differentiated as a whole.
+    """
+    arrays = {i: value(a) for i, a in enumerate(args) if has_tangent((a,))}
+    saved, made = ctx._forward_saved, list(outputs)
+    skipped = (*ctx._not_differentiable, *args)
+    numbers = [
+        number
+        for number, output in enumerate(made)
+        if isinstance(output, Tensor)
+        and not any(output is other for other in skipped)
+        and jnp.issubdtype(value(output).dtype, jnp.inexact)
+    ]
+    kept = [cut_off(value(made[number])) for number in numbers]
+    push, types = _pushed(_Called(cls, ctx, len(made)), numbers, kept, args, arrays)
+    run, consts = _traced(push, types)
+    places = {i: n for i, c in enumerate(consts) for n, a in enumerate(kept) if c is a}
+    _fill(made, numbers, _forward_rule(run, places)(kept, list(arrays.values()), consts))
+    ctx._forward_saved = saved
     return tuple(made)
 
 
@@ -118,18 +180,23 @@ def _leaf(array):
 def _traced(function, types):
     """A function of arrays and what it needs beside them: of these and of the arrays, and these."""
 
+    level = modes.state.level
+    if level.orders >= _ORDERS:
+        return _raising(RuntimeError(_TOO_OFTEN)), []
+
     def within(*given):
         around, modes.state.around = modes.state.around, None
+        level.orders += 1
         try:
             with enable_grad():
                 return function(*given)
         finally:
             modes.state.around = around
+            level.orders -= 1
 
     def traced():  # a new function each time, so that JAX does not give back an older trace
         return jax.make_jaxpr(lambda *given: within(*given), return_shape=True)(*types)
 
-    level = modes.state.level
     known = level.known()
     try:
         closed, shapes = traced()

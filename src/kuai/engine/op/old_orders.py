@@ -34,6 +34,9 @@ def reordered(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None
     numbers = [each for each in args if not isinstance(each, Tensor)]
     wanted = 2 if called == ("alpha",) else 3
     plain = all([isinstance(each, (int, float, complex)) for each in numbers])
+    if called == ("alpha",) and len(tensors) == 1 and len(args) == 3 and plain:
+        _warn(name)  # what is multiplied is a number, too: x.add(2, 3)
+        return (args[0], args[2]), {**kwargs, "alpha": args[1]}
     is_old = len(tensors) == wanted and 0 < len(numbers) <= len(called) and plain
     if not is_old or not isinstance(args[-1], Tensor) or kwargs.keys() & set(called):
         return None

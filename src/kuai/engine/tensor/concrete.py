@@ -10,7 +10,7 @@ from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.tensor import Tensor
 from kuai.errors import DataDependentError
 
-__all__ = ["concrete", "is_concrete", "is_tensor_leaf", "truth"]
+__all__ = ["asks_for_values", "concrete", "is_concrete", "is_tensor_leaf", "truth"]
 
 _CALLED = (
     "vmap: It looks like you're calling .{what} on a Tensor. We don't support vmap over calling "
@@ -44,10 +44,18 @@ def concrete(tensor, what: str) -> np.ndarray:
     array = resolved(views.held(tensor), what)
     if modes.state.capture is not None and isinstance(array, jax.core.Tracer):
         if modes.state.level is modes.state.capture:
-            raise RuntimeError(_IN_VMAP.get(what, _CALLED.format(what=what)))
+            refusal = RuntimeError(_IN_VMAP.get(what, _CALLED.format(what=what)))
+            refusal.wanted_values = what  # type: ignore[attr-defined]
+            raise refusal
         raise DataDependentError(what)
     waiting.look_for(array)
     return np.asarray(array)
+
+
+def asks_for_values(error: Exception) -> bool:
+    """Whether an error says that something traced was asked for its values."""
+    of_jax = jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError
+    return isinstance(error, (DataDependentError, *of_jax)) or hasattr(error, "wanted_values")
 
 
 def truth(tensor) -> bool:

@@ -46,6 +46,17 @@ _NO_LEAF = (
 _DIFFERENTIABLE = "Tensors of floating point and complex dtype can require gradients"
 
 
+def _legacy_values(values, kind):
+    """The values of `Tensor(values)`: a sequence of numbers, or zeros for a size."""
+    if isinstance(values, Size):
+        return np.zeros(values, kind)
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(values).__name__}'")
+    if isinstance(values, np.generic):
+        raise TypeError(f"new(): data must be a sequence (got numpy.{type(values).__name__})")
+    return np.asarray(values, kind)
+
+
 class Tensor(attributes.TensorBase):
     """A multi-dimensional array that remembers how it was computed.
 
@@ -97,9 +108,8 @@ class Tensor(attributes.TensorBase):
         if len(args) == 1 and (args[0] is None or isinstance(args[0], (bool, float, complex))):
             kind = type(args[0]).__name__
             raise TypeError(f"new(): data must be a sequence (got {kind})")
-        if len(args) == 1 and not isinstance(args[0], int):
-            values = args[0] if not isinstance(args[0], Size) else np.zeros(args[0])
-            array = np.asarray(values, kind)
+        if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
+            array = _legacy_values(args[0], kind)
         else:
             array = np.zeros(args or (0,), kind)
         self._storage = from_array(array, device)._storage
@@ -169,7 +179,8 @@ class Tensor(attributes.TensorBase):
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
-        wanted = bool(wanted)
+        if wanted is not True and wanted is not False:
+            raise RuntimeError("requires_grad must be a bool")
         if wanted and not (self.dtype.is_floating_point or self.dtype.is_complex):
             raise RuntimeError(f"only {_DIFFERENTIABLE}")
         if not wanted and self.grad_fn is not None:

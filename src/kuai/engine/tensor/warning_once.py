@@ -6,7 +6,9 @@ has them come each time.
 
 import warnings
 
-__all__ = ["is_always", "set_always", "warn_once"]
+import numpy as np
+
+__all__ = ["is_always", "set_always", "warn_of_imaginary_parts", "warn_once"]
 
 _given: set[str] = set()
 _always = False
@@ -34,6 +36,22 @@ def warn_once(text: str, stacklevel: int = 1, place: str | None = None) -> None:
             return
         _given.add(place)
     warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+
+
+def warn_of_imaginary_parts(source: np.dtype, target: np.dtype, stacklevel: int = 1) -> None:
+    """Warn where complex numbers become real ones; whether one is 0 is asked of both of its parts.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as seen:
+        ...     warnings.simplefilter("always")
+        ...     warn_of_imaginary_parts(np.dtype("complex64"), np.dtype("bool"))
+        >>> seen
+        []
+    """
+    if source.kind == "c" and target.kind not in "cb":
+        warn_once(
+            "Casting complex values to real discards the imaginary part", stacklevel=stacklevel + 1
+        )
 
 
 def set_always(always: bool) -> None:

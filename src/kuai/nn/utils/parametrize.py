@@ -104,6 +104,10 @@ class ParametrizationList(ModuleList):
         if not unsafe:
             _check_made(self(), shape, dtype)
 
+    def _numbered(self) -> list[Module]:
+        """The parametrizations, without those of the original, if it has some itself."""
+        return [module for name, module in self._modules.items() if module and name.isdecimal()]
+
     def _keep_one(self, original, new):
         for what in ("dtype", "device"):
             ours, theirs = getattr(original, what), getattr(new, what)
@@ -133,7 +137,7 @@ class ParametrizationList(ModuleList):
         """Have the parametrizations give `value` from now on, if all of them can say how."""
         made: Any = value
         with no_grad():
-            for module in reversed(list(self)):
+            for module in reversed(self._numbered()):
                 if not hasattr(module, "right_inverse"):
                     raise RuntimeError(
                         f"parametrization {type(module).__name__} does not implement right_inverse."
@@ -175,7 +179,7 @@ class ParametrizationList(ModuleList):
 
     def forward(self) -> Tensor:
         """The parametrized tensor."""
-        first, *rest = self
+        first, *rest = self._numbered()
         if self.is_tensor:
             made = first(self.original)
         else:

@@ -66,11 +66,14 @@ def slope(input: Array, coordinates: Array | None, spacing: Number, dim: int, ed
     )
     y, h = jnp.moveaxis(input, dim, -1).astype(kind), steps.astype(kind)
     first, last = h[:-1], h[1:]
-    inside = (
-        -last / (first * (first + last)) * y[..., :-2]
-        + (last - first) / (first * last) * y[..., 1:-1]
-        + first / (last * (first + last)) * y[..., 2:]
-    )
+    if coordinates is None:  # the place itself does not count, and may be infinite
+        inside = (y[..., 2:] - y[..., :-2]) / (first + last)
+    else:
+        inside = (
+            -last / (first * (first + last)) * y[..., :-2]
+            + (last - first) / (first * last) * y[..., 1:-1]
+            + first / (last * (first + last)) * y[..., 2:]
+        )
     left, right = _edge(y, h, edge_order), _edge(y[..., ::-1], -h[::-1], edge_order)
     return jnp.moveaxis(jnp.concatenate([left, inside, right], -1), -1, dim)
 

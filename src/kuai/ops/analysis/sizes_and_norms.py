@@ -117,7 +117,11 @@ def norm_except_dim(v, pow=2, dim=0):
     """
     if dim == -1:
         return vector_norm(v, pow)
+    if not v.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     others = tuple(d for d in range(v.ndim) if d != normalize_dim(dim, v.ndim))
+    if not others:  # `dim=()` would be all dimensions
+        return vector_norm(v.unsqueeze(-1), pow, -1)
     return vector_norm(v, pow, others, keepdim=True)
 
 

@@ -17,7 +17,7 @@ from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
 from kuai.engine.tensor.storage import InferenceStorage, address_of
-from kuai.engine.tensor.warning_once import warn_once
+from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
 from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
@@ -59,8 +59,7 @@ def as_kind(tensor, kind):
     """The tensor in a dtype; itself if it has it already."""
     if tensor.dtype is kind:
         return tensor
-    if tensor.dtype.is_complex and not kind.is_complex and kind is not dtypes.bool_:
-        warn_once("Casting complex values to real discards the imaginary part", stacklevel=3)
+    warn_of_imaginary_parts(tensor.dtype.jax, kind.jax, stacklevel=3)
     return to_kind(tensor, kind.jax)
 
 
@@ -308,6 +307,10 @@ def to_dense(self, dtype=None, *, masked_grad=None):
     return self if dtype is None else self.to(dtype)
 
 
+#: How many dimensions a tensor has to have to lie in a memory format.
+_DIMS_OF_FORMATS = {"torch.channels_last": 4, "torch.channels_last_3d": 5}
+
+
 @composite(function=False)
 def is_contiguous(self, memory_format=None) -> bool:
     """Whether PyTorch would call the tensor contiguous.
@@ -316,6 +319,9 @@ def is_contiguous(self, memory_format=None) -> bool:
         >>> kuai.zeros(2, 3).t().is_contiguous()
         False
     """
+    ndim = _DIMS_OF_FORMATS.get(str(memory_format))
+    if ndim is not None and len(shape_of(self)) != ndim:
+        return False
     return layout_is_contiguous(self)
 
 

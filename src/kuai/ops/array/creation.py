@@ -19,6 +19,7 @@ from kuai.engine.tensor.overriding import is_of_the_real_torch
 from kuai.engine.tensor.promotion import in_eight_bits
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
+from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
 from kuai.ops import outdated
 from kuai.ops.array.capsules import Offer
 from kuai.ops.array.nested import array_of
@@ -44,6 +45,7 @@ def cast_array(array, kind):
     if array.dtype == kind:
         return array
     if array.dtype.kind == "c" and kind.kind not in "cb":
+        warn_of_imaginary_parts(array.dtype, kind, stacklevel=4)
         array = array.real
     with np.errstate(over="ignore", invalid="ignore"):
         return in_eight_bits(array, kind, np).astype(kind)

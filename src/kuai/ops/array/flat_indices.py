@@ -11,6 +11,7 @@ from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array import indexing, selecting, shaping
 from kuai.ops.array.gathering import gather, gathered_along
 from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
 
@@ -102,10 +103,12 @@ def put_at(input: Array, index: Array, source: Array, accumulate: bool):
             f"put_(): self and source expected to have the same dtype, but got self.dtype = "
             f"{scalar_name(input.dtype)} and source.dtype = {scalar_name(source.dtype)}"
         )
-    target = widened(input).ravel().at[wrapped(index.ravel(), input.size)]
+    spots = wrapped(index.ravel(), input.size)
+    if not accumulate:
+        return replaced_at(input.ravel(), (spots,), source.ravel()).reshape(input.shape)
+    target = widened(input).ravel().at[spots]
     add = target.max if input.dtype == jnp.bool_ else target.add
-    change = add if accumulate else target.set
-    made = change(widened(source).ravel(), mode="drop")
+    made = add(widened(source).ravel(), mode="drop")
     return made.astype(input.dtype).reshape(input.shape)
 
 
@@ -123,6 +126,10 @@ def put(self, index, source, accumulate=False):
         raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got "
             f"source.numel() = {counts[0]}, index.numel() = {counts[1]}"
+        )
+    if index.dtype.name != "int64":
+        raise RuntimeError(
+            f"put_(): Expected a long tensor for index, but got {scalar_name(index.dtype.jax)}"
         )
     _check_flat(self, index)
     return put_at(self, index, source, bool(accumulate))

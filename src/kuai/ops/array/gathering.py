@@ -12,6 +12,7 @@ from kuai.engine.tensor.promotion import cast
 from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.scattered_products import multiplied_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
@@ -105,6 +106,8 @@ def _scatter(input, dim, index, source, how: str, include_self=True, mean=False)
     _check_scatter(target, dim, places, source)
     source = source[tuple(slice(0, n) for n in places.shape)]
     spots = _spots(places, dim, target.shape[dim])
+    if how == "set":
+        return replaced_at(target, spots, source).reshape(input.shape)
     if how == "multiply" and target.dtype.kind in "fV":
         made = multiplied_at(widened(target), widened(source), spots, include_self)
         return made.astype(input.dtype).reshape(input.shape)

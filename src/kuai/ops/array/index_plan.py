@@ -206,19 +206,17 @@ def _normal(item):
     """A part of an index as int, slice, None, Ellipsis, bool or Tensor."""
     if item is None or item is Ellipsis or isinstance(item, (int, slice, Tensor)):
         return item
-    if isinstance(item, np.bool_):
-        return bool(item)
     if isinstance(item, np.integer):
         return int(item)
     if isinstance(item, (list, tuple, range, np.ndarray)):
         return _as_index(item)
     if is_of_the_real_torch(type(item)):
         raise TypeError(f"a kuai.Tensor is not indexed with {named(type(item))}")
-    if hasattr(item, "__index__"):
+    if hasattr(item, "__index__") and not isinstance(item, np.bool_):
         return item.__index__()
     if isinstance(item, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(item).__name__}'")
-    raise IndexError(_TYPES.format(type(item).__name__))
+    raise IndexError(_TYPES.format(named(type(item))))
 
 
 def _as_index(item):
@@ -227,7 +225,7 @@ def _as_index(item):
     array = np.asarray(item)
     if array.dtype.kind in "US":
         raise TypeError(f"new(): invalid data type '{type(array.reshape(-1)[0].item()).__name__}'")
-    if not array.size and array.dtype.kind == "f":
+    if array.dtype.kind in "iuf":  # as PyTorch's older constructors do
         array = array.astype(np.int64)
     return from_array(array)
 
@@ -249,7 +247,7 @@ def is_mask(tensor):
 def _plan(tensor, shape, items):
     plan, numbers, gathers, dim = [], [], [], 0
     for item in items:
-        if isinstance(item, Tensor) and item.dtype.name == "uint8":
+        if isinstance(item, Tensor) and item.dtype.name == "uint8" and item.ndim:
             warnings.warn(_BYTES, stacklevel=6)
         if item is None:
             plan.append(None), gathers.append(None)
@@ -278,10 +276,13 @@ def _plan(tensor, shape, items):
 def _place(item, dim, size):
     """An index counted from the front; a traced one stays on the device and is not checked."""
     if isinstance(item, Tensor):
-        check_index_dtype(item)
+        if item.dtype.is_floating_point or item.dtype.is_complex:
+            check_index_dtype(item)
         if not is_concrete(item):
             return perform(_from_front(size), [views.held(item)])
         item = int(concrete(item, "an index"))
+    if not -(2**63) <= item < 2**63:
+        raise ValueError("Overflow when unpacking long long")
     if not -size <= item < size:
         raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {size}")
     return item + size if item < 0 else item
@@ -300,7 +301,7 @@ def _from_front(size):
 def _slice(item, size):
     """A slice as part of a plan and its start."""
     start, stop, step = (
-        int(concrete(v, "a slice")) if isinstance(v, Tensor) else v
+        int(v.__index__()) if isinstance(v, Tensor) else v
         for v in (item.start, item.stop, item.step)
     )
     if step == 0:
@@ -318,7 +319,7 @@ def _slice(item, size):
 
 def check_index_dtype(tensor):
     """PyTorch's error for tensors that cannot be indices."""
-    if tensor.dtype.name not in ("int64", "int32", "bool", "uint8", "int8", "int16"):
+    if tensor.dtype.name not in ("int64", "int32", "bool", "uint8"):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
 
 

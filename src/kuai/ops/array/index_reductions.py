@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import dtypes
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import widened
 from kuai.ops.array import creation
 from kuai.ops.array.gathering import scatter_reduce
@@ -37,6 +38,11 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
         raise RuntimeError(
             "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got "
             f"{reduce}."
+        )
+    if index.dtype.name not in ("int64", "int32"):
+        raise RuntimeError(
+            "index_reduce_(): Expected dtype int32/int64 for index but got: "
+            + scalar_name(index.dtype.jax)
         )
     shape = shape_of(source)
     if not shape:

@@ -22,6 +22,7 @@ from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask, is_of_the_real_torch, named
 from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
 from kuai.ops.accumulation import in_wide, spread
 from kuai.ops.array import shaping
 from kuai.ops.array.index_plan import (
@@ -35,6 +36,7 @@ from kuai.ops.array.index_plan import (
     step_of,
     take_apart,
 )
+from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.array.window_writing import write_window
 from kuai.ops.dimensions import broadcast_shapes
@@ -189,7 +191,10 @@ def fill(target, source):
     if not isinstance(source, Tensor):
         check_fits(source, target.dtype.jax)
         return inplace.overwrite(target, filled(target, source), inplace.ONE_NUMBER)
-    return inplace.overwrite(target, copied(target, source))
+    made = inplace.overwrite(target, copied(target, source))
+    if source.dtype is not target.dtype:
+        warn_of_imaginary_parts(source.dtype.jax, target.dtype.jax, stacklevel=4)
+    return made
 
 
 def _fills_mask(window, gathers, source):
@@ -295,7 +300,8 @@ def replaced(
             f"result of shape {list(wanted)}"
         ) from None
     if not add:
-        return input.at[spots].set(values, mode="drop")
+        whole = tuple(None if dim not in places else spot for dim, spot in enumerate(spots))
+        return replaced_at(input, whole, values)
     if input.dtype == jnp.bool_:
         return input.at[spots].max(values, mode="drop")
     return in_wide(lambda wide: wide.at[spots].add(values, mode="drop"), input)

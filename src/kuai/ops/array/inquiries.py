@@ -2,6 +2,7 @@
 
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import composite
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import tensor
@@ -106,8 +107,16 @@ def is_set_to(self, tensor):
 
 
 def _applied(target, function, *others):
+    for place, other in enumerate(others):
+        if other.dtype is not target.dtype:
+            name = "map_" if len(others) == 1 else "map2_"
+            label = "'other'" if len(others) == 1 else f"argument '{'xy'[place]}'"
+            raise TypeError(f"{name}: expected {target.type()} for {label} (got {other.type()})")
     columns = [part.expand_as(target).reshape(-1).tolist() for part in (target, *others)]
     made = [function(*numbers) for numbers in zip(*columns, strict=True)]
+    for each in made:
+        if not isinstance(each, (int, float, complex, Tensor)):
+            raise TypeError(f"must be real number, not {type(each).__name__}")
     return overwrite(target, tensor(made, dtype=target.dtype).reshape(target.shape))
 
 

@@ -9,6 +9,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor import from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import cast, scalar_name
+from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import spread
 from kuai.ops.array import selecting
 from kuai.ops.array.shaping import shape_of
@@ -67,6 +68,12 @@ def masked_select(input, mask):
     return selecting.expand(input, shape)[selecting.expand(mask, shape)]
 
 
+_BYTES = (
+    "masked_scatter_ received a mask with dtype torch.uint8, this behavior is now deprecated,"
+    "please use a mask with dtype torch.bool instead."
+)
+
+
 @composite(inplace=True)
 def masked_scatter(input, mask, source):
     """The input with the elements of `source`, in order, where the mask is true.
@@ -75,6 +82,8 @@ def masked_scatter(input, mask, source):
         >>> kuai.zeros(3).masked_scatter(kuai.tensor([True, False, True]), kuai.tensor([1.0, 2.0]))
         tensor([1., 0., 2.])
     """
+    if mask.dtype.name == "uint8":
+        warn_once(_BYTES, stacklevel=2)
     given = known(mask) if mask.dtype.name == "bool" else None
     if given is not None:
         copies = math.prod(broadcast_shapes(shape_of(input), shape_of(mask))) // max(given.size, 1)

@@ -86,6 +86,10 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         tensor([0, 0, 2])
     """
     if repeats is None:
+        if input.dtype.name not in ("int64", "int32"):
+            _refuse_repeats(input)
+        if input.ndim != 1:
+            raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
         input, repeats = sequences.arange(input.shape[0], dtype=input.dtype), input
     if dim is None:
         input, dim = shaping.ravel(input), 0
@@ -101,8 +105,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
             f"{shape_of(repeats)[0]} and input.size({dim}) = {length}"
         )
     if repeats.dtype.name not in ("int64", "int32"):
-        name = scalar_name(repeats.dtype.jax)
-        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{name}'")
+        _refuse_repeats(repeats)
     if not lie_within(repeats, 0, math.inf):
         raise RuntimeError("repeats can not be negative")
     repeats = selecting.expand(repeats, (length,))
@@ -112,6 +115,11 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     elif (given := known(repeats)) is not None and total != given.sum():
         raise RuntimeError("allocated size does not match required size")
     return interleaved(input, repeats, dim, total)
+
+
+def _refuse_repeats(repeats):
+    name = scalar_name(repeats.dtype.jax)
+    raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{name}'")
 
 
 # Order of the elements ----------------------------------------------------------------------------

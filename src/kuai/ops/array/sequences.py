@@ -12,7 +12,7 @@ from jax.export import is_symbolic_dim
 from kuai.engine.op import REGISTRY, composite
 from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, is_tensor
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
@@ -369,11 +369,17 @@ class _TypedMeta(type):
 def typed(name: str, kind: dtypes.dtype, place: str = "cpu") -> Any:
     """The class that makes tensors of a dtype on a kind of device, by an older name."""
 
-    def make(cls, *args, device=None):
+    def make(cls, *args, device=None, size=None):
         if place != "cpu":
             device = _device_of_type(name, place)
+        if size is not None:
+            return empty(size, dtype=kind, device=device)
         if len(args) == 1 and isinstance(args[0], Tensor):
-            return args[0].detach().to(device, kind)  # the same memory, if it can be
+            if args[0].dtype is not kind:
+                raise TypeError(f"expected {_options_of(kind)} (got {_options_of(args[0].dtype)})")
+            return args[0].detach().to(device)  # the same memory, if it can be
+        if len(args) == 1 and (args[0] is None or isinstance(args[0], (bool, float, complex))):
+            raise TypeError(f"new(): data must be a sequence (got {type(args[0]).__name__})")
         if len(args) == 1 and isinstance(args[0], Iterable) and not isinstance(args[0], tuple):
             return tensor(args[0], dtype=kind, device=device)
         if len(args) == 1 and isinstance(args[0], tuple) and type(args[0]) is tuple:
@@ -383,6 +389,13 @@ def typed(name: str, kind: dtypes.dtype, place: str = "cpu") -> Any:
     text = f"`{name}(values)` or `{name}(*size)`: a tensor of dtype {kind!r}."
     attributes = {"__new__": make, "dtype": kind, "place": place, "__doc__": text}
     return _TypedMeta(name, (), {**attributes, "__module__": __name__})
+
+
+def _options_of(kind: dtypes.dtype) -> str:
+    return (
+        f"TensorOptions(dtype={c_name(kind)}, device=cpu, layout=Strided, requires_grad=false "
+        "(default), pinned_memory=false (default), memory_format=(nullopt))"
+    )
 
 
 def _device_of_type(name: str, place: str) -> str:

@@ -10,6 +10,7 @@ import inspect
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, changes
+from kuai.engine.tensor.promotion import c_name
 from kuai.ops.array import creation, joining, shaping, transposing
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.math import products
@@ -55,6 +56,9 @@ def set_(self, source=None):
         >>> kuai.zeros(2).set_(kuai.ones(3))
         tensor([1., 1., 1.])
     """
+    if isinstance(source, Tensor) and source.dtype is not self.dtype:
+        kinds = [c_name(each.dtype) for each in (source, self)]
+        raise RuntimeError("Could not set tensor of type {} to a tensor of type {}".format(*kinds))
     empty = creation.empty(0, dtype=self.dtype, device=self.device)
     return become(self, empty if source is None else Tensor._share(source))
 

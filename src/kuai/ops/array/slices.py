@@ -8,14 +8,16 @@ import jax.numpy as jnp
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.overriding import named
 from kuai.engine.tensor.promotion import cast, scalar_name
 from kuai.ops.accumulation import in_wide, spread, widened
 from kuai.ops.array import indexing, selecting
 from kuai.ops.array.gathering import check_integers, grown, prepared
 from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
-from kuai.ops.known_values import check_fits, check_value, check_within
+from kuai.ops.known_values import check_value, check_within
 
 _OF_SELECT = "{}(): self and result must have the same scalar type"
 
@@ -59,12 +61,14 @@ def index_select(input, dim, index):
 
 
 def _at_slices(input, dim, index, how, source):
-    source = grown(source)
-    spots = (*(slice(None),) * dim, wrapped(_vector(index, "index_add"), grown(input).shape[dim]))
-    target = widened(grown(input)) if how == "add" else grown(input)
-    how = "max" if how == "add" and input.dtype == jnp.bool_ else how
-    made = getattr(target.at[spots], how)(source.astype(input.dtype), mode="drop")
-    return made.astype(input.dtype).reshape(input.shape)
+    target, source = grown(input), grown(source).astype(input.dtype)
+    places = wrapped(_vector(index, "index_add"), target.shape[dim])
+    if how == "set":
+        return replaced_at(target, (*(None,) * dim, places), source).reshape(input.shape)
+    spots = target.at if input.dtype == jnp.bool_ else widened(target).at
+    spots = spots[(*(slice(None),) * dim, places)]
+    add = spots.max if input.dtype == jnp.bool_ else spots.add
+    return add(source, mode="drop").astype(input.dtype).reshape(input.shape)
 
 
 def _slice_op(name, grad, how, check, autocast=None):
@@ -176,7 +180,11 @@ def index_add(input, dim, index, source, *, alpha=1):
         >>> kuai.zeros(2).index_add(0, kuai.tensor([1, 1]), kuai.ones(2))
         tensor([0., 2.])
     """
-    dim = prepared(input, dim, index)
+    if len(shape_of(input)) > 1:
+        dim = prepared(input, dim, index)
+    else:  # PyTorch's other kernel
+        dim, size = _slices_of(input, dim)
+        check_within(index, size, "index out of range in self", IndexError)
     if alpha != 1:
         is_bool = source.dtype.name == "bool"
         factor = _whole(alpha, source.dtype)
@@ -242,8 +250,15 @@ def index_put(input, indices, values, accumulate=False):
         >>> kuai.zeros(3).index_put((kuai.tensor([1]),), kuai.tensor(5.0))
         tensor([0., 5., 0.])
     """
-    if not isinstance(values, Tensor):
-        check_fits(values, input.dtype.jax)
+    for place, given, kind, allowed in (
+        (1, indices, "tuple of Tensors", (tuple, list)),
+        (2, values, "Tensor", Tensor),
+    ):
+        if not isinstance(given, allowed):
+            raise TypeError(
+                f"index_put(): argument '{'indices' if place == 1 else 'values'}' (position "
+                f"{place}) must be {kind}, not {named(type(given))}"
+            )
     full = [*indices, *[None] * (len(shape_of(input)) - len(indices))]
     places, found = indexing.integer_indices(input, full)
     indexing.check_same_dtype(input, values)

@@ -5,6 +5,7 @@ from typing import Any
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.size import whole
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import shape_of
@@ -105,6 +106,11 @@ def tensor_split(input, indices_or_sections, dim=0) -> tuple[Tensor, ...]:
     dim, length = _checked(input, dim, "tensor_split")
     wanted = indices_or_sections
     if isinstance(wanted, Tensor):
+        if wanted.dtype.name != "int64":
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                + scalar_name(wanted.dtype.jax)
+            )
         wanted = concrete(wanted, "tensor_split()").tolist()
     if isinstance(wanted, INTEGERS):
         if wanted <= 0:

@@ -75,7 +75,11 @@ def adjoint(input):
         >>> kuai.zeros(4, 2, 3).adjoint().shape
         torch.Size([4, 3, 2])
     """
-    turned = transpose(input, -2, -1)
+    if input.ndim == 1:
+        raise RuntimeError(
+            "tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor."
+        )
+    turned = transpose(input, -2, -1) if input.ndim else input
     return conjugate(turned) if input.dtype.is_complex else turned
 
 

@@ -1,15 +1,14 @@
 """Unpooling: maxima back at the places they were taken from, zeros everywhere else."""
 
-import functools
 import math
 
-import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import dtypes
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.array.replacing import replaced_at
 from kuai.ops.dimensions import each
 
 __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
@@ -30,24 +29,11 @@ def _unpool(input: Array, indices: Array, size: tuple):
     return _placed(values, places, math.prod(size)).reshape(*rows, *size)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _placed(values, places, count):
-    return _plane(values, places, count).set(values, mode="drop")
-
-
-@_placed.defjvp
-def _placed_jvp(count, primals, tangents):
     """Of two elements at one place both get the gradient, as in PyTorch, which only reads there."""
-    (values, places), (change, _) = primals, tangents
-    return (
-        _placed(values, places, count),
-        _plane(values, places, count).add(change, mode="drop"),
-    )
-
-
-def _plane(values, places, count):
     row = jnp.arange(places.shape[0])[:, None]
-    return jnp.zeros((places.shape[0], count), values.dtype).at[row, places]
+    plane = jnp.zeros((places.shape[0], count), values.dtype)
+    return replaced_at(plane, (row, places), values)
 
 
 def _check(input, indices, dims):
