@@ -145,18 +145,6 @@ def pin_memory(self, device=None):
 
 
 @composite(function=False)
-def share_memory_(self):
-    """The tensor itself: nothing is shared, for another process is given a copy of the values."""
-    return self
-
-
-@composite(function=False)
-def is_shared(self) -> bool:
-    """Whether other processes see the values: never, they are given copies."""
-    return False
-
-
-@composite(function=False)
 def is_pinned(self, device=None) -> bool:
     """Whether the values lie in pinned memory: no, JAX pins the memory it transfers from."""
     return False
