@@ -162,6 +162,20 @@ def test_memory_goes_with_its_tensor():
         os.fstat(descriptor)
 
 
+def test_a_descriptor_that_is_inherited_comes_for_each_view(monkeypatch):
+    x = kuai.ones(2).share_memory_()
+    monkeypatch.setattr(shared, "_here", {})
+    descriptor = os.dup(shared.descriptor_of(x._storage))
+    array = x._storage.held
+    parts = descriptor, array.shape, array.dtype, array.sharding
+    assert shared.attached(*parts) is shared.attached(*parts)
+    os.fstat(descriptor)
+    other = os.dup(descriptor)
+    shared.attached(other, *parts[1:])
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(other)
+
+
 def test_threads_that_write_different_rows():
     x = kuai.zeros(2, 4).share_memory_()
 
@@ -181,7 +195,7 @@ WITHOUT_LOCKS = """
 import torch, torch.multiprocessing as mp
 from torch import nn
 
-def train(rank, net, optimizer, counts, lock, queue):
+def train(rank, net, optimizer, counts, each, lock, queue):
     assert optimizer.param_groups[0]["params"][0] is net.weight
     torch.manual_seed(rank)
     for _ in range(30):
@@ -189,7 +203,7 @@ def train(rank, net, optimizer, counts, lock, queue):
         optimizer.zero_grad()
         nn.functional.mse_loss(net(x), x.sum(1, keepdim=True)).backward()
         optimizer.step()
-        counts[rank] += 1
+        each[rank] += 1
         with lock:
             counts[2] += 1
     queue.put(rank)
@@ -200,7 +214,7 @@ if __name__ == "__main__":
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     counts = torch.zeros(3, dtype=torch.long).share_memory_()
     queue, lock = mp.SimpleQueue(), mp.Lock()
-    rest = net, optimizer, counts, lock, queue
+    rest = net, optimizer, counts, counts[:2], lock, queue
     processes = [mp.Process(target=train, args=(rank, *rest)) for rank in range(2)]
     [each.start() for each in processes]
     [each.join() for each in processes]

@@ -213,7 +213,8 @@ def attached(descriptor: int, shape: tuple, kind: np.dtype, place: Any) -> Stora
     """
     known = _here.get(_file_of(descriptor))
     if known is not None:
-        os.close(descriptor)
+        if descriptor != known.block.descriptor:  # a process inherits one, however often it is sent
+            os.close(descriptor)
         return known
     storage = SharedStorage.__new__(SharedStorage)
     _held.__set__(storage, Block(descriptor, shape, kind, place))
