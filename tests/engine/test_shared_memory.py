@@ -54,6 +54,8 @@ def test_views_are_sent_as_windows(monkeypatch):
     "write",
     {
         "view": lambda x: x[0].add_(1),
+        "row": lambda x: x.__setitem__(0, 1.0),
+        "rows": lambda x: x.__setitem__(slice(0, 1), kuai.ones(3)),
         "slice": lambda x: x[0:1].copy_(kuai.ones(1, 3)),
         "indices": lambda x: x.__setitem__(kuai.tensor([0]), 1.0),
         "mask": lambda x: x.__setitem__(kuai.tensor([True, False]), 1.0),

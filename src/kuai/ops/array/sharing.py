@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from typing import Any
 
 import jax
@@ -72,9 +73,24 @@ def reduce_tensor(tensor: Tensor) -> tuple[Any, ...]:
         )
     if not shares(tensor._storage):
         return tensor.__reduce_ex__(2)  # pyright: ignore[reportReturnType]
+    return _rebuild, (_of_duplicate, _duplicate(descriptor_of(tensor._storage)), *_parts(tensor))
+
+
+def _duplicate(descriptor: int) -> Any:
+    """A descriptor as it is pickled; a process that is being started inherits each of them once."""
+    from multiprocessing.context import get_spawning_popen
     from multiprocessing.reduction import DupFd
 
-    return _rebuild, (_of_duplicate, DupFd(descriptor_of(tensor._storage)), *_parts(tensor))
+    starting: Any = get_spawning_popen()
+    if starting is None:
+        return DupFd(descriptor)
+    inherited = _inherited.setdefault(starting, {})
+    if descriptor not in inherited:
+        inherited[descriptor] = DupFd(descriptor)
+    return inherited[descriptor]
+
+
+_inherited: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # process -> its descriptors
 
 
 def reduced_by_path(tensor: Tensor) -> tuple[Any, ...] | None:
