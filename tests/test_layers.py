@@ -53,7 +53,6 @@ LATE_PACKAGES = {
     "scipy": "slow to import, needed for LDL factors only",
     "rich": "needed for progress bars and tables only; `import kuai` stays quick",
     "cloudpickle": "needed for the workers of a loader only; `import kuai` stays quick",
-    "multiprocessing": "needed for tensors in shared memory only; `import kuai` stays quick",
     "optax": "optional",
     "orbax": "optional",
     "grain": "optional",

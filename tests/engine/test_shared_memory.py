@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import kuai
-from kuai.engine.tensor import shared
+from kuai.engine.tensor import shared_storage as shared
 from kuai.ops.array import sharing
 from tests.cli.test_run import run
 

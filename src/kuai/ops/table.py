@@ -36,7 +36,6 @@ from kuai.ops.array import (
     sequences as sequences,
     shape_changes as shape_changes,
     shaping as shaping,
-    sharing as sharing,
     slices as slices,
     splitting as splitting,
     strided as strided,

@@ -128,8 +128,8 @@ def assign(tensor, array) -> None:
     if tensor._steps is None:
         put(tensor._storage, array)
         return
-    if shared.ACTIVE and type(storage := resolve(tensor._storage)) is shared.SharedStorage:
-        storage.write_window(array, *layout_of(tensor))
+    if shared.ACTIVE and shared.shares(resolve(tensor._storage)):
+        tensor._storage.write_window(array, *layout_of(tensor))
         return
     static, numbers = split(tensor._steps)
     flat = [number for group in numbers for number in group]

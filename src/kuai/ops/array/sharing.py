@@ -5,58 +5,38 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
+from multiprocessing import reduction
+from multiprocessing.context import get_spawning_popen
 from typing import Any
 
 import jax
 import numpy as np
 
-from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, devices, dtypes
 from kuai.engine.tensor.layouts import layout_of
-from kuai.engine.tensor.shared import attached, descriptor_of, share, shares
+from kuai.engine.tensor.shared import shares
+from kuai.engine.tensor.shared_storage import attached, descriptor_of, share
 from kuai.ops.array.strided import as_strided
 
-__all__ = ["reduce_tensor", "reduced_by_path", "register"]
+__all__ = ["reduce_tensor", "reduced_by_path", "register", "share_memory"]
 
 
-@composite(function=False)
-def share_memory_(self):
-    """Move the memory of the tensor to where other processes can read and write it; the tensor.
-
-    A process of `kuai.multiprocessing` that is given the tensor then has the same values, whoever
-    changes them. A tensor on an accelerator stays as it is: a process is given a copy.
-
-    Example:
-        >>> x = kuai.zeros(2).share_memory_()
-        >>> x.is_shared(), x[0].is_shared(), x.clone().is_shared()
-        (True, True, False)
-    """
-    if self.device.type != "cpu":
+def share_memory(tensor: Tensor) -> None:
+    """Move the memory of a tensor to where other processes can read and write it."""
+    if tensor.device.type != "cpu":
         warnings.warn(
-            f"share_memory_() shares nothing on '{self.device}': XLA has no memory there that two "
-            "processes could use, so another process is given a copy",
-            stacklevel=2,
+            f"share_memory_() shares nothing on '{tensor.device}': XLA has no memory there that "
+            "two processes could use, so another process is given a copy",
+            stacklevel=3,
         )
-        return self
+        return
     register()
-    share(self._storage)
-    return self
-
-
-@composite(function=False)
-def is_shared(self) -> bool:
-    """Whether other processes that have the tensor see what is written into it."""
-    return shares(self._storage)
-
-
-# Sending ------------------------------------------------------------------------------------------
+    share(tensor._storage)
 
 
 def register() -> None:
     """Have tensors sent by `reduce_tensor`, whichever part of `multiprocessing` sends them."""
-    from multiprocessing.reduction import ForkingPickler  # only programs that share need it
-
-    ForkingPickler.register(Tensor, reduce_tensor)
+    reduction.ForkingPickler.register(Tensor, reduce_tensor)
 
 
 def reduce_tensor(tensor: Tensor) -> tuple[Any, ...]:
@@ -78,15 +58,12 @@ def reduce_tensor(tensor: Tensor) -> tuple[Any, ...]:
 
 def _duplicate(descriptor: int) -> Any:
     """A descriptor as it is pickled; a process that is being started inherits each of them once."""
-    from multiprocessing.context import get_spawning_popen
-    from multiprocessing.reduction import DupFd
-
     starting: Any = get_spawning_popen()
     if starting is None:
-        return DupFd(descriptor)
+        return reduction.DupFd(descriptor)
     inherited = _inherited.setdefault(starting, {})
     if descriptor not in inherited:
-        inherited[descriptor] = DupFd(descriptor)
+        inherited[descriptor] = reduction.DupFd(descriptor)
     return inherited[descriptor]
 
 
