@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, method, modes
+from kuai.engine.tensor.shared import shares
 from kuai.engine.tensor.storage import address_of
 from kuai.engine.tensor.views import value
 
@@ -76,8 +77,8 @@ class UntypedStorage:
         return self.untyped()
 
     def is_shared(self) -> bool:
-        """Whether other processes see it: no."""
-        return False
+        """Whether other processes read and write it."""
+        return shares(self._cell)
 
     def tolist(self) -> list:
         """All elements."""
@@ -137,7 +138,8 @@ class UntypedStorage:
         return True
 
     def share_memory_(self) -> Any:
-        """The storage itself: other processes do not see it."""
+        """Move it to where other processes can read and write it."""
+        self._tensor.share_memory_()
         return self
 
     def fill_(self, value: Any) -> Any:

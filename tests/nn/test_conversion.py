@@ -78,7 +78,9 @@ def test_wrong_arguments_of_to_are_refused():
         blocks(kuai).Net().to("cpu", "cpu")
 
 
-def test_sharing_memory_says_that_nothing_is_shared():
-    net = kuai.nn.Linear(1, 1)
-    with pytest.warns(UserWarning, match="shares nothing"):
-        assert net.share_memory() is net
+def test_sharing_memory_shares_parameters_buffers_and_gradients():
+    net = kuai.nn.BatchNorm1d(2)
+    net(kuai.ones(3, 2)).sum().backward()
+    assert net.share_memory() is net
+    assert all(each.is_shared() for each in (*net.parameters(), *net.buffers()))
+    assert all(each.grad.is_shared() for each in net.parameters())

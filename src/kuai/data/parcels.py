@@ -34,6 +34,7 @@ from kuai.data.segments import Segments
 from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.tensor import Tensor, from_array
 from kuai.engine.tensor.views import value
+from kuai.ops.array.sharing import reduced_by_path
 
 __all__ = ["Parcel", "accept", "receive", "send", "unpacked"]
 
@@ -53,7 +54,9 @@ class Parcel:
 
     def __init__(self, content: Any, segments: Segments | None = None) -> None:
         stream, buffers = io.BytesIO(), []
-        _pickler()(stream, protocol=5, buffer_callback=buffers.append).dump(content)
+        pickler = _pickler()(stream, protocol=5, buffer_callback=buffers.append)
+        pickler.shares = segments is None
+        pickler.dump(content)
         self.parts = [stream.getbuffer(), *(buffer.raw() for buffer in buffers)]
         self.sizes = [part.nbytes for part in self.parts]
         self.shared = self.number = None
@@ -177,12 +180,18 @@ def _pickler() -> Any:
         cloudpickle.register_pickle_by_value(program)
 
     class Pickler(cloudpickle.Pickler):
-        """Pickles functions and classes of the program by value, and arrays beside the stream."""
+        """Pickles functions and classes of the program by value, and arrays beside the stream.
+
+        Attributes:
+            shares: whether tensors in shared memory stay there; of those in a batch a copy is sent.
+        """
+
+        shares = False
 
         def reducer_override(self, obj: Any) -> Any:
             kind = type(obj)
             if kind is Tensor:
-                return _of_tensor(obj)
+                return self.shares and reduced_by_path(obj) or _of_tensor(obj)
             if kind is Pending:
                 return _tensor, (obj.array, False)
             if kind is np.ndarray and not obj.dtype.hasobject:

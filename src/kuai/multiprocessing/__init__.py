@@ -1,13 +1,14 @@
 """`kuai.multiprocessing`: all names of Python's `multiprocessing`, and PyTorch's `spawn`.
 
-Processes begin anew unless the program says otherwise (see `default_context`).
+Processes begin anew unless the program says otherwise (see `default_context`). Tensors that were
+moved into shared memory (`share_memory_`) are the same tensors there; of others a copy is sent.
 """
 
 import multiprocessing as _python
 from multiprocessing import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
 
-from kuai.engine.late import late
 from kuai.multiprocessing.default_context import default_context
+from kuai.multiprocessing.reductions import init_reductions
 from kuai.multiprocessing.spawn import (
     ProcessContext,
     ProcessExitedException,
@@ -30,25 +31,24 @@ __all__ = [
     "start_processes",
 ]
 
-__getattr__, __dir__ = late("kuai.multiprocessing", ("reductions",), {})
-
+init_reductions()
 globals().update({name: getattr(default_context, name) for name in _python.__all__})
 
 
 def get_all_sharing_strategies() -> set[str]:
-    """How tensors come to other processes: they are pickled.
+    """How shared tensors come to other processes: as descriptors of their memory.
 
     Example:
         >>> kuai.multiprocessing.get_all_sharing_strategies()
-        {'file_system'}
+        {'file_descriptor'}
     """
-    return {"file_system"}
+    return {"file_descriptor"}
 
 
 def get_sharing_strategy() -> str:
     """The same."""
-    return "file_system"
+    return "file_descriptor"
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Does nothing: tensors are pickled."""
+    """Does nothing: there is one."""

@@ -1,4 +1,4 @@
-"""PyTorch's file of pools: Python's, for tensors are pickled."""
+"""PyTorch's file of pools: Python's, which send tensors as `reductions` says."""
 
 import gc
 from multiprocessing import pool

@@ -1,23 +1,13 @@
-"""PyTorch's file of how tensors come to other processes: they are pickled."""
+"""PyTorch's file of how tensors come to other processes.
 
-from typing import Any
+A tensor in shared memory (`share_memory_`) is sent as that memory; of any other one a copy is sent.
+"""
 
-from kuai.engine.tensor import Tensor
+from kuai.ops.array.sharing import reduce_tensor, register
 
 __all__ = ["init_reductions", "reduce_tensor"]
 
 
-def reduce_tensor(tensor: Tensor) -> tuple[Any, ...]:
-    """What a tensor is pickled as.
-
-    Example:
-        >>> from kuai.multiprocessing.reductions import reduce_tensor
-        >>> make, of = reduce_tensor(kuai.ones(2))[:2]
-        >>> make(*of).shape
-        torch.Size([2])
-    """
-    return tensor.__reduce_ex__(2)  # pyright: ignore[reportReturnType]
-
-
 def init_reductions() -> None:
-    """Does nothing: tensors say themselves how they are pickled."""
+    """Have `multiprocessing` send tensors so; it does since `kuai.multiprocessing` was imported."""
+    register()

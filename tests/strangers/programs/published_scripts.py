@@ -36,6 +36,10 @@ RUNS = {
     "dcgan": ("torchvision", "dcgan.py --dataroot {data}/pictures/train --outf {out}"),
     "dqn": ("gymnasium", "dqn.py"),
     "translate": ("", "translate.py"),
+    "beam": ("", "beam_search.py"),
+    "experts": ("", "mixture_of_experts.py"),
+    "maml": ("", "maml.py"),
+    "hogwild": ("", "hogwild.py"),
     "nanogpt": ("", "nanogpt_train.py --data_dir={data}/characters --out_dir={characters} --init_from=resume"),
     "nanogpt.eager": (
         "",

@@ -6,7 +6,7 @@ from typing import Any
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op.spellings import spellings
 from kuai.engine.op.wrong_calls import refuse_types
-from kuai.engine.tensor import overriding
+from kuai.engine.tensor import overriding, shared
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY
 
@@ -32,6 +32,9 @@ def inplace(public, name, check=None):
                 raise TypeError(f"{name}() got an unexpected keyword argument 'out'")
             if check is not None:
                 check(self)
+            if shared.ACTIVE:
+                with shared.still((self,)):
+                    return overwrite(self, public(self, *args, **kwargs), name)
             return overwrite(self, public(self, *args, **kwargs), name)
         except Exception as error:
             refuse_types(error, change, (self, *args), kwargs)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.autograd.residuals import RowCall
 from kuai.engine.autograd.running import Operation, run
-from kuai.engine.tensor import Tensor, modes, views
+from kuai.engine.tensor import Tensor, modes, shared, views
 from kuai.engine.tensor.calls import in_tiers, recorder
 
 __all__ = ["Update"]
@@ -41,6 +41,12 @@ class Update:
             read: tensors that are only read.
             numbers: numbers or tensors that may change without compiling anew.
         """
+        if shared.ACTIVE:
+            with shared.still(boxes):
+                return self._perform(boxes, read, numbers)
+        return self._perform(boxes, read, numbers)
+
+    def _perform(self, boxes, read, numbers):
         arrays = views.held_all(boxes)
         arrays += views.held_all(read)
         arrays += [views.held(n) if isinstance(n, Tensor) else n for n in numbers]

@@ -435,7 +435,7 @@ class Tensor:
     def is_pinned(self, device: Any = None) -> _bool: """Whether the values lie in pinned memory: no, JAX pins the memory it transfers from."""
     def is_same_size(self, other: Any) -> _bool: """Whether two tensors have the same shape."""
     def is_set_to(self, tensor: Any) -> Tensor: """Whether the other tensor has the same storage, size and strides."""
-    def is_shared(self) -> _bool: """Whether other processes see the values: never, they are given copies."""
+    def is_shared(self) -> _bool: """Whether other processes that have the tensor see what is written into it."""
     def is_signed(self) -> _bool: """Whether the dtype has negative numbers."""
     def isclose(self, other: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: Any = False) -> Tensor: """Where `|input - other| <= atol + rtol * |other|`."""
     def isfinite(self) -> Tensor: """Where elements are neither infinite nor NaN."""
@@ -689,7 +689,7 @@ class Tensor:
     def sgn_(self) -> Tensor: """In-place version of `sgn`."""
     @property
     def shape(self) -> _Size: """The size of each dimension."""
-    def share_memory_(self) -> Tensor: """The tensor itself: nothing is shared, for another process is given a copy of the values."""
+    def share_memory_(self) -> Tensor: """Move the memory of the tensor to where other processes can read and write it; the tensor."""
     def short(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int16`."""
     def sigmoid(self) -> Tensor: """1 / (1 + e⁻ˣ) of each element."""
     def sigmoid_(self) -> Tensor: """In-place version of `sigmoid`."""

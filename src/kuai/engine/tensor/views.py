@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from kuai.engine.tensor import devices, modes
+from kuai.engine.tensor import devices, modes, shared
 from kuai.engine.tensor.calls import Call, in_tiers, perform
+from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.placeholder import Placeholder, exposed
 from kuai.engine.tensor.storage import put, resolve
 
@@ -126,6 +127,9 @@ def assign(tensor, array) -> None:
     """Replace the values a tensor stands for, seen by every tensor on the same storage."""
     if tensor._steps is None:
         put(tensor._storage, array)
+        return
+    if shared.ACTIVE and shared.shares(resolve(tensor._storage)):
+        tensor._storage.write_window(array, *layout_of(tensor))
         return
     static, numbers = split(tensor._steps)
     flat = [number for group in numbers for number in group]

@@ -167,12 +167,10 @@ def bfloat16(self: Self) -> Self:
 
 
 def share_memory(self: Self) -> Self:
-    """The module itself: nothing is shared; see `Tensor.share_memory_`."""
-    warnings.warn(
-        "share_memory() shares nothing in Kuai: a process is given copies of the parameters. Send "
-        "its state_dict or gradients back (multiprocessing.Queue), and load them here.",
-        stacklevel=2,
-    )
+    """Move parameters and buffers to where other processes can read and write them.
+
+    See `Tensor.share_memory_`.
+    """
     return self._apply(lambda tensor: tensor.share_memory_())
 
 

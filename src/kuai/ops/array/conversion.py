@@ -16,8 +16,11 @@ from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
+from kuai.engine.tensor.shared import shares
 from kuai.engine.tensor.storage import InferenceStorage, address_of
 from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
+from kuai.engine.tensor.warning_once import warn_once
+from kuai.ops import array as arrays
 from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
@@ -145,14 +148,24 @@ def pin_memory(self, device=None):
 
 @composite(function=False)
 def share_memory_(self):
-    """The tensor itself: nothing is shared, for another process is given a copy of the values."""
+    """Move the memory of the tensor to where other processes can read and write it; the tensor.
+
+    A process of `kuai.multiprocessing` that is given the tensor then has the same values, whoever
+    changes them. A tensor on an accelerator stays as it is: a process is given a copy.
+
+    Example:
+        >>> x = kuai.zeros(2).share_memory_()
+        >>> x.is_shared(), x[0].is_shared(), x.clone().is_shared()
+        (True, True, False)
+    """
+    arrays.sharing.share_memory(self)
     return self
 
 
 @composite(function=False)
 def is_shared(self) -> bool:
-    """Whether other processes see the values: never, they are given copies."""
-    return False
+    """Whether other processes that have the tensor see what is written into it."""
+    return shares(self._storage)
 
 
 @composite(function=False)

@@ -17,7 +17,7 @@ import numpy as np
 
 from kuai.engine.autograd import inplace
 from kuai.engine.op import Array, Number, Sequence, op
-from kuai.engine.tensor import Tensor, from_array, method
+from kuai.engine.tensor import Tensor, from_array, method, shared
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, ask, is_of_the_real_torch, named
@@ -162,7 +162,13 @@ def set_item(self, index, value):
     window = self if is_whole(plan) else opened(self, plan, numbers)
     if is_window:
         fill(window, source)
-    elif _fills_mask(window, gathers, source):
+        return
+    with shared.still((self,)):
+        _write_some(window, gathers, source)
+
+
+def _write_some(window, gathers, source):
+    if _fills_mask(window, gathers, source):
         mask = _aligned(window, gathers)
         inplace.overwrite(window, filled_where(window, mask, source), "masked_fill_")
     else:
