@@ -195,7 +195,6 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
         _LAYOUTS,
         "as_nested_tensor nested_tensor nested_tensor_from_jagged to_padded_tensor",
     ),
-    "sparse": (_LAYOUTS, "mm spdiags sum to_sparse_semi_structured"),
     "sparse.semi_structured": (_LAYOUTS, "to_sparse_semi_structured SparseSemiStructuredTensor"),
     "testing._internal": (_INTERNAL, ""),
     "testing._internal.common_utils": (_INTERNAL, "TestCase run_tests"),

@@ -192,7 +192,14 @@ def grad(
         edges = [input_edge(tensor) for tensor in wanted]
         found = walk(roots, arriving, keep, create_graph, edges)
         _fill_up(found, wanted, materialize_grads, allow_unused, create_graph)
+        found = [_as_shown(*of) for of in zip(wanted, found, strict=True)]
     return dict(zip(inputs, found, strict=True)) if type(inputs) is dict else tuple(found)
+
+
+def _as_shown(tensor, gradient):
+    """A gradient as its tensor shows it: that of a sparse one's elements is a sparse one."""
+    show = getattr(tensor, "_as_gradient", None)
+    return gradient if show is None or gradient is None else show(gradient)
 
 
 def _fill_up(found, wanted, materialize_grads, allow_unused, create_graph):

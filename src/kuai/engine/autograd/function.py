@@ -424,7 +424,8 @@ class FunctionNode(Node):
             )
         if self.edges[number] is None:
             return gradient  # for hooks to see
-        shape, kind = self.inputs[number]
+        shape, kind, convert = self.inputs[number]
+        gradient = gradient if convert is None else convert(gradient)
         what = f"Function {self._name} returned an invalid gradient at index {number}"
         return fitted(gradient, shape, kind, what)
 
@@ -440,8 +441,10 @@ class FunctionNode(Node):
 
 
 def _shape_and_dtype(tensor):
-    array = outline(tensor)
-    return array.shape, array.dtype
+    """What a gradient has to be; for a sparse tensor, that of its elements, and what gives it."""
+    convert = getattr(tensor, "_from_gradient", None)
+    array = outline(tensor if convert is None else tensor._elements)
+    return array.shape, array.dtype, convert
 
 
 def _aval(tensor):
