@@ -4,10 +4,10 @@ Nothing here is loaded before somebody asks for it. What a sparse tensor is stan
 """
 
 from kuai.sparse import (
-    conversion as _conversion,
-    elementwise as _elementwise,
-    printing as _printing,
-    shaping as _shaping,
+    conversion as conversion,
+    elementwise as elementwise,
+    printing as printing,
+    shaping as shaping,
 )
 from kuai.sparse.compressed import sparse_csc_tensor, sparse_csr_tensor
 from kuai.sparse.coo import sparse_coo_tensor

@@ -26,13 +26,13 @@ class CsrTensor(SparseTensor):
 
     def values(self) -> Tensor:
         """The elements (N)."""
-        return operations.passed("ValuesBackward0", self._elements)
+        return operations.passed("ValuesBackward0", self._specified)
 
     def _values(self) -> Tensor:
-        return self._elements.detach()
+        return self._specified.detach()
 
     def _nnz(self) -> int:
-        return self._elements.shape[0]
+        return self._specified.shape[0]
 
     def _starts(self, name, by_rows, index):
         if self._by_rows is not by_rows:
@@ -81,6 +81,7 @@ class CscTensor(CsrTensor):
     _by_rows = False
 
 
+CsrTensor._plain, CscTensor._plain = CsrTensor, CscTensor
 _WANTED = {
     True: "sparse row compressed tensor layout",
     False: "sparse column compressed tensor layout",
@@ -92,7 +93,7 @@ _NAMES[CscTensor] = ("ccol_indices", "row_indices", "ncols", "nrows")
 def compressed(kind, starts, numbers, elements, sizes) -> CsrTensor:
     """A matrix of parts that nobody else has."""
     made = object.__new__(kind)
-    made._places, made._elements, made._sizes = (starts, numbers), elements, tuple(sizes)
+    made._places, made._specified, made._sizes = (starts, numbers), elements, tuple(sizes)
     made._in_order = True
     return made
 
@@ -115,7 +116,7 @@ def to_coo(x: CsrTensor) -> CooTensor:
     """The same matrix as a tensor of coordinates."""
     lines, numbers = lines_and_numbers(x)
     places = operations.joined_places(*((lines, numbers) if x._by_rows else (numbers, lines)))
-    elements = operations.passed("ToSparseBackward1", x._elements)
+    elements = operations.passed("ToSparseBackward1", x._specified)
     return coo(places, elements, x._sizes, x._by_rows)
 
 
@@ -131,9 +132,9 @@ def from_coo(x: CooTensor, kind=CsrTensor) -> CsrTensor:
     if kind is CscTensor:
         order = np.lexsort((indices[0], indices[1]))
         indices = indices[::-1, order]
-        elements = x._elements.index_select(0, as_tensor(order, x.device))
+        elements = x._specified.index_select(0, as_tensor(order, x.device))
     else:
-        elements = operations.passed("ToSparseCsrBackward0", x._elements)
+        elements = operations.passed("ToSparseCsrBackward0", x._specified)
     lines = x._sizes[0 if kind is CsrTensor else 1]
     starts = as_tensor(run_lengths(indices[0], lines), x.device)
     return compressed(kind, starts, as_tensor(indices[1], x.device), elements, x._sizes)

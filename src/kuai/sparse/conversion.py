@@ -29,8 +29,8 @@ def to_dense(x, dtype=None, *, masked_grad=None) -> Tensor:
         raise RuntimeError("dtype argument is not supported by sparse_to_dense")
     x = as_coo(x)
     if not x.sparse_dim():
-        return operations.passed("ToDenseBackward0", x._elements.sum(0))
-    kind = x._elements
+        return operations.passed("ToDenseBackward0", x._specified.sum(0))
+    kind = x._specified
     if kind.dtype.name == "bool":
         return operations.placed("ToDenseBackward0", x._places[0], kind.int(), x._sizes).bool()
     return operations.placed("ToDenseBackward0", x._places[0], kind, x._sizes)
@@ -89,7 +89,7 @@ def to_sparse_csc(x, dense_dim=None):
 
 def _converted(x, elements):
     """Other elements, and the places on their device."""
-    if elements is x._elements:
+    if elements is x._specified:
         return x
     made = like(x, elements)
     if elements.device != x.device:
@@ -101,18 +101,18 @@ def _converted(x, elements):
 @answers()
 def to(x, *args, **kwargs):
     """The tensor in another dtype, or on another device; a dense one in that of a sparse one."""
-    args = [each._elements if isinstance(each, SparseTensor) else each for each in args]
+    args = [each._specified if isinstance(each, SparseTensor) else each for each in args]
     if not isinstance(x, SparseTensor):
         return x.to(*args, **kwargs)
     kwargs.pop("memory_format", None)
-    return _converted(x, x._elements.to(*args, **kwargs))
+    return _converted(x, x._specified.to(*args, **kwargs))
 
 
 def _register_conversions():
     def convert(name):
         def converted(x, *args, **kwargs):
             kwargs.pop("memory_format", None)
-            return _converted(x, getattr(x._elements, name)(*args, **kwargs))
+            return _converted(x, getattr(x._specified, name)(*args, **kwargs))
 
         return converted
 
@@ -123,7 +123,7 @@ def _register_conversions():
         answers(name)(convert(name))
 
     def ask(name):
-        return lambda x, *args, **kwargs: getattr(x._elements, name)(*args, **kwargs)
+        return lambda x, *args, **kwargs: getattr(x._specified, name)(*args, **kwargs)
 
     for name in (
         "element_size", "get_device", "is_complex", "is_conj", "is_floating_point", "is_inference",
@@ -140,17 +140,17 @@ def type_as(x, other):
     """The tensor in the dtype of another one."""
     if not isinstance(x, SparseTensor):
         return x.to(other.dtype)
-    return _converted(x, x._elements.type(other.dtype))
+    return _converted(x, x._specified.type(other.dtype))
 
 
 @answers("type")
 def type_of(x, dtype=None, non_blocking=False, **kwargs):
     """The name of the type, or the tensor in another one."""
     if dtype is None:
-        return x._elements.type().replace("torch.", "torch.sparse.", 1).replace("cuda.sparse", "")
+        return x._specified.type().replace("torch.", "torch.sparse.", 1).replace("cuda.sparse", "")
     if isinstance(dtype, str):
         dtype = dtype.replace("sparse.", "")
-    return _converted(x, x._elements.type(dtype))
+    return _converted(x, x._specified.type(dtype))
 
 
 @answers()
@@ -163,7 +163,7 @@ def requires_grad_(x, requires_grad=True):
 @answers()
 def detach_(x):
     """Cut the history off."""
-    x._elements.detach_()
+    x._specified.detach_()
     return x
 
 
@@ -295,7 +295,7 @@ def new(x, *args, device=None):
 @answers()
 def new_tensor(x, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A dense tensor of some data."""
-    made = x._elements.new_tensor(data, dtype=dtype, device=device)
+    made = x._specified.new_tensor(data, dtype=dtype, device=device)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -322,14 +322,14 @@ def zero_(x):
 
 def replace(x, made):
     """Have a tensor stand for what was computed of it."""
-    if x.requires_grad and x.is_leaf and made._elements.requires_grad:
+    if x.requires_grad and x.is_leaf and made._specified.requires_grad:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
-    kept = x.requires_grad and not made._elements.requires_grad
+    kept = x.requires_grad and not made._specified.requires_grad
     x._places, x._sizes, x._pair = made._places, made._sizes, made._pair
     x._in_order, x._shown_grad = made._in_order, None
-    x._elements = made._elements.requires_grad_() if kept else made._elements
+    x._specified = made._specified.requires_grad_() if kept else made._specified
     return x
 
 
@@ -346,8 +346,8 @@ def copy_(x, other, non_blocking=False):
             f"copy_: a tensor of layout {other.layout} and size {list(other.shape)} cannot be "
             f"copied to one of layout {x.layout} and size {list(x.shape)}"
         )
-    made = _converted(other, other._elements.to(device=x.device, dtype=x.dtype))
-    made = like(made, made._elements.clone())
+    made = _converted(other, other._specified.to(device=x.device, dtype=x.dtype))
+    made = like(made, made._specified.clone())
     made._places = tuple([places.clone() for places in made._places])
     return replace(x, made)
 
@@ -361,7 +361,7 @@ def sparse_resize_(x, size, sparse_dim, dense_dim):
         raise RuntimeError(
             "shrinking the size of sparse dimensions on a non-empty sparse tensor is not supported."
         )
-    made = coo(x._places[0], Tensor._share(x._elements), tuple(size), x._in_order)
+    made = coo(x._places[0], Tensor._share(x._specified), tuple(size), x._in_order)
     return replace(x, made)
 
 

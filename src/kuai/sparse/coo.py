@@ -1,4 +1,4 @@
-"""Tensors of coordinates: `torch.sparse_coo`. How they are made, and what they say of themselves."""
+"""Tensors of coordinates, `torch.sparse_coo`: how they are made, and what they say of themselves."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class CooTensor(SparseTensor):
     def values(self) -> Tensor:
         """The elements (N, …) of a coalesced tensor."""
         self._refuse_uncoalesced("values")
-        return operations.passed("ValuesBackward0", self._elements)
+        return operations.passed("ValuesBackward0", self._specified)
 
     def _refuse_uncoalesced(self, what):
         if not self._in_order:
@@ -39,7 +39,7 @@ class CooTensor(SparseTensor):
         return Tensor._share(self._places[0])
 
     def _values(self) -> Tensor:
-        return self._elements.detach()
+        return self._specified.detach()
 
     def _nnz(self) -> int:
         return self._places[0].shape[1]
@@ -91,15 +91,18 @@ class CooTensor(SparseTensor):
         if len(made) == len(numbers):
             return self
         where = self.device
-        elements = self._elements.index_select(0, as_tensor(first, where))
+        elements = self._specified.index_select(0, as_tensor(first, where))
         places = as_tensor(unflat(made, self._sizes[: self.sparse_dim()]), where)
         return coo(places, elements, self._sizes, True)
+
+
+CooTensor._plain = CooTensor
 
 
 def coo(places: Tensor, elements: Tensor, sizes, in_order: bool = False) -> CooTensor:
     """A tensor of places and elements that nobody else has."""
     made = object.__new__(CooTensor)
-    made._places, made._elements, made._sizes = (places,), elements, tuple(sizes)
+    made._places, made._specified, made._sizes = (places,), elements, tuple(sizes)
     made._in_order = in_order
     return made
 
@@ -115,10 +118,10 @@ def coalesced(x: CooTensor) -> CooTensor:
         return x
     numbers, _ = _numbers(x)
     if len(numbers) < 2 or (np.diff(numbers) > 0).all():
-        return like(x, operations.passed("CoalesceBackward0", x._elements), True)
+        return like(x, operations.passed("CoalesceBackward0", x._specified), True)
     made, which = unique(numbers)
     which = as_tensor(which, x.device)
-    elements = operations.summed("CoalesceBackward0", x._elements, which, len(made))
+    elements = operations.summed("CoalesceBackward0", x._specified, which, len(made))
     places = as_tensor(unflat(made, x._sizes[: x.sparse_dim()]), x.device)
     return coo(places, elements, x._sizes, True)
 
@@ -297,4 +300,6 @@ def _check_range(indices, size):
 def _check_order(indices, size):
     numbers = flat(known(indices, "sparse_coo_tensor()"), size[: indices.shape[0]])
     if not (np.diff(numbers) > 0).all():
-        raise RuntimeError("cannot set is_coalesced to true if indices correspond to uncoalesced COO tensor")
+        raise RuntimeError(
+            "cannot set is_coalesced to true if indices correspond to uncoalesced COO tensor"
+        )

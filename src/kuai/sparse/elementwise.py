@@ -37,7 +37,7 @@ def _register():
             if inplace:
                 return replace(x, apply(x, *args, **kwargs))
             x = x if name in _LINEAR else _whole(x)
-            return like(x, getattr(x._elements, name)(*args, **kwargs))
+            return like(x, getattr(x._specified, name)(*args, **kwargs))
 
         return apply
 
@@ -80,7 +80,7 @@ def mul(input, other):
         if isinstance(input, Tensor) or _is_number(input):
             return mul(other, input)
     if _is_scalar(other):
-        return like(input, input._elements * other)
+        return like(input, input._specified * other)
     if not isinstance(other, SparseTensor):
         return _times_dense(input, other)
     if isinstance(input, CsrTensor) or isinstance(other, CsrTensor):
@@ -89,12 +89,12 @@ def mul(input, other):
     _check_sizes("mul", input, other)
     first, second = coalesced(input), coalesced(other)
     if _same_places(first, second):
-        return like(first, first._elements * second._elements)
+        return like(first, first._specified * second._specified)
     here, there = _keys(first), _keys(second)
     at, is_there = found_in(here, there)
     places = np.nonzero(is_there)[0]
     mine, theirs = as_tensor(places, input.device), as_tensor(at[places], input.device)
-    made = first._elements.index_select(0, mine) * second._elements.index_select(0, theirs)
+    made = first._specified.index_select(0, mine) * second._specified.index_select(0, theirs)
     return coo(first._places[0].index_select(1, mine), made, input._sizes, True)
 
 
@@ -102,10 +102,10 @@ def _times_dense(x, dense):
     if isinstance(x, CsrTensor):
         return from_coo(_times_dense(as_coo(x), dense), type(x))
     if dense.numel() == 1 and dense.ndim <= len(x._sizes):
-        return like(x, x._elements * dense.reshape(()))
+        return like(x, x._specified * dense.reshape(()))
     if tuple(dense.shape) != x._sizes:
         dense = dense.expand(x._sizes)
-    return like(x, x._elements * operations.picked("MulBackward0", dense, x._places[0]))
+    return like(x, x._specified * operations.picked("MulBackward0", dense, x._places[0]))
 
 
 def div(input, other, *, rounding_mode=None):
@@ -119,7 +119,7 @@ def div(input, other, *, rounding_mode=None):
         )
     x = _whole(input) if rounding_mode else input
     keywords = {"rounding_mode": rounding_mode} if rounding_mode else {}
-    return like(x, x._elements.div(other, **keywords))
+    return like(x, x._specified.div(other, **keywords))
 
 
 @answers()
@@ -128,7 +128,7 @@ def floor_divide(input, other):
     if not isinstance(input, SparseTensor) or not _is_scalar(other):
         refuse(other if isinstance(other, SparseTensor) else input, "floor_divide")
     x = _whole(input)
-    return like(x, x._elements.floor_divide(other))
+    return like(x, x._specified.floor_divide(other))
 
 
 def pow(input, exponent):
@@ -141,7 +141,7 @@ def pow(input, exponent):
             "dense"
         )
     x = _whole(input)
-    return like(x, x._elements.pow(exponent))
+    return like(x, x._specified.pow(exponent))
 
 
 # Sums ---------------------------------------------------------------------------------------------
@@ -154,9 +154,7 @@ def add(input, other, *, alpha=1):
             input = _refuse_number(input, other)
         return _onto_dense(input, other, alpha)
     if not isinstance(other, SparseTensor):
-        raise RuntimeError(
-            "add(sparse, dense) is not supported. Use add(dense, sparse) instead."
-        )
+        raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
     if isinstance(input, CsrTensor) or isinstance(other, CsrTensor):
         made = add(as_coo(input), as_coo(other), alpha=alpha)
         return from_coo(made, type(input)) if input.layout == other.layout else made
@@ -166,11 +164,11 @@ def add(input, other, *, alpha=1):
             "add: expected 'self' and 'other' to have same number of sparse dimensions, but got "
             f"{input.sparse_dim()} and {other.sparse_dim()}"
         )
-    second = other._elements if _is_one(alpha) else other._elements * alpha
+    second = other._specified if _is_one(alpha) else other._specified * alpha
     if _same_places(input, other):
-        return like(input, input._elements + second)
+        return like(input, input._specified + second)
     kind = promote_types(input.dtype, second.dtype)
-    elements = operations.joined("AddBackward0", input._elements.to(kind), second.to(kind))
+    elements = operations.joined("AddBackward0", input._specified.to(kind), second.to(kind))
     places = operations.joined_columns(input._places[0], other._places[0])
     made = coo(places, elements, input._sizes)
     return coalesced(made) if is_concrete(places) else made
@@ -205,7 +203,7 @@ def _onto_dense(dense, x, alpha):
     if tuple(dense.shape) != tuple(x.shape):
         raise RuntimeError(_OTHER_SIZES.format("add", list(dense.shape), list(x.shape)))
     x = as_coo(x)
-    return operations.added("AddBackward0", dense, x._places[0], x._elements, alpha)
+    return operations.added("AddBackward0", dense, x._places[0], x._specified, alpha)
 
 
 def _check_sizes(name, first, second):
@@ -252,10 +250,10 @@ for _name in ("add_", "sub_", "mul_"):
 @answers()
 def real(input):
     """The real parts."""
-    return like(input, input._elements.real)
+    return like(input, input._specified.real)
 
 
 @answers()
 def imag(input):
     """The imaginary parts."""
-    return like(input, input._elements.imag)
+    return like(input, input._specified.imag)

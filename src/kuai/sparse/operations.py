@@ -14,8 +14,31 @@ from kuai.engine.tensor import Tensor, modes
 from kuai.ops.accumulation import widened
 from kuai.sparse import kernels
 
-__all__ = ["added", "both_as", "joined", "joined_columns", "joined_places", "multiplied", "passed", "picked", "placed", "products_at", "row_numbers"]
-__all__ += ["chosen_rows", "in_one_matrix", "moved_row", "rows_of", "with_row_of_zeros", "without_rows", "normalized", "rows_and_columns", "summed"]
+__all__ = [
+    "added",
+    "both_as",
+    "chosen_rows",
+    "in_one_matrix",
+    "joined",
+    "joined_columns",
+    "joined_places",
+    "moved_row",
+    "multiplied",
+    "multiplied_from_left",
+    "multiplied_vector",
+    "normalized",
+    "passed",
+    "picked",
+    "placed",
+    "product_added",
+    "products_at",
+    "row_numbers",
+    "rows_and_columns",
+    "rows_of",
+    "summed",
+    "with_row_of_zeros",
+    "without_rows",
+]
 
 
 def _named(pure):
@@ -49,6 +72,38 @@ def multiplied(rows: Array, columns: Array, values: Array, dense: Array, size: i
     """A sparse matrix (size, K) times a dense one (K, F); sums are at least in float32."""
     wide, factor = widened(values), widened(dense)
     return kernels.scattered(rows, columns, wide, factor, size).astype(dense.dtype)
+
+
+@_named
+def multiplied_from_left(rows: Array, columns: Array, values: Array, dense: Array, size: int):
+    """A dense matrix (F, K) times a sparse one (K, size)."""
+    wide, factor = widened(values), widened(dense.T)
+    return kernels.scattered(columns, rows, wide, factor, size).T.astype(dense.dtype)
+
+
+@_named
+def multiplied_vector(rows: Array, columns: Array, values: Array, vector: Array, size: int):
+    """A sparse matrix (size, K) times a vector (K)."""
+    wide, factor = widened(values), widened(vector[:, None])
+    return kernels.scattered(rows, columns, wide, factor, size)[:, 0].astype(vector.dtype)
+
+
+@_named
+def product_added(
+    input: Array,
+    rows: Array,
+    columns: Array,
+    values: Array,
+    dense: Array,
+    size: int,
+    beta: Number,
+    alpha: Number,
+):
+    """A dense matrix plus a sparse one (size, K) times a dense one (K, F), each with a factor."""
+    made = kernels.scattered(rows, columns, widened(values), widened(dense), size)
+    kind = made.dtype
+    made = made * jnp.asarray(alpha, kind) + widened(input) * jnp.asarray(beta, kind)
+    return made.astype(dense.dtype)
 
 
 @_named

@@ -26,12 +26,17 @@ def _part(name, tensor, dtype_is_shown=False):
 
 
 def _represent(self) -> str:
+    first = "" if type(self) is self._plain else "Parameter containing:\n"
+    return first + _text(self)
+
+
+def _text(self) -> str:
     if isinstance(self, CsrTensor):
         names = _OF_COMPRESSED[self._by_rows]
         parts = [_part(name, each) for name, each in zip(names, self._places, strict=True)]
     else:
         parts = [_part("indices", self._places[0])]
-    parts.append(_part("values", self._elements.detach()))
+    parts.append(_part("values", self._specified.detach()))
     space = "\n" + " " * _INDENT
     text = f"tensor({f',{space}'.join(parts)}"
     first = f"size={tuple(self._sizes)}"

@@ -44,8 +44,7 @@ def _c_name(kind: dtypes.dtype) -> str:
     return names.get(kind.name, kind.name)
 
 
-def _times_dense(x, dense, grad):
-    """A sparse matrix times a dense one."""
+def _check_dense(x, dense):
     _check_matrix(x)
     if dense.ndim != 2:
         raise RuntimeError(f"matrices expected, got 2D, {dense.ndim}D tensors")
@@ -54,8 +53,13 @@ def _times_dense(x, dense, grad):
             f"addmm: Argument #3 (dense): Expected dim 0 size {x._sizes[1]}, got {dense.shape[0]}"
         )
     _check_dtypes(x, dense)
+
+
+def _times_dense(x, dense, grad):
+    """A sparse matrix times a dense one."""
+    _check_dense(x, dense)
     rows, columns = _pair(x)
-    return operations.multiplied(grad, rows, columns, x._elements, dense, x._sizes[0])
+    return operations.multiplied(grad, rows, columns, x._specified, dense, x._sizes[0])
 
 
 def _dense_times(dense, x, grad):
@@ -65,8 +69,8 @@ def _dense_times(dense, x, grad):
         raise _shapes(dense, x)
     _check_dtypes(x, dense)
     rows, columns = _pair(x)
-    made = operations.multiplied(grad, columns, rows, x._elements, dense.t(), x._sizes[1])
-    return made.t()
+    size = x._sizes[1]
+    return operations.multiplied_from_left(grad, rows, columns, x._specified, dense, size)
 
 
 def _shapes(first, second):
@@ -92,8 +96,8 @@ def _times_sparse(first, second):
     sizes = (first._sizes[0], second._sizes[1])
     numbers, which = unique(flat(np.stack([rows[mine], columns[theirs]]), sizes))
     where = first.device
-    parts = left._elements.index_select(0, as_tensor(mine, where))
-    parts = parts * right._elements.index_select(0, as_tensor(theirs, where))
+    parts = left._specified.index_select(0, as_tensor(mine, where))
+    parts = parts * right._specified.index_select(0, as_tensor(theirs, where))
     grad = "SparseSparseMatmulBackward0"
     elements = operations.summed(grad, parts, as_tensor(which, where), len(numbers))
     made = coo(as_tensor(unflat(numbers, sizes), where), elements, sizes, True)
@@ -123,7 +127,11 @@ def mv(input, vec) -> Tensor:
         refuse(input, "mv")
     if vec.shape[0] != input._sizes[-1]:
         raise RuntimeError("mv: expected self.size(-1) == vec.size(-1)")
-    return _times_dense(input, vec.unsqueeze(1), "MvBackward0").squeeze(1)
+    _check_matrix(input, "mv")
+    _check_dtypes(input, vec)
+    rows, columns = _pair(input)
+    size = input._sizes[0]
+    return operations.multiplied_vector("MvBackward0", rows, columns, input._specified, vec, size)
 
 
 @answers("matmul", "__matmul__")
@@ -152,7 +160,7 @@ def bmm(input, mat2) -> Tensor:
     rows, columns = operations.in_one_matrix(input._places[0], count, inner)
     flat_dense = mat2.reshape(batch * inner, mat2.shape[2])
     made = operations.multiplied(
-        "BmmBackward0", rows, columns, input._elements, flat_dense, batch * count
+        "BmmBackward0", rows, columns, input._specified, flat_dense, batch * count
     )
     return made.reshape(batch, count, mat2.shape[2])
 
@@ -162,13 +170,17 @@ def _addmm(input, first, second, beta, alpha, grad):
         raise RuntimeError(
             "addmm_sparse_dense: expected strided result tensor, got tensor with layout Sparse"
         )
-    made = _product(first, second, grad)
-    if isinstance(made, SparseTensor):
-        refuse(made, "addmm")
-    made = made if alpha == 1 else made * alpha
-    if beta == 0:
-        return made.expand(made.shape)
-    return made + (input if beta == 1 else input * beta)
+    if isinstance(first, SparseTensor) and isinstance(second, SparseTensor):
+        refuse(first, "addmm")
+    if not isinstance(first, SparseTensor) or beta == 0:
+        made = _product(first, second, grad)
+        made = made if alpha == 1 else made * alpha
+        return made if beta == 0 else made + (input if beta == 1 else input * beta)
+    _check_dense(first, second)
+    _check_dtypes(first, input)
+    rows, columns = _pair(first)
+    values, size = first._specified, first._sizes[0]
+    return operations.product_added(grad, input, rows, columns, values, second, size, beta, alpha)
 
 
 @answers()
@@ -285,7 +297,7 @@ def sspaddmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor:
     """
     product = smm(mat1, mat2)
     elements = operations.joined(
-        "SspaddmmBackward0", input._elements * beta, product._elements * alpha
+        "SspaddmmBackward0", input._specified * beta, product._specified * alpha
     )
     places = operations.joined_columns(input._places[0], product._places[0])
     return coo(places, elements, input._sizes)
@@ -320,8 +332,6 @@ def sampled_addmm(input, mat1, mat2, *, beta=1.0, alpha=1.0, out=None) -> Tensor
     made = operations.products_at("SparseSampledAddmmBackward0", rows, columns, mat1, mat2)
     made = made if alpha == 1 else made * alpha
     if beta != 0:
-        made = made + (input._elements if beta == 1 else input._elements * beta)
+        made = made + (input._specified if beta == 1 else input._specified * beta)
     result = like(input, made)
     return result if out is None else out.copy_(result)
-
-

@@ -49,10 +49,10 @@ def sparse_sum(input, dim=None, dtype=None) -> Tensor:
 def total(input, dim=None, keepdim=False, *, dtype=None):
     """The sum of all elements, or over some dimensions."""
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
-        return input._elements.sum(dtype=dtype)
+        return input._specified.sum(dtype=dtype)
     x = coalesced(as_coo(input))
     dims, count = _dims(dim, len(x._sizes)), x.sparse_dim()
-    elements = x._elements.to(dtype) if dtype is not None else x._elements
+    elements = x._specified.to(dtype) if dtype is not None else x._specified
     if dtype is None and not (elements.is_floating_point() or elements.is_complex()):
         elements = elements.long()
     dense = [d - count + 1 for d in dims if d >= count]
@@ -78,7 +78,7 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     if dim is not None or keepdim or out is not None:
         refuse(input, "norm.ScalarOpt_dim")
     x = coalesced(input) if isinstance(input, CooTensor) else input
-    return x._elements.norm(p, dtype=dtype) if dtype else x._elements.norm(p)
+    return x._specified.norm(p, dtype=dtype) if dtype else x._specified.norm(p)
 
 
 @answers("any")
@@ -87,7 +87,7 @@ def any_of(input, *args, **keywords):
     if args or keywords:
         refuse(input, "any.dim")
     x = coalesced(input) if isinstance(input, CooTensor) else input
-    return x._elements.any()
+    return x._specified.any()
 
 
 @answers()
@@ -106,10 +106,10 @@ def _softmax(input, dim, dtype, is_log, name):
             "makes one"
         )
     if dim is None:
-        raise TypeError(f"{name}() missing 1 required positional arguments: \"dim\"")
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
     x = coalesced(input)
     (dim,) = _dims(dim, len(x._sizes))
-    elements = x._elements if dtype is None else x._elements.to(dtype)
+    elements = x._specified if dtype is None else x._specified.to(dtype)
     if not elements.is_floating_point():
         kind = x.dtype
         raise RuntimeError(f"\"softmax\" not implemented for '{kind.name.capitalize()}'")
@@ -147,5 +147,3 @@ def log_softmax(input, dim, *, dtype=None) -> Tensor:
         tensor([-0.6931, -0.6931])
     """
     return _softmax(input, dim, dtype, True, "log_softmax")
-
-

@@ -30,7 +30,7 @@ def _permuted(x, dims, grad):
     places = operations.chosen_rows(x._places[0], tuple(dims[:count]))
     sizes = tuple([x._sizes[d] for d in dims])
     in_order = x._in_order and (tuple(dims[:count]) == tuple(range(count)) or x._nnz() < 2)
-    return coo(places, operations.passed(grad, x._elements), sizes, in_order)
+    return coo(places, operations.passed(grad, x._specified), sizes, in_order)
 
 
 @answers("transpose", "swapaxes", "swapdims", only="coo")
@@ -45,7 +45,7 @@ def transpose(x, dim0, dim1):
             f"{dense}, d0: {dim0}, d1: {dim1}"
         )
     if dim0 >= dense:
-        elements = x._elements.transpose(dim0 - dense + 1, dim1 - dense + 1)
+        elements = x._specified.transpose(dim0 - dense + 1, dim1 - dense + 1)
         sizes = (*x._sizes[:dense], *elements.shape[1:])
         return coo(x._places[0], elements, sizes, x._in_order)
     dims = list(range(count))
@@ -64,7 +64,7 @@ def t(x):
     """The matrix with rows and columns exchanged; a compressed one the other way round."""
     if isinstance(x, CsrTensor):
         other = CscTensor if x._by_rows else CsrTensor
-        elements = operations.passed("TBackward0", x._elements)
+        elements = operations.passed("TBackward0", x._specified)
         return compressed(other, *x._places, elements, x._sizes[::-1])
     if len(x._sizes) > 2 or x.dense_dim():
         raise RuntimeError(
@@ -108,7 +108,7 @@ def permute(x, *dims):
         )
     made = _permuted(x, dims, "PermuteBackward0")
     if dims[dense:] != list(range(dense, count)):
-        made._elements = made._elements.permute(0, *[d - dense + 1 for d in dims[dense:]])
+        made._specified = made._specified.permute(0, *[d - dense + 1 for d in dims[dense:]])
     return made
 
 
@@ -118,10 +118,10 @@ def unsqueeze(x, dim):
     dim = _dim(dim, len(x._sizes) + 1)
     sizes = (*x._sizes[:dim], 1, *x._sizes[dim:])
     if dim > x.sparse_dim():
-        elements = x._elements.unsqueeze(dim - x.sparse_dim() + 1)
+        elements = x._specified.unsqueeze(dim - x.sparse_dim() + 1)
         return coo(x._places[0], elements, sizes, x._in_order)
     places = operations.with_row_of_zeros(x._places[0], dim)
-    return coo(places, operations.passed("UnsqueezeBackward0", x._elements), sizes, x._in_order)
+    return coo(places, operations.passed("UnsqueezeBackward0", x._specified), sizes, x._in_order)
 
 
 # Several ------------------------------------------------------------------------------------------
@@ -158,9 +158,9 @@ def cat(tensors, dim=0):
         places.append(operations.moved_row(each._places[0], dim, before))
         before += each._sizes[dim]
     kind = _common_dtype(tensors)
-    made = places[0], tensors[0]._elements.to(kind)
+    made = places[0], tensors[0]._specified.to(kind)
     for where, each in zip(places[1:], tensors[1:], strict=True):
-        elements = operations.joined("CatBackward0", made[1], each._elements.to(kind))
+        elements = operations.joined("CatBackward0", made[1], each._specified.to(kind))
         made = operations.joined_columns(made[0], where), elements
     sizes = (*first._sizes[:dim], before, *first._sizes[dim + 1 :])
     return coo(*made, sizes)
@@ -181,7 +181,7 @@ def stack(tensors, dim=0):
 
 def _part(x, chosen: np.ndarray, places: np.ndarray, sizes, in_order, grad):
     """Some elements at new places."""
-    elements = operations.rows_of(grad, x._elements, as_tensor(chosen, x.device))
+    elements = operations.rows_of(grad, x._specified, as_tensor(chosen, x.device))
     return coo(as_tensor(places, x.device), elements, sizes, in_order)
 
 
@@ -201,7 +201,7 @@ def index_select(x, dim, index):
     sizes = (*x._sizes[:dim], len(wanted), *x._sizes[dim + 1 :])
     if dim >= count:
         at = as_tensor(wanted, x.device)
-        elements = x._elements.index_select(dim - count + 1, at)
+        elements = x._specified.index_select(dim - count + 1, at)
         return coo(x._places[0], elements, sizes, x._in_order)
     indices = known(x._places[0], "index_select()")
     order = np.argsort(indices[dim], kind="stable")
@@ -229,12 +229,12 @@ def select(x, dim, index):
     index = int(index) % size
     sizes = (*x._sizes[:dim], *x._sizes[dim + 1 :])
     if dim >= count:
-        elements = x._elements.select(dim - count + 1, index)
+        elements = x._specified.select(dim - count + 1, index)
         return coo(x._places[0], elements, sizes, x._in_order)
     indices = known(x._places[0], "select()")
     chosen = np.nonzero(indices[dim] == index)[0]
     if count == 1:
-        part = operations.rows_of("SelectBackward0", x._elements, as_tensor(chosen, x.device))
+        part = operations.rows_of("SelectBackward0", x._specified, as_tensor(chosen, x.device))
         return part.sum(0).to(x.dtype)
     places = np.delete(indices[:, chosen], dim, 0)
     return _part(x, chosen, places, sizes, x._in_order, "SelectBackward0")

@@ -1,6 +1,6 @@
 """Sparse tensors: a few elements and their places, as a tensor of PyTorch's face.
 
-A sparse tensor has no storage. It holds dense tensors, `_places` and `_elements`, and what is
+A sparse tensor has no storage. It holds dense tensors, `_places` and `_specified`, and what is
 computed with it is computed with these, by operations like all others. So recording, compiled
 programs, batching, devices and saving need to know nothing of it, and its history is that of its
 elements: it requires a gradient if they do, and its `.grad` is theirs at the same places.
@@ -10,12 +10,13 @@ Tensor may use (see `engine.tensor.overriding`). What stands in a table is done,
 refused: an operation that nobody has thought of looks for a storage, and that raises an error.
 
 Invariants
-* `_elements` is this tensor's alone: setting `requires_grad` here is seen nowhere else.
+* `_specified` is this tensor's alone: setting `requires_grad` here is seen nowhere else.
 * `_places` is the tensor of indices (sparse dimensions, N) of a COO tensor; starts and numbers of a
   compressed one. `_pair` keeps rows and columns once they have been asked for.
 * `_in_order` says that no place comes twice, and that they are sorted; not knowing is False.
 """
 
+import importlib
 from typing import Any, NoReturn
 
 from kuai.engine.op import REGISTRY
@@ -55,7 +56,7 @@ def shown_layout(tensor) -> str:
 
 def refuse(tensor, name: str) -> NoReturn:
     """PyTorch's error for what cannot be done with a sparse tensor."""
-    where = "CUDA" if tensor._elements.is_cuda else "CPU"
+    where = "CUDA" if tensor._specified.is_cuda else "CPU"
     raise NotImplementedError(
         f"Could not run 'aten::{name}' with arguments from the "
         f"'{_BACKENDS[tensor.layout]}{where}' backend: it is not computed for tensors with the "
@@ -75,10 +76,10 @@ def _passed_on(name):
     """An attribute that is that of the elements."""
 
     def read(self):
-        return getattr(self._elements, name)
+        return getattr(self._specified, name)
 
     def write(self, value):
-        setattr(self._elements, name, value)
+        setattr(self._specified, name, value)
 
     return property(read, write)
 
@@ -94,11 +95,12 @@ class SparseTensor(Tensor):
     """
 
     kind = "coo"  # or "compressed"
+    _plain: type  # the class of what is no parameter
     layout = "torch.sparse_coo"
     is_sparse = True
     is_sparse_csr = False
     _places: tuple[Tensor, ...]
-    _elements: Tensor
+    _specified: Tensor
     _sizes: tuple[int, ...]
     _in_order = False
     _pair: tuple | None = None
@@ -123,6 +125,15 @@ class SparseTensor(Tensor):
         if answer is None or id(func) in _others():
             refuse(asked, _name(func))
         return answer(*args, **(kwargs or {}))
+
+    def __init__(self, *_, **__):
+        """It is made by the functions that make sparse tensors, with all that it has."""
+
+    @classmethod
+    def _share(cls, tensor, requires_grad=False):
+        made = like(tensor, Tensor._share(tensor._specified, requires_grad))
+        made.__class__ = cls
+        return made
 
     @property
     def _storage(self):
@@ -161,8 +172,8 @@ class SparseTensor(Tensor):
                 f"incompatible tensor type. {self.layout} was expected."
             )
         needed = self.requires_grad
-        _become(self, value, Tensor._share(value._elements))
-        self._elements.requires_grad = needed
+        _become(self, value, Tensor._share(value._specified))
+        self._specified.requires_grad = needed
 
     @property
     def mT(self) -> Tensor:
@@ -198,7 +209,7 @@ class SparseTensor(Tensor):
     @property
     def grad(self):
         """The gradient of the elements, as a tensor with the same places."""
-        held = self._elements.grad
+        held = self._specified.grad
         if held is None:
             return None
         if self._shown_grad is None or self._shown_grad[0] is not held:
@@ -208,13 +219,13 @@ class SparseTensor(Tensor):
     @grad.setter
     def grad(self, value) -> None:
         if value is None:
-            self._elements.grad = None
+            self._specified.grad = None
             return
-        self._elements.grad = self._from_gradient(value)
+        self._specified.grad = self._from_gradient(value)
 
     @grad.deleter
     def grad(self) -> None:
-        self._elements.grad = None
+        self._specified.grad = None
 
     def _as_gradient(self, elements: Tensor) -> Tensor:
         """A gradient of the elements as one of the tensor."""
@@ -231,9 +242,9 @@ class SparseTensor(Tensor):
             )
         same = isinstance(gradient, SparseTensor) and gradient.kind == self.kind
         if same and all(a is b for a, b in zip(gradient._places, self._places, strict=True)):
-            return gradient._elements
+            return gradient._specified
         dense = gradient.to_dense() if isinstance(gradient, SparseTensor) else gradient
-        return dense.sparse_mask(self)._elements if self.kind == "coo" else self._picks(dense)
+        return dense.sparse_mask(self)._specified if self.kind == "coo" else self._picks(dense)
 
     # Python ---------------------------------------------------------------------------------------
 
@@ -253,24 +264,25 @@ class SparseTensor(Tensor):
     def __deepcopy__(self, memo):
         if id(self) in memo:
             return memo[id(self)]
-        made = like(self, self._elements.__deepcopy__(memo))
+        made = like(self, self._specified.__deepcopy__(memo))
         made._places = tuple([places.__deepcopy__(memo) for places in self._places])
-        made._pair = None
+        made._pair, made.__class__ = None, type(self)  # a parameter stays one
         memo[id(self)] = made
         attributes.own(made).update(attributes.users(self))
         return made
 
     def __reduce_ex__(self, protocol):
         parts = tuple([places.detach() for places in self._places])
-        state = parts, self._elements.detach(), self._sizes, self._in_order
-        return _rebuild, (type(self), *state, self.requires_grad, attributes.users(self))
+        state = parts, self._specified.detach(), self._sizes, self._in_order
+        given = self.requires_grad, attributes.users(self)
+        return _rebuild, (self._plain, type(self) is not self._plain, *state, *given)
 
     def __format__(self, spec):
         return object.__format__(self, spec) if spec else str(self)
 
     def retain_grad(self) -> None:
         """Keep the gradient of what is no leaf, too."""
-        self._elements.retain_grad()
+        self._specified.retain_grad()
 
     def dense_dim(self) -> int:
         """How many of the last dimensions each element has."""
@@ -290,13 +302,13 @@ class SparseTensor(Tensor):
 def _become(tensor: SparseTensor, other: SparseTensor, elements: Tensor) -> SparseTensor:
     """Have a tensor stand for what another one stands for."""
     tensor._places, tensor._sizes, tensor._pair = other._places, other._sizes, other._pair
-    tensor._elements, tensor._in_order = elements, other._in_order
+    tensor._specified, tensor._in_order = elements, other._in_order
     return tensor
 
 
 def like(tensor: SparseTensor, elements: Tensor, in_order: bool | None = None) -> SparseTensor:
     """Other elements at the same places."""
-    made = object.__new__(type(tensor))
+    made = object.__new__(tensor._plain)
     _become(made, tensor, elements)
     if in_order is not None:
         made._in_order = in_order
@@ -305,11 +317,14 @@ def like(tensor: SparseTensor, elements: Tensor, in_order: bool | None = None) -
     return made
 
 
-def _rebuild(kind, places, elements, sizes, in_order, requires_grad, attributes_of):
+def _rebuild(kind, is_parameter, places, elements, sizes, in_order, requires_grad, users):
+    """A pickled tensor, or a parameter made of one."""
     made = object.__new__(kind)
-    made._places, made._elements, made._sizes = places, elements, sizes
+    made._places, made._specified, made._sizes = places, elements, sizes
     made._in_order = in_order
-    attributes.own(made).update(attributes_of)
+    attributes.own(made).update(users)
+    if is_parameter:
+        return importlib.import_module("kuai.nn").Parameter(made, requires_grad)
     return made.requires_grad_(requires_grad)
 
 
@@ -348,4 +363,4 @@ for _refused_name in (
 ):  # fmt: skip
     setattr(SparseTensor, _refused_name, _refused(_refused_name.strip("_")))
 
-attributes.keep(("_places", "_elements", "_sizes", "_in_order", "_pair", "_shown_grad"))
+attributes.keep(("_places", "_specified", "_sizes", "_in_order", "_pair", "_shown_grad"))

@@ -198,8 +198,9 @@ def grad(
 
 def _as_shown(tensor, gradient):
     """A gradient as its tensor shows it: that of a sparse one's elements is a sparse one."""
-    show = getattr(tensor, "_as_gradient", None)
-    return gradient if show is None or gradient is None else show(gradient)
+    if gradient is None or type(tensor) is GradientEdge or tensor._specified is None:
+        return gradient
+    return tensor._as_gradient(gradient)
 
 
 def _fill_up(found, wanted, materialize_grads, allow_unused, create_graph):

@@ -442,9 +442,11 @@ class FunctionNode(Node):
 
 def _shape_and_dtype(tensor):
     """What a gradient has to be; for a sparse tensor, that of its elements, and what gives it."""
-    convert = getattr(tensor, "_from_gradient", None)
-    array = outline(tensor if convert is None else tensor._elements)
-    return array.shape, array.dtype, convert
+    if tensor._specified is None:
+        array = outline(tensor)
+        return array.shape, array.dtype, None
+    array = outline(tensor._specified)
+    return array.shape, array.dtype, tensor._from_gradient
 
 
 def _aval(tensor):
