@@ -23,6 +23,7 @@ from kuai.sparse.products import (
 )
 from kuai.sparse.reductions import log_softmax, softmax, sparse_sum as sum
 from kuai.sparse.settings import check_sparse_tensor_invariants
+from kuai.sparse.tensor import answer as answer
 from kuai.sparse.typed import (
     BFloat16Tensor,
     ByteTensor,

@@ -376,8 +376,8 @@ def sparse_mask(x, mask):
     """The elements at the places of another tensor; zero where there are none."""
     if not isinstance(mask, CooTensor):
         raise NotImplementedError(
-            "Could not run 'aten::sparse_mask' with a mask that is not of the layout "
-            "torch.sparse_coo"
+            f"Could not run 'aten::_nnz' with arguments from the 'CPU' backend: the mask has the "
+            f"layout {mask.layout}, and has to have torch.sparse_coo"
         )
     if tuple(x.shape) != mask._sizes:
         raise RuntimeError(

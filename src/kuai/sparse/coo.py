@@ -1,4 +1,4 @@
-"""Tensors of coordinates, `torch.sparse_coo`: how they are made, and what they say of themselves."""
+"""Tensors of coordinates, `torch.sparse_coo`: how they are made, what they say of themselves."""
 
 import numpy as np
 

@@ -26,6 +26,11 @@ _OF_ONE = """
 _LINEAR = "neg negative deg2rad rad2deg positive conj resolve_conj resolve_neg".split()
 
 
+_LINEAR_IN_PLACE = ("neg", "negative", "positive", "conj", "resolve_conj", "resolve_neg")
+_OTHER_NAMES = {"absolute": "abs", "fix": "trunc"}
+_OTHER_NAMES |= {f"arc{n}": f"a{n}" for n in ("sin", "sinh", "tan", "tanh")}
+
+
 def _whole(x):
     """The tensor with all parts of an element added up."""
     return coalesced(x) if isinstance(x, CooTensor) else x
@@ -41,12 +46,17 @@ def _register():
 
         return apply
 
-    def changing(function):
-        return lambda x, *args, **kwargs: replace(x, function(x, *args, **kwargs))
+    def changing(function, name=None):
+        def change(x, *args, **kwargs):
+            if name is not None and isinstance(x, CooTensor) and not x._in_order:
+                raise RuntimeError(f"{_OTHER_NAMES.get(name, name)}_ requires coalesced input")
+            return replace(x, function(x, *args, **kwargs))
+
+        return change
 
     for name in dict.fromkeys([*_OF_ONE, *_LINEAR]):
         function = answers(name)(of_one(name))
-        answers(f"{name}_")(changing(function))
+        answers(f"{name}_")(changing(function, None if name in _LINEAR_IN_PLACE else name))
     for function in (mul, div, add, sub, pow):
         names = _NAMES.get(function.__name__, (function.__name__,))
         answers(*names)(function)

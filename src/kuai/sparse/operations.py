@@ -31,6 +31,7 @@ __all__ = [
     "picked",
     "placed",
     "product_added",
+    "reduced",
     "products_at",
     "row_numbers",
     "rows_and_columns",
@@ -104,6 +105,25 @@ def product_added(
     kind = made.dtype
     made = made * jnp.asarray(alpha, kind) + widened(input) * jnp.asarray(beta, kind)
     return made.astype(dense.dtype)
+
+
+@_named
+def reduced(rows: Array, columns: Array, values: Array, dense: Array, size: int, how: str):
+    """As `multiplied`, with the mean, the largest or the smallest of what is added up there.
+
+    Of several that are the largest, the first one gets the gradient. Rows without elements are 0.
+    """
+    parts = values[:, None] * dense[columns]
+    if how == "mean":
+        total = jax.ops.segment_sum(widened(parts), rows, size)
+        count = jax.ops.segment_sum(jnp.ones(len(rows), total.dtype), rows, size)
+        return (total / jnp.maximum(count, 1)[:, None]).astype(dense.dtype)
+    find = jax.ops.segment_max if how == "amax" else jax.ops.segment_min
+    best = find(jax.lax.stop_gradient(parts), rows, size)[rows]
+    numbers = jnp.arange(len(rows))[:, None]
+    first = jax.ops.segment_min(jnp.where(parts == best, numbers, len(rows)), rows, size)
+    parts = jnp.concatenate([parts, jnp.zeros((1, parts.shape[1]), parts.dtype)])
+    return jnp.take_along_axis(parts, jnp.minimum(first, len(rows)), 0)
 
 
 @_named

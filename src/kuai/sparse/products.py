@@ -5,7 +5,7 @@ import numpy as np
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.sparse import operations
 from kuai.sparse.compressed import CsrTensor, from_coo, lines_and_numbers
-from kuai.sparse.conversion import as_coo
+from kuai.sparse.conversion import as_coo, replace
 from kuai.sparse.coo import CooTensor, coalesced, coo, pair
 from kuai.sparse.places import as_tensor, flat, known, run_lengths, unflat, unique
 from kuai.sparse.tensor import SparseTensor, answers, like, refuse
@@ -203,8 +203,8 @@ def sparse_mm(mat1, mat2, reduce=None) -> Tensor:
     """The product of two matrices, of which one is sparse; `kuai.sparse.mm`.
 
     Args:
-        reduce: "sum", "mean", "amax" or "amin" of what PyTorch's CPU kernels can do with a
-            compressed matrix and a dense one.
+        reduce: "sum" (the default), "mean", "amax" or "amin": what becomes of the products that
+            PyTorch adds up, for a matrix of the layout torch.sparse_csr and a dense one.
 
     Shape:
         (M, K), (K, F) → (M, F)
@@ -218,9 +218,18 @@ def sparse_mm(mat1, mat2, reduce=None) -> Tensor:
     _check_any(mat1, mat2, "mm")
     if reduce in (None, "sum"):
         return _product(mat1, mat2, "SparseAddmmBackward0")
-    raise NotImplementedError(
-        f"sparse.mm(reduce={reduce!r}) is not computed; segment_reduce of gathered rows gives it"
-    )
+    if reduce not in ("mean", "amax", "amin"):
+        raise RuntimeError(
+            f"reduce argument must be either sum, mean, amax or amin, got {reduce!r}"
+        )
+    if mat1.layout != "torch.sparse_csr" or isinstance(mat2, SparseTensor):
+        raise RuntimeError("sparse_mm_reduce: Expected mat1 to be sparse csr and mat2 to be dense")
+    _check_dense(mat1, mat2)
+    _check_dtypes(mat1, mat2)
+    rows, columns = _pair(mat1)
+    values, size = mat1._specified, mat1._sizes[0]
+    grad = "SparseMmReduceImplBackward0"
+    return operations.reduced(grad, rows, columns, values, mat2, size, reduce)
 
 
 def _check_any(first, second, name):
@@ -255,7 +264,7 @@ def _rows_with_elements(x):
     return np.unique(known(as_coo(x)._places[0], "a sparse product")[0])
 
 
-def hspmm(mat1, mat2) -> Tensor:
+def hspmm(mat1, mat2, *, out=None) -> Tensor:
     """The product of a sparse and a dense matrix, with one sparse and one dense dimension.
 
     Example:
@@ -265,7 +274,8 @@ def hspmm(mat1, mat2) -> Tensor:
     rows = as_tensor(_rows_with_elements(mat1), mat1.device)
     elements = _product(mat1, mat2, "HspmmBackward0").index_select(0, rows)
     sizes = (mat1.shape[0], mat2.shape[1])
-    return coo(rows.unsqueeze(0), elements, sizes, True)
+    made = coo(rows.unsqueeze(0), elements, sizes, True)
+    return made if out is None else replace(out, made)
 
 
 @answers("smm")
@@ -274,7 +284,7 @@ def smm(input, mat2) -> Tensor:
 
     Example:
         >>> kuai.smm(kuai.eye(2).to_sparse(), kuai.ones(2, 1)).layout
-        torch.sparse_coo
+        'torch.sparse_coo'
     """
     rows = _rows_with_elements(input)
     width = mat2.shape[1]
@@ -286,7 +296,7 @@ def smm(input, mat2) -> Tensor:
 
 
 @answers("sspaddmm")
-def sspaddmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor:
+def sspaddmm(input, mat1, mat2, *, beta=1, alpha=1, out=None) -> Tensor:
     """A sparse matrix plus the product of a sparse and a dense one, as a sparse one.
 
     Example:
@@ -300,7 +310,8 @@ def sspaddmm(input, mat1, mat2, *, beta=1, alpha=1) -> Tensor:
         "SspaddmmBackward0", input._specified * beta, product._specified * alpha
     )
     places = operations.joined_columns(input._places[0], product._places[0])
-    return coo(places, elements, input._sizes)
+    made = coo(places, elements, input._sizes)
+    return made if out is None else replace(out, made)
 
 
 def sampled_addmm(input, mat1, mat2, *, beta=1.0, alpha=1.0, out=None) -> Tensor:

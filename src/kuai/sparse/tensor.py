@@ -23,7 +23,7 @@ from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor, attributes
 from kuai.engine.tensor.size import Size
 
-__all__ = ["ANSWERS", "SparseTensor", "answers", "like", "refuse", "shown_layout"]
+__all__ = ["ANSWERS", "SparseTensor", "answer", "answers", "like", "refuse", "shown_layout"]
 
 #: What is done: name of what is called -> function, for each layout.
 ANSWERS: dict[str, dict[str, Any]] = {"coo": {}, "compressed": {}}
@@ -62,6 +62,14 @@ def refuse(tensor, name: str) -> NoReturn:
         f"'{_BACKENDS[tensor.layout]}{where}' backend: it is not computed for tensors with the "
         f"layout {tensor.layout}. x.to_dense() gives a dense tensor of the same elements."
     )
+
+
+def answer(name: str, tensor: Tensor, *arguments, **keywords):
+    """What a method of a tensor gives that makes, or takes, sparse ones."""
+    kind = tensor.kind if isinstance(tensor, SparseTensor) else "coo"
+    if name not in ANSWERS[kind]:
+        refuse(tensor, name)
+    return ANSWERS[kind][name](tensor, *arguments, **keywords)
 
 
 def _refused(name):

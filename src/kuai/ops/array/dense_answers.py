@@ -41,9 +41,7 @@ for _name in _LAYOUTS:
 
 def _to_sparse(name: str):
     def make(self, *args, **kwargs) -> Tensor:
-        importlib.import_module("kuai.sparse")
-        table = importlib.import_module("kuai.sparse.tensor").ANSWERS["coo"]
-        return table[name](self, *args, **kwargs)
+        return importlib.import_module("kuai.sparse").answer(name, self, *args, **kwargs)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = "See `kuai.sparse`."
