@@ -217,7 +217,9 @@ def sparse_mm(mat1, mat2, reduce=None) -> Tensor:
     """
     _check_any(mat1, mat2, "mm")
     if reduce in (None, "sum"):
-        return _product(mat1, mat2, "SparseAddmmBackward0")
+        name = "SparseAddmmBackward0" if reduce is None else "SparseMmReduceImplBackward0"
+        return _product(mat1, mat2, name)
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in ("mean", "amax", "amin"):
         raise RuntimeError(
             f"reduce argument must be either sum, mean, amax or amin, got {reduce!r}"
