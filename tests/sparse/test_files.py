@@ -73,7 +73,8 @@ def test_files_with_wrong_places_are_refused(fault):
 
     class Broken:
         def __reduce__(self):
-            function, (layout, _) = good.__reduce_ex__(2)
+            function, parts, *_ = good.__reduce_ex__(2)
+            layout = parts[0]
             return function, (layout, (indices, values, torch.Size(size), coalesced))
 
     with pytest.raises(UnsafeFileError, match="a sparse tensor in it is not well formed"):

@@ -1,6 +1,7 @@
 """Programs with graphs and ratings as people write them for PyTorch: the same numbers here."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def start(shape, seed):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32) * 0.3
 
 
-def as_sparse(t, matrix):
+def as_sparse(t, matrix) -> Any:
     """A matrix of SciPy's, in the way that is in most people's files."""
     coo = matrix.tocoo().astype(np.float32)
     indices = t.from_numpy(np.vstack((coo.row, coo.col)).astype(np.int64))

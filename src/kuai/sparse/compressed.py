@@ -1,6 +1,8 @@
 """Compressed matrices: `torch.sparse_csr`, where each row's elements stand together, and
 `torch.sparse_csc`, where each column's do."""
 
+from typing import Any
+
 import numpy as np
 
 from kuai.engine.tensor import Tensor, modes
@@ -120,7 +122,7 @@ def to_coo(x: CsrTensor) -> CooTensor:
     return coo(places, elements, x._sizes, x._by_rows)
 
 
-def from_coo(x: CooTensor, kind=CsrTensor) -> CsrTensor:
+def from_coo(x: CooTensor, kind: Any = CsrTensor) -> CsrTensor:
     """A matrix of coordinates, compressed."""
     if len(x._sizes) != 2 or x.sparse_dim() != 2:
         raise RuntimeError(
@@ -226,7 +228,7 @@ def _made(kind, parts, size, dtype, device, requires_grad, check_invariants):
     if checked or (check_invariants is None and is_concrete(starts) and is_concrete(numbers)):
         _check(kind, starts, numbers, values, size)
     name = f"Sparse{kind.layout[-3:].capitalize()}TensorBackward0"
-    made = compressed(kind, starts, numbers, operations.passed(name, values), size)
+    made: Any = compressed(kind, starts, numbers, operations.passed(name, values), size)
     return made.requires_grad_() if requires_grad else made
 
 

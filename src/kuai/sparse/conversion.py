@@ -1,5 +1,7 @@
 """Into other layouts, dtypes and devices, and back; copies and questions."""
 
+from typing import Any
+
 from kuai.engine.tensor import Tensor
 from kuai.ops.array.creation import zeros
 from kuai.sparse import operations
@@ -10,7 +12,7 @@ from kuai.sparse.tensor import SparseTensor, answers, like, refuse, shown_layout
 __all__ = ["as_coo", "as_csr", "to_dense", "to_sparse"]
 
 
-def as_coo(x: Tensor) -> CooTensor:
+def as_coo(x: Tensor) -> Any:
     """A tensor of any layout as one of coordinates."""
     if isinstance(x, CooTensor):
         return x

@@ -1,5 +1,7 @@
 """Tensors of coordinates, `torch.sparse_coo`: how they are made, what they say of themselves."""
 
+from typing import Any
+
 import numpy as np
 
 from kuai.engine.tensor import Tensor, modes
@@ -50,7 +52,7 @@ class CooTensor(SparseTensor):
     def _dimV(self) -> int:
         return self.dense_dim()
 
-    def is_coalesced(self) -> bool:
+    def is_coalesced(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Whether no place comes twice and all are sorted, as far as that is known."""
         return self._in_order
 
@@ -112,7 +114,7 @@ def _numbers(x):
     return flat(indices, x._sizes[: x.sparse_dim()]), indices
 
 
-def coalesced(x: CooTensor) -> CooTensor:
+def coalesced(x: Any) -> Any:
     """See `CooTensor.coalesce`."""
     if x._in_order:
         return x
@@ -225,7 +227,7 @@ def sparse_coo_tensor(
     in_order = bool(is_coalesced) or nnz < 2
     if checked and is_coalesced:
         _check_order(indices, size)
-    made = coo(indices, operations.passed(_MADE, values), size, in_order)
+    made: Any = coo(indices, operations.passed(_MADE, values), size, in_order)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -234,7 +236,7 @@ _MADE = "SparseCooTensorWithDimsAndTensorsBackward0"
 
 def _without_elements(size, dtype, device, requires_grad):
     sizes = tuple(int(each) for each in size)
-    made = empty_coo(sizes, dtype=dtype, device=device)
+    made: Any = empty_coo(sizes, dtype=dtype, device=device)
     return made.requires_grad_() if requires_grad else made
 
 

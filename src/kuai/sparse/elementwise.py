@@ -1,6 +1,7 @@
 """Arithmetic, element by element, as far as what is not stored stays zero."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def mul(input, other):
     return coo(first._places[0].index_select(1, mine), made, input._sizes, True)
 
 
-def _times_dense(x, dense):
+def _times_dense(x: Any, dense) -> Any:
     if isinstance(x, CsrTensor):
         return from_coo(_times_dense(as_coo(x), dense), type(x))
     if dense.numel() == 1 and dense.ndim <= len(x._sizes):

@@ -131,7 +131,7 @@ def _bilinear(primitive):
             parts.append(primitive.bind(rows, columns, first, tangents[3], **parameters))
         made = primitive.bind(*primals, **parameters)
         if not parts:
-            return made, ad.Zero.from_primal_value(made)
+            return made, ad.Zero(jax.typeof(made).to_tangent_aval())
         return made, parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
     return rule

@@ -5,6 +5,8 @@ sparse tensor is. `places` are numbers of rows, one for each element.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 
-def _named(pure):
+def _named(pure: Callable[..., Any]) -> Callable[..., Any]:
     """An operation under several names of its `grad_fn`, which is the first argument."""
 
     @functools.cache

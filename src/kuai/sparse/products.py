@@ -1,5 +1,7 @@
 """Products of matrices of which one, or both, are sparse."""
 
+from typing import Any
+
 import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes
@@ -307,7 +309,7 @@ def sspaddmm(input, mat1, mat2, *, beta=1, alpha=1, out=None) -> Tensor:
         tensor([[2., 1.],
                 [1., 2.]])
     """
-    product = smm(mat1, mat2)
+    product: Any = smm(mat1, mat2)
     elements = operations.joined(
         "SspaddmmBackward0", input._specified * beta, product._specified * alpha
     )

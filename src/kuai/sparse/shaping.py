@@ -65,7 +65,8 @@ def t(x):
     if isinstance(x, CsrTensor):
         other = CscTensor if x._by_rows else CsrTensor
         elements = operations.passed("TBackward0", x._specified)
-        return compressed(other, *x._places, elements, x._sizes[::-1])
+        starts, numbers = x._places
+        return compressed(other, starts, numbers, elements, x._sizes[::-1])
     if len(x._sizes) > 2 or x.dense_dim():
         raise RuntimeError(
             "t() expects a tensor with <= 2 sparse and 0 dense dimensions, but got "

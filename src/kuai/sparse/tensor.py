@@ -80,7 +80,7 @@ def _refused(name):
     return method
 
 
-def _passed_on(name):
+def _passed_on(name) -> Any:
     """An attribute that is that of the elements."""
 
     def read(self):
@@ -120,11 +120,6 @@ class SparseTensor(Tensor):
     _hooked, _node_hooked = map(_passed_on, ("_hooked", "_node_hooked"))
     _retains_grad, _grad_dtype = map(_passed_on, ("_retains_grad", "_grad_dtype"))
     _tangents, _changes, _seen = map(_passed_on, ("_tangents", "_changes", "_seen"))
-    grad_fn, is_leaf = _passed_on("grad_fn"), _passed_on("is_leaf")
-    requires_grad, grad_dtype = _passed_on("requires_grad"), _passed_on("grad_dtype")
-    dtype, device, itemsize = map(_passed_on, ("dtype", "device", "itemsize"))
-    is_cpu, is_cuda = _passed_on("is_cpu"), _passed_on("is_cuda")
-    _version = _passed_on("_version")
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
@@ -235,12 +230,15 @@ class SparseTensor(Tensor):
     def grad(self) -> None:
         self._specified.grad = None
 
+    _first_of_each_place: Any  # of a tensor of coordinates
+    _picks: Any  # of a compressed one
+
     def _as_gradient(self, elements: Tensor) -> Tensor:
         """A gradient of the elements as one of the tensor."""
         made = like(self, elements)
         return made if self._in_order or self.kind != "coo" else made._first_of_each_place()
 
-    def _from_gradient(self, gradient: Tensor) -> Tensor:
+    def _from_gradient(self, gradient: Any) -> Tensor:
         """A gradient of the tensor, dense or sparse, as one of the elements."""
         if tuple(gradient.shape) != self._sizes:
             raise RuntimeError(
@@ -314,7 +312,7 @@ def _become(tensor: SparseTensor, other: SparseTensor, elements: Tensor) -> Spar
     return tensor
 
 
-def like(tensor: SparseTensor, elements: Tensor, in_order: bool | None = None) -> SparseTensor:
+def like(tensor: Any, elements: Tensor, in_order: bool | None = None) -> Any:
     """Other elements at the same places."""
     made = object.__new__(tensor._plain)
     _become(made, tensor, elements)
@@ -365,6 +363,11 @@ def _others() -> set[int]:
     return _functions_of_modules
 
 
+for _passed_name in (
+    "_version", "device", "dtype", "grad_dtype", "grad_fn", "is_cpu", "is_cuda", "is_leaf",
+    "itemsize", "requires_grad",
+):  # fmt: skip
+    setattr(SparseTensor, _passed_name, _passed_on(_passed_name))
 for _refused_name in (
     "__dlpack__", "__dlpack_device__", "__jax_array__", "_lazy_clone", "as_subclass", "backward",
     "register_hook", "register_post_accumulate_grad_hook", "resize", "resize_as",
