@@ -441,12 +441,10 @@ class FunctionNode(Node):
 
 
 def _shape_and_dtype(tensor):
-    """What a gradient has to be; for a sparse tensor, that of its elements, and what gives it."""
-    if tensor._specified is None:
-        array = outline(tensor)
-        return array.shape, array.dtype, None
-    array = outline(tensor._specified)
-    return array.shape, array.dtype, tensor._from_gradient
+    """What a gradient has to be; of a sparse tensor that of its elements, and what gives it."""
+    is_dense = tensor._specified is None
+    array = outline(tensor if is_dense else tensor._specified)
+    return array.shape, array.dtype, None if is_dense else tensor._from_gradient
 
 
 def _aval(tensor):

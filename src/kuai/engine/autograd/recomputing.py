@@ -315,7 +315,7 @@ class _Arguments:
 
 
 def _is_dense(argument) -> bool:
-    """Whether it is a tensor with values of its own; those of a sparse one are tensors in it."""
+    """Whether it is a tensor, and not a sparse one."""
     return isinstance(argument, Tensor) and argument._specified is None
 
 

@@ -211,7 +211,6 @@ _DENSE = None, "torch.strided"
 
 
 def _sparse(name, sizes, layout, kind, device, requires_grad):
-    """A tensor of another layout, which has no elements."""
     make = importlib.import_module("kuai.sparse.conversion").without_elements
     return make(name, sizes, layout, dtypes.from_jax(kind), device, requires_grad)
 

@@ -1,7 +1,7 @@
 """What dense tensors answer to questions about layouts, kinds and devices that they do not have.
 
-The tensors here are dense and of plain numbers, so an answer, or PyTorch's error, is always the
-same. What makes sparse ones of them is loaded when it is called: see `kuai.sparse`.
+An answer, or PyTorch's error, is always the same. What makes sparse tensors is loaded when it is
+called: see `kuai.sparse`.
 """
 
 import importlib
