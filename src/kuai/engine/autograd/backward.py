@@ -197,7 +197,6 @@ def grad(
 
 
 def _as_shown(tensor, gradient):
-    """A gradient; that of a sparse tensor's elements as one of the tensor."""
     is_sparse = type(tensor) is not GradientEdge and tensor._specified is not None
     return tensor._as_gradient(gradient) if is_sparse and gradient is not None else gradient
 

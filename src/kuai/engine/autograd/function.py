@@ -441,7 +441,7 @@ class FunctionNode(Node):
 
 
 def _shape_and_dtype(tensor):
-    """What a gradient has to be; of a sparse tensor that of its elements, and what gives it."""
+    """What a gradient has to be, and what makes it one of a sparse tensor's elements."""
     is_dense = tensor._specified is None
     array = outline(tensor if is_dense else tensor._specified)
     return array.shape, array.dtype, None if is_dense else tensor._from_gradient

@@ -185,7 +185,6 @@ class Choices:
 
 
 def _with_storage(tensor):
-    """The tensor, or of a sparse one that of its elements."""
     return tensor if tensor._specified is None else tensor._specified
 
 

@@ -1,7 +1,6 @@
 """What dense tensors answer to questions about layouts, kinds and devices that they do not have.
 
-An answer, or PyTorch's error, is always the same. What makes sparse tensors is loaded when it is
-called: see `kuai.sparse`.
+An answer, or PyTorch's error, is always the same. `kuai.sparse` is loaded when it is called.
 """
 
 import importlib
