@@ -197,8 +197,9 @@ def grad(
 
 
 def _as_shown(tensor, gradient):
-    is_sparse = type(tensor) is not GradientEdge and tensor._specified is not None
-    return tensor._as_gradient(gradient) if is_sparse and gradient is not None else gradient
+    if gradient is None or type(tensor) is GradientEdge or tensor._specified is None:
+        return gradient
+    return tensor._as_gradient(gradient)  # of a sparse one's elements
 
 
 def _fill_up(found, wanted, materialize_grads, allow_unused, create_graph):
