@@ -22,7 +22,7 @@ LAYERS = [
     {"engine"},
     {"ops"},
     {"nn"},
-    {"data", "distributions", "optim", "saving"},
+    {"data", "distributions", "optim", "saving", "sparse"},
     {"train", "vision"},
     {
         *("_C", "_dynamo", "_functorch", "_higher_order_ops", "amp", "ao", "autograd"),

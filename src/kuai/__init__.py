@@ -99,7 +99,7 @@ from kuai.formats import (
 _FAMILIES = (
     "amp", "autograd", "backends", "compiler", "cuda", "data", "distributions", "fft", "func",
     "linalg", "masked", "onnx", "optim", "precision", "profiler", "random", "saving", "signal",
-    "special", "testing", "utils", "vision",
+    "sparse", "special", "testing", "utils", "vision",
 )  # fmt: skip
 #: Import paths of PyTorch's that are loaded when they are first asked for.
 _LATE = frozenset(
@@ -171,6 +171,10 @@ _LATE_NAMES = {
         "BFloat16Storage", "BoolStorage", "ByteStorage", "CharStorage", "ComplexDoubleStorage",
         "ComplexFloatStorage", "DoubleStorage", "FloatStorage", "HalfStorage", "IntStorage",
         "LongStorage", "ShortStorage", "Storage",
+    ),
+    "sparse": (
+        "hspmm", "smm", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor", "spmm",
+        "sspaddmm",
     ),
     "streams": ("Event", "Stream"),
     "utils.dlpack": ("to_dlpack",),

@@ -194,6 +194,13 @@ from kuai.storage_kinds import IntStorage as IntStorage
 from kuai.storage_kinds import LongStorage as LongStorage
 from kuai.storage_kinds import ShortStorage as ShortStorage
 from kuai.storage_kinds import Storage as Storage
+from kuai.sparse import hspmm as hspmm
+from kuai.sparse import smm as smm
+from kuai.sparse import sparse_coo_tensor as sparse_coo_tensor
+from kuai.sparse import sparse_csc_tensor as sparse_csc_tensor
+from kuai.sparse import sparse_csr_tensor as sparse_csr_tensor
+from kuai.sparse import spmm as spmm
+from kuai.sparse import sspaddmm as sspaddmm
 from kuai.streams import Event as Event
 from kuai.streams import Stream as Stream
 from kuai.utils.dlpack import to_dlpack as to_dlpack
@@ -250,6 +257,7 @@ from kuai.saving.safetensors_handle import safe_open as safe_open
 from kuai import saving as saving
 from kuai.engine.tensor.modes import set_grad_enabled as set_grad_enabled
 from kuai import signal as signal
+from kuai import sparse as sparse
 from kuai import special as special
 from kuai import storage as storage
 from kuai import testing as testing

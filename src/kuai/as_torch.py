@@ -23,6 +23,13 @@ __all__ = ["as_torch", "is_on", "pytest_addoption"]
 
 _SHOWN = {
     "kuai.engine.tensor.tensor.Tensor": "torch.Tensor",
+    **dict.fromkeys(
+        [
+            "kuai.sparse.coo.CooTensor",
+            *[f"kuai.sparse.compressed.{k}Tensor" for k in ("Csr", "Csc")],
+        ],
+        "torch.Tensor",
+    ),
     **{f"kuai.nn.parameter.{name}": f"torch.nn.parameter.{name}" for name in nn.parameter.__all__},
 }
 

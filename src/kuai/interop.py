@@ -79,6 +79,8 @@ def to_torch(obj: Any) -> Any:
 
 
 def _tensor_from(tensor: Any, real: Any) -> Tensor:
+    if tensor.layout in (real.sparse_coo, real.sparse_csr):
+        return _sparse(tensor, kuai, lambda part: _tensor_from(part, real))
     if tensor.layout is not real.strided or tensor.is_quantized or tensor.is_meta:
         raise TypeError(f"from_torch(): no tensor of Kuai's is like this one: {_described(tensor)}")
     plain = tensor.detach().resolve_conj().resolve_neg()
@@ -98,7 +100,21 @@ def _is_dense(tensor: Any) -> bool:
     return True
 
 
+def _sparse(tensor: Any, target: Any, convert: Callable[[Any], Any]) -> Any:
+    """A sparse tensor of the other library, of the same parts."""
+    options = {"check_invariants": False}
+    if str(tensor.layout) == "torch.sparse_coo":
+        parts, make = (tensor._indices(), tensor._values()), target.sparse_coo_tensor
+        options["is_coalesced"] = tensor.is_coalesced()
+    else:
+        parts = tensor.crow_indices(), tensor.col_indices(), tensor.detach().values()
+        make = target.sparse_csr_tensor
+    return make(*map(convert, parts), tuple(tensor.shape), **options)
+
+
 def _tensor_to(tensor: Tensor, real: Any) -> Any:
+    if tensor._specified is not None:
+        return _sparse(tensor, real, lambda part: _tensor_to(part, real))
     return real.from_dlpack(tensor.detach())
 
 

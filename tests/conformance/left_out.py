@@ -13,7 +13,7 @@ REASONS = {
         r"max_pool2d_with_indices_backward",
         r"grid_sampler_[23]d",
     ],
-    "sparse layouts: JAX's arrays are dense": [r"sparse\.", r"to_sparse"],
+    "sparse layouts, which have tests of their own beside PyTorch": [r"sparse\.", r"to_sparse"],
     "CUDA kernels given as C++ text": [r"jiterator"],
     "kernels of one compiler for GPUs": [r"bmm \(triton_optimized\)"],
     "complex numbers of half precision: JAX has none": [r"chalf"],
@@ -25,8 +25,9 @@ REASONS = {
 
 #: Public names of PyTorch's that do not exist, by what they are for.
 NAMES = {
-    "sparse layouts": "`torch.sparse`, `sparse_coo_tensor` and its like, `Tensor.to_sparse…`, "
-    "`sparse_mask`, `sparse_resize_`, `smm`, `hspmm`, `sspaddmm`",
+    "sparse layouts in blocks": "`sparse_bsr_tensor`, `sparse_bsc_tensor`, "
+    "`sparse_compressed_tensor`, `Tensor.to_sparse_bsr`, `to_sparse_bsc`, "
+    "`sparse.to_sparse_semi_structured`, `sparse.as_sparse_gradcheck`",
     "quantised numbers": "`quantize_per_tensor`, `q_scale`, `quint8`, "
     "…, `int_repr`, `fbgemm_…`, `nn.quantized`, `nn.qat`, `nn.intrinsic`",
     "ragged and masked tensors, prototypes in PyTorch": "`torch.nested`, `masked.masked_tensor`, "
@@ -60,8 +61,8 @@ NAMES = {
 
 #: Where an example of PyTorch's documentation gives something else here, by reason.
 EXAMPLES = {
-    "what is left out above": "sparse, quantised, ragged and masked tensors, `make_fx`, "
-    "`FakeTensorMode`, TorchScript",
+    "what is left out above": "sparse tensors in blocks, quantised, ragged and masked tensors, "
+    "`make_fx`, `FakeTensorMode`, TorchScript",
     "arrays have no strides and no lazy bits": "`stride` and `dim_order` of channels last, "
     "`empty_strided`, `empty_permuted`, `is_conj`, `is_neg`",
     "memory is not shared": "`as_tensor`, `asarray`, `from_numpy`, `frombuffer`, `from_dlpack` of "

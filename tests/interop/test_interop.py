@@ -148,7 +148,7 @@ WRONG = {
         "detach"),
     "our history": (lambda: kuai.to_torch(kuai.ones(1, requires_grad=True) * 2), RuntimeError,
         "detach"),
-    "sparse": (lambda: kuai.from_torch(torch.ones(2, 2).to_sparse()), TypeError, "sparse_coo"),
+    "mkldnn": (lambda: kuai.from_torch(torch.ones(2, 2).to_mkldnn()), TypeError, "_mkldnn"),
     "meta": (lambda: kuai.from_torch(torch.ones(2, device="meta")), TypeError, "meta"),
     "a branch": (lambda: kuai.from_torch(Branching()), TypeError, "load_state_dict"),
     "hooks": (lambda: kuai.from_torch(hooked()), TypeError, "hooks"),

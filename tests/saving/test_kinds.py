@@ -138,8 +138,6 @@ def test_a_safetensors_file_that_is_named_pt(tmp_path):
 
 BYTES = torch.zeros(2, dtype=torch.uint8)
 FOREIGN = {
-    "to_dense": lambda: torch.eye(3).to_sparse(),
-    "to_dense ": lambda: torch.eye(3).to_sparse_csr(),
     "dequantize": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8),
     r"to\(torch\.complex64": lambda: torch.ones(2).to(torch.complex32),
     r"view\(torch\.uint8": lambda: BYTES.view(torch.float4_e2m1fn_x2),
@@ -160,20 +158,31 @@ def test_foreign_tensors_are_named_with_what_to_call(remedy, tmp_path):
 
 
 def test_the_place_is_named_in_lists_and_dicts_of_one(tmp_path):
-    coo = torch.eye(2).to_sparse()
+    foreign = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8)
     for obj, place in [
-        ([torch.ones(1), coo], "'1'"),
-        ({"a": {"b": {"c": coo}}}, "'a.b.c'"),
-        ({"state": {0: {"step": 1}, 1: {"exp_avg": coo}}}, "'state.1.exp_avg'"),
-        ({"a": [1], "x": [{"y": coo}]}, "'x.0.y'"),
-        ({"a": torch.ones(2), "b": {"c": torch.ones(2), "d": coo}}, "'b.d'"),
-        ([torch.ones(1), {"a": coo}], "'1.a'"),
-        ((1, coo), "a tensor in it"),
-        (coo, "a tensor in it"),
+        ([torch.ones(1), foreign], "'1'"),
+        ({"a": {"b": {"c": foreign}}}, "'a.b.c'"),
+        ({"state": {0: {"step": 1}, 1: {"exp_avg": foreign}}}, "'state.1.exp_avg'"),
+        ({"a": [1], "x": [{"y": foreign}]}, "'x.0.y'"),
+        ({"a": torch.ones(2), "b": {"c": torch.ones(2), "d": foreign}}, "'b.d'"),
+        ([torch.ones(1), {"a": foreign}], "'1.a'"),
+        ((1, foreign), "a tensor in it"),
+        (foreign, "a tensor in it"),
     ]:
         torch.save(obj, tmp_path / "model.pt")
-        with pytest.raises(UnsafeFileError, match=f": {place} is sparse"):
+        with pytest.raises(UnsafeFileError, match=f": {place} is quantised"):
             kuai.load(tmp_path / "model.pt")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sparse_tensors_are_read_but_neither_listed_nor_converted(tmp_path):
+    for made in (torch.eye(3).to_sparse(), torch.eye(3).to_sparse_csr()):
+        torch.save({"net": {"weight": made}}, tmp_path / "model.pt")
+        read = kuai.load(tmp_path / "model.pt")["net"]["weight"]
+        assert read.to_dense().tolist() == kuai.eye(3).tolist()
+        for refuse in (list_file, lambda path: convert(path, tmp_path / "b.pt")):
+            with pytest.raises(UnsafeFileError, match=r"'net\.weight' is sparse.*to_dense"):
+                refuse(tmp_path / "model.pt")
 
 
 def test_what_is_no_tensor_is_placed_too(tmp_path):

@@ -206,7 +206,10 @@ def _on_cpu(batch: Any) -> bool:
     if modes.state.capture is not None or recorder() is not None:
         return False
     return all(
-        isinstance(each, Tensor) and each.device.type == "cpu" and not each.requires_grad
+        isinstance(each, Tensor)
+        and each.device.type == "cpu"
+        and not each.requires_grad
+        and each._specified is None
         for each in batch
     )
 

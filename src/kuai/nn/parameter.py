@@ -84,6 +84,9 @@ def _of_users_class(kind: type[Tensor]) -> type[Tensor]:
 
     What comes out of operations on it is of the program's class and no parameter.
     """
+    if kind.__module__.startswith("kuai.sparse"):
+        of_sparse: Any = type(kind)
+        return of_sparse(kind.__name__, (kind, Parameter), {"__module__": kind.__module__})
     if kind.__module__.startswith("kuai."):
         return Parameter
     if issubclass(kind, Parameter):

@@ -35,6 +35,8 @@ _TENSOR_WITH_DTYPE = Global("torch._utils", "_rebuild_tensor_v3")
 _PARAMETER = Global("torch._utils", "_rebuild_parameter")
 _PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
 _WITH_STATE = Global("torch._tensor", "_rebuild_from_type_v2")
+_SPARSE = Global("torch._utils", "_rebuild_sparse_tensor")
+_LAYOUT = Global("torch.serialization", "_get_layout")
 
 
 class Description:
@@ -61,6 +63,8 @@ class Description:
             yield str(key), _flat(array).view(np.uint8).data
 
     def _any_tensor(self, tensor: Tensor) -> Call | None:
+        if tensor._specified is not None:
+            return self._sparse(tensor)
         if is_lazy(tensor):
             raise UnsavableObjectError(
                 "cannot save an uninitialized parameter or buffer: it has no values yet. Call the "
@@ -69,6 +73,14 @@ class Description:
         kinds = {Tensor: self._plain, Parameter: self._parameter, Buffer: self._with_state}
         describe = kinds.get(type(tensor))
         return describe and describe(tensor)
+
+    def _sparse(self, tensor: Any) -> Call:
+        """A tensor of few elements, by its layout and the dense tensors that it holds."""
+        layout = str(tensor.layout)
+        parts = (*tensor._places, tensor._specified.detach(), Size(tensor.shape))
+        if layout == "torch.sparse_coo":
+            parts = (*parts, tensor.is_coalesced())
+        return Call(_SPARSE, (Call(_LAYOUT, (layout,)), parts))
 
     def _plain(self, tensor: Tensor) -> Call:
         return self._with_state(tensor) if _attributes(tensor) else self._tensor(tensor)

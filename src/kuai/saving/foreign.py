@@ -8,10 +8,11 @@ __all__ = ["Foreign", "foreign_dtype", "foreign_tensor"]
 
 
 class Foreign(NamedTuple):
-    """What a tensor is, and what to call in PyTorch."""
+    """What a tensor is, what to call in PyTorch, and why it cannot be."""
 
     kind: str
     remedy: str
+    why: str = "which Kuai does not have"
 
 
 _BITS = Foreign("of {}", "tensor.view(torch.uint8)")
@@ -25,11 +26,13 @@ _DTYPES = {
 _CODES = {  # of safetensors: PyTorch's name
     "F4": "float4_e2m1fn_x2",
 }
+_SPARSE = Foreign("sparse", "tensor.to_dense()", "which only kuai.load reads")
 _QUANTISED = Foreign("quantised", "tensor.dequantize()")
 _NESTED = Foreign("nested", "tensor.to_padded_tensor(0.0)")
 _TENSORS = {
-    "torch._utils _rebuild_sparse_tensor": Foreign("sparse", "tensor.to_dense()"),
-    "torch._utils _rebuild_sparse_csr_tensor": Foreign("sparse", "tensor.to_dense()"),
+    "torch._utils _rebuild_sparse_tensor": _SPARSE,
+    "torch.serialization _get_layout": _SPARSE,
+    "torch._utils _rebuild_sparse_csr_tensor": _SPARSE,
     "torch._utils _rebuild_qtensor": _QUANTISED,
     **{f"torch {name}Storage": _QUANTISED for name in ("QInt8", "QUInt8", "QInt32", "QUInt4x2")},
     "torch._utils _rebuild_nested_tensor": _NESTED,
@@ -50,4 +53,4 @@ def foreign_dtype(name: str) -> Foreign | None:
     """The same for a dtype, by PyTorch's name or by that of safetensors."""
     name = _CODES.get(name, name)
     found = _DTYPES.get(name) or _TENSORS.get(f"torch {name}")
-    return found and Foreign(found.kind.format(name), found.remedy)
+    return found and found._replace(kind=found.kind.format(name))

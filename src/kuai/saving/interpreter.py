@@ -299,7 +299,7 @@ class _Machine:
         found = foreign_tensor(name)
         if found:
             return (
-                f": {place or 'a tensor in it'} is {found.kind}, which Kuai does not have. In "
+                f": {place or 'a tensor in it'} is {found.kind}, {found.why}. In "
                 f"PyTorch, put {found.remedy} in its place, and save that"
             )
         return (

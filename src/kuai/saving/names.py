@@ -7,6 +7,7 @@ number and the exact types of its arguments.
 from __future__ import annotations
 
 import functools
+import importlib
 from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from kuai.engine.tensor.dtypes import DTYPES, dtype, float16, float32, float64
 from kuai.engine.tensor.layouts import Layout
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.size import Size
+from kuai.errors import printable
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.saving import numpy_values
 from kuai.saving.budget import Budget
@@ -201,7 +203,12 @@ class Tensors:
 
     def builders(self) -> dict[str, Callable[[tuple], Any]]:
         """The functions of PyTorch that files call to rebuild tensors."""
+        sparse: dict[str, Callable[[tuple], Any]] = {
+            "torch._utils _rebuild_sparse_tensor": _sparse,
+            "torch.serialization _get_layout": _layout,
+        }
         return {
+            **(sparse if self.made is Tensor else {}),
             "torch._utils _rebuild_tensor": self._first_tensor,
             "torch._utils _rebuild_tensor_v2": self._tensor,
             "torch._utils _rebuild_tensor_v3": self._tensor_with_dtype,
@@ -272,6 +279,39 @@ class Tensors:
                 raise Refused(f"a tensor has an attribute {name!r} of type {type(value).__name__}")
             self.attach(tensor, name, value)
         return tensor
+
+
+def _layout(arguments: tuple) -> str:
+    if len(arguments) != 1:
+        _wrong("torch.serialization._get_layout")
+    return exactly(arguments[0], str, "a layout")
+
+
+def _sparse(arguments: tuple) -> Tensor:
+    """A sparse tensor of its layout and its parts; all its indices are looked at."""
+    name = "torch._utils._rebuild_sparse_tensor"
+    if len(arguments) != 2:
+        _wrong(name)
+    layout, parts = arguments
+    count = {"torch.sparse_coo": 2, "torch.sparse_csr": 3, "torch.sparse_csc": 3}
+    if type(layout) is not str or layout not in count:
+        raise Refused(f"{name} is called for the layout {printable(str(layout))}")
+    parts = exactly(parts, tuple, "the parts of a sparse tensor")
+    tensors, rest = parts[: count[layout]], parts[count[layout] :]
+    flags = rest[1:]
+    is_coo = layout == "torch.sparse_coo"
+    if len(rest) not in ((1, 2) if is_coo else (1,)) or not all(type(f) is bool for f in flags):
+        _wrong(name)
+    if type(rest[0]) not in (tuple, Size) or not all(type(size) is int for size in rest[0]):
+        _wrong(name)
+    if not all(type(tensor) is Tensor for tensor in tensors):
+        _wrong(name)
+    options = {"is_coalesced": flags[0]} if flags else {}
+    make = getattr(importlib.import_module("kuai.sparse"), f"{layout[6:]}_tensor")
+    try:
+        return make(*tensors, tuple(rest[0]), check_invariants=True, **options)
+    except (RuntimeError, NotImplementedError) as error:
+        raise Refused(f"a sparse tensor in it is not well formed: {error}") from error
 
 
 def _check_no_hooks(hooks: Any) -> None:

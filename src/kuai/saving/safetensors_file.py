@@ -153,6 +153,11 @@ def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
                 f"a safetensors file holds tensors by name, but {name!r} is a "
                 f"{type(tensor).__name__}"
             )
+        if tensor._specified is not None:
+            raise UnsavableObjectError(
+                f"{name!r} has the layout {tensor.layout}, which the safetensors format does not "
+                "have; to_dense() makes a dense tensor of it"
+            )
         if name == "__metadata__":
             raise UnsavableObjectError("a safetensors file keeps the name '__metadata__' to itself")
         if tensor.dtype not in CODE_OF_DTYPE:

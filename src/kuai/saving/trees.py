@@ -53,7 +53,8 @@ def _is_filled(value: Any, tensor_types: tuple[type, ...]) -> bool:
         return bool(vars(value))
     if type(value) in CONTAINERS:
         return bool(value) or type(value) is OrderedDict  # which may have `_metadata`
-    if type(value) not in _VALUES and type(value) not in tensor_types:
+    is_sparse = isinstance(value, Tensor) and value._specified is not None
+    if not is_sparse and type(value) not in _VALUES and type(value) not in tensor_types:
         name = getattr(value, "name", type(value).__name__)
         raise Refused(f"{name} stands where a tensor or a plain value has to be")
     return False

@@ -116,12 +116,17 @@ def _constant_pad_nd(self, pad, value=0.0):
     return kuai.nn.functional.pad(self, tuple(pad), "constant", value)
 
 
-_SPARSE = "Kuai has no sparse tensors", "Use scatter_add or index_add"
+def _sparse_addmm(self, mat1, mat2, *, beta=1, alpha=1):
+    """`sparse.addmm`."""
+    return kuai.sparse.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
+
+
+_SPARSE = "it gives what PyTorch's own backward pass needs", "Use kuai.sparse.mm(a, b, reduce)"
 OPERATIONS = {
     "_adaptive_avg_pool2d": _adaptive_avg_pool2d,
     "_convolution": _convolution,
     "_pin_memory": _pin_memory,
-    "_sparse_addmm": refused("torch.ops.aten._sparse_addmm", *_SPARSE),
+    "_sparse_addmm": _sparse_addmm,
     "_sparse_mm_reduce_impl": refused("torch.ops.aten._sparse_mm_reduce_impl", *_SPARSE),
     "_local_scalar_dense": kuai.Tensor.item,
     "_log_softmax": _log_softmax,

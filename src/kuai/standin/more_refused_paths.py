@@ -14,7 +14,7 @@ _PIPES = "PyTorch has left data pipes behind, too", "Use kuai.utils.data.Iterabl
 _CUDA = "it is about PyTorch's own use of CUDA", "Leave it out, or use kuai.profiler"
 _DRAWN = "it draws with pydot", "Use print(module.graph), or module.graph.print_tabular()"
 _SCRIPTS = "there is no TorchScript", "Use kuai.export"
-_LAYOUTS = "Kuai has dense tensors only", "Use padding and a mask, or scatter_add"
+_LAYOUTS = "Kuai has no tensors of this layout", "Use padding and a mask, or kuai.sparse"
 _INTERNAL = "it belongs to PyTorch's own tests", "Use kuai.testing and unittest"
 
 #: Why, and the names in each module.
@@ -195,7 +195,6 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
         _LAYOUTS,
         "as_nested_tensor nested_tensor nested_tensor_from_jagged to_padded_tensor",
     ),
-    "sparse": (_LAYOUTS, "mm spdiags sum to_sparse_semi_structured"),
     "sparse.semi_structured": (_LAYOUTS, "to_sparse_semi_structured SparseSemiStructuredTensor"),
     "testing._internal": (_INTERNAL, ""),
     "testing._internal.common_utils": (_INTERNAL, "TestCase run_tests"),

@@ -225,9 +225,15 @@ def _as_tensors(actual, expected, options):
     if not related or (not options.allow_subclasses and type(actual) is not type(expected)):
         return None
     try:
-        return as_tensor(actual), as_tensor(expected)
+        return as_tensor(_dense(actual)), as_tensor(_dense(expected))
     except (TypeError, ValueError, RuntimeError):
         return None
+
+
+def _dense(value):
+    """A sparse tensor with all its elements; anything else as it is."""
+    is_sparse = isinstance(value, Tensor) and value._specified is not None
+    return value.to_dense() if is_sparse else value
 
 
 # Leaves -------------------------------------------------------------------------------------------

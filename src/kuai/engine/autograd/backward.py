@@ -192,7 +192,14 @@ def grad(
         edges = [input_edge(tensor) for tensor in wanted]
         found = walk(roots, arriving, keep, create_graph, edges)
         _fill_up(found, wanted, materialize_grads, allow_unused, create_graph)
+        found = [_as_shown(*of) for of in zip(wanted, found, strict=True)]
     return dict(zip(inputs, found, strict=True)) if type(inputs) is dict else tuple(found)
+
+
+def _as_shown(tensor, gradient):
+    if gradient is None or type(tensor) is GradientEdge or tensor._specified is None:
+        return gradient
+    return tensor._as_gradient(gradient)  # of a sparse one's elements
 
 
 def _fill_up(found, wanted, materialize_grads, allow_unused, create_graph):

@@ -275,7 +275,9 @@ class _Again:
         self.function, self.states, self.context = function, states, context
         self.checks = checks
         leaves, self.tree = jax.tree.flatten(ordered(arguments), is_leaf=is_tensor_leaf)
-        self.leaves = [_Saved(x) if isinstance(x, Tensor) else x for x in leaves]
+        self.leaves = [
+            _Saved(x) if isinstance(x, Tensor) and x._specified is None else x for x in leaves
+        ]
         self.autocast = modes.state.autocast
         self.numbers, self.avals = [], []
 

@@ -427,7 +427,8 @@ class FunctionNode(Node):
             )
         if self.edges[number] is None:
             return gradient  # for hooks to see
-        shape, kind = self.inputs[number]
+        shape, kind, convert = self.inputs[number]
+        gradient = gradient if convert is None else convert(gradient)
         what = f"Function {self._name} returned an invalid gradient at index {number}"
         return fitted(gradient, shape, kind, what)
 
@@ -443,8 +444,10 @@ class FunctionNode(Node):
 
 
 def _shape_and_dtype(tensor):
-    array = outline(tensor)
-    return array.shape, array.dtype
+    """What a gradient has to be, and what makes it one of a sparse tensor's elements."""
+    is_dense = tensor._specified is None
+    array = outline(tensor if is_dense else tensor._specified)
+    return array.shape, array.dtype, None if is_dense else tensor._from_gradient
 
 
 def _aval(tensor):

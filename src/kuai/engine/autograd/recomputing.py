@@ -292,9 +292,9 @@ class _Arguments:
     """The arguments of the first run, with the values that they had then."""
 
     def __init__(self, args):
-        tensors = [a for a in args if isinstance(a, Tensor)]
-        self.args = [None if isinstance(a, Tensor) else a for a in args]
-        self.positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+        self.positions = [i for i, a in enumerate(args) if _is_dense(a)]
+        tensors = [args[i] for i in self.positions]
+        self.args = [None if _is_dense(a) else a for a in args]
         self.kept = around.kept(tensors)
         if self.kept is None:
             self.tensors = tensors
@@ -312,6 +312,11 @@ class _Arguments:
             return self.kept.tensors()
         pairs = zip(self.tensors, self.values, strict=True)
         return [t if held(t) is array else _before(array, edge) for t, (array, edge) in pairs]
+
+
+def _is_dense(argument) -> bool:
+    """Whether it is a tensor, and not a sparse one."""
+    return isinstance(argument, Tensor) and argument._specified is None
 
 
 def _before(array, edge):

@@ -139,7 +139,7 @@ def accumulator_of(tensor: Tensor) -> AccumulateGrad:
     held = tensor._accumulator
     node = held() if held is not None else None
     if node is None:
-        node = AccumulateGrad(tensor)
+        node = AccumulateGrad(tensor if tensor._specified is None else tensor._specified)
         tensor._accumulator = weakref.ref(node)
     return node
 

@@ -173,7 +173,7 @@ class Choices:
     def dtype(self, active, args, kwargs):
         """The dtype that the arguments of a call are cast to, or None."""
         tensors = list(_tensors_in((*args, *kwargs.values())))
-        kind = where(tensors[0]).type if tensors else "cpu"
+        kind = where(_with_storage(tensors[0])).type if tensors else "cpu"
         if kind not in active:
             return None
         choice = self.by_table.get(TABLES[kind])
@@ -182,6 +182,10 @@ class Choices:
             raise RuntimeError(choice)
         wanted = None if choice is None else _DTYPES[choice](active[kind], tensors)
         return None if wanted is None else dtypes.to_jax(wanted)
+
+
+def _with_storage(tensor):
+    return tensor if tensor._specified is None else tensor._specified
 
 
 def _widest(lower, tensors):
@@ -251,6 +255,8 @@ def _in_precision(argument, wanted):
         return type(argument)([_in_precision(item, wanted) for item in argument])
     if not isinstance(argument, Tensor) or not _is_eligible(argument):
         return argument
+    if argument._specified is not None:
+        return argument.to(dtypes.from_jax(wanted))
     if outline(argument).dtype == wanted:
         return argument
     return run(_cast, wanted, lambda: lambda array: jnp.asarray(array, wanted), [argument])
@@ -262,7 +268,7 @@ def in_lower_precision(tensor, tables=("cpu", "cuda")):
     Args:
         tables: those by which it is so.
     """
-    kind = where(tensor).type
+    kind = where(_with_storage(tensor)).type
     lower = dict(modes.state.autocast or ()).get(kind)
     if lower is None or TABLES[kind] not in tables or not _is_eligible(tensor):
         return tensor

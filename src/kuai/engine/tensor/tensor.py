@@ -84,6 +84,7 @@ class Tensor(attributes.TensorBase):
     _hooked = None  # the node of a leaf that has or had hooks
     _node_hooked = False  # whether a hook was registered at a leaf's node itself, which may be gone
     _tangents: dict | None = None  # in forward mode: level -> tangent
+    _specified: "Tensor | None" = None  # a sparse one's elements
 
     __dict__ = attributes.shown  # pyright: ignore[reportAssignmentType, reportGeneralTypeIssues]
     grad_fn: Any  # a property, which `autograd.inplace` attaches

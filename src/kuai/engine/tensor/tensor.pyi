@@ -37,6 +37,7 @@ class Tensor:
     _requires_grad: Any
     _retains_grad: Any
     _seen: Any
+    _specified: Any
     _steps: Any
     _storage: Any
     _tangents: Any
@@ -664,6 +665,7 @@ class Tensor:
     def resize_(self, sizes: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor another size; it takes the elements that lie in its memory, new ones are 0."""
     def resize_as(self, tensor: Any) -> Tensor: """`view_as`, by an older name."""
     def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Tensor: """Give the tensor the size of another one."""
+    def resize_as_sparse_(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
     def resolve_conj(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def resolve_neg(self) -> Tensor: """The tensor itself: conjugation is never put off here."""
     def retain_grad(self) -> None: """Keep this non-leaf tensor's gradient in `.grad` during `backward()`."""
@@ -708,9 +710,12 @@ class Tensor:
     def size(self, dim: _int) -> _int: """The shape, or the size of one dimension."""
     def slice_scatter(self, src: Any, dim: Any = 0, start: Any = None, end: Any = None, step: Any = 1) -> Tensor: """A copy of the input with `src` in a slice of a dimension."""
     def slogdet(self) -> return_types.slogdet: """The sign of the determinant and the logarithm of its absolute value."""
+    def smm(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
     def softmax(self, dim: Any, dtype: Any = None) -> Tensor: """eˣ / Σ eˣ along `dim`, which unlike that of `nn.functional.softmax` has to be said."""
     def sort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> return_types.sort: """The elements in order along a dimension, and where they were."""
     def sparse_dim(self) -> _int: """The number of sparse dimensions: 0."""
+    def sparse_mask(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
+    def sparse_resize_(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
     def split(self, split_size_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
     def split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of the given sizes."""
     def sqrt(self) -> Tensor: """√x of each element."""
@@ -725,6 +730,7 @@ class Tensor:
     def squeeze_(self, *dim: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     @overload
     def squeeze_(self, dim: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
+    def sspaddmm(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
     def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
     def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
@@ -763,6 +769,10 @@ class Tensor:
     def tile(self, dims: Any) -> Tensor: """As `repeat`; missing leading numbers count as 1."""
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, memory_format: Any = None) -> Tensor: """The tensor in another dtype or on another device; itself if nothing changes."""
     def to_dense(self, dtype: Any = None, *, masked_grad: Any = None) -> Tensor: """The tensor with all its elements: itself, of another type if asked, as none is sparse."""
+    def to_sparse(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
+    def to_sparse_coo(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
+    def to_sparse_csc(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
+    def to_sparse_csr(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
     def tolist(self) -> Any: """The values as nested lists of Python numbers."""
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> return_types.topk: """The `k` largest (or smallest) elements along a dimension in order, and where they are."""
     def trace(self) -> Tensor: """The sum of a matrix's diagonal."""

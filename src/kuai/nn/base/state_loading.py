@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import Tensor, changes, from_array, modes, views
+from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.frames import folding
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.overriding import is_of_the_real_torch
@@ -116,7 +117,9 @@ class _Before:
             for slots in (module._parameters, module._buffers)
         ]
         tensors = [t for _, slots in self._members for t in slots.values() if t is not None]
-        self._tensors = [(t, type(t), t._storage, t._steps, t._storage.held) for t in tensors]
+        dense = [t for t in tensors if t._specified is None]
+        self._tensors = [(t, type(t), t._storage, t._steps, t._storage.held) for t in dense]
+        self._sparse = [(t, dict(own(t))) for t in tensors if t._specified is not None]
 
     def restore(self) -> None:
         """Put it back; a capture undoes by itself what an exception leaves behind."""
@@ -129,6 +132,8 @@ class _Before:
             tensor._storage, tensor._steps, tensor._cache = storage, steps, None
             if storage.held is not array:
                 put(storage, array)
+        for tensor, attributes in self._sparse:
+            own(tensor).update(attributes)
         changes.touch()
 
 
@@ -256,7 +261,8 @@ def _put(module: Module, name: str, tensor: Tensor, given: Tensor, assign: bool)
 
 
 def _copy(tensor: Tensor, given: Tensor) -> None:
-    if modes.state.capture is not None or is_lazy(tensor) or is_lazy(given):
+    dense = tensor._specified is given._specified is None
+    if modes.state.capture is not None or is_lazy(tensor) or is_lazy(given) or not dense:
         tensor.copy_(given)
         return
     array, old = views.held(given), views.outline(tensor)

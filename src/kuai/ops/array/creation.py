@@ -5,6 +5,7 @@ shape. Inside a capture the same NumPy array becomes a constant of the program, 
 repeated value, a broadcast.
 """
 
+import importlib
 import numbers
 
 import jax
@@ -208,6 +209,14 @@ def _filled(shape, value, kind, device, requires_grad):
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 
+_DENSE = None, "torch.strided"
+
+
+def _sparse(name, sizes, layout, kind, device, requires_grad):
+    make = importlib.import_module("kuai.sparse.conversion").without_elements
+    return make(name, sizes, layout, dtypes.from_jax(kind), device, requires_grad)
+
+
 def _sizes(size, keywords):
     return integers(size) if size else integers((keywords["size"],))
 
@@ -232,6 +241,8 @@ def _constant(name, value, text):
         sizes = _sizes(size, keywords)
         if name == "zeros" and any(type(size) is int and size < 0 for size in sizes):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
+        if layout not in _DENSE:
+            return _sparse(name, sizes, layout, kind, device, requires_grad)
         made = _filled(sizes, value, kind, device, requires_grad)
         return made if out is None else into(out, made, name)
 
@@ -326,7 +337,10 @@ def _like(name, value, text):
     ):
         array = views.outline(input)
         where = input.device if device is None else device
-        return _filled(array.shape, value, kind_of(dtype, array.dtype), where, requires_grad)
+        kind = kind_of(dtype, array.dtype)
+        if layout not in _DENSE:
+            return _sparse(name, array.shape, layout, kind, where, requires_grad)
+        return _filled(array.shape, value, kind, where, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = (

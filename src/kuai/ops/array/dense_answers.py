@@ -1,8 +1,9 @@
-"""What tensors answer to questions about layouts, kinds and devices that Kuai does not have.
+"""What dense tensors answer to questions about layouts, kinds and devices that they do not have.
 
-Every tensor is dense and of plain numbers, so an answer, or PyTorch's error, is always the same.
+An answer, or PyTorch's error, is always the same. `kuai.sparse` is loaded when it is called.
 """
 
+import importlib
 import warnings
 from typing import Any
 
@@ -35,6 +36,22 @@ def _of_sparse_ones(name: str):
 
 for _name in _LAYOUTS:
     setattr(Tensor, _name, _of_sparse_ones(_name))
+
+
+def _to_sparse(name: str):
+    def make(self, *args, **kwargs) -> Tensor:
+        return importlib.import_module("kuai.sparse").answer(name, self, *args, **kwargs)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = "See `kuai.sparse`."
+    return make
+
+
+for _name in (
+    *("to_sparse", "to_sparse_coo", "to_sparse_csr", "to_sparse_csc", "sparse_mask"),
+    *("smm", "sspaddmm", "sparse_resize_", "resize_as_sparse_"),
+):
+    setattr(Tensor, _name, _to_sparse(_name))
 
 
 @method
