@@ -7,10 +7,11 @@ replayed call costs.
 """
 
 import weakref
+from collections import OrderedDict, defaultdict
 from itertools import chain
 from operator import attrgetter, eq, is_
 
-from kuai.engine.compile.abstract_values import text_of_value
+from kuai.engine.compile.abstract_values import DICT_METHODS, is_dict, text_of_value
 from kuai.engine.compile.comparing import ABSENT, has_entries, has_sizes, lacks_entries
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor
@@ -30,6 +31,7 @@ _tensor_state = attrgetter(
 )
 _content = attrgetter("cell_contents")
 _own_dict = attrgetter("__dict__")
+_DICTS = (dict, OrderedDict, defaultdict)
 
 
 class Watch:
@@ -68,10 +70,25 @@ class Watch:
 
     def entries(self, mapping: dict, names) -> None:
         """Watch some entries of a dictionary, which may be missing."""
+        self._see_how_it_is_read(mapping)
         if id(mapping) in self.changed:
             self._see_it_stays(mapping, names)
         _, known = self._dicts.setdefault(id(mapping), (mapping, {}))
         known.update(dict.fromkeys(names))
+
+    def _see_how_it_is_read(self, mapping) -> None:
+        """That a dictionary's class reads it as all are read: entries are compared as they are.
+
+        Raises:
+            Refused: it may give something else.
+        """
+        kind = type(mapping)
+        if kind in _DICTS or kind.__module__.startswith("kuai.") or id(mapping) in self._dicts:
+            return
+        if not is_dict(mapping):
+            raise Refused(f"{text_of_value(mapping)}, which says for itself what it holds")
+        for name in DICT_METHODS:
+            self.attribute(kind, name)
 
     def loose(self, mapping: dict, name: str) -> None:
         """Do not compare an entry of a dictionary, which the call sets."""
@@ -90,10 +107,17 @@ class Watch:
 
     def size(self, mapping: dict) -> None:
         """Watch how many entries a dictionary has."""
+        self._see_how_it_is_read(mapping)
         self._whole[id(mapping)] = mapping
 
     def list(self, sequence: list) -> None:
-        """Watch all elements of a list."""
+        """Watch all elements of a list.
+
+        Raises:
+            Refused: its class may give others.
+        """
+        if type(sequence) is not list:
+            raise Refused(f"{text_of_value(sequence)}, which says for itself what it holds")
         self._lists[id(sequence)] = sequence
 
     def attribute(self, thing, name: str) -> None:
@@ -133,6 +157,7 @@ class Watch:
 
     def number(self, mapping: dict, key) -> None:
         """Watch that an entry is a float, whichever."""
+        self._see_how_it_is_read(mapping)
         if id(mapping) in self.changed:
             self._see_it_stays(mapping, [key])
         self.numbers[id(mapping), key] = mapping, key

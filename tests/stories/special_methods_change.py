@@ -1,0 +1,212 @@
+"""Special methods and bases of classes, which decide how things are read."""
+
+import types
+import typing
+
+from tests.stories.storykit import attempt_type, changed_and_back, story
+
+
+@story
+def truth_of_a_named_tuple(t, compiled):
+    flag = [True]
+
+    class B(typing.NamedTuple):
+        x: typing.Any
+
+        def __bool__(self):
+            return flag[0]
+
+    def mk(x):
+        return B(x)
+
+    @compiled
+    def f(b):
+        return b.x * 2 if b else b.x * 5
+
+    for n in range(10):
+        if n == 5:
+            flag[0] = False
+        if n == 8:
+            flag[0] = True
+        yield f(mk(t.ones(2)))
+
+
+@story
+def truth_of_a_named_tuple_made_inside(t, compiled):
+    flag = [True]
+
+    class B(typing.NamedTuple):
+        x: typing.Any
+
+        def __bool__(self):
+            return flag[0]
+
+    @compiled
+    def f(x):
+        b = B(x)
+        return b.x * 2 if b else b.x * 5
+
+    for n in range(10):
+        if n == 5:
+            flag[0] = False
+        if n == 8:
+            flag[0] = True
+        yield f(t.ones(2))
+
+
+@story
+def not_of_a_named_tuple(t, compiled):
+    class B(typing.NamedTuple):
+        x: typing.Any
+
+    @compiled
+    def f(b):
+        k = 1.0
+        if not b:
+            k = 7.0
+        return b.x * k
+
+    for n in range(10):
+        if n == 5:
+            B.__bool__ = lambda s: False
+        if n == 8:
+            del B.__bool__
+        yield f(B(t.ones(2)))
+
+
+@story
+def reversed_of_a_named_tuple(t, compiled):
+    class B(typing.NamedTuple):
+        x: typing.Any
+        y: typing.Any
+
+        def __reversed__(s):
+            return iter([s.x, s.x])
+
+    @compiled
+    def f(b):
+        z = 0
+        for n, v in enumerate(reversed(b)):
+            z = z + v * (n + 1)
+        return z
+
+    def ch():
+        B.__reversed__ = lambda s: iter([s.y, s.y])
+
+    def bk():
+        del B.__reversed__
+
+    yield from changed_and_back(lambda: f(B(t.ones(2), t.ones(2) * 3)), ch, bk)
+
+
+@story
+def iteration_of_a_named_tuple_patched(t, compiled):
+    class B(typing.NamedTuple):
+        x: typing.Any
+        y: typing.Any
+
+    @compiled
+    def f(p):
+        b = B(p, p * 2)
+        x, y = b
+        return x + y * 2, b[0], len(b)
+
+    def ch():
+        B.__iter__ = lambda s: iter([s.y, s.x])
+        B.__getitem__ = lambda s, i: s.y
+
+    def bk():
+        del B.__iter__, B.__getitem__
+
+    yield from changed_and_back(lambda: f(t.ones(2)), ch, bk)
+
+
+@story
+def base_taken_from_a_class(t, compiled):
+    class Scaled:
+        pass
+
+    class Other:
+        pass
+
+    class Layer(Scaled, t.nn.Module):
+        def forward(self, x):
+            return x * 2
+
+    layer = Layer()
+
+    @compiled
+    def f(x):
+        y = layer(x)
+        if isinstance(layer, Scaled):
+            y = y * 10
+        return y
+
+    for n in range(10):
+        if n == 5:
+            Layer.__bases__ = (Other, t.nn.Module)
+        if n == 8:
+            Layer.__bases__ = (Scaled, t.nn.Module)
+        yield f(t.ones(2))
+
+
+@story
+def base_of_a_configuration_taken(t, compiled):
+    class Fancy:
+        pass
+
+    class Base:
+        pass
+
+    class Cfg(Base, Fancy):
+        k = 3.0
+
+    cfg = Cfg()
+
+    @compiled
+    def f(x):
+        return x * cfg.k if isinstance(cfg, Fancy) else x
+
+    for n in range(10):
+        if n == 5:
+            Cfg.__bases__ = (Base,)
+        if n == 8:
+            Cfg.__bases__ = (Base, Fancy)
+        yield f(t.ones(2))
+
+
+@story
+def reversed_module_list(t, compiled):
+    class ML(t.nn.ModuleList):
+        pass
+
+    ml = ML([t.nn.Tanh(), t.nn.Sigmoid()])
+
+    @compiled
+    def f(x):
+        for m in reversed(ml):
+            x = m(x)
+        return x
+
+    def ch():
+        ML.__reversed__ = lambda s: iter([s[0]])
+
+    def bk():
+        del ML.__reversed__
+
+    yield from changed_and_back(lambda: attempt_type(f, t.ones(2)), ch, bk)
+
+
+@story
+def getattr_of_a_module_file(t, compiled):
+    mod = types.ModuleType("settings_of_a_program")
+    vals = {"k": 2.0}
+    mod.__getattr__ = lambda name: vals[name]
+
+    @compiled
+    def f(x):
+        return x * mod.k
+
+    yield from changed_and_back(
+        lambda: f(t.ones(2)), lambda: vals.update(k=3.0), lambda: setattr(mod, "k", 9.0)
+    )
