@@ -210,3 +210,101 @@ def getattr_of_a_module_file(t, compiled):
     yield from changed_and_back(
         lambda: f(t.ones(2)), lambda: vals.update(k=3.0), lambda: setattr(mod, "k", 9.0)
     )
+
+
+@story
+def attribute_with_a_dot_in_its_name(t, compiled):
+    class C:
+        pass
+
+    setattr(C, "w.k", 2.0)
+    c = C()
+
+    @compiled
+    def f(x):
+        return x * getattr(C, "w.k") + getattr(c, "w.k")
+
+    yield from changed_and_back(
+        lambda: f(t.ones(2)), lambda: setattr(C, "w.k", 3.0), lambda: setattr(c, "w.k", 7.0)
+    )
+
+
+@story
+def descriptor_that_gives_itself_to_the_class(t, compiled):
+    class D:
+        v = 2.0
+
+    class R:
+        v = 11.0
+
+    class A:
+        k = D()
+
+    a = A()
+
+    @compiled
+    def f(x):
+        return x * a.k.v + A.k.v
+
+    def ch():
+        D.__get__ = lambda s, o, c=None: s if o is None else R
+
+    def bk():
+        del D.__get__
+
+    yield from changed_and_back(lambda: f(t.ones(2)), ch, bk)
+
+
+@story
+def descriptor_that_raises_for_the_class(t, compiled):
+    class A:
+        k = 2.0
+
+    a = A()
+
+    class D:
+        def __get__(s, o, c=None):
+            if o is None:
+                raise RuntimeError("only of instances")
+            return 5.0
+
+    @compiled
+    def f(x):
+        return x * a.k
+
+    def ch():
+        A.k = D()
+
+    def bk():
+        A.k = 2.0
+
+    yield from changed_and_back(lambda: attempt_type(f, t.ones(2)), ch, bk)
+
+
+@story
+def class_of_a_module_attribute_gets_a_get(t, compiled):
+    class Act:
+        def __init__(s, k):
+            s.k = k
+
+    class Net(t.nn.Module):
+        act = Act(2.0)
+
+        def forward(s, x):
+            return x * s.act.k
+
+    net = Net()
+
+    @compiled
+    def f(x):
+        return net(x)
+
+    other = Act(9.0)
+
+    def ch():
+        Act.__get__ = lambda s, o, c=None: s if o is None else other
+
+    def bk():
+        del Act.__get__
+
+    yield from changed_and_back(lambda: f(t.ones(2)), ch, bk)

@@ -175,8 +175,8 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         return Known(cell.cell_contents), self.variables.get(code.co_varnames[0])
 
     def _named_attribute(self, owner, name):
-        if type(self.plain(name)) is not str:
-            raise Refused("an attribute whose name is no text")
+        if type(self.plain(name)) is not str or "." in self.plain(name):
+            raise Refused("an attribute with a name that no code can write")
         return self.attribute(owner, self.plain(name))
 
     def _is_instance(self, value, kinds):

@@ -237,8 +237,8 @@ class Watch:
                 and not any([_has(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])
             )
-        except (AttributeError, KeyError, ValueError):
-            return False  # something is not there any more; a closure's variable, for one
+        except Exception:  # noqa: BLE001 - if it matters, it is raised where the call is recorded
+            return False  # something is not there any more, or a program's code says so
 
     def _fetched(self):
         """Everything else that is compared by identity, in one row."""
