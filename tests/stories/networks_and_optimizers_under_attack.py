@@ -97,7 +97,7 @@ def trained_copy(t, compiled):
         yield step(*batch(t)), [everything(m, o) for m, o in zip(nets, opts, strict=True)]
 
 
-@story
+@story(tolerance=(1e-3, 1e-4))
 def assigned_state_dict(t, compiled):
     net, opt = mlp_with_momentum(t)
     other = mlp(t)

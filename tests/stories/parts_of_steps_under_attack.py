@@ -329,7 +329,7 @@ def exception_leaves_a_fused_block(t, compiled):
         yield w, everything(net, opt)
 
 
-@story
+@story(tolerance=(1e-3, 1e-3))
 def early_stop_and_restore_best(t, compiled):
     net, opt = mlp_with_momentum(t)
     best = {"loss": math.inf, "sd": None}

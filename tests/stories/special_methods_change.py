@@ -308,3 +308,55 @@ def class_of_a_module_attribute_gets_a_get(t, compiled):
         del Act.__get__
 
     yield from changed_and_back(lambda: f(t.ones(2)), ch, bk)
+
+
+@story
+def object_that_notes_what_is_asked(t, compiled):
+    log = []
+
+    class Spy:
+        k = 2.0
+
+        def __getattribute__(s, name):
+            log.append(name)
+            return object.__getattribute__(s, name)
+
+    spy = Spy()
+
+    @compiled
+    def f(x):
+        return x * spy.k
+
+    def ch():
+        Spy.k = 3.0
+
+    def bk():
+        Spy.__getattribute__ = lambda s, name: 11.0
+
+    yield from changed_and_back(lambda: (f(t.ones(2)), list(log)), ch, bk)
+
+
+@story
+def argument_that_notes_what_is_asked(t, compiled):
+    log = []
+
+    class Spy:
+        k = 2.0
+
+        def __getattribute__(s, name):
+            log.append(name)
+            return object.__getattribute__(s, name)
+
+    spy = Spy()
+
+    @compiled
+    def f(x, spy):
+        return x * spy.k
+
+    def ch():
+        Spy.k = 3.0
+
+    def bk():
+        Spy.__getattribute__ = lambda s, name: 11.0
+
+    yield from changed_and_back(lambda: (f(t.ones(2), spy), list(log)), ch, bk)

@@ -1,4 +1,7 @@
-"""What the prover knows of a value, see `proof`."""
+"""What the prover knows of a value, see `proof`.
+
+Of things of the user's it asks `type`, never `isinstance`, which may run code of theirs.
+"""
 
 import types
 from collections import OrderedDict
@@ -226,10 +229,10 @@ def _is_some_plain(value) -> bool:
 
 def is_dict(thing) -> bool:
     """Whether a thing is a dict that is read as all dicts are, whatever writing it does."""
-    kind = type(thing)
-    if not isinstance(thing, dict) or hasattr(kind, "__missing__"):
+    kind = type(thing)  # `isinstance` would ask the thing, whose class may say something else
+    if dict not in kind.__mro__ or hasattr(kind, "__missing__"):
         return False
-    known = OrderedDict if isinstance(thing, OrderedDict) else dict
+    known = OrderedDict if OrderedDict in kind.__mro__ else dict
     return all(getattr(kind, name) is getattr(known, name) for name in _READING)
 
 
@@ -269,9 +272,11 @@ def text_of_value(value) -> str:
         return f"the method {value.name}"
     thing = value.value if isinstance(value, Known) else value
     kind = type(thing).__name__
-    if isinstance(thing, types.ModuleType):  # a module may compute names that it does not have
+    if issubclass(
+        type(thing), types.ModuleType
+    ):  # a module may compute names that it does not have
         return f"{vars(thing).get('__name__', 'a module')} ({kind})"
-    if isinstance(thing, _NAMED):  # of any other thing, looking for a name may run its code
+    if issubclass(type(thing), _NAMED):  # of any other thing, looking for a name may run its code
         return f"{getattr(thing, '__qualname__', thing.__name__)} ({kind})"
     return f"{_article(kind)} {kind}"
 

@@ -309,7 +309,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
 
     def is_tensor(self, value) -> bool:
         """Whether a value is a tensor; one that is known is watched."""
-        if isinstance(value, Known) and isinstance(value.value, Tensor):
+        if isinstance(value, Known) and Tensor in type(value.value).__mro__:
             self.prover.tensor(value.value)
             return True
         return is_some_tensor(value)

@@ -115,7 +115,7 @@ class Lookups(OwnFunctions, Frame):
         """An attribute of an object, as `object.__getattribute__` finds it."""
         thing = owner.value
         kind = type(thing)
-        if isinstance(thing, FunctionLike):
+        if FunctionLike in kind.__mro__:  # `isinstance` would ask the thing
             raise Refused(f"{name} of a compiled function")
         if kind is type:
             return self._class_attribute(owner, name)

@@ -215,10 +215,10 @@ def abstract(value, watch):
         return Items(dict, {key: abstract(each, watch) for key, each in value.items()})
     if is_plain(value) or is_pure(value):
         return Known(value)
-    if isinstance(value, tuple) and is_named_tuple(type(value)):
+    if issubclass(type(value), tuple) and is_named_tuple(type(value)):
         watch_named_tuple(watch, type(value))
         return Items(type(value), [abstract(each, watch) for each in value])
-    if isinstance(value, (Tensor, types.FunctionType, types.MethodType)):
+    if issubclass(type(value), (Tensor, types.FunctionType, types.MethodType)):
         raise Refused(f"an argument that is {text_of_value(value)}")
     watch.argument(value)
     return Known(value)

@@ -161,7 +161,7 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         if not isinstance(kind, Known) or not isinstance(owner, Known):
             raise Refused("super() of something else than a class and its object")
         thing = owner.value
-        if isinstance(thing, (type, Tensor, dict)) or kind.value not in type(thing).__mro__:
+        if issubclass(type(thing), (type, Tensor, dict)) or kind.value not in type(thing).__mro__:
             raise Refused(f"super() of {text_of_value(thing)}")
         return Super(kind.value, owner)
 

@@ -6,6 +6,7 @@ one kind are fetched and compared in one row, without Python code for each: this
 replayed call costs.
 """
 
+import types
 import weakref
 from collections import OrderedDict, defaultdict
 from itertools import chain
@@ -148,7 +149,7 @@ class Watch:
         Raises:
             Refused: there can be no weak reference to it, or looking at it would hold it.
         """
-        if isinstance(thing, dict):
+        if issubclass(type(thing), dict):
             raise Refused(f"an argument that is {text_of_value(thing)}")
         try:
             self.arguments[id(thing)] = weakref.ref(thing)
@@ -212,8 +213,10 @@ class Watch:
 
     def _is_read(self, thing) -> bool:
         """Whether some of its attributes are watched: then its dictionary must stay this one."""
-        if isinstance(thing, Tensor):
+        if issubclass(type(thing), Tensor):
             return False  # it keeps its dictionary, whatever is assigned to `__dict__`
+        if type(type(thing).__getattribute__) is types.FunctionType:
+            return False  # its attributes are not, and asking for them would run somebody's code
         own = getattr(thing, "__dict__", None)
         return id(own) in self._dicts or id(own) in self._whole
 
