@@ -1,12 +1,9 @@
 """What the library itself consists of, replaced between calls: functions, methods, containers."""
 
-import copy
-
 from tests.stories.storykit import (
     batch,
     changed_and_back,
     everything,
-    fill,
     linear,
     mlp,
     mlp_with_momentum,
@@ -300,37 +297,3 @@ def modules_dict_that_chooses(t, compiled):
     yield from changed_and_back(
         lambda: f(batch(t)[0]), lambda: which.__setitem__(0, "b"), lambda: which.__setitem__(0, "a")
     )
-
-
-@story
-def vector_to_parameters_makes_views(t, compiled):
-    net = mlp(t)
-    opt = t.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-    step = train_step(t, compiled, net, opt)
-    vec = None
-    for n in range(14):
-        if n == 5:
-            vec = t.nn.utils.parameters_to_vector(net.parameters()).detach().clone()
-            t.nn.utils.vector_to_parameters(vec, net.parameters())
-        if n == 8:
-            vec.mul_(0.5)
-        if n == 11:
-            for p in net.parameters():
-                p.data = p.data.clone()
-        yield step(*batch(t)), everything(net, opt), vec
-
-
-@story
-def shallow_copy_of_a_net(t, compiled):
-    net = mlp(t)
-    twin = copy.copy(net)
-    opt = t.optim.SGD(net.parameters(), lr=0.1)
-    step = train_step(t, compiled, net, opt)
-    for n in range(11):
-        if n == 5:
-            twin[0] = fill(t, t.nn.Linear(3, 4))
-        if n == 7:
-            twin.extra = t.nn.Identity()
-        if n == 8:
-            twin.add_module("1", t.nn.ReLU())
-        yield step(*batch(t)), everything(net), everything(twin), len(twin._modules)
