@@ -250,6 +250,24 @@ def test_memory_does_not_grow():
     assert held_after(6) == held_after(6) and step.replays.calls
 
 
+def test_calls_that_take_turns_are_replayed():
+    """Batches of several shapes, or two objects with one compiled method."""
+
+    class Scale:
+        def __init__(self, factor):
+            self.factor = factor
+
+        @kuai.compile
+        def __call__(self, x):
+            return x * self.factor
+
+    scales = [Scale(2.0), Scale(3.0)]
+    for turn in range(30):
+        found = scales[turn % 2](kuai.ones(turn % 3 + 1))
+        assert found.tolist() == [2.0 + turn % 2] * (turn % 3 + 1)
+    assert Scale.__call__.explain().replayed >= 12
+
+
 def test_replaying_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("KUAI_REPLAY", "0")
     run = kuai.compile(lambda x: x * 2)

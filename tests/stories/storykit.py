@@ -159,6 +159,15 @@ def in_threads(*functions: Callable) -> list[Any]:
         return [future.result() for future in started]
 
 
+def changed_and_back(call: Callable, change: Callable, back: Callable) -> Iterator[Any]:
+    """What calls give that are replayed before something changes, after it, and when it is back."""
+    for step, count in ((None, 5), (change, 3), (back, 3)):
+        if step is not None:
+            step()
+        for _ in range(count):
+            yield call()
+
+
 # Running ------------------------------------------------------------------------------------------
 
 

@@ -24,10 +24,11 @@ FUSED = [name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 0]
 #: tests a sixth.
 _SAMPLED = (
     "arguments_and_functions_change", "classes_under_attack", "closures_and_numbers_change",
-    "graphs_and_modes_around_steps", "hooks_and_modes_change", "numbers_and_results_of_proofs",
-    "optimizers_and_hooks_change", "own_functions_under_attack", "python_around_steps",
-    "python_changed_between_calls", "statements_under_attack", "states_changed_together",
-    "uncommon_changes",
+    "graphs_and_modes_around_steps", "hooks_and_modes_change",
+    "networks_and_optimizers_under_attack", "numbers_and_results_of_proofs",
+    "optimizers_and_hooks_change", "own_functions_under_attack", "parts_of_steps_under_attack",
+    "python_around_steps", "python_changed_between_calls", "python_of_all_kinds_changes",
+    "statements_under_attack", "states_changed_together", "uncommon_changes",
 )  # fmt: skip
 
 

@@ -345,17 +345,29 @@ def _run(level, closed):
         else:
             equations.append(equation)
             needed.update(v for v in equation.invars if not isinstance(v, Literal))
-    pure = _function(closed, [variables[i] for i in sorted(variables)], equations[::-1])
+    # arrays that were there before, such as a node outside has saved, are others at the next call
+    constants = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+    found = [v for v, c in constants.items() if isinstance(c, jax.Array) and not _is_traced(c)]
+    further = [wrap(constants.pop(variable)) for variable in found]
+    places = [*[variables[i] for i in sorted(variables)], *found]
+    pure = _function(closed, constants, places, equations[::-1])
     operation = Operation("vmap", "VmapBackward0", compiled=False)
-    inputs = level.inputs(sorted(variables))
+    inputs = [*level.inputs(sorted(variables)), *further]
     return run(operation, None, lambda: lambda *arrays: tuple(pure(*arrays)), inputs)
 
 
-def _function(closed, variables, equations):
+def _is_traced(array) -> bool:
+    return isinstance(array, jax.core.Tracer)
+
+
+def _function(closed, constants, variables, equations):
+    """The trace as a function of some of its variables; others are constants."""
     jaxpr = closed.jaxpr
     names = jaxpr.debug_info._replace(arg_names=None)
-    jaxpr = jaxpr.replace(invars=variables, eqns=equations, debug_info=names)
-    return jaxpr_as_fun(ClosedJaxpr(jaxpr, closed.consts))
+    jaxpr = jaxpr.replace(
+        constvars=list(constants), invars=variables, eqns=equations, debug_info=names
+    )
+    return jaxpr_as_fun(ClosedJaxpr(jaxpr, list(constants.values())))
 
 
 def _spread(level, made, counts, changed):

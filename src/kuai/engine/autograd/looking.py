@@ -20,6 +20,7 @@ _BIAS_FIRST = {"AddmmBackward0"}
 
 def next_functions(node) -> tuple:
     """A node and an output's number for each input that could have a gradient."""
+    node.show_edges()
     if not hasattr(node.entry.operation, "described"):
         return tuple(node.edges)
     edges = dict(zip(node.entry.differentiable, node.edges, strict=True))

@@ -9,6 +9,7 @@ for sizes, to many (`OpenLayout`).
 import weakref
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -220,7 +221,10 @@ class ForwardCall(Call):
         """Run it compiled: the interpreter has layouts, and residuals, of its own."""
         if isinstance(self.function, Tiered):
             return self.function.compiled(arguments)
-        return self.function(*arguments)
+        if any(isinstance(argument, jax.core.Tracer) for argument in arguments):
+            return self.function(*arguments)
+        # run at once, it may find two residuals to be one array, which it does not as it is traced
+        return jax.jit(self.function)(*arguments)
 
 
 def _type(result, sharding):

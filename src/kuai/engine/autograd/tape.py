@@ -8,6 +8,7 @@ What a node saves are arrays, which are immutable: in-place changes of the input
 The node of an ordinary operation is `running.OpNode`, that of a user's `Function` is in `function`.
 """
 
+import copy
 import itertools
 import weakref
 from collections import OrderedDict
@@ -46,6 +47,7 @@ class Node:
     block = None  # the block it was recorded in, where that is followed (see `blocks`)
     recorder = None  # what its operation was recorded by, if it was not run at once
     retained: dict | None = None  # output number -> weak reference to a tensor with retain_grad()
+    is_shared = False  # whether the nodes before it are those of other results, too
 
     def __init__(self, name: str, edges: tuple):
         self._name = name
@@ -64,7 +66,21 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         """The nodes this one passes gradients to, each with the number of its output."""
+        self.show_edges()
         return tuple((None, 0) if edge is None else edge for edge in self.edges)
+
+    def another(self) -> "Node":
+        """A node that does the same, for another result. The nodes before it become its own when
+        somebody looks at them, who may register something there."""
+        made = copy.copy(self)
+        made.is_shared = True
+        return made
+
+    def show_edges(self) -> None:
+        """Have nodes of its own before it."""
+        if self.is_shared:
+            self.is_shared = False
+            self.edges = _copied(self).edges
 
     def __repr__(self):
         return f"<{self._name.rpartition('::')[2]} object at {id(self):#x}>"
@@ -100,6 +116,21 @@ class GradientEdge(NamedTuple):
     node: Node
     output_nr: int
     ownership_token: Any = None
+
+
+def _copied(root):
+    """A graph's copy, down to the leaves."""
+    made, stack = {root: copy.copy(root)}, [root]
+    while stack:
+        for edge in filter(None, stack.pop().edges):
+            node = edge[0]
+            if node not in made and not isinstance(node, AccumulateGrad):
+                made[node] = copy.copy(node)
+                stack.append(node)
+    for copied in made.values():
+        edges = copied.edges
+        copied.edges = tuple([e if e is None else (made.get(e[0], e[0]), e[1]) for e in edges])
+    return made[root]
 
 
 _LAST = 1 << 62  # nodes of leaves come last, when all that is to be added has arrived

@@ -97,7 +97,7 @@ class _Walk:
         for edge, gradient in zip(self.roots, gradients, strict=True):
             self.send(edge, gradient)
         while self.queue:
-            node = heapq.heappop(self.queue)[1]
+            node = heapq.heappop(self.queue)[2]
             if around_nodes:
                 self.visit_inside(node, self.arriving.pop(node))
             else:
@@ -130,7 +130,7 @@ class _Walk:
         gathered = self.arriving.get(node)
         if gathered is None:
             self.arriving[node] = {output: gradient}
-            heapq.heappush(self.queue, (-node.sequence, node))
+            heapq.heappush(self.queue, (-node.sequence, id(node), node))  # copies are as old
         elif gathered.get(output) is None:
             gathered[output] = gradient
         else:

@@ -1,4 +1,7 @@
-"""What the prover knows of a value, see `proof`."""
+"""What the prover knows of a value, see `proof`.
+
+Of things of the user's it asks `type`, never `isinstance`, which may run code of theirs.
+"""
 
 import types
 from collections import OrderedDict
@@ -13,7 +16,6 @@ __all__ = [
     "NEST",
     "OUTLINE",
     "TENSOR",
-    "TUPLE_METHODS",
     "Argument",
     "Bound",
     "Items",
@@ -28,14 +30,16 @@ __all__ = [
     "is_some_tensor",
     "joined",
     "text_of_value",
+    "watch_named_tuple",
 ]
 
 _PLAIN = (int, float, bool, complex, str, bytes, type(None), type(Ellipsis))
 _PLAIN += (dtypes.dtype, devices.device, Size, range)
-_NAMED = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
+_NAMED = (types.FunctionType, types.BuiltinFunctionType, type)
 _READING = ("__getitem__", "__iter__", "__len__", "__contains__", "items", "keys", "values")
 _READING += ("__getattribute__",)
-TUPLE_METHODS = ("__getitem__", "__iter__", "__len__", "__getattribute__")
+_TUPLE_METHODS = ("__getitem__", "__iter__", "__len__", "__getattribute__")
+_NOT_OF_TUPLES = ("__bool__", "__reversed__")  # which would say something else than the elements
 DICT_METHODS = (*_READING, "__missing__")  # which decide how a dict is read
 
 
@@ -225,10 +229,10 @@ def _is_some_plain(value) -> bool:
 
 def is_dict(thing) -> bool:
     """Whether a thing is a dict that is read as all dicts are, whatever writing it does."""
-    kind = type(thing)
-    if not isinstance(thing, dict) or hasattr(kind, "__missing__"):
+    kind = type(thing)  # `isinstance` would ask the thing, whose class may say something else
+    if dict not in kind.__mro__ or hasattr(kind, "__missing__"):
         return False
-    known = OrderedDict if isinstance(thing, OrderedDict) else dict
+    known = OrderedDict if OrderedDict in kind.__mro__ else dict
     return all(getattr(kind, name) is getattr(known, name) for name in _READING)
 
 
@@ -237,8 +241,19 @@ def is_named_tuple(kind) -> bool:
     if type(kind) is not type or not issubclass(kind, tuple) or kind.__dictoffset__:
         return False
     fields = getattr(kind, "_fields", None)
-    named = type(fields) is tuple and len(fields) > 0
-    return named and all(getattr(kind, n) is getattr(tuple, n) for n in TUPLE_METHODS)
+    if type(fields) is not tuple or not fields:
+        return False
+    if any(hasattr(kind, name) for name in _NOT_OF_TUPLES):
+        return False
+    if any("__class__" in vars(each) for each in kind.__mro__[:-1]):
+        return False
+    return all(getattr(kind, name) is getattr(tuple, name) for name in _TUPLE_METHODS)
+
+
+def watch_named_tuple(watch, kind) -> None:
+    """Watch what decides how such tuples are read."""
+    for name in (*_TUPLE_METHODS, *_NOT_OF_TUPLES):
+        watch.attribute(kind, name)
 
 
 def text_of_value(value) -> str:
@@ -257,7 +272,11 @@ def text_of_value(value) -> str:
         return f"the method {value.name}"
     thing = value.value if isinstance(value, Known) else value
     kind = type(thing).__name__
-    if isinstance(thing, _NAMED):  # of any other thing, looking for a name may run its code
+    if issubclass(
+        type(thing), types.ModuleType
+    ):  # a module may compute names that it does not have
+        return f"{vars(thing).get('__name__', 'a module')} ({kind})"
+    if issubclass(type(thing), _NAMED):  # of any other thing, looking for a name may run its code
         return f"{getattr(thing, '__qualname__', thing.__name__)} ({kind})"
     return f"{_article(kind)} {kind}"
 

@@ -54,6 +54,8 @@ class Comprehensions(Frame):
         source = self.value(first.iter)
         # a result has as many parts at each replay, but it is not known here how many
         is_result = source is NEST or self.is_tensor(source)
+        if is_result:
+            self.watch_method("__iter__")
         for part in [NEST] if is_result else self.turns(source):
             self.prover.left -= 1
             if self.prover.left < 0:

@@ -8,6 +8,7 @@ import contextlib
 import types
 
 from kuai.engine.compile.abstract_values import Known
+from kuai.engine.compile.own_code import watch_own
 from kuai.engine.op.autocast import autocast
 from kuai.engine.tensor import modes
 
@@ -27,6 +28,7 @@ def is_known(frame, node) -> bool:
     if not isinstance(made, Known):
         return False
     kind = made.value
+    _watch_class(frame, kind)
     if kind is autocast:  # without a dtype, what is set elsewhere decides
         return len(row) > 1 or named.get("dtype") is not None
     if type(kind) is types.MethodType and kind.__func__ in _CLONING:  # functions decorated with it
@@ -39,6 +41,14 @@ def is_known(frame, node) -> bool:
     )
 
 
+def _watch_class(frame, kind) -> None:
+    """Watch what is run when the block is entered and left."""
+    if any(kind is each for each in _OWN):
+        watch_own(frame.prover, kind, ("__init__", "__enter__", "__exit__"))
+
+
+_OWN = (*[kind for kind in _WITHOUT_ARGUMENTS if kind is not contextlib.nullcontext], autocast)
+_OWN += _WITH_A_MODE
 _CLONING = tuple(vars(kind)["clone"] for kind in (modes._Mode, *_WITH_A_MODE))
 
 
@@ -55,6 +65,7 @@ def _is_made(frame, value) -> bool:
     if not isinstance(value, Known):
         return False
     thing, kind = value.value, type(value.value)
+    _watch_class(frame, kind)
     if kind in _WITHOUT_ARGUMENTS:
         return True
     if kind is modes.inference_mode:

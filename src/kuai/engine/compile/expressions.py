@@ -3,7 +3,6 @@
 import ast
 import builtins
 import operator
-import types
 
 from kuai.engine.compile.abstract_values import (
     NEST,
@@ -22,6 +21,7 @@ from kuai.engine.compile.comprehensions import Comprehensions
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, done, is_pure
 from kuai.engine.compile.lookups import Lookups
+from kuai.engine.compile.own_code import watch_method_of_tensors
 from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
@@ -112,6 +112,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
                 continue
             inner = self.gone_through(node.value)
             unknown = inner is OUTLINE or inner is NEST
+            if unknown:
+                self.watch_method("__iter__")
             found += [Several(inner)] if unknown else self.elements(inner)
         return found
 
@@ -234,11 +236,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
 
     def watch_method(self, name) -> None:
         """Watch a method of tensors, which has to be Kuai's own."""
-        self.watch.attribute(Tensor, name)
-        found = getattr(Tensor, name, None)
-        if type(found) is types.FunctionType:
-            if not found.__globals__.get("__name__", "").startswith("kuai."):
-                raise Refused(f"{name} of a tensor, which somebody has replaced")
+        watch_method_of_tensors(self.watch, name)
 
     # Elements -------------------------------------------------------------------------------------
 
@@ -311,7 +309,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
 
     def is_tensor(self, value) -> bool:
         """Whether a value is a tensor; one that is known is watched."""
-        if isinstance(value, Known) and isinstance(value.value, Tensor):
+        if isinstance(value, Known) and Tensor in type(value.value).__mro__:
             self.prover.tensor(value.value)
             return True
         return is_some_tensor(value)

@@ -86,7 +86,7 @@ def is_pure(function) -> bool:
     """Whether a function depends on its arguments alone and changes tensors only."""
     if REGISTRY.exports(function):
         return True
-    return isinstance(function, types.FunctionType) and function in _pure
+    return type(function) is types.FunctionType and function in _pure
 
 
 def done(function, arguments):

@@ -115,7 +115,7 @@ class Lookups(OwnFunctions, Frame):
         """An attribute of an object, as `object.__getattribute__` finds it."""
         thing = owner.value
         kind = type(thing)
-        if isinstance(thing, FunctionLike):
+        if FunctionLike in kind.__mro__:  # `isinstance` would ask the thing
             raise Refused(f"{name} of a compiled function")
         if kind is type:
             return self._class_attribute(owner, name)
@@ -132,7 +132,7 @@ class Lookups(OwnFunctions, Frame):
             return self.prover.call(of_class.fget, [owner], {}, self.depth + 1)
         inner = getattr(of_class, "__func__", None)
         is_static, is_of_class = type(of_class) is staticmethod, type(of_class) is classmethod
-        if not (is_method or is_static or is_of_class) and hasattr(type(of_class), "__get__"):
+        if not (is_method or is_static or is_of_class) and self._is_computed(of_class):
             raise Refused(f"{name} of {text_of_value(owner)}, which is computed")
         if (slot := self.slot_at(attributes, name)) is not None:
             return slot.read()
@@ -156,6 +156,13 @@ class Lookups(OwnFunctions, Frame):
                 return self.prover.found(slots[name])
         raise Refused(f"{name} of {text_of_value(owner)}")
 
+    def _is_computed(self, of_class) -> bool:
+        """Whether what a class has gives something else when it is read from an instance."""
+        kind = type(of_class)
+        if not is_plain(of_class) and of_class is not _MISSING:
+            self.watch.attribute(kind, "__get__")  # which may come later
+        return hasattr(kind, "__get__")
+
     def _class_attribute(self, owner, name):
         """An attribute of a class, such as one that holds options."""
         if name == "apply" and is_function(owner.value):
@@ -167,7 +174,7 @@ class Lookups(OwnFunctions, Frame):
             return Bound(owner, "", found.__func__)
         if type(found) is staticmethod:
             return self.prover.found(found.__func__)
-        plain = type(found) is types.FunctionType or not hasattr(type(found), "__get__")
+        plain = type(found) is types.FunctionType or not self._is_computed(found)
         if found is _MISSING or not plain:
             raise Refused(f"{name} of {text_of_value(owner)}")
         return self.prover.found(found)

@@ -7,7 +7,12 @@ there; that is looked at, and watched.
 import collections
 import types
 
-from kuai.engine.compile.abstract_values import Items, is_named_tuple, text_of_value
+from kuai.engine.compile.abstract_values import (
+    Items,
+    is_named_tuple,
+    text_of_value,
+    watch_named_tuple,
+)
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused
 
@@ -32,6 +37,7 @@ class NamedTuples(Frame):
 
     def make_named_tuple(self, kind, arguments, keywords):
         """What a call of a class of such tuples gives."""
+        watch_named_tuple(self.watch, kind)
         for name in _MAKING:
             self.watch.attribute(kind, name)
         new = kind.__new__

@@ -13,7 +13,6 @@ here, is refused, which costs nothing but speed. So what is missing here can be 
 import types
 
 from kuai.engine.compile.abstract_values import (
-    TUPLE_METHODS,
     Argument,
     Items,
     Known,
@@ -22,6 +21,7 @@ from kuai.engine.compile.abstract_values import (
     is_named_tuple,
     is_plain,
     text_of_value,
+    watch_named_tuple,
 )  # fmt: skip
 from kuai.engine.compile.comprehensions import shared_with_functions
 from kuai.engine.compile.knowledge import Refused, complete, is_pure
@@ -215,11 +215,10 @@ def abstract(value, watch):
         return Items(dict, {key: abstract(each, watch) for key, each in value.items()})
     if is_plain(value) or is_pure(value):
         return Known(value)
-    if isinstance(value, tuple) and is_named_tuple(type(value)):
-        for name in TUPLE_METHODS:
-            watch.attribute(type(value), name)
+    if issubclass(type(value), tuple) and is_named_tuple(type(value)):
+        watch_named_tuple(watch, type(value))
         return Items(type(value), [abstract(each, watch) for each in value])
-    if isinstance(value, (Tensor, types.FunctionType, types.MethodType)):
+    if issubclass(type(value), (Tensor, types.FunctionType, types.MethodType)):
         raise Refused(f"an argument that is {text_of_value(value)}")
     watch.argument(value)
     return Known(value)

@@ -161,7 +161,7 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         if not isinstance(kind, Known) or not isinstance(owner, Known):
             raise Refused("super() of something else than a class and its object")
         thing = owner.value
-        if isinstance(thing, (type, Tensor, dict)) or kind.value not in type(thing).__mro__:
+        if issubclass(type(thing), (type, Tensor, dict)) or kind.value not in type(thing).__mro__:
             raise Refused(f"super() of {text_of_value(thing)}")
         return Super(kind.value, owner)
 
@@ -175,8 +175,8 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         return Known(cell.cell_contents), self.variables.get(code.co_varnames[0])
 
     def _named_attribute(self, owner, name):
-        if type(self.plain(name)) is not str:
-            raise Refused("an attribute whose name is no text")
+        if type(self.plain(name)) is not str or "." in self.plain(name):
+            raise Refused("an attribute with a name that no code can write")
         return self.attribute(owner, self.plain(name))
 
     def _is_instance(self, value, kinds):
@@ -186,16 +186,21 @@ class Calls(OwnFunctions, NamedTuples, Frame):
             raise Refused("isinstance with classes that decide for themselves")
         classes = tuple([each.value for each in row])
         if is_some_tensor(value):
-            return Known(issubclass(Tensor, classes))
+            return self._is_of(Tensor, classes)
         if isinstance(value, Items):
-            return Known(issubclass(value.kind, classes))
+            return self._is_of(value.kind, classes)
         if not isinstance(value, Known):
             raise Refused(f"isinstance of {text_of_value(value)}")
         if not is_plain(value.value):
             if any("__class__" in vars(kind) for kind in type(value.value).__mro__[:-1]):
                 raise Refused(f"{text_of_value(value)}, which says for itself what class it has")
             self.watch.object(value.value)
-        return Known(isinstance(value.value, classes))
+        return self._is_of(type(value.value), classes)
+
+    def _is_of(self, kind, classes):
+        """Whether a class is one of some, or inherits from one; its bases may change."""
+        self.watch.attribute(kind, "__mro__")
+        return Known(any(each in kind.__mro__ for each in classes))
 
     def _decides_as_usual(self, kind) -> bool:
         """Whether a class leaves it to Python what its instances are."""
@@ -212,16 +217,19 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         if keywords or not arguments:
             raise Refused(f"a call of {function.__name__}")
         if function is len and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            self.watch_method("__len__")
             return self._outline_of(arguments[0], "size", [Known(0)])
         if function is len and isinstance(arguments[0], Once):
             raise Refused("the length of an iterator")
         if function is range:
             return self._call_plain(function, arguments)
         if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
+            self.watch_method(f"__{function.__name__}__")
             return self.prover.read(function)
         if function is sum and not _is_plain_value(arguments[0]):
             return self._sum(*arguments)
         if function in (list, tuple) and arguments[0] is NEST:
+            self.watch_method("__iter__")
             return NEST
         if function is tuple and not _is_plain_value(arguments[0]):
             return Items(tuple, list(self.elements(arguments[0])))

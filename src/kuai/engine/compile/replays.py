@@ -1,11 +1,12 @@
 """When a function is replayed: policy, and what there is to say about it.
 
-A call is a candidate when an equal one has just been recorded. A candidate is proven first, then
+A call is a candidate when an equal one has been recorded lately. A candidate is proven first, then
 recorded, and what the recorder ran becomes a replay. Where that is refused, or a replay stops
 fitting, it is tried again later, each time after twice as many calls.
 """
 
 import ast
+import collections
 import linecache
 import weakref
 
@@ -22,6 +23,7 @@ from kuai.engine.tensor.placeholder import reads
 __all__ = ["Candidate", "Replays"]
 
 _MOST = 16  # replays of one function
+_LATELY = 8  # kinds of calls: several shapes, or objects, may take turns
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1, 1024  # calls
 
 at_once = False  # whether every call is a candidate, which tests want
@@ -44,7 +46,7 @@ class Replays:
         self.calls, self.reason = 0, None
         self.split, self.prologue = None, None
         self._pause, self._next_pause = _SHORTEST_PAUSE, _SHORTEST_PAUSE
-        self._last = None  # the signature of the last call that was recorded
+        self._recent: collections.deque = collections.deque(maxlen=_LATELY)  # signatures recorded
         if not settings.replay_enabled():
             self._pause, self.reason = float("inf"), "KUAI_REPLAY=0"
 
@@ -72,8 +74,7 @@ class Replays:
             self._pause -= 1
             return None
         key, tensors = signature(self.roots, args, kwargs)
-        seen, self._last = self._last == key, key
-        if key is None or not (seen or at_once):
+        if not self._has_been_recorded(key) and not at_once or key is None:
             return None
         slots: list = []
         while True:
@@ -92,6 +93,14 @@ class Replays:
         except Refused as reason:
             return self._refuse(reason)
         return Candidate(self, key, before, expected, prover)
+
+    def _has_been_recorded(self, key) -> bool:
+        """Whether an equal call has been recorded lately; the next one has, after this."""
+        if key in self._recent:
+            return True
+        if key is not None:
+            self._recent.append(key)
+        return False
 
     def _proven(self, prover, args, kwargs):
         """What is known of the result of a call."""
@@ -154,7 +163,8 @@ class Replays:
         self._wait()
 
     def _wait(self):
-        self._pause, self._last = self._next_pause, None
+        self._recent.clear()
+        self._pause = self._next_pause
         self._next_pause = min(2 * self._next_pause, _LONGEST_PAUSE)
 
 

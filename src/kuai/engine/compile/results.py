@@ -1,7 +1,5 @@
 """Where the results of a recorded call's program go: see `replay`."""
 
-import copy
-
 import numpy as np
 
 from kuai.engine.autograd.function import FunctionNode
@@ -29,7 +27,10 @@ class New:
     """A tensor that the call has made, with what is left of its graph."""
 
     def __init__(self, number, tensor):
-        self.number, self.node, self.output = number, tensor._node, tensor._output
+        self.number, self.output = number, tensor._output
+        self.node = None if tensor._node is None else tensor._node.another()
+        if self.node is not None:
+            self.node.show_edges()  # those of the call that was recorded are seen by its caller
         self.version, self.storage = tensor._storage.version, type(tensor._storage)
 
     def build(self, made, arguments):
@@ -39,7 +40,7 @@ class New:
         tensor._storage.version = self.version
         if self.node is not None:
             # a node of its own: what is registered there is not the next call's
-            tensor._node, tensor._output = copy.copy(self.node), self.output
+            tensor._node, tensor._output = self.node.another(), self.output
         return tensor
 
 

@@ -82,9 +82,9 @@ def _part(argument, tensors):
         if len(names) < len(argument):
             raise _None
         return kind, names, *[_part(each, tensors) for each in argument.values()]
-    if isinstance(argument, Tensor):
+    if issubclass(kind, Tensor):
         raise _None
-    if isinstance(argument, tuple) and is_named_tuple(kind):
+    if issubclass(kind, tuple) and is_named_tuple(kind):
         return kind, *[_part(each, tensors) for each in argument]
     if not is_plain(argument):
         return kind, id(argument)

@@ -308,6 +308,8 @@ class Statements(Expressions, KeptTensors):
         """The targets that a value is unpacked to, each with its part of it."""
         unknown = value is NEST or value is OUTLINE or is_some_tensor(value)
         part = TENSOR if isinstance(value, Argument) else value  # of another shape
+        if unknown:
+            self.watch_method("__iter__")
         parts = [part] * len(targets) if unknown else self.elements(value)
         if len(parts) != len(targets) or any(isinstance(t, ast.Starred) for t in targets):
             raise Refused("values that are unpacked")

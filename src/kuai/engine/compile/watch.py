@@ -6,11 +6,13 @@ one kind are fetched and compared in one row, without Python code for each: this
 replayed call costs.
 """
 
+import types
 import weakref
+from collections import OrderedDict, defaultdict
 from itertools import chain
 from operator import attrgetter, eq, is_
 
-from kuai.engine.compile.abstract_values import text_of_value
+from kuai.engine.compile.abstract_values import DICT_METHODS, is_dict, text_of_value
 from kuai.engine.compile.comparing import ABSENT, has_entries, has_sizes, lacks_entries
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.tensor import Tensor
@@ -30,6 +32,7 @@ _tensor_state = attrgetter(
 )
 _content = attrgetter("cell_contents")
 _own_dict = attrgetter("__dict__")
+_DICTS = (dict, OrderedDict, defaultdict)
 
 
 class Watch:
@@ -68,10 +71,25 @@ class Watch:
 
     def entries(self, mapping: dict, names) -> None:
         """Watch some entries of a dictionary, which may be missing."""
+        self._see_how_it_is_read(mapping)
         if id(mapping) in self.changed:
             self._see_it_stays(mapping, names)
         _, known = self._dicts.setdefault(id(mapping), (mapping, {}))
         known.update(dict.fromkeys(names))
+
+    def _see_how_it_is_read(self, mapping) -> None:
+        """That a dictionary's class reads it as all are read: entries are compared as they are.
+
+        Raises:
+            Refused: it may give something else.
+        """
+        kind = type(mapping)
+        if kind in _DICTS or kind.__module__.startswith("kuai.") or id(mapping) in self._dicts:
+            return
+        if not is_dict(mapping):
+            raise Refused(f"{text_of_value(mapping)}, which says for itself what it holds")
+        for name in DICT_METHODS:
+            self.attribute(kind, name)
 
     def loose(self, mapping: dict, name: str) -> None:
         """Do not compare an entry of a dictionary, which the call sets."""
@@ -90,10 +108,17 @@ class Watch:
 
     def size(self, mapping: dict) -> None:
         """Watch how many entries a dictionary has."""
+        self._see_how_it_is_read(mapping)
         self._whole[id(mapping)] = mapping
 
     def list(self, sequence: list) -> None:
-        """Watch all elements of a list."""
+        """Watch all elements of a list.
+
+        Raises:
+            Refused: its class may give others.
+        """
+        if type(sequence) is not list:
+            raise Refused(f"{text_of_value(sequence)}, which says for itself what it holds")
         self._lists[id(sequence)] = sequence
 
     def attribute(self, thing, name: str) -> None:
@@ -124,7 +149,7 @@ class Watch:
         Raises:
             Refused: there can be no weak reference to it, or looking at it would hold it.
         """
-        if isinstance(thing, dict):
+        if issubclass(type(thing), dict):
             raise Refused(f"an argument that is {text_of_value(thing)}")
         try:
             self.arguments[id(thing)] = weakref.ref(thing)
@@ -133,6 +158,7 @@ class Watch:
 
     def number(self, mapping: dict, key) -> None:
         """Watch that an entry is a float, whichever."""
+        self._see_how_it_is_read(mapping)
         if id(mapping) in self.changed:
             self._see_it_stays(mapping, [key])
         self.numbers[id(mapping), key] = mapping, key
@@ -187,8 +213,10 @@ class Watch:
 
     def _is_read(self, thing) -> bool:
         """Whether some of its attributes are watched: then its dictionary must stay this one."""
-        if isinstance(thing, Tensor):
+        if issubclass(type(thing), Tensor):
             return False  # it keeps its dictionary, whatever is assigned to `__dict__`
+        if type(type(thing).__getattribute__) is types.FunctionType:
+            return False  # its attributes are not, and asking for them would run somebody's code
         own = getattr(thing, "__dict__", None)
         return id(own) in self._dicts or id(own) in self._whole
 
@@ -212,8 +240,8 @@ class Watch:
                 and not any([_has(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])
             )
-        except (AttributeError, KeyError, ValueError):
-            return False  # something is not there any more; a closure's variable, for one
+        except Exception:  # noqa: BLE001 - if it matters, it is raised where the call is recorded
+            return False  # something is not there any more, or a program's code says so
 
     def _fetched(self):
         """Everything else that is compared by identity, in one row."""

@@ -7,7 +7,7 @@ hooks. A class of the user's has a `forward` of its own, whose code is gone thro
 
 from kuai.engine.compile.abstract_values import is_plain, text_of_value
 from kuai.engine.compile.knowledge import Description, Refused, describes, is_pure, pure
-from kuai.engine.compile.own_code import is_own, watch_classes, watch_own
+from kuai.engine.compile.own_code import is_own, watch_classes, watch_names, watch_own
 from kuai.engine.tensor import Tensor
 from kuai.nn import modules
 from kuai.nn.base.hooks import global_hooks, registration_hooks
@@ -127,6 +127,7 @@ def _watch_layer(prover, module) -> None:
     if not all(vars(kind).keys() <= _HARMLESS for kind in kinds[:layer]):
         raise Refused(f"{text_of_value(module)}, which overrides more than `forward`")
     watch_classes(prover, kinds[: kinds.index(Module)])
+    watch_names(prover, type(module), "forward")
     options = {n: v for n, v in vars(module).items() if not isinstance(v, WatchedDict)}
     for name in ("_non_persistent_buffers_set", "_compiled_call_impl"):  # `_watch` has seen to it
         options.pop(name, None)
@@ -157,6 +158,9 @@ def _watch_parts(prover, container) -> None:
     for name in names:
         if getattr(kind, name) is not getattr(own, name):
             raise Refused(f"{name} of {text_of_value(container)}")
+    prover.watch.attribute(kind, "__reversed__")
+    if hasattr(kind, "__reversed__"):
+        raise Refused(f"__reversed__ of {text_of_value(container)}")
     _watch(prover, container)
 
 

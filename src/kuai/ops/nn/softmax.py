@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.autograd.inplace import overwrite
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.ops.accumulation import in_wide, widened
 from kuai.ops.dimensions import normalize_dim
@@ -166,7 +166,7 @@ def log_softmax_along(input, dim, dtype=None):
 
 
 @op(function=False, method=False, random=True, grad="SoftmaxBackward0")
-def _gumbel_softmax_op(key, logits: Array, tau: float, hard: bool, dim: int):
+def _gumbel_softmax_op(key, logits: Array, tau: Array | Number, hard: bool, dim: int):
     """Softmax of logits plus Gumbel noise; `hard` rounds forward and leaves the derivative soft."""
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise RuntimeError(
@@ -175,7 +175,7 @@ def _gumbel_softmax_op(key, logits: Array, tau: float, hard: bool, dim: int):
         )
     dim = normalize_dim(dim, logits.ndim)
     noise = jax.random.gumbel(key, logits.shape, logits.dtype)
-    soft = _over(_softmax, (logits + noise) / tau, dim)
+    soft = _over(_softmax, (logits + noise) / jnp.asarray(tau, logits.dtype), dim)
     if not hard:
         return soft
     chosen = jnp.argmax(soft, axis=dim, keepdims=True)
