@@ -173,7 +173,7 @@ _LATE_NAMES = {
         "LongStorage", "ShortStorage", "Storage",
     ),
     "sparse": (
-        "hspmm", "smm", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor", "spmm",
+        "hspmm", "smm", "sparse_coo_tensor", "sparse_csc_tensor", "sparse_csr_tensor",
         "sspaddmm",
     ),
     "streams": ("Event", "Stream"),

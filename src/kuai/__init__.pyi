@@ -199,7 +199,6 @@ from kuai.sparse import smm as smm
 from kuai.sparse import sparse_coo_tensor as sparse_coo_tensor
 from kuai.sparse import sparse_csc_tensor as sparse_csc_tensor
 from kuai.sparse import sparse_csr_tensor as sparse_csr_tensor
-from kuai.sparse import spmm as spmm
 from kuai.sparse import sspaddmm as sspaddmm
 from kuai.streams import Event as Event
 from kuai.streams import Stream as Stream

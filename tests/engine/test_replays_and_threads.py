@@ -101,9 +101,9 @@ def test_warnings_of_the_compiler_keep_nothing_from_being_replayed(monkeypatch):
     monkeypatch.setattr(replays, "at_once", True)
     called = Program.__call__
 
-    def warn_and_run(program, inputs):
+    def warn_and_run(program, *given):
         warnings.warn("compiling took long", stacklevel=1)
-        return called(program, inputs)
+        return called(program, *given)
 
     monkeypatch.setattr(Program, "__call__", warn_and_run)
     step = kuai.compile(lambda x: x * 5)

@@ -19,7 +19,6 @@ from kuai.engine.tensor.promotion import cast
 from kuai.engine.tensor.shared import shares
 from kuai.engine.tensor.storage import InferenceStorage, address_of
 from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
-from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops import array as arrays
 from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of

@@ -8,7 +8,6 @@ import functools
 
 from kuai.engine.tensor import Tensor, modes, shared, views
 from kuai.engine.tensor.calls import Call, in_tiers, perform
-from kuai.engine.tensor.shared import shares
 from kuai.engine.tensor.storage import put
 from kuai.ops.known_values import check_fits
 
