@@ -48,7 +48,8 @@ check: $(VENV)/.installed-test
 
 faults: $(VENV)/.installed-test
 	KUAI_TEST_FAULTS=100 KUAI_TEST_LOADS=10000 $(BIN)/python -m pytest \
-		tests/saving/test_interrupts.py tests/saving/test_beside_a_writer.py
+		tests/saving/test_interrupts.py tests/saving/test_beside_a_writer.py \
+		tests/engine/test_interrupts.py
 
 stories: $(VENV)/.installed-test
 	KUAI_STORIES=all KUAI_CHANGES=100 $(BIN)/python -m pytest -n $(WORKERS) \

@@ -19,7 +19,7 @@ from kuai.engine.compile.record import one_at_a_time
 ENGINE = "/kuai/engine/"
 # as in PyTorch, a mode stays where the end of its block is interrupted before it has begun
 ENDS = {("modes.py", "__exit__"), ("compiler.py", "__exit__"), ("recorder.py", "__exit__")}
-EVERY = 1 if os.environ.get("KUAI_TEST_FAULTS") else 29  # of the lines that a step runs
+EVERY = 7  # of the lines that a step runs
 
 
 class Training:
@@ -102,6 +102,10 @@ def fused(step):
 AROUND = {"recorded": kuai.compile, "replayed": kuai.compile, "fused": fused}
 
 
+@pytest.mark.skipif(
+    "KUAI_TEST_FAULTS" not in os.environ,
+    reason="a tracer may leave a lock locked, which other tests of the process would wait for",
+)
 @pytest.mark.parametrize("way", AROUND)
 def test_a_step_that_is_interrupted_goes_on(way, monkeypatch):
     monkeypatch.setattr(signatures, "_is_observed", lambda: False)  # it is looked at here
