@@ -37,9 +37,8 @@ class Sparing:
     """What a step does about the collector: `begin` and `end` it."""
 
     __slots__ = ("_before",)
-    _last: ClassVar[tuple | None] = (
-        None  # what was there before a step that has not come to its end
-    )
+    # what was there before a step that has not come to its end
+    _last: ClassVar[tuple | None] = None
 
     def __init__(self):
         self._before = None

@@ -9,12 +9,10 @@ compiled apart, the shape itself is drawn: the numbers are the same.
 import math
 from collections.abc import Callable
 
-import numpy as np
-
-from kuai.engine.tensor import Tensor, from_array, modes, waiting
+from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.devices import device
-from kuai.engine.tensor.views import value
 
 __all__ = ["draw_shape", "size_class"]
 
@@ -41,7 +39,5 @@ def draw_shape(draw: Callable[[tuple], Tensor], shape: tuple, where: device) -> 
     is_traced = modes.state.capture is not None or recorder() is not None
     if is_traced or where.type != "cpu" or count > _LARGEST:
         return draw(shape)
-    drawn = value(draw((size_class(count),)))
-    waiting.look_for(drawn)
-    array = np.asarray(drawn)
+    array = concrete(draw((size_class(count),)), "random numbers")
     return from_array(array[:count].reshape(shape).copy(), where)

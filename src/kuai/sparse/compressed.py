@@ -11,7 +11,7 @@ from kuai.ops.array.creation import tensor, zeros
 from kuai.sparse import operations, settings
 from kuai.sparse.coo import CooTensor, coalesced, coo
 from kuai.sparse.places import as_tensor, known, run_lengths
-from kuai.sparse.tensor import SparseTensor
+from kuai.sparse.tensor import BY_COLUMNS, BY_ROWS, SparseTensor, expecting
 
 __all__ = ["CscTensor", "CsrTensor", "compressed", "from_coo", "lines_and_numbers", "to_coo"]
 __all__ += ["empty_csr", "sparse_csc_tensor", "sparse_csr_tensor"]
@@ -57,18 +57,6 @@ class CsrTensor(SparseTensor):
         """The rows of the elements (N)."""
         return self._starts("row_indices", False, 1)
 
-    def indices(self):
-        """Raises PyTorch's error: there are none."""
-        self._expected("indices", "sparse coordinate tensor layout")
-
-    def coalesce(self):
-        """Raises PyTorch's error: there is nothing to add up."""
-        self._expected("coalesce", "sparse coordinate tensor layout")
-
-    def is_coalesced(self):
-        """Raises PyTorch's error: there is nothing to add up."""
-        self._expected("is_coalesced", "sparse coordinate tensor layout")
-
     def _picks(self, dense):
         rows, columns = lines_and_numbers(self)
         rows, columns = (rows, columns) if self._by_rows else (columns, rows)
@@ -84,10 +72,9 @@ class CscTensor(CsrTensor):
 
 
 CsrTensor._plain, CscTensor._plain = CsrTensor, CscTensor
-_WANTED = {
-    True: "sparse row compressed tensor layout",
-    False: "sparse column compressed tensor layout",
-}
+for _name in ("indices", "coalesce", "is_coalesced"):
+    setattr(CsrTensor, _name, expecting(_name, "sparse coordinate tensor layout"))
+_WANTED = {True: BY_ROWS, False: BY_COLUMNS}
 _NAMES = {CsrTensor: ("crow_indices", "col_indices", "nrows", "ncols")}
 _NAMES[CscTensor] = ("ccol_indices", "row_indices", "ncols", "nrows")
 

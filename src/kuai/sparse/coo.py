@@ -9,7 +9,7 @@ from kuai.engine.tensor.concrete import is_concrete
 from kuai.ops.array.creation import tensor, zeros
 from kuai.sparse import operations, settings
 from kuai.sparse.places import as_tensor, flat, known, unflat, unique
-from kuai.sparse.tensor import SparseTensor, like
+from kuai.sparse.tensor import BY_COLUMNS, BY_ROWS, SparseTensor, expecting, like
 
 __all__ = ["CooTensor", "coalesced", "coo", "empty_coo", "from_dense", "pair", "sparse_coo_tensor"]
 
@@ -70,22 +70,6 @@ class CooTensor(SparseTensor):
         """
         return coalesced(self)
 
-    def crow_indices(self):
-        """Raises PyTorch's error: there are none."""
-        self._expected("crow_indices", "sparse row compressed tensor layout")
-
-    def col_indices(self):
-        """Raises PyTorch's error: there are none."""
-        self._expected("col_indices", "sparse row compressed tensor layout")
-
-    def ccol_indices(self):
-        """Raises PyTorch's error: there are none."""
-        self._expected("ccol_indices", "sparse column compressed tensor layout")
-
-    def row_indices(self):
-        """Raises PyTorch's error: there are none."""
-        self._expected("row_indices", "sparse column compressed tensor layout")
-
     def _first_of_each_place(self):
         """What stands at each place first: a gradient is the same for all that stand there."""
         numbers, _ = _numbers(self)
@@ -99,6 +83,10 @@ class CooTensor(SparseTensor):
 
 
 CooTensor._plain = CooTensor
+for _name in ("crow_indices", "col_indices"):
+    setattr(CooTensor, _name, expecting(_name, BY_ROWS))
+for _name in ("ccol_indices", "row_indices"):
+    setattr(CooTensor, _name, expecting(_name, BY_COLUMNS))
 
 
 def coo(places: Tensor, elements: Tensor, sizes, in_order: bool = False) -> CooTensor:

@@ -23,8 +23,12 @@ from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor, attributes
 from kuai.engine.tensor.size import Size
 
-__all__ = ["ANSWERS", "SparseTensor", "answer", "answers", "like", "refuse", "shown_layout"]
+__all__ = ["ANSWERS", "BY_COLUMNS", "BY_ROWS", "SparseTensor", "answer", "answers", "expecting"]
+__all__ += ["like", "refuse", "shown_layout"]
 
+#: What PyTorch's errors call the layouts of compressed matrices.
+BY_ROWS = "sparse row compressed tensor layout"
+BY_COLUMNS = "sparse column compressed tensor layout"
 #: What is done: name of what is called -> function, for each layout.
 ANSWERS: dict[str, dict[str, Any]] = {"coo": {}, "compressed": {}}
 _BACKENDS = {"torch.sparse_coo": "Sparse", "torch.sparse_csr": "SparseCsr"}
@@ -77,6 +81,17 @@ def _refused(name):
         refuse(self, name)
 
     method.__name__ = method.__qualname__ = name
+    return method
+
+
+def expecting(name: str, wanted: str) -> Any:
+    """A method that raises PyTorch's error for a tensor of another layout than it is for."""
+
+    def method(self):
+        self._expected(name, wanted)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Raises PyTorch's error: it is of tensors with the {wanted}."
     return method
 
 

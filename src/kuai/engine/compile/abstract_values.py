@@ -272,11 +272,10 @@ def text_of_value(value) -> str:
         return f"the method {value.name}"
     thing = value.value if isinstance(value, Known) else value
     kind = type(thing).__name__
-    if issubclass(
-        type(thing), types.ModuleType
-    ):  # a module may compute names that it does not have
+    # of others than these, also of modules, looking for a name may run code
+    if issubclass(type(thing), types.ModuleType):
         return f"{vars(thing).get('__name__', 'a module')} ({kind})"
-    if issubclass(type(thing), _NAMED):  # of any other thing, looking for a name may run its code
+    if issubclass(type(thing), _NAMED):
         return f"{getattr(thing, '__qualname__', thing.__name__)} ({kind})"
     return f"{_article(kind)} {kind}"
 

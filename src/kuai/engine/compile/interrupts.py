@@ -59,18 +59,16 @@ def deferred():
     own Python hands on the results. In other threads than the main one nothing is raised anyway.
     """
     came: list = []
+    before = signal.getsignal(signal.SIGINT)
     try:
-        before = signal.getsignal(signal.SIGINT)
-        if not callable(before):
-            before = None
-        else:
+        if callable(before):
             signal.signal(signal.SIGINT, lambda *received: came.append(received))
     except ValueError:  # not the main thread
         before = None
     try:
         yield
     finally:
-        if before is not None:
+        if callable(before):
             signal.signal(signal.SIGINT, before)
-    if before is not None and came:
+    if callable(before) and came:
         before(*came[-1])

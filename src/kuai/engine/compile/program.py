@@ -102,12 +102,13 @@ class Program:
         donated = tuple(donated)
         kept = [inputs[i] for i in self.kept]
         kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
-        results: list = []
 
         def put(found):
             written, made = found
-            results[:] = written + made
+            results = written + made
             finish(dict(zip(self.order, results, strict=True)))
+            if self.is_large and results:
+                turns.started(results[self._smallest(results)])
 
         if self.has_run:
             unbroken(self.function, (donated, kept), put)
@@ -117,8 +118,6 @@ class Program:
                 unbroken(self.function, (donated, kept), put)
             self.seconds = time.perf_counter() - begin
             self.has_run = True
-        if self.is_large and results:
-            turns.started(results[self._smallest(results)])
 
 
 def own_or_copy(inputs, number):
