@@ -4,6 +4,7 @@ import copy
 import io
 import os
 import pickle
+import sys
 import threading
 
 import pytest
@@ -178,7 +179,17 @@ def test_a_descriptor_that_is_inherited_comes_for_each_view(monkeypatch):
         os.fstat(other)
 
 
-def test_threads_that_write_different_rows():
+@pytest.fixture
+def threads_take_turns_often():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("threads_take_turns_often")
+@pytest.mark.parametrize("_", range(20))
+def test_threads_that_write_different_rows(_):
     x = kuai.zeros(2, 4).share_memory_()
 
     def count(row):

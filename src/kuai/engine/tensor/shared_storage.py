@@ -109,7 +109,7 @@ class Block:
         memory = np.frombuffer(mmap.mmap(descriptor, 0), np.uint8)
         self._stamp, self._bytes = memory[:8].view(np.uint64), memory[_HEAD:]
         self._seen = int(self._stamp[0])
-        self._array: Any = None
+        self._last: tuple[int, Any] = (0, None)  # a stamp, and an array of what was read after it
         self._still: dict[int, Any] = {}  # thread -> what the memory is for it meanwhile
         self._lie_as(shape, kind)
 
@@ -123,7 +123,7 @@ class Block:
         stamp = int(self._stamp[0])
         if stamp == self._seen or self._still and threading.get_ident() in self._still:
             return False
-        self._seen, self._array = stamp, None
+        self._seen = stamp
         return True
 
     def array(self) -> Any:
@@ -132,10 +132,11 @@ class Block:
             kept = self._still.get(threading.get_ident())
             if kept is not None:
                 return kept
-        found = self._array
-        if found is None:
-            found = self._array = jax.device_put(self._values.copy(), self.place)
-        return found
+        stamp, last = int(self._stamp[0]), self._last
+        if last[1] is None or last[0] != stamp:
+            # both at once: another thread may write, or read, between any two lines
+            last = self._last = stamp, jax.device_put(self._values.copy(), self.place)
+        return last[1]
 
     def write(self, array: Any, window: Window | None = None) -> None:
         """Put values there, of which only those that are new while the memory is kept still."""
@@ -153,7 +154,6 @@ class Block:
             bits = f"u{values.itemsize}"  # 0.0 and -0.0 are not the same
             np.copyto(there, values, where=values.view(bits) != old.view(bits))
         self._seen = self._stamp[0] = int.from_bytes(os.urandom(8), "little")
-        self._array = None  # somebody may have written at the same time
 
     @contextlib.contextmanager
     def still(self) -> Iterator[None]:
