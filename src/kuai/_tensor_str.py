@@ -1,8 +1,7 @@
 """`kuai._tensor_str`: how tensors are printed, under PyTorch's path."""
 
-import numpy as np
-
 from kuai.engine.tensor import printing
+from kuai.engine.tensor.concrete import concrete
 
 __all__ = []
 
@@ -24,7 +23,7 @@ def _tensor_str(self, indent: int) -> str:
         >>> kuai._tensor_str._tensor_str(kuai.ones(2), 0)
         '[1., 1.]'
     """
-    return printing.contents(np.asarray(self.detach()), self.dtype.name, indent)
+    return printing.contents(concrete(self, "a printed tensor"), self.dtype.name, indent)
 
 
 def _add_suffixes(tensor_str: str, suffixes: list[str], indent: int, force_newline: bool) -> str:

@@ -6,12 +6,13 @@ import os
 import numpy as np
 
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array
+from kuai.ops.array.numpy_arrays import on_memory
 
 __all__ = ["from_file", "frombuffer"]
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
-    """A vector of the numbers that lie in an object's memory, such as that of `bytes`.
+    """A vector of the numbers that lie in an object's memory, which it shares with it.
 
     Args:
         dtype: of which type the numbers are.
@@ -19,13 +20,13 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
         offset: how many bytes come before them.
 
     Example:
-        >>> kuai.frombuffer(bytes([1, 0, 2, 0]), dtype=kuai.int16)
+        >>> kuai.frombuffer(bytearray([1, 0, 2, 0]), dtype=kuai.int16)
         tensor([1, 2], dtype=torch.int16)
 
     Raises:
         ValueError: the object is not as large.
 
-    Differs from PyTorch: the numbers are copied, so that later changes of the object are not seen.
+    Differs from PyTorch: what cannot be written to, as `bytes`, is copied.
     """
     kind, size = dtypes.to_jax(dtype), memoryview(buffer).nbytes
     if not size or count == 0:
@@ -45,8 +46,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
             f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} "
             f"bytes) must not be greater than actual buffer length ({size} bytes)"
         )
-    found = np.frombuffer(buffer, kind, count, offset)
-    return from_array(found.copy(), requires_grad=requires_grad)
+    return on_memory(np.frombuffer(buffer, kind, count, offset), requires_grad)
 
 
 def from_file(

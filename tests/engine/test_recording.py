@@ -179,7 +179,7 @@ def test_weights_are_written_into_their_own_memory():
         lambda t: jax.numpy.asarray(t),
         lambda t: jax.device_put(jax.numpy.asarray(t)),
         lambda t: from_array(t.__jax_array__()),
-        lambda t: t.detach().numpy(),
+        lambda t: t.detach().numpy().copy(),
         lambda t: np.from_dlpack(t.detach()),
         lambda t: kuai.tensor(t.detach()),
         lambda t: t.detach().clone(),

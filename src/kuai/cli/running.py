@@ -27,12 +27,6 @@ from kuai.standin.paths import ours
 
 __all__ = ["add_command", "run"]
 
-#: Beside NumPy's error, which knows nothing of tensors.
-_READ_ONLY = (
-    "Did the array come from a tensor? In Kuai, x.numpy() is a read-only snapshot. Write to a copy "
-    "(x.numpy().copy()), and to change the tensor copy it back: x.copy_(torch.from_numpy(array))."
-)
-
 
 def add_command(commands: Any) -> None:
     """Add `run` to the commands of `kuai`."""
@@ -71,10 +65,6 @@ def run(options: argparse.Namespace) -> int:
     notes = Notes(options.fused) if options.explain else None
     try:
         exec(code, main.__dict__)
-    except ValueError as error:
-        if "read-only" in str(error):
-            error.add_note(_READ_ONLY)
-        raise
     finally:
         if notes is not None:
             notes.print()

@@ -21,8 +21,9 @@ from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.engine.tensor.views import value
-from kuai.ops.array import creation, joining
+from kuai.ops.array import creation, existing_data, joining
 from kuai.ops.array.nested import supported
+from kuai.ops.array.numpy_arrays import memory_of
 
 __all__ = [
     "Pending",
@@ -69,9 +70,14 @@ def rows(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
     """Rows of tensors, as a batch."""
     places = np.asarray(indices, np.int64)
     if _on_cpu(tensors):  # NumPy is quicker than a program that is started for a few rows
-        return [from_array(_taken(np.asarray(value(each)), places), "cpu") for each in tensors]
+        return [from_array(_taken(_readable(each), places), "cpu") for each in tensors]
     chosen = from_array(places)
     return [tensor[chosen] for tensor in tensors]
+
+
+def _readable(tensor: Tensor) -> np.ndarray:
+    memory = memory_of(tensor)
+    return np.asarray(value(tensor)) if memory is None else memory
 
 
 def _taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -99,7 +105,7 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
 def rows_on_host(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
     """The same, for a process that sends the batch to another one."""
     places = np.asarray(indices, np.int64)
-    return [Pending(np.asarray(tensor)[places]) for tensor in tensors]
+    return [Pending(_readable(tensor)[places]) for tensor in tensors]
 
 
 # One sample ---------------------------------------------------------------------------------------
@@ -194,7 +200,7 @@ def _function_for(first: Any, table: dict[Any, Callable]) -> Callable | None:
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     """Tensors along a new first dimension."""
     if _on_cpu(batch):  # then no program has to be compiled for the size of the batch
-        arrays = [np.asarray(value(each)) for each in batch]
+        arrays = [_readable(each) for each in batch]
         first = arrays[0]
         if all(each.shape == first.shape and each.dtype == first.dtype for each in arrays):
             return _tensor(_stacked(arrays))
@@ -221,7 +227,7 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
         raise TypeError(default_collate_err_msg_format.format(first.dtype))
     if all(_is_like(first, each) for each in batch):
         return _tensor(supported(_stacked([np.asarray(each) for each in batch])))
-    return collate([creation.as_tensor(each) for each in batch], collate_fn_map=collate_fn_map)
+    return collate([existing_data.as_tensor(each) for each in batch], collate_fn_map=collate_fn_map)
 
 
 def _is_like(first: np.ndarray, other: Any) -> bool:

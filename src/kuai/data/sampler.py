@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.randomness import Generator, draw
-from kuai.ops.array.creation import as_tensor
+from kuai.ops.array.existing_data import as_tensor
 
 __all__ = [
     "BatchSampler",
@@ -37,7 +38,7 @@ def permutation(count: int, generator: Generator | None = None) -> np.ndarray:
 
 def _source(generator: Generator | None) -> np.random.Generator:
     """NumPy's random numbers, from where `generator` stands."""
-    key, offset = (np.asarray(part) for part in draw(generator))
+    key, offset = (concrete(part, "sampling") for part in draw(generator))
     return np.random.default_rng([*key.tolist(), int(offset)])
 
 
@@ -205,7 +206,7 @@ class WeightedRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        weights = np.asarray(self.weights)
+        weights = concrete(self.weights, "sampling")
         if not self.replacement and self.num_samples > len(weights):
             raise RuntimeError(
                 "cannot sample n_sample > prob_dist.size(-1) samples without replacement"

@@ -7,7 +7,7 @@ from typing import Any
 
 from kuai.distributed.group import GroupMember, ProcessGroup
 from kuai.errors import UnavailableError
-from kuai.ops.array.creation import as_tensor
+from kuai.ops.array.existing_data import as_tensor
 from kuai.ops.array.shaping import shape_of
 
 __all__ = ["DeviceMesh", "init_device_mesh"]

@@ -1,12 +1,13 @@
 """The functions of tensors that the formulas of this package are written with."""
 
-from kuai.ops.array.creation import as_tensor, full, full_like, ones_like, tensor, zeros_like
+from kuai.ops.array.creation import full, full_like, ones_like, tensor, zeros_like
 from kuai.ops.array.distribution_draws import (
     binomial,
     log_standard_gamma,
     standard_gamma,
     von_mises_with,
 )
+from kuai.ops.array.existing_data import as_tensor
 from kuai.ops.array.joining import broadcast_tensors, cat, stack
 from kuai.ops.array.random_fills import bernoulli, multinomial, poisson
 from kuai.ops.array.random_values import rand, randn

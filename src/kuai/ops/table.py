@@ -22,6 +22,7 @@ from kuai.ops.array import (
     creation as creation,
     dense_answers as dense_answers,
     distribution_draws as distribution_draws,
+    existing_data as existing_data,
     flat_indices as flat_indices,
     gathering as gathering,
     index_reductions as index_reductions,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import DTYPES, dtype, float16, float32, float64
 from kuai.engine.tensor.layouts import Layout
@@ -181,7 +182,8 @@ class Tensors:
             tensor = self._storages.tensor(stored, kind, window)
             for name in checked_bits(bits, tensor.dtype):
                 self._storages.count_copy(tensor.nbytes)
-                read = np.asarray(tensor)  # in NumPy: XLA would compile a program for each size
+                # in NumPy: XLA would compile a program for each size
+                read = concrete(tensor, "loading")
                 tensor = from_array(_LAZY[name](read), tensor.device)
         return tensor
 

@@ -15,7 +15,8 @@ import numpy as np
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import promote_types
-from kuai.ops.array.creation import as_tensor, tensor
+from kuai.ops.array.creation import tensor
+from kuai.ops.array.existing_data import as_tensor
 
 __all__ = ["assert_allclose", "assert_close"]
 

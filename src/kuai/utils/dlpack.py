@@ -1,6 +1,6 @@
 """`kuai.utils.dlpack`: tensors for other libraries, and from them, without a copy."""
 
-from kuai.ops.array.creation import from_dlpack
+from kuai.ops.array.existing_data import from_dlpack
 
 __all__ = ["from_dlpack", "to_dlpack"]
 

@@ -46,12 +46,23 @@ _NAMES = {
 def window(made: Tensor, parent: Tensor, step: views.Step) -> Tensor:
     """Turn the result of a view operation into a view of its input."""
     array = made._storage.held
-    storage = made._storage = parent._storage
+    _look_at(parent, made, step)
+    views.remember(made, views.resolve(parent._storage), array)
+    return made
+
+
+def unread_window(parent: Tensor, step: views.Step) -> Tensor:
+    """A view of memory that is read where the view is used, and not before."""
+    made = object.__new__(Tensor)
+    _look_at(parent, made, step)
+    return made
+
+
+def _look_at(parent, made, step):
+    made._storage = parent._storage
     made._steps = (*(parent._steps or ()), step)
     base = made._base = parent if parent._base is None else parent._base
     made._seen = base._changes
-    views.remember(made, views.resolve(storage), array)
-    return made
 
 
 def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:

@@ -13,7 +13,6 @@ Invariants
 * All arrays of a record lie on the same devices.
 """
 
-import threading
 import weakref
 
 import jax
@@ -28,11 +27,7 @@ from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
 
-__all__ = ["Elsewhere", "Record", "one_at_a_time"]
-
-# One thread records or runs at a time: another may ask for a value that this one has recorded, and
-# none may give away an array that another one is about to use.
-one_at_a_time = threading.RLock()
+__all__ = ["Elsewhere", "Record"]
 
 _LARGEST = 2**63  # integers from here on do not fit into 64 bits
 _MOST_SCALARS = 4096

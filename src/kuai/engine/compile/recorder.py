@@ -21,10 +21,10 @@ from kuai.engine.compile.fingerprint import Known
 from kuai.engine.compile.noted_warnings import unnoted
 from kuai.engine.compile.passes import Visits
 from kuai.engine.compile.program import program_for, run_step_by_step
-from kuai.engine.compile.record import Elsewhere, Record, one_at_a_time
+from kuai.engine.compile.record import Elsewhere, Record
 from kuai.engine.compile.replay import Run
 from kuai.engine.tensor import modes
-from kuai.engine.tensor.placeholder import array_type
+from kuai.engine.tensor.placeholder import array_type, one_at_a_time
 from kuai.errors import CompileError, PaddingError
 
 __all__ = ["Recorder", "is_recordable"]

@@ -23,11 +23,10 @@ from kuai.engine.compile.free_memory import FreeMemory
 from kuai.engine.compile.interrupts import finished
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.origins import FromGrad, FromStorage, are_apart, outline_of
-from kuai.engine.compile.record import one_at_a_time
 from kuai.engine.compile.slots import Slot
 from kuai.engine.tensor import Tensor, wrap
 from kuai.engine.tensor.attributes import own
-from kuai.engine.tensor.placeholder import Placeholder, array_type
+from kuai.engine.tensor.placeholder import Placeholder, array_type, one_at_a_time
 
 __all__ = ["MISS", "Check", "Replay", "Run"]
 

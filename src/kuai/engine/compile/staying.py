@@ -7,9 +7,8 @@ each of a step's parameters would have Python look for garbage all the time.
 
 from kuai.engine.compile.holders import are_unshared
 from kuai.engine.compile.program import own_or_copy
-from kuai.engine.compile.record import one_at_a_time
 from kuai.engine.tensor import Tensor
-from kuai.engine.tensor.placeholder import Placeholder
+from kuai.engine.tensor.placeholder import Placeholder, one_at_a_time
 
 __all__ = ["Staying"]
 

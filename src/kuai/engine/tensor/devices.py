@@ -219,7 +219,9 @@ def device_of(array) -> device:
     if isinstance(array, jax.Array):
         return _named(next(iter(array.devices())))
     if isinstance(array, ArrayType):
-        raise TypeError("where an array lies is asked of the array, not of its type")
+        if array.sharding is None:
+            raise TypeError("where an array lies is asked of the array, not of its type")
+        return _named(array.device)
     return CPU
 
 

@@ -47,7 +47,7 @@ def contiguous_strides(shape) -> tuple:
 
 def layout_of(tensor) -> Layout:
     """The layout PyTorch would give this tensor."""
-    shape = tuple(resolve(tensor._storage).held.shape)
+    shape = tuple(resolve(tensor._storage).outline.shape)
     layout = Layout(shape, contiguous_strides(shape))
     for step in tensor._steps or ():
         layout = step.view.layout(layout, step.static, step.numbers)

@@ -22,7 +22,12 @@ import numpy as np
 from kuai.engine.tensor import modes
 
 __all__ = ["ArrayType", "Placeholder", "array_type", "exposed", "known", "resolved"]
-__all__ += ["reads", "struct_of"]
+__all__ += ["one_at_a_time", "reads", "struct_of"]
+
+# One thread records or runs at a time: another may ask for a value that this one has recorded, none
+# may give away an array that another one is about to use, and what a storage holds becomes memory,
+# or an array again, between two programs.
+one_at_a_time = threading.RLock()
 
 
 class _Reads:

@@ -17,7 +17,7 @@ try:
 except ImportError:
     batched_device_put: Any = None
 
-__all__ = ["put"]
+__all__ = ["alone_on", "put"]
 
 _NUMBERS = frozenset("?bhilqBHILQefdFD")  # the characters of NumPy's own dtypes of numbers
 
@@ -39,7 +39,7 @@ def put(array, where) -> jax.Array:
         if kind.char in _NUMBERS and kind.isnative:
             try:
                 return batched_device_put(
-                    _described(array.shape, kind), _alone_on(where), [array], [where], True
+                    _described(array.shape, kind), alone_on(where), [array], [where], True
                 )
             except (RuntimeError, TypeError, ValueError):  # such as a guard of transfers
                 return jax.device_put(array, where)
@@ -52,5 +52,6 @@ def _described(shape, kind):
 
 
 @functools.lru_cache(maxsize=256)
-def _alone_on(where):
+def alone_on(where) -> jax.sharding.SingleDeviceSharding:
+    """The sharding of an array that lies on one device; the same object each time."""
     return jax.sharding.SingleDeviceSharding(where)

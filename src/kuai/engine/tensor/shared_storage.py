@@ -12,8 +12,6 @@ Invariants
 * What is written through a view goes to the view's own elements. An in-place operation, or an
   optimizer's step, writes those elements that it changes (`still`): what other processes write
   elsewhere in the tensor at the same time stays.
-* What is held is always an array, never a placeholder, so a record is run where one is written, and
-  nobody writes into the array's memory: it was not made by a program (see `compile.program`).
 * The file has no name. It goes with the last process that has it, however that ends.
 
 Two processes that change one element at the same time are not ordered: an `x += 1` may be lost, as
@@ -36,20 +34,24 @@ import jax
 import numpy as np
 
 from kuai.engine.tensor import shared
-from kuai.engine.tensor.placeholder import resolved
+from kuai.engine.tensor.memory import MemoryStorage, Window, held_slot, version_slot
+from kuai.engine.tensor.placeholder import known, resolved
 from kuai.engine.tensor.storage import Storage
 
 __all__ = ["SharedStorage", "attached", "descriptor_of", "share", "still"]
 
 _HEAD = 64  # bytes before the values: the stamp, and room, so that they lie as XLA wants them
-_held: Any = vars(Storage)["held"]  # the slots below the properties of the same names
-_version: Any = vars(Storage)["version"]
 
 
-class SharedStorage(Storage):
+class SharedStorage(MemoryStorage):
     """A storage that other processes read and write."""
 
     __slots__ = ()
+
+    @property
+    def block(self) -> Block:
+        """The memory."""
+        return held_slot.__get__(self)
 
     @property
     def held(self):
@@ -59,64 +61,41 @@ class SharedStorage(Storage):
 
     @held.setter
     def held(self, held):
-        self.block.write(resolved(held, "a tensor that other processes read"))
+        self.write(held)
 
     @property
     def version(self):
         """The number of writes, as far as this process has seen them."""
         self._look()
-        return _version.__get__(self)
+        return version_slot.__get__(self)
 
     @version.setter
     def version(self, count):
-        _version.__set__(self, count)
-
-    @property
-    def block(self) -> Block:
-        """The memory."""
-        return _held.__get__(self)
-
-    def write_window(self, part, shape: tuple, strides: tuple, offset: int) -> None:
-        """Write the elements of a view, and nothing else."""
-        window = Window(shape, strides, offset)
-        self.block.write(resolved(part, "a tensor that other processes read"), window)
-        _version.__set__(self, _version.__get__(self) + 1)
+        version_slot.__set__(self, count)
 
     def _look(self):
         if self.block.has_changed():
-            _version.__set__(self, _version.__get__(self) + 1)
-
-
-class Window:
-    """The elements of a view, of a layout that is counted in the view's own elements."""
-
-    def __init__(self, shape: tuple, strides: tuple, offset: int) -> None:
-        self.shape, self.strides, self.offset = shape, strides, offset
-
-    def on(self, memory: np.ndarray, kind: np.dtype) -> np.ndarray:
-        """Those elements of bytes in a row."""
-        elements = memory.view(kind)[self.offset :]
-        strides = [stride * kind.itemsize for stride in self.strides]
-        return np.lib.stride_tricks.as_strided(elements, self.shape, strides)
+            version_slot.__set__(self, version_slot.__get__(self) + 1)
 
 
 class Block:
     """The memory of a storage in this process: a file, its stamp, and the array last seen there."""
 
     def __init__(self, descriptor: int, shape: tuple, kind: np.dtype, place: Any) -> None:
-        self.descriptor, self.place = descriptor, place
+        self.descriptor, self._place = descriptor, place
         weakref.finalize(self, os.close, descriptor)
         memory = np.frombuffer(mmap.mmap(descriptor, 0), np.uint8)
-        self._stamp, self._bytes = memory[:8].view(np.uint64), memory[_HEAD:]
+        self._stamp, self.bytes = memory[:8].view(np.uint64), memory[_HEAD:]
         self._seen = int(self._stamp[0])
         self._last: tuple[int, Any] = (0, None)  # a stamp, and an array of what was read after it
         self._still: dict[int, Any] = {}  # thread -> what the memory is for it meanwhile
         self._lie_as(shape, kind)
 
     def _lie_as(self, shape, kind):
-        if int(np.prod(shape)) * kind.itemsize != self._bytes.size:
+        if int(np.prod(shape)) * kind.itemsize != self.bytes.size:
             raise RuntimeError("Trying to resize storage that is not resizable")
-        self._values = self._bytes.view(kind).reshape(shape)
+        self._values = self.bytes.view(kind).reshape(shape)
+        self.outline = known(shape, kind, False, self._place)
 
     def has_changed(self) -> bool:
         """Whether somebody has written since this was asked last."""
@@ -135,8 +114,13 @@ class Block:
         stamp, last = int(self._stamp[0]), self._last
         if last[1] is None or last[0] != stamp:
             # both at once: another thread may write, or read, between any two lines
-            last = self._last = stamp, jax.device_put(self._values.copy(), self.place)
+            last = self._last = stamp, jax.device_put(self._values.copy(), self._place)
         return last[1]
+
+    def bytes_to_read(self) -> np.ndarray:
+        """What stands there for this thread."""
+        kept = self._still.get(threading.get_ident()) if self._still else None
+        return self.bytes if kept is None else np.asarray(kept).reshape(-1).view(np.uint8)
 
     def write(self, array: Any, window: Window | None = None) -> None:
         """Put values there, of which only those that are new while the memory is kept still."""
@@ -145,12 +129,12 @@ class Block:
             if values.shape != self._values.shape or values.dtype != self._values.dtype:
                 self._lie_as(values.shape, values.dtype)
             window = Window(values.shape, tuple(s // values.itemsize for s in values.strides), 0)
-        there = window.on(self._bytes, values.dtype)
+        there = window.on(self.bytes, values.dtype)
         kept = self._still.get(threading.get_ident())
         if kept is None or values.itemsize > 8:
             np.copyto(there, values)
         else:
-            old = window.on(np.asarray(kept).reshape(-1).view(np.uint8), values.dtype)
+            old = window.on(self.bytes_to_read(), values.dtype)
             bits = f"u{values.itemsize}"  # 0.0 and -0.0 are not the same
             np.copyto(there, values, where=values.view(bits) != old.view(bits))
         self._seen = self._stamp[0] = int.from_bytes(os.urandom(8), "little")
@@ -192,7 +176,7 @@ def share(storage: Storage) -> None:
     os.ftruncate(descriptor, _HEAD + array.nbytes)
     block = Block(descriptor, array.shape, array.dtype, array.sharding)
     block.write(array)
-    _held.__set__(storage, block)
+    held_slot.__set__(storage, block)
     storage.__class__ = SharedStorage
     _note(storage)
 
@@ -208,8 +192,8 @@ def attached(descriptor: int, shape: tuple, kind: np.dtype, place: Any) -> Stora
             os.close(descriptor)
         return known
     storage = SharedStorage.__new__(SharedStorage)
-    _held.__set__(storage, Block(descriptor, shape, kind, place))
-    _version.__set__(storage, 0)
+    held_slot.__set__(storage, Block(descriptor, shape, kind, place))
+    version_slot.__set__(storage, 0)
     storage.home = None
     _note(storage)
     return storage

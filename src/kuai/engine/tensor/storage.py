@@ -3,12 +3,14 @@
 A tensor is a window on a storage; tensors that share one (`detach`, `.data`, views) see each
 other's changes. What a cell holds is immutable, an array or the placeholder of one (see
 `placeholder`): writing puts another one into the cell. Hence whatever the tape has saved stays as
-it was.
+it was. Only where somebody else writes as well, a cell holds memory (see `memory`).
 
 `held` is what it holds, `array` the array that stands for; asking for that runs what is still to be
 computed. `version` counts the writes, so that a view knows when to read itself anew. `home` is the
 capture in which the storage was made (see `autograd.tracing`), or None.
 """
+
+from typing import Any
 
 import jax
 import jax.core
@@ -24,6 +26,7 @@ class Storage:
     """A cell that holds an immutable array, or the placeholder of one."""
 
     __slots__ = ("__weakref__", "held", "home", "version")
+    is_array = True  # whether it holds an array: others hold memory that changes, see `memory`
 
     def __init__(self, held, home=None):
         self.held = held
@@ -38,6 +41,11 @@ class Storage:
     @array.setter
     def array(self, array):
         self.held = array
+
+    @property
+    def outline(self):
+        """Something with the shape, the dtype and the sharding of the values."""
+        return self.held
 
 
 class InferenceStorage(Storage):
@@ -71,7 +79,10 @@ def address_of(storage: Storage) -> int:
 
     Other libraries read there, so the array is one that nobody overwrites.
     """
-    array = resolve(storage).array
+    found: Any = resolve(storage)
+    if not found.is_array:
+        return found.address
+    array = found.array
     if isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer):
         if len(array.devices()) == 1:
             return array.unsafe_buffer_pointer()

@@ -599,7 +599,7 @@ class Tensor:
     def not_equal(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input != other`."""
     def not_equal_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ne`."""
     def numel(self) -> _int: """The number of elements."""
-    def numpy(self, *, force: Any = False) -> _NDArray[Any]: """The values as a NumPy array."""
+    def numpy(self, *, force: Any = False) -> _NDArray[Any]: """The values as a NumPy array, which has the tensor's memory: each sees the other's changes."""
     def orgqr(self, input2: Any) -> Tensor: """`linalg.householder_product`."""
     def ormqr(self, input2: Tensor, input3: Tensor, left: _bool = True, transpose: _bool = False) -> Tensor: """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for."""
     def outer(self, vec2: Tensor) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from kuai.engine.tensor import devices, modes, shared
+from kuai.engine.tensor import devices, modes
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.layouts import layout_of
-from kuai.engine.tensor.placeholder import Placeholder, exposed
+from kuai.engine.tensor.placeholder import Placeholder, exposed, known
 from kuai.engine.tensor.storage import put, resolve
 
-__all__ = ["Step", "assign", "assign_all", "held", "held_all", "outline", "read_chain", "regroup"]
-__all__ += ["remember", "split", "value", "where", "write_chain"]
+__all__ = ["Step", "assign", "assign_all", "held", "held_all", "is_read_anew", "outline"]
+__all__ += ["read_chain", "regroup", "remember", "split", "value", "where", "write_chain"]
 
 
 class Step(NamedTuple):
@@ -55,17 +55,48 @@ def held(tensor) -> Any:
         storage = capture.shadow(storage)
     if tensor._steps is None:
         return storage.held
+    if not storage.is_array:
+        return _read_memory(storage, tensor)
     cache = tensor._cache
     if cache is not None and cache.storage is storage and cache.version == storage.version:
         array = cache.read()
         if array is not None:
             return array
-    static, numbers = split(tensor._steps)
-    flat = [number for group in numbers for number in group]
-    array = perform(_reading(static, tuple(map(len, numbers))), [storage.held, *flat])
+    array = _read(storage.held, tensor._steps)
     if capture is None:
         remember(tensor, storage, array)
     return array
+
+
+def _read(base, steps):
+    static, numbers = split(steps)
+    flat = [number for group in numbers for number in group]
+    return perform(_reading(static, tuple(map(len, numbers))), [base, *flat])
+
+
+def _read_memory(storage, tensor):
+    """What a view of memory reads, anew each time: its own elements where it has no others."""
+    if _only_moves(tensor._steps):
+        return storage.read_window(*layout_of(tensor))
+    return _read(storage.held, tensor._steps)
+
+
+def is_read_anew(tensor) -> bool:
+    """Whether a view of a tensor that lies in memory reads its own elements when it is used.
+
+    Not where somebody looks at what is done, or writes down how to differentiate it.
+    """
+    state = modes.state
+    if state.capture is not None or state.around is not None or state.block is not None:
+        return False
+    base = tensor if tensor._base is None else tensor._base
+    if state.grad_enabled and (tensor.requires_grad or base.requires_grad):
+        return False
+    return _only_moves(tensor._steps or ())
+
+
+def _only_moves(steps) -> bool:
+    return all(step.view.moves for step in steps)
 
 
 def held_all(tensors) -> list:
@@ -77,17 +108,31 @@ def held_all(tensors) -> list:
 
 def outline(tensor):
     """Something with the shape, dtype and sharding of a tensor; nothing is computed for it."""
-    cache = tensor._cache
-    if cache is not None and tensor._steps is not None and modes.state.capture is None:
-        storage = tensor._storage
-        if cache.storage is storage and cache.fits(storage.held):
-            return cache.outline
+    storage = tensor._storage
+    if modes.state.capture is None:
+        if not storage.is_array:
+            return _outline_in_memory(storage, tensor)
+        cache = tensor._cache
+        if cache is not None and tensor._steps is not None:
+            if cache.storage is storage and cache.fits(storage.held):
+                return cache.outline
+    return held(tensor)
+
+
+def _outline_in_memory(storage, tensor):
+    whole = storage.outline
+    if tensor._steps is None:
+        return whole
+    if _only_moves(tensor._steps):
+        shape = layout_of(tensor).shape
+        return known(shape, whole.dtype, False, whole.sharding)
     return held(tensor)
 
 
 def where(tensor) -> devices.device:
     """The device that a tensor's values lie on, or will lie on."""
-    return devices.device_of(resolve(tensor._storage).held)
+    storage = resolve(tensor._storage)
+    return devices.device_of(storage.held if storage.is_array else storage.outline)
 
 
 class _Cache:
@@ -117,7 +162,9 @@ class _Cache:
 
 
 def remember(tensor, storage, array) -> None:
-    """Note what a view reads out of its base now."""
+    """Note what a view reads out of its base now; of memory that is true for no known time."""
+    if not storage.is_array:
+        return
     tensor._cache = _Cache(storage, array)
     if type(array) is Placeholder and array.record is not None:
         array.record.keep(array)
@@ -128,7 +175,7 @@ def assign(tensor, array) -> None:
     if tensor._steps is None:
         put(tensor._storage, array)
         return
-    if shared.ACTIVE and shared.shares(resolve(tensor._storage)):
+    if not resolve(tensor._storage).is_array:
         tensor._storage.write_window(array, *layout_of(tensor))
         return
     static, numbers = split(tensor._steps)

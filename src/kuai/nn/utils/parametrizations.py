@@ -7,6 +7,7 @@ import enum
 import numpy as np
 
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.modes import no_grad
 from kuai.nn import functional as F
 from kuai.nn.base.module import Module
@@ -269,7 +270,7 @@ def _completed(tall: Tensor) -> Tensor:
 
 def _is_orthogonal(matrix: Tensor) -> bool:
     kind = np.dtype(matrix.real.dtype.jax if matrix.is_complex() else matrix.dtype.jax)
-    product = (matrix.mH @ matrix).numpy()
+    product = concrete(matrix.mH @ matrix, "orthogonal()")
     size = matrix.shape[-1]
     return np.allclose(product, np.eye(size), atol=10.0 * size * float(np.finfo(kind).eps))
 

@@ -22,7 +22,6 @@ from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.engine.tensor.warning_once import warn_of_imaginary_parts
 from kuai.ops import outdated
-from kuai.ops.array.capsules import Offer
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
@@ -101,82 +100,6 @@ def _check_numbers(array, kind):
     if kind.kind in "iu" and array.size and array.dtype.kind in "iuf":
         for number in (array.min().item(), array.max().item()):
             check_fits(number, kind, kind.name)
-
-
-@composite(method=False)
-def as_tensor(data, dtype=None, device=None):
-    """`data` itself if it is already such a tensor, else a tensor with its values.
-
-    Example:
-        >>> x = kuai.ones(2)
-        >>> kuai.as_tensor(x) is x
-        True
-
-    Differs from PyTorch: a NumPy array is copied, because Kuai's arrays are immutable.
-    """
-    if isinstance(data, Tensor):
-        return data.to(device=device or data.device, dtype=dtype or data.dtype)
-    return tensor(data, dtype=dtype, device=device)
-
-
-@composite(method=False)
-def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None):
-    """A tensor of anything that holds numbers; `copy=True` never gives `obj` itself.
-
-    Example:
-        >>> kuai.asarray([1, 2])
-        tensor([1, 2])
-    """
-    if isinstance(obj, (bytes, bytearray, memoryview)):
-        obj = np.frombuffer(obj, dtypes.to_jax(dtype or dtypes.get_default_dtype()))
-    made = as_tensor(obj, dtype=dtype, device=device)
-    if copy and made is obj:
-        made = made.clone()
-    if requires_grad is False and made.requires_grad:
-        return made.detach()
-    return made.requires_grad_() if requires_grad else made
-
-
-@composite(method=False)
-def from_numpy(ndarray):
-    """A tensor with the values of a NumPy array.
-
-    Example:
-        >>> import numpy
-        >>> kuai.from_numpy(numpy.arange(3))
-        tensor([0, 1, 2])
-
-    Differs from PyTorch: the values are copied; changing the array does not change the tensor.
-    """
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return tensor(ndarray)
-
-
-@composite(method=False)
-def from_dlpack(ext_tensor, *, device=None, copy=None):
-    """A tensor of whatever offers the DLPack protocol (PyTorch, NumPy, CuPy, JAX, ...), or of the
-    capsule that `utils.dlpack.to_dlpack` gives.
-
-    Example:
-        >>> import numpy
-        >>> kuai.from_dlpack(numpy.ones(2))
-        tensor([1., 1.], dtype=torch.float64)
-
-    Args:
-        copy: with True the values are copied; with None they are where they have to be, with False
-            that is an error. Without a copy both see one memory, until Kuai writes.
-    """
-    if type(ext_tensor).__name__ == "PyCapsule":
-        ext_tensor = Offer(ext_tensor)
-    try:
-        array = jnp.from_dlpack(ext_tensor, copy=False if copy is False else None)
-    except jax.errors.JaxRuntimeError:  # strides that XLA has not
-        if copy is False:
-            raise
-        array = jnp.asarray(np.from_dlpack(ext_tensor))
-    made = from_array(jnp.array(array, copy=True) if copy else array)
-    return made if device is None else made.to(device)
 
 
 @composite(method=False)

@@ -54,6 +54,8 @@ class Window(ViewOp):
         super().__init__(_describe, None, grad_name)
 
     def __call__(self, tensor, plan, numbers):
+        if not tensor._storage.is_array and views.is_read_anew(tensor):
+            return inplace.unread_window(tensor, views.Step(self, plan, numbers))
         made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
         return inplace.window(made, tensor, views.Step(self, plan, numbers))
 

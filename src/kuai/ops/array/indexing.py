@@ -36,6 +36,7 @@ from kuai.ops.array.index_plan import (
     step_of,
     take_apart,
 )
+from kuai.ops.array.numpy_arrays import gathered_in_memory
 from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.array.window_writing import write_window
@@ -63,7 +64,8 @@ def get_item(self, index):
         )
     window = self if is_whole(plan) else opened(self, plan, numbers)
     places, indices = integer_indices(window, gathers)
-    return gathered(window, places, indices)
+    found = gathered_in_memory(window, places, indices)
+    return gathered(window, places, indices) if found is None else found
 
 
 def integer_indices(window, gathers):

@@ -14,6 +14,7 @@ from kuai.ops.accumulation import in_wide, spread, widened
 from kuai.ops.array import indexing, selecting
 from kuai.ops.array.gathering import check_integers, grown, prepared
 from kuai.ops.array.indexing import wrapped
+from kuai.ops.array.numpy_arrays import gathered_in_memory
 from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import normalize_dim
@@ -57,6 +58,10 @@ def index_select(input, dim, index):
     shape = shape_of(input)
     dim = normalize_dim(dim, len(shape))
     check_within(index, shape[dim] if shape else 1, "index out of range in self", IndexError)
+    if shape and index.ndim == 1 and index.dtype.name in ("int64", "int32"):
+        found = gathered_in_memory(input, (dim,), (index,))
+        if found is not None:
+            return found
     return slices_at(input, dim, index)
 
 

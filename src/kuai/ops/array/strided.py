@@ -152,6 +152,8 @@ def resize_(self, *sizes, memory_format=None):
         return become(self, self.reshape(-1)[:count].view(wanted))
     if offset + count <= math.prod(shape_of(_owner(self))):
         return become(self, as_strided(self, wanted, contiguous_strides(wanted), offset))
+    if not self._storage.is_array:
+        raise RuntimeError("Trying to resize storage that is not resizable")
     flat = self.reshape(-1)
     missing = creation.zeros(count - flat.numel(), dtype=self.dtype, device=self.device)
     return become(self, joining.cat([flat, missing]).view(wanted))

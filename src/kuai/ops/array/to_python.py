@@ -28,6 +28,7 @@ from kuai.engine.tensor.concrete import concrete, truth
 from kuai.engine.tensor.placeholder import resolved
 from kuai.ops import outdated
 from kuai.ops.array.conversion import numel
+from kuai.ops.array.numpy_arrays import shared_array
 from kuai.ops.array.shaping import shape_of
 
 # Python and NumPy ---------------------------------------------------------------------------------
@@ -66,30 +67,46 @@ def tolist(self) -> Any:
 
 @composite(function=False)
 def numpy(self, *, force=False) -> np.ndarray:
-    """The values as a NumPy array.
+    """The values as a NumPy array, which has the tensor's memory: each sees the other's changes.
+
+    Args:
+        force: take a tensor that requires a gradient, or that lies on another device: a copy then.
 
     Example:
-        >>> kuai.ones(2).numpy()
-        array([1., 1.], dtype=float32)
+        >>> x = kuai.ones(2)
+        >>> array = x.numpy()
+        >>> _ = x.add_(1)
+        >>> array[0] = 5
+        >>> array, x
+        (array([5., 2.], dtype=float32), tensor([5., 2.]))
 
-    Differs from PyTorch: the array is a read-only snapshot; it shares no memory that could change.
+    Raises:
+        RuntimeError: the tensor requires a gradient.
+        TypeError: it is not in host memory.
     """
-    if self.requires_grad and not force and modes.state.grad_enabled:
+    if not force:
+        _check_is_plain(self)
+    return shared_array(self)
+
+
+def _check_is_plain(self):
+    if self.requires_grad and modes.state.grad_enabled:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
-    if self.device.type != "cpu" and not force:
+    if self.device.type != "cpu":
         raise TypeError(
             f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
             "copy the "
             "tensor to host memory first."
         )
-    return concrete(self, "numpy()")
 
 
 def _array(self, dtype=None, copy=None):
-    made = np.asarray(numpy(self), dtype)
-    return made.copy() if copy else made
+    if copy or dtype is not None and self.dtype.jax != dtype:
+        _check_is_plain(self)
+        return np.array(concrete(self, "numpy()"), dtype)
+    return numpy(self)
 
 
 def _array_wrap(self, array, context=None, return_scalar=False):

@@ -6,7 +6,7 @@ loops that fill a tensor element by element, as those that prepare data do, cost
 
 import functools
 
-from kuai.engine.tensor import Tensor, modes, shared, views
+from kuai.engine.tensor import Tensor, modes, views
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.storage import put
 from kuai.ops.known_values import check_fits
@@ -40,9 +40,9 @@ def write_window(target, step, source, fill) -> bool:
 
 
 def _is_simple(target):
-    """Whether it has no history, no element twice, and no other process writes beside it."""
+    """Whether it has no history, no element twice, and nobody else writes beside it."""
     base = target._base
-    if shared.shares(target._storage):
+    if not target._storage.is_array:
         return False
     if modes.state.grad_enabled and (
         target.requires_grad or (base is not None and base.requires_grad)

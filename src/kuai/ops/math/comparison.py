@@ -6,6 +6,7 @@ import numpy as np
 from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.op.exact_out import SAME
 from kuai.engine.tensor import Tensor, dtypes, from_array
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import outdated
 from kuai.ops.accumulation import spread
@@ -284,7 +285,7 @@ def where(condition, input=None, other=None, *, out=None):
     if input is None and other is None:
         if out is not None:
             raise TypeError("where() got an unexpected keyword argument 'out'")
-        found = np.nonzero(np.atleast_1d(condition.detach().numpy()))
+        found = np.nonzero(np.atleast_1d(concrete(condition, "where()")))
         return tuple(from_array(i, condition.device) for i in found)
     if input is None or other is None:
         raise TypeError("where() needs both input and other, or neither of them")

@@ -13,6 +13,7 @@ import numpy as np
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME, SEARCHED, check_exact
 from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.dimensions import normalize_dim
 from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, call, kind_of, refuse, together
@@ -236,7 +237,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
         (tensor([1, 2]), tensor([1, 2]))
     """
     axis = None if dim is None else normalize_dim(dim, len(input.shape))
-    array = input.detach().numpy()
+    array = concrete(input, "unique()")
     if axis is not None:
         _check_slices(array.shape, axis)
     kind = array.dtype
@@ -268,7 +269,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
         >>> kuai.unique_consecutive(kuai.tensor([1, 1, 2, 1]))
         tensor([1, 2, 1])
     """
-    array = input.detach().numpy()
+    array = concrete(input, "unique_consecutive()")
     if dim is not None and not array.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     axis = 0 if dim is None else normalize_dim(dim, array.ndim)
@@ -306,14 +307,14 @@ def bincount(input, weights=None, minlength=0):
     kind = input.dtype.jax
     if kind.kind not in "iu":
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{scalar_name(kind)}'")
-    array = input.detach().numpy()
+    array = concrete(input, "bincount()")
     if array.ndim != 1 or (array < 0).any():
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if weights is not None and tuple(weights.shape) != array.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
-    given = None if weights is None else weights.detach().numpy()
+    given = None if weights is None else concrete(weights, "bincount()")
     counts = np.bincount(array, given, minlength)
     return from_array(counts.astype(_kind_of_counts(given)), input.device)
 

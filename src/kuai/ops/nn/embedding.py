@@ -12,6 +12,7 @@ from kuai.engine.tensor import is_tensor
 from kuai.engine.tensor.modes import no_grad
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, widened
+from kuai.ops.array.numpy_arrays import gathered_in_memory
 from kuai.ops.known_values import check_within, first_outside, known, lie_within
 from kuai.ops.nn.vector_norms import vector_norm
 
@@ -116,6 +117,10 @@ def embedding(
     check_within(input, weight.shape[0], "index out of range in self", IndexError)
     if max_norm is not None:
         _limit_norm(weight, input, max_norm, norm_type)
+    if input.dtype.name in ("int64", "int32"):
+        found = gathered_in_memory(weight, (0,), (input,))
+        if found is not None:
+            return found
     return _embedding_op(weight, input, padding_idx, scale_grad_by_freq)
 
 

@@ -1,0 +1,95 @@
+"""Storages whose values lie in memory that others write to as well: NumPy's, or another process's.
+
+JAX's arrays never change; such memory does, and whoever writes there tells nobody. So what such a
+storage holds is not an array but a block of memory. Asked for its values it looks whether they are
+those of the array made last, and makes another one where they are not; what is written goes into
+the memory at once.
+
+Invariants
+* `held` is always an array, never a placeholder, so a record is run where one is written, and
+  nobody writes into the array's memory: it was not made by a program (see `compile.program`).
+* A view reads and writes its own elements alone, however large the memory is. It keeps nothing of
+  what it has read, as nothing tells when that is old.
+* Shapes, dtypes and devices are known without a look at the values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kuai.engine.tensor import placing
+from kuai.engine.tensor.placeholder import resolved
+from kuai.engine.tensor.storage import Storage
+
+__all__ = ["MemoryStorage", "Window", "held_slot", "version_slot"]
+
+# the slots below the properties of the same names
+held_slot: Any = vars(Storage)["held"]
+version_slot: Any = vars(Storage)["version"]
+
+
+class MemoryStorage(Storage):
+    """A storage whose values lie in memory that others write to.
+
+    Each kind has a block of its own, with an `outline`, the `bytes` that lie there, `bytes_to_read`
+    for whoever asks, `array()` of them, and `write(array, window=None)`.
+    """
+
+    __slots__ = ()
+    is_array = False
+
+    @property
+    def held(self):
+        """An array of what stands in the memory now; the same one until somebody writes."""
+        return self.block.array()
+
+    @held.setter
+    def held(self, held):
+        self.write(held)
+
+    @property
+    def block(self) -> Any:
+        """The memory."""
+        return held_slot.__get__(self)
+
+    @property
+    def outline(self):
+        """Something with the shape, the dtype and the sharding of the values."""
+        return self.block.outline
+
+    @property
+    def address(self) -> int:
+        """Where the values lie."""
+        return self.block.bytes.__array_interface__["data"][0]
+
+    def write(self, held: Any) -> None:
+        """Write all elements."""
+        self.block.write(resolved(held, "a tensor whose memory others read"))
+
+    def read_window(self, shape: tuple, strides: tuple, offset: int) -> Any:
+        """An array of the elements of a view, which has the dtype of the storage."""
+        block, outline = self.block, self.block.outline
+        found = Window(shape, strides, offset).on(block.bytes_to_read(), outline.dtype)
+        return placing.put(found.copy(), outline.device)
+
+    def write_window(self, part: Any, shape: tuple, strides: tuple, offset: int) -> None:
+        """Write the elements of a view, and nothing else."""
+        window = Window(shape, strides, offset)
+        self.block.write(resolved(part, "a tensor whose memory others read"), window)
+        version_slot.__set__(self, version_slot.__get__(self) + 1)
+
+
+class Window:
+    """The elements of a view, of a layout that is counted in the view's own elements."""
+
+    def __init__(self, shape: tuple, strides: tuple, offset: int) -> None:
+        self.shape, self.strides, self.offset = shape, strides, offset
+
+    def on(self, memory: np.ndarray, kind: np.dtype) -> np.ndarray:
+        """Those elements of bytes in a row."""
+        strides = [stride * kind.itemsize for stride in self.strides]
+        if 0 in self.shape:
+            return np.empty(self.shape, kind)
+        return np.ndarray(self.shape, kind, memory, self.offset * kind.itemsize, strides)
