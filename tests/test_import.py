@@ -14,7 +14,7 @@ from kuai.engine.late import late
 SOURCE = pathlib.Path(kuai.__file__).parent
 
 #: What `import kuai` loads: nothing beside these, and of `nn` and `engine` not what is below.
-LOADED = {"engine", "errors", "formats", "nn", "ops", "storage"}
+LOADED = {"engine", "errors", "nn", "ops", "storage"}
 NOT_LOADED = {
     "kuai.engine.compile.expressions",
     "kuai.engine.compile.parts",
@@ -28,7 +28,7 @@ NOT_LOADED = {
 }
 #: Bytes of source that `import kuai` reads: most of its time goes by them. A new family of
 #: operations may raise it; what is no operation or layer can be late.
-MOST_BYTES = 2_052_000
+MOST_BYTES = 2_056_000
 
 #: What programs reach after `import kuai` alone.
 REACHED = [

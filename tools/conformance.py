@@ -137,7 +137,7 @@ def _extent(results) -> str:
     ]
     whole = sum("float32" in result.get("whole", ()) for result in results.values())
     return (
-        f"Run were {'; '.join(parts)}. Of {whole} operations all float32 samples, with methods, "
+        f"Run were {'; '.join(parts)}. Of {whole} entries all float32 samples, with methods, "
         "in-place and `out=` variants, were run."
     )
 

@@ -15,6 +15,7 @@ import kuai
 from kuai import saving
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.formats import layout
 from kuai.ops import return_types
 from kuai.ops.array.sequences import TYPED
 from tools.stub_overloads import FUNCTIONAL, FUNCTIONS, METHODS
@@ -51,7 +52,7 @@ PROTOCOL_RESULTS = {
     "__jax_array__": "Any",
     "__reduce_ex__": "Any",
 }
-CONSTANT_KINDS = {bool: "_bool", str: "_str", type(None): "_str | None"}
+CONSTANT_KINDS = {bool: "_bool", str: "_str", type(None): "_str | None", layout: None}
 SETTABLE = {"grad": "Tensor | None", "data": "Tensor", "requires_grad": "_bool"}
 SETTABLE["grad_dtype"] = "_dtype | None"
 #: `kuai.compile` keeps the type of what it is given.
@@ -128,7 +129,7 @@ def tensor_stub() -> str:
     found = Types()
     lines = ["class Tensor:", f"    {summary(Tensor)}"]
     lines += _private()
-    lines += [f"    {name}: {kind}" for name, kind in _constants().items()]
+    lines += [f"    {name}: {kind}" for name, kind in _constants(found).items()]
     for name in sorted(vars(Tensor)):
         if name == "__dict__":  # a dictionary, as of any object
             continue
@@ -138,7 +139,7 @@ def tensor_stub() -> str:
     parameters = "array: Any, device: Any = ..., requires_grad: _bool = ..."
     lines.append(f"def from_array({parameters}) -> Tensor: ...")
     lines.append("def set_grad(tensor: Tensor, value: Tensor | None) -> None: ...")
-    lines.append("def with_gradient(made: Tensor) -> Tensor: ...")
+    lines.append("def with_gradient(made: Tensor, wanted: _bool = True) -> Tensor: ...")
     lines.append("def wrap(array: Any) -> Tensor: ...")
     lines.append("def method(function: Any = ..., *, name: _str | None = ...) -> Any: ...")
     return _file(found, ["from kuai.ops import return_types"], lines)
@@ -156,10 +157,11 @@ def _private():
     ]
 
 
-def _constants():
+def _constants(found):
     """What is the same for all tensors: `is_sparse`, `layout`, …"""
     plain = {n: v for n, v in vars(Tensor).items() if n[0] != "_" and type(v) in CONSTANT_KINDS}
-    return {name: CONSTANT_KINDS[type(value)] for name, value in sorted(plain.items())}
+    kinds = {name: CONSTANT_KINDS[type(value)] for name, value in sorted(plain.items())}
+    return {name: kind or found.result(type(plain[name])) for name, kind in kinds.items()}
 
 
 def _member(name, member, found):

@@ -78,7 +78,7 @@ from math import e, inf, nan, pi
 newaxis = None
 
 from kuai.engine.late import by_name as _by_name, late as _late
-from kuai.formats import (
+from kuai.engine.tensor.formats import (
     channels_last,
     channels_last_3d,
     contiguous_format,
@@ -161,7 +161,7 @@ _LATE_NAMES = {
     "futures": ("Future",),
     "jit": ("ScriptFunction", "ScriptModule", "fork", "wait"),
     "recurrent_functions": ("gru", "lstm", "rnn_relu", "rnn_tanh"),
-    "formats": (
+    "engine.tensor.formats": (
         "per_channel_affine", "per_channel_affine_float_qparams", "per_channel_symmetric",
         "per_tensor_affine", "per_tensor_symmetric", "qscheme",
     ),

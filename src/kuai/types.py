@@ -6,6 +6,7 @@ from typing import Any
 
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
+from kuai.engine.tensor.formats import layout, qscheme
 from kuai.engine.tensor.size import Size
 from kuai.symbolic import SymBool, SymFloat, SymInt
 
@@ -25,4 +26,4 @@ _dispatchkey = str
 _TensorOrTensors = Any
 _symsize = Size | Sequence[builtins.int]
 _Number = (builtins.int, builtins.float, builtins.bool)
-_layout = _qscheme = str
+_layout, _qscheme = layout, qscheme

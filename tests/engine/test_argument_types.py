@@ -46,6 +46,17 @@ CALLS = {
     "a keyword of no way": lambda t, x: x.bitwise_and(nokey=1),
     "a list of no tensors": lambda t, x: t.cat([1.5]),
     "padding": lambda t, x: t.nn.functional.pad(x, (1.5, 1)),
+    "a number for a bool": lambda t, x: x.sum(0, keepdim=1),
+    "a number for a bool, of two results": lambda t, x: x.max(0, 1),
+    "a number for a bool, several ways": lambda t, x: t.sort(x, 1, 1),
+    "a number for a bool of a composite": lambda t, x: t.searchsorted(x[0], x, right=1),
+    "a bool for a number": lambda t, x: x.topk(True),
+    "a bool among sizes": lambda t, x: x.reshape((True, -1)),
+    "a float for a number": lambda t, x: x.square().rot90(1.0),
+    "a float for an offset": lambda t, x: x.diagonal(0.0),
+    "a number that says requires_grad": lambda t, x: t.ones(2, requires_grad=1),
+    "a layout": lambda t, x: t.zeros(2, layout="torch.strided"),
+    "a layout that is a format": lambda t, x: t.zeros(2, layout=t.channels_last),
 }
 
 

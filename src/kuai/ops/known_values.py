@@ -135,6 +135,19 @@ def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
     raise RuntimeError(f"value cannot be converted to type {name} without overflow")
 
 
+def check_long(*given) -> None:
+    """Raise PyTorch's error for a Python number of more than 64 bits.
+
+    Example:
+        >>> check_long(2**64)
+        Traceback (most recent call last):
+        OverflowError: int too big to convert
+    """
+    for number in given:
+        if isinstance(number, int) and not -(2**63) <= number < 2**64:
+            raise OverflowError("int too big to convert")
+
+
 def check_value(value, kind: np.dtype) -> None:
     """`check_fits` of a number, or of a tensor of one number that is known.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.dtypes import dtype as _dtype
+from kuai.engine.tensor.formats import strided
 from kuai.ops.array import window_functions
 
 __all__ = [
@@ -27,13 +28,11 @@ __all__ = [
     "nuttall",
 ]
 
-_STRIDED = "torch.strided"
-
 
 def _check(name, M, dtype, layout):
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
-    if layout != _STRIDED:
+    if layout != strided:
         raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
     dtype = dtypes.get_default_dtype() if dtype is None else dtype
     if dtype not in (dtypes.float32, dtypes.float64):
@@ -51,7 +50,7 @@ def exponential(
     tau: float = 1.0,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -83,7 +82,7 @@ def cosine(
     *,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -106,7 +105,7 @@ def gaussian(
     std: float = 1.0,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -129,7 +128,7 @@ def kaiser(
     beta: float = 12.0,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -151,7 +150,7 @@ def bartlett(
     *,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -172,7 +171,7 @@ def general_cosine(
     a: Iterable[float],
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -203,7 +202,7 @@ def general_hamming(
     alpha: float = 0.54,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -222,7 +221,7 @@ def hamming(
     *,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -241,7 +240,7 @@ def hann(
     *,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -260,7 +259,7 @@ def blackman(
     *,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:
@@ -280,7 +279,7 @@ def nuttall(
     *,
     sym: bool = True,
     dtype: _dtype | None = None,
-    layout=_STRIDED,
+    layout=strided,
     device=None,
     requires_grad: bool = False,
 ) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.concrete import is_concrete
+from kuai.engine.tensor.formats import sparse_csc, sparse_csr
 from kuai.ops.array.creation import tensor, zeros
 from kuai.sparse import operations, settings
 from kuai.sparse.coo import CooTensor, coalesced, coo
@@ -21,7 +22,7 @@ class CsrTensor(SparseTensor):
     """A matrix of elements (N), their columns (N), and where each row starts (M + 1)."""
 
     kind = "compressed"
-    layout = "torch.sparse_csr"
+    layout = sparse_csr
     is_sparse = False
     is_sparse_csr = True
     _by_rows = True
@@ -66,7 +67,7 @@ class CsrTensor(SparseTensor):
 class CscTensor(CsrTensor):
     """A matrix of elements (N), their rows (N), and where each column starts (K + 1)."""
 
-    layout = "torch.sparse_csc"
+    layout = sparse_csc
     is_sparse_csr = False
     _by_rows = False
 
@@ -214,7 +215,7 @@ def _made(kind, parts, size, dtype, device, requires_grad, check_invariants):
     checked = settings.wants_checks(check_invariants)
     if checked or (check_invariants is None and is_concrete(starts) and is_concrete(numbers)):
         _check(kind, starts, numbers, values, size)
-    name = f"Sparse{kind.layout[-3:].capitalize()}TensorBackward0"
+    name = f"Sparse{str(kind.layout)[-3:].capitalize()}TensorBackward0"
     made: Any = compressed(kind, starts, numbers, operations.passed(name, values), size)
     return made.requires_grad_() if requires_grad else made
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.formats import layout as Layout, sparse_coo, sparse_csc, sparse_csr, strided
 from kuai.ops.array.creation import zeros
 from kuai.sparse import operations
 from kuai.sparse.compressed import CscTensor, CsrTensor, empty_csr, from_coo, to_coo
@@ -43,15 +44,15 @@ def to_sparse(x, sparse_dim=None, *, layout=None, blocksize=None, dense_dim=None
     """The tensor in a sparse layout."""
     if not isinstance(sparse_dim, (int, type(None))):  # the layout by position
         sparse_dim, layout = None, sparse_dim
-    wanted = "torch.sparse_coo" if layout is None else str(layout)
-    if wanted == "torch.strided":
+    wanted = sparse_coo if layout is None else layout
+    if wanted is strided:
         return to_dense(x) if isinstance(x, SparseTensor) else x
     if blocksize is not None or dense_dim or wanted not in _TO:
         raise NotImplementedError(
             f"to_sparse: the layout {wanted} is not computed with; those with blocks and dense "
             "dimensions are not. torch.sparse_coo, torch.sparse_csr and torch.sparse_csc are"
         )
-    if wanted != "torch.sparse_coo":
+    if wanted is not sparse_coo:
         if sparse_dim is not None:
             raise RuntimeError("to_sparse: the sparse_dim argument is only for torch.sparse_coo")
         return as_csr(x, _TO[wanted])
@@ -65,7 +66,7 @@ def to_sparse(x, sparse_dim=None, *, layout=None, blocksize=None, dense_dim=None
     return from_dense(x, sparse_dim)
 
 
-_TO = {"torch.sparse_coo": None, "torch.sparse_csr": CsrTensor, "torch.sparse_csc": CscTensor}
+_TO = {sparse_coo: None, sparse_csr: CsrTensor, sparse_csc: CscTensor}
 
 
 @answers()
@@ -77,13 +78,13 @@ def to_sparse_coo(x):
 @answers()
 def to_sparse_csr(x, dense_dim=None):
     """The matrix with each row's elements together."""
-    return to_sparse(x, layout="torch.sparse_csr", dense_dim=dense_dim)
+    return to_sparse(x, layout=sparse_csr, dense_dim=dense_dim)
 
 
 @answers()
 def to_sparse_csc(x, dense_dim=None):
     """The matrix with each column's elements together."""
-    return to_sparse(x, layout="torch.sparse_csc", dense_dim=dense_dim)
+    return to_sparse(x, layout=sparse_csc, dense_dim=dense_dim)
 
 
 # Dtypes and devices -------------------------------------------------------------------------------
@@ -259,10 +260,10 @@ def item(x):
 
 def _empty(x, sizes, dtype, device, layout, requires_grad):
     kind, place = dtype or x.dtype, device or x.device
-    wanted = x.layout if layout is None else str(layout)
-    if wanted == "torch.strided":
+    wanted = x.layout if layout is None else layout
+    if wanted is strided:
         return zeros(sizes, dtype=kind, device=place, requires_grad=requires_grad)
-    if wanted == "torch.sparse_coo" and isinstance(x, CooTensor) and len(sizes) == x.ndim:
+    if wanted is sparse_coo and isinstance(x, CooTensor) and len(sizes) == x.ndim:
         made = empty_coo(sizes, x.sparse_dim(), kind, place)
         return made.requires_grad_() if requires_grad else made
     return without_elements("zeros", sizes, wanted, kind, place, requires_grad)
@@ -303,12 +304,14 @@ def new_tensor(x, data, *, dtype=None, device=None, requires_grad=False, pin_mem
 
 def without_elements(name, sizes, layout, dtype, device, requires_grad):
     """What `zeros` and the like give for another layout than that of dense tensors."""
+    if not isinstance(layout, Layout):
+        raise TypeError(f"argument 'layout' must be torch.layout, not {type(layout).__name__}")
     if not name.startswith(("zeros", "empty")):
         raise RuntimeError("full(...) is not implemented for sparse layout")
-    makers = {"torch.sparse_coo": empty_coo, "torch.sparse_csr": empty_csr}
-    if str(layout) not in makers:
+    makers = {sparse_coo: empty_coo, sparse_csr: empty_csr}
+    if layout not in makers:
         raise NotImplementedError(f"{name}: no tensors of the layout {layout} are made")
-    made = makers[str(layout)](tuple(sizes), dtype=dtype, device=device)
+    made = makers[layout](tuple(sizes), dtype=dtype, device=device)
     return made.requires_grad_() if requires_grad else made
 
 

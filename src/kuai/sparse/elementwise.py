@@ -7,6 +7,7 @@ import numpy as np
 
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import is_concrete
+from kuai.engine.tensor.formats import sparse_csr
 from kuai.engine.tensor.promotion import promote_types
 from kuai.sparse import operations
 from kuai.sparse.compressed import CsrTensor, from_coo
@@ -96,7 +97,7 @@ def mul(input, other):
         return _times_dense(input, other)
     if isinstance(input, CsrTensor) or isinstance(other, CsrTensor):
         made = mul(as_coo(input), as_coo(other))
-        return from_coo(made) if input.layout == other.layout == "torch.sparse_csr" else made
+        return from_coo(made) if input.layout is other.layout is sparse_csr else made
     _check_sizes("mul", input, other)
     first, second = coalesced(input), coalesced(other)
     if _same_places(first, second):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from kuai.engine.tensor import Tensor, dtypes
+from kuai.engine.tensor.formats import sparse_csr
 from kuai.sparse import operations
 from kuai.sparse.compressed import CsrTensor, from_coo, lines_and_numbers
 from kuai.sparse.conversion import as_coo, replace
@@ -226,7 +227,7 @@ def sparse_mm(mat1, mat2, reduce=None) -> Tensor:
         raise RuntimeError(
             f"reduce argument must be either sum, mean, amax or amin, got {reduce!r}"
         )
-    if mat1.layout != "torch.sparse_csr" or isinstance(mat2, SparseTensor):
+    if mat1.layout is not sparse_csr or isinstance(mat2, SparseTensor):
         raise RuntimeError("sparse_mm_reduce: Expected mat1 to be sparse csr and mat2 to be dense")
     _check_dense(mat1, mat2)
     _check_dtypes(mat1, mat2)
@@ -288,7 +289,7 @@ def smm(input, mat2) -> Tensor:
 
     Example:
         >>> kuai.smm(kuai.eye(2).to_sparse(), kuai.ones(2, 1)).layout
-        'torch.sparse_coo'
+        torch.sparse_coo
     """
     rows = _rows_with_elements(input)
     width = mat2.shape[1]
@@ -328,7 +329,7 @@ def sampled_addmm(input, mat1, mat2, *, beta=1.0, alpha=1.0, out=None) -> Tensor
         >>> kuai.sparse.sampled_addmm(x, kuai.ones(2, 3), kuai.ones(3, 2)).values()
         tensor([4., 4.])
     """
-    if not isinstance(input, CsrTensor) or input.layout != "torch.sparse_csr":
+    if not isinstance(input, CsrTensor) or input.layout is not sparse_csr:
         raise RuntimeError("Expected input to be of the layout torch.sparse_csr")
     for name, matrix in (("mat1", mat1), ("mat2", mat2)):
         if isinstance(matrix, SparseTensor) or matrix.ndim != 2:

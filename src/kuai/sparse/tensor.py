@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from kuai.engine.op import REGISTRY
 from kuai.engine.tensor import Tensor, attributes
+from kuai.engine.tensor.formats import sparse_coo, sparse_csc, sparse_csr
 from kuai.engine.tensor.size import Size
 
 __all__ = ["ANSWERS", "BY_COLUMNS", "BY_ROWS", "SparseTensor", "answer", "answers", "expecting"]
@@ -31,10 +32,8 @@ BY_ROWS = "sparse row compressed tensor layout"
 BY_COLUMNS = "sparse column compressed tensor layout"
 #: What is done: name of what is called -> function, for each layout.
 ANSWERS: dict[str, dict[str, Any]] = {"coo": {}, "compressed": {}}
-_BACKENDS = {"torch.sparse_coo": "Sparse", "torch.sparse_csr": "SparseCsr"}
-_BACKENDS["torch.sparse_csc"] = "SparseCsr"
-_LAYOUTS = {"torch.sparse_coo": "Sparse", "torch.sparse_csr": "SparseCsr"}
-_LAYOUTS["torch.sparse_csc"] = "SparseCsc"
+_BACKENDS = {sparse_coo: "Sparse", sparse_csr: "SparseCsr", sparse_csc: "SparseCsr"}
+_LAYOUTS = {sparse_coo: "Sparse", sparse_csr: "SparseCsr", sparse_csc: "SparseCsc"}
 
 
 def answers(*names: str, only: str | None = None):
@@ -119,7 +118,7 @@ class SparseTensor(Tensor):
 
     kind = "coo"  # or "compressed"
     _plain: type  # the class of what is no parameter
-    layout = "torch.sparse_coo"
+    layout = sparse_coo
     is_sparse = True
     is_sparse_csr = False
     _places: tuple[Tensor, ...]

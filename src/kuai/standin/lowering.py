@@ -14,7 +14,7 @@ import kuai
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.devices import CPU
 from kuai.engine.tensor.dtypes import dtype
-from kuai.formats import contiguous_format
+from kuai.engine.tensor.formats import contiguous_format
 from kuai.standin.lowering_layers import LAYERS, Tell
 from kuai.standin.overloads import normal_arguments
 

@@ -24,6 +24,7 @@ from kuai.engine.op.registry import REGISTRY
 from kuai.engine.op.wrong_calls import fault_of
 from kuai.engine.tensor import Tensor, dtypes
 from kuai.engine.tensor.devices import device
+from kuai.engine.tensor.formats import layout, memory_format
 from kuai.engine.tensor.frames import is_meant, is_own_file, tell
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.engine.tensor.randomness import Generator
@@ -92,10 +93,12 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "Number": _is_number,
     "int": _is_whole,
     "float": lambda value: _is_number(value, numbers.Real),
-    "bool": lambda value: isinstance(value, (bool, np.bool_)),
+    "bool": lambda value: isinstance(value, bool),
     "str": lambda value: isinstance(value, str),
     "torch.dtype": lambda value: isinstance(value, dtypes.dtype) or value in (bool, int, float),
     "torch.device": lambda value: isinstance(value, (str, device)) or _is_whole(value),
+    "torch.layout": lambda value: isinstance(value, layout),
+    "torch.memory_format": lambda value: isinstance(value, memory_format),
     "torch.Generator": lambda value: isinstance(value, Generator),
     "tuple of ints": lambda value: _is_row(value, _is_whole),
     "tuple of floats": lambda value: _is_row(value, lambda each: _is_number(each, numbers.Real)),
@@ -306,8 +309,10 @@ def refuse(error: Exception, public, args: tuple, kwargs: dict) -> None:
 
 
 def _fault_of_out(error: Exception, name: str, kwargs: dict) -> str | None:
-    """What is said of an `out=` that is no place to write to."""
+    """What is said of an `out=` that is no place to write to, or of another keyword of all."""
     out, said = kwargs.get("out"), str(error)
+    if said.startswith("argument 'requires_grad' must be"):
+        return f"{name}(): {said}"
     if out is None or isinstance(out, Tensor):
         return None
     if said.startswith("argument 'out' must be"):

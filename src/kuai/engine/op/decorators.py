@@ -87,9 +87,22 @@ class Op(Operation):
                 for name, default in zip(self.names, self.defaults, strict=True)
             ]
         )
+        self.exact = [
+            (i, kind)
+            for i, name in enumerate(self.names)
+            if (kind := self._exact(i, hints.get(name)))
+        ]
         self.only_positional = not code.co_kwonlyargcount
         self.only_arrays = all(kind in (ARRAY, NUMBER) for kind in self.kinds)
         self.arrays_key = (ARRAY,) * len(self.kinds)
+
+    def _exact(self, position, hint):
+        """The type of a constant that is a bool or a whole number and nothing else."""
+        if self.kinds[position] != STATIC:
+            return None
+        if hint is bool or type(self.defaults[position]) is bool:
+            return bool
+        return int if hint is int else None
 
     def bind(self, args, kwargs):
         """All arguments in the order of the parameters, with defaults filled in."""
@@ -140,6 +153,18 @@ class Op(Operation):
             else:
                 self._wrong_type(position, argument)
         return values, tuple(key)
+
+    def first(self, key):
+        """`unflatten`, where constants are met for the first time: their types are looked at.
+
+        The key tells 1 from True, so what has been refused once is never found among the others.
+        """
+        for position, wanted in self.exact:
+            given = thaw(key[position])
+            if type(given) is not wanted and not (given is None and self.optional[position]):
+                if wanted is bool or isinstance(given, (bool, float)):
+                    self._wrong_type(position, given, wanted.__name__)
+        return self.unflatten(key)
 
     def unflatten(self, key):
         """The pure function of flat values for the constants in `key`."""
@@ -194,7 +219,7 @@ class Op(Operation):
             return answer
         if self.random:
             values[:0] = randomness.draw(generator, values)
-        results = run(self, key, lambda: self.unflatten(key), values)
+        results = run(self, key, lambda: self.first(key), values)
         if self.result is not None:
             results = self.result(*results)
         return results if out is None else write_out(out, results, self.exact_out, self.out_name)
@@ -440,7 +465,7 @@ class ViewOp(Op):
             if answer is NOBODY:
                 raise
             return answer
-        made = run(self, key, lambda: self.unflatten(key), values)
+        made = run(self, key, lambda: self.first(key), values)
         return window(made, values[0], Step(self, key, tuple(values[1:])))
 
 

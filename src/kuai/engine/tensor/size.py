@@ -11,7 +11,11 @@ __all__ = ["Size", "whole"]
 
 def whole(size: Any) -> Any:
     """A size as an integer; one that an exported program leaves open stays a symbol."""
-    return size if type(size) is int or is_symbolic_dim(size) else operator.index(size)
+    if type(size) is int or is_symbolic_dim(size):
+        return size
+    if isinstance(size, bool):
+        raise TypeError("a size is a whole number, not a bool")
+    return operator.index(size)
 
 
 class Size(tuple[int, ...]):

@@ -356,11 +356,13 @@ def from_array(array, device=None, requires_grad: bool = False) -> Tensor:
         made = wrap(array if array.committed else jax.device_put(array, array.sharding))
     else:
         made = wrap(placing.put(array, devices.jax_device(device)))
-    return with_gradient(made) if requires_grad else made
+    return with_gradient(made, requires_grad) if requires_grad else made
 
 
-def with_gradient(made: Tensor) -> Tensor:
+def with_gradient(made: Tensor, wanted: bool = True) -> Tensor:
     """A new tensor as a leaf that requires a gradient."""
+    if wanted is not True:
+        raise TypeError(f"argument 'requires_grad' must be bool, not {type(wanted).__name__}")
     if not (made.dtype.is_floating_point or made.dtype.is_complex):
         raise RuntimeError(f"Only {_DIFFERENTIABLE}")
     made.requires_grad = True

@@ -17,6 +17,7 @@ from kuai.engine.autograd.handles import RemovableHandle as _RemovableHandle
 from kuai.engine.autograd.tape import Node as _Node
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
+from kuai.engine.tensor.formats import layout as _layout
 from kuai.engine.tensor.size import Size as _Size
 from kuai.storage import TypedStorage as _TypedStorage
 from kuai.storage import UntypedStorage as _UntypedStorage
@@ -57,7 +58,7 @@ class Tensor:
     is_vulkan: _bool
     is_xla: _bool
     is_xpu: _bool
-    layout: _str
+    layout: _layout
     name: _str | None
     @property
     def H(self) -> Tensor: """The matrix transposed and conjugated; a 0-d tensor stays itself."""
@@ -845,6 +846,6 @@ class Tensor:
 def is_tensor(obj: object) -> _bool: ...
 def from_array(array: Any, device: Any = ..., requires_grad: _bool = ...) -> Tensor: ...
 def set_grad(tensor: Tensor, value: Tensor | None) -> None: ...
-def with_gradient(made: Tensor) -> Tensor: ...
+def with_gradient(made: Tensor, wanted: _bool = True) -> Tensor: ...
 def wrap(array: Any) -> Tensor: ...
 def method(function: Any = ..., *, name: _str | None = ...) -> Any: ...

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from kuai.engine.tensor import Tensor
-from kuai.formats import channels_last, channels_last_3d, contiguous_format
+from kuai.engine.tensor.formats import channels_last, channels_last_3d, contiguous_format
 from kuai.fx.interpreter import Interpreter
 from kuai.fx.node import Node
 

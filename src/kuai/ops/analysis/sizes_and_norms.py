@@ -144,4 +144,10 @@ def nuclear_norm(input, dim=(-2, -1), keepdim=False):
         >>> kuai.nuclear_norm(kuai.tensor([[3.0, 0.0], [0.0, 4.0]]))
         tensor(7.)
     """
-    return matrix_norm(input, "nuc", dim, keepdim)
+    if isinstance(dim, bool):
+        dim, keepdim = (-2, -1), dim
+    dims = tuple(dim) if isinstance(dim, (list, tuple)) else (dim, dim)
+    if len(dims) != 2:
+        said = ", ".join(map(str, dims))
+        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {said}")
+    return matrix_norm(input, "nuc", dims, keepdim)

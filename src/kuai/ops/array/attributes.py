@@ -1,6 +1,7 @@
 """What a tensor says about itself without a call: where it lies, its size in bytes, its history."""
 
 from kuai.engine.tensor import Tensor, method
+from kuai.engine.tensor.formats import strided
 from kuai.engine.tensor.storage import InferenceStorage
 from kuai.ops.array.conversion import element_size, numel
 
@@ -10,7 +11,7 @@ for _name in (
     "is_sparse", "is_sparse_csr", "is_vulkan", "is_xla", "is_xpu",
 ):  # fmt: skip
     setattr(Tensor, _name, False)
-for _name, _value in {"layout": "torch.strided", "name": None}.items():
+for _name, _value in {"layout": strided, "name": None}.items():
     setattr(Tensor, _name, _value)
 
 

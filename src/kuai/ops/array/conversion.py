@@ -14,6 +14,7 @@ import numpy as np
 from kuai.engine.autograd.function import Function
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
+from kuai.engine.tensor.formats import channels_last, channels_last_3d
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
 from kuai.engine.tensor.shared import shares
@@ -233,7 +234,8 @@ def type(self, dtype=None, non_blocking=False):
         place = "" if self.device.type == "cpu" else f"{self.device.type}."
         return f"torch.{place}{_TYPE_NAMES.get(self.dtype.name, self.dtype.name)}"
     if isinstance(dtype, str):
-        dtype = _by_type_name(dtype)
+        device = "cuda" if dtype.startswith("torch.cuda.") else None
+        return to(self, device=device, dtype=_by_type_name(dtype))
     if not isinstance(dtype, dtypes.dtype):
         if not isinstance(dtype, builtins.type):
             raise TypeError("dtype must be a type, str, or dtype object")
@@ -244,8 +246,9 @@ def type(self, dtype=None, non_blocking=False):
 
 
 def _by_type_name(name):
-    found = _BY_TYPE_NAME.get(name.rpartition(".")[2])
-    if found is None:
+    package, _, kind = name.rpartition(".")
+    found = _BY_TYPE_NAME.get(kind)
+    if found is None or package not in ("torch", "torch.cuda", "torch.sparse"):
         raise ValueError(f"invalid type: '{name}'")
     return getattr(dtypes, found.replace("bool", "bool_"))
 
@@ -320,7 +323,7 @@ def to_dense(self, dtype=None, *, masked_grad=None):
 
 
 #: How many dimensions a tensor has to have to lie in a memory format.
-_DIMS_OF_FORMATS = {"torch.channels_last": 4, "torch.channels_last_3d": 5}
+_DIMS_OF_FORMATS: dict[Any, int] = {channels_last: 4, channels_last_3d: 5}
 
 
 @composite(function=False)
@@ -331,7 +334,7 @@ def is_contiguous(self, memory_format=None) -> bool:
         >>> kuai.zeros(2, 3).t().is_contiguous()
         False
     """
-    ndim = _DIMS_OF_FORMATS.get(str(memory_format))
+    ndim = _DIMS_OF_FORMATS.get(memory_format)
     if ndim is not None and len(shape_of(self)) != ndim:
         return False
     return layout_is_contiguous(self)

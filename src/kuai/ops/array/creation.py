@@ -16,6 +16,7 @@ from kuai.engine.op import composite
 from kuai.engine.op.exact_out import check_dtype_of, refuse_gradients
 from kuai.engine.op.wrong_calls import refuse_keywords
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
+from kuai.engine.tensor.formats import strided
 from kuai.engine.tensor.overriding import is_of_the_real_torch
 from kuai.engine.tensor.promotion import in_eight_bits
 from kuai.engine.tensor.size import Size
@@ -25,7 +26,7 @@ from kuai.ops import outdated
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
-from kuai.ops.known_values import check_fits, check_sizes
+from kuai.ops.known_values import check_fits, check_long, check_sizes
 
 # From values --------------------------------------------------------------------------------------
 
@@ -79,13 +80,13 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         return _filled((), data, kind, device, requires_grad)
     if type(data) in (list, tuple) and is_recorded(kind, device):
         made = wrap(devices.literal(cast_array(array, kind), devices.jax_device(device)))
-        return with_gradient(made) if requires_grad else made
+        return with_gradient(made, requires_grad) if requires_grad else made
     return from_array(cast_array(array, kind), device, requires_grad)
 
 
 def _copied(data, dtype, device, requires_grad):
     made = data.detach().clone().to(device=device or data.device, dtype=dtype or data.dtype)
-    return with_gradient(made) if requires_grad else made
+    return with_gradient(made, requires_grad) if requires_grad else made
 
 
 def _check_numbers(array, kind):
@@ -126,13 +127,13 @@ def _filled(shape, value, kind, device, requires_grad):
         return from_array(jnp.full(shape, value, kind), None, requires_grad)
     if is_recorded(kind, device):
         made = repeated(value.item() if isinstance(value, np.generic) else value, shape, kind)
-        return with_gradient(made) if requires_grad else made
+        return with_gradient(made, requires_grad) if requires_grad else made
     if kind.kind == "u" and value < 0:
         value = np.asarray(value).astype(kind)  # it wraps around
     return from_array(np.full(shape, value, kind), device, requires_grad)
 
 
-_DENSE = None, "torch.strided"
+_DENSE = None, strided
 
 
 def _sparse(name, sizes, layout, kind, device, requires_grad):
@@ -216,7 +217,9 @@ def full(
             jnp.full(tuple(size), views.value(fill_value), kind), device, requires_grad
         )
         return made if out is None else into(out, made, "full")
-    kind = kind_of(dtype, array_of(fill_value).dtype)
+    check_long(fill_value)
+    is_whole = isinstance(fill_value, int) and not isinstance(fill_value, bool)
+    kind = kind_of(dtype, np.dtype(np.int64) if is_whole else array_of(fill_value).dtype)
     check_fits(fill_value, kind)
     made = _filled(
         integers((size,)),

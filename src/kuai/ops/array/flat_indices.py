@@ -132,4 +132,4 @@ def put(self, index, source, accumulate=False):
             f"put_(): Expected a long tensor for index, but got {scalar_name(index.dtype.jax)}"
         )
     _check_flat(self, index)
-    return put_at(self, index, source, bool(accumulate))
+    return put_at(self, index, source, accumulate)

@@ -3,6 +3,7 @@
 from kuai.engine.autograd.inplace import overwrite
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.formats import memory_format
 from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.array.creation import tensor
@@ -74,7 +75,7 @@ def dim_order(self, *, ambiguity_check=False):
         (1, 0)
     """
     formats = ambiguity_check if isinstance(ambiguity_check, list) else None
-    known = all(type(one).__name__ == "memory_format" for one in formats or ())
+    known = all(isinstance(one, memory_format) for one in formats or ())
     if not (isinstance(ambiguity_check, bool) or (formats is not None and known)):
         raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
     layout = layout_of(self)

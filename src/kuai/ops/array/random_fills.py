@@ -383,5 +383,5 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         )
     _check_distribution(input, replacement)
     with modes.no_grad():
-        made = drawn_places(input, int(num_samples), bool(replacement), generator=generator)
+        made = drawn_places(input, num_samples, replacement, generator=generator)
     return finish(made, False, out, "multinomial")

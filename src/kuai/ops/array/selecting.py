@@ -78,7 +78,7 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     first, second = normalize_dim(dim1, ndim), normalize_dim(dim2, ndim)
     if first == second:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return windows.diagonal_of(input, int(offset), first, second)
+    return windows.diagonal_of(input, whole(offset), first, second)
 
 
 @composite(function=False)
@@ -102,8 +102,8 @@ def unfold(self, dimension, size, step):
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     if not shape:
-        return unsqueeze(self, 0)[: int(size)]
-    return windows.unfolded(self, dim, int(size), int(step))
+        return unsqueeze(self, 0)[: whole(size)]
+    return windows.unfolded(self, dim, whole(size), whole(step))
 
 
 # Repetition without copying -----------------------------------------------------------------------

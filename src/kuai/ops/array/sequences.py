@@ -13,18 +13,28 @@ from kuai.engine.op import REGISTRY, composite
 from kuai.engine.op.exact_out import check_dtype_of
 from kuai.engine.tensor import Tensor, devices, dtypes, from_array, is_tensor
 from kuai.engine.tensor.promotion import c_name, scalar_name
+from kuai.engine.tensor.size import whole as whole_number
 from kuai.engine.tensor.tensor import with_gradient
 from kuai.ops import outdated
 from kuai.ops.array.creation import cast_array, empty, into, kind_of, tensor
 from kuai.ops.array.recorded_creation import counted, identity, is_recorded
 from kuai.ops.array.shaping import shape_of
-from kuai.ops.known_values import check_fits
+from kuai.ops.known_values import check_fits, check_long
 
 # Formulas -----------------------------------------------------------------------------------------
 
 
 def _number(given) -> Any:
     return given.item() if isinstance(given, (Tensor, np.generic)) else given
+
+
+def _real(number) -> Any:
+    """A number of which a range can be made."""
+    check_long(number)
+    if isinstance(number, complex):
+        check_fits(number, np.dtype(np.float64))
+        return number.real
+    return number
 
 
 def _check_range(start, end, step, dtype=None):
@@ -76,7 +86,7 @@ def arange(
         end = bounds[0]
     elif bounds:
         start, end, step = (*bounds, step)[:3]
-    start, end, step = map(_number, (start, end, step))
+    start, end, step = map(_real, map(_number, (start, end, step)))
     check_dtype_of(out, dtype)
     if dtype is None and out is not None:
         dtype = out.dtype
@@ -89,7 +99,7 @@ def arange(
     count: Any = -((start - end) // step) if whole else math.ceil((end - start) / step)
     if whole and not is_symbolic_dim(count) and is_recorded(kind, device):
         made = counted(start, step, int(count), kind)
-        made = with_gradient(made) if requires_grad else made
+        made = with_gradient(made, requires_grad) if requires_grad else made
         return made if out is None else _into_row(out, made)
     work = np.int64 if whole or kind.kind in "iu" else np.float64
     module: Any = jnp if is_symbolic_dim(count) else np
@@ -158,6 +168,7 @@ def _ends(name, start, end, steps):
         raise RuntimeError(
             f"{name} only supports 0-dimensional start and end tensors, but got {found}."
         )
+    check_long(start, end)
     return _number(start), _number(end)
 
 
@@ -301,8 +312,8 @@ def eye(
     check_dtype_of(out, dtype)
     kind = kind_of(dtype, dtypes.default_float_jax())
     if is_recorded(kind, device):
-        made = identity(int(n), None if m is None else int(m), kind)
-        made = with_gradient(made) if requires_grad else made
+        made = identity(whole_number(n), None if m is None else whole_number(m), kind)
+        made = with_gradient(made, requires_grad) if requires_grad else made
     else:
         made = from_array(np.eye(n, m, dtype=kind), device, requires_grad)
     return made if out is None else into(out, made, "eye")

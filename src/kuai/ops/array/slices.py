@@ -267,7 +267,7 @@ def index_put(input, indices, values, accumulate=False):
     full = [*indices, *[None] * (len(shape_of(input)) - len(indices))]
     places, found = indexing.integer_indices(input, full)
     indexing.check_same_dtype(input, values)
-    return indexing.replaced(input, places, found, values, bool(accumulate))
+    return indexing.replaced(input, places, found, values, accumulate)
 
 
 # Slices replaced, as functions --------------------------------------------------------------------

@@ -41,8 +41,9 @@ def split(tensor, split_size_or_sections, dim=0) -> tuple[Tensor, ...]:
     """
     dim, length = _checked(tensor, dim, "split")
     size = split_size_or_sections
-    if not isinstance(size, int):
+    if isinstance(size, (list, tuple)):
         return split_with_sizes(tensor, size, dim)
+    size = whole(size)
     if size < 0 or (size == 0 and length):
         text = "split_size can only be 0 if dimension size is 0, but got dimension size of"
         if size < 0:

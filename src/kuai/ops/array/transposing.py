@@ -9,7 +9,6 @@ from kuai.ops import outdated
 from kuai.ops.array import windows
 from kuai.ops.array.shaping import integers, shape_of
 from kuai.ops.dimensions import normalize_dim
-from kuai.ops.known_values import INTEGERS
 
 
 @composite
@@ -101,7 +100,7 @@ def conj(input):
 
 
 def _row(dims) -> tuple[Any, ...]:
-    return (dims,) if isinstance(dims, INTEGERS) else tuple(dims)
+    return tuple(dims) if isinstance(dims, (list, tuple)) else (dims,)
 
 
 @composite(aliases=("moveaxis",))

@@ -11,6 +11,7 @@ import numpy as np
 from kuai.engine.op import composite
 from kuai.engine.tensor import Tensor, dtypes, from_array
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.size import whole
 
 __all__ = ["bartlett", "cosines", "kaiser", "made", "positions"]
 
@@ -81,9 +82,10 @@ def _window(name, formula, count, dtype, device, requires_grad):
     _refuse_integers(name, dtype)
     if dtype is not None and dtype.is_complex:
         raise NotImplementedError(f"\"arange_cpu\" not implemented for '{scalar_name(dtype.jax)}'")
+    count = whole(count)
     if count < 0:
         raise RuntimeError(f"{name} requires non-negative window_length, got window_length={count}")
-    return made(formula(int(count)), dtype, device, requires_grad)
+    return made(formula(count), dtype, device, requires_grad)
 
 
 @composite(method=False)

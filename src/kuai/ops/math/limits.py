@@ -2,12 +2,13 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kuai.engine.op import Array, Number, composite, op, write_out
 from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor import Tensor
 from kuai.ops.elementwise import COMPLEX, FLOATING, call, kind_of, refuse, together
-from kuai.ops.known_values import check_operand
+from kuai.ops.known_values import check_fits, check_operand
 from kuai.ops.math import slopes
 
 _OF_HEAVISIDE = "heaviside is not yet implemented for tensors with different dtypes."
@@ -53,9 +54,19 @@ def clamp(input, min=None, max=None, *, out=None):
             "clamp() received an invalid combination of arguments: min and max must both be "
             f"tensors or both be numbers, got {type(min).__name__} and {type(max).__name__}"
         )
+    if input.dtype.is_floating_point:
+        min, max = _real(min), _real(max)
     check_operand(min, input)
     check_operand(max, input)
     return _clamped(out, input, min, max)
+
+
+def _real(limit):
+    """A limit as a real number: PyTorch takes a complex one without an imaginary part."""
+    if not isinstance(limit, complex):
+        return limit
+    check_fits(limit, np.dtype(np.float64))
+    return limit.real
 
 
 def _go_together(*limits):

@@ -57,6 +57,8 @@ def matrix_norm_over(
             f"Got {scalar_name(A.dtype)}"
         )
     rows, columns = (normalize_dim(d, A.ndim) for d in dim)
+    if rows == columns:
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
     A = to_dtype(A, dtype)
     if order == "fro":
         return vector_norm_of(A, 2, (rows, columns), keepdim)

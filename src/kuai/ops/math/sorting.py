@@ -236,6 +236,8 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
         >>> kuai.unique(kuai.tensor([2, 1, 2]), return_counts=True)
         (tensor([1, 2]), tensor([1, 2]))
     """
+    if dim is not None and not input.shape:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     axis = None if dim is None else normalize_dim(dim, len(input.shape))
     array = concrete(input, "unique()")
     if axis is not None:

@@ -216,7 +216,7 @@ def scaled_dot_product_attention(
     if alike and not (query.dtype.is_floating_point or query.dtype.is_complex):
         raise RuntimeError(f"expected scalar type Float but found {scalar_name(query.dtype.jax)}")
     scale = None if scale is None else float(scale)
-    arguments = query, key, value, attn_mask, bool(is_causal), scale, bool(enable_gqa)
+    arguments = query, key, value, attn_mask, is_causal, scale, enable_gqa
     if dropout_p > 0:
         return _attention_with_dropout(*arguments, float(dropout_p))
     return _attention(*arguments, may_be_fused(query))

@@ -244,7 +244,7 @@ def ctc_loss(
     if not is_batched and labels.ndim == 1:
         labels = labels.unsqueeze(0)
     arguments = log_probs, labels, input_lengths, target_lengths
-    losses = _ctc(*arguments, int(blank), bool(zero_infinity))
+    losses = _ctc(*arguments, int(blank), zero_infinity)
     if reduction == "mean":
         return (losses / target_lengths.reshape(-1).clamp(min=1).to(losses.device)).mean()
     if reduction == "sum":

@@ -68,7 +68,7 @@ def _fractional_max_pool(input: Array, samples: Array, kernel: tuple, counts: tu
     _check(input, samples, kernel, counts)
     batched = input if input.ndim == dims + 2 else input[None]
     sizes = batched.shape[2:]
-    windows = _windows(samples, sizes, kernel, counts)
+    windows = _windows(samples[: len(batched)], sizes, kernel, counts)  # there may be too many
     rows = batched.reshape(*batched.shape[:2], math.prod(sizes))
     picked = jnp.take_along_axis(lax.stop_gradient(rows)[:, :, None], windows, axis=-1)
     where = jnp.take_along_axis(windows, _winner(picked)[..., None], axis=-1)[..., 0]
@@ -114,9 +114,10 @@ def _check_samples(input, samples, dims):
         raise RuntimeError("Expect _random_samples.size(0) no less then input batch size.")
     if samples.shape[1] != input.shape[-dims - 1]:
         raise RuntimeError("Expect _random_samples.size(1) equals to input channel size.")
+    mark = ";" if dims == 2 else ""
     if samples.shape[2] != dims:
         raise RuntimeError(
-            f"Expect _random_samples.size(2) equals to {dims} got {samples.shape[2]}."
+            f"Expect _random_samples.size(2) equals to {dims}{mark} got {samples.shape[2]}."
         )
 
 

@@ -235,7 +235,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         )
     if align_corners is None:
         warnings.warn(_CHANGED, stacklevel=2)
-    return _sample(input, grid, mode, padding_mode, bool(align_corners))
+    return _sample(input, grid, mode, padding_mode, align_corners or False)
 
 
 # Affine maps --------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def affine_grid(theta, size, align_corners=None):
         )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    return _affine_grid(theta, tuple(size), bool(align_corners))
+    return _affine_grid(theta, tuple(size), align_corners or False)
 
 
 def _check_affine(theta, size):

@@ -17,12 +17,25 @@ from kuai.ops.nn.loss_reduction import as_input, check_reduction, hinge, legacy_
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
     kind = input.dtype
+    if not jnp.issubdtype(kind, jnp.inexact):
+        return _hinge_of_integers(input, target, int(margin), reduction)
     target, input = together(target, input)
     zero = jnp.zeros((), input.dtype)
     apart = jnp.where(target == 1, zero, hinge(margin - input))
     loss = apart + jnp.where(target == -1, zero, input)
-    loss = loss.astype(kind) if jnp.issubdtype(kind, jnp.inexact) else loss
-    return reduced(loss, reduction)
+    return reduced(loss.astype(kind), reduction)
+
+
+def _hinge_of_integers(input, target, margin, reduction):
+    """PyTorch has the margin in the input's dtype, and no mean of integers."""
+    apart = jnp.where(target == 1, 0, jnp.maximum(margin - input, 0))
+    loss = (apart + jnp.where(target == -1, 0, input)).astype(input.dtype)
+    if reduction == "mean":
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+            f"complex dtype. Got: {scalar_name(input.dtype)}"
+        )
+    return loss if reduction == "none" else loss.sum(dtype=jnp.int64)
 
 
 @composite(function=False, method=False, functional=True)
