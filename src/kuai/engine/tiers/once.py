@@ -1,8 +1,7 @@
 """Once: a trace that a few calls are interpreted from, before it is worth compiling.
 
-Steps of a record that is run without a program have been traced already, to know what their results
-will be, and they have to give the very results of that trace. So it is interpreted as it stands,
-for the shapes that it was made for. The rules are those of `tiered`.
+Steps of a record that is run without a program have to give the very results of the trace that
+described them. So that is interpreted as it stands. The rules are those of `tiered`.
 """
 
 from typing import Any
