@@ -90,7 +90,6 @@ REASONS = {
     "tokenization_utils": "it does not fit the version of transformers that it requires",
     "thinc.backends": "it does not fit the version of thinc that pip installs",
     "_get_trace_graph": "it reads TorchScript's graphs",
-    "to_sparse": "Kuai has no sparse tensors",
 }
 HEAD = """# Packages that know nothing of Kuai
 

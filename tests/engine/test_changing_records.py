@@ -66,15 +66,65 @@ def test_nobody_asked_for_programs():
     assert not any(visits[:99]) and visits[99]  # it has been run as long as compiling takes
 
 
-def test_what_never_comes_again_is_not_recorded_for_a_while():
-    pause = Pause()
+def observed(pause, number, steps):
+    """Rows of ten operations, of so many kinds in turn, that are run in a pause."""
+    for step in range(steps):
+        for place in range(10):
+            pause.count((step % number, place), ())
+        pause.row_ended(is_step=True)
+
+
+def paused():
+    pause = Pause(Worth())
+    pause.takes_steps = True
     for _ in range(16):
-        assert not pause.is_on(0)
-        pause.note(10, True)
-    assert not pause.is_on(3) and 200 < sum(pause.is_on(0) for _ in range(10_000)) < 320
-    for turn in range(32):
-        pause.note(10, turn % 2 == 0)
-    assert not pause.left
+        assert not pause.is_on
+        pause.note(10, False)
+    assert pause.is_on
+    return pause
+
+
+def test_what_never_comes_again_is_not_recorded():
+    pause = paused()
+    observed(pause, 1000, 1000)
+    assert pause.is_on
+    observed(pause, 1, 10_000)
+    assert not pause.is_on
+
+
+def test_what_comes_again_is_recorded_where_a_step_ends():
+    pause = paused()
+    for _ in range(400):
+        pause.count("the same", ())
+        pause.row_ended()
+    assert pause.is_on
+    pause.row_ended(is_step=True)
+    assert not pause.is_on
+    pause.note(1, False)  # which the tree of records does not know yet
+    for _ in range(32):
+        pause.note(1, True)
+    assert not pause.is_on
+
+
+def test_many_new_operations_are_enough():
+    pause = Pause(Worth())
+    pause.note(600, False)
+    pause.note(600, True)
+    pause.note(600, False)
+    assert not pause.is_on
+    pause = Pause(Worth())
+    for _ in range(3):
+        pause.note(600, False)
+    assert pause.is_on
+
+
+def test_one_record_of_many_waits_for_its_program():
+    worth, usual, others = Worth(), Node(), [Node() for _ in range(20)]
+    found = [worth.has(node, 100, False) for _ in range(3) for node in others]
+    assert not any(found[20:])
+    assert [worth.has(usual, 1000, False) for _ in range(4)] == [False, True, False, False]
+    worth.promise([100])
+    assert worth.has(others[0], 100, False)
 
 
 @pytest.mark.parametrize("turns", [8, 24])

@@ -66,8 +66,8 @@ def test_hooks_are_seen_and_the_pass_is_known_again_without_them(visits):
 
 
 def test_passes_go_with_the_nodes_they_lead_to():
-    root = Node(None, None, None, (), (), 0, (), None, None)
-    child = Node(root, "key", None, (), (), 0, (), None, None)
+    root = Node(None, None, None, (), (), 0, (), None, None, None)
+    child = Node(root, "key", None, (), (), 0, (), None, None, None)
     root.children["key"], root.passes = child, ("a pass",)
     child.prune()
     assert root.passes == () and not root.children

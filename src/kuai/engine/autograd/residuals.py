@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor.calls import Call, in_tiers, plainly
-from kuai.engine.tensor.placeholder import known
 from kuai.engine.tiers.plan import Plan
 from kuai.engine.tiers.rules import NotInterpretable
 from kuai.engine.tiers.tiered import Tiered, placement, put
@@ -199,10 +198,9 @@ class RowCall(Call):
 
     __slots__ = ()
 
-    def describe(self, arguments, sharding):
-        """The types of the results, and whether there is just one that is no tuple."""
-        results = jax.eval_shape(self.function, *arguments)
-        return [_type(r, sharding) for r in as_tuple(results)], not isinstance(results, tuple)
+    def nesting(self, results):
+        """Whether there is just one result that is no tuple."""
+        return not isinstance(results, tuple)
 
 
 class ForwardCall(Call):
@@ -210,12 +208,10 @@ class ForwardCall(Call):
 
     __slots__ = ()
 
-    def describe(self, arguments, sharding):
-        """The types of results and residuals; the number of results and the residuals' layout."""
-        results, residuals = jax.eval_shape(self.function, *arguments)
-        results = as_tuple(results)
-        types = [_type(r, sharding) for r in (*results, *residuals.leaves)]
-        return types, (len(results), residuals.layout)
+    def nesting(self, results):
+        """The number of results, without the residuals, and the residuals' layout."""
+        results, residuals = results
+        return len(as_tuple(results)), residuals.layout
 
     def as_described(self, arguments):
         """Run it compiled: the interpreter has layouts, and residuals, of its own."""
@@ -225,10 +221,6 @@ class ForwardCall(Call):
             return self.function(*arguments)
         # run at once, it may find two residuals to be one array, which it does not as it is traced
         return jax.jit(self.function)(*arguments)
-
-
-def _type(result, sharding):
-    return known(result.shape, result.dtype, bool(result.weak_type), sharding)
 
 
 def spread(cotangents, given):

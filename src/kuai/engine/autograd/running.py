@@ -212,7 +212,7 @@ def _dispatched(entry, arrays, edges):
 
 def _recorded(recorder, operation, entry, arrays, edges):
     """Write the operation down: as `_dispatched`, but what comes back are placeholders."""
-    if not operation.compiled:
+    if not operation.compiled and not recorder.rests:
         entry = recorder.entry_for(entry, arrays)
     step = recorder.record(entry.forward_call if edges else entry.plain_call, arrays)
     if step is None:
@@ -372,7 +372,7 @@ class OpNode(Node):
     def _apply_interpreted(self, layout, given, arriving):
         """The backward pass by the interpreter, or else from the inputs."""
         state = modes.state
-        if state.recorder is None and state.capture is None:
+        if state.capture is None and (state.recorder is None or state.recorder.rests):
             arriving = list(map(resolved, arriving))
             found = layout.interpreted(given, self.residuals.leaves, arriving)
             if found is not None:

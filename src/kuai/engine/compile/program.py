@@ -20,6 +20,7 @@ import itertools
 import time
 
 import jax
+import numpy as np
 
 from kuai.engine import collector, executables
 from kuai.engine.compile import turns
@@ -29,6 +30,7 @@ from kuai.engine.compile.holders import is_unshared
 from kuai.engine.compile.interrupts import deferred, unbroken
 from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, switches, used
 from kuai.engine.tensor.placeholder import Placeholder
+from kuai.engine.tiers.tiered import placement, put
 
 __all__ = ["Program", "program_for", "run_step_by_step"]
 
@@ -270,8 +272,25 @@ def _scope(name):
     return jax.named_scope(name) if name else contextlib.nullcontext()
 
 
-def run_step_by_step(steps, inputs, wanted) -> dict:
-    """The wanted results of a record without a program: each step runs on its own."""
+def run_step_by_step(steps, inputs, given, wanted) -> dict:
+    """The wanted results of a record without a program: each step runs on its own.
+
+    What is interpreted stays in NumPy's arrays for the next step that is.
+
+    Args:
+        given: which inputs are Python numbers.
+    """
     arrays = [a.array if type(a) is Placeholder else a for a in inputs]
+    where = placement([array for i, array in enumerate(arrays) if i not in given])
+    values = {}
     with as_recorded():
-        return run_steps(_needed(steps, wanted), arrays)
+        for step in _needed(steps, wanted):
+            arguments = [_argument(a, values, arrays) for a in step.arguments]
+            made = None if where is None else step.once.run(arguments)
+            if made is None:
+                arguments = [put(a, where) if type(a) is np.ndarray else a for a in arguments]
+                made = jax.tree.leaves(step.call.as_described(arguments))
+            values.update(zip(range(step.first, step.first + len(made)), made, strict=True))
+    return {
+        n: put(values[n], where) if type(values[n]) is np.ndarray else values[n] for n in wanted
+    }

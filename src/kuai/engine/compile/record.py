@@ -26,6 +26,7 @@ from kuai.engine.compile.free_memory import FreeMemory
 from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number_kinds
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
+from kuai.engine.tiers.once import Once
 
 __all__ = ["Elsewhere", "Record"]
 
@@ -213,10 +214,11 @@ class Record:
 
     def _new_node(self, node, key, call, arrays, known):
         sharding = self.sharding if self.device is not None else _default_sharding()
-        types, structure = described(call, arrays, sharding)
+        types, structure, once = _described(call, arrays, sharding, self.recorder.eagerly)
         arguments, numbers = _arguments(key[1:], arrays, known)
         scope = str(source_info_util.current_name_stack())
-        return Node(node, key, call, arguments, numbers, self.count, types, structure, scope)
+        first = self.count
+        return Node(node, key, call, arguments, numbers, first, types, structure, once, scope)
 
     # What happens to placeholders -------------------------------------------------------------
 
@@ -276,14 +278,19 @@ def example(array):
     return array if type(array) in number_kinds else array_type(array).struct
 
 
-def described(call, arrays, sharding):
-    """What a call describes; what was asked for lately is kept."""
-    key = tree.switches(), sharding, *map(_kind, arrays)
+def _described(call, arrays, sharding, once):
+    """What a call describes; what was asked for lately is kept.
+
+    Args:
+        once: whether it may be run without a program.
+    """
+    key = tree.switches(), sharding, once, *map(_kind, arrays)
     known = call.described
     found = known.get(key)
     if found is None:
         with as_recorded():
-            found = call.describe([example(array) for array in arrays], sharding)
+            *found, closed = call.describe([example(array) for array in arrays], sharding)
+        found = (*found, Once(closed) if once else None)
         if len(known) >= _MOST_DESCRIBED:
             known.clear()
         if not any([type(array) is int for array in arrays]):  # some are too large to be taken

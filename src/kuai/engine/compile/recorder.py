@@ -53,7 +53,7 @@ class Recorder:
     def __init__(self, records, fullgraph: bool = False, eagerly: bool = False):
         self.records, self.fullgraph, self.eagerly = records, fullgraph, eagerly
         self.longest = _LONGEST_UNASKED if eagerly else math.inf if fullgraph else _LONGEST
-        self.pause = compiling.pause.Pause() if eagerly else None
+        self.pause: Any = None  # see `pause`; made when there is a record to be judged
         self.new_programs = 0
         self.names_blocks = not records.calls  # whether steps get the names of their blocks
         self.ended = None  # what was asked for, and the line, if nothing may be recorded after that
@@ -106,6 +106,16 @@ class Recorder:
 
     # Recording --------------------------------------------------------------------------------
 
+    @property
+    def rests(self) -> bool:
+        """Whether operations are run at once for now (see `pause`)."""
+        return self.pause is not None and self.pause.is_on and not self.current.length
+
+    def looked_at(self) -> None:
+        """Take note that somebody has got a value: a record ends there."""
+        if self.rests:
+            self.pause.row_ended()
+
     def record(self, call, arrays):
         """Write a call down: how its results are nested, and their placeholders.
 
@@ -115,7 +125,8 @@ class Recorder:
             if self.ended is not None:
                 raise CompileError(_NOT_ONE.format(self.records.name, *self.ended))
             record = self.current
-            if self.pause is not None and self.pause.is_on(record.length):
+            if self.rests:
+                self.pause.count(call, arrays)
                 return None
             try:
                 if record.length < self.longest:
@@ -132,7 +143,7 @@ class Recorder:
 
     def makes_on(self, device) -> bool:
         """Whether results that are made of nothing would lie on a device."""
-        if self.pause is not None and self.pause.left:
+        if self.rests:
             return False
         return self.ended is None and self.current.makes_on(device)
 
@@ -143,7 +154,7 @@ class Recorder:
         """
         with one_at_a_time:
             record = self.current
-            for known in record.node.passes if self.ended is None else ():
+            for known in record.node.passes if self.ended is None and not self.rests else ():
                 if record.length + len(known.steps) <= self.longest:
                     nodes = known.nodes(record, edge, gradient)
                     if nodes is not None:
@@ -152,7 +163,7 @@ class Recorder:
 
     def visits(self, edge, gradient):
         """What notes the visits of a backward pass, so that it is known the next time, or None."""
-        return Visits.of(self.current, edge, gradient)
+        return None if self.rests else Visits.of(self.current, edge, gradient)
 
     def replace_grad(self, tensor, gradient) -> None:
         """Note that a tensor gets another gradient, or None."""
@@ -179,6 +190,10 @@ class Recorder:
         """Run the record after an optimizer's step, where nobody has said where a step ends."""
         if self.eagerly:
             self.flush()
+            if self.pause is not None:
+                self.pause.takes_steps = True
+                if self.rests:
+                    self.pause.row_ended(is_step=True)
             if self.expected:
                 self.expected.check()
 
@@ -214,9 +229,7 @@ class Recorder:
         alive = [p for p in [reference() for reference in record.references] if p is not None]
         if not alive:
             return
-        node, inputs, program = record.node, record.inputs, None
-        if self.pause is not None:
-            self.pause.note(record.length, not node.visits and not node.programs)
+        inputs, program = record.inputs, None
         record.find_memory(alive)
         is_alone = record.sharding is not None or record.device is None
 
@@ -229,7 +242,8 @@ class Recorder:
             record.length = 0  # it has been run, whatever is raised after this
 
         if self._is_not_worth_it(record):
-            finish(run_step_by_step(record.steps, inputs, [p.index for p in alive]))
+            wanted = [p.index for p in alive]
+            finish(run_step_by_step(record.steps, inputs, record.given, wanted))
         else:
             self.names_blocks = False  # these steps have their names; asking for them takes long
             program, is_new = program_for(self.records.name, record, alive)
@@ -242,12 +256,16 @@ class Recorder:
 
     def _is_not_worth_it(self, record) -> bool:
         """Whether a record is run step by step, because nobody has asked for programs."""
-        if not self.eagerly or record.node.programs:
+        if not self.eagerly:
             return False
         if self.records.worth is None:
             self.records.worth = compiling.worth.Worth()
-        is_part = record.length >= self.longest
-        return not self.records.worth.has(record.node, record.length, is_part)
+        worth, node, length = self.records.worth, record.node, record.length
+        has_program = bool(node.programs) or worth.has(node, length, length >= self.longest)
+        if self.pause is None:
+            self.pause = compiling.pause.Pause(worth)
+        self.pause.note(length, has_program)
+        return not has_program
 
     # Undoing ----------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class Node:
             or a `Constant`.
         types: of the results, which have the numbers from `first` on.
         structure: how the results are nested, as `Call.describe` says it.
+        once: what interprets it, where a record may be run without a program; else None.
         scope: the name of the block it stands in.
         last: the key and the child that were taken last.
         numbers: the positions of arguments that are numbers and inputs.
@@ -71,17 +72,18 @@ class Node:
     """
 
     __slots__ = (
-        "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "parent",
-        "passes", "programs", "scope", "structure", "types", "visits", "__weakref__",
+        "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "once",
+        "parent", "passes", "programs", "scope", "structure", "types", "visits", "__weakref__",
     )  # fmt: skip
     last: tuple[Any, Any]
 
-    def __init__(self, parent, key, call, arguments, numbers, first, types, structure, scope):
+    def __init__(self, parent, key, call, arguments, numbers, first, types, structure, once, scope):
         # weak: a tree is held by its root, and goes at once when its function goes
         self.parent = None if parent is None else weakref.ref(parent)
         self.key, self.call = key, call
         self.arguments, self.numbers = arguments, numbers
         self.first, self.types, self.structure, self.scope = first, types, structure, scope
+        self.once = once
         self.children, self.last, self.loose = {}, (None, None), ()
         self.programs, self.passes, self.visits = {}, (), 0
 
@@ -113,7 +115,7 @@ def switches() -> tuple:
 
 def new_root() -> Node:
     """The beginning of records."""
-    return Node(None, None, None, (), (), 0, (), None, None)
+    return Node(None, None, None, (), (), 0, (), None, None, None)
 
 
 class Roots:

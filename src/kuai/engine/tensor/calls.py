@@ -62,10 +62,15 @@ class Call:
         return self.function(*arguments)
 
     def describe(self, arguments, sharding):
-        """The types of the results in one row for such arguments, and how they are nested."""
-        results, tree = jax.tree.flatten(jax.eval_shape(self.function, *arguments))
-        types = [known(r.shape, r.dtype, bool(r.weak_type), sharding) for r in results]
-        return types, tree
+        """The types of the results in one row for such arguments, how they are nested, and the
+        trace, which gives them in that row."""
+        closed, results = jax.make_jaxpr(self.function, return_shape=True)(*arguments)
+        types = [known(a.shape, a.dtype, bool(a.weak_type), sharding) for a in closed.out_avals]
+        return types, self.nesting(results), closed
+
+    def nesting(self, results):
+        """How results are nested, as the caller wants to know it."""
+        return jax.tree.structure(results)
 
 
 def recorder():

@@ -48,7 +48,7 @@ from kuai.engine.tiers.rules import NotInterpretable
 from kuai.engine.tiers.sizes import opened
 from kuai.engine.tiers.traced import Trace
 
-__all__ = ["Cold", "Tiered", "placement", "put", "start_anew"]
+__all__ = ["Cold", "Tiered", "allowed_calls", "placement", "put", "start_anew"]
 
 _ENOUGH, _PLENTY = 12, 48  # calls
 _MANY = 3  # shapes
@@ -227,12 +227,9 @@ class Tiered:
         if slot.trace is None:
             slot.trace, sizes = family.trace(self, shapes, values)
         slot.plan = Plan(slot.trace.recipe, sizes)
-        longer = _RANDOM if slot.plan.is_random else 1
-        if slot.plan.cost > longer * _TOO_LONG:
+        slot.allowed = allowed_calls(slot.plan, len(family.seen) > _MANY)
+        if not slot.allowed:
             slot.plan = None
-            return
-        often = _ENOUGH if len(family.seen) <= _MANY else _PLENTY
-        slot.allowed = min(longer * often, int(longer * _COMPILING / max(slot.plan.cost, 1e-6)))
 
     def _family(self, values):
         """What is known of values of these dtypes and numbers of dimensions."""
@@ -291,6 +288,15 @@ class _Family:
         made = Trace(tiered.function, _examples(values, shapes), tiered.plainly)
         tiered.check(made, {})
         return made, {}
+
+
+def allowed_calls(plan, among_many: bool = False) -> int:
+    """How often a plan is run before its shapes are compiled."""
+    longer = _RANDOM if plan.is_random else 1
+    if plan.cost > longer * _TOO_LONG:
+        return 0
+    often = _PLENTY if among_many else _ENOUGH
+    return min(longer * often, int(longer * _COMPILING / max(plan.cost, 1e-6)))
 
 
 # Values -------------------------------------------------------------------------------------------
