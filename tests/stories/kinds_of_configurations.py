@@ -94,6 +94,40 @@ def enumerations_that_are_changed(t, compiled):
 
 
 @story
+def enumerations_with_attributes(t, compiled):
+    class Kind(enum.Enum):
+        A = (1, 2.0)
+        B = (2, 3.0)
+
+        def __init__(self, number, scale):
+            self.number, self.scale = number, scale
+
+        @property
+        def double(self):
+            return 2 * self.scale
+
+        def __eq__(self, other):
+            return True
+
+        __hash__ = object.__hash__
+
+    held = {"kind": Kind.A}
+    read = compiled(lambda x: x * held["kind"].scale + held["kind"].value[1])
+    computed = compiled(lambda x: x * held["kind"].double + (held["kind"] == Kind.B))
+    yield from _between(
+        t,
+        lambda x: (read(x), computed(x)),
+        [
+            lambda: held.update(kind=Kind.B),
+            lambda: setattr(Kind.B, "scale", 9.0),
+            lambda: setattr(Kind, "scale", property(lambda self: 1.0)),
+            lambda: setattr(Kind, "__eq__", lambda self, other: False),
+            lambda: setattr(Kind, "double", 4.0),
+        ],
+    )
+
+
+@story
 def named_tuples(t, compiled):
     config = {"options": Options()}
 

@@ -46,13 +46,13 @@ class Enumerations(Frame):
         return self.prover.found(there[name])
 
     def of_member(self, owner, name):
-        """Value or name of a member."""
+        """Value or name of a member, or an attribute of its own."""
         thing = owner.value
         kind, attributes = type(thing), own_of(thing)
-        kept = _KEPT.get(name)
+        kept = _KEPT.get(name, name)
         of_class = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), None)
-        usual = of_class is (vars(enum.Enum)[name] if name[0] != "_" else None)
-        if kept is None or attributes is None or kept not in attributes or not usual:
+        usual = of_class is vars(enum.Enum).get(name)
+        if attributes is None or kept not in attributes or not usual:
             raise Refused(f"{name} of {text_of_value(owner)}")
         if kind.__getattribute__ not in _READ_AS_USUAL:
             raise Refused(f"{name} of {text_of_value(owner)}, which says for itself what it has")
