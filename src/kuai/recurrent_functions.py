@@ -8,6 +8,7 @@ from typing import Any
 
 from kuai.engine.tensor import Tensor
 from kuai.nn.modules.packed_sequence import layout_of
+from kuai.ops.nn.dropout import probability
 from kuai.ops.nn.fused_recurrence import may_be_fused
 from kuai.ops.nn.recurrent import (
     packed_recurrent_stack,
@@ -31,7 +32,7 @@ def _run_padded(
     shape = (mode, has_biases, _projected(mode, params, has_biases), 1 + bidirectional, batch_first)
     arguments = input, _listed(hx), list(params), shape
     if train and dropout > 0 and num_layers > 1:
-        return recurrent_stack_with_dropout(*arguments, dropout)
+        return recurrent_stack_with_dropout(*arguments, *probability(dropout))
     return recurrent_stack(*arguments, may_be_fused(input))
 
 
@@ -42,7 +43,7 @@ def _run_packed(
     layout = layout_of(batch_sizes).tensors(data.device)
     arguments = data, *layout, _listed(hx), list(params), shape
     if train and dropout > 0 and num_layers > 1:
-        return packed_recurrent_stack_with_dropout(*arguments, dropout)
+        return packed_recurrent_stack_with_dropout(*arguments, *probability(dropout))
     return packed_recurrent_stack(*arguments)
 
 

@@ -4,6 +4,8 @@ The values are compared with PyTorch's by the stories of the same things.
 """
 
 import collections
+import dataclasses
+import enum
 import sys
 
 import pytest
@@ -289,3 +291,39 @@ def test_lines_that_somebody_looks_at_are_run():
         look(None)
         assert "step" in events
         assert step.explain().replayed == before > 0
+
+
+class Mode(enum.Enum):
+    """What a step does."""
+
+    DOUBLE = 2.0
+    SAME = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What a step reads."""
+
+    mode: Mode = Mode.DOUBLE
+    scale: float = 3.0
+
+
+def test_enumerations_slots_keys_and_starred_names_are_known():
+    held = {"options": Options(), "batch": Batch(2.0, Mode.SAME)}
+
+    @kuai.compile
+    def step(x):
+        options, (k, mode) = held["options"], held["batch"]
+        first, *others = [x * options.scale, x * k, x]
+        found = first + others[0] + others[-1] * options.mode.value
+        if "bias" not in held and options.mode is Mode.DOUBLE and mode != Mode.DOUBLE:
+            found = found + held.get("more", 1.0)
+        return found
+
+    x, found = kuai.ones(2), []
+    for number in range(8):
+        if number == 4:
+            held["options"] = Options(Mode.SAME)
+        found.append(step(x).tolist())
+    assert found == [[8.0, 8.0]] * 4 + [[6.0, 6.0]] * 4
+    assert step.explain().replayed == 6, step.explain().reason

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.stories.storykit import batch, linear, numbers, story
+from tests.stories.storykit import batch, fill, linear, numbers, story
 
 
 @story
@@ -274,3 +274,26 @@ def schedule_from_a_table(t, compiled):
 
     for _ in range(4):
         yield run(t.ones(2))
+
+
+@story(recompiles=False)
+def annealed_smoothing_and_slope(t, compiled):
+    net = fill(t, t.nn.Sequential(t.nn.Linear(3, 3), t.nn.CELU(), t.nn.Dropout(0.5).eval()))
+    loss_of, x, y = t.nn.CrossEntropyLoss(label_smoothing=0.1), numbers(t, 4, 3), t.arange(4) % 3
+
+    @compiled
+    def step(margin):
+        return loss_of(net(x), y) + t.nn.functional.multi_margin_loss(net(x), y, margin=margin)
+
+    for k in (0.1, 0.2, 0.3, 0.4, 0.5):
+        net[1].alpha = loss_of.label_smoothing = k
+        yield step(1 - k)
+
+
+@story(draws=True, recompiles=False)
+def annealed_dropout(t, compiled):
+    layer, x = t.nn.Dropout(), numbers(t, 4, 3)
+    run = compiled(lambda: layer(x))
+    for k in (0.1, 0.2, 0.3, 0.4, 0.5):
+        layer.p = k
+        yield run()

@@ -230,3 +230,32 @@ def applied_function(t, compiled):
     for _ in range(3):
         yield run(batch(t)[0])
         net.apply(shrink)
+
+
+@story
+def how_a_module_is_called(t, compiled):
+    class Own(t.nn.Linear):
+        pass
+
+    net = Own(3, 2)
+    with t.no_grad():
+        net.weight.fill_(0.5), net.bias.fill_(1.0)
+
+    @compiled
+    def run(x):
+        with t.no_grad():
+            return net(x)
+
+    def doubled(module, x):
+        return 2 * t.nn.Module._call_impl(module, x)
+
+    changes = {
+        4: lambda: setattr(net, "_call_impl", lambda x: x * 3),
+        6: lambda: delattr(net, "_call_impl"),
+        8: lambda: setattr(Own, "_call_impl", doubled),
+        10: lambda: net.register_forward_hook(lambda *call: call[2] + 1),
+        11: lambda: delattr(Own, "_call_impl"),
+    }
+    for number in range(13):
+        changes.get(number, lambda: None)()
+        yield run(t.ones(2, 3) * number)

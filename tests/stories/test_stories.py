@@ -23,7 +23,8 @@ FUSED = [name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 0]
 #: Stories found when everything was right already: `make stories` takes all of them, a run of all
 #: tests a sixth.
 _SAMPLED = (
-    "arguments_and_functions_change", "classes_under_attack", "closures_and_numbers_change",
+    "annealed_numbers", "arguments_and_functions_change", "classes_under_attack",
+    "closures_and_numbers_change",
     "graphs_and_modes_around_steps", "hooks_and_modes_change",
     "networks_and_optimizers_under_attack", "numbers_and_results_of_proofs",
     "optimizers_and_hooks_change", "own_functions_under_attack", "parts_of_steps_under_attack",
@@ -47,9 +48,9 @@ RUNS += [("fused", name) for name in FUSED if _is_run(name)]
 
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
 _WRITTEN_TO_BE_REPLAYED = (
-    "generators_in_steps", "kept_tensors", "named_tuples_made_inside", "provable_functions",
-    "provable_statements", "read_late", "replayed_steps", "schedules_in_replays", "split_steps",
-    "usual_statements",
+    "generators_in_steps", "kept_tensors", "kinds_of_configurations", "named_tuples_made_inside",
+    "provable_functions", "provable_statements", "read_late", "replayed_steps",
+    "schedules_in_replays", "split_steps", "usual_statements",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 

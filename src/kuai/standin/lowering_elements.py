@@ -43,8 +43,9 @@ def _leaky_relu(told: Tell, step: Step, gradient: Tensor):
 
 
 def _nll_loss(told: Tell, step: Step, gradient: Tensor):
-    scores, target, *weight = step.inputs
-    if step.options.get("label_smoothing") or target.is_floating_point() or scores.ndim != 2:
+    scores, target = step.inputs[:2]
+    weight = step.inputs[2:3] if "weight" not in step.options else []
+    if step.options.get("is_smoothed") or target.is_floating_point() or scores.ndim != 2:
         return None
     how, ignored = _REDUCTIONS.index(step.options["reduction"]), step.options["ignore_index"]
     whole = step.node.entry.name == "_cross_entropy_op"

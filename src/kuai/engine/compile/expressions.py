@@ -18,6 +18,7 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.comprehensions import Comprehensions
+from kuai.engine.compile.enumerations import is_member
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, done, is_pure
 from kuai.engine.compile.lookups import Lookups
@@ -179,7 +180,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
     def _value_Compare(self, node):
         one = found = self.value(node.left)
         for kind, each in zip(node.ops, node.comparators, strict=True):
-            other = self.value(each)
+            other = self._compared_with(kind, each)
             found = self._compared(kind, one, other)
             if len(node.ops) > 1 and not self.is_true(found):
                 break
@@ -192,10 +193,30 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             same = _is_same(one, other)
             return OUTLINE if same is OUTLINE else Known(same is (kind is ast.Is))
         if kind in (ast.In, ast.NotIn):
-            keys = isinstance(other, Items) and other.kind is dict
-            there = other.values if keys else self.plain(other)
-            return Known((self.plain(one) in there) is (kind is ast.In))
+            return Known(self._is_in(one, other) is (kind is ast.In))
+        if kind in (ast.Eq, ast.NotEq) and any(map(_is_known_member, (one, other))):
+            return Known(self.are_equal(one, other) is (kind is ast.Eq))
         return self.operate(operator_node, [one, other])
+
+    def _compared_with(self, operator_node, node):
+        """What something is compared with; what a set of literals holds is looked up only."""
+        if isinstance(node, ast.Set) and isinstance(operator_node, (ast.In, ast.NotIn)):
+            return Items(tuple, self._row(node.elts))
+        return self.value(node)
+
+    def _is_in(self, one, row) -> bool:
+        """Whether a list, tuple or dict has a value, or a text has a part."""
+        row = self.opened(row)
+        thing = row.value if isinstance(row, Known) else None
+        if self.is_dict(thing):
+            key = self.plain(one)
+            self.watch.entries(thing, [key])
+            return dict.__contains__(thing, key)
+        if isinstance(row, Items) and row.kind is dict:
+            return self.plain(one) in row.values
+        if type(thing) is list or isinstance(row, Items) and not isinstance(row, Once):
+            return any([self.are_equal(one, each) for each in self.elements(row)])
+        return done(operator.contains, [self.plain(row), self.plain(one)])
 
     def operate(self, kind, operands):
         """An operator's result."""
@@ -241,7 +262,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
     # Elements -------------------------------------------------------------------------------------
 
     def _value_Subscript(self, node):
-        owner = self.value(node.value)
+        owner = self.opened(self.value(node.value))
         if self.is_tensor(owner) or owner in (NEST, OUTLINE):
             self.watch_method("__getitem__")
             self.index(node.slice)
@@ -273,6 +294,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         """What a loop over a value goes through."""
         if isinstance(value, Once):
             return value.taken()
+        value = self.opened(value)
         if isinstance(value, Items):
             for loan in value.loans:
                 loan.check()
@@ -364,6 +386,10 @@ def _is_none(value):
     if value is NEST:
         return OUTLINE
     raise Refused("a comparison of identities")
+
+
+def _is_known_member(value) -> bool:
+    return isinstance(value, Known) and is_member(value.value)
 
 
 def _is_small(value) -> bool:

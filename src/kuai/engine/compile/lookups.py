@@ -15,9 +15,12 @@ from kuai.engine.compile.abstract_values import (
     Known,
     Super,
     is_dict,
+    is_named_tuple,
     is_plain,
     text_of_value,
+    watch_named_tuple,
 )  # fmt: skip
+from kuai.engine.compile.enumerations import Enumerations, is_enumeration, is_member
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.compile.knowledge import Refused, description_of
@@ -43,7 +46,7 @@ def _watched_name(name, found):
     return f"{name}.__func__" if type(found) is classmethod else name
 
 
-class Lookups(OwnFunctions, Frame):
+class Lookups(OwnFunctions, Enumerations, Frame):
     """The attributes of things."""
 
     def _value_Attribute(self, node):
@@ -66,6 +69,7 @@ class Lookups(OwnFunctions, Frame):
             return self.attribute_of_context(owner, name)
         if isinstance(owner, Super):
             return self._inherited(owner, name)
+        owner = self.opened(owner)
         if isinstance(owner, Items):
             if issubclass(owner.kind, tuple) and owner.kind is not tuple:
                 return self._of_named_tuple(owner, name)
@@ -80,6 +84,14 @@ class Lookups(OwnFunctions, Frame):
         if type(owner.value) is types.ModuleType:
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
+
+    def opened(self, value):
+        """A tuple with names for its elements as what it holds; anything else as it is."""
+        kind = type(value.value) if isinstance(value, Known) else None
+        if kind is None or not is_named_tuple(kind):
+            return value
+        watch_named_tuple(self.watch, kind)
+        return Items(kind, [self.prover.found(each) for each in tuple.__iter__(value.value)])
 
     def _none_of_its_own(self, thing, name) -> None:
         """Watch that nothing that somebody has put into a thing hides a method of that name."""
@@ -119,14 +131,20 @@ class Lookups(OwnFunctions, Frame):
             raise Refused(f"{name} of a compiled function")
         if kind is type:
             return self._class_attribute(owner, name)
+        if is_enumeration(thing):
+            return self.member(owner, name)
+        if is_member(thing):
+            return self.of_member(owner, name)
         if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
-            raise Refused(f"{name} of {text_of_value(owner)}")
-        attributes = own_of(thing)
-        if attributes is None:
             raise Refused(f"{name} of {text_of_value(owner)}")
         of_class: Any = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
         for each in (_watched_name(name, of_class), "__getattribute__"):
             self.watch.attribute(kind, each)
+        if type(of_class) is types.MemberDescriptorType:
+            return self._in_slot(owner, name, of_class)
+        attributes = own_of(thing)
+        if attributes is None:
+            raise Refused(f"{name} of {text_of_value(owner)}")
         is_method = type(of_class) is types.FunctionType
         if type(of_class) is property:
             return self.prover.call(of_class.fget, [owner], {}, self.depth + 1)
@@ -155,6 +173,19 @@ class Lookups(OwnFunctions, Frame):
             if name in slots:
                 return self.prover.found(slots[name])
         raise Refused(f"{name} of {text_of_value(owner)}")
+
+    def _in_slot(self, owner, name, of_class):
+        """What an object of a class with `__slots__` holds."""
+        thing = owner.value
+        if id(thing) in self.watch.arguments:  # it would be held
+            raise Refused(f"{name} of {text_of_value(owner)}, which is an argument")
+        try:
+            found = of_class.__get__(thing, type(thing))
+        except AttributeError:
+            raise Refused(f"{name} of {text_of_value(owner)}, which has no value") from None
+        self.watch.object(thing)
+        self.watch.slot(thing, of_class)
+        return self.prover.found(found)
 
     def _is_computed(self, of_class) -> bool:
         """Whether what a class has gives something else when it is read from an instance."""

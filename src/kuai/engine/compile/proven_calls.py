@@ -297,6 +297,8 @@ class Calls(OwnFunctions, NamedTuples, Frame):
             return self.replace_fields(owner, arguments, keywords)
         if self.is_tensor(owner) or owner is NEST:
             return self._call_tensor_method(owner, name, arguments, keywords)
+        if name == "get" and not keywords:
+            return self._get(owner, *arguments)
         if isinstance(owner, Known) and self.is_dict(owner.value):
             owner = self._dict(owner.value)
         if isinstance(owner, Items) and name in _CHANGING:
@@ -317,6 +319,19 @@ class Calls(OwnFunctions, NamedTuples, Frame):
             call = description.calls[name]
             return self._call_thing(owner.value, call, arguments, keywords)
         return self.prover.call(bound.function, [owner, *arguments], keywords, self.depth + 1)
+
+    def _get(self, owner, key=None, default=None):
+        """`get` of a dict."""
+        if key is None or not (isinstance(owner, Items) or self.is_dict(owner.value)):
+            raise Refused(f"get of {text_of_value(owner)}")
+        key, default = self.plain(key), Known(None) if default is None else default
+        if isinstance(owner, Items) and owner.kind is dict:
+            return owner.values.get(key, default)
+        thing = owner.value if isinstance(owner, Known) else None
+        if type(thing) is not dict:
+            raise Refused(f"get of {text_of_value(owner)}")
+        self.watch.entries(thing, [key])
+        return self.prover.found(thing[key]) if key in thing else default
 
     def _call_changing(self, description, thing, name, arguments):
         if arguments:

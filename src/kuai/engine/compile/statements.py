@@ -311,7 +311,16 @@ class Statements(Expressions, KeptTensors):
         if unknown:
             self.watch_method("__iter__")
         parts = [part] * len(targets) if unknown else self.elements(value)
-        if len(parts) != len(targets) or any(isinstance(t, ast.Starred) for t in targets):
+        starred = [i for i, each in enumerate(targets) if isinstance(each, ast.Starred)]
+        if starred and not unknown and len(parts) >= len(targets) - 1:
+            first, last = starred[0], starred[0] + 1 - len(targets) + len(parts)
+            taken = Items(list, list(parts[first:last]), is_made=True)
+            parts = [*parts[:first], taken, *parts[last:]]
+            targets = [
+                getattr(each, "value", each) if i == first else each
+                for i, each in enumerate(targets)
+            ]
+        elif starred or len(parts) != len(targets):
             raise Refused("values that are unpacked")
         return zip(targets, parts, strict=True)
 

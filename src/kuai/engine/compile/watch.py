@@ -54,6 +54,7 @@ class Watch:
         self._kinds: dict[int, type] = {}  # classes in which nothing may be replaced
         self._lists: dict[int, list] = {}
         self._cells: dict[int, object] = {}
+        self._slots: dict[tuple, tuple] = {}  # ids -> (descriptor, thing)
         self._objects: dict[int, object] = {}
         self.arguments: dict[int, weakref.ref] = {}  # objects that a call was given
         self.changed: dict[int, tuple] = {}  # id -> (dictionary, the entries that stay)
@@ -134,6 +135,10 @@ class Watch:
         """Watch what a closure holds."""
         self._cells[id(cell)] = cell
 
+    def slot(self, thing, descriptor) -> None:
+        """Watch what an object holds in one of its class's `__slots__`."""
+        self._slots[id(thing), id(descriptor)] = descriptor, thing
+
     def object(self, thing) -> None:
         """Watch the class of an object."""
         if id(thing) not in self.arguments:
@@ -201,6 +206,7 @@ class Watch:
         self._spaces = list(map(vars, self._kinds.values()))
         self._codes = list(map(dict, self._spaces))  # compared in one go, without code for each
         self._listed, self._contents = list(self._lists.values()), list(self._cells.values())
+        self._held = [(each.__get__, thing) for each, thing in self._slots.values()]
         self._sized = (*self._whole.values(), *self._listed)
         self._sizes = tuple(map(len, self._sized))
         self._rows, self._free = list(self._ordered.values()), list(self.numbers.values())
@@ -249,6 +255,7 @@ class Watch:
             chain.from_iterable([get(thing) for get, thing in self._looked_up]),
             chain.from_iterable(self._listed),
             map(_content, self._contents),
+            [get(thing, type(thing)) for get, thing in self._held],
             map(_own_dict, self._owners),
             [_own_dict(reference()) for reference in self._lent],
         )

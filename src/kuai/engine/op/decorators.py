@@ -325,6 +325,7 @@ def op(
     exact_out=None,
     name=None,
     out_name=None,
+    check: Callable | None = None,
 ) -> Any:
     """Make an operation on tensors of a pure function of JAX arrays. See the top of this file.
 
@@ -347,11 +348,14 @@ def op(
             result: see `exact_out`.
         name: what error messages call it; by default the function's name.
         out_name: what errors about `out=` call it, where PyTorch has another name there.
+        check: called with the arguments before anything else; raises an error for numbers that
+            cannot be. The pure function does not know them.
     """
     scopes = dict(function=function, method=method, functional=functional)
 
     def decorate(pure):
-        operation = Op(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
+        made: Any = Op if check is None else functools.partial(CheckedOp, check)
+        operation = made(pure, grad or f"{_camel(pure.__name__)}Backward0", random, result)
         operation.name = name or operation.name
         operation.exact_out = exact_out
         places = places_of(pure, export, aliases, **scopes)
@@ -420,6 +424,20 @@ def composite(
         return public
 
     return decorate if public is None else decorate(public)
+
+
+class CheckedOp(Op):
+    """An operation whose arguments are looked at before it is traced or run."""
+
+    def __init__(self, check, *args):
+        super().__init__(*args)
+        self.check = check
+
+    def flatten(self, arguments):
+        """As of every operation, once the arguments have been checked."""
+        values, key = super().flatten(arguments)
+        self.check(*arguments)
+        return values, key
 
 
 class ViewOp(Op):

@@ -146,6 +146,8 @@ class Module:
                 recorder = modes.state.recorder
                 if self._compiled_call_impl is not None:
                     return self._compiled_call_impl(self, *args, **kwargs)
+                if "_call_impl" in self.__dict__ or type(self)._call_impl is not _CALL_IMPL:
+                    return self._call_impl(*args, **kwargs)  # somebody's own
                 if not (
                     self._backward_hooks
                     or self._backward_pre_hooks
@@ -482,3 +484,6 @@ def _watched(name: str, value: Any) -> Any:
     if name in _HOOKS and not isinstance(value, WatchedDict):
         return WatchedDict(value)
     return value
+
+
+_CALL_IMPL = Module._call_impl

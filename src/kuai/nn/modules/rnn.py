@@ -13,6 +13,7 @@ from kuai.nn.base.module import Module
 from kuai.nn.modules.factory import parameter
 from kuai.nn.modules.packed_sequence import PackedSequence, layout_of
 from kuai.nn.modules.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase, draw_uniform
+from kuai.ops.nn.dropout import probability
 from kuai.ops.nn.fused_recurrence import may_be_fused
 from kuai.ops.nn.recurrent import (
     packed_recurrent_stack,
@@ -174,7 +175,9 @@ class RNNBase(Module):
         projected = self.proj_size > 0
         shape = (self.mode, self.bias, projected, self._directions, self.batch_first)
         if self.training and self.dropout > 0 and self.num_layers > 1:
-            return recurrent_stack_with_dropout(input, states, weights, shape, self.dropout)
+            return recurrent_stack_with_dropout(
+                input, states, weights, shape, *probability(self.dropout)
+            )
         return recurrent_stack(input, states, weights, shape, may_be_fused(input))
 
     def _forward_packed(self, input, hx) -> Any:
@@ -196,7 +199,7 @@ class RNNBase(Module):
         shape = (self.mode, self.bias, self.proj_size > 0, self._directions, False)
         arguments = data, *layout, states, weights, shape
         if self.training and self.dropout > 0 and self.num_layers > 1:
-            return packed_recurrent_stack_with_dropout(*arguments, self.dropout)
+            return packed_recurrent_stack_with_dropout(*arguments, *probability(self.dropout))
         return packed_recurrent_stack(*arguments)
 
     def _states(self, hx) -> list:

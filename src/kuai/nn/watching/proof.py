@@ -95,14 +95,15 @@ def _watch(prover, module, compiled=False) -> None:
     """What every call depends on: how it is called, hooks, parameters, children."""
     kind, state = type(module), vars(module)
     prover.watch.attribute(kind, "forward")
-    watch_own(prover, kind, ["__call__"])
+    watch_own(prover, kind, ["__call__", "_call_impl"])
     prover.watch.object(module)
     is_compiled = module._compiled_call_impl is not None and not compiled
-    if kind.__call__ is not Module.__call__ or is_compiled:
+    as_usual = kind.__call__ is Module.__call__ and kind._call_impl is Module._call_impl
+    if not as_usual or is_compiled or "_call_impl" in state:
         raise Refused(f"{text_of_value(module)}, which is called in its own way")
     if "forward" in state:
         raise Refused(f"{text_of_value(module)} with a `forward` of its own")
-    prover.watch.entries(state, ["_compiled_call_impl", "forward"])
+    prover.watch.entries(state, ["_call_impl", "_compiled_call_impl", "forward"])
     for hooks in (global_hooks, *[state[name] for name in _HOOKS]):
         if hooks:
             raise Refused(f"hooks of {text_of_value(module)}")

@@ -79,10 +79,15 @@ def selu(input: Array):
     return in_wide(unit, input)
 
 
+def _check_alpha(input, alpha):
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+
+
 @with_underscore
 @with_inplace
-@op(inplace=True, method=False)
-def celu(input: Array, alpha: float = 1.0):
+@op(inplace=True, method=False, check=_check_alpha)
+def celu(input: Array, alpha: Number = 1.0):
     """The continuously differentiable unit: max(0, x) + min(0, alpha·(e^(x/alpha) - 1)).
 
     Args:
@@ -94,8 +99,6 @@ def celu(input: Array, alpha: float = 1.0):
 
     Reference: Barron, Continuously differentiable exponential linear units, 2017.
     """
-    if alpha == 0:
-        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     refuse("elu_cpu", input, *NOT_REAL)
 
     def unit(x):

@@ -7,12 +7,12 @@ import math
 
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import c_name, scalar_name
 from kuai.ops.accumulation import widened
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim, size_of
 from kuai.ops.nn.attention_choices import enabled_backends, may_be_fused, without_bias
-from kuai.ops.nn.dropout import keep_mask
+from kuai.ops.nn.dropout import keep_mask, probability, scaled
 from kuai.ops.nn.fused_attention import fused_attention
 from kuai.ops.nn.softmax import _softmax
 
@@ -40,20 +40,21 @@ def safe_softmax(scores):
     return jnp.where(is_closed, 0, weights)
 
 
-def dropped(random_key, weights, p):
+def dropped(random_key, weights, p=0.0, bits=0):
     """The weights with some set to zero, if there is a random key."""
-    if random_key is None or p == 0:
+    if random_key is None:
         return weights
-    kept = keep_mask(random_key, weights.shape, p)
-    return jnp.where(kept, weights / (1 - p) if p < 1 else 0, 0).astype(weights.dtype)
+    kept = keep_mask(random_key, weights.shape, p, bits)
+    return jnp.where(kept, scaled(weights, p, bits), 0).astype(weights.dtype)
 
 
-def attend(random_key, query, key, value, mask, is_causal, scale, p, fused):
+def attend(random_key, query, key, value, mask, is_causal, scale, dropout, fused):
     """Attention whose rows without anything to attend to are zero.
 
-    `fused` says whether it is for a GPU, and one of its own kernels may be taken.
+    `dropout` is its probability and the bits it asks for (see `dropout.probability`), if there is a
+    random key. `fused` says whether it is for a GPU, and one of its own kernels may be taken.
     """
-    if fused and p == 0:
+    if fused and random_key is None:
         attended = fused_attention(query, key, value, mask, is_causal, scale)
         if attended is not None:
             return attended
@@ -65,7 +66,7 @@ def attend(random_key, query, key, value, mask, is_causal, scale, p, fused):
         scores = jnp.where(causal, scores, -jnp.inf)
     # only a given mask can close a whole row: in the causal one each position sees the first
     weights = safe_softmax(scores) if is_given else _softmax(scores, -1)
-    attended = jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, p), value)
+    attended = jnp.einsum("...ls,...sd->...ld", dropped(random_key, weights, *dropout), value)
     return attended.astype(kind)
 
 
@@ -150,13 +151,13 @@ def _attention(
     value: Array,
     attn_mask: Array | None,
     is_causal: bool,
-    scale: float | None,
+    scale: Number | None,
     enable_gqa: bool,
     fused: bool,
 ):
     """Scaled dot product attention without dropout."""
     prepared = _prepared(query, key, value, attn_mask, is_causal, scale, enable_gqa)
-    return attend(None, *prepared, 0.0, fused)
+    return attend(None, *prepared, (), fused)
 
 
 @op(function=False, method=False, random=True, grad="UnsafeViewBackward0", autocast="lower")
@@ -167,13 +168,14 @@ def _attention_with_dropout(
     value: Array,
     attn_mask: Array | None,
     is_causal: bool,
-    scale: float | None,
+    scale: Number | None,
     enable_gqa: bool,
-    dropout_p: float,
+    dropout_p: Number,
+    bits: int,
 ):
     """Scaled dot product attention with dropout of the weights."""
     prepared = _prepared(query, key, value, attn_mask, is_causal, scale, enable_gqa)
-    return attend(random_key, *prepared, dropout_p, False)
+    return attend(random_key, *prepared, (dropout_p, bits), False)
 
 
 @composite(function=False, method=False, functional=True)
@@ -218,5 +220,5 @@ def scaled_dot_product_attention(
     scale = None if scale is None else float(scale)
     arguments = query, key, value, attn_mask, is_causal, scale, enable_gqa
     if dropout_p > 0:
-        return _attention_with_dropout(*arguments, float(dropout_p))
+        return _attention_with_dropout(*arguments, *probability(dropout_p))
     return _attention(*arguments, may_be_fused(query))

@@ -8,7 +8,7 @@ fused pass. A mean is the one weighted by w.
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, Refused, composite, op
+from kuai.engine.op import Array, Number, Refused, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.size import Size
 from kuai.ops.accumulation import summed, widened
@@ -161,12 +161,11 @@ def _cross_entropy_op(
     weight: Array | None,
     ignore_index: int,
     reduction: str,
-    label_smoothing: float,
+    is_smoothed: bool,
+    label_smoothing: Number,
 ):
     check_reduction(reduction)
     refuse("log_softmax_lastdim_kernel_impl", input, COMPLEX)
-    if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     axis = min(1, input.ndim - 1)
     last = axis == input.ndim - 1
     kernel = "log_softmax_lastdim_kernel_impl" if last else "log_softmax_kernel_impl"
@@ -174,12 +173,14 @@ def _cross_entropy_op(
         _check_probabilities(input, target, ignore_index)
         _check_weight(weight, input.shape[axis], "cross_entropy: ")
         refuse(kernel, input, BOOL, INTEGER)
-        return _soft_target(input, target, weight, reduction, label_smoothing, axis)
+        if is_smoothed:
+            target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
+        return _soft_target(input, target, weight, reduction, axis)
     refuse(kernel, input, BOOL, INTEGER)
     _check_indices(input, target, weight)
     scores = log_softmax_array(input, axis)
     loss = _nll(scores, target, weight, ignore_index, reduction)
-    if not label_smoothing:
+    if not is_smoothed:
         return loss
     smooth = _smooth(scores, target, weight, ignore_index, reduction, axis)
     share = label_smoothing / max(input.shape[axis], 1)
@@ -213,11 +214,9 @@ def _smooth(scores, target, weight, ignore_index, reduction, axis):
     return _weighted(loss, weights, reduction)
 
 
-def _soft_target(input, target, weight, reduction, label_smoothing, axis):
+def _soft_target(input, target, weight, reduction, axis):
     """Cross entropy with a probability for each class; its mean is over the batch."""
     scores = log_softmax_array(input, axis)
-    if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
     products = scores * target  # in the wider of the two dtypes
     if weight is not None:
         products = products * _class_weights(weight, scores, axis)
@@ -261,8 +260,11 @@ def cross_entropy(
     not noticed; its loss is 0.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
-    smoothing = float(label_smoothing)
-    loss = _cross_entropy_op(input, target, weight, ignore_index, reduction, smoothing)
+    check_reduction(reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+    smoothing = bool(label_smoothing), float(label_smoothing)
+    loss = _cross_entropy_op(input, target, weight, ignore_index, reduction, *smoothing)
     if not target.dtype.is_floating_point:
         _check_labels(input, target, ignore_index)
     return loss

@@ -12,28 +12,39 @@ import jax
 import jax.numpy as jnp
 
 from kuai.engine.autograd.inplace import overwrite
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.elementwise import FLOATING, kind_of
 
 _SELU_LIMIT = -1.7580993408473766  # what selu tends to for x → -∞: -scale·alpha
 
 
-def keep_mask(key, shape, p: float):
-    """True with probability 1 - p.
+def probability(p) -> tuple[float, int]:
+    """p, and how many random bits decide about one element: none, where all are dropped.
 
     The generator makes 64 bits at a time, which is most of the price of dropout on a CPU, and 16 of
-    them are enough for one element, unless p is very small or large: p is met to 2⁻¹⁷. The barrier
-    keeps XLA from drawing the bits once for each element of a word, and again in the backward pass.
-    Dropout's share of a transformer's step fell from 20 to 5 %.
+    them are enough for one element, unless p is very small or large: p is met to 2⁻¹⁷.
     """
-    if p == 0 or p == 1:
-        return jnp.full(shape, p == 0)
-    part = jnp.uint16 if 0.01 <= p <= 0.99 else jnp.uint32
-    count, bits = math.prod(shape), jnp.iinfo(part).bits
+    return float(p), 0 if p == 1 else 16 if 0.01 <= p <= 0.99 else 32
+
+
+def keep_mask(key, shape, p, bits: int):
+    """True with probability 1 - p, a number of the program; `bits` are those that it asks for.
+
+    The barrier keeps XLA from drawing the bits once for each element of a word, and again in the
+    backward pass. Dropout's share of a transformer's step fell from 20 to 5 %.
+    """
+    if not bits:
+        return jnp.zeros(shape, bool)
+    part, count = jnp.dtype(f"uint{bits}"), math.prod(shape)
     words = jax.random.bits(key, (-(-count * bits // 64),), jnp.uint64)
     parts = jax.lax.bitcast_convert_type(jax.lax.optimization_barrier(words), part)
-    limit = min(round(p * 2**bits), 2**bits - 1)
-    return parts.reshape(-1)[:count].reshape(shape) >= part(limit)
+    limit = jnp.minimum(jnp.round(p * 2.0**bits), 2.0**bits - 1).astype(part)
+    return parts.reshape(-1)[:count].reshape(shape) >= limit
+
+
+def scaled(values, p, bits: int):
+    """What is kept, made larger for what is dropped; nothing is kept without bits."""
+    return values / (1 - p) if bits else jnp.zeros((), values.dtype)
 
 
 def _mask_shape(shape, channels: int):
@@ -51,24 +62,24 @@ def _refuse_integers(input):
 
 
 @op(function=False, method=False, random=True, grad="MulBackward0")
-def _drop(key, input: Array, p: float, channels: int):
+def _drop(key, input: Array, p: Number, bits: int, channels: int):
     """Zero with probability p, scale the rest by 1 / (1 - p)."""
     _refuse_integers(input)
     shape = _mask_shape(input.shape, channels)
-    mask = keep_mask(key, shape, p)
-    scale = 0.0 if p == 1 else 1 / (1 - p)
+    mask = keep_mask(key, shape, p, bits)
+    scale = 1 / (1 - p) if bits else 0.0
     return input * jnp.where(mask, jnp.asarray(scale, input.dtype), jnp.zeros((), input.dtype))
 
 
 @op(function=False, method=False, random=True, grad="AddBackward0")
-def _drop_alpha(key, input: Array, p: float, channels: int):
+def _drop_alpha(key, input: Array, p: Number, bits: int, channels: int):
     """Set elements to selu's limit with probability p, then restore mean and variance."""
     _refuse_integers(input)
     shape = _mask_shape(input.shape, channels)
-    if p == 1:
+    if not bits:
         return input * 0
     scale = ((1 - p) * (1 + p * _SELU_LIMIT**2)) ** -0.5
-    mask = keep_mask(key, shape, p)
+    mask = keep_mask(key, shape, p, bits)
     kept = input * jnp.where(mask, scale, 0).astype(input.dtype)
     dropped = jnp.where(mask, 0, scale * _SELU_LIMIT) - scale * _SELU_LIMIT * p
     return kept + dropped.astype(input.dtype)
@@ -82,7 +93,7 @@ def _check_probability(p):
 def _apply(operation, input, p, training, inplace, channels=0):
     if not training or p == 0:
         return input
-    output = operation(input, float(p), channels)
+    output = operation(input, *probability(p), channels)
     return overwrite(input, output) if inplace else output
 
 

@@ -40,9 +40,9 @@ def _l1_loss_op(input: Array, target: Array, weight: Array | None, reduction: st
 
 
 @op(function=False, method=False, grad="HuberLossBackward0", autocast="float32")
-def _huber_loss_op(input: Array, target: Array, weight: Array | None, reduction: str, delta: float):
-    if delta <= 0:
-        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+def _huber_loss_op(
+    input: Array, target: Array, weight: Array | None, reduction: str, delta: Number
+):
     one, other = together(input, target)
     refuse("huber_cpu", one, 0, 1, COMPLEX)
     loss = as_input(_huber(one, other, delta), input)
@@ -57,17 +57,15 @@ def _huber(input, target, delta):
     size = jnp.abs(difference)
     near = size <= delta
     close = jnp.where(near, difference, jnp.zeros((), input.dtype))
-    far = jnp.where(near, jnp.full((), delta, input.dtype), size)
+    far = jnp.where(near, jnp.asarray(delta, input.dtype), size)
     return jnp.where(near, 0.5 * jnp.square(close), delta * (far - 0.5 * delta))
 
 
 @op(function=False, method=False, grad="SmoothL1LossBackward0", autocast="float32")
-def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: float):
-    if beta < 0:
-        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+def _smooth_l1_loss_op(input: Array, target: Array, reduction: str, beta: Number | None):
     input, target = together(input, target)
     refuse("smooth_l1_cpu", input, 0, 1, COMPLEX)
-    if beta == 0:
+    if beta is None:
         return reduced(magnitude(input - target), reduction)
     return reduced(_huber(input, target, beta) / beta, reduction)
 
@@ -147,7 +145,9 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     """
     warn_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _smooth_l1_loss_op(input, target, reduction, float(beta))
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    return _smooth_l1_loss_op(input, target, reduction, float(beta) if beta else None)
 
 
 @composite(function=False, method=False, functional=True)
@@ -169,6 +169,8 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     Reference: Huber, "Robust estimation of a location parameter", 1964.
     """
     warn_sizes(input, target)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
     return _huber_loss_op(input, target, weight, reduction, float(delta))
 
 
@@ -225,7 +227,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _poisson_nll_loss_op(
-    input: Array, target: Array, log_input: bool, full: bool, eps: float, reduction: str
+    input: Array, target: Array, log_input: bool, full: bool, eps: Number, reduction: str
 ):
     check_reduction(reduction)
     target, input = map(floating, together(target, input))
@@ -273,7 +275,7 @@ def poisson_nll_loss(
 
 @op(function=False, method=False, grad="MeanBackward0")
 def _gaussian_nll_loss_op(
-    input: Array, target: Array, var: Array | Number, full: bool, eps: float, reduction: str
+    input: Array, target: Array, var: Array | Number, full: bool, eps: Number, reduction: str
 ):
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")

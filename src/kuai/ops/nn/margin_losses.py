@@ -6,7 +6,7 @@ Each is an operation on arrays, and a public function that sorts out PyTorch's o
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import summed
 from kuai.ops.elementwise import floating, refuse, together
@@ -15,7 +15,7 @@ from kuai.ops.nn.loss_reduction import as_input, check_reduction, hinge, legacy_
 
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
-def _hinge_embedding_loss_op(input: Array, target: Array, margin: float, reduction: str):
+def _hinge_embedding_loss_op(input: Array, target: Array, margin: Number, reduction: str):
     kind = input.dtype
     if not jnp.issubdtype(kind, jnp.inexact):
         return _hinge_of_integers(input, target, int(margin), reduction)
@@ -62,7 +62,7 @@ def hinge_embedding_loss(
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _margin_ranking_loss_op(
-    input1: Array, input2: Array, target: Array, margin: float, reduction: str
+    input1: Array, input2: Array, target: Array, margin: Number, reduction: str
 ):
     input1, input2, target = together(input1, input2, target)
     return reduced(hinge(floating(-target * (input1 - input2)) + margin), reduction)
@@ -165,7 +165,7 @@ def multilabel_soft_margin_loss(
 
 @op(function=False, method=False, grad="MultiMarginLossBackward0", autocast="float32")
 def _multi_margin_loss_op(
-    input: Array, target: Array, weight: Array | None, p: int, margin: float, reduction: str
+    input: Array, target: Array, weight: Array | None, p: int, margin: Number, reduction: str
 ):
     check_reduction(reduction)
     _check_filled(input)

@@ -13,13 +13,14 @@ import warnings
 
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, Sequence, composite, op
+from kuai.engine.op import Array, Number, Sequence, composite, op
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.dtypes import dtype as Dtype
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.nn.attention import attend, dropped, safe_softmax, scores_of
 from kuai.ops.nn.attention_choices import may_be_fused
+from kuai.ops.nn.dropout import probability
 from kuai.ops.nn.softmax import _softmax
 
 
@@ -145,7 +146,7 @@ def _longer(given, options):
     return query, *source
 
 
-def _apply(random_key, arrays, names, options, p):
+def _apply(random_key, arrays, names, options, *dropout):
     """Everything, for batched inputs: the output (L, N, E), and the weights if they are wanted."""
     given, options = dict(zip(names, arrays, strict=True)), _Options(*options)
     length, batch, size = given["query"].shape
@@ -156,11 +157,11 @@ def _apply(random_key, arrays, names, options, p):
     if options.need_weights:
         scores = scores_of(query * jnp.asarray(scale, query.dtype), key, mask)
         weights = _softmax(scores, -1) if mask is None else safe_softmax(scores)
-        weights = dropped(random_key, weights, p)  # (N·H, L, S)
+        weights = dropped(random_key, weights, *dropout)  # (N·H, L, S)
         attended = weights @ value
     else:
         attended = attend(
-            random_key, query, key, value, mask, options.is_causal, scale, p, options.fused
+            random_key, query, key, value, mask, options.is_causal, scale, dropout, options.fused
         )
     joined = attended.swapaxes(0, 1).reshape(length, batch, size)
     output = _linear(joined, given["out_proj_weight"], given.get("out_proj_bias"))
@@ -173,15 +174,15 @@ def _apply(random_key, arrays, names, options, p):
 @op(function=False, method=False, grad="ViewBackward0", autocast="lower")
 def _multi_head(arrays: Sequence[Array], names: tuple, options: tuple):
     """Attention of several heads."""
-    return _apply(None, arrays, names, options, 0.0)
+    return _apply(None, arrays, names, options)
 
 
 @op(function=False, method=False, random=True, grad="ViewBackward0", autocast="lower")
 def _multi_head_with_dropout(
-    random_key, arrays: Sequence[Array], names: tuple, options: tuple, p: float
+    random_key, arrays: Sequence[Array], names: tuple, options: tuple, p: Number, bits: int
 ):
     """Attention of several heads, with dropout of the weights."""
-    return _apply(random_key, arrays, names, options, p)
+    return _apply(random_key, arrays, names, options, p, bits)
 
 
 # Checks -------------------------------------------------------------------------------------------
@@ -381,7 +382,9 @@ def _attention_mask(mask, dtype, is_causal, may_skip):
 def _run(tensors, options, p):
     there = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     arguments = list(there.values()), tuple(there), tuple(options)
-    return _multi_head_with_dropout(*arguments, float(p)) if p > 0 else _multi_head(*arguments)
+    if p > 0:
+        return _multi_head_with_dropout(*arguments, *probability(p))
+    return _multi_head(*arguments)
 
 
 def _results(made, is_batched):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.size import whole
 from kuai.ops.accumulation import in_wide
 from kuai.ops.array.shaping import shape_of
@@ -33,7 +33,7 @@ def _amounts(pad, ndim):
 
 
 @op(function=False, method=False, grad="ConstantPadNdBackward0")
-def _pad_constant(input: Array, pad: tuple, value: float):
+def _pad_constant(input: Array, pad: tuple, value: Number):
     amounts = _amounts(pad, input.ndim)
     if any(n + low + high < 0 for n, (low, high) in zip(input.shape, amounts, strict=True)):
         raise RuntimeError("narrow(): length must be non-negative.")

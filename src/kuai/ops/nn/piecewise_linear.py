@@ -153,10 +153,17 @@ def _clamp(input, low, high):
     return jnp.where(jnp.isnan(input) | ((input > low) & (input < high)), input, outside)
 
 
+def _check_bounds(input, min_val, max_val):
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
+    if input.dtype.jax == jnp.uint8 and min_val < 0:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+
+
 @with_underscore
 @with_inplace
-@op(function=False, method=False)
-def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0):
+@op(function=False, method=False, check=_check_bounds)
+def hardtanh(input: Array, min_val: Number = -1.0, max_val: Number = 1.0):
     """x clamped to [min_val, max_val].
 
     Args:
@@ -166,12 +173,8 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0):
         >>> kuai.nn.functional.hardtanh(kuai.tensor([-2.0, 0.5]))
         tensor([-1.0000,  0.5000])
     """
-    if min_val > max_val:
-        raise ValueError("min_val cannot be greater than max_val")
     if kind_of(input) == BOOL:
         raise RuntimeError("Bool inputs not supported for hardtanh")
-    if input.dtype == jnp.uint8 and min(min_val, max_val) < 0:
-        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     _refuse_complex_bounds(input)
     return _clamp(input, *like(input, min_val, max_val))
 
@@ -235,8 +238,19 @@ def hardshrink(input: Array, lambd: Number = 0.5):
     return jnp.where((input >= -lambd) & (input <= lambd), jnp.zeros((), input.dtype), input)
 
 
-@op(function=False, method=False, functional=True, exact_out=FOUND)
-def softshrink(input: Array, lambd: float = 0.5):
+def _check_shift(input, lambd):
+    kinds = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16"}
+    kind = kinds.get(str(input.dtype.jax))
+    if lambd < 0 and kind is not None:
+        largest = jnp.finfo(input.dtype.jax).max
+        raise RuntimeError(
+            f"lambda must be in range [0, {float(largest):g}] for input dtype {kind}, "
+            f"but found {lambd:g}"
+        )
+
+
+@op(function=False, method=False, functional=True, exact_out=FOUND, check=_check_shift)
+def softshrink(input: Array, lambd: Number = 0.5):
     """x moved towards 0 by lambd: x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
 
     Args:
@@ -249,13 +263,6 @@ def softshrink(input: Array, lambd: float = 0.5):
     Reference: Donoho & Johnstone, "Ideal spatial adaptation by wavelet shrinkage", 1994.
     """
     refuse("softshrink_check", input, *NOT_REAL)
-    if lambd < 0:
-        largest, name = jnp.finfo(input.dtype).max, str(input.dtype)
-        kind = {"float32": "Float", "float64": "Double", "float16": "Half"}.get(name, "BFloat16")
-        raise RuntimeError(
-            f"lambda must be in range [0, {float(largest):g}] for input dtype {kind}, "
-            f"but found {lambd:g}"
-        )
     (shift,) = like(input, lambd)
     inside = (input >= -shift) & (input <= shift)
     return jnp.where(inside, input * 0, jnp.where(input > 0, input - shift, input + shift))

@@ -15,10 +15,10 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, Sequence, op
+from kuai.engine.op import Array, Number, Sequence, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
-from kuai.ops.nn.dropout import keep_mask
+from kuai.ops.nn.dropout import keep_mask, scaled
 from kuai.ops.nn.fused_recurrence import fused_lstm
 from kuai.ops.nn.lstm import lstm_direction
 
@@ -154,9 +154,9 @@ def _named(weights, has_biases, projected):
     return [dict(zip(names, weights[at : at + len(names)], strict=True)) for at in groups]
 
 
-def _drop(key, layer, input, p):
-    mask = keep_mask(jax.random.fold_in(key, layer), input.shape, p)
-    return jnp.where(mask, input / (1 - p) if p < 1 else 0, 0).astype(input.dtype)
+def _drop(key, layer, input, p, bits):
+    mask = keep_mask(jax.random.fold_in(key, layer), input.shape, p, bits)
+    return jnp.where(mask, scaled(input, p, bits), 0).astype(input.dtype)
 
 
 def _zeros(groups, mode, input):
@@ -180,8 +180,8 @@ def _run_layer(mode, input, hidden, cells, groups, mask):
     return joined, last_hidden, last_cells
 
 
-def _stack(key, input, states, weights, shape, dropout=0.0, mask=None, fused=False):
-    """Every layer after the other; with a key, dropout between them.
+def _stack(key, input, states, weights, shape, dropout=(), mask=None, fused=False):
+    """Every layer after the other; with a key, dropout between them: its p, and the bits for it.
 
     `mask`, (T, B), says which steps are part of the sequences; None stands for all of them.
     `fused` says whether it is for a GPU, and a kernel of its own may be taken.
@@ -203,7 +203,7 @@ def _stack(key, input, states, weights, shape, dropout=0.0, mask=None, fused=Fal
     last_hidden, last_cells = [], []
     for layer in range(0, len(groups), directions):
         if key is not None and layer:
-            input = _drop(key, layer, input, dropout)
+            input = _drop(key, layer, input, *dropout)
         part = slice(layer, layer + directions)
         own_cells = None if cells is None else cells[part]
         input, new_hidden, new_cells = _run_layer(
@@ -271,16 +271,17 @@ def recurrent_stack_with_dropout(
     states: Sequence[Array],
     weights: Sequence[Array],
     shape: tuple,
-    dropout: float,
+    dropout: Number,
+    bits: int,
 ):
     """`recurrent_stack` with dropout of what each layer but the first reads."""
-    return _stack(key, input, states, weights, shape, dropout)
+    return _stack(key, input, states, weights, shape, (dropout, bits))
 
 
 # Sequences of different lengths -------------------------------------------------------------------
 
 
-def _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout=0.0):
+def _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout=()):
     """Steps in one row, (sum of lengths, I): spread out, run, put in a row again."""
     if data.ndim != 2:
         raise RuntimeError(f"input must have 2 dimensions, got {data.ndim}")
@@ -334,10 +335,11 @@ def packed_recurrent_stack_with_dropout(
     states: Sequence[Array],
     weights: Sequence[Array],
     shape: tuple,
-    dropout: float,
+    dropout: Number,
+    bits: int,
 ):
     """`packed_recurrent_stack` with dropout of what each layer but the first reads."""
-    return _packed_stack(key, data, places, mask, rows, states, weights, shape, dropout)
+    return _packed_stack(key, data, places, mask, rows, states, weights, shape, (dropout, bits))
 
 
 # A cell -------------------------------------------------------------------------------------------

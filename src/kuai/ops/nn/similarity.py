@@ -1,8 +1,9 @@
 """Distances and similarities between vectors, and the losses made of them."""
 
+import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op
+from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import normalize_dims
@@ -12,7 +13,7 @@ from kuai.ops.nn.vector_norms import vector_norm
 
 
 @op(method=False, functional=True, grad="SumBackward1", autocast={"cuda": "float32"})
-def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
+def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: Number = 1e-8):
     """x₁·x₂ / (max(‖x₁‖, eps)·max(‖x₂‖, eps)) along `dim`.
 
     Args:
@@ -34,14 +35,19 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8):
         )
     x1, x2 = jnp.broadcast_arrays(x1, x2)
     norms = [vector_norm(x, 2, dim, keepdims=True) for x in (x1, x2)]
-    limited = (jnp.where(n < eps, jnp.asarray(eps, n.dtype), n) for n in norms)
-    one, two = (spread(n, x1.shape) for n in limited)
+    one, two = (spread(_at_least(n, eps), x1.shape) for n in norms)
     return jnp.sum(x1 / one * (x2 / two), axis=normalize_dims(dim, x1.ndim))
+
+
+def _at_least(norm, eps):
+    """The norm, or eps if that is larger; the derivative is 1 all the same, as in PyTorch."""
+    raised = jnp.asarray(eps, norm.dtype) + (norm - jax.lax.stop_gradient(norm))
+    return jnp.where(norm < eps, raised, norm)
 
 
 @op(method=False, functional=True, grad="NormBackward1", autocast={"cuda": "float32"})
 def pairwise_distance(
-    x1: Array, x2: Array, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+    x1: Array, x2: Array, p: float = 2.0, eps: Number = 1e-6, keepdim: bool = False
 ):
     """‖x₁ - x₂ + eps‖ₚ along the last dimension.
 
@@ -63,7 +69,7 @@ def pairwise_distance(
 
 @op(function=False, method=False, grad="MeanBackward0", autocast="float32")
 def _cosine_embedding_loss_op(
-    input1: Array, input2: Array, target: Array, margin: float, reduction: str
+    input1: Array, input2: Array, target: Array, margin: Number, reduction: str
 ):
     check_reduction(reduction)
     _check_vectors(input1, input2, target)
@@ -114,7 +120,7 @@ def cosine_embedding_loss(
 
 
 @op(function=False, method=False, grad="MeanBackward0")
-def _hinged_difference(near: Array, far: Array, margin: float, reduction: str):
+def _hinged_difference(near: Array, far: Array, margin: Number, reduction: str):
     return reduced(hinge(margin + floating(near - far)), reduction)
 
 

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from kuai.engine.op import Array, composite, op, write_out
+from kuai.engine.op import Array, Number, composite, op, write_out
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, spread, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims
@@ -14,7 +14,7 @@ from kuai.ops.math.norms import extreme_of
 
 
 @op(function=False, method=False, grad="DivBackward0", autocast={"cuda": "float32"})
-def _normalize_op(input: Array, p: float, dim: int | tuple, eps: float):
+def _normalize_op(input: Array, p: float, dim: int | tuple, eps: Number):
     wide = widened(input)
     norm = vector_norm(wide, p, dim, keepdims=True)
     if wide.dtype != input.dtype:
