@@ -430,8 +430,8 @@ def cdist(x1: Any, x2: Any, p: Any = 2.0, compute_mode: Any = ..., *, out: Any =
 cdouble: _dtype
 def ceil(input: Tensor, *, out: Any = None) -> Tensor: """The smallest integer that is not below each element."""
 def ceil_(input: Tensor) -> Tensor: """In-place version of `ceil`."""
-def celu(input: Tensor, alpha: _float = 1.0, *, out: Any = None) -> Tensor: """The continuously differentiable unit: max(0, x) + min(0, alpha·(e^(x/alpha) - 1))."""
-def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor: """In-place version of `celu`."""
+def celu(input: Tensor, alpha: _float | _int | _bool | _complex = 1.0, *, out: Any = None) -> Tensor: """The continuously differentiable unit: max(0, x) + min(0, alpha·(e^(x/alpha) - 1))."""
+def celu_(input: Tensor, alpha: _float | _int | _bool | _complex = 1.0) -> Tensor: """In-place version of `celu`."""
 cfloat: _dtype
 @overload
 def chain_matmul(*matrices: Any, out: Any = None) -> Tensor: """The product of several matrices, in the order that costs least."""
@@ -495,7 +495,7 @@ def cos(input: Tensor, *, out: Any = None) -> Tensor: """The cosine of each elem
 def cos_(input: Tensor) -> Tensor: """In-place version of `cos`."""
 def cosh(input: Tensor, *, out: Any = None) -> Tensor: """The hyperbolic cosine (eˣ + e⁻ˣ) / 2 of each element."""
 def cosh_(input: Tensor) -> Tensor: """In-place version of `cosh`."""
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08, *, out: Any = None) -> Tensor: """x₁·x₂ / (max(‖x₁‖, eps)·max(‖x₂‖, eps)) along `dim`."""
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float | _int | _bool | _complex = 1e-08, *, out: Any = None) -> Tensor: """x₁·x₂ / (max(‖x₁‖, eps)·max(‖x₂‖, eps)) along `dim`."""
 @overload
 def count_nonzero(input: Any, *dim: Any, out: Any = None) -> Tensor: """How many elements are non-zero."""
 @overload
@@ -847,7 +847,7 @@ def ones_like(input: Any, *, dtype: Any = None, layout: Any = None, device: Any 
 def orgqr(input: Any, input2: Any, *, out: Any = None) -> Tensor: """`linalg.householder_product`."""
 def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor: """A matrix multiplied by the orthogonal matrix Q that Householder reflections stand for."""
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor: """The products of all pairs of two vectors' elements, (n,) and (m,) → (n, m)."""
-def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False, *, out: Any = None) -> Tensor: """‖x₁ - x₂ + eps‖ₚ along the last dimension."""
+def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float | _int | _bool | _complex = 1e-06, keepdim: _bool = False, *, out: Any = None) -> Tensor: """‖x₁ - x₂ + eps‖ₚ along the last dimension."""
 def pca_lowrank(A: Any, q: Any = None, center: Any = True, niter: Any = 2, *, out: Any = None) -> Tensor: """The first q principal components nearly: `svd_lowrank` of the matrix of centered columns."""
 def pdist(input: Tensor, p: _float = 2.0, *, out: Any = None) -> Tensor: """The p-norm distances of all pairs of different rows, in one row."""
 @overload

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import operator
+from typing import Any
 
 from kuai.engine.compile.abstract_values import (
     NEST,
@@ -207,7 +208,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
     def _is_in(self, one, row) -> bool:
         """Whether a list, tuple or dict has a value, or a text has a part."""
         row = self.opened(row)
-        thing = row.value if isinstance(row, Known) else None
+        thing: Any = row.value if isinstance(row, Known) else None
         if self.is_dict(thing):
             key = self.plain(one)
             self.watch.entries(thing, [key])
