@@ -28,7 +28,7 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # torchvision's ImageReadMode; 
 def read_file(filename: str):
     """The bytes of a file."""
     content = pathlib.Path(filename).read_bytes()
-    return kuai.from_numpy(np.frombuffer(content, np.uint8))
+    return kuai.tensor(np.frombuffer(content, np.uint8))
 
 
 def write_file(filename: str, data):
@@ -100,7 +100,7 @@ def _encoded(data, kind, **options):
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1).copy())
     file = io.BytesIO()
     image.save(file, kind, **options)
-    return kuai.from_numpy(np.frombuffer(file.getvalue(), np.uint8))
+    return kuai.tensor(np.frombuffer(file.getvalue(), np.uint8))
 
 
 def _in_mode(image, mode):
