@@ -66,32 +66,34 @@ class ProcessContext:
     def join(self, timeout: float | None = None, grace_period: float | None = None) -> bool:
         """Wait until one of them fails or all are done; whether they are.
 
+        Args:
+            timeout: seconds to wait for the next one that ends; for all of them by default.
+            grace_period: seconds that the others have to end by themselves where one has failed.
+
         Raises:
             ProcessRaisedException: one of them raised an error; the others are ended.
             ProcessExitedException: one of them ended with another status than 0.
         """
-        waiting = {process.sentinel: process for process in self.processes}
-        multiprocessing.connection.wait(list(waiting), timeout)
-        for number, process in enumerate(self.processes):
-            if process.exitcode not in (None, 0):
-                self._fail(number, process)
-        if all(process.exitcode == 0 for process in self.processes):
-            return True
-        return timeout is None and self.join_rest(grace_period)
+        while True:
+            running = {each.sentinel: each for each in self.processes if each.exitcode is None}
+            ended = multiprocessing.connection.wait(list(running), timeout) if running else []
+            for sentinel in ended:
+                running.pop(sentinel).join()  # it has closed what it had; its status comes later
+            for number, process in enumerate(self.processes):
+                if process.exitcode not in (None, 0):
+                    self._fail(number, process, grace_period)
+            if not running or timeout is not None:
+                return not running
 
-    def join_rest(self, grace_period: float | None) -> bool:
-        """Wait for those that still run."""
-        running = [process for process in self.processes if process.exitcode is None]
-        multiprocessing.connection.wait([process.sentinel for process in running])
-        for process in running:
-            process.join(0)
-        return self.join(None, grace_period)
-
-    def _fail(self, number, process):
+    def _fail(self, number, process, grace_period):
         for other in self.processes:
             if other.is_alive():
                 other.terminate()
-            other.join()
+        for other in self.processes:
+            other.join(grace_period)
+            if other.is_alive():
+                other.kill()
+                other.join()
         path = self.error_files[number]
         if os.path.getsize(path):
             with open(path, "rb") as file:
