@@ -119,7 +119,7 @@ def enumerations_with_attributes(t, compiled):
         lambda x: (read(x), computed(x)),
         [
             lambda: held.update(kind=Kind.B),
-            lambda: setattr(Kind.B, "scale", 9.0),
+            lambda: vars(Kind.B).update(scale=9.0),
             lambda: setattr(Kind, "scale", property(lambda self: 1.0)),
             lambda: setattr(Kind, "__eq__", lambda self, other: False),
             lambda: setattr(Kind, "double", 4.0),
