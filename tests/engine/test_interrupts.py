@@ -14,7 +14,7 @@ import kuai
 from kuai import nn
 from kuai.engine.compile import interrupts, signatures
 from kuai.engine.compile.interrupts import deferred, finished, unbroken
-from kuai.engine.compile.record import one_at_a_time
+from kuai.engine.tensor.placeholder import one_at_a_time
 
 ENGINE = "/kuai/engine/"
 # as in PyTorch, a mode stays where the end of its block is interrupted before it has begun

@@ -322,6 +322,24 @@ def test_compiled_steps_see_what_is_written():
             assert weight.tolist() == net.weight.tolist()
 
 
+def test_steps_are_replayed_though_somebody_looks_at_the_parameters():
+    net = kuai.nn.Linear(3, 1)
+    opt = kuai.optim.SGD(net.parameters(), lr=0.5)
+
+    @kuai.compile
+    def step(x):
+        opt.zero_grad()
+        net(x).sum().backward()
+        opt.step()
+
+    for _ in range(8):
+        step(kuai.ones(2, 3))
+        assert np.isfinite(net.weight.detach().numpy()).all()
+    before = step.replays.calls
+    step(kuai.ones(2, 3))
+    assert before and step.replays.calls == before + 1
+
+
 def test_compiled_arguments_of_arrays_are_read_at_each_call():
     array = np.zeros(3)
     x, double = kuai.from_numpy(array), kuai.compile(lambda t: t * 2)

@@ -106,7 +106,7 @@ def test_attention_is_cudnn_s_on_a_gpu():
     from kuai.ops.nn.attention import attend
 
     shape = jax.ShapeDtypeStruct((2, 4, 128, 64), "bfloat16")
-    program = jax.jit(lambda q, k, v: attend(None, q, k, v, None, True, 0.125, 0.0, True))
+    program = jax.jit(lambda q, k, v: attend(None, q, k, v, None, True, 0.125, (), True))
     text = program.lower(shape, shape, shape).as_text()
     assert "cudnn" in text or jax.local_devices(backend="gpu")[0].compute_capability < "8.0"
 

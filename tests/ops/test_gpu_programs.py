@@ -132,7 +132,7 @@ def test_the_fused_kernel_means_what_the_formula_means(shape, kind, kernel):
     mask = jnp.asarray(masks[kind]) if kind in masks else None
     arguments = *_arrays(shape, 7), mask, kind == "causal", 0.3
     found = fused_attention.fused_attention(*arguments)
-    wanted = attention.attend(None, *arguments, 0.0, False)
+    wanted = attention.attend(None, *arguments, (), False)
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     np.testing.assert_allclose(found.astype("f"), wanted.astype("f"), atol=4e-3)
 
@@ -152,6 +152,6 @@ def test_without_cudnn_jax_s_refusal_leads_to_the_formula():
         pytest.skip("there may be a kernel")
     q, k, v = _arrays((2, 3, 5, 8), 7)
     assert fused_attention.fused_attention(q, k, v, None, False, 0.3) is None
-    found = attention.attend(None, q, k, v, None, True, 0.3, 0.0, True)
-    wanted = attention.attend(None, q, k, v, None, True, 0.3, 0.0, False)
+    found = attention.attend(None, q, k, v, None, True, 0.3, (), True)
+    wanted = attention.attend(None, q, k, v, None, True, 0.3, (), False)
     np.testing.assert_array_equal(found, wanted)

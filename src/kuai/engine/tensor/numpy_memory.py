@@ -62,6 +62,7 @@ class NumpyStorage(MemoryStorage):
             if is_new:
                 version_slot.__set__(self, version_slot.__get__(self) + 1)
             if alone:
+                array = array if block.before is None else block.before
                 _become(self, ("__class__", "held"), (self.plain, array))
             return array
 
@@ -98,6 +99,7 @@ class _Memory:
         self.bytes = _bytes_of(values)
         self._lie_as(values.shape, values.dtype)
         self._seen: tuple[Any, np.ndarray] | None = None  # the array made last, and its memory
+        self.before: Any = None  # what the storage held, as long as that is what stands here
 
     def _lie_as(self, shape, kind):
         self._values = self.bytes.view(kind).reshape(shape)
@@ -120,13 +122,14 @@ class _Memory:
         seen = self._seen
         if seen is not None and _same(seen[1], self._values):
             return seen[0], False
+        self.before = None
         array = placing.put(self._values if alone else self._values.copy(), self._place)
         self._seen = array, np.asarray(array)
         return array, seen is not None
 
-    def saw(self, array: Any) -> None:
-        """An array has the values that stand there now."""
-        self._seen = array, np.asarray(array)
+    def saw(self, array: Any, held: Any) -> None:
+        """An array has the values that stand there now; the storage has held it, so or so."""
+        self._seen, self.before = (array, np.asarray(array)), held
 
     def bytes_to_read(self) -> np.ndarray:
         """What stands there."""
@@ -141,7 +144,7 @@ class _Memory:
             if (values.shape, values.dtype) != (self._values.shape, self._values.dtype):
                 self._lie_as(values.shape, values.dtype)
         there = self._values if window is None else window.on(self.bytes, values.dtype)
-        self._seen = None
+        self._seen = self.before = None
         np.copyto(there, values)
 
 
@@ -169,10 +172,11 @@ def export(storage: Any, layout: Any, kind: np.dtype) -> np.ndarray:
             array = resolved(storage.held, "numpy()")
             values = _aligned_copy(np.asarray(array))
             memory = _Memory(values, next(iter(array.devices())))
-            memory.saw(array)
-            before = _become(storage, ("held", "__class__"), (memory, _KINDS[type(storage)]))
-            written = resolved(before, "numpy()")
-            if written is not array:  # by another thread, meanwhile
+            held = _become(storage, ("held", "__class__"), (memory, _KINDS[type(storage)]))
+            written = resolved(held, "numpy()")
+            if written is array:
+                memory.saw(array, held)
+            else:  # another thread has written meanwhile
                 memory.write(written)
         return Window(*layout).on(storage.block.bytes, kind)
 
