@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.stories.storykit import batch, linear, story
 
@@ -152,8 +152,8 @@ def named_tuples(t, compiled):
 @story
 def named_tuples_of_tensors(t, compiled):
     class Pair(NamedTuple):
-        weight: object
-        bias: object
+        weight: Any
+        bias: Any
 
     held = {"pair": Pair(t.ones(2), t.zeros(2))}
     run = compiled(lambda x: x * held["pair"].weight + held["pair"].bias)
@@ -278,7 +278,8 @@ def starred(t, compiled):
 def training_by_configuration(t, compiled):
     net = linear(t)
     optimizer = t.optim.SGD(net.parameters(), lr=0.1)
-    config, mode = Slots(), {"loss": Mode.DOUBLE}
+    config = Slots()
+    mode: dict[str, Any] = {"loss": Mode.DOUBLE}
 
     @compiled
     def scaled(x, y):

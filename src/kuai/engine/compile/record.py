@@ -203,7 +203,7 @@ class Record:
         alike = self.shadow or node
         self.shadow = alike.children.get(key)
         if self.shadow is None:
-            positions, self.shadow = _alike(alike, key)
+            positions, self.shadow = _alike(alike, key, alike is not node)
             if positions:
                 key = _with_inputs(key, positions)
                 node.loose = (*node.loose, positions)
@@ -343,29 +343,34 @@ def scalar(number):
 _scalars: dict[tuple, jax.Array] = {}
 
 
-def _alike(node, key):
-    """At which positions the key of a child has other numbers, if that is all, and the child."""
+def _alike(node, key, is_shadow):
+    """At which positions the key of a child has other numbers, if that is all, and the child.
+
+    On the way that a shadow shows, inputs have other places: there were numbers among them since.
+    """
     for other in reversed(node.children):
         if other[0] is key[0]:
-            positions = _changed_numbers(other, key)
-            if positions:
+            positions = _changed_numbers(other, key, is_shadow)
+            if positions is not None:
                 return positions, node.children[other]
     return (), None
 
 
-def _changed_numbers(one, other):
-    """At which positions two keys have different numbers, if nothing else differs; else ()."""
+def _changed_numbers(one, other, is_shadow):
+    """At which positions two keys have different numbers, if nothing else differs; else None."""
     if len(one) != len(other):
-        return ()
+        return None
     found = []
     for position, (before, now) in enumerate(zip(one, other, strict=True)):
         if before == now and type(before) is type(now):
             continue
+        if is_shadow and type(before) is type(now) is int and before < 0 and now < 0:
+            continue
         if type(now) is not tuple:
-            return ()
+            return None
         was_number = type(before) is tuple and before[0] is now[0]
         if not was_number and before is not number_kinds[now[0]]:
-            return ()
+            return None
         found.append(position)
     return tuple(found)
 
