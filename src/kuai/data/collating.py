@@ -10,7 +10,6 @@ only notes that it is to become one. Nothing of a program's own runs inside of i
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from kuai.data.containers import mapping_like, sequence_like
 from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
+from kuai.engine.tensor.placing import aligned
 from kuai.engine.tensor.views import value
 from kuai.ops.array import creation, existing_data, joining
 from kuai.ops.array.nested import supported
@@ -83,23 +83,13 @@ def _readable(tensor: Tensor) -> np.ndarray:
 def _taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
     if places.min() < -len(array) or places.max() >= len(array):
         return array[places]  # which says what is wrong
-    out = _aligned((len(places), *array.shape[1:]), array.dtype)
+    out = aligned((len(places), *array.shape[1:]), array.dtype)
     return np.take(array, places, axis=0, out=out, mode="wrap")
-
-
-_LINE = 64  # bytes: memory that begins at a multiple is used by XLA as it is, without a copy
-
-
-def _aligned(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    size = math.prod(shape) * kind.itemsize
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + size].view(kind).reshape(shape)
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
     first = arrays[0]
-    return np.stack(arrays, out=_aligned((len(arrays), *first.shape), first.dtype))
+    return np.stack(arrays, out=aligned((len(arrays), *first.shape), first.dtype))
 
 
 def rows_on_host(tensors: Sequence[Tensor], indices: Any) -> list[Any]:

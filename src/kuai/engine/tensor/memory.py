@@ -23,7 +23,7 @@ from kuai.engine.tensor import placing
 from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.storage import Storage
 
-__all__ = ["MemoryStorage", "Window", "held_slot", "version_slot"]
+__all__ = ["MemoryStorage", "Window", "first_byte", "held_slot", "version_slot"]
 
 # the slots below the properties of the same names
 held_slot: Any = vars(Storage)["held"]
@@ -33,21 +33,12 @@ version_slot: Any = vars(Storage)["version"]
 class MemoryStorage(Storage):
     """A storage whose values lie in memory that others write to.
 
-    Each kind has a block of its own, with an `outline`, the `bytes` that lie there, `bytes_to_read`
-    for whoever asks, `array()` of them, and `write(array, window=None)`.
+    Each kind says what is `held`, and has a block of its own, with an `outline`, the `bytes` that
+    lie there, `bytes_to_read` for whoever asks, and `write(array, window=None)`.
     """
 
     __slots__ = ()
     is_array = False
-
-    @property
-    def held(self):
-        """An array of what stands in the memory now; the same one until somebody writes."""
-        return self.block.array()
-
-    @held.setter
-    def held(self, held):
-        self.write(held)
 
     @property
     def block(self) -> Any:
@@ -62,7 +53,7 @@ class MemoryStorage(Storage):
     @property
     def address(self) -> int:
         """Where the values lie."""
-        return self.block.bytes.__array_interface__["data"][0]
+        return first_byte(self.block.bytes)
 
     def write(self, held: Any) -> None:
         """Write all elements."""
@@ -93,3 +84,8 @@ class Window:
         if 0 in self.shape:
             return np.empty(self.shape, kind)
         return np.ndarray(self.shape, kind, memory, self.offset * kind.itemsize, strides)
+
+
+def first_byte(array: np.ndarray) -> int:
+    """The address where an array's elements begin."""
+    return array.__array_interface__["data"][0]

@@ -29,14 +29,12 @@ import jax
 import numpy as np
 
 from kuai.engine.tensor import placing
-from kuai.engine.tensor.memory import MemoryStorage, Window, held_slot, version_slot
+from kuai.engine.tensor.memory import MemoryStorage, Window, first_byte, held_slot, version_slot
 from kuai.engine.tensor.placeholder import known, one_at_a_time, resolved
 from kuai.engine.tensor.placing import alone_on
 from kuai.engine.tensor.storage import InferenceStorage, Storage
 
 __all__ = ["NumpyStorage", "export", "lying_in", "may_be_exported"]
-
-_ALIGNMENT = 64  # with which XLA uses memory as it is
 
 
 class NumpyStorage(MemoryStorage):
@@ -170,7 +168,8 @@ def export(storage: Any, layout: Any, kind: np.dtype) -> np.ndarray:
     with one_at_a_time:
         if storage.is_array:
             array = resolved(storage.held, "numpy()")
-            values = _aligned_copy(np.asarray(array))
+            values = placing.aligned(array.shape, array.dtype)
+            np.copyto(values, np.asarray(array))
             memory = _Memory(values, next(iter(array.devices())))
             held = _become(storage, ("held", "__class__"), (memory, _KINDS[type(storage)]))
             written = resolved(held, "numpy()")
@@ -203,15 +202,6 @@ def _become(storage: Any, names: tuple, values: tuple) -> Any:
     return found[0]
 
 
-def _aligned_copy(array: np.ndarray) -> np.ndarray:
-    """A copy where XLA would use the memory as it is."""
-    memory = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
-    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
-    made = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    np.copyto(made, array)
-    return made
-
-
 _library: Any = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
 _compare = _library.memcmp
 _compare.argtypes = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
@@ -219,11 +209,7 @@ _compare.argtypes = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two arrays in one piece have the same bytes."""
-    return not one.nbytes or not _compare(_address(one), _address(other), one.nbytes)
-
-
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
+    return not one.nbytes or not _compare(first_byte(one), first_byte(other), one.nbytes)
 
 
 def _bytes_of(values: np.ndarray) -> np.ndarray:

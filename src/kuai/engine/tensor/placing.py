@@ -7,6 +7,7 @@ else there is to place, goes the public way, which also says what is wrong.
 """
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ try:
 except ImportError:
     batched_device_put: Any = None
 
-__all__ = ["alone_on", "put"]
+__all__ = ["aligned", "alone_on", "put"]
 
 _NUMBERS = frozenset("?bhilqBHILQefdFD")  # the characters of NumPy's own dtypes of numbers
 
@@ -44,6 +45,17 @@ def put(array, where) -> jax.Array:
             except (RuntimeError, TypeError, ValueError):  # such as a guard of transfers
                 return jax.device_put(array, where)
     return jax.device_put(array, where)
+
+
+_LINE = 64  # bytes: memory that begins at a multiple is used by XLA as it is, without a copy
+
+
+def aligned(shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    """A new array, with nothing written into it, whose memory XLA would use as it is."""
+    size = math.prod(shape) * kind.itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size].view(kind).reshape(shape)
 
 
 @functools.lru_cache(maxsize=4096)

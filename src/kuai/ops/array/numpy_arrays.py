@@ -10,6 +10,7 @@ import numpy as np
 from kuai.engine.tensor import Tensor, devices, from_array, modes
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.layouts import contiguous_strides, layout_of
+from kuai.engine.tensor.memory import first_byte
 from kuai.engine.tensor.numpy_memory import export, lying_in, may_be_exported
 from kuai.engine.tensor.views import is_read_anew
 from kuai.engine.tensor.warning_once import warn_once
@@ -81,16 +82,12 @@ def _span(array: np.ndarray) -> np.ndarray:
     if type(owner) is np.ndarray and owner.flags.c_contiguous and length:
         # a view of the owner itself, so that it is known who else has it
         rows = owner.reshape(-1).view(np.uint8)
-        first = _address(array) - _address(owner)
+        first = first_byte(array) - first_byte(owner)
         if first + length * array.itemsize <= rows.size:
             return rows[first : first + length * array.itemsize].view(array.dtype)
     if array.T.flags.c_contiguous:
         return array.T.reshape(-1)
     return np.lib.stride_tricks.as_strided(array, (length,), (array.itemsize,))
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
 
 
 def shared_array(tensor: Tensor, what: str = "numpy()") -> np.ndarray:
@@ -123,8 +120,6 @@ def gathered_in_memory(tensor: Tensor, places: Sequence[int], indices: Sequence[
     None where the tensor lies elsewhere, or where more is to be done than to read: a large data set
     need not be compared with what it was for the sake of a few rows.
     """
-    if tensor._storage.is_array:
-        return None
     memory = None if modes.state.recorder is not None else memory_of(tensor)
     if memory is None:
         return None
