@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -380,3 +381,32 @@ def test_threads_that_write_and_read():
     for thread in threads:
         thread.join()
     assert all(done) and len(done) == 800
+
+
+def test_threads_that_use_views_while_arrays_come_and_go():
+    x, errors, done = kuai.zeros(8, 4), [], threading.Event()
+
+    def use():
+        try:
+            while not done.is_set():
+                row = x[3]
+                assert row.shape == (4,) and x.device.type == "cpu" and len(row.tolist()) == 4
+                row.fill_(1)
+        except Exception as error:  # noqa: BLE001 - handed on to the main thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(300):
+            x.numpy()
+            x.sum()
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(before)
+    assert errors == [] and x[3].tolist() == [1] * 4

@@ -73,11 +73,6 @@ class NumpyStorage(MemoryStorage):
                 return
         self.held = held  # another thread was first: it is an ordinary one
 
-    def write_window(self, part, shape: tuple, strides: tuple, offset: int) -> None:
-        """Write the elements of a view, and nothing else."""
-        with one_at_a_time:
-            super().write_window(part, shape, strides, offset)
-
 
 class NumpyInferenceStorage(NumpyStorage, InferenceStorage):
     """One that was made in inference mode."""

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from kuai.engine.tensor import devices, modes
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.layouts import layout_of
-from kuai.engine.tensor.placeholder import Placeholder, exposed, known
+from kuai.engine.tensor.placeholder import Placeholder, exposed, known, one_at_a_time
 from kuai.engine.tensor.storage import put, resolve
 
 __all__ = ["Step", "assign", "assign_all", "held", "held_all", "is_read_anew", "outline"]
@@ -76,9 +76,10 @@ def _read(base, steps):
 
 def _read_memory(storage, tensor):
     """What a view of memory reads, anew each time: its own elements where it has no others."""
-    if _only_moves(tensor._steps):
-        return storage.read_window(*layout_of(tensor))
-    return _read(storage.held, tensor._steps)
+    with one_at_a_time:
+        if _only_moves(tensor._steps) and not storage.is_array:  # another thread may be first
+            return storage.read_window(*layout_of(tensor))
+        return _read(storage.held, tensor._steps)
 
 
 def is_read_anew(tensor) -> bool:
@@ -120,19 +121,22 @@ def outline(tensor):
 
 
 def _outline_in_memory(storage, tensor):
-    whole = storage.outline
-    if tensor._steps is None:
-        return whole
-    if _only_moves(tensor._steps):
-        shape = layout_of(tensor).shape
-        return known(shape, whole.dtype, False, whole.sharding)
-    return held(tensor)
+    with one_at_a_time:
+        whole = storage.outline
+        if tensor._steps is None:
+            return whole
+        if _only_moves(tensor._steps):
+            return known(layout_of(tensor).shape, whole.dtype, False, whole.sharding)
+        return held(tensor)
 
 
 def where(tensor) -> devices.device:
     """The device that a tensor's values lie on, or will lie on."""
     storage = resolve(tensor._storage)
-    return devices.device_of(storage.held if storage.is_array else storage.outline)
+    if storage.is_array:
+        return devices.device_of(storage.held)
+    with one_at_a_time:
+        return devices.device_of(storage.outline)
 
 
 class _Cache:
@@ -176,8 +180,10 @@ def assign(tensor, array) -> None:
         put(tensor._storage, array)
         return
     if not resolve(tensor._storage).is_array:
-        tensor._storage.write_window(array, *layout_of(tensor))
-        return
+        with one_at_a_time:
+            if not tensor._storage.is_array:  # another thread may be first
+                tensor._storage.write_window(array, *layout_of(tensor))
+                return
     static, numbers = split(tensor._steps)
     flat = [number for group in numbers for number in group]
     base = resolve(tensor._storage).held
