@@ -64,14 +64,18 @@ def kernels() -> list[Extension]:
     ]
 
 
-def comparisons() -> Extension:
-    """The comparisons of replayed calls (see `kuai.engine.compile.comparing`)."""
+def loops(name: str, sources: list[str]) -> Extension:
+    """The loops of a module that compiled calls go through many times, `kuai.engine.compile.<name>`
+    in C."""
+    folder = "src/kuai/engine/compile/native"
     return Extension(
-        "kuai.engine.compile._comparing",
-        ["src/kuai/engine/compile/_comparing.c"],
+        f"kuai.engine.compile._{name}",
+        [f"{folder}/{source}.c" for source in sources],
+        depends=[f"{folder}/objects.h"],
         extra_compile_args=[] if sys.platform == "win32" else ["-O2", "-g0"],
         optional=not REQUIRED,
     )
 
 
-setup(ext_modules=[*kernels(), comparisons()])
+RECORDING = ["module", "nodes", "operations", "placeholders", "steps"]
+setup(ext_modules=[*kernels(), loops("comparing", ["comparing"]), loops("recording", RECORDING)])

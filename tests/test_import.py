@@ -28,7 +28,7 @@ NOT_LOADED = {
 }
 #: Bytes of source that `import kuai` reads: most of its time goes by them. A new family of
 #: operations may raise it; what is no operation or layer can be late.
-MOST_BYTES = 2_066_000
+MOST_BYTES = 2_072_000
 
 #: What programs reach after `import kuai` alone.
 REACHED = [
@@ -81,7 +81,9 @@ def test_import_reads_little_source(loaded):
     names = [name.split(".") for name in loaded if name.split(".")[0] == "kuai"]
     paths = [SOURCE.joinpath(*rest) for _, *rest in names]
     files = [p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in paths]
-    assert sum(file.stat().st_size for file in files) <= MOST_BYTES
+    in_python = [file for file in files if file.exists()]  # what is in C takes no reading
+    assert len(in_python) >= len(files) - 2
+    assert sum(file.stat().st_size for file in in_python) <= MOST_BYTES
 
 
 def test_late_names_are_reached_without_another_import():

@@ -71,3 +71,23 @@ def test_garbage_of_steps_is_found():
         assert len(alive) >= 100  # the program has switched it off
     finally:
         gc.enable()
+
+
+def test_a_script_has_its_thresholds_back(thresholds):
+    w = kuai.ones(2, requires_grad=True)
+    optimizer = kuai.optim.SGD([w], lr=0.1)
+    alive, seen = weakref.WeakSet(), []
+    with kuai.fused():
+        for _ in range(100):
+            alive.add(Cycle())
+            (w * 2).sum().backward()
+            optimizer.step()
+            seen.append(gc.get_threshold()[1])
+    assert seen == [collector._SELDOM] * 100 and len(alive) < 50
+    assert gc.get_threshold() == thresholds
+
+
+def test_code_without_steps_keeps_its_thresholds(thresholds):
+    with kuai.fused():
+        (kuai.ones(2) * 2).sum().item()
+        assert gc.get_threshold() == thresholds

@@ -1,358 +1,244 @@
-"""What recording promises beside right numbers: programs, memory, lifetimes, threads, devices."""
+"""What a recorded call does for each step: the functions in C do what those in Python do."""
 
-import collections
+import ast
+import contextlib
 import gc
 import os
-import subprocess
-import sys
+import pathlib
 import threading
 import weakref
 
-import jax
 import numpy as np
 import pytest
 
 import kuai
+import kuai.nn.functional as F
 from kuai import nn
-from kuai.engine.compile import compiler, recorder, tree
-from kuai.engine.compile.records import Records
-from kuai.engine.tensor import from_array
-from tests.compilations import compilations
-from tests.engine.training import make_step
+from kuai.engine.compile import passes, program, record, recorder, recording
+from kuai.engine.tensor.placeholder import Placeholder
 
-# Programs -----------------------------------------------------------------------------------------
-
-
-def test_the_second_call_compiles_nothing():
-    _, step = make_step(3, 8, 1, lr=0.1)
-    step, x = kuai.compile(step), kuai.ones(4, 3)
-    step(x)
-    with compilations() as found:
-        for number in range(4):
-            step(x * number)
-    assert [name for name in found if "step" in name] == []
-    assert len(step.programs) == 1
+_NAMES = {
+    "follow": [record],
+    "known_nodes": [passes],
+    "own_arrays": [program],
+    "placeholders": [record, passes],
+    "still_held": [recorder],
+}
 
 
-def _fold(size):
-    """A model, an optimizer and a step made anew; its last loss."""
+def in_python():
+    """The functions as they are where no compiler was there."""
+    tree = ast.parse(pathlib.Path(recording.__file__).read_text())
+    tree.body = [part for part in tree.body if not isinstance(part, ast.Try)]
+    names: dict = {}
+    exec(compile(tree, recording.__file__, "exec"), names)
+    return names
+
+
+@contextlib.contextmanager
+def without_c(monkeypatch):
+    """The engine as it is where no compiler was there."""
+    names = in_python()
+    with monkeypatch.context() as patch:
+        for name, modules in _NAMES.items():
+            for module in modules:
+                patch.setattr(module, name, names[name])
+        patch.setattr(recorder.Recorder, "run_again", staticmethod(names["run_again"]))
+        yield
+
+
+def test_they_are_in_c_where_that_is_required():
+    if os.environ.get("KUAI_KERNELS") == "required":
+        assert type(recording.run_again).__name__ == "builtin_function_or_method"
+
+
+# Code, as generators of what it has seen ----------------------------------------------------------
+
+
+def training(momentum=0.9):
     kuai.manual_seed(0)
-    net = kuai.nn.Sequential(kuai.nn.Linear(4, size), kuai.nn.Dropout(0.1), kuai.nn.ReLU())
-    optimizer = kuai.optim.AdamW(net.parameters())
-    x = kuai.randn(8, 4)
-
-    @kuai.compile
-    def step(x):
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.LayerNorm(8), nn.Linear(8, 3))
+    optimizer = kuai.optim.SGD(net.parameters(), lr=0.1, momentum=momentum)
+    x, labels = kuai.randn(5, 4), kuai.tensor([0, 1, 2, 1, 0])
+    for _ in range(6):
         optimizer.zero_grad()
-        loss = net(x).square().mean()
+        loss = F.cross_entropy(net(x), labels)
         loss.backward()
         optimizer.step()
-        return loss
-
-    losses = [step(x).item() for _ in range(4)]
-    assert sum(program.calls for program in step.programs) == 4
-    return losses
+        yield loss.item()
+    yield from [p.detach().clone() for p in net.parameters()]
 
 
-def test_what_is_made_anew_does_not_compile_anew():
-    _fold(5)
-    first = _fold(5)  # what became of the first one's results is known now
-    gc.collect()
-    with compilations() as names:
-        assert [_fold(5) for _ in range(3)] == [first] * 3
-    assert not names
-    assert _fold(6) != first
-
-
-def test_programs_know_how_precisely_they_multiply():
-    product = kuai.compile(lambda x: x @ x)
-    before = kuai.get_float32_matmul_precision()
-    try:
-        for precision in ("highest", "high", "highest"):
-            kuai.set_float32_matmul_precision(precision)
-            product(kuai.ones(2, 2))
-    finally:
-        kuai.set_float32_matmul_precision(before)
-    texts = [each.function.lower(*each.avals).as_text() for each in product.programs]
-    assert ["HIGHEST" in text for text in texts] == [True, False]
-
-
-def test_what_somebody_keeps_now_and_then_makes_two_programs_at_most():
-    kept = []
-
-    @kuai.compile
-    def run(x, which):
-        parts = [x * number for number in range(2, 6)]
-        kept.append([part for part, keep in zip(parts, which, strict=True) if keep])
-        return sum(part.sum() for part in parts)
-
-    for number in range(16):
-        which = [bool(number >> bit & 1) for bit in range(4)]
-        assert run(kuai.ones(2), which).item() == 28
-        for part, factor in zip(kept[-1], np.flatnonzero(which) + 2, strict=True):
-            assert part.tolist() == [factor, factor]
-    assert len(run.programs) <= 5
-
-
-def test_the_backward_pass_outside_is_one_program():
-    net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
-    forward = kuai.compile(net.forward)
-    for number in range(3):
-        net.zero_grad()
-        loss = forward(kuai.ones(4, 3) * number).sum()
-        with compilations() as found:
-            loss.backward()
-        assert number == 0 or found == []
-    assert len(forward.programs) == 2
-    expected = net(kuai.ones(4, 3) * 2).sum()
-    for p, q in zip(net.parameters(), kuai.autograd.grad(expected, net.parameters()), strict=True):
-        np.testing.assert_allclose(p.grad.numpy(), q.numpy(), rtol=1e-5)
-
-
-def test_programs_are_kept_in_a_bounded_number(monkeypatch):
-    monkeypatch.setattr(tree, "_MOST_PROGRAMS", 3)
-    monkeypatch.setattr(tree, "_kept", collections.OrderedDict())
-    run = kuai.compile(lambda x: x * 2)
-    monkeypatch.setattr("kuai.engine.compile.rest._MOST_NEW", 100)
-    for size in range(1, 8):
-        assert run(kuai.ones(size)).tolist() == [2.0] * size
-    assert len(run.programs) == 3
-    assert run(kuai.ones(1)).tolist() == [2.0]
-
-
-def test_a_long_record_is_cut(monkeypatch):
-    monkeypatch.setattr(recorder, "_LONGEST", 100)
-
-    @kuai.compile
-    def run(x, count):
-        for _ in range(count):
-            x = x + 1
-        return x
-
-    for count in (250, 250, 120):
-        assert run(kuai.zeros(2), count).tolist() == [count, count]
-    assert len(run.programs) == 3  # of 100, 50 and 20 steps
-
-
-def test_a_long_record_that_has_to_be_one_program_is_not_cut(monkeypatch):
-    monkeypatch.setattr(recorder, "_LONGEST", 100)
-
-    @kuai.compile(fullgraph=True)
-    def run(x):
-        for _ in range(250):
-            x = x + 1
-        return x
-
-    assert [run(kuai.zeros(2)).tolist() for _ in range(2)] == [[250, 250]] * 2
-    assert len(run.programs) == 1
-
-
-def test_fullgraph_names_the_line_in_the_middle():
-    @kuai.compile(fullgraph=True)
-    def run(x):
-        if x.sum() > 0:
-            x = x * 2
-        return x
-
-    with pytest.raises(kuai.errors.CompileError, match=r"bool\(\) needs .*if x.sum\(\) > 0"):
-        run(kuai.ones(2))
-
-
-# Memory -------------------------------------------------------------------------------------------
-
-
-def test_weights_are_written_into_their_own_memory():
-    net, step = make_step(3, 8, 1, lr=0.1)
-    step, x = kuai.compile(step), kuai.ones(4, 3)
-    step(x)
-
-    def places():
-        return {p._storage.held.array.unsafe_buffer_pointer() for p in net.parameters()}
-
-    before = places()
-    step(x)
-    assert places() == before
-
-
-@pytest.mark.parametrize(
-    "keep",
-    [
-        lambda t: jax.numpy.asarray(t),
-        lambda t: jax.device_put(jax.numpy.asarray(t)),
-        lambda t: from_array(t.__jax_array__()),
-        lambda t: t.detach().numpy().copy(),
-        lambda t: np.from_dlpack(t.detach()),
-        lambda t: kuai.tensor(t.detach()),
-        lambda t: t.detach().clone(),
-        lambda t: kuai.from_dlpack(t.detach()) if hasattr(kuai, "from_dlpack") else t.clone(),
-    ],
-)
-def test_what_the_user_holds_is_never_given_away(keep):
-    net, step = make_step(3, 8, 1, lr=0.1)
-    step, x = kuai.compile(step), kuai.ones(4, 3)
-    for _ in range(3):
-        step(x)
-        weight = next(net.parameters())
-        kept, expected = keep(weight), weight.detach().numpy().copy()
-        step(x)
-        np.testing.assert_array_equal(np.asarray(kept), expected)
-
-
-# Lifetimes ----------------------------------------------------------------------------------------
-
-
-def test_nothing_is_kept_alive_by_having_been_compiled():
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = nn.Linear(3, 1)
-
-        @kuai.compile
-        def forward(self, x):
-            return self.inner(x).sum()
-
-    references = []
-    gc.disable()
-    try:
-        for _ in range(20):
-            model, batch = Model(), kuai.ones(2, 3)
-            model(batch).backward()
-            references += [weakref.ref(model), weakref.ref(batch), weakref.ref(model.inner.weight)]
-            del model, batch
-    finally:
-        gc.enable()
-    assert [r for r in references if r() is not None] == []
-
-
-# Threads ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fused", [False, True])
-def test_a_thread_may_read_what_another_one_trains(fused):
-    net, step = make_step(3, 8, 1, lr=0.01)
-    step = step if fused else kuai.compile(step)
-    done, errors = threading.Event(), []
-
-    def read():
-        while not done.is_set():
-            try:
-                assert all(np.isfinite(p.detach().numpy()).all() for p in net.parameters())
-                kept = net.state_dict()
-                [value.clone() for value in kept.values()]
-            except Exception as error:  # noqa: BLE001 - handed on to the main thread
-                errors.append(error)
-                return
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    with kuai.fused() if fused else kuai.enable_grad():
-        for number in range(100):
-            step(kuai.ones(4, 3) * number * 0.01)
-    done.set()
-    thread.join()
-    assert errors == []
-
-
-# Devices ------------------------------------------------------------------------------------------
-
-TWO_DEVICES = """
-import kuai
-from kuai import nn
-
-first, second = nn.Linear(3, 4), nn.Linear(4, 2).to("cpu:1")
-opt = kuai.optim.SGD([*first.parameters(), *second.parameters()], lr=0.1, momentum=0.5)
-
-def step(x):
-    opt.zero_grad()
-    loss = second(first(x).to("cpu:1")).square().mean()
-    loss.backward()
-    opt.step()
-    return loss
-
-step(kuai.ones(2, 3))
-compiled = kuai.compile(step)
-losses = [compiled(kuai.ones(2, 3)).item() for _ in range(4)]
-assert losses[3] < losses[0], losses
-assert first.weight.device == kuai.device("cpu"), first.weight.device
-assert second.weight.device == kuai.device("cpu:1") == second.weight.grad.device
-mixed = kuai.compile(lambda x, y: x + y)
-for _ in range(2):
-    try:
-        mixed(kuai.ones(2), kuai.ones(2, device="cpu:1"))
-    except RuntimeError as error:
-        assert "at least two devices, cpu and cpu:1" in str(error), error
-    else:
-        raise AssertionError("devices were mixed")
-"""
-
-
-def test_steps_over_two_devices():
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES],
-        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-# Without a decorator ------------------------------------------------------------------------------
-
-SCRIPT = """
-import kuai
-from kuai import nn
-from tests.compilations import compilations
-
-net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))
-opt = kuai.optim.Adam(net.parameters())
-for number in range(6):
-    with compilations() as found:
-        opt.zero_grad()
-        loss = net(kuai.ones(4, 3)).square().mean()
-        loss.backward()
-        opt.step()
-    if number > 2:
-        assert found == [], found
-assert kuai.compiler.is_compiling()
-print(f"{loss.item():.6f}")
-"""
-
-
-def test_a_whole_program_is_fused():
-    outputs = []
-    for fused in ("0", "1"):
-        script = (
-            SCRIPT if fused == "1" else SCRIPT.replace("assert kuai.compiler", "not kuai.compiler")
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", "import kuai; kuai.manual_seed(0)\n" + script],
-            env={**os.environ, "KUAI_FUSED": fused},
-            capture_output=True,
-            text=True,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        outputs.append(float(done.stdout))
-    assert outputs[0] == pytest.approx(outputs[1], rel=1e-5)
-
-
-def test_a_record_is_compiled_when_it_is_met_again(monkeypatch):
-    monkeypatch.setattr(compiler, "_fused", Records("fused"))  # nothing has been run before
-
-    def run(x):
-        return ((x * 3 + 1).sin() - 2).sum()
-
+def numbers():
     x = kuai.ones(3)
-    for number in range(4):
-        with compilations() as found, kuai.fused():
-            y = run(x)
-        assert ("jit(fused)" in found) == (number == 1), (number, found)
-        assert y.item() == pytest.approx(run(x).item())
+    for number in (2.0, 2.0, 3.0, 4.0, 0.0, -0.0, 0.0, 2, True, 1, 1.0, 2**70 * 1.0):
+        yield 1 / (x * number), (x + number).dtype
 
 
-def test_a_row_by_a_recorded_index_has_another_shape():
-    table = kuai.arange(12.0).reshape(3, 4)
+def constants():
+    x = kuai.arange(6.0).view(2, 3)
+    for turn in range(6):
+        first, second = kuai.split(x + turn, [1, 2], dim=1)
+        yield first.sum(), second.amax(dim=turn % 2), (x > turn).sum(), x.argmax()
+
+
+def hooks():
+    w = kuai.ones(3, requires_grad=True)
+    seen = []
+    for turn in range(6):
+        w.grad = None
+        y = w * 2
+        handle = w.register_hook(lambda grad: seen.append(grad) or grad * 3) if turn == 3 else None
+        (y * y).sum().backward()
+        if handle is not None:
+            handle.remove()
+        yield w.grad, len(seen)
+
+
+def graphs():
+    w = kuai.ones(2, requires_grad=True)
+    for turn in range(6):
+        y = (w * 3).detach() * w if turn % 2 else w * w
+        z = (y + w.expand(2, 2)).sum()
+        first, second = (
+            z.grad_fn.name(),
+            [node and node.name() for node, _ in y.grad_fn.next_functions],
+        )
+        yield first, second, kuai.autograd.grad(z, w, create_graph=True)[0].requires_grad
+
+
+def modes():
+    w = kuai.ones(2, requires_grad=True)
+    for turn in range(6):
+        with kuai.no_grad() if turn % 3 == 0 else contextlib.nullcontext():
+            y = w * 2
+        with kuai.inference_mode(turn % 2 == 0):
+            z = w + 1
+        yield y.requires_grad, z.requires_grad, z.is_inference(), y + z.detach()
+
+
+def writing():
+    x = kuai.zeros(2, 3)
+    for turn in range(6):
+        x[turn % 2] += turn
+        row = x[0]
+        row.mul_(2)
+        yield x.clone(), row._version, x.sum().item() if turn == 2 else None
+
+
+def sharing():
+    net = nn.Linear(3, 3, bias=False)
+    with kuai.no_grad():
+        net.weight.copy_(kuai.eye(3))
+    for turn in range(6):
+        net.zero_grad()
+        x = kuai.full((2, 3), float(turn))
+        net(net(x)).sum().backward(retain_graph=turn == 4)
+        yield net.weight.grad.clone()
+
+
+def two_threads():
+    w = kuai.ones(3, requires_grad=True)
+    for turn in range(4):
+        y, found = w * 2, []
+        thread = threading.Thread(target=lambda y=y, found=found: found.append(y.tolist()))
+        thread.start()
+        z = (y + turn).sum()
+        thread.join()
+        yield found, z
+
+
+CODE = [training, numbers, constants, hooks, graphs, modes, writing, sharing, two_threads]
+
+
+def plain(thing):
+    if isinstance(thing, kuai.Tensor):
+        return str(thing.dtype), np.asarray(thing.detach()).tolist()
+    if isinstance(thing, (list, tuple)):
+        return [plain(part) for part in thing]
+    return thing
+
+
+@pytest.mark.parametrize("code", CODE, ids=lambda code: code.__name__)
+def test_code_sees_the_same(code, monkeypatch):
+    def seen():
+        return rounded(str([plain(seen) for seen in code()]))
+
+    eagerly = seen()
     with kuai.fused():
-        order = kuai.argsort(table[:, 0], descending=True)
-        row = table[order[0], :]
-        assert row.reshape(2, 2).tolist() == [[8.0, 9.0], [10.0, 11.0]]
-        assert table[order[1]].view(4, 1).stride() == (1, 1) and row.storage_offset() == 8
+        assert [seen(), seen()] == [eagerly] * 2
+    with without_c(monkeypatch), kuai.fused():
+        assert [seen(), seen()] == [eagerly] * 2
+
+
+def rounded(text):
+    """Its numbers to four digits: one program rounds otherwise than many."""
+    parts = text.replace("[", "[ ").replace("]", " ]").replace("(", "( ").replace(")", " )")
+    found = []
+    for part in parts.replace(",", " ").split():
+        try:
+            found.append(f"{float(part):.3e}".replace("-0.000", "0.000"))
+        except ValueError:
+            found.append(part)
+    return found
+
+
+@pytest.mark.parametrize("code", [training, constants, sharing], ids=lambda code: code.__name__)
+def test_a_known_way_is_walked_without_python(code, monkeypatch):
+    count = {"C": 0, "all": 0}
+    whole = record.Record.record
+
+    def counted(self, call, arrays):
+        count["all"] += 1
+        return whole(self, call, arrays)
+
+    monkeypatch.setattr(record.Record, "record", counted)
+    with kuai.fused():
+        for _ in code():
+            pass
+        before = count["all"]
+        for _ in code():
+            pass
+    if os.environ.get("KUAI_KERNELS") == "required":
+        assert count["all"] - before < before / 2
+
+
+# One by one ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ways", [vars(recording), in_python()], ids=["in use", "in Python"])
+def test_what_is_held(ways):
+    class Thing:
+        pass
+
+    kept, gone = Thing(), Thing()
+    references = [weakref.ref(gone), weakref.ref(kept)]
+    del gone
+    gc.collect()
+    assert ways["still_held"](references) == [kept]
+    assert ways["still_held"]([]) == []
+
+
+@pytest.mark.parametrize("ways", [vars(recording), in_python()], ids=["in use", "in Python"])
+def test_whose_arrays_may_be_given_away(ways):
+    def made(exposed=False):
+        placeholder = Placeholder(None, 0, None)
+        placeholder.array = np.zeros(2)
+        placeholder.exposed = exposed
+        return placeholder
+
+    known = made()
+    seen = made()
+    array = seen.array
+    inputs = [made(), known, seen, made(exposed=True), np.zeros(2)]
+    found = ways["own_arrays"](inputs, (0, 1, 2, 3, 4))
+    assert found[0] is inputs[0].array and found[1:] == [None] * 4
+    assert array is not None and ways["own_arrays"](inputs, ()) == []
+
+
+def test_what_is_no_record_is_refused():
+    for name in ("follow", "known_nodes", "placeholders", "run_again", "still_held", "own_arrays"):
+        function = getattr(recording, name)
+        if type(function).__name__ == "builtin_function_or_method":
+            with pytest.raises(TypeError):
+                function(1)

@@ -34,7 +34,7 @@ def resting() -> Iterator[None]:
 
 
 class Sparing:
-    """What a step does about the collector: `begin` and `end` it."""
+    """What a step does about the collector: `begin` and `end` it, `look` between several."""
 
     __slots__ = ("_before",)
     # what was there before a step that has not come to its end
@@ -52,6 +52,12 @@ class Sparing:
         self._before = Sparing._last = before
         gc.set_threshold(before[0], _SELDOM, *before[2:])
 
+    def look(self) -> None:
+        """Look at what is due where a step has ended: seldom, since gradients and the like are
+        still there, and would be taken for things that last."""
+        if gc.get_count()[1] >= _SELDOM // 2 and gc.isenabled():
+            gc.collect(1)
+
     def end(self) -> None:
         """Have everything as it was, unless somebody has set it otherwise; look at what is due."""
         before = self._before
@@ -59,5 +65,4 @@ class Sparing:
             return
         if gc.get_threshold() == (before[0], _SELDOM, *before[2:]):
             gc.set_threshold(*before)
-        if gc.get_count()[1] > before[1] and gc.isenabled():
-            gc.collect(1)
+        self.look()

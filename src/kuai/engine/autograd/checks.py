@@ -15,12 +15,12 @@ import jax.core
 import numpy as np
 
 from kuai.engine.tensor import Tensor
+from kuai.engine.tensor.placeholder import INEXACT
 from kuai.engine.tensor.views import value
 from kuai.errors import NonFiniteError
 
 __all__ = ["Anomalies", "Checks"]
 
-_INEXACT = frozenset("fcV")
 _OURS = str(pathlib.Path(__file__).parents[2])  # the folder of the package
 
 
@@ -125,7 +125,7 @@ def _known(thing):
     if thing is None or isinstance(thing, jax.core.Tracer):
         return None
     kind = np.dtype(getattr(thing, "dtype", type(thing)))
-    return np.asarray(thing) if kind.kind in _INEXACT else None
+    return np.asarray(thing) if kind.kind in INEXACT else None
 
 
 def _holds(test, thing) -> bool:

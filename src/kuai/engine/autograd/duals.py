@@ -21,6 +21,7 @@ import numpy as np
 
 from kuai.engine.autograd.running import Entry, Operation, OpNode, run
 from kuai.engine.tensor import Tensor, devices, modes, views, wrap
+from kuai.engine.tensor.placeholder import INEXACT
 
 __all__ = ["Dual", "Level", "carry", "check_tangent", "dual", "has_tangent", "pass_on"]
 __all__ += ["plain", "share_tangents", "tangent_of"]
@@ -28,7 +29,6 @@ __all__ += ["plain", "share_tangents", "tangent_of"]
 _alias = Operation("alias", "AliasBackward0")
 _read = Operation("read_view", "AsStridedBackward0")
 _write = Operation("write_view", "torch::autograd::CopySlices")
-_INEXACT = frozenset("fcV")
 
 
 class Level:
@@ -82,7 +82,7 @@ class Dual:
 
     def _push(self, operation, key, make_function, values, tangents, results):
         made = results if isinstance(results, tuple) else (results,)
-        inexact = tuple(i for i, t in enumerate(made) if views.outline(t).dtype.kind in _INEXACT)
+        inexact = tuple(i for i, t in enumerate(made) if views.outline(t).dtype.kind in INEXACT)
         if not inexact:
             return
         self._note(made[inexact[0]]._node, tangents)
@@ -224,7 +224,7 @@ def pass_on(jvp, inputs, outputs, materialize) -> None:
 
 
 def _is_inexact(tensor):
-    return isinstance(tensor, Tensor) and views.outline(tensor).dtype.kind in _INEXACT
+    return isinstance(tensor, Tensor) and views.outline(tensor).dtype.kind in INEXACT
 
 
 def has_tangent(tensors) -> bool:

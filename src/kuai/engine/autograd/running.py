@@ -30,17 +30,16 @@ from kuai.engine.autograd.residuals import (
 from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import in_tiers, plainly
-from kuai.engine.tensor.placeholder import Placeholder, resolved
+from kuai.engine.tensor.placeholder import INEXACT, Placeholder, resolved
 from kuai.engine.tensor.promotion import scalar_name, strong
 from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
 from kuai.engine.tiers.tiered import Cold
 from kuai.errors import LeakedTensorError, drop_jax_note
 
-__all__ = ["Operation", "run", "second_derivative"]
+__all__ = ["Operation", "class_of_node", "make_node", "run", "second_derivative"]
 
 _MOST_ENTRIES = 4096  # sets of constants of one operation, such as the ends of slices
-_INEXACT = frozenset("fcV")  # kinds of NumPy dtypes that have gradients; V are bfloat16 and float8
 
 
 class Operation:
@@ -53,6 +52,7 @@ class Operation:
     updates_buffers = False  # whether its caller writes some of the results into buffers
     takes_indices = False  # which may lie on the CPU, as masks may, whatever it is applied to
     copies = False  # whether what it copies may lie anywhere
+    node_class: Any = None  # of its nodes, once there was one, if all have the same name
 
     def __init__(self, name: str, grad_name: str, compiled: bool = True, in_entry: bool = False):
         self.name = name
@@ -138,8 +138,12 @@ def run(operation, key, make_function, values):
     state = modes.state
     if state.around is not None:
         return state.around.run(operation, key, make_function, values)
+    recording, capture, recorder = state.grad_enabled, state.capture, state.recorder
+    if recorder is not None and capture is None and state.block is None and not state.inference:
+        again = recorder.run_again(recorder, operation, key, values, recording)
+        if again is not None:
+            return again
     arrays, edges, positions = [], [], []
-    recording, capture = state.grad_enabled, state.capture
     if capture is not None:
         values = capture.enter(values)
     for position, item in enumerate(values):
@@ -167,8 +171,8 @@ def run(operation, key, make_function, values):
             operation.entries.pop(next(iter(operation.entries)), None)
         operation.entries[full_key] = entry
     try:
-        if state.recorder is not None and capture is None:
-            single, results, residuals = _recorded(state.recorder, operation, entry, arrays, edges)
+        if recorder is not None and capture is None:
+            single, results, residuals = _recorded(recorder, operation, entry, arrays, edges)
         else:
             single, results, residuals = _dispatched(entry, arrays, edges)
     except Exception as error:
@@ -176,9 +180,10 @@ def run(operation, key, make_function, values):
         if values is None:
             raise
         return run(operation, key, make_function, values)
-    node = _make_node(operation, entry, residuals, arrays, edges) if edges else None
-    if node is not None and state.recorder is not None:
-        node.recorder = state.recorder
+    node = None
+    if edges:
+        node = make_node(operation, entry, residuals.layout, residuals.leaves, arrays, edges)
+        node.recorder = recorder
     if state.block is not None:
         state.block.ran(operation, arrays, results, node)
     if node is None:
@@ -190,10 +195,10 @@ def run(operation, key, make_function, values):
 
 def _is_inexact(array):
     """Whether it is a tensor's array of a dtype that has gradients."""
-    return hasattr(array, "shape") and array.dtype.kind in _INEXACT
+    return hasattr(array, "shape") and array.dtype.kind in INEXACT
 
 
-def _dispatched(entry, arrays, edges):
+def _dispatched(entry, arrays, edges) -> tuple[bool, Any, Any]:
     """Run the operation now: whether it has one result, the results, and the residuals."""
     for position, array in enumerate(arrays):
         if type(array) is Placeholder:
@@ -210,7 +215,7 @@ def _dispatched(entry, arrays, edges):
     return single, (results,) if single else results, residuals
 
 
-def _recorded(recorder, operation, entry, arrays, edges):
+def _recorded(recorder, operation, entry, arrays, edges) -> tuple[bool, Any, Any]:
     """Write the operation down: as `_dispatched`, but what comes back are placeholders."""
     if not operation.compiled and not recorder.rests:
         entry = recorder.entry_for(entry, arrays)
@@ -225,28 +230,31 @@ def _recorded(recorder, operation, entry, arrays, edges):
 
 
 @functools.cache
-def _class_of_node(name):
+def class_of_node(name):
     """The class of an operation's nodes: programs that draw graphs ask for its name."""
     return type(name.rpartition("::")[2], (OpNode,), {"__module__": OpNode.__module__})
 
 
-def _make_node(operation, entry, residuals, arrays, edges):
-    layout, leaves = residuals.layout, residuals.leaves
+def make_node(operation, entry, layout, leaves, arrays, edges):
+    """The node of an operation that has run: `leaves` are the residuals that it has returned."""
     if layout.returned:
         returned = iter(leaves)
         leaves = [next(returned) if i < 0 else arrays[i] for i in layout.sources]
     else:
         leaves = [arrays[i] for i in layout.sources]
-    residuals.leaves = leaves
+    residuals = Residuals(leaves, layout)
     name = operation.grad_name
-    if type(name) is not str:
+    if type(name) is str:
+        kind = operation.node_class = class_of_node(name)
+    else:
         name = name(*arrays)
-    return _class_of_node(name)(name, tuple(edges), entry, residuals, arrays)
+        kind = class_of_node(name)
+    return kind(name, tuple(edges), entry, residuals, arrays)
 
 
 def _attach(array, node, number):
     made = wrap(array)
-    if array.dtype.kind in _INEXACT:
+    if array.dtype.kind in INEXACT:
         made._node, made._output = node, number
     return made
 

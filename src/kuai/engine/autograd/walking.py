@@ -119,7 +119,10 @@ class _Walk:
         """What is left to do where the steps of a pass were known."""
         inner = len(nodes) - len(gradients)
         for node, array in zip(nodes[inner:], gradients, strict=True):
-            set_grad(node.variable, converted(wrap(array), *(node.variable._grad_dtype or (None,))))
+            leaf, gradient = node.variable, wrap(array)
+            if leaf._grad_dtype is not None:
+                gradient = converted(gradient, *leaf._grad_dtype)
+            set_grad(leaf, gradient)
         if not self.retain_graph:
             for node in nodes[:inner]:
                 node.release()

@@ -2,7 +2,7 @@
 
 All of these take tuples of one length, and read dictionaries as they are: a subclass's own code is
 not run. Where the package was built with a compiler, functions in C take their place
-that do the same several times faster (`_comparing.c`).
+that do the same several times faster (`native/comparing.c`).
 """
 
 from itertools import repeat

@@ -8,17 +8,17 @@ known graph costs about a third of visiting its nodes.
 Invariants
 * A pass is known only if it went through operations and leaves that nobody watches: no hooks, no
   `Function` of a user, no block that is followed. No code but the engine's own runs in it.
-* Nodes are compared in the order in which they were visited, their layouts by identity, edges by
-  where they lead, and what they saved by its number in the record: equal numbers at one place in
-  the tree are the same value.
+* Nodes are compared in the order in which they were visited (`recording.known_nodes`), their
+  layouts by identity, edges by where they lead, and what they saved by its number in the record:
+  equal numbers at one place in the tree are the same value.
 * A pass holds nodes of the tree, layouts and numbers, and nothing of a user's.
 """
 
-import weakref
 from typing import Any
 
 from kuai.engine.autograd.residuals import OpenLayout
 from kuai.engine.autograd.tape import AccumulateGrad
+from kuai.engine.compile.recording import is_plain, known_nodes, number_in, placeholders
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
 __all__ = ["Pass", "Visits"]
@@ -71,7 +71,7 @@ class Visits:
         outside = self._numbers_of_saved()
         if outside is None:
             return
-        gradient = _number(record, self.gradient)
+        gradient = number_in(record, self.gradient)
         fresh = _type_of_new(self.gradient) if gradient == -1 - self.known else None
         if gradient is None or len(record.inputs) > self.known + (fresh is not None):
             return
@@ -80,7 +80,7 @@ class Visits:
             (residuals.layout, [(order[node], output) for node, output in node.edges], numbers)
             for (node, residuals), numbers in zip(self.nodes, outside, strict=True)
         ]
-        leaves = [_number(record, held) for _, held in self.leaves]
+        leaves = [number_in(record, held) for _, held in self.leaves]
         known = Pass(self.output, gradient, fresh, expected, leaves, steps, record)
         self.begin.passes = (known, *self.begin.passes)
 
@@ -88,7 +88,7 @@ class Visits:
         """The numbers of what each node has saved; None if something is not in the record."""
         found = []
         for _, residuals in self.nodes:
-            numbers = [_number(self.record, leaf) for leaf in residuals.leaves]
+            numbers = [number_in(self.record, leaf) for leaf in residuals.leaves]
             if any([number is None or number < -self.known for number in numbers]):
                 return None
             found.append(numbers)
@@ -117,46 +117,13 @@ class Pass:
         """The nodes of a graph, in order, if this is the pass through it; else None."""
         if edge[1] != self.output or not self._begins_with(record, gradient):
             return None
-        found: list = [None] * self.total
-        numbers = record.numbers
-        found[0], last = edge[0], edge[0].sequence + 1
-        for place, (layout, edges, saved) in enumerate(self.expected):
-            node = found[place]
-            if not node.is_untouched or node.sequence >= last or not is_plain(node):
-                return None
-            last, residuals = node.sequence, node.residuals
-            if residuals is None or residuals.layout is not layout:
-                return None
-            for (target, output), (into, number) in zip(edges, node.edges, strict=True):
-                if found[target] is None:
-                    found[target] = into
-                if number != output or found[target] is not into:
-                    return None
-            for number, leaf in zip(saved, residuals.leaves, strict=True):
-                if type(leaf) is Placeholder and leaf.record is record:
-                    if leaf.index != number:
-                        return None
-                elif numbers.get(id(leaf)) != number:
-                    return None
-        return found if self._ends_in(found) else None
+        return known_nodes(record, edge[0], self.expected, self.total)
 
     def _begins_with(self, record, gradient) -> bool:
-        number = _number(record, gradient)
+        number = number_in(record, gradient)
         if number is None:
             return self.fresh is not None and _type_of_new(gradient) is self.fresh
         return number == self.gradient and self.fresh is None
-
-    def _ends_in(self, found) -> bool:
-        """Whether the leaves are leaves that nobody watches and that have no gradient yet."""
-        leaves = found[len(self.expected) :]
-        if len({id(leaf) for leaf in leaves}) < len(leaves):
-            return False
-        return all(
-            [
-                type(leaf) is AccumulateGrad and leaf.variable._grad is None and is_plain(leaf)
-                for leaf in leaves
-            ]
-        )
 
     def write(self, record, gradient):
         """Write the steps down: the placeholders of the leaves' gradients."""
@@ -170,33 +137,12 @@ class Pass:
             record.steps += self.steps
             record.length += len(self.steps)
             record.count += self.count
-            made = [Placeholder(record, number, kind) for number, kind in self.leaves]
-            record.references += map(weakref.ref, made)
-            return made
+            return placeholders(record, self.leaves)
         except BaseException:  # what comes from outside comes anywhere
             record.back_to(*before, known)
             raise
 
 
-def is_plain(node) -> bool:
-    """Whether nobody watches a node: a pass through it runs nothing but the engine's code."""
-    return not (
-        node.hooks
-        or node.pre_hooks
-        or (node.output_hooks and any(node.output_hooks.values()))
-        or node.retained
-        or node.block is not None
-        or (type(node) is AccumulateGrad and node.post_accumulate)
-    )
-
-
 def _type_of_new(gradient):
     """The type of a gradient that the record has not seen; None for one from another record."""
     return None if type(gradient) is Placeholder else array_type(gradient)
-
-
-def _number(record, held):
-    """The number of a value in a record; None if it is not in there."""
-    if type(held) is Placeholder and held.record is record:
-        return held.index
-    return record.numbers.get(id(held))

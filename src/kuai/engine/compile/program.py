@@ -26,8 +26,8 @@ from kuai.engine import collector, executables
 from kuai.engine.compile import turns
 from kuai.engine.compile.equations import executable, needs_much_memory
 from kuai.engine.compile.free_memory import copied
-from kuai.engine.compile.holders import is_unshared
 from kuai.engine.compile.interrupts import deferred, unbroken
+from kuai.engine.compile.recording import own_arrays
 from kuai.engine.compile.tree import Constant, as_recorded, forget_least_used, switches, used
 from kuai.engine.tensor.placeholder import Placeholder
 from kuai.engine.tiers.tiered import placement, put
@@ -100,7 +100,7 @@ class Program:
         self.calls += 1
         if donated is None:
             self.wait_for_turn()
-            donated = [own_or_copy(inputs, i) for i in self.donated]
+            donated = own_or_copies(inputs, self.donated)
         donated = tuple(donated)
         kept = [inputs[i] for i in self.kept]
         kept = tuple([a.array if type(a) is Placeholder else a for a in kept])
@@ -122,13 +122,14 @@ class Program:
             self.has_run = True
 
 
-def own_or_copy(inputs, number):
-    """An input's array, if nobody else can use it, or else a copy."""
-    placeholder = inputs[number]
-    if type(placeholder) is not Placeholder:
-        return copied(placeholder)
-    # `inputs` and the variable here
-    return placeholder.array if is_unshared(placeholder, 2) else copied(placeholder.array)
+def own_or_copies(inputs, positions: tuple) -> list:
+    """The arrays of some inputs where nobody else can use them, or else copies."""
+    found = own_arrays(inputs, positions)
+    for i, array in enumerate(found):
+        if array is None:
+            held = inputs[positions[i]]
+            found[i] = copied(held.array if type(held) is Placeholder else held)
+    return found
 
 
 # Choosing -----------------------------------------------------------------------------------------
@@ -139,13 +140,14 @@ def program_for(name, record, alive):
     node, inputs = record.node, record.inputs
     outputs = tuple([p.index for p in alive])
     takes = _taken(inputs, alive)
-    program = node.programs.get((outputs, takes))
+    program = node.chosen.get((outputs, takes))
     if program is not None:
         used(program, node)
         return program, False
     wanted = dict(zip(outputs, takes, strict=True))
     for program in node.programs.values():
         if _gives(program, wanted):
+            node.choose((outputs, takes), program)
             used(program, node)
             return program, False
     if node.programs:
@@ -153,6 +155,7 @@ def program_for(name, record, alive):
         wanted = {n: wanted.get(n) for n in sorted({**others, **wanted})}
     key = tuple(wanted), tuple(wanted.values())
     program = node.programs[key] = Program(name, record.steps, inputs, key)
+    node.choose((outputs, takes), program)
     used(program, node)
     forget_least_used()
     return program, True
@@ -172,7 +175,9 @@ def _taken(inputs, alive):
     for placeholder in alive:
         taken = placeholder.takes
         if taken is not None:
-            if taken in used_up or not _fits(inputs[-1 - taken], placeholder):
+            before = inputs[-1 - taken]
+            is_alike = type(before) is Placeholder and before.type is placeholder.type
+            if taken in used_up or not (is_alike or _fits(before, placeholder)):
                 taken = None
             else:
                 used_up.add(taken)
@@ -182,8 +187,6 @@ def _taken(inputs, alive):
 
 def _fits(before, placeholder) -> bool:
     """Whether an input's memory is that of a result."""
-    if type(before) is Placeholder and before.type is placeholder.type:
-        return True
     is_array = isinstance(before, (Placeholder, jax.Array))
     return is_array and (before.shape, before.dtype) == (placeholder.shape, placeholder.dtype)
 

@@ -13,8 +13,6 @@ Invariants
 * All arrays of a record lie on the same devices.
 """
 
-import weakref
-
 import jax
 import jax.core
 import jax.numpy as jnp
@@ -23,6 +21,7 @@ from jax.extend import source_info_util
 
 from kuai.engine.compile import tree
 from kuai.engine.compile.free_memory import FreeMemory
+from kuai.engine.compile.recording import follow, placeholders
 from kuai.engine.compile.tree import Constant, Node, Number, as_recorded, number_kinds
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.placeholder import ArrayType, Placeholder, array_type
@@ -72,10 +71,15 @@ class Record:
         Raises:
             Elsewhere: its arrays lie on other devices than those of the record.
         """
-        known, numbers, key = len(self.inputs), self.numbers, [call]
+        known = len(self.inputs)
         before = self.node, self.count, self.length, len(self.references)
-        node, count, _, _ = before
         try:
+            written = follow(self, call, arrays)
+            if written is not None:
+                return written
+            if len(self.inputs) > known:
+                self._forget_inputs(known)
+            numbers, key, (node, count, _, _) = self.numbers, [call], before
             for array in arrays:
                 kind = type(array)
                 if kind is Placeholder:
@@ -101,8 +105,7 @@ class Record:
             self.node = child
             self.steps.append(child)
             self.length += 1
-            made = [Placeholder(self, i, kind) for i, kind in enumerate(child.types, count)]
-            self.references += map(weakref.ref, made)
+            made = placeholders(self, list(enumerate(child.types, count)))
             self.count = count + len(made)
             return child.structure, made
         except BaseException:  # what comes from outside comes anywhere
@@ -197,8 +200,10 @@ class Record:
     def _loosened(self, node, key, call, arrays, known):
         """The child for a key that is not known, perhaps one in which numbers are inputs."""
         for positions in node.loose:
-            child = node.children.get(_with_inputs(key, positions))
+            loosened = _with_inputs(key, positions)
+            child = node.children.get(loosened)
             if child is not None:
+                node.last = (loosened, child)
                 return child
         alike = self.shadow or node
         self.shadow = alike.children.get(key)

@@ -22,6 +22,7 @@ from kuai.engine.compile.noted_warnings import unnoted
 from kuai.engine.compile.passes import Visits
 from kuai.engine.compile.program import program_for, run_step_by_step
 from kuai.engine.compile.record import Elsewhere, Record
+from kuai.engine.compile.recording import run_again, still_held
 from kuai.engine.compile.replay import Run
 from kuai.engine.tensor import modes
 from kuai.engine.tensor.placeholder import array_type, one_at_a_time
@@ -62,7 +63,8 @@ class Recorder:
         self.current: Record | Any = Record(self, records.roots.now())  # None in the end
         self.counts = True  # whether what is recorded here is a call of its own
         self.runs: list | None = None  # where what is run is to be known afterwards
-        self.sparing = None if eagerly else Sparing()  # a whole program looks at all that is due
+        # a whole script has steps once an optimizer's has ended
+        self.sparing = None if eagerly else Sparing()
         self.expected: Any = None  # what is wrong if it turns out untrue, see `expectations`
 
     # The code that is recorded ----------------------------------------------------------------
@@ -105,6 +107,8 @@ class Recorder:
         return Recorder(self.records, eagerly=self.eagerly)
 
     # Recording --------------------------------------------------------------------------------
+
+    run_again = staticmethod(run_again)
 
     @property
     def rests(self) -> bool:
@@ -196,6 +200,10 @@ class Recorder:
                     self.pause.row_ended(is_step=True)
             if self.expected:
                 self.expected.check()
+            if self.sparing is None:
+                self.sparing = Sparing()
+                self.sparing.begin()
+            self.sparing.look()
 
     # Running ----------------------------------------------------------------------------------
 
@@ -226,17 +234,17 @@ class Recorder:
 
     def _run(self, record):
         record.views.clear()
-        alive = [p for p in [reference() for reference in record.references] if p is not None]
+        alive = still_held(record.references)
         if not alive:
             return
         inputs, program = record.inputs, None
         record.find_memory(alive)
-        is_alone = record.sharding is not None or record.device is None
+        places_differ = record.sharding is None and record.device is not None
 
         def finish(found):
             for placeholder in alive:
                 placeholder.array = found[placeholder.index]
-                if not is_alone:
+                if places_differ:
                     placeholder.type = array_type(placeholder.array)
                 placeholder.record = None
             record.length = 0  # it has been run, whatever is raised after this

@@ -6,7 +6,7 @@ each of a step's parameters would have Python look for garbage all the time.
 """
 
 from kuai.engine.compile.holders import are_unshared
-from kuai.engine.compile.program import own_or_copy
+from kuai.engine.compile.program import own_or_copies
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.placeholder import Placeholder, one_at_a_time
 
@@ -24,7 +24,7 @@ class Staying:
     def __init__(self, program, places):
         self._taken = program.taken
         self._numbers = [number for number in program.taken if number in places]
-        self._inputs = [program.taken[number] for number in self._numbers]
+        self._inputs = tuple([program.taken[number] for number in self._numbers])
         self._places = [places[number] for number in self._numbers]
 
     def begin(self, inputs, taken):
@@ -44,22 +44,19 @@ class Staying:
             del placeholders, arrays
             arrays = self._renewed(inputs, taken)
         if len(self._numbers) < len(self._taken):
-            given = dict(zip(self._numbers, arrays, strict=True))
-            arrays = [
-                given[number] if number in given else own_or_copy(inputs, source)
-                for number, source in self._taken.items()
-            ]
+            found = dict(zip(self._inputs, arrays, strict=True))
+            others = tuple([source for source in self._taken.values() if source not in found])
+            found |= zip(others, own_or_copies(inputs, others), strict=True)
+            arrays = [found[source] for source in self._taken.values()]
         return arrays
 
     def _renewed(self, inputs, taken):
         """The inputs' arrays, or copies of what somebody else can use; new placeholders."""
         placeholders = [Placeholder(_running, 0, inputs[number].type) for number in self._inputs]
         taken += (placeholders, None)
-        arrays = []
-        for number, place, made in zip(self._inputs, self._places, placeholders, strict=True):
+        for place, made in zip(self._places, placeholders, strict=True):
             _storage(place).held = made
-            arrays.append(own_or_copy(inputs, number))
-        return arrays
+        return own_or_copies(inputs, self._inputs)
 
     def end(self, taken, results) -> None:
         """Put the results into their places."""

@@ -30,6 +30,7 @@ from kuai.engine.tensor.acceleration import (
 __all__ = ["Constant", "Node", "Number", "forget_least_used", "number_kinds", "switches", "used"]
 
 _MOST_PROGRAMS = 512
+_MOST_CHOSEN = 8
 _config: Any = jax.config  # whose settings JAX gives no types
 
 
@@ -69,11 +70,14 @@ class Node:
         numbers: the positions of arguments that are numbers and inputs.
         loose: positions in keys at which numbers have changed.
         passes: the backward passes that have begun here (see `passes`).
+        programs: those for a record that ends here, by their keys (see `program`).
+        chosen: what was wanted lately -> the program that gives it.
     """
 
     __slots__ = (
-        "arguments", "call", "children", "first", "key", "last", "loose", "numbers", "once",
-        "parent", "passes", "programs", "scope", "structure", "types", "visits", "__weakref__",
+        "arguments", "call", "children", "chosen", "first", "key", "last", "loose", "numbers",
+        "once", "parent", "passes", "programs", "scope", "structure", "types", "visits",
+        "__weakref__",
     )  # fmt: skip
     last: tuple[Any, Any]
 
@@ -85,7 +89,13 @@ class Node:
         self.first, self.types, self.structure, self.scope = first, types, structure, scope
         self.once = once
         self.children, self.last, self.loose = {}, (None, None), ()
-        self.programs, self.passes, self.visits = {}, (), 0
+        self.programs, self.chosen, self.passes, self.visits = {}, {}, (), 0
+
+    def choose(self, wanted, program) -> None:
+        """Note which program gives what is wanted."""
+        if len(self.chosen) >= _MOST_CHOSEN:
+            self.chosen.clear()
+        self.chosen[wanted] = program
 
     def prune(self) -> None:
         """Take away this node and those before it, as far as nothing is kept in them."""
@@ -162,4 +172,5 @@ def forget_least_used() -> None:
         program, node = reference(), node_reference()
         if program is not None and node is not None:
             node.programs.pop(program.key, None)
+            node.chosen.clear()
             node.prune()

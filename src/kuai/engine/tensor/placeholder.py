@@ -21,7 +21,7 @@ import numpy as np
 
 from kuai.engine.tensor import modes
 
-__all__ = ["ArrayType", "Placeholder", "array_type", "exposed", "known", "resolved"]
+__all__ = ["INEXACT", "ArrayType", "Placeholder", "array_type", "exposed", "known", "resolved"]
 __all__ += ["one_at_a_time", "reads", "struct_of"]
 
 # One thread records or runs at a time: another may ask for a value that this one has recorded, none
@@ -73,13 +73,17 @@ class _Reads:
 reads = _Reads()
 
 
+INEXACT = frozenset("fcV")  # kinds of dtypes that have gradients; V are bfloat16 and float8
+
+
 class ArrayType:
     """Shape, dtype, weak type and sharding of an array; one object for each combination."""
 
-    __slots__ = ("device", "dtype", "shape", "sharding", "size", "struct")
+    __slots__ = ("device", "dtype", "is_inexact", "shape", "sharding", "size", "struct")
 
     def __init__(self, shape, dtype, weak_type, sharding):
         self.shape, self.dtype, self.sharding = shape, dtype, sharding
+        self.is_inexact = dtype.kind in INEXACT
         self.struct = jax.ShapeDtypeStruct(shape, dtype, weak_type=weak_type)
         self.size = self.struct.size * dtype.itemsize
         devices = () if sharding is None else tuple(sharding.device_set)

@@ -195,11 +195,12 @@ def assign(tensor, array) -> None:
 
 def assign_all(tensors, arrays) -> None:
     """`assign` to each; an optimizer's step does it to hundreds."""
-    state = modes.state
-    plain = state.capture is None and state.recorder is None
+    plain = modes.state.capture is None
     for tensor, array in zip(tensors, arrays, strict=True):
         if plain and tensor._steps is None:
             storage = tensor._storage
+            if type(array) is Placeholder and array.record is not None:
+                array.record.put(array, storage)
             storage.held = array
             storage.version += 1
         else:
