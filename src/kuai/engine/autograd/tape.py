@@ -72,7 +72,8 @@ class Node:
     def another(self) -> "Node":
         """A node that does the same, for another result. The nodes before it become its own when
         somebody looks at them, who may register something there."""
-        made = copy.copy(self)
+        made = object.__new__(type(self))  # as `copy.copy`, which looks for more ways
+        vars(made).update(vars(self))
         made.is_shared = True
         return made
 

@@ -85,14 +85,14 @@ class Recorder:
         """Run what is left, also after an error: everything is then as eager code leaves it."""
         modes.state.recorder = None
         try:
-            self.flush()
+            self.flush(is_last=True)
             if self.expected and error[:1] in ((), (None,)):
                 self.expected.check()
         except PaddingError:
             self.take_back()
             raise
         finally:
-            self.current = None  # a record and its recorder would keep each other alive
+            self.current = None
             if self.counts:
                 self.records.calls += 1
                 if not self.eagerly:
@@ -207,18 +207,20 @@ class Recorder:
 
     # Running ----------------------------------------------------------------------------------
 
-    def flush(self, what: str | None = None, record=None) -> None:
+    def flush(self, what: str | None = None, record=None, is_last: bool = False) -> None:
         """Run the present record, or another one of this recorder's that has not been run.
 
         Args:
             what: what needs it in the middle of a call; None at the end.
+            is_last: whether there is no record after it: that and its recorder would keep each
+                other alive.
         """
         with one_at_a_time:
             record = record or self.current
             if what is not None and record is self.current:
                 self._note(what)
             if record is self.current:
-                self.current = Record(self, self.records.roots.now())
+                self.current = None if is_last else Record(self, self.records.roots.now())
             if record is not None and record.length:
                 with contextlib.nullcontext() if self.runs is None else unnoted():
                     self._run(record)  # a compiler's warnings are not those of the call

@@ -49,7 +49,8 @@ def item(self) -> int | float | bool:
 
 def _python(array):
     """A NumPy array as (nested lists of) Python numbers, also for types NumPy does not know."""
-    if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")):
+    kind = array.dtype
+    if kind.isbuiltin != 1 and (kind.kind == "V" or kind.name.startswith(("bfloat", "float8"))):
         array = array.astype(np.float32)
     return array.tolist()
 
