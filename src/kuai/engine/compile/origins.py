@@ -7,8 +7,8 @@ import numpy as np
 
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.record import scalar
-from kuai.engine.compile.signatures import is_bare
-from kuai.engine.tensor import Tensor, devices, randomness
+from kuai.engine.compile.signatures import is_readable
+from kuai.engine.tensor import Tensor, devices, randomness, views
 from kuai.engine.tensor.attributes import own
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 
@@ -46,7 +46,7 @@ class FromArgument:
 
     def fetch(self, arguments):
         """The input for a call with these arguments."""
-        return arguments[self.number]._storage.held
+        return views.held(arguments[self.number])
 
 
 class FromNumber:
@@ -105,7 +105,7 @@ class Before:
         storages = {id(s): s for s in self._all_storages()}
         self.storages = [(s, s.version, _reference(s.held)) for s in storages.values()]
         self.ids = set(storages)
-        self._arguments_held = [_reference(tensor._storage.held) for tensor in arguments]
+        self._arguments_held = [_reference(views.held(tensor)) for tensor in arguments]
         for storage in storages.values():
             self._note(storage.held, FromStorage(storage))
         self.offsets = {}  # id of a generator's storage -> (generator, offset), if that is a number
@@ -119,7 +119,7 @@ class Before:
             if grad is not None and grad._steps is None:
                 self._note(grad._storage.held, FromGrad(tensor))
         for number, tensor in enumerate(arguments):
-            self._note(tensor._storage.held, FromArgument(number))
+            self._note(views.held(tensor), FromArgument(number))
         self.slots = [(slot, slot.now, slot.now._storage.version) for slot in slots]
         self.read_slots = [slot for slot in slots if slot.is_read]
         for slot in self.read_slots:
@@ -146,7 +146,7 @@ class Before:
     def arguments_are_as_they_were(self) -> bool:
         """Whether no argument was written to, or got a history or a gradient."""
         pairs = zip(self.arguments, self._arguments_held, strict=True)
-        return all(is_bare(t) and t._storage.held is reference() for t, reference in pairs)
+        return all(is_readable(t) and views.held(t) is reference() for t, reference in pairs)
 
     def slots_are_as_they_were(self) -> bool:
         """Whether no tensor that stood in a slot was written to: somebody else may have it."""

@@ -8,12 +8,12 @@ the objects goes (see `replays`): another may get its number.
 import sys
 
 from kuai.engine.compile.abstract_values import is_named_tuple, is_plain
-from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes
+from kuai.engine.tensor import Tensor, attributes, devices, dtypes, modes, views
 from kuai.engine.tensor.placeholder import Placeholder, array_type
 from kuai.engine.tensor.storage import Storage
 from kuai.engine.tensor.warning_once import is_always
 
-__all__ = ["is_bare", "nests_in", "signature"]
+__all__ = ["is_readable", "nests_in", "signature"]
 
 _monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
 _STATE = frozenset(["_storage", *[name for name in vars(Tensor) if name[0] == "_"]])
@@ -67,13 +67,15 @@ def _part(argument, tensors):
     """What stands for an argument."""
     kind = type(argument)
     if kind is Tensor:
-        if not is_bare(argument):
+        if not is_readable(argument):
             raise _None
         tensors.append(argument)
-        held = argument._storage.held
+        held = views.held(argument)
         if type(held) is Placeholder and held.record is not None:
             raise _None
         kind = held.type if type(held) is Placeholder else array_type(held)
+        if argument._steps is not None:
+            return kind, argument._base.shape, views.split(argument._steps)[0]
         return kind if type(argument._storage) is Storage else (kind, type(argument._storage))
     if kind is tuple or kind is list:
         return kind, *[_part(each, tensors) for each in argument]
@@ -91,12 +93,24 @@ def _part(argument, tensors):
     return kind, repr(argument)  # which tells 1 from 1.0 and True, and 0.0 from -0.0, inside too
 
 
-def is_bare(tensor) -> bool:
-    """Whether a tensor is nothing but a storage: no view, no history, no gradient, no hooks."""
+def is_readable(tensor) -> bool:
+    """Whether a tensor is nothing but a storage or a view of one, which has no more either: no
+    history, no gradient, no hooks."""
+    if tensor._steps is None:
+        return tensor._base is None and _is_without_graph(tensor)
+    base = tensor._base
     return (
-        tensor._steps is None
-        and tensor._node is None
-        and tensor._base is None
+        type(tensor._storage) is Storage  # memory that others write to is read anew each time
+        and _is_without_graph(tensor)
+        and type(base) is Tensor
+        and base._steps is None
+        and _is_without_graph(base)
+    )
+
+
+def _is_without_graph(tensor) -> bool:
+    return (
+        tensor._node is None
         and tensor._grad is None
         and not tensor._requires_grad
         and tensor._hooked is None
