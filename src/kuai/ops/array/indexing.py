@@ -55,6 +55,12 @@ def get_item(self, index):
         if size and -size[0] <= index < size[0]:
             plan = ((1,), *((),) * (len(size) - 1))
             return select_window(self, plan, (index + size[0] if index < 0 else index,))
+    if type(index) is slice and index.step is None and type(index.start) is type(index.stop) is int:
+        size = shape_of(self)
+        start, stop, _ = index.indices(size[0] if size else 0)
+        if 0 < stop - start < size[0]:
+            plan = ((stop - start, 1), *((),) * (len(size) - 1))
+            return slice_window(self, plan, (start,))
     plan, numbers, gathers = take_apart(self, index)
     if all(gather is None for gather in gathers):
         return (
