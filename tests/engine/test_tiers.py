@@ -314,3 +314,12 @@ def test_the_switch():
     environment = {**os.environ, "KUAI_TIERS": "0"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
     assert done.stdout.split() == [b"False", b"0"], done.stderr
+
+
+def test_gradcheck_meets_the_same_bits_twice():
+    # an operation is compiled when it has come often enough, which changes last bits: gradcheck
+    # compares two backward passes to the bit, and has both of them begin anew
+    generator = np.random.default_rng(0)
+    x = kuai.tensor(generator.normal(size=(3, 3)), requires_grad=True)
+    w = kuai.tensor(generator.normal(size=(3, 4)), requires_grad=True)
+    assert kuai.autograd.gradcheck(lambda x, w: kuai.tanh(x @ w).softmax(-1), (x, w))
