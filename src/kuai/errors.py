@@ -176,6 +176,14 @@ class FileFormatError(_FileError, RuntimeError):
     """A file is of a kind that Kuai does not read; the message names the file and the way out."""
 
 
+class NoTorchFileError(FileFormatError, pickle.UnpicklingError):
+    """A file that PyTorch would take for a pickle is of another kind."""
+
+
+class EmptyFileError(FileFormatError, EOFError):
+    """A file of tensors is empty, or a file object stands at its end."""
+
+
 class BrokenFileError(FileFormatError, ValueError):
     """A file is not what its name says: cut off, changed, or something else altogether."""
 

@@ -160,3 +160,22 @@ def test_only_one_triangle_is_looked_at(UPLO, place):
         matrix[place] = float("nan")
         results.append(framework.linalg.eigvalsh(matrix, UPLO).tolist())
     assert results[0] == pytest.approx(results[1])
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(28, 28), (5, 12)])
+def test_the_map_that_changes_nothing_has_pytorchs_places_to_the_bit(size, align_corners):
+    # every place is the middle of a pixel, where the derivative is another on each side
+    picture = np.random.default_rng(0).normal(size=(1, 1, *size)).astype(np.float32)
+    found = []
+    for t in (torch, kuai):
+        theta = t.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]], requires_grad=True)
+        grid = t.nn.functional.affine_grid(theta, picture.shape, align_corners=align_corners)
+        values = t.nn.functional.grid_sample(t.tensor(picture), grid, align_corners=align_corners)
+        (values * t.arange(values.numel()).view(values.shape)).sum().backward()
+        found.append((grid.detach().numpy(), theta.grad.numpy()))
+    np.testing.assert_array_equal(found[1][0], found[0][0])
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-4)
+    if not align_corners:
+        replayed = kuai.compile(lambda t: kuai.nn.functional.affine_grid(t, (1, 1, *size), False))
+        np.testing.assert_array_equal(replayed(theta.detach()).numpy(), found[0][0])

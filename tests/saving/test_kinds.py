@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -314,3 +315,13 @@ def test_an_empty_path_is_no_folder(tmp_path, monkeypatch, capsys):
         main(["train", "lenet", "--out", ""])
     one_line(capsys.readouterr().err, "--out", "the name of a folder")
     assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("start", [b"", b"x", b"<html>", b"\x80\x02."])
+def test_what_is_no_file_of_tensors_raises_what_programs_catch(start):
+    expected = pickle.UnpicklingError if start else EOFError
+    with pytest.raises(expected, match="not a PyTorch file") as caught:
+        kuai.load(io.BytesIO(start))
+    assert isinstance(caught.value, FileFormatError)
+    with pytest.raises(expected):
+        torch.load(io.BytesIO(start), weights_only=False)

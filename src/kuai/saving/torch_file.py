@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from kuai.errors import FileFormatError
+from kuai.errors import EmptyFileError, FileFormatError, NoTorchFileError
 from kuai.saving.archive import Archive, write_archive
 from kuai.saving.described import Description, OldDescription
 from kuai.saving.interpreter import interpret
@@ -114,5 +114,6 @@ def _is_old(file: BinaryIO, name: str) -> bool:
         return True
     if not start.startswith(ZIP):
         kind = kind_of(start) or "it begins with other bytes than a zip archive"
-        raise FileFormatError(f"{name} is not a PyTorch file: {kind}")
+        error = NoTorchFileError if start else EmptyFileError
+        raise error(f"{name} is not a PyTorch file: {kind}")
     return False

@@ -195,7 +195,7 @@ def _kind_of_spaced(name, start, end, dtype, out):
     return kind_of(dtype, default.jax)
 
 
-def _evenly(start, end, steps, kind):
+def evenly(start, end, steps, kind):
     """Evenly spaced numbers, counted from the nearer end and in the precision of PyTorch.
 
     Whole numbers have whole ends, numbers of 16 bits are rounded after each operation.
@@ -251,7 +251,7 @@ def linspace(
     start, end = _ends("linspace", start, end, steps)
     kind = _kind_of_spaced("linspace", start, end, dtype, out)
     _refuse_kinds("linspace_cpu", kind, "b")
-    numbers = _evenly(start, end, steps, kind)
+    numbers = evenly(start, end, steps, kind)
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made, "linspace")
 
@@ -282,7 +282,7 @@ def logspace(
     if kind.itemsize == 2 and kind.kind not in "iu":  # only the ends are rounded
         start, end = (float(np.asarray(each, kind)) for each in (start, end))
     work = kind if kind.kind in "iu" else np.dtype(np.float64)
-    numbers = np.power(float(base), _evenly(start, end, steps, work))
+    numbers = np.power(float(base), evenly(start, end, steps, work))
     made = from_array(cast_array(numbers, kind), device, requires_grad)
     return made if out is None else into(out, made, "logspace")
 

@@ -18,6 +18,7 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.promotion import scalar_name
+from kuai.ops.array.sequences import evenly
 
 __all__ = ["affine_grid", "between_pixels", "grid_sample"]
 
@@ -241,12 +242,17 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
 # Affine maps --------------------------------------------------------------------------------------
 
 
-def _places(count, align_corners):
-    """The middles of `count` pixels in [-1, 1]."""
+def _places(count, align_corners, kind):
+    """The middles of `count` pixels in [-1, 1].
+
+    To the bit as PyTorch rounds them: the map that changes nothing, with which spatial transformers
+    begin, has every place in the middle of a pixel, where the last bit says on which side the
+    derivative of `grid_sample` is taken.
+    """
     if count <= 1:
-        return np.zeros(count)
-    places = np.linspace(-1, 1, count)
-    return places if align_corners else places * (count - 1) / count
+        return np.zeros(count, kind)
+    places = evenly(-1, 1, count, kind).astype(kind)
+    return places if align_corners else places * kind.type(count - 1) / kind.type(count)
 
 
 @op(function=False, method=False, grad="AffineGridGeneratorBackward0", autocast={"cpu": "lower"})
@@ -257,10 +263,10 @@ def _affine_grid(theta: Array, size: tuple, align_corners: bool):
             "Expected size for first two dimensions of batch2 tensor to be: "
             f"[{size[0]}, {dims + 1}] but got: [{theta.shape[0]}, {dims + 1}]."
         )
-    axes = [_places(count, align_corners) for count in size[2:]]
+    kind = np.dtype(np.float64 if theta.dtype == jnp.float64 else np.float32)
+    axes = [_places(count, align_corners, kind) for count in size[2:]]
     meshes = np.meshgrid(*axes, indexing="ij")
     base = np.stack([*reversed(meshes), np.ones(size[2:])], axis=-1)  # (…, x y z 1)
-    kind = jnp.float64 if theta.dtype == jnp.float64 else jnp.float32
     grid = jnp.einsum(
         "...k,nik->n...i", jnp.asarray(base, kind), theta.astype(kind), precision="highest"
     )
