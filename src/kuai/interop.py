@@ -21,7 +21,8 @@ import jax.numpy as jnp
 
 import kuai
 import kuai.fx
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, from_array, views
+from kuai.engine.tensor.concrete import concrete
 from kuai.errors import StandInError
 from kuai.nn.base.module import Module
 
@@ -115,7 +116,8 @@ def _sparse(tensor: Any, target: Any, convert: Callable[[Any], Any]) -> Any:
 def _tensor_to(tensor: Tensor, real: Any) -> Any:
     if tensor._specified is not None:
         return _sparse(tensor, real, lambda part: _tensor_to(part, real))
-    return real.from_dlpack(tensor.detach())
+    concrete(tensor, "to_torch()")
+    return real.from_dlpack(views.value(tensor))  # of a layer that goes on to be trained, say
 
 
 def _described(tensor: Any) -> str:

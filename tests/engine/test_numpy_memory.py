@@ -410,3 +410,31 @@ def test_threads_that_use_views_while_arrays_come_and_go():
             thread.join()
         sys.setswitchinterval(before)
     assert errors == [] and x[3].tolist() == [1] * 4
+
+
+def test_what_numpy_gets_by_dlpack_is_the_tensors_memory():
+    x = kuai.arange(4.0)
+    array = np.from_dlpack(x)
+    x += 1
+    array[0] = 50
+    assert array.tolist() == x.tolist() == [50, 2, 3, 4]
+    window = np.from_dlpack(kuai.arange(6.0).view(2, 3)[:, 1:])
+    assert window.tolist() == [[1, 2], [4, 5]] and window.strides == (12, 4)
+    theirs = torch.from_dlpack(x)
+    theirs[1] = -7
+    assert x.tolist() == [50, -7, 3, 4]
+    apart = np.from_dlpack(x, copy=True)
+    x.zero_()
+    assert theirs.tolist() == [0] * 4 and apart.tolist() == [50, -7, 3, 4]
+    assert torch.from_dlpack(kuai.ones(2, dtype=kuai.bfloat16)).tolist() == [1, 1]
+
+
+def test_memory_that_was_lent_by_dlpack_comes_back():
+    x = kuai.ones(2)
+    lent = torch.from_dlpack(x)
+    lent += 1
+    assert x.tolist() == [2, 2] and not x._storage.is_array
+    del lent
+    gc.collect()
+    x += 1
+    assert (x + 1).tolist() == [4, 4] and x._storage.is_array

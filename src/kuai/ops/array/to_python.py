@@ -293,6 +293,10 @@ def _dlpack(self, **keywords):
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     concrete(self, "DLPack")
+    if self.device.type == "cpu" and not keywords.get("copy"):
+        array = shared_array(self, "DLPack")
+        if array.flags.writeable and array.dtype.kind in "biufc":  # NumPy offers its own kinds only
+            return array.__dlpack__(**keywords)
     return views.value(self).__dlpack__(**keywords)
 
 
