@@ -7,6 +7,7 @@ import pickle
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 import kuai
@@ -240,3 +241,21 @@ def test_processes_train_one_network_without_locks(tmp_path):
     (tmp_path / "a.py").write_text(WITHOUT_LOCKS)
     done = run("a.py", cwd=tmp_path)
     assert done.stdout == "[0, 1] [30, 30, 60]\n[1, 1, 1]\n", done.stderr
+
+
+@pytest.mark.parametrize("by_dlpack", [False, True])
+def test_what_numpy_writes_is_seen_by_all(by_dlpack, monkeypatch):
+    x, y = two([0.0, 0.0], monkeypatch)
+    assert x.sum() == 0 and y.sum() == 0
+    array = np.from_dlpack(y) if by_dlpack else y.numpy()
+    for value in (5.0, 6.0):
+        array[0] = value  # writes no stamp
+        assert x.sum() == value and y.tolist() == [value, 0] and (x[0] + 1).item() == value + 1
+    version = x._version
+    x[1] = 2
+    assert array.tolist() == [6, 2] and y.sum() == 8
+    assert x._version == version + 1
+    array[:] = 0
+    x.requires_grad_()
+    (x * 3).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [3, 3]

@@ -15,6 +15,8 @@ Invariants
 
 from __future__ import annotations
 
+import ctypes
+import os
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from kuai.engine.tensor import placing
 from kuai.engine.tensor.placeholder import resolved
 from kuai.engine.tensor.storage import Storage
 
-__all__ = ["MemoryStorage", "Window", "first_byte", "held_slot", "version_slot"]
+__all__ = ["MemoryStorage", "Window", "first_byte", "held_slot", "same_bytes", "version_slot"]
 
 # the slots below the properties of the same names
 held_slot: Any = vars(Storage)["held"]
@@ -54,6 +56,9 @@ class MemoryStorage(Storage):
     def address(self) -> int:
         """Where the values lie."""
         return first_byte(self.block.bytes)
+
+    def lend(self) -> None:
+        """Say that there is an array now through which somebody may write, and tell nobody."""
 
     def write(self, held: Any) -> None:
         """Write all elements."""
@@ -89,3 +94,13 @@ class Window:
 def first_byte(array: np.ndarray) -> int:
     """The address where an array's elements begin."""
     return array.__array_interface__["data"][0]
+
+
+def same_bytes(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays in one piece have the same bytes."""
+    return not one.nbytes or not _compare(first_byte(one), first_byte(other), one.nbytes)
+
+
+_library: Any = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
+_compare = _library.memcmp
+_compare.argtypes = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t

@@ -18,10 +18,8 @@ Invariants
 from __future__ import annotations
 
 import collections
-import ctypes
 import itertools
 import operator
-import os
 import sys
 from typing import Any
 
@@ -29,7 +27,7 @@ import jax
 import numpy as np
 
 from kuai.engine.tensor import placing
-from kuai.engine.tensor.memory import MemoryStorage, Window, first_byte, held_slot, version_slot
+from kuai.engine.tensor.memory import MemoryStorage, Window, held_slot, same_bytes, version_slot
 from kuai.engine.tensor.placeholder import known, one_at_a_time, resolved
 from kuai.engine.tensor.placing import alone_on
 from kuai.engine.tensor.storage import InferenceStorage, Storage
@@ -113,7 +111,7 @@ class _Memory:
     def read(self, alone: bool = False) -> tuple[Any, bool]:
         """An array of what stands there, and whether that is not what was seen last."""
         seen = self._seen
-        if seen is not None and _same(seen[1], self._values):
+        if seen is not None and same_bytes(seen[1], self._values):
             return seen[0], False
         self.before = None
         array = placing.put(self._values if alone else self._values.copy(), self._place)
@@ -195,16 +193,6 @@ def _become(storage: Any, names: tuple, values: tuple) -> Any:
     )
     found = collections.deque(itertools.starmap(operator.call, calls))
     return found[0]
-
-
-_library: Any = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
-_compare = _library.memcmp
-_compare.argtypes = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two arrays in one piece have the same bytes."""
-    return not one.nbytes or not _compare(first_byte(one), first_byte(other), one.nbytes)
 
 
 def _bytes_of(values: np.ndarray) -> np.ndarray:

@@ -6,6 +6,9 @@ Who reads compares the stamp with that of the array made last, and makes another
 has written since. An operation on a parameter that nobody has changed costs one comparison more
 than usual, and one that somebody has changed a copy of it.
 
+NumPy writes no stamps. So the file also says whether a process has ever had a NumPy array of it
+(`lend`); from then on readers compare the bytes as well, and who finds others gives them a stamp.
+
 Invariants
 * Values are written before their stamp and read after it, and no two stamps are equal: whoever has
   seen the last stamp has read what was written last, all of it.
@@ -34,13 +37,13 @@ import jax
 import numpy as np
 
 from kuai.engine.tensor import shared
-from kuai.engine.tensor.memory import MemoryStorage, Window, held_slot, version_slot
+from kuai.engine.tensor.memory import MemoryStorage, Window, held_slot, same_bytes, version_slot
 from kuai.engine.tensor.placeholder import known, resolved
 from kuai.engine.tensor.storage import Storage
 
 __all__ = ["SharedStorage", "attached", "descriptor_of", "share", "still"]
 
-_HEAD = 64  # bytes before the values: the stamp, and room, so that they lie as XLA wants them
+_HEAD = 64  # bytes before the values: stamp, `lent`, and room, so that they lie as XLA wants them
 
 
 class SharedStorage(MemoryStorage):
@@ -73,6 +76,9 @@ class SharedStorage(MemoryStorage):
     def version(self, count):
         version_slot.__set__(self, count)
 
+    def lend(self) -> None:
+        self.block.lend()
+
     def _look(self):
         if self.block.has_changed():
             version_slot.__set__(self, version_slot.__get__(self) + 1)
@@ -85,7 +91,8 @@ class Block:
         self.descriptor, self._place = descriptor, place
         weakref.finalize(self, os.close, descriptor)
         memory = np.frombuffer(mmap.mmap(descriptor, 0), np.uint8)
-        self._stamp, self.bytes = memory[:8].view(np.uint64), memory[_HEAD:]
+        self._stamp, self._lent = memory[:8].view(np.uint64), memory[8:9]
+        self.bytes = memory[_HEAD:]
         self._seen = int(self._stamp[0])
         self._last: tuple[int, Any] = (0, None)  # a stamp, and an array of what was read after it
         self._still: dict[int, Any] = {}  # thread -> what the memory is for it meanwhile
@@ -97,13 +104,28 @@ class Block:
         self._values = self.bytes.view(kind).reshape(shape)
         self.outline = known(shape, kind, False, self._place)
 
+    def lend(self) -> None:
+        """An array is made that somebody may write into; whether it is gone, no process can tell."""
+        self._lent[0] = 1
+
     def has_changed(self) -> bool:
         """Whether somebody has written since this was asked last."""
+        if self._still and threading.get_ident() in self._still:
+            return False
+        self._notice()
         stamp = int(self._stamp[0])
-        if stamp == self._seen or self._still and threading.get_ident() in self._still:
+        if stamp == self._seen:
             return False
         self._seen = stamp
         return True
+
+    def _notice(self):
+        """Give a stamp to what was written without one."""
+        if self._lent[0]:
+            stamp, array = self._last
+            if array is not None and stamp == int(self._stamp[0]):
+                if not same_bytes(np.asarray(array), self._values):
+                    self._stamp[0] = _new_stamp()
 
     def array(self) -> Any:
         """An array of what stands there; it is the same until somebody writes."""
@@ -111,6 +133,7 @@ class Block:
             kept = self._still.get(threading.get_ident())
             if kept is not None:
                 return kept
+        self._notice()
         stamp, last = int(self._stamp[0]), self._last
         if last[1] is None or last[0] != stamp:
             # both at once: another thread may write, or read, between any two lines
@@ -137,7 +160,7 @@ class Block:
             old = window.on(self.bytes_to_read(), values.dtype)
             bits = f"u{values.itemsize}"  # 0.0 and -0.0 are not the same
             np.copyto(there, values, where=values.view(bits) != old.view(bits))
-        self._seen = self._stamp[0] = int.from_bytes(os.urandom(8), "little")
+        self._seen = self._stamp[0] = _new_stamp()
 
     @contextlib.contextmanager
     def still(self) -> Iterator[None]:
@@ -212,6 +235,10 @@ def _note(storage: Any) -> None:
 def _file_of(descriptor: int) -> tuple[int, int]:
     found = os.fstat(descriptor)
     return found.st_dev, found.st_ino
+
+
+def _new_stamp() -> int:
+    return int.from_bytes(os.urandom(8), "little")
 
 
 def _new_file() -> int:

@@ -96,6 +96,7 @@ def shared_array(tensor: Tensor, what: str = "numpy()") -> np.ndarray:
     Where the values lie on several devices, the array is a copy that cannot be written to.
     """
     if modes.state.capture is None and not tensor._storage.is_array:
+        tensor._storage.lend()
         return export(tensor._storage, layout_of(tensor), tensor.dtype.jax)
     found = concrete(tensor, what)
     if modes.state.capture is not None or not may_be_exported(tensor._storage):
