@@ -105,7 +105,7 @@ class Block:
         self.outline = known(shape, kind, False, self._place)
 
     def lend(self) -> None:
-        """An array is made that somebody may write into; whether it is gone, no process can tell."""
+        """An array is made that somebody may write into; no process can tell when it is gone."""
         self._lent[0] = 1
 
     def has_changed(self) -> bool:
