@@ -49,8 +49,9 @@ RUNS += [("fused", name) for name in FUSED if _is_run(name)]
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
 _WRITTEN_TO_BE_REPLAYED = (
     "generators_in_steps", "kept_tensors", "kinds_of_configurations", "named_tuples_made_inside",
-    "provable_functions", "provable_statements", "read_late", "replayed_steps",
-    "schedules_in_replays", "split_steps", "usual_statements", "views_as_arguments",
+    "provable_expressions", "provable_functions", "provable_inner_functions", "provable_lookups",
+    "provable_statements", "read_late", "replayed_steps",
+    "schedules_in_replays", "split_steps", "usual_statements",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 

@@ -24,6 +24,7 @@ __all__ = [
     "Once",
     "Several",
     "Super",
+    "Unknown",
     "is_dict",
     "is_named_tuple",
     "is_plain",
@@ -43,7 +44,7 @@ _NOT_OF_TUPLES = ("__bool__", "__reversed__")  # which would say something else 
 DICT_METHODS = (*_READING, "__missing__")  # which decide how a dict is read
 
 
-class _Unknown:
+class Unknown:
     """A value that only the call itself will know."""
 
     def __init__(self, what):
@@ -53,14 +54,14 @@ class _Unknown:
         return self.what
 
 
-TENSOR = _Unknown("a tensor")  # exactly a Tensor
-NEST = _Unknown("a result")  # a tensor, or a nest of tensors, or None
+TENSOR = Unknown("a tensor")  # exactly a Tensor
+NEST = Unknown("a result")  # a tensor, or a nest of tensors, or None
 # a plain value, not None, that depends on shapes, dtypes and what is compared: the same at each
 # replay, though it is not known which
-OUTLINE = _Unknown("a shape")
+OUTLINE = Unknown("a shape")
 
 
-class Argument(_Unknown):
+class Argument(Unknown):
     """A Tensor that the call was given; shape, dtype and device are part of its signature."""
 
     def __init__(self, tensor):
@@ -258,7 +259,7 @@ def watch_named_tuple(watch, kind) -> None:
 
 def text_of_value(value) -> str:
     """What to call a value in a reason."""
-    if isinstance(value, _Unknown):
+    if isinstance(value, Unknown):
         return value.what
     if isinstance(value, Read):
         return "a number of a tensor"

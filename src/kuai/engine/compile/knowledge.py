@@ -93,5 +93,5 @@ def done(function, arguments):
     """The result of plain Python on plain values."""
     try:
         return function(*arguments)
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise Refused(f"a {type(error).__name__}") from None

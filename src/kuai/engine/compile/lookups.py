@@ -25,6 +25,9 @@ from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.compile.knowledge import Refused, description_of
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
+from kuai.engine.compile.plain_methods import has_method
+from kuai.engine.compile.plain_sets import PlainSet
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own_of
 
 __all__ = ["Lookups"]
@@ -35,7 +38,8 @@ _METACLASSES = (type, abc.ABCMeta)
 _ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
 _TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices", "data"])
 _OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"])
-_FLAGS = frozenset(["requires_grad", "is_leaf"])
+_NAMES = frozenset(["__name__", "__qualname__"])  # of classes, which are kept with them
+_FLAGS = frozenset(["requires_grad", "is_leaf", "is_cuda", "is_cpu"])
 
 
 _FIELD = type(vars(collections.namedtuple("_Row", "field"))["field"])
@@ -77,6 +81,8 @@ class Lookups(OwnFunctions, Enumerations, Frame):
         if isinstance(owner, Known) and self.is_dict(owner.value):
             self._none_of_its_own(owner.value, name)
             return Bound(owner, name)
+        if isinstance(owner, PlainSet):
+            return Bound(owner, name)
         if not isinstance(owner, Known):
             raise Refused(f"{name} of {text_of_value(owner)}")
         if is_plain(owner.value):
@@ -112,6 +118,8 @@ class Lookups(OwnFunctions, Enumerations, Frame):
 
     def _attribute_of_plain(self, owner, name):
         """What an immutable value says of itself, such as the type of a device."""
+        if has_method(owner.value, name):
+            return Bound(owner, name)
         found = getattr(owner.value, name, _MISSING)
         if not is_plain(found):
             raise Refused(f"{name} of {text_of_value(owner)}")
@@ -174,6 +182,35 @@ class Lookups(OwnFunctions, Enumerations, Frame):
                 return self.prover.found(slots[name])
         raise Refused(f"{name} of {text_of_value(owner)}")
 
+    def lacks(self, owner, name) -> bool:
+        """Whether it is sure that a value has no attribute of that name; that is watched."""
+        thing = owner.value if isinstance(owner, Known) else None
+        kind = type(thing)
+        if not isinstance(owner, Known) or issubclass(kind, (type, types.ModuleType)):
+            return False
+        if is_plain(thing):
+            return not hasattr(thing, name)
+        if FunctionLike in kind.__mro__ or is_dict(thing) or is_named_tuple(kind):
+            return False
+        attributes = own_of(thing) if kind.__getattribute__ in _ORDINARY else None
+        known = any(name in vars(each) for each in kind.__mro__)
+        if known or type(kind) not in (*_METACLASSES, type(Tensor)):
+            return False
+        if attributes is None or name in attributes:
+            return False
+        places = [attributes]
+        if any("__getattr__" in vars(each) for each in kind.__mro__):
+            description = description_of(thing)
+            slots = () if description is None else description.slots(self.prover, thing)
+            if not slots or any(name in there for there in slots):
+                return False
+            places += slots
+        for each in (name, "__getattribute__", "__getattr__"):
+            self.watch.attribute(kind, each)
+        for there in places:
+            self.watch.entries(there, [name])
+        return True
+
     def _in_slot(self, owner, name, of_class):
         """What an object of a class with `__slots__` holds."""
         thing = owner.value
@@ -198,6 +235,9 @@ class Lookups(OwnFunctions, Enumerations, Frame):
         """An attribute of a class, such as one that holds options."""
         if name == "apply" and is_function(owner.value):
             return Bound(owner, name)
+        if name in _NAMES and getattr(owner.value, name) is getattr(owner.value, name):
+            self.watch.attribute(owner.value, name)
+            return Known(getattr(owner.value, name))
         there = [vars(each) for each in owner.value.__mro__ if name in vars(each)]
         found = there[0][name] if there else _MISSING
         self.watch.attribute(owner.value, _watched_name(name, found))

@@ -23,8 +23,8 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
     watch_named_tuple,
 )  # fmt: skip
-from kuai.engine.compile.comprehensions import shared_with_functions
 from kuai.engine.compile.knowledge import Refused, complete, is_pure
+from kuai.engine.compile.made_functions import Made
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.statements import Statements
 from kuai.engine.compile.watch import Watch
@@ -139,8 +139,17 @@ class Prover:
             raise Refused(f"{name}, which is a generator or goes too deep")
         for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
             self.watch.attribute(function, attribute)
-        frame = _Frame(self, function, tree, depth)
-        frame.variables = self._bound(function, tree.args, arguments, keywords)
+        return self._run(_Frame(self, function, tree, depth), arguments, keywords)
+
+    def call_made(self, function, arguments, keywords, depth):
+        """What a function gives that the call has made."""
+        if depth > _DEEPEST or function.__code__.co_flags & _GENERATORS:
+            raise Refused(f"{function.__qualname__}, which is a generator or goes too deep")
+        return self._run(_Frame(self, function, function.tree, depth), arguments, keywords)
+
+    def _run(self, frame, arguments, keywords):
+        function, code = frame.function, frame.function.__code__
+        frame.variables = self._bound(function, frame.tree.args, arguments, keywords)
         before, self.line = self.line, (code.co_filename, code.co_firstlineno)
         result = frame.result()
         self.line = before
@@ -168,17 +177,26 @@ class Prover:
             given[wanted.vararg.arg] = Items(tuple, list(arguments[len(ordered) :]))
         if wanted.kwarg:
             given[wanted.kwarg.arg] = Items(dict, surplus)
+        if isinstance(function, Made):
+            known = function.defaults
+        else:
+            known = self._defaults(function, ordered, named)
+        for each in (*ordered, *named):
+            if each not in given:
+                if each not in known:
+                    raise Refused(f"a call of {name} without {each}")
+                default = known[each]
+                given[each] = default if isinstance(function, Made) else self.found(default)
+        return given
+
+    def _defaults(self, function, ordered, named) -> dict:
+        """The defaults of a function's arguments."""
         defaults = function.__defaults__ or ()
         known = dict(zip(ordered[len(ordered) - len(defaults) :], defaults, strict=True))
         if function.__kwdefaults__:
             self.watch.entries(function.__kwdefaults__, named)
             known |= function.__kwdefaults__
-        for each in (*ordered, *named):
-            if each not in given:
-                if each not in known:
-                    raise Refused(f"a call of {name} without {each}")
-                given[each] = self.found(known[each])
-        return given
+        return known
 
 
 class _Frame(Statements):
@@ -189,8 +207,8 @@ class _Frame(Statements):
         self.function, self.tree, self.depth = function, tree, depth
         self.variables = {}
         self.open, self.loops = 0, []
+        self.unsure, self.named = 0, {}
         code = function.__code__
-        self.shared = shared_with_functions(tree, code.co_cellvars)
         self.locals = {*code.co_varnames, *code.co_cellvars}
 
 

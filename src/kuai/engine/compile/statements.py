@@ -21,7 +21,9 @@ from kuai.engine.compile.contexts import is_known
 from kuai.engine.compile.expressions import Expressions
 from kuai.engine.compile.kept_tensors import KeptTensors
 from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.matching import Matching
 from kuai.engine.compile.own_functions import Context
+from kuai.engine.compile.plain_sets import PlainSet
 
 __all__ = ["Statements"]
 
@@ -49,7 +51,7 @@ class _Loop:
         self.turn, self.whole = [], []
 
 
-class Statements(Expressions, KeptTensors):
+class Statements(Expressions, Matching, KeptTensors):
     """The statements of one function."""
 
     def result(self):
@@ -100,6 +102,18 @@ class Statements(Expressions, KeptTensors):
     def _run_AnnAssign(self, statement):
         if statement.value is not None:
             self._assign(statement.target, self.value(statement.value))
+
+    def _run_FunctionDef(self, statement):
+        self.assign_name(statement.name, self.make_function(statement))
+
+    def _run_Delete(self, statement):
+        for target in statement.targets:
+            if isinstance(target, ast.Name) and target.id in self.variables:
+                del self.variables[target.id]
+            elif isinstance(target, ast.Subscript):
+                self.delete_element(target)
+            else:
+                raise Refused(f"a deletion of {ast.unparse(target)}")
 
     def _run_Assert(self, statement):
         test = self.value(statement.test)
@@ -171,25 +185,21 @@ class Statements(Expressions, KeptTensors):
     # Loops ----------------------------------------------------------------------------------------
 
     def _run_For(self, statement):
-        if statement.orelse:
-            raise Refused("a loop with an else")
         loop, before = _Loop(), self.open
         self.loops.append(loop)
-        for part in self.turns(self.value(statement.iter)):
+        for part in self.turns_of(statement.iter):
             self._assign(statement.target, part)
             if not self._turn(statement.body, loop) and self.open == before:
                 break  # for sure; otherwise there may be more turns
-        self._leave(loop, before)
+        self._leave(loop, before, statement.orelse)
 
     def _run_While(self, statement):
-        if statement.orelse:
-            raise Refused("a loop with an else")
         loop, before = _Loop(), self.open
         self.loops.append(loop)
         while self._goes_round(statement.test):
             if not self._turn(statement.body, loop) and self.open == before:
                 break
-        self._leave(loop, before)
+        self._leave(loop, before, statement.orelse)
 
     def _goes_round(self, test) -> bool:
         value = self.value(test)
@@ -197,11 +207,16 @@ class Statements(Expressions, KeptTensors):
             raise Refused("a loop of unknown length")
         return self.is_true(value)
 
-    def _leave(self, loop, before) -> None:
+    def _leave(self, loop, before, otherwise) -> None:
+        """Go on behind a loop; what stands in its `else` is run where nothing has ended it."""
         self.loops.pop()
+        if otherwise and self.open > before:
+            raise Refused("a loop that may end, with an else")
         self.variables = joined([self.variables, *loop.whole], self.is_tensor)
         while self.open > before:
             self._close()
+        if otherwise and not loop.whole:
+            self.run(otherwise)
 
     def _turn(self, body, loop) -> bool:
         """Go through a loop's body once; whether that was not its last turn."""
@@ -230,8 +245,11 @@ class Statements(Expressions, KeptTensors):
             self._change_in_place(target, kind, statement.value)
             return
         old = self.value(ast.Name(target.id, ast.Load()))
-        if isinstance(old, Items) and old.kind is list:
-            raise Refused("a list that grows")  # under all of its names
+        if isinstance(old, Items) and old.kind in (list, dict):
+            self.grow(old, kind, self.gone_through(statement.value))
+            return
+        if isinstance(old, PlainSet):
+            raise Refused("a set that grows")  # under all of its names
         new = self.operate(kind, [old, self.value(statement.value)])
         in_place = type(kind) in _IN_PLACE and self.is_tensor(old)
         self._assign(target, old if in_place else new)
@@ -261,9 +279,7 @@ class Statements(Expressions, KeptTensors):
 
     def _assign(self, target, value):
         if isinstance(target, ast.Name):
-            if target.id not in self.locals or target.id in self.shared:
-                raise Refused(f"an assignment to {target.id}, which other functions see")
-            self.variables[target.id] = value
+            self.assign_name(target.id, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value)
         elif isinstance(target, ast.Subscript):
@@ -272,6 +288,12 @@ class Statements(Expressions, KeptTensors):
             self._assign_attribute(target, self.value(target.value), value)
         else:
             raise Refused(f"an assignment to {ast.unparse(target)}")
+
+    def assign_name(self, name, value):
+        """Give a variable a value."""
+        if name not in self.locals:
+            raise Refused(f"an assignment to {name}, which other functions see")
+        self.variables[name] = value
 
     def _assign_attribute(self, target, owner, value):
         if isinstance(owner, Context):

@@ -53,6 +53,7 @@ class Watch:
         self._attributes: dict[int, tuple] = {}  # id -> (thing, names)
         self._kinds: dict[int, type] = {}  # classes in which nothing may be replaced
         self._lists: dict[int, list] = {}
+        self._sets: dict[int, set] = {}
         self._cells: dict[int, object] = {}
         self._slots: dict[tuple, tuple] = {}  # ids -> (descriptor, thing)
         self._objects: dict[int, object] = {}
@@ -121,6 +122,10 @@ class Watch:
         if type(sequence) is not list:
             raise Refused(f"{text_of_value(sequence)}, which says for itself what it holds")
         self._lists[id(sequence)] = sequence
+
+    def set(self, things: set) -> None:
+        """Watch what is in a set of plain values."""
+        self._sets[id(things)] = things
 
     def attribute(self, thing, name: str) -> None:
         """Watch what `thing.name` gives, for a function or a class; a name may have dots."""
@@ -216,6 +221,8 @@ class Watch:
         self._states = list(map(_tensor_state, self._tensors))
         self._classes = list(map(type, self._things))
         self._orders = list(map(list, self._rows))
+        self._asked = list(self._sets.values())
+        self._members = list(map(frozenset, self._asked))
 
     def _is_read(self, thing) -> bool:
         """Whether some of its attributes are watched: then its dictionary must stay this one."""
@@ -243,6 +250,7 @@ class Watch:
                 and list(map(type, self._things)) == self._classes
                 and all(map(eq, self._spaces, self._codes))
                 and list(map(list, self._rows)) == self._orders
+                and self._asked == self._members
                 and not any([_has(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])
             )

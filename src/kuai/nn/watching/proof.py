@@ -14,6 +14,8 @@ from kuai.nn.base.hooks import global_hooks, registration_hooks
 from kuai.nn.base.module import Module
 from kuai.nn.base.watched import WatchedDict
 from kuai.nn.modules.container import ModuleDict, ModuleList, Sequential
+from kuai.nn.modules.parameter_containers import ParameterDict, ParameterList
+from kuai.nn.parameter import Parameter
 from kuai.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
 
 __all__ = ["describe_modules"]
@@ -38,6 +40,12 @@ def describe_modules() -> None:
     describes(Module, Description(tree, _call, calls, _slots, _members, {}, _watch_assigning))
     parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
     for container in (Sequential, ModuleList, ModuleDict):
+        describes(
+            container,
+            Description(tree | parts, _call, calls, _slots, _members, {}, _watch_assigning),
+        )
+    parts = {"__iter__": _watch_parameters, "__getitem__": _watch_parameters}
+    for container in (ParameterList, ParameterDict):
         describes(
             container,
             Description(tree | parts, _call, calls, _slots, _members, {}, _watch_assigning),
@@ -163,6 +171,29 @@ def _watch_parts(prover, container) -> None:
     if hasattr(kind, "__reversed__"):
         raise Refused(f"__reversed__ of {text_of_value(container)}")
     _watch(prover, container)
+
+
+def _watch_parameters(prover, container) -> None:
+    """What is found in a container of parameters."""
+    kind, state = type(container), vars(container)
+    if kind not in (ParameterList, ParameterDict):
+        raise Refused(f"{text_of_value(container)}, which finds parameters in its own way")
+    watch_classes(prover, [kind])
+    for name in ("__iter__", "__getitem__"):
+        watch_names(prover, kind, name)
+    prover.watch.object(container)
+    parameters, _, _ = _slots(prover, container)
+    prover.watch.whole(parameters, ordered=True)
+    prover.watch.entries(state, ["_size", "_keys"])
+    if kind is ParameterDict:
+        prover.watch.whole(state["_keys"], ordered=True)
+        names = list(state["_keys"])
+    else:
+        names = list(map(str, range(state["_size"])))
+    prover.watch.entries(state, names)
+    for name in names:
+        if name in state or type(parameters.get(name)) is not Parameter:
+            raise Refused(f"{text_of_value(container)} of something else than parameters")
 
 
 def _watch_tree(prover, module) -> None:
