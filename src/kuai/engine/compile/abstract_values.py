@@ -219,9 +219,18 @@ def _one_of(values, is_tensor):
     if all(value is OUTLINE or _is_some_plain(value) for value in values):
         same = len({repr(getattr(value, "value", value)) for value in values}) == 1
         return first if same else OUTLINE
+    if all(isinstance(value, Items) and value.kind is tuple for value in values):
+        return _one_of_tuples([value.values for value in values], is_tensor)
     maybe = [v for v in values if not (isinstance(v, Known) and v.value is None)]
     there = maybe and all(value is NEST or is_tensor(value) for value in maybe)
     return NEST if there else None
+
+
+def _one_of_tuples(rows, is_tensor):
+    if len({len(row) for row in rows}) > 1:
+        return None
+    parts = [_one_of(parts, is_tensor) for parts in zip(*rows, strict=True)]
+    return None if any(part is None for part in parts) else Items(tuple, parts)
 
 
 def _is_some_plain(value) -> bool:

@@ -17,6 +17,7 @@ class Frame(abc.ABC):
         open: how many decisions are not known on the way to where it is.
         unsure: of how many expressions around it that is not known whether they are reached.
         named: variables that expressions have given a value.
+        returned: what it returns where it may have ended before.
         loops: those that it is in.
     """
 
@@ -30,6 +31,7 @@ class Frame(abc.ABC):
     open: int
     unsure: int
     named: dict[str, Any]
+    returned: list[Any]
     loops: list[Any]
 
     @abc.abstractmethod

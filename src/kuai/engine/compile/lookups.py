@@ -9,6 +9,7 @@ from kuai.engine.compile.abstract_values import (
     DICT_METHODS,
     NEST,
     OUTLINE,
+    TENSOR,
     Argument,
     Bound,
     Items,
@@ -17,6 +18,7 @@ from kuai.engine.compile.abstract_values import (
     is_dict,
     is_named_tuple,
     is_plain,
+    is_some_tensor,
     text_of_value,
     watch_named_tuple,
 )  # fmt: skip
@@ -30,10 +32,10 @@ from kuai.engine.compile.plain_sets import PlainSet
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own_of
 
-__all__ = ["Lookups"]
+__all__ = ["METACLASSES", "Lookups"]
 
 _MISSING = object()
-_METACLASSES = (type, abc.ABCMeta)
+METACLASSES = (type, abc.ABCMeta)
 # how attributes are found: these do the same
 _ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
 _TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices", "data"])
@@ -68,6 +70,8 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             if name == "grad" and isinstance(owner, Known):
                 self.watch.gradient(owner.value)
                 return NEST  # or None
+            if name == "data" and self._is_plain_tensor(owner):
+                return TENSOR
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
         if isinstance(owner, Context):
             return self.attribute_of_context(owner, name)
@@ -90,6 +94,12 @@ class Lookups(OwnFunctions, Enumerations, Frame):
         if type(owner.value) is types.ModuleType:
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
+
+    def _is_plain_tensor(self, value) -> bool:
+        """Whether a tensor's class is one of Kuai's own, so that its values are a Tensor."""
+        if isinstance(value, Known):
+            return type(value.value).__module__.startswith("kuai.")
+        return is_some_tensor(value)
 
     def opened(self, value):
         """A tuple with names for its elements as what it holds; anything else as it is."""
@@ -143,7 +153,7 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             return self.member(owner, name)
         if is_member(thing):
             return self.of_member(owner, name)
-        if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
+        if type(kind) not in METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
         of_class: Any = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
         for each in (_watched_name(name, of_class), "__getattribute__"):
@@ -194,7 +204,7 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             return False
         attributes = own_of(thing) if kind.__getattribute__ in _ORDINARY else None
         known = any(name in vars(each) for each in kind.__mro__)
-        if known or type(kind) not in (*_METACLASSES, type(Tensor)):
+        if known or type(kind) not in (*METACLASSES, type(Tensor)):
             return False
         if attributes is None or name in attributes:
             return False

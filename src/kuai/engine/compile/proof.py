@@ -99,11 +99,13 @@ class Prover:
         """Watch a tensor that is used.
 
         Raises:
-            Refused: it is a view, or has a history or hooks.
+            Refused: it has a history or hooks, or is a view of what may have one.
         """
         self._refuse_kept(tensor)
-        if tensor._steps is not None or tensor._node is not None or tensor._base is not None:
-            raise Refused("a tensor that is a view or has a history")
+        if tensor._node is not None:
+            raise Refused("a tensor that has a history")
+        if tensor._steps is not None or tensor._base is not None:
+            self._view(tensor)
         if tensor._hooked is not None:
             self._without_hooks(tensor._hooked)
         if tensor._node_hooked:
@@ -111,6 +113,15 @@ class Prover:
         if type(tensor) is not Tensor and (overrides(type(tensor)) or _changes_methods(tensor)):
             raise Refused(f"a {type(tensor).__name__}, which says for itself what operations do")
         self.watch.tensor(tensor)
+
+    def _view(self, tensor) -> None:
+        """Watch what a view is of: nothing of that may need gradients."""
+        base = tensor._base
+        gradients = tensor._requires_grad or tensor._grad is not None
+        if gradients or base is not None and (base._requires_grad or base._node is not None):
+            raise Refused("a tensor that is a view, and needs gradients")
+        if base is not None:
+            self.tensor(base)
 
     def _without_hooks(self, node) -> None:
         """Watch the node of a leaf that had hooks, or may get some again."""
@@ -207,7 +218,7 @@ class _Frame(Statements):
         self.function, self.tree, self.depth = function, tree, depth
         self.variables = {}
         self.open, self.loops = 0, []
-        self.unsure, self.named = 0, {}
+        self.unsure, self.named, self.returned = 0, {}, []
         code = function.__code__
         self.locals = {*code.co_varnames, *code.co_cellvars}
 

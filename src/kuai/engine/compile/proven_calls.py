@@ -21,8 +21,9 @@ from kuai.engine.compile.abstract_values import (
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
 from kuai.engine.compile.frame import Frame
-from kuai.engine.compile.function_like import own
+from kuai.engine.compile.function_like import FunctionLike, own
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.lookups import METACLASSES
 from kuai.engine.compile.made_functions import Made, MadeFunctions, Partial, is_partial
 from kuai.engine.compile.made_nests import MadeNests
 from kuai.engine.compile.named_tuples import NamedTuples, is_made_as_usual
@@ -130,9 +131,23 @@ class Calls(
         if is_made_as_usual(function):
             return self.make_named_tuple(function, arguments, keywords)
         description = description_of(function)
+        if description is None and (code := self._code_of_call(function)) is not None:
+            return self.prover.call(code, [Known(function), *arguments], keywords, self.depth + 1)
         if description is None or description.call is None:
             raise Refused(f"a call of {text_of_value(function)}")
         return self._call_thing(function, description.call, arguments, keywords)
+
+    def _code_of_call(self, thing):
+        """The function of the user's that a call of an object runs."""
+        kind = type(thing)
+        if type(kind) not in METACLASSES or issubclass(kind, type) or FunctionLike in kind.__mro__:
+            return None
+        found = next((vars(c)["__call__"] for c in kind.__mro__ if "__call__" in vars(c)), None)
+        if type(found) is not types.FunctionType:
+            return None
+        self.watch.object(thing)
+        self.watch.attribute(kind, "__call__")
+        return found
 
     def _call_thing(self, thing, call, arguments, keywords):
         """A call of what a layer above knows: its own code, or a function of the user's."""
@@ -219,7 +234,8 @@ class Calls(
             return self.replace_fields(owner, arguments, keywords)
         if self.is_tensor(owner) or owner is NEST:
             return self._call_tensor_method(owner, name, arguments, keywords)
-        if name == "get" and not keywords:
+        is_dict = isinstance(owner, Items) or isinstance(owner, Known) and self.is_dict(owner.value)
+        if name == "get" and not keywords and is_dict:
             return self._get(owner, *arguments)
         if isinstance(owner, PlainSet):
             return self.call_set_method(owner, name, arguments)

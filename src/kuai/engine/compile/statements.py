@@ -60,9 +60,17 @@ class Statements(Expressions, Matching, KeptTensors):
             return self.value(self.tree.body)
         try:
             self.run(self.tree.body)
+            last = Known(None)
         except _Return as end:
-            return end.value
-        return Known(None)
+            last = end.value
+        while self.open:
+            self._close()
+        if not self.returned:
+            return last
+        found = joined([{"": value} for value in (*self.returned, last)], self.is_tensor)
+        if not found:
+            raise Refused("a decision between results of two kinds")
+        return found[""]
 
     def run(self, statements) -> None:
         """Go through statements."""
@@ -89,8 +97,8 @@ class Statements(Expressions, Matching, KeptTensors):
 
     def _run_Return(self, statement):
         found = Known(None) if statement.value is None else self.value(statement.value)
-        if self.open:
-            raise Refused("a decision that ends the function")
+        if self.open and self.loops:
+            raise Refused("a decision that ends the function in a loop")
         raise _Return(found)
 
     def _run_Assign(self, statement):
@@ -156,6 +164,8 @@ class Statements(Expressions, Matching, KeptTensors):
             self.variables = dict(before)
             if self._goes_on(branch):
                 ends.append(self.variables)
+        if not ends and not self.loops:
+            raise _Return(self.returned.pop())  # whichever it is
         if not ends:
             raise _Continue  # wherever it goes on, that is known
         self.variables = joined(ends, self.is_tensor)
@@ -170,6 +180,10 @@ class Statements(Expressions, Matching, KeptTensors):
             loop = self.loops[-1]
             (loop.turn if isinstance(end, _Continue) else loop.whole).append(self.variables)
             self._open()  # what follows in the loop may be run or not
+            return False
+        except _Return as end:
+            self.returned.append(end.value)
+            self._open()  # the same of the rest of the function
             return False
         finally:
             self._close()
@@ -334,7 +348,10 @@ class Statements(Expressions, Matching, KeptTensors):
             self.watch_method("__iter__")
         parts = [part] * len(targets) if unknown else self.elements(value)
         starred = [i for i, each in enumerate(targets) if isinstance(each, ast.Starred)]
-        if starred and not unknown and len(parts) >= len(targets) - 1:
+        if starred and unknown:  # some of the parts, in a list
+            parts[starred[0]] = NEST if value is not OUTLINE else OUTLINE
+            targets = [t.value if isinstance(t, ast.Starred) else t for t in targets]
+        elif starred and len(parts) >= len(targets) - 1:
             first, last = starred[0], starred[0] + 1 - len(targets) + len(parts)
             taken = Items(list, list(parts[first:last]), is_made=True)
             parts = [*parts[:first], taken, *parts[last:]]
