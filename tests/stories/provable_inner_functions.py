@@ -6,7 +6,7 @@ import types
 from tests.stories.storykit import batch, everything, fill, linear, numbers, story
 
 
-@story
+@story(tolerance=(1e-3, 1e-5))
 def functions_made_inside(t, compiled):
     net = linear(t)
     S = types.SimpleNamespace(k=1.0, flag=False)

@@ -263,7 +263,7 @@ def results_of_other_kinds(t, compiled):
         yield f(batch(t)[0])
 
 
-@story
+@story(tolerance=(1e-3, 1e-5))
 def parameter_containers(t, compiled):
     class Net(t.nn.Module):
         def __init__(s):

@@ -50,8 +50,8 @@ RUNS += [("fused", name) for name in FUSED if _is_run(name)]
 _WRITTEN_TO_BE_REPLAYED = (
     "generators_in_steps", "kept_tensors", "kinds_of_configurations", "named_tuples_made_inside",
     "provable_expressions", "provable_functions", "provable_inner_functions", "provable_lookups",
-    "provable_statements", "read_late", "replayed_steps",
-    "schedules_in_replays", "split_steps", "usual_statements",
+    "provable_returns_and_calls", "provable_statements", "provable_views_and_states", "read_late",
+    "replayed_steps", "schedules_in_replays", "split_steps", "usual_statements",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 

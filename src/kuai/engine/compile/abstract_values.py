@@ -24,6 +24,7 @@ __all__ = [
     "Once",
     "Several",
     "Super",
+    "Table",
     "Unknown",
     "is_dict",
     "is_named_tuple",
@@ -109,6 +110,12 @@ class Items:
     def parts(self):
         """The elements; of a dict its values."""
         return list(self.values.values()) if self.kind is dict else self.values
+
+
+class Table(Items):
+    """A dict of a class of its own, which is read and changed as all dicts are."""
+
+    __slots__ = ()
 
 
 class Loan:

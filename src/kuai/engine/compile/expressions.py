@@ -14,6 +14,7 @@ from kuai.engine.compile.abstract_values import (
     Known,
     Once,
     Several,
+    Table,
     is_plain,
     is_some_tensor,
     joined,
@@ -261,7 +262,7 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             return self._repeated(*operands)
         if isinstance(kind, ast.BitOr):
             dicts = [d.values for d in map(self.dict_of_value, operands) if d is not None]
-            if len(dicts) == 2:
+            if len(dicts) == 2 and not any(isinstance(o, Table) for o in operands):
                 return Items(dict, dicts[0] | dicts[1], is_made=True)
         if (found := self.operate_on_sets(kind, operands)) is not None:
             return found

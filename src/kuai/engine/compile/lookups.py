@@ -41,6 +41,8 @@ _ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
 _TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices", "data"])
 _OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"])
 _NAMES = frozenset(["__name__", "__qualname__"])  # of classes, which are kept with them
+#: of dtypes and devices: plain values, never None
+_OF_OUTLINES = frozenset(["is_floating_point", "is_complex", "is_signed", "itemsize", "type"])
 _FLAGS = frozenset(["requires_grad", "is_leaf", "is_cuda", "is_cpu"])
 
 
@@ -87,6 +89,8 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             return Bound(owner, name)
         if isinstance(owner, PlainSet):
             return Bound(owner, name)
+        if owner is OUTLINE and name in _OF_OUTLINES:
+            return OUTLINE
         if not isinstance(owner, Known):
             raise Refused(f"{name} of {text_of_value(owner)}")
         if is_plain(owner.value):

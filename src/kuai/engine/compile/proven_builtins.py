@@ -14,6 +14,7 @@ from kuai.engine.compile.abstract_values import (
     Known,
     Loan,
     Once,
+    Table,
     is_plain,
     is_some_tensor,
     text_of_value,
@@ -270,7 +271,7 @@ class Builtins(Frame):
             raise Refused("a class that the call makes")
         if is_some_tensor(thing):
             return Known(Tensor)
-        if isinstance(thing, Items) and not isinstance(thing, Once):
+        if isinstance(thing, Items) and not isinstance(thing, (Once, Table)):
             return Known(thing.kind)
         if not isinstance(thing, Known):
             raise Refused(f"the type of {text_of_value(thing)}")
@@ -287,7 +288,7 @@ class Builtins(Frame):
         classes = tuple([each.value for each in row])
         if is_some_tensor(value):
             return self._is_of(Tensor, classes)
-        if isinstance(value, Items):
+        if isinstance(value, Items) and not isinstance(value, Table):
             return self._is_of(value.kind, classes)
         if value is NEST and all(any(each is k for k in _OF_RESULTS) for each in classes):
             return OUTLINE  # an operation gives the same kind of thing at each replay
@@ -328,7 +329,7 @@ class Builtins(Frame):
         Raises:
             Refused: that is not sure.
         """
-        if isinstance(owner, Items) and owner.kind in _EMPTY:
+        if isinstance(owner, Items) and owner.kind in _EMPTY and not isinstance(owner, Table):
             return hasattr(owner.kind, name)
         if not isinstance(owner, Known) or self.is_dict(owner.value):
             raise Refused(f"whether {text_of_value(owner)} has {name}")

@@ -12,11 +12,13 @@ from kuai.engine.autograd.function import Function
 from kuai.engine.compile.abstract_values import (
     NEST,
     OUTLINE,
+    TENSOR,
     Bound,
     Items,
     Known,
     Once,
     Super,
+    Table,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
@@ -245,13 +247,16 @@ class Calls(
             owner = self._dict(owner.value)
         if isinstance(owner, Items) and self.changes(owner, name):
             return self.change_nest(owner, name, arguments, keywords)
-        if isinstance(owner, Items) and name == "copy" and owner.kind in (list, dict):
-            return self.call_builtin(owner.kind, [owner, *arguments], keywords)
         if isinstance(owner, Items):
+            if name == "copy" and owner.kind in (list, dict) and not isinstance(owner, Table):
+                return self.call_builtin(owner.kind, [owner, *arguments], keywords)
             return _call_dict_method(owner, name, arguments)
         description = description_of(owner.value)
         if description is not None and name in description.parts and not (arguments or keywords):
             return Once(self._parts(description.parts[name](self.prover, owner.value)))
+        if description is not None and name in description.tables and not (arguments or keywords):
+            keys = description.tables[name](self.prover, owner.value)
+            return Table(dict, dict.fromkeys(keys, TENSOR), is_made=True)
         if description is not None and name in description.changing:
             return self._call_changing(description, owner.value, name, arguments or keywords)
         if description is not None and name in description.methods:
