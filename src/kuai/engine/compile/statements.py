@@ -95,6 +95,8 @@ class Statements(Expressions, Matching, KeptTensors):
     def _run_Pass(self, statement):
         pass
 
+    _run_Global = _run_Nonlocal = _run_Pass  # such variables may be read
+
     def _run_Return(self, statement):
         found = Known(None) if statement.value is None else self.value(statement.value)
         if self.open and self.loops:
