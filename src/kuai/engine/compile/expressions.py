@@ -17,12 +17,12 @@ from kuai.engine.compile.abstract_values import (
     Table,
     is_plain,
     is_some_tensor,
-    joined,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.comprehensions import Comprehensions
 from kuai.engine.compile.enumerations import is_member
 from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.joining import joined
 from kuai.engine.compile.knowledge import Refused, done, is_pure
 from kuai.engine.compile.lookups import Lookups
 from kuai.engine.compile.made_functions import Made, is_made_function

@@ -74,7 +74,9 @@ class Calls(
 
     def _row_for(self, function, node):
         """The arguments by position; a generator is one only where it is gone through at once."""
-        is_joining = isinstance(function, Bound) and function.name == "join"
+        owner = getattr(function, "owner", None)  # of a method
+        is_text = isinstance(owner, Known) and type(owner.value) is str
+        is_joining = is_text and getattr(function, "name", None) == "join"
         thing = function.value if isinstance(function, Known) else None
         if node.args and (is_joining or any(thing is each for each in GOING_THROUGH)):
             first, *others = node.args
@@ -108,7 +110,7 @@ class Calls(
         if is_builtin(function):
             return self.call_builtin(function, arguments, keywords)
         if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
-            return self._call_plain(function, arguments)
+            return self._call_plain(function, arguments, keywords)
         if function is functools.partial:
             return self.made_partial(arguments, keywords)
         if any(function is each for each in _OF_MODES) and not arguments and not keywords:
@@ -213,13 +215,15 @@ class Calls(
         kind = self.value(ast.Name("__class__", ast.Load()))
         return kind, self.variables.get(code.co_varnames[0])
 
-    def _call_plain(self, function, arguments):
+    def _call_plain(self, function, arguments, keywords):
         """A function of numbers."""
-        if any(argument is OUTLINE for argument in arguments):
-            for argument in arguments:
+        if any(argument is OUTLINE for argument in (*arguments, *keywords.values())):
+            for argument in (*arguments, *keywords.values()):
                 self.argument(argument)
             return OUTLINE
-        return Known(done(function, [self.plain(argument) for argument in arguments]))
+        named = {name: self.plain(argument) for name, argument in keywords.items()}
+        row = [self.plain(argument) for argument in arguments]
+        return Known(done(lambda: function(*row, **named), []))
 
     def _call_method(self, bound, arguments, keywords):
         owner: Any = bound.owner

@@ -15,10 +15,10 @@ from kuai.engine.compile.abstract_values import (
     Items,
     Known,
     is_some_tensor,
-    joined,
 )  # fmt: skip
 from kuai.engine.compile.contexts import is_known
 from kuai.engine.compile.expressions import Expressions
+from kuai.engine.compile.joining import joined
 from kuai.engine.compile.kept_tensors import KeptTensors
 from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.matching import Matching
