@@ -1,6 +1,7 @@
 """`getattr`, `hasattr`, `match`, `isinstance`, modes, containers: and what changes them."""
 
 import builtins
+import collections
 import enum
 import types
 
@@ -342,3 +343,85 @@ def changed_builtins(t, compiled):
     finally:
         builtins.sorted = old
         globals().pop("max", None)
+
+
+@story(tolerance=(1e-4, 1e-5))
+def truth_of_things(t, compiled):
+    class Block(t.nn.Module):
+        def __init__(s, norm=None):
+            super().__init__()
+            s.l = t.nn.Linear(3, 3)
+            s.norm = norm
+            s.extra = []
+
+        def forward(s, x):
+            x = s.l(x)
+            if s.norm:
+                x = s.norm(x)
+            for e in s.extra or ():
+                x = e(x)
+            return x
+
+    class Obj:
+        pass
+
+    net = fill(t, Block(t.nn.ReLU()))
+    S = types.SimpleNamespace(
+        row=[1.0], d={"k": 2.0}, o=Obj(), od=collections.OrderedDict(), f=None, e=()
+    )
+
+    @compiled
+    def f(x):
+        with t.no_grad():
+            y = net(x)
+        if S.row:
+            y = y * S.row[0]
+        if not S.d:
+            y = y + 1
+        if S.o and not S.od:
+            y = y - 1
+        if S.f and not S.e:
+            y = S.f(y)
+        return y
+
+    for n in range(40):
+        if n == 3:
+            net.norm = None
+        if n == 5:
+            net.extra.append(t.tanh)
+        if n == 7:
+            S.row.clear()
+        if n == 9:
+            S.d.clear()
+        if n == 11:
+            S.d["x"] = 1
+        if n == 13:
+            Obj.__bool__ = lambda s: False
+        if n == 15:
+            del Obj.__bool__
+        if n == 17:
+            Obj.__len__ = lambda s: 0
+        if n == 19:
+            del Obj.__len__
+        if n == 21:
+            S.od["a"] = 1
+        if n == 23:
+            S.od.clear()
+        if n == 25:
+            S.f = lambda v: v * 10
+        if n == 27:
+            S.e = (1,)
+        if n == 29:
+            net.norm = t.nn.Sequential()
+        if n == 31:
+            net.norm = t.nn.Sequential(t.nn.Tanh())
+        if n == 33:
+            t.nn.ReLU.__len__ = lambda s: 0
+            net.norm = t.nn.ReLU()
+        if n == 35:
+            del t.nn.ReLU.__len__
+        if n == 37:
+            S.o = None
+        if n == 39:
+            S.row = t.ones(1)
+        yield f(batch(t)[0])

@@ -3,7 +3,6 @@
 import ast
 import builtins
 import operator
-import types
 from typing import Any
 
 from kuai.engine.compile.abstract_values import (
@@ -45,7 +44,6 @@ _OPERATORS = {
 }  # fmt: skip
 
 
-_ALWAYS_TRUE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 _COPIED = (int, float, complex, str, bytes, tuple, frozenset)  # equal ones may be two, or one
 #: special methods' names
 _SPECIAL = {
@@ -412,8 +410,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             return True
         if (found := self.in_set(value)) is not None:
             return bool(found)
-        if isinstance(value, Known) and type(value.value) in _ALWAYS_TRUE:
-            return True
+        if isinstance(value, Known) and not is_plain(value.value):
+            return self.is_thing_true(value)
         return bool(self.plain(value))
 
 

@@ -115,6 +115,10 @@ class Frame(abc.ABC):
         """Whether it is sure that a value has no attribute of that name."""
 
     @abc.abstractmethod
+    def is_thing_true(self, owner) -> bool:
+        """Whether an object is true."""
+
+    @abc.abstractmethod
     def outline_of(self, owner, name, arguments) -> Any:
         """What a method says of a tensor's shape."""
 

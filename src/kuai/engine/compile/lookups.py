@@ -34,6 +34,7 @@ from kuai.engine.tensor.attributes import own_of
 
 __all__ = ["METACLASSES", "Lookups"]
 
+_ALWAYS_TRUE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 _MISSING = object()
 METACLASSES = (type, abc.ABCMeta)
 # how attributes are found: these do the same
@@ -223,6 +224,27 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             self.watch.attribute(kind, each)
         for there in places:
             self.watch.entries(there, [name])
+        return True
+
+    def is_thing_true(self, owner) -> bool:
+        """Whether an object is true: a list or dict that is not empty, or one that is neither."""
+        thing, kind = owner.value, type(owner.value)
+        if kind in _ALWAYS_TRUE:
+            return True
+        if kind is list:
+            self.watch.list(thing)
+            return bool(thing)
+        if self.is_dict(thing) and not hasattr(kind, "__bool__") and kind.__len__ is dict.__len__:
+            self.watch.attribute(kind, "__bool__")
+            self.watch.size(thing)
+            return bool(thing)
+        if type(kind) not in METACLASSES or issubclass(kind, Tensor) or is_dict(thing):
+            raise Refused(f"{text_of_value(owner)}, where a plain value is needed")
+        for name in ("__bool__", "__len__"):
+            self.watch.attribute(kind, name)
+            if hasattr(kind, name):
+                raise Refused(f"{text_of_value(owner)}, which says for itself whether it is true")
+        self.watch.object(thing)
         return True
 
     def _in_slot(self, owner, name, of_class):
