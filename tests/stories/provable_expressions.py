@@ -383,3 +383,94 @@ def loops_with_else(t, compiled):
         if n == 10:
             S.row = [2, 2]
         yield f(t.ones(2 + 3 * (n % 4 == 3)))
+
+
+@story
+def any_and_all_stop_early(t, compiled):
+    S = types.SimpleNamespace(row=[1.0, 2.0, 3.0], stop=2.0, k=1.0)
+
+    @compiled
+    def f(x):
+        seen = []
+
+        def look(v):
+            seen.append(v)
+            return v >= S.stop
+
+        if any(look(v) for v in S.row):
+            x = x * S.k
+        n = len(seen)
+        if n == 3:
+            return x * 100 * S.k
+        return x + n
+
+    @compiled
+    def g(x):
+        seen = []
+        if all(map(lambda v: seen.append(v) or v < S.stop, S.row)):
+            x = x * S.k
+        if len(seen) == 2:
+            return x * S.k
+        return x - len(seen)
+
+    @compiled
+    def h(x):
+        if any((last := v) >= S.stop for v in S.row):
+            return x * last * S.k
+        return x + last
+
+    @compiled
+    def i(x):
+        return x * (S.k if any(v >= S.stop for v in S.row) and all(v > 0 for v in S.row) else 2.0)
+
+    for n in range(16):
+        if n == 3:
+            S.k = 5.0
+        if n == 5:
+            S.stop = 3.0
+        if n == 7:
+            S.k = 7.0
+        if n == 9:
+            S.stop = 9.0
+        if n == 11:
+            S.k = 8.0
+        if n == 13:
+            S.row[0] = 10.0
+        yield f(t.ones(2)), g(t.ones(2)), h(t.ones(2)), i(t.ones(2))
+
+
+@story
+def maps_that_change_what_they_read(t, compiled):
+    S = types.SimpleNamespace(row=[1.0, 2.0], k=2.0)
+
+    @compiled
+    def f(x):
+        own = list(S.row)
+
+        def grow(v):
+            if len(own) < 4:
+                own.append(v * S.k)
+            return x * v
+
+        out = list(map(grow, own))
+        k = 1.0
+        more = [v * k for v in map(lambda v: v + k, own)]
+        total = x
+        for v in map(lambda v: v * k, own):
+            k = k + 1
+            total = total + v
+        for v in filter(lambda v: v > k, own):
+            k = k - 1
+            total = total * v
+            if k < 0:
+                break
+        return out, more, total, sorted(own, key=lambda v: -v * k)
+
+    for n in range(10):
+        if n == 3:
+            S.k = 3.0
+        if n == 5:
+            S.row.append(4.0)
+        if n == 7:
+            S.row = [0.5]
+        yield f(t.ones(2))

@@ -83,7 +83,11 @@ class Calls(
             rest = [*others, *[each.value for each in node.keywords]]
             names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(first))
             if not (names or isinstance(first, ast.Starred)) and all(map(_computes_nothing, rest)):
-                return [self.gone_through(first), *self._row(others)]
+                stops = (thing is any or thing is all) and not isinstance(first, ast.ListComp)
+                self.prover.open += stops  # it may do so before it has come to the last element
+                row = [self.gone_through(first)]
+                self.prover.open -= stops
+                return [*row, *self._row(others)]
         return self._row(node.args)
 
     def _keywords(self, nodes):
