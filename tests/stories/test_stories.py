@@ -28,6 +28,8 @@ _SAMPLED = (
     "graphs_and_modes_around_steps", "hooks_and_modes_change",
     "networks_and_optimizers_under_attack", "numbers_and_results_of_proofs",
     "optimizers_and_hooks_change", "own_functions_under_attack", "parts_of_steps_under_attack",
+    "provable_expressions", "provable_inner_functions", "provable_lookups",
+    "provable_returns_and_calls", "provable_views_and_states",
     "python_around_steps", "python_changed_between_calls", "python_of_all_kinds_changes",
     "statements_under_attack", "states_changed_together", "uncommon_changes",
 )  # fmt: skip
