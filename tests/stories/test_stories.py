@@ -56,6 +56,7 @@ _WRITTEN_TO_BE_REPLAYED = (
     "provable_inner_functions", "provable_lookups",
     "provable_returns_and_calls", "provable_statements", "provable_views_and_states", "read_late",
     "replayed_steps", "schedules_in_replays", "split_steps", "usual_statements",
+    "views_as_arguments",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 
