@@ -48,6 +48,11 @@ class Options:
         self.drawn = np.random.RandomState(3)
         self.scaled = scaling(1.0)
         self.seen, self.calls = [], 0
+        self.prefix, self.skipped = "0.", {"0.bias"}
+        self.table = kuai.ones(2, 2)
+        self.row = self.table[0]
+        self.shrunk = functools.partial(shrink, by=1.0)
+        self.penalty = type("Penalty", (Penalty,), {})()
 
     @property
     def doubled(self):
@@ -61,6 +66,36 @@ class Options:
         noise = next(self.stream) % 3 + self.dice.random() + self.drawn.rand()
         loss = loss * self.ordered["k"] * float(self.ordered["table"].sum())
         return self.scaled(loss) * self.nested[0][0] * (1 + 0.01 * noise)
+
+
+class Penalty:
+    """An object that is called."""
+
+    factor = 0.01
+
+    def __call__(self, loss):
+        return loss.abs() * self.factor
+
+
+def shrink(loss, by=2.0):
+    """A loss that is made smaller."""
+    return loss / by
+
+
+def weighed(options, net, loss):
+    """A loss after what people write around it: names, sets, views, functions inside."""
+
+    gain = getattr(options, "gain", 1.0)
+
+    def mean(value, *, by=gain):
+        if value.dim() > 0:
+            return value.mean()
+        return value * by
+
+    for name, parameter in sorted(net.named_parameters()):
+        if name.startswith(options.prefix) and name not in options.skipped:
+            loss = loss + mean(parameter.square(), by=0.01)
+    return mean(options.shrunk(loss) * options.row) + options.penalty(loss)
 
 
 def scaling(factor):
@@ -198,6 +233,7 @@ def provable_train(world, options, read_closed):
         loss = nn.functional.mse_loss(out, y + options.shift) * options.weight
         for term in options.terms:
             loss = loss * term
+        loss = weighed(options, world.net, loss)
         loss.backward()
         world.optimizer.step()
         options.mean = options.mean * 0.5 + loss.detach() * 0.5
@@ -230,6 +266,7 @@ def split_train(read_closed):
         loss = nn.functional.mse_loss(out, y + options.shift) * options.weight
         for term in options.terms:
             loss = loss * term
+        loss = weighed(options, world.net, loss)
         loss.backward()
         world.optimizer.step()
         options.mean = options.mean * 0.5 + loss.detach() * 0.5
@@ -301,6 +338,45 @@ def kept_tensor_held_and_written(world, number):
 @change
 def attribute_of_another_kind(world, number):
     world.net[3].scale = kuai.tensor(1 + number / 10) if number % 2 else 2
+
+
+@change
+def names_chosen(world, number):
+    world.options.prefix = ["1.", "", "x", "3."][number % 4]
+
+
+@change
+def set_grown_or_shrunk(world, number):
+    world.options.skipped ^= {["0.weight", "0.bias"][number % 2]}
+
+
+@change
+def partial_rebound(world, number):
+    world.options.shrunk.keywords["by"] = 1 + 0.1 * number
+
+
+@change
+def view_or_its_base_written(world, number):
+    with kuai.no_grad():
+        (world.options.row if number % 2 else world.options.table).mul_(0.9)
+
+
+@change
+def view_of_another_base(world, number):
+    world.options.row = kuai.full((2, 2), 1 - 0.05 * number)[number % 2]
+
+
+@change
+def attribute_that_may_be_missing(world, number):
+    if hasattr(world.options, "gain"):
+        del world.options.gain
+    else:
+        world.options.gain = 1 + 0.1 * number
+
+
+@change
+def call_of_an_object(world, number):
+    type(world.options.penalty).__call__ = lambda self, loss: loss.square() * 0.01 * number
 
 
 @change

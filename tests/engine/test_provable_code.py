@@ -6,6 +6,7 @@ The values are compared with PyTorch's by the stories of the same things.
 import collections
 import dataclasses
 import enum
+import functools
 import sys
 
 import pytest
@@ -77,7 +78,7 @@ class World:
         self.net = Derived()
         self.optimizer = kuai.optim.SGD(self.net.parameters(), lr=0.01)
         self.scaler = kuai.amp.GradScaler("cpu", init_scale=4.0)
-        self.turns, self.offset = 2, [0.5, 1.0]
+        self.turns, self.offset, self.distance = 2, [0.5, 1.0], Distance()
 
     def state(self):
         """All numbers that a step changes."""
@@ -120,7 +121,75 @@ def of_batch(world, batch):
     return nn.functional.mse_loss(world.net(x), batch.y) * len(batch)
 
 
-LOSSES = [with_super_and_kept, with_own_function, with_while_and_try, with_literal, with_generators]
+def with_inner_functions(world, x, y):
+    def scaled(value, *, by=world.offset[1]):
+        return value * by + shift
+
+    shift = world.offset[0]
+    halves = list(map(lambda half: scaled(half, by=2.0), world.net(x).chunk(2, dim=1)))
+    close = functools.partial(nn.functional.mse_loss, target=y)
+    return close(kuai.cat(halves, 1)) + scaled(y).mean()
+
+
+def with_names_and_order(world, x, y):
+    chosen, loss = set(), 0.0
+    for name, parameter in sorted(world.net.named_parameters()):
+        if not name.endswith("bias") and (size := len(name)) > 1:
+            loss = loss + parameter.norm() / size
+            chosen.add(name.split(".")[0])
+    weight = getattr(world, "weight", 1.0) * max(world.offset, key=lambda each: -each)
+    match world.turns:
+        case 1 | 2:
+            weight = weight + 1
+        case turns:
+            weight = weight * turns
+    return nn.functional.mse_loss(world.net(x), y) * weight + loss * ("layer" in chosen)
+
+
+def with_lists_and_dicts(world, x, y):
+    found, losses = world.net(x), {**{"offset": world.offset[0]}}
+    skips = [found] * world.turns
+    skips += [found * 2]
+    while skips:
+        found = found + skips.pop()
+    del skips
+    losses["loss"] = nn.functional.mse_loss(found, y)
+    for kind in filter(lambda each: hasattr(each, "weight"), world.net.children()):
+        losses[type(kind).__name__] = kind.weight.abs().mean()
+    else:
+        losses |= {"scale": float(len(losses))}
+    return sum(dict(losses, last=1.0).values())
+
+
+class Distance:
+    """A loss that is no module, and a table of which it reads a view."""
+
+    def __init__(self):
+        self.rows = kuai.arange(4.0).view(2, 2)[1]
+
+    def __call__(self, found, wanted):
+        return ((found - wanted) ** 2 * self.rows).mean()
+
+
+def with_returns_and_states(world, x, y):
+    def squeezed(value):
+        if value.dim() > 1:
+            return value.mean(0)
+        return value
+
+    with kuai.no_grad():
+        for name, tensor in world.net.state_dict().items():
+            if tensor.dtype.is_floating_point and name != "layer.bias":
+                tensor.mul_(0.99)
+    count, *rest = (x * 2).shape
+    return world.distance(squeezed(world.net(x)), y) / count + y.view(-1, *rest[1:]).mean()
+
+
+LOSSES = [
+    with_super_and_kept, with_own_function, with_while_and_try, with_literal, with_generators,
+    with_inner_functions, with_names_and_order, with_lists_and_dicts,
+    with_returns_and_states,
+]  # fmt: skip
 
 
 def trained(world, loss_of):

@@ -106,7 +106,7 @@ REASONS = {
     ),
     "mask": ("x = x[x > 0]", "a value that is asked for in the middle"),
     "new": ("x = x + kuai.rand(2, generator=dice)", "a Generator as an argument"),
-    "kept": ("global kept\n    kept = x * 2", "a statement (global)"),
+    "kept": ("global kept\n    kept = x * 2", "an assignment to kept"),
 }
 
 

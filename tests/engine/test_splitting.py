@@ -238,7 +238,8 @@ def noticing():
         return cell
 
     def changes_global(x):
-        global GLOBAL
+        if x:
+            global GLOBAL
         GLOBAL = x
         return GLOBAL
 
@@ -282,6 +283,34 @@ def noticing():
 def test_what_would_be_noticed_is_refused(function):
     with pytest.raises(Refused):
         split_of(function, 1 if function.__name__ != "changes" else 2)
+
+
+def test_a_global_variable_is_one_in_both_parts():
+    def function(x):
+        global GLOBAL
+        GLOBAL = x
+        y = GLOBAL + 1
+        GLOBAL += y
+        return GLOBAL
+
+    for count in (2, 3, 4):
+        assert both(split_of(function, count), 5) == function(5) == GLOBAL == 11
+
+
+def test_a_step_that_counts_in_a_global_variable_is_replayed_up_to_there():
+    net, opt = parts()
+
+    @kuai.compile
+    def step(x):
+        global GLOBAL
+        opt.zero_grad()
+        net(x).square().mean().backward()
+        opt.step()
+        GLOBAL += 1
+
+    before = GLOBAL
+    called(step, kuai.ones(4, 3))
+    assert before + 30 == GLOBAL and step.explain().begun > 20
 
 
 def test_arguments_that_are_given_beforehand():

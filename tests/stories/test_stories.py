@@ -28,6 +28,8 @@ _SAMPLED = (
     "graphs_and_modes_around_steps", "hooks_and_modes_change",
     "networks_and_optimizers_under_attack", "numbers_and_results_of_proofs",
     "optimizers_and_hooks_change", "own_functions_under_attack", "parts_of_steps_under_attack",
+    "provable_expressions", "provable_inner_functions", "provable_lookups",
+    "provable_returns_and_calls", "provable_views_and_states",
     "python_around_steps", "python_changed_between_calls", "python_of_all_kinds_changes",
     "statements_under_attack", "states_changed_together", "uncommon_changes",
 )  # fmt: skip
@@ -48,9 +50,13 @@ RUNS += [("fused", name) for name in FUSED if _is_run(name)]
 
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
 _WRITTEN_TO_BE_REPLAYED = (
-    "generators_in_steps", "kept_tensors", "kinds_of_configurations", "named_tuples_made_inside",
-    "provable_functions", "provable_statements", "read_late", "replayed_steps",
-    "schedules_in_replays", "split_steps", "usual_statements", "views_as_arguments",
+    "equal_and_not_the_same", "generators_in_steps", "global_names", "kept_tensors",
+    "kinds_of_configurations",
+    "named_tuples_made_inside", "provable_expressions", "provable_functions",
+    "provable_inner_functions", "provable_lookups",
+    "provable_returns_and_calls", "provable_statements", "provable_views_and_states", "read_late",
+    "replayed_steps", "schedules_in_replays", "split_steps", "usual_statements",
+    "views_as_arguments",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}
 

@@ -24,11 +24,12 @@ __all__ = [
     "Once",
     "Several",
     "Super",
+    "Table",
+    "Unknown",
     "is_dict",
     "is_named_tuple",
     "is_plain",
     "is_some_tensor",
-    "joined",
     "text_of_value",
     "watch_named_tuple",
 ]
@@ -43,7 +44,7 @@ _NOT_OF_TUPLES = ("__bool__", "__reversed__")  # which would say something else 
 DICT_METHODS = (*_READING, "__missing__")  # which decide how a dict is read
 
 
-class _Unknown:
+class Unknown:
     """A value that only the call itself will know."""
 
     def __init__(self, what):
@@ -53,14 +54,14 @@ class _Unknown:
         return self.what
 
 
-TENSOR = _Unknown("a tensor")  # exactly a Tensor
-NEST = _Unknown("a result")  # a tensor, or a nest of tensors, or None
+TENSOR = Unknown("a tensor")  # exactly a Tensor
+NEST = Unknown("a result")  # a tensor, or a nest of tensors, or None
 # a plain value, not None, that depends on shapes, dtypes and what is compared: the same at each
 # replay, though it is not known which
-OUTLINE = _Unknown("a shape")
+OUTLINE = Unknown("a shape")
 
 
-class Argument(_Unknown):
+class Argument(Unknown):
     """A Tensor that the call was given; shape, dtype and device are part of its signature."""
 
     def __init__(self, tensor):
@@ -108,6 +109,12 @@ class Items:
     def parts(self):
         """The elements; of a dict its values."""
         return list(self.values.values()) if self.kind is dict else self.values
+
+
+class Table(Items):
+    """A dict of a class of its own, which is read and changed as all dicts are."""
+
+    __slots__ = ()
 
 
 class Loan:
@@ -197,36 +204,6 @@ def is_some_tensor(value) -> bool:
     return value is TENSOR or isinstance(value, Argument)
 
 
-def joined(ends, is_tensor) -> dict:
-    """What is known of variables where it is one of several ways on which they got their values."""
-    first, *others = ends
-    found = {}
-    for name, value in first.items():
-        one = _one_of([value, *[end.get(name) for end in others]], is_tensor)
-        if one is not None:
-            found[name] = one
-    return found
-
-
-def _one_of(values, is_tensor):
-    """What is known of a value that is one of some; None if nothing is."""
-    first = values[0]
-    if all(value is first for value in values):
-        return first
-    if any(value is None for value in values):  # it has no value on one way
-        return None
-    if all(value is OUTLINE or _is_some_plain(value) for value in values):
-        same = len({repr(getattr(value, "value", value)) for value in values}) == 1
-        return first if same else OUTLINE
-    maybe = [v for v in values if not (isinstance(v, Known) and v.value is None)]
-    there = maybe and all(value is NEST or is_tensor(value) for value in maybe)
-    return NEST if there else None
-
-
-def _is_some_plain(value) -> bool:
-    return isinstance(value, Known) and value.value is not None and is_plain(value.value)
-
-
 def is_dict(thing) -> bool:
     """Whether a thing is a dict that is read as all dicts are, whatever writing it does."""
     kind = type(thing)  # `isinstance` would ask the thing, whose class may say something else
@@ -258,7 +235,7 @@ def watch_named_tuple(watch, kind) -> None:
 
 def text_of_value(value) -> str:
     """What to call a value in a reason."""
-    if isinstance(value, _Unknown):
+    if isinstance(value, Unknown):
         return value.what
     if isinstance(value, Read):
         return "a number of a tensor"

@@ -39,9 +39,32 @@ class Comprehensions(Frame):
 
     def gone_through(self, node):
         """What an expression gives where its elements are taken at once, before all else."""
-        if not isinstance(node, ast.GeneratorExp):
-            return self.value(node)
-        return self._row_of(node, Once)
+        if isinstance(node, ast.GeneratorExp):
+            return self._row_of(node, Once)
+        kind, row = self._mapping(node)
+        if kind is map:
+            return self.mapped(row[0], row[1:])
+        if kind is filter:
+            return Once(list(self.filter_turns(*row)))
+        return self.value(node)
+
+    def turns_of(self, node):
+        """What a loop over an expression goes through, one after the other."""
+        kind, row = self._mapping(node)
+        if kind is map:
+            return self.map_turns(row[0], row[1:])
+        if kind is filter:
+            return self.filter_turns(*row)
+        return self.turns(self.value(node))
+
+    def _mapping(self, node):
+        """`map` or `filter` and their arguments, where an expression is a call of one of them."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+            kind = getattr(self.value(node.func), "value", None)
+            row = self._row(node.args) if kind is map or kind is filter else []
+            if kind is map and len(row) > 1 or kind is filter and len(row) == 2:
+                return kind, row
+        return None, []
 
     def _turns(self, generators, element) -> list:
         """The values of an expression for all turns of some loops inside of each other."""
@@ -51,6 +74,7 @@ class Comprehensions(Frame):
         if first.is_async:
             raise Refused("an asynchronous comprehension")
         found, before = [], dict(self.variables)
+        outside, self.named = self.named, {}
         source = self.value(first.iter)
         # a result has as many parts at each replay, but it is not known here how many
         is_result = source is NEST or self.is_tensor(source)
@@ -61,14 +85,21 @@ class Comprehensions(Frame):
             if self.prover.left < 0:
                 raise Refused("a long comprehension")
             self._name(first.target, part)
+            self.unsure += is_result
+            self.prover.open += is_result
             taken = self._is_taken(first.ifs)
+            self.prover.open -= is_result
             if taken is OUTLINE or (taken and is_result):
                 self.prover.open += 1
+                self.unsure += 1
                 found += [Several(value) for value in self._turns(others, element)]
+                self.unsure -= 1
                 self.prover.open -= 1
             elif taken:
                 found += self._turns(others, element)
-        self.variables = before
+            self.unsure -= is_result
+        self.variables = before | self.named  # which are not the comprehension's own
+        self.named = outside | self.named
         return found
 
     def _is_taken(self, tests):

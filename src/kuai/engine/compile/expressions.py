@@ -13,17 +13,20 @@ from kuai.engine.compile.abstract_values import (
     Known,
     Once,
     Several,
+    Table,
     is_plain,
     is_some_tensor,
-    joined,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.comprehensions import Comprehensions
 from kuai.engine.compile.enumerations import is_member
 from kuai.engine.compile.frame import Frame
+from kuai.engine.compile.joining import joined
 from kuai.engine.compile.knowledge import Refused, done, is_pure
 from kuai.engine.compile.lookups import Lookups
+from kuai.engine.compile.made_functions import Made, is_made_function
 from kuai.engine.compile.own_code import watch_method_of_tensors
+from kuai.engine.compile.plain_sets import PlainSet
 from kuai.engine.compile.proven_calls import Calls
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
@@ -66,6 +69,14 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             raise Refused(f"an expression ({ast.unparse(node)})")
         return handler(node)
 
+    def _value_NamedExpr(self, node):
+        if self.unsure:
+            raise Refused(f"a name that is given on one way only ({ast.unparse(node)})")
+        value = self.value(node.value)
+        self.assign_name(node.target.id, value)
+        self.named[node.target.id] = value
+        return value
+
     # Names and literals ---------------------------------------------------------------------------
 
     def _value_Constant(self, node):
@@ -78,6 +89,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         if name in self.locals or function.__builtins__ is not vars(builtins):
             raise Refused(f"{name}, which has no value yet")
         free = function.__code__.co_freevars
+        if name in free and isinstance(function, Made):
+            return function.frame.seen_from_inside(name)
         if name in free:
             cell = function.__closure__[free.index(name)]
             self.watch.cell(cell)
@@ -120,11 +133,14 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         return found
 
     def _value_Dict(self, node):
-        if None in node.keys:
-            raise Refused("a dict made of another")
-        keys = [self.plain(self.value(key)) for key in node.keys]
-        values = map(self.value, node.values)
-        return Items(dict, dict(zip(keys, values, strict=True)), is_made=True)
+        found = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                found.update(self._dict_of(value))
+            else:
+                name = self.plain(self.value(key))
+                found[name] = self.value(value)
+        return Items(dict, found, is_made=True)
 
     def _value_JoinedStr(self, node):
         return Known("".join(str(self.plain(self.value(part))) for part in node.values))
@@ -149,7 +165,9 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
     def _one_of_both(self, *nodes):
         """What is known of a value that is that of one of two expressions."""
         self.prover.open += 1
+        self.unsure += 1
         values = [{"": self.value(node)} for node in nodes]
+        self.unsure -= 1
         self.prover.open -= 1
         found = joined(values, self.is_tensor)
         if not found:
@@ -195,6 +213,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             return OUTLINE if same is OUTLINE else Known(same is (kind is ast.Is))
         if kind in (ast.In, ast.NotIn):
             return Known(self._is_in(one, other) is (kind is ast.In))
+        if kind in (ast.Eq, ast.NotEq) and all(map(_is_ordinary_class, (one, other))):
+            return Known((one.value is other.value) is (kind is ast.Eq))
         if kind in (ast.Eq, ast.NotEq) and any(map(_is_known_member, (one, other))):
             return Known(self.are_equal(one, other) is (kind is ast.Eq))
         return self.operate(operator_node, [one, other])
@@ -215,6 +235,8 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             return dict.__contains__(thing, key)
         if isinstance(row, Items) and row.kind is dict:
             return self.plain(one) in row.values
+        if (found := self.in_set(row)) is not None:
+            return done(operator.contains, [found, self.plain(one)])
         if type(thing) is list or isinstance(row, Items) and not isinstance(row, Once):
             return any([self.are_equal(one, each) for each in self.elements(row)])
         return done(operator.contains, [self.plain(row), self.plain(one)])
@@ -233,7 +255,15 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         if isinstance(kind, ast.Add) and all(isinstance(o, Items) for o in operands):
             one, other = operands
             if one.kind is other.kind and one.kind in (list, tuple):
-                return Items(one.kind, [*one.values, *other.values])
+                return Items(one.kind, [*one.values, *other.values], one.kind is list)
+        if isinstance(kind, ast.Mult) and any(isinstance(o, Items) for o in operands):
+            return self._repeated(*operands)
+        if isinstance(kind, ast.BitOr):
+            dicts = [d.values for d in map(self.dict_of_value, operands) if d is not None]
+            if len(dicts) == 2 and not any(isinstance(o, Table) for o in operands):
+                return Items(dict, dicts[0] | dicts[1], is_made=True)
+        if (found := self.operate_on_sets(kind, operands)) is not None:
+            return found
         function = _OPERATORS.get(type(kind))
         if function is None:
             raise Refused(f"an operator ({type(kind).__name__})")
@@ -241,6 +271,16 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         if function in (operator.mul, operator.pow) and not all(map(_is_small, plain)):
             raise Refused("an operator on large values")
         return Known(done(function, plain))
+
+    def _repeated(self, one, other):
+        """A list or tuple several times."""
+        row, count = (one, other) if isinstance(one, Items) else (other, one)
+        count = self.plain(count)
+        if row.kind not in (list, tuple) or type(count) is not int:
+            raise Refused("an operator (Mult)")
+        if len(row.values) * count > _LONGEST:
+            raise Refused("a long list")
+        return Items(row.kind, row.values * count, row.kind is list)
 
     def _gives_a_tensor(self, kind, operands) -> bool:
         """Whether operands of which one is a tensor or a nest give a tensor: not a longer tuple."""
@@ -366,6 +406,12 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         """Which way a decision on a value goes."""
         if isinstance(value, Items):
             return bool(value.values) or isinstance(value, Once)
+        if is_made_function(value):
+            return True
+        if (found := self.in_set(value)) is not None:
+            return bool(found)
+        if isinstance(value, Known) and not is_plain(value.value):
+            return self.is_thing_true(value)
         return bool(self.plain(value))
 
 
@@ -376,7 +422,8 @@ def _is_same(one, other):
             raise Refused("a comparison of the identities of plain values")
         return one.value is other.value
     known, unknown = (one, other) if isinstance(one, Known) else (other, one)
-    never_none = is_some_tensor(unknown) or unknown is OUTLINE or isinstance(unknown, Items)
+    never_none = is_some_tensor(unknown) or unknown is OUTLINE
+    never_none |= isinstance(unknown, (Items, PlainSet)) or is_made_function(unknown)
     if isinstance(known, Known) and known.value is None:
         return False if never_none else _is_none(unknown)
     raise Refused("a comparison of identities")
@@ -391,6 +438,11 @@ def _is_none(value):
 
 def _is_known_member(value) -> bool:
     return isinstance(value, Known) and is_member(value.value)
+
+
+def _is_ordinary_class(value) -> bool:
+    """Whether a value is a class that is equal to itself only."""
+    return isinstance(value, Known) and type(value.value) is type
 
 
 def _is_small(value) -> bool:

@@ -14,8 +14,10 @@ class Frame(abc.ABC):
         variables: what is known of each.
         locals: the names of all of them.
         depth: of the call.
-        shared: the names of variables that functions inside of it use, too.
         open: how many decisions are not known on the way to where it is.
+        unsure: of how many expressions around it that is not known whether they are reached.
+        named: variables that expressions have given a value.
+        returned: what it returns where it may have ended before.
         loops: those that it is in.
     """
 
@@ -26,8 +28,10 @@ class Frame(abc.ABC):
     locals: set[str]
     tree: Any  # of its syntax
     depth: int
-    shared: set[str]
     open: int
+    unsure: int
+    named: dict[str, Any]
+    returned: list[Any]
     loops: list[Any]
 
     @abc.abstractmethod
@@ -49,6 +53,14 @@ class Frame(abc.ABC):
     @abc.abstractmethod
     def turns(self, value) -> Iterator:
         """The same one after the other, for code that may change what is gone through."""
+
+    @abc.abstractmethod
+    def call_value(self, function, arguments, keywords) -> Any:
+        """What a call of a value gives."""
+
+    @abc.abstractmethod
+    def assign_name(self, name, value) -> None:
+        """Give a variable a value."""
 
     @abc.abstractmethod
     def pairs(self, targets, value) -> Any:
@@ -97,6 +109,66 @@ class Frame(abc.ABC):
     @abc.abstractmethod
     def plain(self, value) -> Any:
         """A plain value."""
+
+    @abc.abstractmethod
+    def lacks(self, owner, name) -> bool:
+        """Whether it is sure that a value has no attribute of that name."""
+
+    @abc.abstractmethod
+    def is_thing_true(self, owner) -> bool:
+        """Whether an object is true."""
+
+    @abc.abstractmethod
+    def outline_of(self, owner, name, arguments) -> Any:
+        """What a method says of a tensor's shape."""
+
+    @abc.abstractmethod
+    def in_set(self, value) -> Any:
+        """What is in a set; None of anything else."""
+
+    @abc.abstractmethod
+    def lent_elements(self, row) -> list:
+        """The elements of something of which the order does not matter."""
+
+    @abc.abstractmethod
+    def ordered(self, row, key) -> list:
+        """The elements of something that are going to be brought in order."""
+
+    @abc.abstractmethod
+    def dict_of_value(self, value) -> Any:
+        """The entries of a value that is a dict; None of anything else."""
+
+    @abc.abstractmethod
+    def call_builtin(self, function, arguments, keywords) -> Any:
+        """What one of Python's own functions gives."""
+
+    @abc.abstractmethod
+    def mapped(self, function, rows) -> Any:
+        """The elements of `map(function, *rows)`."""
+
+    @abc.abstractmethod
+    def map_turns(self, function, rows) -> Iterator:
+        """The same, each when it is wanted."""
+
+    @abc.abstractmethod
+    def filter_turns(self, function, row) -> Iterator:
+        """The elements of `filter(function, row)`, each when it is wanted."""
+
+    @abc.abstractmethod
+    def turns_of(self, node) -> Iterator:
+        """What a loop over an expression goes through, one after the other."""
+
+    @abc.abstractmethod
+    def run(self, statements) -> None:
+        """Go through statements."""
+
+    @abc.abstractmethod
+    def are_equal(self, one, other) -> bool:
+        """Whether two values are the same or equal."""
+
+    @abc.abstractmethod
+    def _turns(self, generators, element) -> list:
+        """The values of an expression for all turns of some loops inside of each other."""
 
     @abc.abstractmethod
     def _row(self, nodes) -> list:

@@ -38,6 +38,8 @@ class Description:
             changes nothing but plain values in the dictionaries that `prover.watch.written` is told
             of; each replay calls it (see `changes`).
         assigning: what `watch` is for an attribute that is set to the very thing it holds.
+        tables: name -> `keys(prover, thing)`, the keys of the dictionary of tensors that such a
+            method, without arguments, makes.
     """
 
     methods: dict[str, Callable]
@@ -47,6 +49,7 @@ class Description:
     parts: dict[str, Callable] = dataclasses.field(default_factory=dict)
     changing: dict[str, Callable] = dataclasses.field(default_factory=dict)
     assigning: Callable | None = None
+    tables: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
 _descriptions: dict[type, Description] = {}
@@ -93,5 +96,5 @@ def done(function, arguments):
     """The result of plain Python on plain values."""
     try:
         return function(*arguments)
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise Refused(f"a {type(error).__name__}") from None

@@ -9,6 +9,7 @@ from kuai.engine.compile.abstract_values import (
     DICT_METHODS,
     NEST,
     OUTLINE,
+    TENSOR,
     Argument,
     Bound,
     Items,
@@ -17,6 +18,7 @@ from kuai.engine.compile.abstract_values import (
     is_dict,
     is_named_tuple,
     is_plain,
+    is_some_tensor,
     text_of_value,
     watch_named_tuple,
 )  # fmt: skip
@@ -25,17 +27,24 @@ from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.function_like import FunctionLike
 from kuai.engine.compile.knowledge import Refused, description_of
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
+from kuai.engine.compile.plain_methods import has_method
+from kuai.engine.compile.plain_sets import PlainSet
+from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own_of
 
-__all__ = ["Lookups"]
+__all__ = ["METACLASSES", "Lookups"]
 
+_ALWAYS_TRUE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 _MISSING = object()
-_METACLASSES = (type, abc.ABCMeta)
+METACLASSES = (type, abc.ABCMeta)
 # how attributes are found: these do the same
 _ORDINARY = (object.__getattribute__, types.SimpleNamespace.__getattribute__)
 _TENSOR_PROPERTIES = frozenset(["T", "H", "mT", "mH", "real", "imag", "values", "indices", "data"])
 _OUTLINES = frozenset(["shape", "dtype", "device", "ndim", "itemsize", "nbytes"])
-_FLAGS = frozenset(["requires_grad", "is_leaf"])
+_NAMES = frozenset(["__name__", "__qualname__"])  # of classes, which are kept with them
+#: of dtypes and devices: plain values, never None
+_OF_OUTLINES = frozenset(["is_floating_point", "is_complex", "is_signed", "itemsize", "type"])
+_FLAGS = frozenset(["requires_grad", "is_leaf", "is_cuda", "is_cpu"])
 
 
 _FIELD = type(vars(collections.namedtuple("_Row", "field"))["field"])
@@ -64,6 +73,8 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             if name == "grad" and isinstance(owner, Known):
                 self.watch.gradient(owner.value)
                 return NEST  # or None
+            if name == "data" and self._is_plain_tensor(owner):
+                return TENSOR
             return NEST if name in _TENSOR_PROPERTIES else Bound(owner, name)
         if isinstance(owner, Context):
             return self.attribute_of_context(owner, name)
@@ -77,6 +88,10 @@ class Lookups(OwnFunctions, Enumerations, Frame):
         if isinstance(owner, Known) and self.is_dict(owner.value):
             self._none_of_its_own(owner.value, name)
             return Bound(owner, name)
+        if isinstance(owner, PlainSet):
+            return Bound(owner, name)
+        if owner is OUTLINE and name in _OF_OUTLINES:
+            return OUTLINE
         if not isinstance(owner, Known):
             raise Refused(f"{name} of {text_of_value(owner)}")
         if is_plain(owner.value):
@@ -84,6 +99,12 @@ class Lookups(OwnFunctions, Enumerations, Frame):
         if type(owner.value) is types.ModuleType:
             return self._own(owner, vars(owner.value), name)
         return self._attribute(owner, name)
+
+    def _is_plain_tensor(self, value) -> bool:
+        """Whether a tensor's class is one of Kuai's own, so that its values are a Tensor."""
+        if isinstance(value, Known):
+            return type(value.value).__module__.startswith("kuai.")
+        return is_some_tensor(value)
 
     def opened(self, value):
         """A tuple with names for its elements as what it holds; anything else as it is."""
@@ -112,6 +133,8 @@ class Lookups(OwnFunctions, Enumerations, Frame):
 
     def _attribute_of_plain(self, owner, name):
         """What an immutable value says of itself, such as the type of a device."""
+        if has_method(owner.value, name):
+            return Bound(owner, name)
         found = getattr(owner.value, name, _MISSING)
         if not is_plain(found):
             raise Refused(f"{name} of {text_of_value(owner)}")
@@ -135,7 +158,7 @@ class Lookups(OwnFunctions, Enumerations, Frame):
             return self.member(owner, name)
         if is_member(thing):
             return self.of_member(owner, name)
-        if type(kind) not in _METACLASSES or kind.__getattribute__ not in _ORDINARY:
+        if type(kind) not in METACLASSES or kind.__getattribute__ not in _ORDINARY:
             raise Refused(f"{name} of {text_of_value(owner)}")
         of_class: Any = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), _MISSING)
         for each in (_watched_name(name, of_class), "__getattribute__"):
@@ -174,6 +197,56 @@ class Lookups(OwnFunctions, Enumerations, Frame):
                 return self.prover.found(slots[name])
         raise Refused(f"{name} of {text_of_value(owner)}")
 
+    def lacks(self, owner, name) -> bool:
+        """Whether it is sure that a value has no attribute of that name; that is watched."""
+        thing = owner.value if isinstance(owner, Known) else None
+        kind = type(thing)
+        if not isinstance(owner, Known) or issubclass(kind, (type, types.ModuleType)):
+            return False
+        if is_plain(thing):
+            return not hasattr(thing, name)
+        if FunctionLike in kind.__mro__ or is_dict(thing) or is_named_tuple(kind):
+            return False
+        attributes = own_of(thing) if kind.__getattribute__ in _ORDINARY else None
+        known = any(name in vars(each) for each in kind.__mro__)
+        if known or type(kind) not in (*METACLASSES, type(Tensor)):
+            return False
+        if attributes is None or name in attributes:
+            return False
+        places = [attributes]
+        if any("__getattr__" in vars(each) for each in kind.__mro__):
+            description = description_of(thing)
+            slots = () if description is None else description.slots(self.prover, thing)
+            if not slots or any(name in there for there in slots):
+                return False
+            places += slots
+        for each in (name, "__getattribute__", "__getattr__"):
+            self.watch.attribute(kind, each)
+        for there in places:
+            self.watch.entries(there, [name])
+        return True
+
+    def is_thing_true(self, owner) -> bool:
+        """Whether an object is true: a list or dict that is not empty, or one that is neither."""
+        thing, kind = owner.value, type(owner.value)
+        if kind in _ALWAYS_TRUE:
+            return True
+        if kind is list:
+            self.watch.list(thing)
+            return bool(thing)
+        if self.is_dict(thing) and not hasattr(kind, "__bool__") and kind.__len__ is dict.__len__:
+            self.watch.attribute(kind, "__bool__")
+            self.watch.size(thing)
+            return bool(thing)
+        if type(kind) not in METACLASSES or issubclass(kind, Tensor) or is_dict(thing):
+            raise Refused(f"{text_of_value(owner)}, where a plain value is needed")
+        for name in ("__bool__", "__len__"):
+            self.watch.attribute(kind, name)
+            if hasattr(kind, name):
+                raise Refused(f"{text_of_value(owner)}, which says for itself whether it is true")
+        self.watch.object(thing)
+        return True
+
     def _in_slot(self, owner, name, of_class):
         """What an object of a class with `__slots__` holds."""
         thing = owner.value
@@ -198,6 +271,9 @@ class Lookups(OwnFunctions, Enumerations, Frame):
         """An attribute of a class, such as one that holds options."""
         if name == "apply" and is_function(owner.value):
             return Bound(owner, name)
+        if name in _NAMES and getattr(owner.value, name) is getattr(owner.value, name):
+            self.watch.attribute(owner.value, name)
+            return Known(getattr(owner.value, name))
         there = [vars(each) for each in owner.value.__mro__ if name in vars(each)]
         found = there[0][name] if there else _MISSING
         self.watch.attribute(owner.value, _watched_name(name, found))

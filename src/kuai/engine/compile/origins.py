@@ -97,6 +97,9 @@ class Before:
         self.watch, self.arguments = watch, arguments
         self._nests = {id(nest) for nest in nests}
         self.tensors = list(watch.tensors.values())
+        for tensor in self.tensors:
+            if tensor._steps is not None:
+                tensor._cache = None  # the call reads it out of its base, and so does each replay
         self.grads = [_gradient(tensor._grad) for tensor in self.tensors]
         self.had_grads = [tensor._grad is not None for tensor in self.tensors]
         self.looked_at = [(t, outline_of(t._grad)) for t in watch.gradients.values()]

@@ -23,8 +23,8 @@ from kuai.engine.compile.abstract_values import (
     text_of_value,
     watch_named_tuple,
 )  # fmt: skip
-from kuai.engine.compile.comprehensions import shared_with_functions
 from kuai.engine.compile.knowledge import Refused, complete, is_pure
+from kuai.engine.compile.made_functions import Made
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.statements import Statements
 from kuai.engine.compile.watch import Watch
@@ -99,11 +99,13 @@ class Prover:
         """Watch a tensor that is used.
 
         Raises:
-            Refused: it is a view, or has a history or hooks.
+            Refused: it has a history or hooks, or is a view of what may have one.
         """
         self._refuse_kept(tensor)
-        if tensor._steps is not None or tensor._node is not None or tensor._base is not None:
-            raise Refused("a tensor that is a view or has a history")
+        if tensor._node is not None:
+            raise Refused("a tensor that has a history")
+        if tensor._steps is not None or tensor._base is not None:
+            self._view(tensor)
         if tensor._hooked is not None:
             self._without_hooks(tensor._hooked)
         if tensor._node_hooked:
@@ -111,6 +113,15 @@ class Prover:
         if type(tensor) is not Tensor and (overrides(type(tensor)) or _changes_methods(tensor)):
             raise Refused(f"a {type(tensor).__name__}, which says for itself what operations do")
         self.watch.tensor(tensor)
+
+    def _view(self, tensor) -> None:
+        """Watch what a view is of: nothing of that may need gradients."""
+        base = tensor._base
+        gradients = tensor._requires_grad or tensor._grad is not None
+        if gradients or base is not None and (base._requires_grad or base._node is not None):
+            raise Refused("a tensor that is a view, and needs gradients")
+        if base is not None:
+            self.tensor(base)
 
     def _without_hooks(self, node) -> None:
         """Watch the node of a leaf that had hooks, or may get some again."""
@@ -139,8 +150,17 @@ class Prover:
             raise Refused(f"{name}, which is a generator or goes too deep")
         for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
             self.watch.attribute(function, attribute)
-        frame = _Frame(self, function, tree, depth)
-        frame.variables = self._bound(function, tree.args, arguments, keywords)
+        return self._run(_Frame(self, function, tree, depth), arguments, keywords)
+
+    def call_made(self, function, arguments, keywords, depth):
+        """What a function gives that the call has made."""
+        if depth > _DEEPEST or function.__code__.co_flags & _GENERATORS:
+            raise Refused(f"{function.__qualname__}, which is a generator or goes too deep")
+        return self._run(_Frame(self, function, function.tree, depth), arguments, keywords)
+
+    def _run(self, frame, arguments, keywords):
+        function, code = frame.function, frame.function.__code__
+        frame.variables = self._bound(function, frame.tree.args, arguments, keywords)
         before, self.line = self.line, (code.co_filename, code.co_firstlineno)
         result = frame.result()
         self.line = before
@@ -168,17 +188,26 @@ class Prover:
             given[wanted.vararg.arg] = Items(tuple, list(arguments[len(ordered) :]))
         if wanted.kwarg:
             given[wanted.kwarg.arg] = Items(dict, surplus)
+        if isinstance(function, Made):
+            known = function.defaults
+        else:
+            known = self._defaults(function, ordered, named)
+        for each in (*ordered, *named):
+            if each not in given:
+                if each not in known:
+                    raise Refused(f"a call of {name} without {each}")
+                default = known[each]
+                given[each] = default if isinstance(function, Made) else self.found(default)
+        return given
+
+    def _defaults(self, function, ordered, named) -> dict:
+        """The defaults of a function's arguments."""
         defaults = function.__defaults__ or ()
         known = dict(zip(ordered[len(ordered) - len(defaults) :], defaults, strict=True))
         if function.__kwdefaults__:
             self.watch.entries(function.__kwdefaults__, named)
             known |= function.__kwdefaults__
-        for each in (*ordered, *named):
-            if each not in given:
-                if each not in known:
-                    raise Refused(f"a call of {name} without {each}")
-                given[each] = self.found(known[each])
-        return given
+        return known
 
 
 class _Frame(Statements):
@@ -189,8 +218,8 @@ class _Frame(Statements):
         self.function, self.tree, self.depth = function, tree, depth
         self.variables = {}
         self.open, self.loops = 0, []
+        self.unsure, self.named, self.returned = 0, {}, []
         code = function.__code__
-        self.shared = shared_with_functions(tree, code.co_cellvars)
         self.locals = {*code.co_varnames, *code.co_cellvars}
 
 

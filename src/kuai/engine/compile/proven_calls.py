@@ -1,6 +1,7 @@
 """Calls, as the prover goes through them: see `proof`."""
 
 import ast
+import functools
 import math
 import operator
 import types
@@ -11,59 +12,82 @@ from kuai.engine.autograd.function import Function
 from kuai.engine.compile.abstract_values import (
     NEST,
     OUTLINE,
+    TENSOR,
     Bound,
     Items,
     Known,
-    Loan,
     Once,
     Super,
-    is_plain,
-    is_some_tensor,
+    Table,
     text_of_value,
 )  # fmt: skip
 from kuai.engine.compile.compiler import Compiled
 from kuai.engine.compile.frame import Frame
-from kuai.engine.compile.function_like import own
+from kuai.engine.compile.function_like import FunctionLike, own
 from kuai.engine.compile.knowledge import Refused, description_of, done, is_pure
+from kuai.engine.compile.lookups import METACLASSES
+from kuai.engine.compile.made_functions import Made, MadeFunctions, Partial, is_partial
+from kuai.engine.compile.made_nests import MadeNests
 from kuai.engine.compile.named_tuples import NamedTuples, is_made_as_usual
 from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
+from kuai.engine.compile.plain_methods import PlainMethods, has_method
+from kuai.engine.compile.plain_sets import PlainSet, PlainSets
+from kuai.engine.compile.proven_builtins import GOING_THROUGH, Builtins, is_builtin, lent
 from kuai.engine.op.registry import REGISTRY
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 
 __all__ = ["Calls"]
 
-_OUTLINE_METHODS = frozenset(["size", "dim", "ndimension", "numel", "nelement", "element_size"])
+_ABOUT_DTYPES = frozenset(["element_size", "is_floating_point", "is_complex", "is_signed"])
+_OUTLINE_METHODS = frozenset(["size", "dim", "ndimension", "numel", "nelement"]) | _ABOUT_DTYPES
 _OF_STORAGES = frozenset(["data_ptr", "is_inference", "is_pinned", "is_set_to", "is_shared"])
 _DIMENSIONS = frozenset(["dim", "ndimension"])
-_CHANGING = {"append": (list, 1), "extend": (list, 1), "update": (dict, 0)}
-_OF_PLAIN = (abs, bool, float, int, max, min, round, str, tuple, sum)
-_GOING_THROUGH = (all, any, list, max, min, sum, tuple)
-_OF_SEQUENCES = (all, any, enumerate, len, list, range, reversed, zip)
-
-
+_OF_MODES = (modes.is_grad_enabled, modes.is_inference_mode_enabled)
 _SUPER: Any = super
 _APPLY = vars(Function)["apply"].__func__
 
 
-class Calls(OwnFunctions, NamedTuples, Frame):
+class Calls(
+    OwnFunctions, NamedTuples, Builtins, MadeFunctions, MadeNests, PlainMethods, PlainSets, Frame
+):
     """The calls of one function, and what they give."""
 
     def _value_Call(self, node):
         function = self.value(node.func)
         arguments = self._row_for(function, node)
-        keywords = self._keywords(node.keywords)
+        return self.call_value(function, arguments, self._keywords(node.keywords))
+
+    def call_value(self, function, arguments, keywords):
+        """What a call of a value gives."""
         if isinstance(function, Bound):
             return self._call_method(function, arguments, keywords)
+        if isinstance(function, Made):
+            return self.prover.call_made(function, arguments, keywords, self.depth + 1)
+        if isinstance(function, Known) and is_partial(function.value):
+            function = self.opened_partial(function.value)
+        if isinstance(function, Partial):
+            row = [*function.arguments, *arguments]
+            return self.call_value(function.function, row, function.keywords | keywords)
         if not isinstance(function, Known):
             raise Refused(f"a call of {text_of_value(function)}")
         return self._call(function.value, arguments, keywords)
 
     def _row_for(self, function, node):
         """The arguments by position; a generator is one only where it is gone through at once."""
-        alone = len(node.args) == 1 and not node.keywords and isinstance(function, Known)
-        if alone and any(function.value is each for each in _GOING_THROUGH):
-            if not isinstance(node.args[0], ast.Starred):
-                return [self.gone_through(node.args[0])]
+        owner = getattr(function, "owner", None)  # of a method
+        is_text = isinstance(owner, Known) and type(owner.value) is str
+        is_joining = is_text and getattr(function, "name", None) == "join"
+        thing = function.value if isinstance(function, Known) else None
+        if node.args and (is_joining or any(thing is each for each in GOING_THROUGH)):
+            first, *others = node.args
+            rest = [*others, *[each.value for each in node.keywords]]
+            names = any(isinstance(each, ast.NamedExpr) for each in ast.walk(first))
+            if not (names or isinstance(first, ast.Starred)) and all(map(_computes_nothing, rest)):
+                stops = (thing is any or thing is all) and not isinstance(first, ast.ListComp)
+                self.prover.open += stops  # it may do so before it has come to the last element
+                row = [self.gone_through(first)]
+                self.prover.open -= stops
+                return [*row, *self._row(others)]
         return self._row(node.args)
 
     def _keywords(self, nodes):
@@ -79,23 +103,24 @@ class Calls(OwnFunctions, NamedTuples, Frame):
     def _dict_of(self, node):
         """The entries of an expression that is a dict."""
         value = self.value(node)
-        if isinstance(value, Known) and self.is_dict(value.value):
-            value = self._dict(value.value)
-        if not isinstance(value, Items) or value.kind is not dict:
-            raise Refused(f"{text_of_value(value)} as arguments by keyword")
-        return value.values
+        found = self.dict_of_value(value)
+        if found is None:
+            raise Refused(f"{text_of_value(value)}, where a dict is needed")
+        return found.values
 
     def _call(self, function, arguments, keywords):
-        if function is isinstance and len(arguments) == 2 and not keywords:
-            return self._is_instance(*arguments)
-        if function is getattr and len(arguments) == 2:
-            return self._named_attribute(*arguments)
         if function is _SUPER and not keywords:
             return self._super(arguments)
-        if any(function is each for each in (*_OF_PLAIN, *_OF_SEQUENCES)):
-            return self._call_builtin(function, arguments, keywords)
+        if is_builtin(function):
+            return self.call_builtin(function, arguments, keywords)
         if type(function) is types.BuiltinFunctionType and function.__module__ == math.__name__:
-            return self._call_plain(function, arguments)
+            return self._call_plain(function, arguments, keywords)
+        if function is functools.partial:
+            return self.made_partial(arguments, keywords)
+        if any(function is each for each in _OF_MODES) and not arguments and not keywords:
+            return OUTLINE  # modes are the same at each replay
+        if is_pure(function) and getattr(function, "__name__", None) == "is_tensor":
+            return self._is_some_tensor(*arguments, *keywords.values())
         if is_pure(function):
             self._note_operation(getattr(function, "__name__", "_"), keywords)
             return self._result(arguments, keywords)
@@ -114,9 +139,23 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         if is_made_as_usual(function):
             return self.make_named_tuple(function, arguments, keywords)
         description = description_of(function)
+        if description is None and (code := self._code_of_call(function)) is not None:
+            return self.prover.call(code, [Known(function), *arguments], keywords, self.depth + 1)
         if description is None or description.call is None:
             raise Refused(f"a call of {text_of_value(function)}")
         return self._call_thing(function, description.call, arguments, keywords)
+
+    def _code_of_call(self, thing):
+        """The function of the user's that a call of an object runs."""
+        kind = type(thing)
+        if type(kind) not in METACLASSES or issubclass(kind, type) or FunctionLike in kind.__mro__:
+            return None
+        found = next((vars(c)["__call__"] for c in kind.__mro__ if "__call__" in vars(c)), None)
+        if type(found) is not types.FunctionType:
+            return None
+        self.watch.object(thing)
+        self.watch.attribute(kind, "__call__")
+        return found
 
     def _call_thing(self, thing, call, arguments, keywords):
         """A call of what a layer above knows: its own code, or a function of the user's."""
@@ -130,6 +169,13 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         for value in (*arguments, *keywords.values()):
             self.argument(value)
         return NEST
+
+    def _is_some_tensor(self, value):
+        """What `is_tensor` says."""
+        if value is NEST:
+            return OUTLINE  # the same at each replay
+        self.argument(value)
+        return Known(self.is_tensor(value))
 
     def _gradients(self, arguments, keywords):
         """The gradients of `autograd.grad`: as many as there are inputs; some may be None."""
@@ -170,117 +216,18 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         code = self.function.__code__
         if arguments or "__class__" not in code.co_freevars or not code.co_argcount:
             raise Refused("super() of something else than a class and its object")
-        cell = self.function.__closure__[code.co_freevars.index("__class__")]
-        self.watch.cell(cell)
-        return Known(cell.cell_contents), self.variables.get(code.co_varnames[0])
+        kind = self.value(ast.Name("__class__", ast.Load()))
+        return kind, self.variables.get(code.co_varnames[0])
 
-    def _named_attribute(self, owner, name):
-        if type(self.plain(name)) is not str or "." in self.plain(name):
-            raise Refused("an attribute with a name that no code can write")
-        return self.attribute(owner, self.plain(name))
-
-    def _is_instance(self, value, kinds):
-        """`isinstance`, of classes that say nothing of their own about it."""
-        row = kinds.values if isinstance(kinds, Items) else [kinds]
-        if not all(isinstance(each, Known) and self._decides_as_usual(each.value) for each in row):
-            raise Refused("isinstance with classes that decide for themselves")
-        classes = tuple([each.value for each in row])
-        if is_some_tensor(value):
-            return self._is_of(Tensor, classes)
-        if isinstance(value, Items):
-            return self._is_of(value.kind, classes)
-        if not isinstance(value, Known):
-            raise Refused(f"isinstance of {text_of_value(value)}")
-        if not is_plain(value.value):
-            if any("__class__" in vars(kind) for kind in type(value.value).__mro__[:-1]):
-                raise Refused(f"{text_of_value(value)}, which says for itself what class it has")
-            self.watch.object(value.value)
-        return self._is_of(type(value.value), classes)
-
-    def _is_of(self, kind, classes):
-        """Whether a class is one of some, or inherits from one; its bases may change."""
-        self.watch.attribute(kind, "__mro__")
-        return Known(any(each in kind.__mro__ for each in classes))
-
-    def _decides_as_usual(self, kind) -> bool:
-        """Whether a class leaves it to Python what its instances are."""
-        if not isinstance(kind, type):
-            return False
-        self.watch.attribute(type(kind), "__instancecheck__")
-        return type(kind).__instancecheck__ is type.__instancecheck__
-
-    def _call_builtin(self, function, arguments, keywords):
-        if function is zip and keywords.keys() == {"strict"}:
-            return self._zip(arguments, self.is_true(keywords["strict"]))
-        if function is enumerate and len(arguments) == 2:
-            return self._enumerate(arguments[0], self.plain(arguments[1]))
-        if keywords or not arguments:
-            raise Refused(f"a call of {function.__name__}")
-        if function is len and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
-            self.watch_method("__len__")
-            return self._outline_of(arguments[0], "size", [Known(0)])
-        if function is len and isinstance(arguments[0], Once):
-            raise Refused("the length of an iterator")
-        if function is range:
-            return self._call_plain(function, arguments)
-        if function in (float, int) and (self.is_tensor(arguments[0]) or arguments[0] is NEST):
-            self.watch_method(f"__{function.__name__}__")
-            return self.prover.read(function)
-        if function is sum and not _is_plain_value(arguments[0]):
-            return self._sum(*arguments)
-        if function in (list, tuple) and arguments[0] is NEST:
-            self.watch_method("__iter__")
-            return NEST
-        if function is tuple and not _is_plain_value(arguments[0]):
-            return Items(tuple, list(self.elements(arguments[0])))
-        if function in _OF_PLAIN:
-            return self._call_plain(function, arguments)
-        if function is zip:
-            return self._zip(arguments, strict=False)
-        if len(arguments) > 1:
-            raise Refused(f"a call of {function.__name__}")
-        if function is enumerate:
-            return self._enumerate(arguments[0], 0)
-        row = self.elements(arguments[0])
-        if function is len:
-            return Known(len(row))
-        if function in (all, any):
-            return self._decide(function, row)
-        if function is reversed:
-            return Once(row[::-1], _lent(arguments, in_order=False))
-        return Items(list, list(row), is_made=True)
-
-    def _decide(self, function, row):
-        """`all` or `any`; what is the same at each replay decides the same."""
-        plain = [self.is_true(each) for each in row if each is not OUTLINE]
-        return Known(function(plain)) if len(plain) == len(row) else OUTLINE
-
-    def _zip(self, arguments, strict):
-        rows = [self.elements(argument) for argument in arguments]
-        if strict and len({len(row) for row in rows}) > 1:
-            raise Refused("rows of different lengths")
-        made = [Items(tuple, list(row)) for row in zip(*rows, strict=False)]
-        return Once(made, _lent(arguments))
-
-    def _enumerate(self, argument, first):
-        if type(first) is not int:
-            raise Refused("a count that begins with no number")
-        row = [Items(tuple, [Known(i), p]) for i, p in enumerate(self.elements(argument), first)]
-        return Once(row, _lent([argument]))
-
-    def _sum(self, row, begin=None):
-        total = Known(0) if begin is None else begin
-        for part in self.elements(row):
-            total = self.operate(ast.Add(), [total, part])
-        return total
-
-    def _call_plain(self, function, arguments):
-        arguments = [Items(tuple, a.taken()) if isinstance(a, Once) else a for a in arguments]
-        if any(argument is OUTLINE for argument in arguments) and function is not range:
-            for argument in arguments:
+    def _call_plain(self, function, arguments, keywords):
+        """A function of numbers."""
+        if any(argument is OUTLINE for argument in (*arguments, *keywords.values())):
+            for argument in (*arguments, *keywords.values()):
                 self.argument(argument)
             return OUTLINE
-        return Known(done(function, [self.plain(argument) for argument in arguments]))
+        named = {name: self.plain(argument) for name, argument in keywords.items()}
+        row = [self.plain(argument) for argument in arguments]
+        return Known(done(lambda: function(*row, **named), []))
 
     def _call_method(self, bound, arguments, keywords):
         owner: Any = bound.owner
@@ -297,17 +244,27 @@ class Calls(OwnFunctions, NamedTuples, Frame):
             return self.replace_fields(owner, arguments, keywords)
         if self.is_tensor(owner) or owner is NEST:
             return self._call_tensor_method(owner, name, arguments, keywords)
-        if name == "get" and not keywords:
+        is_dict = isinstance(owner, Items) or isinstance(owner, Known) and self.is_dict(owner.value)
+        if name == "get" and not keywords and is_dict:
             return self._get(owner, *arguments)
+        if isinstance(owner, PlainSet):
+            return self.call_set_method(owner, name, arguments)
+        if isinstance(owner, Known) and has_method(owner.value, name):
+            return self.call_plain_method(owner.value, name, arguments, keywords)
         if isinstance(owner, Known) and self.is_dict(owner.value):
             owner = self._dict(owner.value)
-        if isinstance(owner, Items) and name in _CHANGING:
-            return self._change_nest(owner, name, arguments, keywords)
+        if isinstance(owner, Items) and self.changes(owner, name):
+            return self.change_nest(owner, name, arguments, keywords)
         if isinstance(owner, Items):
+            if name == "copy" and owner.kind in (list, dict) and not isinstance(owner, Table):
+                return self.call_builtin(owner.kind, [owner, *arguments], keywords)
             return _call_dict_method(owner, name, arguments)
         description = description_of(owner.value)
         if description is not None and name in description.parts and not (arguments or keywords):
             return Once(self._parts(description.parts[name](self.prover, owner.value)))
+        if description is not None and name in description.tables and not (arguments or keywords):
+            keys = description.tables[name](self.prover, owner.value)
+            return Table(dict, dict.fromkeys(keys, TENSOR), is_made=True)
         if description is not None and name in description.changing:
             return self._call_changing(description, owner.value, name, arguments or keywords)
         if description is not None and name in description.methods:
@@ -357,29 +314,7 @@ class Calls(OwnFunctions, NamedTuples, Frame):
             raise Refused(f"{name} of {text_of_value(owner)}")
         description.methods[name](self.prover, thing)
 
-    def change(self, nest, how) -> None:
-        """Make sure that a list or dict may be changed: the call has made it.
-
-        Raises:
-            Refused: somebody else may have it, or that is done on one way only.
-        """
-        if not nest.is_made or self.prover.open:
-            raise Refused(f"{how} of {text_of_value(nest)}")
-
-    def _change_nest(self, nest, name, arguments, keywords):
-        kind, count = _CHANGING[name]
-        self.change(nest, name)
-        if nest.kind is not kind or len(arguments) != count or keywords and kind is list:
-            raise Refused(f"{name} of {text_of_value(nest)}")
-        if name == "append":
-            nest.values.append(arguments[0])
-        elif name == "extend":
-            nest.values.extend(list(self.elements(arguments[0])))
-        else:
-            nest.values.update(keywords)
-        return Known(None)
-
-    def _outline_of(self, owner, name, arguments):
+    def outline_of(self, owner, name, arguments):
         """What a method says of a tensor's shape."""
         shape = self.outline(owner).get("shape")
         if shape is None or len(arguments) > (name == "size"):
@@ -392,8 +327,8 @@ class Calls(OwnFunctions, NamedTuples, Frame):
     def _call_tensor_method(self, owner, name, arguments, keywords):
         self._result(arguments, keywords)
         self._note_operation(name, keywords)
-        if name in _OUTLINE_METHODS and name != "element_size" and not keywords:
-            return self._outline_of(owner, name, arguments)
+        if name in _OUTLINE_METHODS - _ABOUT_DTYPES and not keywords:
+            return self.outline_of(owner, name, arguments)
         if name == "backward":
             return Known(None)
         if name == "item":
@@ -403,9 +338,11 @@ class Calls(OwnFunctions, NamedTuples, Frame):
         return OUTLINE if name in _OUTLINE_METHODS else NEST
 
 
-def _is_plain_value(value) -> bool:
-    """Whether a value is known and plain."""
-    return isinstance(value, Known) and is_plain(value.value)
+def _computes_nothing(node) -> bool:
+    """Whether it makes no difference when an expression is looked at."""
+    if isinstance(node, ast.Lambda):
+        return not node.args.defaults and not any(node.args.kw_defaults)
+    return isinstance(node, (ast.Constant, ast.Name))
 
 
 def _call_dict_method(owner, name, arguments):
@@ -415,11 +352,4 @@ def _call_dict_method(owner, name, arguments):
     row: list = keys if name == "keys" else owner.parts
     if name == "items":
         row = [Items(tuple, list(pair)) for pair in zip(keys, owner.parts, strict=True)]
-    return Items(kind, row, loans=_lent([owner]))
-
-
-def _lent(arguments, in_order=True) -> list:
-    """Loans of everything among some arguments that the call may still change."""
-    nests = [each for each in arguments if isinstance(each, Items)]
-    further = [loan for nest in nests for loan in nest.loans]
-    return [Loan(nest, in_order) for nest in nests if nest.is_made] + further
+    return Items(kind, row, loans=lent([owner]))

@@ -169,6 +169,9 @@ class Replays:
 
 
 def _is_text(statement) -> bool:
+    """Whether a statement does nothing."""
+    if isinstance(statement, ast.Global):
+        return True
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 

@@ -80,7 +80,7 @@ def _part(argument, tensors):
     if kind is tuple or kind is list:
         return kind, *[_part(each, tensors) for each in argument]
     if kind is dict:
-        names = tuple([(type(name), name) for name in argument if is_plain(name)])
+        names = tuple([_name(name) for name in argument if is_plain(name)])
         if len(names) < len(argument):
             raise _None
         return kind, names, *[_part(each, tensors) for each in argument.values()]
@@ -91,6 +91,11 @@ def _part(argument, tensors):
     if not is_plain(argument):
         return kind, id(argument)
     return kind, repr(argument)  # which tells 1 from 1.0 and True, and 0.0 from -0.0, inside too
+
+
+def _name(key):
+    """What stands for a key of a dict."""
+    return key if type(key) is str else (type(key), repr(key))
 
 
 def is_readable(tensor) -> bool:

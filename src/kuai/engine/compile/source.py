@@ -32,7 +32,14 @@ def _tree_in_file(code):
     text = "".join(linecache.getlines(code.co_filename))
     trees, codes = _compiled(code.co_filename, text) if text else ({}, set())
     found = trees.get((code.co_firstlineno, code.co_name), [])
+    if len(found) > 1 and code.co_name == "<lambda>":
+        places = set(code.co_positions())  # (first line, last line, first column, last column)
+        found = [tree for tree in found if _place(tree.body) in places]
     return found[0] if len(found) == 1 and code in codes else None
+
+
+def _place(node):
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ Invariants
 * Together the two do what the function does, in the same order. The only difference is that the
   record is run in between.
 * What would notice that a function has become two is refused: variables that inner functions share,
-  `global`, `super()`, `locals()`, private names that a class changes.
+  `nonlocal`, `super()`, `locals()`, private names that a class changes.
 """
 
 import ast
@@ -33,8 +33,8 @@ _LOOKS_AT_FRAMES = frozenset(
 )
 # what the beginning may consist of; no return, and nothing that takes a variable away
 _STATEMENTS = (
-    ast.Assert, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.For, ast.If, ast.Pass,
-    ast.Raise, ast.While, ast.With,
+    ast.Assert, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.For, ast.Global, ast.If,
+    ast.Pass, ast.Raise, ast.While, ast.With,
 )  # fmt: skip
 _COMPREHENSIONS = (ast.DictComp, ast.GeneratorExp, ast.ListComp, ast.SetComp)
 _SURE = (ast.Assign, ast.AnnAssign, ast.AugAssign)  # statements after which a variable has a value
@@ -77,7 +77,10 @@ class _InTwo:
 
     def _made(self, arguments, body):
         """A function with other arguments and another body, which finds the same names outside."""
-        function = self.plain
+        function, names = self.plain, sorted(_global_names(self.tree))
+        body = [statement for statement in body if not isinstance(statement, ast.Global)]
+        if names:
+            body.insert(0, ast.copy_location(ast.Global(names), self.tree.body[0]))
         code = _compiled(function.__code__, self.tree, arguments, body)
         contents = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         closure = tuple(contents[name] for name in code.co_freevars)
@@ -109,7 +112,7 @@ class Split(_InTwo):
 
     def __init__(self, function, tree, count):
         super().__init__(function, tree, count)
-        self.names = _handed_on(self.plain.__code__, tree.body[:count], tree.body[count:])
+        self.names = _handed_on(self.plain.__code__, tree, count)
         self.beginning = self._with_defaults(self._first(self.names))
         arriving: list[ast.stmt] = [
             ast.Assign([ast.Name(name, ast.Store())], _popped()) for name in self.names
@@ -146,10 +149,10 @@ class Prologue(_InTwo):
 
     def __init__(self, function, tree, count):
         super().__init__(function, tree, count)
-        first, then, code = tree.body[:count], tree.body[count:], self.plain.__code__
+        then, code = tree.body[count:], self.plain.__code__
         given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         used = {node.id for node in _nodes(then) if isinstance(node, ast.Name)}
-        made = _handed_on(code, first, then)
+        made = _handed_on(code, tree, count)
         self.names = sorted({*made, *[name for name in given if name in used]})
         self.first = self._with_defaults(self._first(self.names))
         arguments = ast.arguments(
@@ -175,8 +178,9 @@ def _popped():
     return ast.Call(pop, [], [])
 
 
-def _handed_on(code, beginning, rest):
+def _handed_on(code, tree, count):
     """The variables that the rest uses and the beginning gives a value, whichever way it takes."""
+    beginning, rest = tree.body[:count], tree.body[count:]
     if any(isinstance(n, (ast.Lambda, ast.NamedExpr)) for n in _nodes(beginning)):
         raise Refused("variables of inner expressions")
     first, then = _without_inner(beginning, rest)
@@ -193,6 +197,7 @@ def _handed_on(code, beginning, rest):
     )
     if not unknown.isdisjoint(code.co_varnames):
         raise Refused("a variable that may have no value")
+    stored -= _global_names(tree)
     wanted = stored & {n.id for n in then if isinstance(n, ast.Name)}
     always = [
         each
@@ -203,6 +208,11 @@ def _handed_on(code, beginning, rest):
     if not wanted <= sure | given:
         raise Refused("a variable that has a value on some ways only")
     return sorted(wanted)
+
+
+def _global_names(tree) -> set:
+    """The variables of a function that are its module's."""
+    return {n for each in ast.walk(tree) if isinstance(each, ast.Global) for n in each.names}
 
 
 def _without_inner(*parts):
@@ -249,8 +259,10 @@ def _check(function, tree):
     if not _LOOKS_AT_FRAMES.isdisjoint(code.co_names):
         raise Refused("code that looks at its frame")
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Global, ast.Nonlocal)):
+        if isinstance(node, ast.Nonlocal):
             raise Refused("variables that are not its own")
+        if isinstance(node, ast.Global) and not any(node is each for each in tree.body):
+            raise Refused("a variable that is not its own, which is said in a block")
         fields = ("id", "attr", "arg", "name", "asname", "rest")  # in classes, most are known
         names = [getattr(node, field, None) for field in fields]
         if any(isinstance(n, str) and n[:2] == "__" and n[-2:] != "__" for n in names):

@@ -15,13 +15,15 @@ from kuai.engine.compile.abstract_values import (
     Items,
     Known,
     is_some_tensor,
-    joined,
 )  # fmt: skip
 from kuai.engine.compile.contexts import is_known
 from kuai.engine.compile.expressions import Expressions
+from kuai.engine.compile.joining import joined
 from kuai.engine.compile.kept_tensors import KeptTensors
 from kuai.engine.compile.knowledge import Refused
+from kuai.engine.compile.matching import Matching
 from kuai.engine.compile.own_functions import Context
+from kuai.engine.compile.plain_sets import PlainSet
 
 __all__ = ["Statements"]
 
@@ -49,7 +51,7 @@ class _Loop:
         self.turn, self.whole = [], []
 
 
-class Statements(Expressions, KeptTensors):
+class Statements(Expressions, Matching, KeptTensors):
     """The statements of one function."""
 
     def result(self):
@@ -58,9 +60,17 @@ class Statements(Expressions, KeptTensors):
             return self.value(self.tree.body)
         try:
             self.run(self.tree.body)
+            last = Known(None)
         except _Return as end:
-            return end.value
-        return Known(None)
+            last = end.value
+        while self.open:
+            self._close()
+        if not self.returned:
+            return last
+        found = joined([{"": value} for value in (*self.returned, last)], self.is_tensor)
+        if not found:
+            raise Refused("a decision between results of two kinds")
+        return found[""]
 
     def run(self, statements) -> None:
         """Go through statements."""
@@ -85,10 +95,12 @@ class Statements(Expressions, KeptTensors):
     def _run_Pass(self, statement):
         pass
 
+    _run_Global = _run_Nonlocal = _run_Pass  # such variables may be read
+
     def _run_Return(self, statement):
         found = Known(None) if statement.value is None else self.value(statement.value)
-        if self.open:
-            raise Refused("a decision that ends the function")
+        if self.open and self.loops:
+            raise Refused("a decision that ends the function in a loop")
         raise _Return(found)
 
     def _run_Assign(self, statement):
@@ -100,6 +112,18 @@ class Statements(Expressions, KeptTensors):
     def _run_AnnAssign(self, statement):
         if statement.value is not None:
             self._assign(statement.target, self.value(statement.value))
+
+    def _run_FunctionDef(self, statement):
+        self.assign_name(statement.name, self.make_function(statement))
+
+    def _run_Delete(self, statement):
+        for target in statement.targets:
+            if isinstance(target, ast.Name) and target.id in self.variables:
+                del self.variables[target.id]
+            elif isinstance(target, ast.Subscript):
+                self.delete_element(target)
+            else:
+                raise Refused(f"a deletion of {ast.unparse(target)}")
 
     def _run_Assert(self, statement):
         test = self.value(statement.test)
@@ -142,6 +166,8 @@ class Statements(Expressions, KeptTensors):
             self.variables = dict(before)
             if self._goes_on(branch):
                 ends.append(self.variables)
+        if not ends and not self.loops:
+            raise _Return(self.returned.pop())  # whichever it is
         if not ends:
             raise _Continue  # wherever it goes on, that is known
         self.variables = joined(ends, self.is_tensor)
@@ -157,6 +183,10 @@ class Statements(Expressions, KeptTensors):
             (loop.turn if isinstance(end, _Continue) else loop.whole).append(self.variables)
             self._open()  # what follows in the loop may be run or not
             return False
+        except _Return as end:
+            self.returned.append(end.value)
+            self._open()  # the same of the rest of the function
+            return False
         finally:
             self._close()
 
@@ -171,25 +201,21 @@ class Statements(Expressions, KeptTensors):
     # Loops ----------------------------------------------------------------------------------------
 
     def _run_For(self, statement):
-        if statement.orelse:
-            raise Refused("a loop with an else")
         loop, before = _Loop(), self.open
         self.loops.append(loop)
-        for part in self.turns(self.value(statement.iter)):
+        for part in self.turns_of(statement.iter):
             self._assign(statement.target, part)
             if not self._turn(statement.body, loop) and self.open == before:
                 break  # for sure; otherwise there may be more turns
-        self._leave(loop, before)
+        self._leave(loop, before, statement.orelse)
 
     def _run_While(self, statement):
-        if statement.orelse:
-            raise Refused("a loop with an else")
         loop, before = _Loop(), self.open
         self.loops.append(loop)
         while self._goes_round(statement.test):
             if not self._turn(statement.body, loop) and self.open == before:
                 break
-        self._leave(loop, before)
+        self._leave(loop, before, statement.orelse)
 
     def _goes_round(self, test) -> bool:
         value = self.value(test)
@@ -197,11 +223,16 @@ class Statements(Expressions, KeptTensors):
             raise Refused("a loop of unknown length")
         return self.is_true(value)
 
-    def _leave(self, loop, before) -> None:
+    def _leave(self, loop, before, otherwise) -> None:
+        """Go on behind a loop; what stands in its `else` is run where nothing has ended it."""
         self.loops.pop()
+        if otherwise and self.open > before:
+            raise Refused("a loop that may end, with an else")
         self.variables = joined([self.variables, *loop.whole], self.is_tensor)
         while self.open > before:
             self._close()
+        if otherwise and not loop.whole:
+            self.run(otherwise)
 
     def _turn(self, body, loop) -> bool:
         """Go through a loop's body once; whether that was not its last turn."""
@@ -230,8 +261,11 @@ class Statements(Expressions, KeptTensors):
             self._change_in_place(target, kind, statement.value)
             return
         old = self.value(ast.Name(target.id, ast.Load()))
-        if isinstance(old, Items) and old.kind is list:
-            raise Refused("a list that grows")  # under all of its names
+        if isinstance(old, Items) and old.kind in (list, dict):
+            self.grow(old, kind, self.gone_through(statement.value))
+            return
+        if isinstance(old, PlainSet):
+            raise Refused("a set that grows")  # under all of its names
         new = self.operate(kind, [old, self.value(statement.value)])
         in_place = type(kind) in _IN_PLACE and self.is_tensor(old)
         self._assign(target, old if in_place else new)
@@ -261,9 +295,7 @@ class Statements(Expressions, KeptTensors):
 
     def _assign(self, target, value):
         if isinstance(target, ast.Name):
-            if target.id not in self.locals or target.id in self.shared:
-                raise Refused(f"an assignment to {target.id}, which other functions see")
-            self.variables[target.id] = value
+            self.assign_name(target.id, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target.elts, value)
         elif isinstance(target, ast.Subscript):
@@ -272,6 +304,12 @@ class Statements(Expressions, KeptTensors):
             self._assign_attribute(target, self.value(target.value), value)
         else:
             raise Refused(f"an assignment to {ast.unparse(target)}")
+
+    def assign_name(self, name, value):
+        """Give a variable a value."""
+        if name not in self.locals:
+            raise Refused(f"an assignment to {name}, which other functions see")
+        self.variables[name] = value
 
     def _assign_attribute(self, target, owner, value):
         if isinstance(owner, Context):
@@ -312,7 +350,10 @@ class Statements(Expressions, KeptTensors):
             self.watch_method("__iter__")
         parts = [part] * len(targets) if unknown else self.elements(value)
         starred = [i for i, each in enumerate(targets) if isinstance(each, ast.Starred)]
-        if starred and not unknown and len(parts) >= len(targets) - 1:
+        if starred and unknown:  # some of the parts, in a list
+            parts[starred[0]] = NEST if value is not OUTLINE else OUTLINE
+            targets = [t.value if isinstance(t, ast.Starred) else t for t in targets]
+        elif starred and len(parts) >= len(targets) - 1:
             first, last = starred[0], starred[0] + 1 - len(targets) + len(parts)
             taken = Items(list, list(parts[first:last]), is_made=True)
             parts = [*parts[:first], taken, *parts[last:]]

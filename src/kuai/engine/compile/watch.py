@@ -33,6 +33,7 @@ _tensor_state = attrgetter(
 _content = attrgetter("cell_contents")
 _own_dict = attrgetter("__dict__")
 _DICTS = (dict, OrderedDict, defaultdict)
+_MAY_BE_EQUAL = (bool, int, float, complex, tuple)  # to others that are not the same
 
 
 class Watch:
@@ -53,6 +54,7 @@ class Watch:
         self._attributes: dict[int, tuple] = {}  # id -> (thing, names)
         self._kinds: dict[int, type] = {}  # classes in which nothing may be replaced
         self._lists: dict[int, list] = {}
+        self._sets: dict[int, set] = {}
         self._cells: dict[int, object] = {}
         self._slots: dict[tuple, tuple] = {}  # ids -> (descriptor, thing)
         self._objects: dict[int, object] = {}
@@ -121,6 +123,10 @@ class Watch:
         if type(sequence) is not list:
             raise Refused(f"{text_of_value(sequence)}, which says for itself what it holds")
         self._lists[id(sequence)] = sequence
+
+    def set(self, things: set) -> None:
+        """Watch what is in a set of plain values."""
+        self._sets[id(things)] = things
 
     def attribute(self, thing, name: str) -> None:
         """Watch what `thing.name` gives, for a function or a class; a name may have dots."""
@@ -205,6 +211,12 @@ class Watch:
         self._lent = [each for each in self.arguments.values() if self._is_read(each())]
         self._spaces = list(map(vars, self._kinds.values()))
         self._codes = list(map(dict, self._spaces))  # compared in one go, without code for each
+        self._equal = [
+            (space, name)
+            for space, code in zip(self._spaces, self._codes, strict=True)
+            for name, value in code.items()
+            if type(value) in _MAY_BE_EQUAL
+        ]
         self._listed, self._contents = list(self._lists.values()), list(self._cells.values())
         self._held = [(each.__get__, thing) for each, thing in self._slots.values()]
         self._sized = (*self._whole.values(), *self._listed)
@@ -216,6 +228,11 @@ class Watch:
         self._states = list(map(_tensor_state, self._tensors))
         self._classes = list(map(type, self._things))
         self._orders = list(map(list, self._rows))
+        # equal texts are the same, but 0.0 and -0.0, or 1 and True, are other keys
+        self._odd = [row for row in self._rows if any(type(key) is not str for key in row)]
+        self._keys = list(chain.from_iterable(self._odd))
+        self._asked = list(self._sets.values())
+        self._members = list(map(frozenset, self._asked))
 
     def _is_read(self, thing) -> bool:
         """Whether some of its attributes are watched: then its dictionary must stay this one."""
@@ -243,6 +260,8 @@ class Watch:
                 and list(map(type, self._things)) == self._classes
                 and all(map(eq, self._spaces, self._codes))
                 and list(map(list, self._rows)) == self._orders
+                and all(map(is_, chain.from_iterable(self._odd), self._keys))
+                and self._asked == self._members
                 and not any([_has(thing, name) for thing, name in self._without])
                 and all([type(mapping.get(key)) is float for mapping, key in self._free])
             )
@@ -256,6 +275,7 @@ class Watch:
             chain.from_iterable(self._listed),
             map(_content, self._contents),
             [get(thing, type(thing)) for get, thing in self._held],
+            [space.get(name) for space, name in self._equal],
             map(_own_dict, self._owners),
             [_own_dict(reference()) for reference in self._lent],
         )

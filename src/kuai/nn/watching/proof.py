@@ -14,6 +14,8 @@ from kuai.nn.base.hooks import global_hooks, registration_hooks
 from kuai.nn.base.module import Module
 from kuai.nn.base.watched import WatchedDict
 from kuai.nn.modules.container import ModuleDict, ModuleList, Sequential
+from kuai.nn.modules.parameter_containers import ParameterDict, ParameterList
+from kuai.nn.parameter import Parameter
 from kuai.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
 
 __all__ = ["describe_modules"]
@@ -35,13 +37,15 @@ def describe_modules() -> None:
     tree = {"parameters": _watch_tree, "zero_grad": _watch_tree}
     tree |= {"train": _watch_training, "eval": _watch_evaluation}
     calls = {"_call_impl": _call_without_compiling}
-    describes(Module, Description(tree, _call, calls, _slots, _members, {}, _watch_assigning))
-    parts = {"__iter__": _watch_parts, "__getitem__": _watch_parts}
-    for container in (Sequential, ModuleList, ModuleDict):
-        describes(
-            container,
-            Description(tree | parts, _call, calls, _slots, _members, {}, _watch_assigning),
-        )
+    rest = (_call, calls, _slots, _members, {}, _watch_assigning, _tables)
+    describes(Module, Description(tree, *rest))
+    for containers, watch in (
+        ((Sequential, ModuleList, ModuleDict), _watch_parts),
+        ((ParameterList, ParameterDict), _watch_parameters),
+    ):
+        for container in containers:
+            parts = {"__iter__": watch, "__getitem__": watch}
+            describes(container, Description(tree | parts, *rest))
     for function in (clip_grad_norm_, clip_grad_value_):
         pure(function)
 
@@ -165,6 +169,29 @@ def _watch_parts(prover, container) -> None:
     _watch(prover, container)
 
 
+def _watch_parameters(prover, container) -> None:
+    """What is found in a container of parameters."""
+    kind, state = type(container), vars(container)
+    if kind not in (ParameterList, ParameterDict):
+        raise Refused(f"{text_of_value(container)}, which finds parameters in its own way")
+    watch_classes(prover, [kind])
+    for name in ("__iter__", "__getitem__"):
+        watch_names(prover, kind, name)
+    prover.watch.object(container)
+    parameters, _, _ = _slots(prover, container)
+    prover.watch.whole(parameters, ordered=True)
+    prover.watch.entries(state, ["_size", "_keys"])
+    if kind is ParameterDict:
+        prover.watch.whole(state["_keys"], ordered=True)
+        names = list(state["_keys"])
+    else:
+        names = list(map(str, range(state["_size"])))
+    prover.watch.entries(state, names)
+    for name in names:
+        if name in state or type(parameters.get(name)) is not Parameter:
+            raise Refused(f"{text_of_value(container)} of something else than parameters")
+
+
 def _watch_tree(prover, module) -> None:
     """All parameters below."""
     for each in module.modules():
@@ -185,6 +212,34 @@ def _members_called(name):
 
 _ITERATING = ("parameters", "named_parameters", "modules", "named_modules", *_MEMBERS)
 _members = {name: _members_called(name) for name in _ITERATING}
+
+
+def _watch_state(prover, module) -> list:
+    """The keys of `state_dict()`, whose values are parameters and buffers without their history."""
+    _watch_tree(prover, module)
+    found = []
+    for prefix, each in module.named_modules(remove_duplicate=False):
+        _check_ordinary(prover, each, _OF_A_STATE)
+        state = vars(each)
+        prover.watch.entries(state, (*_HOOKS_OF_STATES, "_non_persistent_buffers_set"))
+        for hooks in [state[name] for name in _HOOKS_OF_STATES]:
+            if hooks:
+                raise Refused(f"hooks of the state of {text_of_value(each)}")
+            prover.watch.whole(hooks)
+        prover.watch.set(state["_non_persistent_buffers_set"])
+        own: dict = {}
+        each._save_to_state_dict(own, f"{prefix}." if prefix else "", True)
+        for tensor in own.values():
+            prover.tensor(tensor)
+            if not type(tensor).__module__.startswith("kuai."):
+                raise Refused(f"a state with {text_of_value(tensor)}")
+        found += own
+    return found
+
+
+_OF_A_STATE = ("state_dict", "_save_to_state_dict", "get_extra_state")
+_HOOKS_OF_STATES = ("_state_dict_hooks", "_state_dict_pre_hooks")
+_tables = {"state_dict": _watch_state}
 
 
 def _check_ordinary(prover, module, names) -> None:
