@@ -39,6 +39,8 @@ from kuai.errors import LeakedTensorError, drop_jax_note
 
 __all__ = ["Operation", "class_of_node", "make_node", "run", "second_derivative"]
 
+_NUMBERS = frozenset([int, float, bool, complex])
+_WHOLE = frozenset("iub")
 _MOST_ENTRIES = 4096  # sets of constants of one operation, such as the ends of slices
 
 
@@ -398,7 +400,7 @@ class OpNode(Node):
         return shape, kind, devices.placement(leaves[0]) if leaves else None
 
     def release(self):
-        if self.residuals is not None and self.residuals.leaves:
+        if self.residuals is not None and not all(map(_is_number, self.residuals.leaves)):
             self.residuals = self.arrays = None
 
     def _apply_recorded(self, cotangents):
@@ -430,6 +432,11 @@ class OpNode(Node):
         for position, tangents in (self.tangents or {}).items():
             made[position]._tangents = tangents
         return made
+
+
+def _is_number(leaf) -> bool:
+    """Whether a residual is a number, such as the start of a slice, which PyTorch does not free."""
+    return type(leaf) in _NUMBERS or not leaf.shape and leaf.dtype.kind in _WHOLE
 
 
 def perform_row(call, arrays):
