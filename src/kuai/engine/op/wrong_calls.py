@@ -8,6 +8,8 @@ from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor.frames import tell
 
 __all__ = [
+    "refuse_plain_type",
+    "wrong_plain_type",
     "explain",
     "fault_of",
     "refuse_keywords",
@@ -102,3 +104,15 @@ def refuse_types(error: Exception, public: Callable, args: tuple, kwargs: dict) 
         # a file that nobody needs who makes no mistakes
         types = importlib.import_module("kuai.engine.op.argument_types")
         types.refuse(error, public, args, kwargs)
+
+
+def wrong_plain_type(public: Callable, names: tuple, args: tuple, kwargs: dict) -> str:
+    """What is said of a number or the like given for an argument of another type."""
+    types = importlib.import_module("kuai.engine.op.plain_types")  # as above
+    return types.wrong_plain_type(public, names, args, kwargs)
+
+
+def refuse_plain_type(text: str) -> None:
+    """Raise the error, if it was a user who called."""
+    if importlib.import_module("kuai.engine.op.plain_types").is_users_call():
+        raise TypeError(text)

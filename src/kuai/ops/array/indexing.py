@@ -41,7 +41,7 @@ from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.array.window_writing import write_window
 from kuai.ops.dimensions import broadcast_shapes
-from kuai.ops.known_values import check_fits, is_looked_at, lie_within
+from kuai.ops.known_values import check_written, is_looked_at, lie_within
 
 # Reading ------------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ def _source(target, value):
     if isinstance(value, (bool, int, float, complex)):
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ValueError("Overflow when unpacking long long")
-        check_fits(value, target.dtype.jax)
+        check_written(value, target.dtype.jax)
     if isinstance(value, (Tensor, bool, int, float, complex)):
         return value
     if isinstance(value, (numbers.Number, np.generic)):
@@ -203,7 +203,7 @@ def _article(kind):
 def fill(target, source):
     """Broadcast, cast and write a tensor or number into a tensor."""
     if not isinstance(source, Tensor):
-        check_fits(source, target.dtype.jax)
+        check_written(source, target.dtype.jax)
         return inplace.overwrite(target, filled(target, source), inplace.ONE_NUMBER)
     made = inplace.overwrite(target, copied(target, source))
     if source.dtype is not target.dtype:
@@ -249,7 +249,7 @@ def check_same_dtype(target, source):
 @op(function=False, method=False, grad="CopyBackwards")
 def filled(input: Array, value: Number):
     """The shape and dtype of the input, with one value everywhere."""
-    if value.dtype.kind == "c" and input.dtype.kind != "c":
+    if value.dtype.kind == "c" and input.dtype.kind not in "cb":
         raise RuntimeError("value cannot be converted to type float without overflow")
     return jnp.full(input.shape, cast(value, input.dtype))
 
