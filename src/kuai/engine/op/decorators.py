@@ -129,7 +129,7 @@ class Op(Operation):
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError:
-            raise wrong_call(self.name, self.signature, args, kwargs) from None
+            raise wrong_call(self.out_name, self.signature, args, kwargs) from None
 
     def flatten(self, arguments):
         """The tensors and numbers among bound arguments, and a key that stands for the rest."""

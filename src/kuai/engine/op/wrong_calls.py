@@ -8,14 +8,14 @@ from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor.frames import tell
 
 __all__ = [
-    "refuse_plain_type",
-    "wrong_plain_type",
     "explain",
     "fault_of",
     "refuse_keywords",
     "refuse_no_sizes",
+    "refuse_plain_type",
     "refuse_types",
     "wrong_call",
+    "wrong_plain_type",
 ]
 
 _P = inspect.Parameter
@@ -58,7 +58,8 @@ def fault_of(parameters: list[inspect.Parameter], args: tuple, kwargs: dict) -> 
     taken = {p.name for p in by_position[: len(args)]}
     if twice := [name for name in kwargs if name in taken]:
         return f"got multiple values for argument '{twice[0]}'"
-    needed = [p.name for p in by_position if p.default is p.empty]
+    given_each = (*_BY_POSITION, _P.KEYWORD_ONLY)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind in given_each]
     if missing := [f'"{name}"' for name in needed if name not in taken and name not in kwargs]:
         plural = "s" if len(missing) == 1 else ""  # as PyTorch has it
         return f"missing {len(missing)} required positional argument{plural}: {', '.join(missing)}"
