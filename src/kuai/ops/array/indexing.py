@@ -161,7 +161,10 @@ def set_item(self, index, value):
     """`self[index] = value`: broadcasts `value` and casts it, and writes it into the storage."""
     if ACTIVE and ask(Tensor.__setitem__, (self, index, value), {}) is not NOBODY:
         return
-    plan, numbers, gathers = take_apart(self, index)
+    if index is False:
+        _source(self, value)
+        return  # nothing is written, whatever its shape
+    plan, numbers, gathers = take_apart(self, None if index is True else index)
     source, is_window = _source(self, value), all(gather is None for gather in gathers)
     if is_window and not is_whole(plan):
         pure = (copied if isinstance(source, Tensor) else filled).operation.pure
@@ -231,18 +234,39 @@ def _aligned(window, gathers):
 
 def _put(window, gathers, source):
     places, indices = integer_indices(window, gathers)
-    check_same_dtype(window, source)
+    check_source(window, places, indices, source)
     made = replaced(window, places, indices, source, False)
     inplace.overwrite(window, made, "index_put_")
 
 
-def check_same_dtype(target, source):
-    """PyTorch's error for writing a tensor of another dtype through an index of tensors."""
-    if isinstance(source, Tensor) and source.ndim and source.dtype is not target.dtype:
+def check_source(target, places, indices, source):
+    """PyTorch's errors for writing a tensor of another dtype through an index of tensors."""
+    if isinstance(source, Tensor) and source.dtype is not target.dtype:
+        _check_broadcast(shape_of(source), _indexed_shape(shape_of(target), places, indices))
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
             f"{scalar_name(target.dtype.jax)} for the destination and "
             f"{scalar_name(source.dtype.jax)} for the source."
+        )
+
+
+def _indexed_shape(shape, places, indices):
+    """The shape of what some dimensions are indexed with integers for."""
+    found = tuple(broadcast_shapes(*map(shape_of, indices)))
+    together = not places or places == tuple(range(places[0], places[-1] + 1))
+    front = places[0] if places and together else 0
+    rest = [size for dim, size in enumerate(shape) if dim not in places]
+    return (*rest[:front], *found, *rest[front:])
+
+
+def _check_broadcast(shape, wanted):
+    while len(shape) > len(wanted) and shape[0] == 1:
+        shape = shape[1:]
+    pairs = zip(shape[::-1], wanted[::-1], strict=False)
+    if len(shape) > len(wanted) or any(n not in (1, size) for n, size in pairs):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
+            f"result of shape {list(wanted)}"
         )
 
 
@@ -306,13 +330,8 @@ def replaced(
     wanted = jax_shape(input, spots)
     while len(shape) > len(wanted) and shape[0] == 1:
         shape = shape[1:]
-    try:
-        values = spread(cast(values, input.dtype).reshape(shape), wanted)
-    except ValueError:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
-            f"result of shape {list(wanted)}"
-        ) from None
+    _check_broadcast(shape, wanted)
+    values = spread(cast(values, input.dtype).reshape(shape), wanted)
     if not add:
         whole = tuple(None if dim not in places else spot for dim, spot in enumerate(spots))
         return replaced_at(input, whole, values)
