@@ -7,6 +7,7 @@ Elsewhere `kuai.debug(checks=True)` finds what is out of range.
 """
 
 import functools
+import numbers
 
 import jax
 import jax.core
@@ -127,7 +128,8 @@ def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
         Traceback (most recent call last):
         RuntimeError: value cannot be converted to type uint8_t without overflow
     """
-    if isinstance(number, bool) or kind.kind not in "iufVc":
+    is_number = isinstance(number, numbers.Number) and not isinstance(number, bool)
+    if not is_number or kind.kind not in "iufVc":
         return
     if isinstance(number, complex) and not number.imag:
         number = number.real

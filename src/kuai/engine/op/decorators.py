@@ -102,7 +102,7 @@ class Op(Operation):
             return None
         if hint is bool or type(self.defaults[position]) is bool:
             return bool
-        if hint is str or hint == str | None:
+        if hint == str | None:  # others are told from each other by functions written in Python
             return str
         return hint if hint is int or hint is tuple else None
 

@@ -442,7 +442,7 @@ def fill_(self, value):
             "fill_ only supports 0-dimension value tensor but got tensor with "
             f"{value.ndim} dimensions."
         )
-    if not isinstance(value, Tensor) and math.prod(shape_of(self)) != 1:
+    if math.prod(shape_of(self)) != 1:
         check_fits(value, self.dtype.jax)
     indexing.fill(_each_once(self), value)
     return self
