@@ -89,7 +89,15 @@ def spelled(public: Any, write_out: Callable) -> Callable:
     most = public.__code__.co_argcount
     sizes = _SIZES.get(starred or "")
     positional = names[:most]
+    tensors = int(positional[:1] in (("self",), ("input",)))  # that are not looked at
     verdicts: dict[tuple, str] = {}  # what is wrong with types of arguments that have been met
+
+    def look(kinds, args, kwargs):
+        if len(verdicts) >= _MOST_VERDICTS:
+            verdicts.clear()
+        given = respelled(kwargs, others)
+        verdicts[kinds] = wrong_plain_type(face.public, positional, args, given)
+        return verdicts[kinds]
 
     @functools.wraps(public)
     def called(*args, **kwargs):
@@ -98,15 +106,15 @@ def spelled(public: Any, write_out: Callable) -> Callable:
                 answer = overriding.ask(face.public, args, kwargs)
                 if answer is not NOBODY:
                     return answer
-            kinds = (*map(type, args), *kwargs, *map(type, kwargs.values()))
-            verdict = verdicts.get(kinds)
-            if verdict is None:
-                if len(verdicts) >= _MOST_VERDICTS:
-                    verdicts.clear()
-                given = respelled(kwargs, others) if kwargs else kwargs
-                verdict = verdicts[kinds] = wrong_plain_type(face.public, positional, args, given)
-            if verdict:
-                refuse_plain_type(verdict)
+            if kwargs or len(args) > tensors:
+                kinds = tuple(map(type, args))
+                if kwargs:
+                    kinds = (*kinds, *kwargs, *map(type, kwargs.values()))
+                verdict = verdicts.get(kinds)
+                if verdict is None:
+                    verdict = look(kinds, args, kwargs)
+                if verdict:
+                    refuse_plain_type(verdict)
             if not kwargs or known.issuperset(kwargs):
                 if sizes is not None and len(args) == most and sizes not in kwargs:
                     refuse_no_sizes(public.__name__, sizes)
