@@ -39,9 +39,9 @@ class Size(tuple[int, ...]):
 
     __slots__ = ()
 
-    def __new__(cls, sizes: Iterable = ()):
+    def __new__(cls, iterable: Iterable = ()):
         """From sizes one by one, which may be 0-d tensors and NumPy's integers."""
-        given = tuple(sizes)
+        given = tuple(iterable)
         for place, size in enumerate(given):
             if type(size) is not int:
                 given = (*given[:place], _whole(size, place), *given[place + 1 :])
