@@ -129,3 +129,18 @@ def test_large_numbers_in_records(way):
     step = way(lambda x: (x + 2**63) * 2)
     for _ in range(3):
         assert step(kuai.tensor([1, 2])).tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("kind", ["bool", "int32", "float16"])
+def test_a_bool_of_numpys_beside_a_tensor_is_a_real_number(kind):
+    said = []
+    for library in BOTH:
+        x = library.ones(2, dtype=getattr(library, kind))
+        made = [
+            x + np.True_,
+            library.add(x, np.True_),
+            x.mul(np.False_),
+            x.masked_fill(x > 0, np.True_),
+        ]
+        said.append([(str(each.dtype), each.tolist()) for each in made])
+    assert said[1] == said[0]

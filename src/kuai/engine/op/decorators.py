@@ -150,7 +150,7 @@ class Op(Operation):
                 values.extend(several)
                 key.append((ARRAYS, len(several)))
             elif kind == NUMBER and isinstance(argument, (*_SIMPLE, np.generic)):
-                values.append(argument.item() if isinstance(argument, np.generic) else argument)
+                values.append(_of_python(argument))
                 key.append(NUMBER)
             else:
                 self._wrong_type(position, argument)
@@ -294,6 +294,13 @@ def freeze(argument):
         number = value(argument).item()
         return _Plain(Tensor, number) if isinstance(number, bool) else freeze(number)
     return argument
+
+
+def _of_python(number):
+    """A number of NumPy's as one of Python's; a bool of NumPy's is a real number in PyTorch."""
+    if isinstance(number, np.bool_):
+        return float(number)
+    return number.item() if isinstance(number, np.generic) else number
 
 
 class _Plain(typing.NamedTuple):
