@@ -28,6 +28,8 @@ BY_HAND = {
     "asarray": [f"object obj, {_MAKING}, bool copy = None"],
     "empty": [f"tuple of ints size, {_MAKING}, bool pin_memory = False, object layout = None"],
     "Tensor.size": ["int dim = None"],
+    "Tensor.cpu": ["*, torch.memory_format memory_format = None"],
+    "Tensor.is_contiguous": ["*, torch.memory_format memory_format = None"],
 }
 #: Stands before a function's one way that is told of, if there are hidden ones.
 MORE = "..."

@@ -699,7 +699,7 @@ def isnan(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are no
 def isneginf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are -inf."""
 def isposinf(input: Tensor, *, out: Any = None) -> Tensor: """Where elements are +inf."""
 def isreal(input: Tensor, *, out: Any = None) -> Tensor: """Where elements have no imaginary part."""
-def istft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False, *, out: Any = None) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
+def istft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: Any = None, return_complex: _bool = False, *, out: Any = None) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
 jagged: _layout
 def kaiser_window(window_length: Any, periodic: Any = True, beta: Any = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = False, requires_grad: Any = False, out: Any = None) -> Tensor: """The Kaiser window, I₀(β √(1 - (2n / N - 1)²)) / I₀(β)."""
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor: """The Kronecker product: every element of `input` times the whole of `other`."""
@@ -991,7 +991,7 @@ def squeeze_copy(input: Any, dim: Any, *, out: Any = None) -> Tensor: """What `k
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor: """The tensors one after the other along a new dimension."""
 def std(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
 def std_mean(input: Any, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> tuple[Tensor, Tensor]: """The standard deviation and the mean, `(std, mean)`."""
-def stft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None, *, out: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
+def stft(input: Any, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: Any = None, *, out: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
 strided: _layout
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """`input - alpha * other`."""
 def sub_(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor: """In-place version of `sub`."""
@@ -1061,7 +1061,7 @@ def unique(input: Any, sorted: _bool = True, *, return_counts: Literal[True], di
 @overload
 def unique(input: Any, sorted: _bool = True, *, return_inverse: Literal[True], return_counts: Literal[True], dim: _int | None = None) -> tuple[Tensor, Tensor, Tensor]: """The distinct elements in order, or the distinct slices along a dimension."""
 @overload
-def unique(input: Any, sorted: Any = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None, *, out: Any = None) -> Any: """The distinct elements in order, or the distinct slices along a dimension."""
+def unique(input: Any, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: Any = None, *, out: Any = None) -> Any: """The distinct elements in order, or the distinct slices along a dimension."""
 @overload
 def unique_consecutive(input: Any, *, dim: _int | None = None) -> Tensor: """The elements (or slices along a dimension) without those equal to the one before."""
 @overload
@@ -1071,7 +1071,7 @@ def unique_consecutive(input: Any, *, return_counts: Literal[True], dim: _int | 
 @overload
 def unique_consecutive(input: Any, *, return_inverse: Literal[True], return_counts: Literal[True], dim: _int | None = None) -> tuple[Tensor, Tensor, Tensor]: """The elements (or slices along a dimension) without those equal to the one before."""
 @overload
-def unique_consecutive(input: Any, return_inverse: Any = False, return_counts: Any = False, dim: Any = None, *, out: Any = None) -> Any: """The elements (or slices along a dimension) without those equal to the one before."""
+def unique_consecutive(input: Any, return_inverse: _bool = False, return_counts: _bool = False, dim: Any = None, *, out: Any = None) -> Any: """The elements (or slices along a dimension) without those equal to the one before."""
 def unravel_index(indices: Any, shape: Any, *, out: Any = None) -> Tensor: """The coordinates of places that are counted through the whole of a tensor of a shape."""
 def unsafe_chunk(input: Any, chunks: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
 def unsafe_split(tensor: Any, split_size_or_sections: Any, dim: Any = 0, *, out: Any = None) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""

@@ -1,5 +1,7 @@
 """`kuai._tensor_str`: how tensors are printed, under PyTorch's path."""
 
+import contextlib
+
 from kuai.engine.tensor import printing
 from kuai.engine.tensor.concrete import concrete
 
@@ -14,6 +16,29 @@ class _Options:
 
 
 PRINT_OPTS = _Options()
+
+
+@contextlib.contextmanager
+def printoptions(**options):
+    """Print in another way inside of a `with`; the options are those of `set_printoptions`.
+
+    Example:
+        >>> with kuai._tensor_str.printoptions(precision=1):
+        ...     print(kuai.tensor([0.25, 1.0]))
+        tensor([0.2, 1.0])
+        >>> kuai.tensor([0.25, 1.0])
+        tensor([0.2500, 1.0000])
+    """
+    before = printing.get_printoptions()
+    printing.set_printoptions(**options)
+    try:
+        yield
+    finally:
+        printing.put_printoptions(before)
+
+
+get_printoptions = printing.get_printoptions
+set_printoptions = printing.set_printoptions
 
 
 def _tensor_str(self, indent: int) -> str:

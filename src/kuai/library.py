@@ -200,6 +200,9 @@ class CustomOpDef:
         def note(function):
             self._batched = function
 
+        if func is not None:
+            note(func)
+            return None  # as in PyTorch, where only the decorator gives the function back
         return _decorating(func, note)
 
     def register_autocast(self, device_type, cast_inputs):
@@ -280,7 +283,8 @@ def _refuse_aliases(operation, inputs, output) -> None:
     tensors = [each for each in pytree.tree_leaves(output) if isinstance(each, Tensor)]
     held = [each._storage for each in inputs if isinstance(each, Tensor)]
     for each in tensors:
-        if any(each._storage is other for other in held):
+        before, held = held, [*held, each._storage]
+        if any(each._storage is other for other in before):
             raise RuntimeError(
                 f"{operation.__name__}: The output of this custom operator (1) must not also be an "
                 "input to this custom operator and (2) may not alias any inputs to this custom "

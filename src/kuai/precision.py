@@ -5,6 +5,8 @@ import warnings
 
 import jax
 
+from kuai.engine.tensor.overriding import named
+
 __all__ = [
     "are_deterministic_algorithms_enabled",
     "get_deterministic_debug_mode",
@@ -62,6 +64,11 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
         True
         >>> kuai.use_deterministic_algorithms(False)
     """
+    if not isinstance(mode, bool):
+        raise TypeError(
+            "_set_deterministic_algorithms(): argument 'mode' (position 1) must be bool, not "
+            f"{named(type(mode))}"
+        )
     _chosen.update(deterministic=mode, warn=warn_only, debug=(1 if warn_only else 2) if mode else 0)
 
 

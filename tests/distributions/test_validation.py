@@ -148,6 +148,14 @@ def test_fused_code_refuses_what_is_computed_when_a_value_is_asked_for():
             assert len(policy(kuai.zeros(4, 3)).sample().tolist()) == 4
 
 
+def test_fused_code_refuses_once_what_a_caught_error_was_about():
+    with kuai.fused():
+        rate = kuai.full((3,), 2.0).exp()
+        with pytest.raises(ValueError, match="within the support"):
+            print(D.Gumbel(rate, rate / 50).cdf(rate * 0))  # two looks are taken at one fault
+        assert D.Normal(rate, 1.0).cdf(rate).tolist() == [0.5] * 3
+
+
 def test_fused_code_refuses_what_is_computed_when_the_step_ends():
     rate = kuai.nn.Parameter(kuai.ones(3))
     optimizer = kuai.optim.SGD([rate], lr=0.001)

@@ -33,6 +33,12 @@ def told(node):
         lambda t, f, x, c: x.gather(1, t.tensor([[0]])),
         lambda t, f, x, c: 2**x,
         lambda t, f, x, c: x.sum(),
+        lambda t, f, x, c: x[0],
+        lambda t, f, x, c: x[:, 1:],
+        lambda t, f, x, c: x[None],
+        lambda t, f, x, c: x.unsqueeze(0),
+        lambda t, f, x, c: x.chunk(2)[0],
+        lambda t, f, x, c: t.fft.fft(x),
     ],
 )
 def test_places_without_a_gradient_are_shown(call):

@@ -94,6 +94,15 @@ def test_arguments_are_changed_and_results_are_no_arguments():
     with pytest.raises(RuntimeError, match="must not also be an input"):
         same(x)
 
+    @library.custom_op("tests::twice_the_same", mutates_args=())
+    def twice_the_same(x: kuai.Tensor) -> tuple[kuai.Tensor, kuai.Tensor]:
+        made = x.clone()
+        return made, made
+
+    with pytest.raises(RuntimeError, match="or other returns"):
+        twice_the_same(x)
+    assert add_to.register_vmap(lambda info, in_dims, x, by: (None, None)) is None
+
 
 def everything(t):
     def plain(

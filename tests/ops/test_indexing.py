@@ -67,3 +67,41 @@ def test_boolean_indexing_cannot_be_compiled():
 
     with pytest.raises(kuai.errors.CompileError, match="boolean indexing"):
         step(kuai.arange(4.0))
+
+
+def put(library, shape, index, value, kind="float32"):
+    """What is there after an assignment, or the error."""
+    x = library.zeros(shape, dtype=getattr(library, kind))
+    try:
+        x[index(library)] = value(library)
+    except (RuntimeError, IndexError, TypeError) as error:
+        return type(error), str(error)
+    return x.tolist()
+
+
+ASSIGNED = {
+    "True, of another dtype": ((2, 2), lambda t: True, lambda t: t.arange(2)),
+    "False, of a shape that does not fit": ((2, 2), lambda t: False, lambda t: t.arange(3)),
+    "integers, a number of another dtype": ((2,), lambda t: t.tensor([0]), lambda t: t.tensor(5)),
+    "integers, neither shape nor dtype": ((3, 4), lambda t: [0, 2], lambda t: t.arange(2)),
+    "between integers": ((2, 3, 4), lambda t: ([0], slice(None), [1]), lambda t: t.arange(2)),
+    "a slice before": ((3, 4), lambda t: (slice(None), [1, 2]), lambda t: t.arange(5)),
+    "a mask": ((3,), lambda t: t.tensor([True, False, True]), lambda t: t.arange(3)),
+}
+
+
+@pytest.mark.parametrize("name", ASSIGNED)
+def test_what_is_assigned_is_looked_at_in_pytorchs_order(name):
+    assert put(kuai, *ASSIGNED[name]) == put(torch, *ASSIGNED[name])
+
+
+@pytest.mark.parametrize(
+    "indices", [lambda t: (None, t.tensor([0])), lambda t: (t.tensor([0]),) * 3]
+)
+def test_index_put_takes_tensors_one_for_each_dimension(indices):
+    said = []
+    for library in (torch, kuai):
+        with pytest.raises((TypeError, IndexError)) as caught:
+            library.ones(3, 3).index_put(indices(library), library.tensor(1.0))
+        said.append((caught.type, str(caught.value)))
+    assert said[1] == said[0]

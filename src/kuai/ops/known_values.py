@@ -7,9 +7,11 @@ Elsewhere `kuai.debug(checks=True)` finds what is out of range.
 """
 
 import functools
+import numbers
 
 import jax
 import jax.core
+import jax.numpy as jnp
 import numpy as np
 
 from kuai.engine.tensor import Tensor, modes, views
@@ -22,6 +24,7 @@ __all__ = [
     "check_value",
     "check_sizes",
     "check_within",
+    "check_written",
     "first_outside",
     "is_looked_at",
     "known",
@@ -111,7 +114,8 @@ def _lies_within(array, low, high, ignored) -> bool:
 
 #: What PyTorch's errors call the dtypes that a number is converted to.
 _C_NAMES = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float"}
-_C_NAMES |= {"int32": "int"}
+_C_NAMES |= {"int32": "int", "float64": "double"}
+_C_NAMES |= {"complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
 
 
 def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
@@ -124,7 +128,8 @@ def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
         Traceback (most recent call last):
         RuntimeError: value cannot be converted to type uint8_t without overflow
     """
-    if isinstance(number, bool) or kind.kind not in "iufV":
+    is_number = isinstance(number, numbers.Number) and not isinstance(number, bool)
+    if not is_number or kind.kind not in "iufVc":
         return
     if isinstance(number, complex) and not number.imag:
         number = number.real
@@ -133,6 +138,20 @@ def check_fits(number, kind: np.dtype, name: str | None = None) -> None:
     in_c = f"c10::{kind.name.capitalize()}" if "float8" in kind.name else f"{kind.name}_t"
     name = name or _C_NAMES.get(kind.name, in_c)
     raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+
+
+def check_written(number, kind: np.dtype) -> None:
+    """`check_fits` for a number that is assigned, or written into one place: in 16 bits it may
+    become infinite.
+
+    Example:
+        >>> x = kuai.zeros(2, dtype=kuai.float16)
+        >>> x[0] = 70000.0
+        >>> x
+        tensor([inf, 0.], dtype=torch.float16)
+    """
+    is_short = kind.kind in "fV" and kind.itemsize == 2
+    check_fits(number, np.dtype(np.float64) if is_short else kind)
 
 
 def check_long(*given) -> None:
@@ -145,7 +164,8 @@ def check_long(*given) -> None:
     """
     for number in given:
         if isinstance(number, int) and not -(2**63) <= number < 2**64:
-            raise OverflowError("int too big to convert")
+            below = "can't convert negative int to unsigned"
+            raise OverflowError(below if number < 0 else "int too big to convert")
 
 
 def check_value(value, kind: np.dtype) -> None:
@@ -174,20 +194,14 @@ def check_operand(number, tensor) -> None:
 
 def _fits(number, kind) -> bool:
     if isinstance(number, complex):
-        return False
+        return kind.kind == "c" and _fits(number.real, kind) and _fits(number.imag, kind)
     if kind.kind in "iu":
         limits = np.iinfo(kind)
         lowest = limits.min if kind.kind == "i" else -limits.max
         return lowest <= number <= limits.max  # not so for NaN
-    if isinstance(number, int) and not -(2**63) <= number < 2**64:
-        raise OverflowError("int too big to convert")
-    if kind.itemsize == 8 or not np.isfinite(number):
-        return True
-    with np.errstate(over="ignore"):
-        single = np.float32(number)
-        if kind.itemsize == 4:
-            return bool(np.isfinite(single))
-        return bool(np.isfinite(single.astype(kind))) or not np.isfinite(single)
+    if isinstance(number, int):
+        check_long(number)
+    return not np.isfinite(number) or abs(number) <= float(jnp.finfo(kind).max)
 
 
 def check_sizes(sizes) -> None:

@@ -1,11 +1,13 @@
 """Other orders and parts of sparse tensors, and several of them joined."""
 
 import functools
+import itertools
 
 import numpy as np
 
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.promotion import promote_types
+from kuai.ops.array import joining
 from kuai.sparse import operations
 from kuai.sparse.compressed import CscTensor, CsrTensor, compressed
 from kuai.sparse.coo import CooTensor, coo
@@ -130,7 +132,7 @@ def unsqueeze(x, dim):
 
 @answers("cat", "concat", "concatenate", only="coo")
 def cat(tensors, dim=0):
-    """Several tensors one after the other, along a dimension with places."""
+    """Several tensors one after the other."""
     tensors = list(tensors)
     for place, each in enumerate(tensors):
         if not isinstance(each, SparseTensor):
@@ -153,11 +155,15 @@ def cat(tensors, dim=0):
                 f"position {place} has shape: {list(each.shape)}"
             )
     if dim >= first.sparse_dim():
-        refuse(first, "cat")
+        tensors = _side_by_side(tensors, dim)
     places, before = [], 0
     for each in tensors:
-        places.append(operations.moved_row(each._places[0], dim, before))
-        before += each._sizes[dim]
+        if dim < first.sparse_dim():
+            places.append(operations.moved_row(each._places[0], dim, before))
+            before += each._sizes[dim]
+        else:
+            places.append(each._places[0])
+            before = each._sizes[dim]
     kind = _common_dtype(tensors)
     made = places[0], tensors[0]._specified.to(kind)
     for where, each in zip(places[1:], tensors[1:], strict=True):
@@ -167,8 +173,38 @@ def cat(tensors, dim=0):
     return coo(*made, sizes)
 
 
+def _side_by_side(tensors, dim):
+    """The tensors with zeros before and after their elements, along a dimension without places."""
+    ends = list(itertools.accumulate([each._sizes[dim] for each in tensors]))
+    made = []
+    for each, end in zip(tensors, ends, strict=True):
+        axis, elements = dim - each.sparse_dim() + 1, each._specified
+        before, after = end - each._sizes[dim], ends[-1] - end
+        shape = elements.shape
+        zeros = [
+            elements.new_zeros((*shape[:axis], size, *shape[axis + 1 :]))
+            for size in (before, after)
+        ]
+        sizes = (*each._sizes[:dim], ends[-1], *each._sizes[dim + 1 :])
+        wide = joining.cat([zeros[0], elements, zeros[1]], axis)
+        made.append(coo(each._places[0], wide, sizes, each._in_order))
+    return made
+
+
 def _common_dtype(tensors):
     return functools.reduce(promote_types, [each.dtype for each in tensors])
+
+
+@answers("hstack", "column_stack", only="coo")
+def hstack(tensors):
+    """Several tensors beside each other; vectors one after the other."""
+    return cat(tensors, int(len(tensors[0]._sizes) > 1))
+
+
+@answers("vstack", "row_stack", only="coo")
+def vstack(tensors):
+    """Several tensors below each other."""
+    return cat([unsqueeze(x, 0) if len(x._sizes) == 1 else x for x in tensors], 0)
 
 
 @answers(only="coo")
@@ -215,6 +251,39 @@ def index_select(x, dim, index):
     places[dim] = np.repeat(np.arange(len(wanted)), counts)
     in_order = x._in_order and dim == 0
     return _part(x, chosen, places, sizes, in_order, "IndexSelectBackward0")
+
+
+@answers(only="coo")
+def narrow_copy(x, dim, start, length):
+    """Some slices one after the other."""
+    count, size = x.sparse_dim(), len(x._sizes)
+    if not 0 <= dim < size:
+        raise RuntimeError(f"Dimension {dim} out of range. Expecting 0 <= dim < {size}.")
+    end = start + length
+    if not 0 <= start <= end <= x._sizes[dim]:
+        raise RuntimeError(
+            "Invalid range to narrow. range(start, start+length) must be a subset of range(0, "
+            f"{x._sizes[dim]})."
+        )
+    sizes = (*x._sizes[:dim], length, *x._sizes[dim + 1 :])
+    if dim >= count:
+        elements = x._specified.narrow(dim - count + 1, start, length)
+        return coo(x._places[0], elements.contiguous(), sizes, x._in_order)
+    indices = known(x._places[0], "narrow_copy()")
+    chosen = np.nonzero((start <= indices[dim]) & (indices[dim] < end))[0]
+    places = indices[:, chosen]
+    places[dim] -= start
+    return _part(x, chosen, places, sizes, x._in_order, "NarrowCopyBackward0")
+
+
+@answers(
+    *("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+)
+def dropout(input, p=0.5, training=True, inplace=False):
+    """The tensor itself, where nothing is dropped; PyTorch has no more of it."""
+    if training and p:
+        refuse(input, "bernoulli_.float")
+    return input
 
 
 @answers(only="coo")

@@ -31,7 +31,7 @@ from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
 from kuai.engine.tensor.calls import in_tiers, plainly
 from kuai.engine.tensor.placeholder import INEXACT, Placeholder, resolved
-from kuai.engine.tensor.promotion import scalar_name, strong
+from kuai.engine.tensor.promotion import scalar_name, strong, weak_uint64
 from kuai.engine.tensor.storage import Lost
 from kuai.engine.tensor.views import held
 from kuai.engine.tiers.tiered import Cold
@@ -270,7 +270,7 @@ def _brought_together(operation, error, values):
     """
     drop_jax_note(error)
     if isinstance(error, OverflowError):
-        return _as_floats(values, error)
+        return _in_64_bits(values, error)
     if not isinstance(error, (TypeError, ValueError)):
         return None
     _refuse_dtype(operation, error, values)
@@ -291,15 +291,25 @@ def _brought_together(operation, error, values):
     return [v.to(place) if isinstance(v, Tensor) and v.device != place else v for v in values]
 
 
-def _as_floats(values, error):
+def _in_64_bits(values, error):
+    """Whole numbers that only fit into 64 bits without a sign, as PyTorch sees them.
+
+    Beside floating point numbers they are such; others they meet as numbers of the dtype uint64,
+    so that they wrap around where a tensor has a sign.
+    """
+
     def is_large(value):
         return type(value) is int and not -(2**63) <= value < 2**63
 
     tensors = [value for value in values if isinstance(value, Tensor)]
-    too_large = any(is_large(value) and value.bit_length() > 64 for value in values)
-    if too_large or not tensors or not all(t.dtype.is_floating_point for t in tensors):
+    large = [value for value in values if is_large(value)]
+    if any(value < 0 for value in large):
+        raise OverflowError("can't convert negative int to unsigned") from error
+    if not large or not tensors or any(value >= 2**64 for value in large):
         raise OverflowError("int too big to convert") from error
-    return [float(value) if is_large(value) else value for value in values]
+    real = all(t.dtype.is_floating_point or t.dtype.is_complex for t in tensors)
+    convert = float if real else weak_uint64
+    return [convert(value) if is_large(value) else value for value in values]
 
 
 def _refuse_dtype(operation, error, values) -> None:

@@ -63,6 +63,10 @@ class Node:
         """The name of the backward operation, such as `AddmmBackward0`."""
         return self._name
 
+    def _sequence_nr(self) -> int:
+        """How many nodes were recorded before this one."""
+        return self.sequence
+
     @property
     def next_functions(self) -> tuple:
         """The nodes this one passes gradients to, each with the number of its output."""

@@ -28,14 +28,17 @@ class Expectations:
         return bool(self._waiting)
 
     def check(self) -> None:
-        """Raise the error of the first one that has turned out untrue; those computed are done."""
+        """Raise the error of the first one that has turned out untrue; those computed are done.
+
+        What was expected after that one is forgotten: eager code would not have come so far.
+        """
         waiting, self._waiting = self._waiting, []
         while waiting:
             truth, error = waiting.pop(0)
             if truth.record is not None:
                 self._waiting.append((truth, error))  # it is to be computed by the next record
             elif not np.asarray(truth.array).all():
-                self._waiting += waiting
+                self._waiting = []
                 raise error()
 
 

@@ -29,7 +29,7 @@ from kuai.engine.tensor.frames import is_meant, is_own_file, tell
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.engine.tensor.randomness import Generator
 
-__all__ = ["complaint", "refuse"]
+__all__ = ["complaint", "parsed", "refuse", "ways"]
 
 _TABLE = pathlib.Path(__file__).with_name("overloads.txt")
 _HERE = str(pathlib.Path(__file__).parent.parent)
@@ -45,6 +45,7 @@ class Parameter(NamedTuple):
     name: str
     optional: bool
     by_name: bool
+    none: bool  # whether it is None unless it is given
 
 
 @functools.cache
@@ -54,7 +55,8 @@ def _table() -> dict[str, list[str]]:
 
 
 @functools.cache
-def _parsed(way: str) -> tuple[Parameter, ...]:
+def parsed(way: str) -> tuple[Parameter, ...]:
+    """The arguments that one way to call a function takes."""
     found, by_name = [], False
     for part in way.split(", ") if way else ():
         if part == "*":
@@ -63,7 +65,9 @@ def _parsed(way: str) -> tuple[Parameter, ...]:
         named, equals, _ = part.partition(" = ")
         kind, _, name = named.rpartition(" ")
         kind = "torch.device" if kind == "Device" else kind
-        found.append(Parameter(kind, name, bool(equals), by_name))
+        kind = "torch.memory_format" if name == "memory_format" else kind  # or it is any object
+        default = part.rpartition(" = ")[2]
+        found.append(Parameter(kind, name, bool(equals), by_name, default == "None"))
     return tuple(found)
 
 
@@ -108,6 +112,8 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 _SEVERAL = ("size", "shape")
 #: Arguments that every function takes, or that have other names in NumPy.
 _ALWAYS = {"out", "requires_grad", "axis", "keepdims", "x", "a", "x1", "x2"}
+#: What is not None where something else is what it is unless it is given.
+_NEVER_NONE = ("bool", "int", "float", "str", "Number", "tuple of ints")
 #: Functions that take a number for a tensor.
 _ARITHMETIC = frozenset(
     "add sub mul div divide multiply subtract true_divide floor_divide remainder rsub".split()
@@ -116,6 +122,7 @@ _ARITHMETIC = frozenset(
 
 def _accepts(name: str, parameter: Parameter, value) -> bool:
     if value is None and parameter.optional:
+        return parameter.none or parameter.kind not in _NEVER_NONE
         return True
     if parameter.kind == "Tensor" and name.rstrip("_") in _ARITHMETIC and _is_number(value):
         return True
@@ -133,7 +140,7 @@ def _type_name(value) -> str:
 
 def _fault(name: str, way: str, args: tuple, kwargs: dict) -> str | None:
     """What is wrong with the arguments for one way to call a function."""
-    parameters = _parsed(way)
+    parameters = parsed(way)
     places = [p for p in parameters if not p.by_name]
     if _are_sizes(places, args):
         args = (args,)
@@ -207,19 +214,19 @@ def complaint(place: str, name: str, args: tuple, kwargs: dict) -> str | None:
         >>> complaint("topk", "topk", ("x", 1), {})
         "topk(): argument 'input' (position 1) must be Tensor, not str"
     """
-    given = _ways(place)
-    ways = [way for way in given if way != _MORE]
-    faults = [_fault(name, way, args, kwargs) for way in ways]
-    if not ways or None in faults:
+    given = ways(place)
+    every = [way for way in given if way != _MORE]
+    faults = [_fault(name, way, args, kwargs) for way in every]
+    if not every or None in faults:
         return None
-    counts = [len(args) + len(kwargs) in _range(way) for way in ways]
+    counts = [len(args) + len(kwargs) in _range(way) for way in every]
     if len(given) == 1 or sum(counts) == 1:
         return faults[counts.index(True) if len(given) > 1 else 0]
     told = [str(fault) for fault in faults if "failed to unpack" in str(fault)]
-    return told[0] if told else _all_ways(name, ways, args, kwargs)
+    return told[0] if told else _all_ways(name, every, args, kwargs)
 
 
-def _ways(place: str) -> list[str]:
+def ways(place: str) -> list[str]:
     """The ways to call a function, or a method: that is the function without its first argument."""
     found = _table().get(place)
     if found is None and place.startswith("Tensor."):
@@ -232,7 +239,7 @@ def _ways(place: str) -> list[str]:
 
 
 def _range(way: str) -> range:
-    parameters = _parsed(way)
+    parameters = parsed(way)
     return range(sum(not p.optional for p in parameters), len(parameters) + 1)
 
 
@@ -251,7 +258,7 @@ def _all_ways(name, ways, args, kwargs) -> str:
 
 def _unknown(way, kwargs) -> list[str]:
     """The keywords that a way to call a function does not have."""
-    known = {parameter.name for parameter in _parsed(way)} | _ALWAYS
+    known = {parameter.name for parameter in parsed(way)} | _ALWAYS
     return [key for key in kwargs if key not in known]
 
 

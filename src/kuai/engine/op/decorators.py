@@ -97,12 +97,14 @@ class Op(Operation):
         self.arrays_key = (ARRAY,) * len(self.kinds)
 
     def _exact(self, position, hint):
-        """The type of a constant that is a bool or a whole number and nothing else."""
+        """The type of a constant that is a bool, a whole number, several or a string, no other."""
         if self.kinds[position] != STATIC:
             return None
         if hint is bool or type(self.defaults[position]) is bool:
             return bool
-        return int if hint is int else None
+        if hint == str | None:  # others are told from each other by functions written in Python
+            return str
+        return hint if hint is int or hint is tuple else None
 
     def bind(self, args, kwargs):
         """All arguments in the order of the parameters, with defaults filled in."""
@@ -127,7 +129,7 @@ class Op(Operation):
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError:
-            raise wrong_call(self.name, self.signature, args, kwargs) from None
+            raise wrong_call(self.out_name, self.signature, args, kwargs) from None
 
     def flatten(self, arguments):
         """The tensors and numbers among bound arguments, and a key that stands for the rest."""
@@ -148,7 +150,7 @@ class Op(Operation):
                 values.extend(several)
                 key.append((ARRAYS, len(several)))
             elif kind == NUMBER and isinstance(argument, (*_SIMPLE, np.generic)):
-                values.append(argument.item() if isinstance(argument, np.generic) else argument)
+                values.append(_of_python(argument))
                 key.append(NUMBER)
             else:
                 self._wrong_type(position, argument)
@@ -160,10 +162,12 @@ class Op(Operation):
         The key tells 1 from True, so what has been refused once is never found among the others.
         """
         for position, wanted in self.exact:
-            given = thaw(key[position])
-            if type(given) is not wanted and not (given is None and self.optional[position]):
-                if wanted is bool or isinstance(given, (bool, float)):
-                    self._wrong_type(position, given, wanted.__name__)
+            part = key[position]
+            given = part.kind if type(part) is _Plain else type(part)
+            if given is not wanted and not (part is None and self.optional[position]):
+                if wanted in (bool, str) or issubclass(given, (bool, float, np.bool_)):
+                    name = "tuple of ints" if wanted is tuple else wanted.__name__
+                    self._wrong_type(position, part, name, given)
         return self.unflatten(key)
 
     def unflatten(self, key):
@@ -234,13 +238,13 @@ class Op(Operation):
                     f"{overriding.named(type(item))}"
                 )
 
-    def _wrong_type(self, position, argument, wanted="Tensor"):
+    def _wrong_type(self, position, argument, wanted="Tensor", given: type | None = None):
         if self.kinds[position] == NUMBER and self.defaults[position] is not _MISSING:
             wanted = "Number"
         name = self.name.removeprefix("_").removesuffix("_op")  # what is called, not what does it
         raise TypeError(
             f"{name}(): argument '{self.names[position]}' (position {position + 1}) must be "
-            f"{wanted}, not {overriding.named(type(argument))}"
+            f"{wanted}, not {overriding.named(given or type(argument))}"
         )
 
 
@@ -282,14 +286,26 @@ def freeze(argument):
         return tuple(map(freeze, argument))
     if isinstance(argument, (bool, float, complex)):
         return _Plain(type(argument), argument)
+    if isinstance(argument, np.bool_):
+        return _Plain(np.bool_, bool(argument))
     if isinstance(argument, np.generic):
         return freeze(argument.item())
     if isinstance(argument, Tensor):
-        return freeze(value(argument).item())
+        number = value(argument).item()
+        return _Plain(Tensor, number) if isinstance(number, bool) else freeze(number)
     return argument
 
 
+def _of_python(number):
+    """A number of NumPy's as one of Python's; a bool of NumPy's is a real number in PyTorch."""
+    if isinstance(number, np.bool_):
+        return float(number)
+    return number.item() if isinstance(number, np.generic) else number
+
+
 class _Plain(typing.NamedTuple):
+    """A constant that could be taken for another one: which type it was given as."""
+
     kind: type
     value: object
 

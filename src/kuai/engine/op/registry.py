@@ -43,6 +43,17 @@ class Registry:
         names = [name for scope in scopes for name, one in scope.items() if one is function]
         return own if own in names or not names else names[0]
 
+    def places_of(self, function) -> list[str]:
+        """Where users find one of the operations, such as `["norm", "Tensor.norm"]`."""
+        scopes = {"": self.functions, "Tensor.": self.methods, "nn.functional.": self.functional}
+        scopes |= {f"{name}.": scope for name, scope in self.modules.items()}
+        return [
+            f"{start}{name}"
+            for start, scope in scopes.items()
+            for name, one in scope.items()
+            if one is function
+        ]
+
     def have_found(self) -> None:
         """Have functions that do not stand where they were written say where they are found.
 

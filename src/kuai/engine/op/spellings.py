@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kuai.engine.op.old_orders import reordered
-from kuai.engine.op.wrong_calls import explain, refuse_no_sizes, refuse_types
+from kuai.engine.op.wrong_calls import (
+    explain,
+    refuse_no_sizes,
+    refuse_plain_type,
+    refuse_types,
+    wrong_plain_type,
+)
 from kuai.engine.tensor import overriding
 from kuai.engine.tensor.frames import fold
 from kuai.engine.tensor.overriding import ACTIVE, NOBODY, PLAIN
@@ -38,6 +44,8 @@ _OTHERS = {
     "split_size_or_sections": ("split_size",),
     "indices_or_sections": ("indices", "sections", "tensor_indices_or_sections"),
 }
+
+_MOST_VERDICTS = 256
 
 #: What PyTorch calls a parameter with a star, of which it wants one at least.
 _SIZES = {"size": "size", "sizes": "size", "dims": "dims", "repeats": "repeats"}
@@ -80,6 +88,16 @@ def spelled(public: Any, write_out: Callable) -> Callable:
     known = frozenset(names)
     most = public.__code__.co_argcount
     sizes = _SIZES.get(starred or "")
+    positional = names[:most]
+    tensors = int(positional[:1] in (("self",), ("input",)))  # that are not looked at
+    verdicts: dict[tuple, str] = {}  # what is wrong with types of arguments that have been met
+
+    def look(kinds, args, kwargs):
+        if len(verdicts) >= _MOST_VERDICTS:
+            verdicts.clear()
+        given = respelled(kwargs, others)
+        verdicts[kinds] = wrong_plain_type(face.public, positional, args, given)
+        return verdicts[kinds]
 
     @functools.wraps(public)
     def called(*args, **kwargs):
@@ -88,6 +106,15 @@ def spelled(public: Any, write_out: Callable) -> Callable:
                 answer = overriding.ask(face.public, args, kwargs)
                 if answer is not NOBODY:
                     return answer
+            if kwargs or len(args) > tensors:
+                kinds = tuple(map(type, args))
+                if kwargs:
+                    kinds = (*kinds, *kwargs, *map(type, kwargs.values()))
+                verdict = verdicts.get(kinds)
+                if verdict is None:
+                    verdict = look(kinds, args, kwargs)
+                if verdict:
+                    refuse_plain_type(verdict)
             if not kwargs or known.issuperset(kwargs):
                 if sizes is not None and len(args) == most and sizes not in kwargs:
                     refuse_no_sizes(public.__name__, sizes)

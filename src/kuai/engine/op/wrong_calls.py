@@ -12,8 +12,10 @@ __all__ = [
     "fault_of",
     "refuse_keywords",
     "refuse_no_sizes",
+    "refuse_plain_type",
     "refuse_types",
     "wrong_call",
+    "wrong_plain_type",
 ]
 
 _P = inspect.Parameter
@@ -56,7 +58,8 @@ def fault_of(parameters: list[inspect.Parameter], args: tuple, kwargs: dict) -> 
     taken = {p.name for p in by_position[: len(args)]}
     if twice := [name for name in kwargs if name in taken]:
         return f"got multiple values for argument '{twice[0]}'"
-    needed = [p.name for p in by_position if p.default is p.empty]
+    given_each = (*_BY_POSITION, _P.KEYWORD_ONLY)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind in given_each]
     if missing := [f'"{name}"' for name in needed if name not in taken and name not in kwargs]:
         plural = "s" if len(missing) == 1 else ""  # as PyTorch has it
         return f"missing {len(missing)} required positional argument{plural}: {', '.join(missing)}"
@@ -102,3 +105,15 @@ def refuse_types(error: Exception, public: Callable, args: tuple, kwargs: dict) 
         # a file that nobody needs who makes no mistakes
         types = importlib.import_module("kuai.engine.op.argument_types")
         types.refuse(error, public, args, kwargs)
+
+
+def wrong_plain_type(public: Callable, names: tuple, args: tuple, kwargs: dict) -> str:
+    """What is said of a number or the like given for an argument of another type."""
+    types = importlib.import_module("kuai.engine.op.plain_types")  # as above
+    return types.wrong_plain_type(public, names, args, kwargs)
+
+
+def refuse_plain_type(text: str) -> None:
+    """Raise the error, if it was a user who called."""
+    if importlib.import_module("kuai.engine.op.plain_types").is_users_call():
+        raise TypeError(text)

@@ -118,6 +118,9 @@ def _parse(text, index):
         if type(text).__module__ == "torch":
             raise TypeError(f"{wanted} PyTorch's own device; write {str(text)!r}")
         raise TypeError(f"{wanted} {type(text).__name__}")
+    if not isinstance(index, (int, type(None))) or isinstance(index, bool):
+        shown = type(index).__name__
+        raise TypeError(f"device(): argument 'index' (position 2) must be int, not {shown}")
     match = re.fullmatch(r"([a-z]+)(?::(\d+))?", text)
     if not match:
         raise RuntimeError(f"Invalid device string: '{text}'")

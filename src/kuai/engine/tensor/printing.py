@@ -39,6 +39,12 @@ def get_printoptions() -> PrintOptions:
     return _options
 
 
+def put_printoptions(options: PrintOptions) -> None:
+    """Print as some options say."""
+    global _options
+    _options = options
+
+
 def set_printoptions(
     precision: int | None = None,
     threshold: float | None = None,

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
+from jax.extend.core.primitives import convert_element_type_p
 
 from kuai.engine.tensor.dtypes import default_float_jax, dtype, from_jax
 
@@ -33,12 +34,13 @@ __all__ = [
     "in_eight_bits",
     "scalar_name",
     "strong",
+    "weak_uint64",
 ]
 
 _BOOL, _INTEGER, _FLOATING, _COMPLEX = range(4)
 _CATEGORY = {"b": _BOOL, "i": _INTEGER, "u": _INTEGER, "f": _FLOATING, "c": _COMPLEX}
 _SIGNED = tuple(np.dtype(name) for name in ("int8", "int16", "int32", "int64"))
-_UINT8 = np.dtype(np.uint8)
+_UINT8, _UINT64 = np.dtype(np.uint8), np.dtype(np.uint64)
 _BARE_UNSIGNED = tuple(np.dtype(name) for name in ("uint16", "uint32", "uint64"))
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _REALS = (np.dtype(np.float16), _BFLOAT16, np.dtype(np.float32), np.dtype(np.float64))
@@ -169,7 +171,7 @@ def _group_and_kind(value) -> tuple[int, np.dtype]:
         return 2, _default_of(category(np.dtype(type(value))))
     kind = value.dtype.jax if isinstance(value.dtype, dtype) else np.dtype(value.dtype)
     if getattr(value, "weak_type", False):
-        return 2, _default_of(category(kind))
+        return 2, kind if kind == _UINT64 else _default_of(category(kind))
     return (0 if value.ndim else 1), kind
 
 
@@ -191,6 +193,13 @@ def promote(*values, to_float: bool = False) -> Any:
         kind = default_float_jax()
     arrays = tuple(cast(value, kind) for value in values)
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def weak_uint64(number: int) -> jax.Array:
+    """A whole number of more than 63 bits, as a Python number arrives inside a traced function."""
+    return convert_element_type_p.bind(
+        np.uint64(number), new_dtype=_UINT64, weak_type=True, sharding=None
+    )
 
 
 def strong(array) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Iterable
 from typing import Any, SupportsIndex, overload
 
 from jax.export import is_symbolic_dim
@@ -18,6 +19,14 @@ def whole(size: Any) -> Any:
     return operator.index(size)
 
 
+def _whole(size, place: int):
+    if isinstance(size, (float, complex, str, bytes, type(None))):
+        raise TypeError(
+            f"torch.Size() takes an iterable of 'int' (item {place} is '{type(size).__name__}')"
+        )
+    return operator.index(size) if hasattr(size, "__index__") else size
+
+
 class Size(tuple[int, ...]):
     """A tensor's shape: a tuple of integers that prints and counts as PyTorch's does.
 
@@ -29,6 +38,14 @@ class Size(tuple[int, ...]):
     """
 
     __slots__ = ()
+
+    def __new__(cls, iterable: Iterable = ()):
+        """From sizes one by one, which may be 0-d tensors and NumPy's integers."""
+        given = tuple(iterable)
+        for place, size in enumerate(given):
+            if type(size) is not int:
+                given = (*given[:place], _whole(size, place), *given[place + 1 :])
+        return tuple.__new__(cls, given)
 
     def numel(self) -> int:
         """The number of elements a tensor of this shape has."""

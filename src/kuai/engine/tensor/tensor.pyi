@@ -18,6 +18,7 @@ from kuai.engine.autograd.tape import Node as _Node
 from kuai.engine.tensor.devices import device as _device
 from kuai.engine.tensor.dtypes import dtype as _dtype
 from kuai.engine.tensor.formats import layout as _layout
+from kuai.engine.tensor.formats import memory_format as _memory_format
 from kuai.engine.tensor.size import Size as _Size
 from kuai.storage import TypedStorage as _TypedStorage
 from kuai.storage import UntypedStorage as _UntypedStorage
@@ -203,7 +204,7 @@ class Tensor:
     def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: _float | _int | _bool | _complex = 1, alpha: _float | _int | _bool | _complex = 1) -> Tensor: """In-place version of `baddbmm`."""
     def bernoulli(self, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor: """1 with the probability given by each element (or `p`), else 0."""
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor: """Fill with 1 (with probability `p`) and 0."""
-    def bfloat16(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `bfloat16`."""
+    def bfloat16(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `bfloat16`."""
     def bincount(self, weights: Any = None, minlength: Any = 0) -> Tensor: """How often each number 0, 1, 2, … occurs, or the sum of its weights."""
     def bitwise_and(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """The bits set in both integers."""
     def bitwise_and_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_and`."""
@@ -218,19 +219,19 @@ class Tensor:
     def bitwise_xor(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """The bits set in exactly one of two integers."""
     def bitwise_xor_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `bitwise_xor`."""
     def bmm(self, mat2: Tensor) -> Tensor: """The products of two batches of matrices, (b, n, k) · (b, k, m) → (b, n, m)."""
-    def bool(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `bool`."""
+    def bool(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `bool`."""
     @overload
     def broadcast_to(self, *size: Any) -> Tensor: """The tensor expanded to a shape."""
     @overload
     def broadcast_to(self, size: Any) -> Tensor: """The tensor expanded to a shape."""
-    def byte(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `uint8`."""
+    def byte(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `uint8`."""
     def cauchy_(self, median: Any = 0.0, sigma: Any = 1.0, *, generator: Any = None) -> Tensor: """Fill with Cauchy distributed numbers."""
     def ccol_indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
-    def cdouble(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `complex128`."""
+    def cdouble(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `complex128`."""
     def ceil(self) -> Tensor: """The smallest integer that is not below each element."""
     def ceil_(self) -> Tensor: """In-place version of `ceil`."""
-    def cfloat(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `complex64`."""
-    def char(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int8`."""
+    def cfloat(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `complex64`."""
+    def char(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `int8`."""
     def cholesky(self, upper: Any = False) -> Tensor: """The triangular factor of `linalg.cholesky`."""
     def cholesky_inverse(self, upper: Any = False) -> Tensor: """The inverse of A = L Lᴴ (or Uᴴ U, if `upper`), A being given by its triangular factor."""
     def cholesky_solve(self, input2: Tensor, upper: _bool = False) -> Tensor: """The X with `A X = input`, A = L Lᴴ being given by its triangular factor L, `input2`."""
@@ -263,7 +264,7 @@ class Tensor:
     @overload
     def count_nonzero(self, dim: Any) -> Tensor: """How many elements are non-zero."""
     def cov(self, *, correction: Any = 1, fweights: Any = None, aweights: Any = None) -> Tensor: """The covariances of variables, a row each: Σ (x - x̄)(y - ȳ) / (N - correction)."""
-    def cpu(self, memory_format: Any = None) -> Tensor: """The tensor in host memory."""
+    def cpu(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in host memory."""
     def cross(self, other: Any, dim: Any = None, *, out: Any = None) -> Tensor: """The cross product of vectors of three elements."""
     def crow_indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def cuda(self, device: Any = None, non_blocking: Any = False, memory_format: Any = None) -> Tensor: """The tensor on a GPU."""
@@ -303,7 +304,7 @@ class Tensor:
     def divide(self, other: Any, *, rounding_mode: Any = None, out: Any = None) -> Tensor: """`input / other`; integers are divided as floating point numbers."""
     def divide_(self, other: Any, *, rounding_mode: Any = None, out: Any = None) -> Tensor: """In-place version of `div`."""
     def dot(self, tensor: Tensor) -> Tensor: """The sum of the products of two vectors' elements."""
-    def double(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `float64`."""
+    def double(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `float64`."""
     @overload
     def dsplit(self, *indices_or_sections: Any) -> tuple[Tensor, ...]: """`tensor_split` along the dimension that `dsplit` stands for."""
     @overload
@@ -343,7 +344,7 @@ class Tensor:
     def flip(self, dims: Any) -> Tensor: """The order of the elements along some dimensions reversed."""
     def fliplr(self) -> Tensor: """Left and right exchanged."""
     def flipud(self) -> Tensor: """Up and down exchanged."""
-    def float(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `float32`."""
+    def float(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `float32`."""
     def float_power(self, exponent: Any, *, out: Any = None) -> Tensor: """The power computed in float64 (or complex128)."""
     def float_power_(self, exponent: Any) -> Tensor: """Raise the elements, of float64 or complex128, to a power."""
     def floor(self) -> Tensor: """The largest integer that is not above each element."""
@@ -382,7 +383,7 @@ class Tensor:
     def greater_equal_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `ge`."""
     def gt(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input > other`."""
     def gt_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `gt`."""
-    def half(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `float16`."""
+    def half(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `float16`."""
     def hardshrink(self, lambd: _float | _int | _bool | _complex = 0.5) -> Tensor: """x where |x| > lambd, 0 elsewhere."""
     def hash_tensor(self, dim: _int | Sequence[_int] | None = ..., *, keepdim: _bool = False, mode: _int = 0) -> Tensor: """The exclusive or of all elements' bits, or of those along some dimensions, in uint64."""
     def heaviside(self, values: Tensor) -> Tensor: """The step function: 0 below zero, `values` at zero, 1 above."""
@@ -416,13 +417,13 @@ class Tensor:
     def index_select(self, dim: Any, index: Any) -> Tensor: """The slices along `dim` that `index` names."""
     def indices(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def inner(self, other: Tensor) -> Tensor: """The sums of products along the last dimensions, (…, k) and (…, k) → (…, …)."""
-    def int(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int32`."""
+    def int(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `int32`."""
     def inverse(self) -> Tensor: """The inverse of square matrices."""
     def ipu(self, *args: Any, **kwargs: Any) -> Tensor: """Raises PyTorch's error: there is no such device."""
     def is_coalesced(self) -> Tensor: """Raises PyTorch's error: the tensor is not sparse."""
     def is_complex(self) -> _bool: """Whether the dtype is a complex one."""
     def is_conj(self) -> Tensor: """False: conjugation is never put off here."""
-    def is_contiguous(self, memory_format: Any = None) -> _bool: """Whether PyTorch would call the tensor contiguous."""
+    def is_contiguous(self, memory_format: _memory_format | None = None) -> _bool: """Whether PyTorch would call the tensor contiguous."""
     @property
     def is_cpu(self) -> _bool: """Whether it is in host memory."""
     @property
@@ -446,7 +447,7 @@ class Tensor:
     def isneginf(self) -> Tensor: """Where elements are -inf."""
     def isposinf(self) -> Tensor: """Where elements are +inf."""
     def isreal(self) -> Tensor: """Where elements have no imaginary part."""
-    def istft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, normalized: Any = False, onesided: Any = None, length: Any = None, return_complex: Any = False) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
+    def istft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: Any = None, return_complex: _bool = False) -> Tensor: """The signal whose short-time Fourier transform this is, or the one nearest to it."""
     def item(self) -> _int | _float | _bool: """The value of a tensor with one element, as a Python number."""
     @property
     def itemsize(self) -> _int: """The number of bytes of one element."""
@@ -491,7 +492,7 @@ class Tensor:
     def logit(self, eps: _float | None = None) -> Tensor: """log(x / (1 - x)) of each element, the inverse of `sigmoid`."""
     def logit_(self, eps: _float | None = None) -> Tensor: """In-place version of `logit`."""
     def logsumexp(self, dim: _int | Sequence[_int] | None, keepdim: _bool = False) -> Tensor: """log Σ eˣ over some dimensions, without overflow on the way."""
-    def long(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int64`."""
+    def long(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `int64`."""
     def lt(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """Where `input < other`."""
     def lt_(self, other: Tensor | _float | _int | _bool | _complex) -> Tensor: """In-place version of `lt`."""
     def lu(self, pivot: Any = True, get_infos: Any = False) -> Tensor: """`kuai.lu` of this tensor."""
@@ -653,7 +654,7 @@ class Tensor:
     def requires_grad(self) -> _bool: """Whether `backward()` computes a gradient for it."""
     @requires_grad.setter
     def requires_grad(self, value: _bool) -> None: ...
-    def requires_grad_(self, requires_grad: Any = True) -> Tensor: """Set whether `backward()` computes a gradient for this leaf, and return it."""
+    def requires_grad_(self, requires_grad: _bool = True) -> Tensor: """Set whether `backward()` computes a gradient for this leaf, and return it."""
     @overload
     def reshape(self, *shape: Any) -> Tensor: """The same elements in another shape: a view where strides allow one, else a copy."""
     @overload
@@ -693,7 +694,7 @@ class Tensor:
     @property
     def shape(self) -> _Size: """The size of each dimension."""
     def share_memory_(self) -> Tensor: """Move the memory of the tensor to where other processes can read and write it; the tensor."""
-    def short(self, memory_format: Any = None) -> Tensor: """The tensor in dtype `int16`."""
+    def short(self, memory_format: _memory_format | None = None) -> Tensor: """The tensor in dtype `int16`."""
     def sigmoid(self) -> Tensor: """1 / (1 + e⁻ˣ) of each element."""
     def sigmoid_(self) -> Tensor: """In-place version of `sigmoid`."""
     def sign(self) -> Tensor: """-1, 0 or 1 of each element."""
@@ -733,7 +734,7 @@ class Tensor:
     def squeeze_(self, dim: Any) -> Tensor: """Let this tensor be its own `squeeze`."""
     def sspaddmm(self, *args: Any, **kwargs: Any) -> Tensor: """See `kuai.sparse`."""
     def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = None, out: Any = None) -> Tensor: """The standard deviation, the root of `var`."""
-    def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: Any = False, onesided: Any = None, return_complex: Any = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
+    def stft(self, n_fft: Any, hop_length: Any = None, win_length: Any = None, window: Any = None, center: Any = True, pad_mode: Any = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: Any = None) -> Tensor: """The Fourier transforms of short, overlapping frames of a signal."""
     def storage(self) -> _TypedStorage: """The storage of the tensor, in elements."""
     def storage_offset(self) -> _int: """How many elements of the storage come before this view."""
     def storage_type(self) -> _str: """The name of the class of its storage, in elements."""
@@ -806,7 +807,7 @@ class Tensor:
     @overload
     def unique(self, sorted: _bool = True, *, return_inverse: Literal[True], return_counts: Literal[True], dim: _int | None = None) -> tuple[Tensor, Tensor, Tensor]: """The distinct elements in order, or the distinct slices along a dimension."""
     @overload
-    def unique(self, sorted: Any = True, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Any: """The distinct elements in order, or the distinct slices along a dimension."""
+    def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: Any = None) -> Any: """The distinct elements in order, or the distinct slices along a dimension."""
     @overload
     def unique_consecutive(self, *, dim: _int | None = None) -> Tensor: """The elements (or slices along a dimension) without those equal to the one before."""
     @overload
@@ -816,7 +817,7 @@ class Tensor:
     @overload
     def unique_consecutive(self, *, return_inverse: Literal[True], return_counts: Literal[True], dim: _int | None = None) -> tuple[Tensor, Tensor, Tensor]: """The elements (or slices along a dimension) without those equal to the one before."""
     @overload
-    def unique_consecutive(self, return_inverse: Any = False, return_counts: Any = False, dim: Any = None) -> Any: """The elements (or slices along a dimension) without those equal to the one before."""
+    def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: Any = None) -> Any: """The elements (or slices along a dimension) without those equal to the one before."""
     def unsafe_chunk(self, chunks: Any, dim: Any = 0) -> tuple[Tensor, ...]: """At most `chunks` parts of equal size (the last may be smaller)."""
     def unsafe_split(self, split_size_or_sections: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of a given size (the last may be smaller), or of given sizes."""
     def unsafe_split_with_sizes(self, split_sizes: Any, dim: Any = 0) -> tuple[Tensor, ...]: """Parts of the given sizes."""

@@ -131,9 +131,13 @@ def _last(s):
 # Along one dimension ------------------------------------------------------------------------------
 
 
+def _name_of_gradient(input, *rest):
+    return "FftC2CBackward0" if input.dtype.kind == "c" else "FftR2CBackward0"
+
+
 @op(
     export="fft.fft",
-    grad="FftC2CBackward0",
+    grad=_name_of_gradient,
     autocast={"cpu": "float32"},
     exact_out=complex_out("fft"),
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from kuai.engine.autograd.function import Function
 from kuai.engine.op import Array, composite, op
-from kuai.engine.tensor import Tensor, devices, dtypes, from_array, modes, views, wrap
+from kuai.engine.tensor import Tensor, devices, dtypes, formats, from_array, modes, views, wrap
 from kuai.engine.tensor.formats import channels_last, channels_last_3d
 from kuai.engine.tensor.layouts import is_contiguous as layout_is_contiguous, layout_of
 from kuai.engine.tensor.promotion import cast
@@ -24,6 +24,7 @@ from kuai.ops import array as arrays
 from kuai.ops.array import indexing, strided
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.dimensions import broadcast_shapes
+from kuai.ops.known_values import check_fits
 
 # Dtype and device ---------------------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ def targets(args, dtype, device) -> tuple[Any, Any, list[bool]]:
 
 
 def _caster(name, kind):
-    def convert(self, memory_format=None):
+    def convert(self, memory_format: formats.memory_format | None = None):
         return as_kind(self, kind)
 
     convert.__name__ = convert.__qualname__ = name
@@ -129,7 +130,7 @@ for _name, _kind in {
 
 
 @composite(function=False)
-def cpu(self, memory_format=None):
+def cpu(self, memory_format: formats.memory_format | None = None):
     """The tensor in host memory."""
     return moved(self, "cpu")
 
@@ -292,7 +293,7 @@ def detach_(self):
 
 
 @composite(function=False)
-def requires_grad_(self, requires_grad=True):
+def requires_grad_(self, requires_grad: bool = True):
     """Set whether `backward()` computes a gradient for this leaf, and return it.
 
     Example:
@@ -327,7 +328,7 @@ _DIMS_OF_FORMATS: dict[Any, int] = {channels_last: 4, channels_last_3d: 5}
 
 
 @composite(function=False)
-def is_contiguous(self, memory_format=None) -> bool:
+def is_contiguous(self, memory_format: formats.memory_format | None = None) -> bool:
     """Whether PyTorch would call the tensor contiguous.
 
     Example:
@@ -441,6 +442,8 @@ def fill_(self, value):
             "fill_ only supports 0-dimension value tensor but got tensor with "
             f"{value.ndim} dimensions."
         )
+    if math.prod(shape_of(self)) != 1:
+        check_fits(value, self.dtype.jax)
     indexing.fill(_each_once(self), value)
     return self
 

@@ -6,6 +6,7 @@ repeated value, a broadcast.
 """
 
 import importlib
+import math
 import numbers
 
 import jax
@@ -26,7 +27,7 @@ from kuai.ops import outdated
 from kuai.ops.array.nested import array_of
 from kuai.ops.array.recorded_creation import is_recorded, repeated
 from kuai.ops.array.shaping import integers, shape_of
-from kuai.ops.known_values import check_fits, check_long, check_sizes
+from kuai.ops.known_values import check_fits, check_long, check_sizes, check_written
 
 # From values --------------------------------------------------------------------------------------
 
@@ -130,7 +131,9 @@ def _filled(shape, value, kind, device, requires_grad):
         return with_gradient(made, requires_grad) if requires_grad else made
     if kind.kind == "u" and value < 0:
         value = np.asarray(value).astype(kind)  # it wraps around
-    return from_array(np.full(shape, value, kind), device, requires_grad)
+    with np.errstate(over="ignore"):  # a single number may become infinite
+        array = np.full(shape, value, kind)
+    return from_array(array, device, requires_grad)
 
 
 _DENSE = None, strided
@@ -220,7 +223,8 @@ def full(
     check_long(fill_value)
     is_whole = isinstance(fill_value, int) and not isinstance(fill_value, bool)
     kind = kind_of(dtype, np.dtype(np.int64) if is_whole else array_of(fill_value).dtype)
-    check_fits(fill_value, kind)
+    check = check_written if math.prod(integers((size,))) == 1 else check_fits
+    check(fill_value, kind)
     made = _filled(
         integers((size,)),
         fill_value,

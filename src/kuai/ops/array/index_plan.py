@@ -59,6 +59,10 @@ class Window(ViewOp):
         made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
         return inplace.window(made, tensor, views.Step(self, plan, numbers))
 
+    def described(self, key):
+        """The base is its only argument; a plan is nothing that PyTorch knows."""
+        yield "input", 1, None
+
     def unflatten(self, key):
         return lambda base, *numbers: _read(base, key, numbers)
 

@@ -41,7 +41,7 @@ from kuai.ops.array.replacing import replaced_at
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.array.window_writing import write_window
 from kuai.ops.dimensions import broadcast_shapes
-from kuai.ops.known_values import check_fits, is_looked_at, lie_within
+from kuai.ops.known_values import check_written, is_looked_at, lie_within
 
 # Reading ------------------------------------------------------------------------------------------
 
@@ -161,7 +161,10 @@ def set_item(self, index, value):
     """`self[index] = value`: broadcasts `value` and casts it, and writes it into the storage."""
     if ACTIVE and ask(Tensor.__setitem__, (self, index, value), {}) is not NOBODY:
         return
-    plan, numbers, gathers = take_apart(self, index)
+    if index is False:
+        _source(self, value)
+        return  # nothing is written, whatever its shape
+    plan, numbers, gathers = take_apart(self, None if index is True else index)
     source, is_window = _source(self, value), all(gather is None for gather in gathers)
     if is_window and not is_whole(plan):
         pure = (copied if isinstance(source, Tensor) else filled).operation.pure
@@ -187,7 +190,7 @@ def _source(target, value):
     if isinstance(value, (bool, int, float, complex)):
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ValueError("Overflow when unpacking long long")
-        check_fits(value, target.dtype.jax)
+        check_written(value, target.dtype.jax)
     if isinstance(value, (Tensor, bool, int, float, complex)):
         return value
     if isinstance(value, (numbers.Number, np.generic)):
@@ -203,7 +206,7 @@ def _article(kind):
 def fill(target, source):
     """Broadcast, cast and write a tensor or number into a tensor."""
     if not isinstance(source, Tensor):
-        check_fits(source, target.dtype.jax)
+        check_written(source, target.dtype.jax)
         return inplace.overwrite(target, filled(target, source), inplace.ONE_NUMBER)
     made = inplace.overwrite(target, copied(target, source))
     if source.dtype is not target.dtype:
@@ -231,14 +234,15 @@ def _aligned(window, gathers):
 
 def _put(window, gathers, source):
     places, indices = integer_indices(window, gathers)
-    check_same_dtype(window, source)
+    check_source(window, places, indices, source)
     made = replaced(window, places, indices, source, False)
     inplace.overwrite(window, made, "index_put_")
 
 
-def check_same_dtype(target, source):
-    """PyTorch's error for writing a tensor of another dtype through an index of tensors."""
-    if isinstance(source, Tensor) and source.ndim and source.dtype is not target.dtype:
+def check_source(target, places, indices, source):
+    """PyTorch's errors for writing a tensor of another dtype through an index of tensors."""
+    if isinstance(source, Tensor) and source.dtype is not target.dtype:
+        _check_broadcast(shape_of(source), _indexed_shape(shape_of(target), places, indices))
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
             f"{scalar_name(target.dtype.jax)} for the destination and "
@@ -246,10 +250,30 @@ def check_same_dtype(target, source):
         )
 
 
+def _indexed_shape(shape, places, indices):
+    """The shape of what some dimensions are indexed with integers for."""
+    found = tuple(broadcast_shapes(*map(shape_of, indices)))
+    together = not places or places == tuple(range(places[0], places[-1] + 1))
+    front = places[0] if places and together else 0
+    rest = [size for dim, size in enumerate(shape) if dim not in places]
+    return (*rest[:front], *found, *rest[front:])
+
+
+def _check_broadcast(shape, wanted):
+    while len(shape) > len(wanted) and shape[0] == 1:
+        shape = shape[1:]
+    pairs = zip(shape[::-1], wanted[::-1], strict=False)
+    if len(shape) > len(wanted) or any(n not in (1, size) for n, size in pairs):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
+            f"result of shape {list(wanted)}"
+        )
+
+
 @op(function=False, method=False, grad="CopyBackwards")
 def filled(input: Array, value: Number):
     """The shape and dtype of the input, with one value everywhere."""
-    if value.dtype.kind == "c" and input.dtype.kind != "c":
+    if value.dtype.kind == "c" and input.dtype.kind not in "cb":
         raise RuntimeError("value cannot be converted to type float without overflow")
     return jnp.full(input.shape, cast(value, input.dtype))
 
@@ -306,13 +330,8 @@ def replaced(
     wanted = jax_shape(input, spots)
     while len(shape) > len(wanted) and shape[0] == 1:
         shape = shape[1:]
-    try:
-        values = spread(cast(values, input.dtype).reshape(shape), wanted)
-    except ValueError:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(shape)} cannot be broadcast to indexing "
-            f"result of shape {list(wanted)}"
-        ) from None
+    _check_broadcast(shape, wanted)
+    values = spread(cast(values, input.dtype).reshape(shape), wanted)
     if not add:
         whole = tuple(None if dim not in places else spot for dim, spot in enumerate(spots))
         return replaced_at(input, whole, values)

@@ -86,7 +86,8 @@ def _rounded(array, data, kinds, dtype):
     if array.dtype.kind == "c":
         theirs = any(issubclass(kind, np.generic) for kind in kinds)
         wanted = dtypes.get_default_dtype().to_complex().jax
-        return array if theirs or dtype is not None else array.astype(wanted)
+        with np.errstate(over="ignore"):
+            return array if theirs or dtype is not None else array.astype(wanted)
     if not any(issubclass(kind, np.generic) for kind in kinds):
         return _as_default(array, dtype)
     theirs = [kind for kind in kinds if issubclass(kind, np.floating)]

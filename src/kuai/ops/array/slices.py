@@ -264,9 +264,18 @@ def index_put(input, indices, values, accumulate=False):
                 f"index_put(): argument '{'indices' if place == 1 else 'values'}' (position "
                 f"{place}) must be {kind}, not {named(type(given))}"
             )
-    full = [*indices, *[None] * (len(shape_of(input)) - len(indices))]
+    for place, each in enumerate(indices):
+        if not isinstance(each, Tensor):
+            raise TypeError(
+                f"expected Tensor as element {place} in argument 0, but got {named(type(each))}"
+            )
+    count = len(shape_of(input))
+    dims = sum([each.ndim if indexing.is_mask(each) else 1 for each in indices])
+    if dims > count:
+        raise IndexError(f"too many indices for tensor of dimension {count} (got {dims})")
+    full = [*indices, *[None] * (count - len(indices))]
     places, found = indexing.integer_indices(input, full)
-    indexing.check_same_dtype(input, values)
+    indexing.check_source(input, places, found, values)
     return indexing.replaced(input, places, found, values, accumulate)
 
 

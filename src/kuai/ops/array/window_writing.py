@@ -9,7 +9,7 @@ import functools
 from kuai.engine.tensor import Tensor, modes, views
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.storage import put
-from kuai.ops.known_values import check_fits
+from kuai.ops.known_values import check_written
 
 __all__ = ["write_window"]
 
@@ -31,7 +31,7 @@ def write_window(target, step, source, fill) -> bool:
     if type(source) is Tensor:
         source = views.held(source)
     else:
-        check_fits(source, target.dtype.jax)
+        check_written(source, target.dtype.jax)
     static, numbers = views.split((*(target._steps or ()), step))
     flat = [number for group in numbers for number in group]
     call = _writing(static, tuple(map(len, numbers)), fill)

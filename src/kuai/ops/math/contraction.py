@@ -9,6 +9,7 @@ from kuai.engine.op import Array, Sequence, composite, op
 from kuai.engine.op.exact_out import SAME, TENSORDOT
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.concrete import concrete
+from kuai.engine.tensor.overriding import named
 from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops import math as room, outdated
 from kuai.ops.accumulation import widened
@@ -53,9 +54,13 @@ def einsum(*args):
     if len(args) < 2:
         raise ValueError("einsum(): must specify the equation string and at least one operand, "
                          "or at least one operand and its subscripts list")  # fmt: skip
-    if not isinstance(args[0], str):
+    if isinstance(args[0], Tensor):
         args = room.equations.from_sublists(args)
     equation, *operands = _one_by_one(args)
+    if not isinstance(equation, str):
+        raise TypeError(
+            f"einsum(): argument 'equation' (position 1) must be str, not {named(type(equation))}"
+        )
     equation = equation.replace(" ", "")
     room.equations.check(equation, operands)
     if len(operands) == 1 and room.equations.sums(equation) and operands[0].dtype.jax.kind in "iub":

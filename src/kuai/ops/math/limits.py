@@ -58,6 +58,10 @@ def clamp(input, min=None, max=None, *, out=None):
         min, max = _real(min), _real(max)
     check_operand(min, input)
     check_operand(max, input)
+    if input.dtype.is_floating_point:
+        for limit in (min, max):
+            if isinstance(limit, (int, float)):
+                check_fits(limit, input.dtype.jax)
     return _clamped(out, input, min, max)
 
 

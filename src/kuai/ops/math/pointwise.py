@@ -206,7 +206,7 @@ def round(input: Array, *, decimals: int = 0):
     if decimals == 0:
         return _round_with(jnp.round, "round", input)
     refuse("round_cpu", input, BOOL, INTEGER, COMPLEX)
-    scale = 10.0 ** abs(decimals)
+    scale = float(f"1e{abs(decimals)}")  # infinite where it is too large
     if decimals > 0:
         return in_wide(lambda wide: jnp.round(wide * scale) / scale, input)
     return in_wide(lambda wide: jnp.round(wide / scale) * scale, input)

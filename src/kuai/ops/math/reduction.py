@@ -253,6 +253,8 @@ def _spread(operation, input, dim, unbiased, keepdim, correction, out=None):
     """`std(x, unbiased)` and `std(x, dim, unbiased, keepdim)` share their second place."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    if isinstance(dim, Tensor):
+        dim = int(dim)
     if correction is None:
         correction = 1 if unbiased is None or unbiased else 0
     _warn_of_too_few(operation.operation.name, input, dim, correction)

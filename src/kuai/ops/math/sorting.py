@@ -225,7 +225,13 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
 
 
 @composite
-def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+def unique(
+    input,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim=None,
+):
     """The distinct elements in order, or the distinct slices along a dimension.
 
     Args:
@@ -264,7 +270,7 @@ def _check_slices(shape, axis):
 
 
 @composite
-def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+def unique_consecutive(input, return_inverse: bool = False, return_counts: bool = False, dim=None):
     """The elements (or slices along a dimension) without those equal to the one before.
 
     Example:

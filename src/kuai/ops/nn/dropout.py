@@ -98,7 +98,7 @@ def _apply(operation, input, p, training, inplace, channels=0):
 
 
 @composite(function=False, method=False, functional=True)
-def dropout(input, p=0.5, training=True, inplace=False):
+def dropout(input, p=0.5, training: bool = True, inplace=False):
     """While training, zero elements with probability `p` and scale the rest by 1 / (1 - p).
 
     Example:
@@ -146,7 +146,7 @@ def _drop_channels(input, p, training, inplace, batched):
 
 
 @composite(function=False, method=False, functional=True)
-def dropout1d(input, p=0.5, training=True, inplace=False):
+def dropout1d(input, p=0.5, training: bool = True, inplace=False):
     """Dropout of whole channels of an input with one spatial dimension.
 
     Shape:
@@ -182,7 +182,7 @@ def _warn_rank(name, ndim, spatial):
 
 
 @composite(function=False, method=False, functional=True)
-def dropout2d(input, p=0.5, training=True, inplace=False):
+def dropout2d(input, p=0.5, training: bool = True, inplace=False):
     """Dropout of whole channels of an input with two spatial dimensions.
 
     Shape:
@@ -208,7 +208,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 
 
 @composite(function=False, method=False, functional=True)
-def dropout3d(input, p=0.5, training=True, inplace=False):
+def dropout3d(input, p=0.5, training: bool = True, inplace=False):
     """Dropout of whole channels of an input with three spatial dimensions.
 
     Shape:

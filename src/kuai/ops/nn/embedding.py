@@ -91,8 +91,8 @@ def embedding(
     padding_idx=None,
     max_norm=None,
     norm_type=2.0,
-    scale_grad_by_freq=False,
-    sparse=False,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ):
     """Rows of `weight` at the indices `input`.
 
@@ -272,11 +272,11 @@ def embedding_bag(
     offsets: Any = None,
     max_norm=None,
     norm_type=2,
-    scale_grad_by_freq=False,
+    scale_grad_by_freq: bool = False,
     mode="mean",
-    sparse=False,
+    sparse: bool = False,
     per_sample_weights=None,
-    include_last_offset=False,
+    include_last_offset: bool = False,
     padding_idx=None,
 ):
     """Sum, mean or maximum of the rows of `weight` for each bag of indices.

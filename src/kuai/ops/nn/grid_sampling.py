@@ -203,7 +203,9 @@ def _sample(input: Array, grid: Array, mode: str, padding_mode: str, align_corne
 
 
 @composite(function=False, method=False, functional=True)
-def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
+def grid_sample(
+    input, grid, mode="bilinear", padding_mode="zeros", align_corners: bool | None = None
+):
     """The picture at the places of a grid: y[n, :, h, w] = x at grid[n, h, w].
 
     Args:

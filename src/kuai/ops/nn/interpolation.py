@@ -233,7 +233,7 @@ def interpolate(
     size=None,
     scale_factor=None,
     mode="nearest",
-    align_corners=None,
+    align_corners: bool | None = None,
     recompute_scale_factor=None,
     antialias=False,
 ):
@@ -281,7 +281,9 @@ def _warn_renamed(name):
 
 
 @composite(function=False, method=False, functional=True)
-def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+def upsample(
+    input, size=None, scale_factor=None, mode="nearest", align_corners: bool | None = None
+):
     """The old name of `interpolate`.
 
     Example:

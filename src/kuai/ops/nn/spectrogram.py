@@ -131,9 +131,9 @@ def stft(
     window=None,
     center=True,
     pad_mode="reflect",
-    normalized=False,
-    onesided=None,
-    return_complex=None,
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool | None = None,
     align_to_window=None,
 ):
     """The Fourier transforms of short, overlapping frames of a signal.
@@ -247,11 +247,11 @@ def istft(
     hop_length=None,
     win_length=None,
     window=None,
-    center=True,
-    normalized=False,
-    onesided=None,
+    center: bool = True,
+    normalized: bool = False,
+    onesided: bool | None = None,
     length=None,
-    return_complex=False,
+    return_complex: bool = False,
 ):
     """The signal whose short-time Fourier transform this is, or the one nearest to it.
 
