@@ -1,5 +1,6 @@
 """What is used once is interpreted, what comes again and again is compiled."""
 
+import collections
 import gc
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import kuai
 from kuai import nn
 from kuai.engine.autograd.residuals import Residuals
+from kuai.engine.tiers import store
 from kuai.engine.tiers.tiered import Tiered
 from kuai.nn import functional as F
 from tests.compilations import compilations
@@ -323,3 +325,33 @@ def test_gradcheck_meets_the_same_bits_twice():
     x = kuai.tensor(generator.normal(size=(3, 3)), requires_grad=True)
     w = kuai.tensor(generator.normal(size=(3, 4)), requires_grad=True)
     assert kuai.autograd.gradcheck(lambda x, w: kuai.tanh(x @ w).softmax(-1), (x, w))
+
+
+def test_threads_may_note_programs_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(store, "_kept", collections.OrderedDict())
+
+    class Function:
+        def forget(self):
+            pass
+
+    def note():
+        try:
+            for number in range(2000):
+                kept.append(Function())
+                store.used(kept[-1])
+                store.used(kept[number % 10])
+                del kept[200:220]
+        except RuntimeError as error:
+            errors.append(error)
+
+    kept, errors, before = [Function() for _ in range(10)], [], sys.getswitchinterval()
+    threads = [threading.Thread(target=note) for _ in range(3)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert errors == []

@@ -20,7 +20,8 @@ def used(tiered) -> None:
     count = 1 if known is None else known[1] + 1
     reference = weakref.ref(tiered, lambda _: _kept.pop(key, None)) if known is None else known[0]
     _kept[key] = reference, count
-    while sum(n for _, n in _kept.values()) > _MOST and len(_kept) > 1:
+    # a copy each time: other threads, and whatever garbage goes meanwhile, change what is kept
+    while sum(n for _, n in list(_kept.values())) > _MOST and len(_kept) > 1:
         _, (reference, _) = _kept.popitem(last=False)
         oldest = reference()
         if oldest is not None:

@@ -180,7 +180,7 @@ class Tiered:
     def _start_anew(self):
         self._begun = _beginnings.count
         self.reopen()
-        for slot in self.slots.values():
+        for slot in list(self.slots.values()):  # another thread may add one
             slot.calls = 0
             slot.compiled = slot.plan is None and slot.compiled
 
@@ -188,7 +188,7 @@ class Tiered:
         """Forget all programs."""
         self.reopen()
         self.mixed = False
-        for slot in self.slots.values():
+        for slot in list(self.slots.values()):
             slot.jitted.clear_cache()
         self.slots.clear()
         self.jitted.clear_cache()
@@ -213,9 +213,9 @@ class Tiered:
         return slot
 
     def _drop_oldest(self):
-        for key, slot in self.slots.items():
+        for key, slot in list(self.slots.items()):
             if not slot.compiled:
-                del self.slots[key]
+                self.slots.pop(key, None)
                 return
         self.forget()
 
