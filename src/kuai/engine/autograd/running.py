@@ -184,7 +184,7 @@ def run(operation, key, make_function, values):
         return run(operation, key, make_function, values)
     node = None
     if edges:
-        node = make_node(operation, entry, residuals.layout, residuals.leaves, arrays, edges)
+        node = make_node(operation, entry, residuals, arrays, edges)
         node.recorder = recorder
     if state.block is not None:
         state.block.ran(operation, arrays, results, node)
@@ -237,14 +237,15 @@ def class_of_node(name):
     return type(name.rpartition("::")[2], (OpNode,), {"__module__": OpNode.__module__})
 
 
-def make_node(operation, entry, layout, leaves, arrays, edges):
-    """The node of an operation that has run: `leaves` are the residuals that it has returned."""
+def make_node(operation, entry, residuals, arrays, edges):
+    """The node of an operation that has run and returned residuals, which get their inputs here."""
+    layout, leaves = residuals.layout, residuals.leaves
     if layout.returned:
         returned = iter(leaves)
         leaves = [next(returned) if i < 0 else arrays[i] for i in layout.sources]
     else:
         leaves = [arrays[i] for i in layout.sources]
-    residuals = Residuals(leaves, layout)
+    residuals.leaves = leaves
     name = operation.grad_name
     if type(name) is str:
         kind = operation.node_class = class_of_node(name)

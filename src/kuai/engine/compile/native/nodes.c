@@ -70,9 +70,9 @@ have_numbers(PyObject *leaves, PyObject *wanted, PyObject *record, PyObject *num
             continue;
         }
         PyObject *id = PyLong_FromVoidPtr(leaf);
-        PyObject *known = id == NULL ? NULL : PyDict_GetItemWithError(numbers, id);
-        same = known == NULL ? (PyErr_Occurred() ? -1 : 0)
-                             : PyObject_RichCompareBool(known, number, Py_EQ);
+        PyObject *its = id == NULL ? NULL : PyDict_GetItemWithError(numbers, id);
+        same = its == NULL ? (PyErr_Occurred() ? -1 : 0)
+                           : PyObject_RichCompareBool(its, number, Py_EQ);
         Py_XDECREF(id);
     }
     return same;

@@ -283,10 +283,15 @@ node_of(PyObject *operation, PyObject *entry, PyObject *layout, PyObject *return
         return NULL;
     }
     if (!PyType_Check(class) || Py_TYPE(layout) != known.layout) {
+        PyObject *residuals = new_residuals(layout, returned);
+        if (residuals != NULL) {
+            node = PyObject_CallFunctionObjArgs(known.make_node, operation, entry, residuals,
+                                                arguments->arrays, arguments->edges, NULL);
+        }
         Py_DECREF(class);
         Py_DECREF(name);
-        return PyObject_CallFunctionObjArgs(known.make_node, operation, entry, layout, returned,
-                                            arguments->arrays, arguments->edges, NULL);
+        Py_XDECREF(residuals);
+        return node;
     }
     PyObject *leaves = saved_values(layout, returned, arguments->arrays);
     PyObject *residuals = leaves == NULL ? NULL : new_residuals(layout, leaves);
