@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from jax._src import compilation_cache
 
-from kuai.engine import settings
+from kuai.engine import cache_entries, settings
 
 SOURCE = pathlib.Path(__file__).parents[2] / "src"
 COMPUTE = "import kuai; kuai.compile(lambda x: x.sin().sum())(kuai.ones(3)).item()"
@@ -42,11 +43,44 @@ def test_a_damaged_cache_is_mended(tmp_path):
     assert all(entry.read_bytes() != b"damaged" for entry in entries)
 
 
+def test_an_entry_appears_when_it_is_whole(tmp_path, monkeypatch):
+    """A process that starts while another one writes must not read half of an entry."""
+    seen = []
+    real = os.replace
+
+    def replace(source, target):
+        seen.append((pathlib.Path(source).read_bytes(), pathlib.Path(target).exists()))
+        real(source, target)
+
+    monkeypatch.setattr(cache_entries.os, "replace", replace)
+    cache = cache_entries._with_whole_entries(compilation_cache.LRUCache)(
+        str(tmp_path / "cache"), max_size=-1
+    )
+    cache.put("key", b"program")
+    cache.put("key", b"of somebody who was later")
+    assert seen == [(b"program", False)]
+    assert cache.get("key") == b"program" and cache.get("other") is None
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["key-cache"]
+
+
+def test_an_entry_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(cache_entries.os, "replace", full)
+    cache = cache_entries._with_whole_entries(compilation_cache.LRUCache)(
+        str(tmp_path), max_size=-1
+    )
+    with pytest.raises(OSError, match="no space left"):
+        cache.put("key", b"program")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no such permissions there")
 def test_a_cache_that_others_may_write_to(tmp_path, monkeypatch):
     used = []
     monkeypatch.setattr(settings.jax.config, "update", lambda *pair: used.append(pair))
-    monkeypatch.setattr(settings, "_throw_away_damaged_entries", lambda folder: None)
+    monkeypatch.setattr(settings, "keep_entries_whole", lambda folder: None)
     folder = tmp_path / "above" / "cache"
     for above, mode in [(0o700, 0o777), (0o700, 0o770), (0o777, 0o700)]:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,7 @@
 * 64-bit types are switched on, because PyTorch has them; Kuai always says the dtype it wants.
 * JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is
   a small program whose compilation costs far more than loading it. A cache holds machine code, so
-  a folder in which others may write is not used. JAX complains of an entry that it cannot read and
-  leaves it there, for every start to come; Kuai throws it away.
+  a folder in which others may write is not used. Its entries are kept whole (`cache_entries`).
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
@@ -14,21 +13,15 @@ nothing, `KUAI_REPLAY=0` has it run Python at every call; `KUAI_FUSED=1` puts th
 `kuai.fused`; `KUAI_TIERS=0` has every operation compiled the first time.
 """
 
-import functools
 import os
 import pathlib
 import stat
 import warnings
-from typing import Any
 
 import jax
 
 from kuai.engine import executables
-
-try:
-    from jax._src import compilation_cache
-except ImportError:  # JAX promises nothing about it
-    compilation_cache = None
+from kuai.engine.cache_entries import keep_entries_whole
 
 __all__ = ["apply", "compile_enabled", "fused", "replay_enabled", "tiers_enabled"]
 
@@ -111,25 +104,4 @@ def _use_cache(folder: pathlib.Path) -> None:
     jax.config.update("jax_compilation_cache_dir", str(where))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    _throw_away_damaged_entries(where)
-
-
-def _throw_away_damaged_entries(folder: pathlib.Path) -> None:
-    """JAX says that it cannot read an entry, and would leave it there."""
-    module: Any = compilation_cache
-    read = getattr(module, "get_executable_and_time", None)
-    if read is None:
-        return  # another JAX than the ones known: it will say so at every start
-
-    @functools.wraps(read)
-    def get_executable_and_time(key: str, *others: Any) -> Any:
-        whole = False
-        try:
-            found = read(key, *others)
-            whole = True
-            return found
-        finally:
-            if not whole:
-                (folder / f"{key}-cache").unlink(missing_ok=True)
-
-    module.get_executable_and_time = get_executable_and_time
+    keep_entries_whole(where)
