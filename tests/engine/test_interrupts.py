@@ -145,6 +145,15 @@ def test_errors_of_the_function_itself_are_raised():
         finished(lambda: (_ for _ in ()).throw(ValueError("of finish")))
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own answer to Ctrl-C, which a job in a shell's background does not get."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_is_heard_of_at_the_end():
     before, seen = signal.getsignal(signal.SIGINT), []
     with pytest.raises(KeyboardInterrupt), deferred():
