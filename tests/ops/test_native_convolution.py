@@ -26,6 +26,7 @@ CASES = {
     "groups": ((2, 4, 9, 8), (8, 2, 3, 3), Window((2, 1), ((1, 1), (0, 3)), (2, 1), 2)),
     "depthwise": ((2, 4, 9, 8), (8, 1, 3, 3), Window(ONE, ((1, 1), (1, 1)), ONE, 4)),
     "1x1": ((2, 16, 9, 8), (6, 16, 1, 1), Window((2, 2), NONE, ONE, 1)),
+    "several threads": ((8, 16, 32, 30), (32, 16, 3, 3), Window(ONE, ((1, 1), (1, 1)), ONE, 1)),
     "empty batch": ((0, 3, 7, 8), (4, 3, 3, 3), Window(ONE, NONE, ONE, 1)),
 }
 

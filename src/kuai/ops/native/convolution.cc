@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,6 +26,8 @@ namespace ffi = xla::ffi;
 using dnnl::memory;
 using kuai::engine;
 using kuai::Scratch;
+using kuai::Threads;
+using kuai::threads_for;
 using kuai::user_scratchpad;
 using kuai::Worker;
 using Numbers = ffi::Span<const int64_t>;
@@ -52,6 +56,16 @@ struct Plan {
   memory::desc source, weight, chosen_weight, destination, scratchpad, reorder_scratchpad;
   bool reorders;
 };
+
+// How many products are added up; the same for the value and for both gradients.
+int64_t operations(const Problem& p) {
+  const auto size = [](auto begin, auto end) {
+    return std::accumulate(begin, end, int64_t{1}, std::multiplies<>());
+  };
+  const int64_t filters = p.destination[1];
+  return size(p.destination.begin(), p.destination.end()) *
+         (size(p.weight.begin(), p.weight.end()) / filters);
+}
 
 memory::desc channels_last(const Dims& dims, memory::data_type type) {
   using tag = memory::format_tag;
@@ -119,6 +133,7 @@ class Convolutions {
   }
 
   void execute(const Problem& problem, void* source, void* weight, void* destination) {
+    const Threads threads(threads_for(operations(problem)));
     const Plan& plan = plan_for(problem);
     const size_t weight_size = Scratch::round_up(plan.chosen_weight.get_size());
     const size_t scratch_size = Scratch::round_up(plan.scratchpad.get_size());

@@ -30,6 +30,7 @@ namespace ffi = xla::ffi;
 using dnnl::memory;
 using kuai::engine;
 using kuai::Scratch;
+using kuai::Threads;
 using kuai::user_scratchpad;
 using kuai::Worker;
 
@@ -164,14 +165,14 @@ class Products {
       : given_({factor.in, factor.out}, memory::data_type::f32,
                factor.transposed ? memory::format_tag::ba : memory::format_tag::ab),
         packed_(given_.get_dims(), memory::data_type::f32, memory::format_tag::any) {
-    const int threads = omp_get_max_threads();
-    if (!factor.spreads) omp_set_num_threads(1);  // a plan remembers it
-    for (const int64_t rows : {factor.most_rows, factor.other_rows}) {
-      const auto& plan = plans_.emplace(rows, make_plan(rows, packed_)).first->second;
-      packed_ = plan.weight;
-      scratchpad_ = std::max(scratchpad_, Scratch::round_up(plan.scratchpad.get_size()));
+    {
+      const Threads threads(factor.spreads ? omp_get_max_threads() : 1);
+      for (const int64_t rows : {factor.most_rows, factor.other_rows}) {
+        const auto& plan = plans_.emplace(rows, make_plan(rows, packed_)).first->second;
+        packed_ = plan.weight;
+        scratchpad_ = std::max(scratchpad_, Scratch::round_up(plan.scratchpad.get_size()));
+      }
     }
-    omp_set_num_threads(threads);
     packing_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), given_, engine(), packed_));
   }
 

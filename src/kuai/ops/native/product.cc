@@ -16,6 +16,8 @@
 namespace ffi = xla::ffi;
 using dnnl::memory;
 using kuai::engine;
+using kuai::Threads;
+using kuai::threads_for;
 using kuai::user_scratchpad;
 using kuai::Worker;
 using Dims = memory::dims;
@@ -65,6 +67,8 @@ class Products {
   }
 
   void execute(const Problem& problem, void* left, void* right, void* result) {
+    const Threads threads(
+        threads_for(problem.count * problem.rows * problem.inner * problem.columns));
     auto found = plans_.find(problem);
     if (found == plans_.end()) {
       if (plans_.size() >= kMostPlans) plans_.clear();

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -57,6 +58,25 @@ class Scratch {
   char* start_ = nullptr;
   size_t size_ = 0;
 };
+
+// How many threads oneDNN uses inside of a block. A primitive remembers those that it was made with.
+class Threads {
+ public:
+  explicit Threads(int number) : before_(omp_get_max_threads()) { omp_set_num_threads(number); }
+  ~Threads() { omp_set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+// The threads for a number of multiplications: few of them are done, in some 50 microseconds, before
+// another thread is awake.
+inline int threads_for(int64_t multiplications) {
+  constexpr int64_t kFewest = int64_t{1} << 22;
+  return multiplications < kFewest ? 1 : omp_get_max_threads();
+}
 
 // GNU OpenMP lets a thread that waits for the next loop spin for milliseconds before it sleeps, and
 // XLA's threads miss the core meanwhile. It spins briefly where there are more threads than
