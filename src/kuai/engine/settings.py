@@ -4,6 +4,7 @@
 * JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is
   a small program whose compilation costs far more than loading it. A cache holds machine code, so
   a folder in which others may write is not used. Its entries are kept whole (`cache_entries`).
+* Maxima, minima and sums on a CPU are lowered so that XLA gets them right (`cpu_reductions`).
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
@@ -20,7 +21,7 @@ import warnings
 
 import jax
 
-from kuai.engine import executables
+from kuai.engine import cpu_reductions, executables
 from kuai.engine.cache_entries import keep_entries_whole
 
 __all__ = ["apply", "compile_enabled", "fused", "replay_enabled", "tiers_enabled"]
@@ -50,6 +51,7 @@ def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
+    cpu_reductions.mend()
     if (
         os.environ.get("KUAI_CACHE", "1") != "0"
         and not jax.config.values["jax_compilation_cache_dir"]
