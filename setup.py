@@ -19,7 +19,9 @@ from setuptools import Extension, setup
 
 REQUIRED = os.environ.get("KUAI_KERNELS") == "required"
 FOLDER = "src/kuai/ops/native"
-SOURCES = ("allocations", "convolution", "lstm", "memory", "product")
+SOURCES = (
+    "allocations", "convolution", "convolution_epilogue", "lstm", "memory", "product"
+)  # fmt: skip
 
 # Loops become vector instructions where no exception of floating point numbers is lost by that;
 # nothing looks at them. OpenMP is what oneDNN shares work out with.
@@ -55,7 +57,7 @@ def kernels() -> list[Extension]:
         Extension(
             "kuai.ops.native._kernels",
             [f"{FOLDER}/{name}.cc" for name in SOURCES],
-            depends=[f"{FOLDER}/{name}.h" for name in ("imports", "worker")],
+            depends=[f"{FOLDER}/{name}.h" for name in ("convolution_plans", "imports", "worker")],
             extra_compile_args=["-std=c++17", "-g0", *VECTORIZED, *includes],
             library_dirs=[str(folders[0].parent / "lib")],
             extra_link_args=["-l:libdnnl.so.3", "-pthread", "-fopenmp"],

@@ -10,12 +10,19 @@ So equations are run on values of both kinds. A value that a transposition has g
 was before (`Last`); whatever works on each element by itself, or along dimensions that can be named
 otherwise, is done there; and only what needs the dimensions in their order has it transposed. The
 layout spreads from the convolutions as far as that goes, and a program without them has none.
+
+A convolution whose value is read once only may compute its reader, too (`Pending`): what scales and
+shifts its channels, adds another value, and clamps the sum.
 """
 
+import collections
+
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.extend.core import Literal
 
+from kuai.engine.compile.additions import Deferred
 from kuai.engine.compile.binding import bind, named, scope_of
 from kuai.engine.compile.calls import Search, called, environment_of
 
@@ -35,6 +42,20 @@ class Last:
         if self._first is None:
             self._first = lax.transpose(self.array, _to_first(self.array.ndim))
         return self._first
+
+
+class Pending(Last):
+    """A value with the channels last that is computed when it is wanted, with what follows it."""
+
+    __slots__ = ("deferred",)
+
+    def __init__(self, deferred):
+        self.deferred, self._first = deferred, None
+
+    @property
+    def array(self):
+        """The array (N, *sizes, C)."""
+        return self.deferred.array()
 
 
 def _to_first(rank):
@@ -57,12 +78,26 @@ def _moved(numbers):
 
 
 def _plain(value):
-    return value.first() if type(value) is Last else value
+    if isinstance(value, Deferred):
+        return value.array()
+    return value.first() if isinstance(value, Last) else value
+
+
+def _is_written(value, readers) -> bool:
+    """Whether a kernel writes a value down, for all its readers."""
+    return type(value) is Pending and (readers == 1 or value.deferred.is_written)
+
+
+def _settled(value):
+    """A value that more than one reads, and which is computed alone therefore."""
+    if isinstance(value, Deferred):
+        return value.array()
+    return Last(value.array) if type(value) is Pending else value
 
 
 def _last(value):
     """The array (N, *sizes, C) of a value; numbers stay as they are."""
-    if type(value) is Last:
+    if isinstance(value, Last):
         return value.array
     return value if np.ndim(value) == 0 else lax.transpose(value, _to_last(value.ndim))
 
@@ -84,26 +119,38 @@ class _Interpreter:
         self.anchors = Search(
             lambda e: e.primitive.name in additions.channels_last or additions.computes(e)
         )
+        self.deferred = additions.deferring()
         self.from_anchor = {}  # id -> array; signals are told from matrices by where they come from
 
     def run(self, equations, environment, wanted, kept=()):
+        atoms = [*(atom for equation in equations for atom in equation.invars), *wanted]
+        uses = collections.Counter([atom for atom in atoms if not isinstance(atom, Literal)])
+
         def read(atom):
-            return atom.val if isinstance(atom, Literal) else environment[atom]
+            if isinstance(atom, Literal):
+                return atom.val
+            return environment[atom] if uses[atom] == 1 else _settled(environment[atom])
 
         for equation in equations:
             with scope_of(equation):
                 results = self._results(equation, list(map(read, equation.invars)))
                 for variable, result in zip(equation.outvars, results, strict=True):
-                    environment[variable] = self._kept(result) if variable in kept else result
+                    if variable in kept and not _is_written(result, uses[variable]):
+                        result = self._kept(result)
+                    environment[variable] = result
         return [read(atom) for atom in wanted]
 
     def _kept(self, value):
         """What a convolution reads, as it reads it."""
-        rank = np.ndim(value.array if type(value) is Last else value)
+        rank = np.ndim(value.array if isinstance(value, Last) else value)
         return Last(self.additions.keep(_last(value))) if rank >= 3 else value
 
     def _results(self, equation, values):
-        is_last = any([type(value) is Last for value in values])
+        if equation.primitive.name == "transpose" and isinstance(values[0], Deferred):
+            if tuple(equation.params["permutation"]) == _to_first(len(values[0].shape)):
+                return [Pending(values[0])]
+        values = [value.array() if isinstance(value, Deferred) else value for value in values]
+        is_last = any([isinstance(value, Last) for value in values])
         inner = called(equation)
         if inner is not None and (is_last or self.anchors.is_inside(equation)):
             name = equation.params.get("name")
@@ -111,13 +158,20 @@ class _Interpreter:
                 environment = environment_of(inner, values)
                 return self.run(inner.jaxpr.eqns, environment, inner.jaxpr.outvars)
         if is_last:
+            absorbed = _absorbed(equation, values)
+            if absorbed is not None:
+                return [Pending(absorbed)]
             rule = _RULES.get(equation.primitive.name)
             found = None if rule is None else rule(equation, values)
             if found is not None:
                 return found
         elif equation.primitive.name == "transpose" and self._begins(equation, values[0]):
             return [Last(values[0])]
-        results = self.additions.results(equation, list(map(_plain, values)))
+        arrays = list(map(_plain, values))
+        deferred = self.deferred(equation, arrays)
+        if deferred is not None:
+            return [deferred]
+        results = self.additions.results(equation, arrays)
         if equation.primitive.name in self.additions.channels_last:
             self.from_anchor.update((id(result), result) for result in results)
         return results
@@ -127,6 +181,79 @@ class _Interpreter:
         if tuple(equation.params["permutation"]) != _to_first(array.ndim) or array.ndim < 3:
             return False
         return array.ndim > 3 or id(array) in self.from_anchor
+
+
+# What a value that is pending takes in ------------------------------------------------------------
+
+
+def _absorbed(equation, values):
+    """What an equation gives that is computed together with one of its values, or None."""
+    rule = _ABSORBING.get(equation.primitive.name)
+    place = next((n for n, value in enumerate(values) if type(value) is Pending), None)
+    if rule is None or place is None or len(values) != 2:
+        return None
+    return rule(values[place].deferred, values[1 - place], is_first=place == 0)
+
+
+def _of_channels(value, shape):
+    """A value that is the same for all of a channel, as (C,), for an array (N, *sizes, C)."""
+    if isinstance(value, Last):
+        return None
+    channels = shape[-1]
+    if _is_number(value):
+        return jnp.broadcast_to(value, (channels,))
+    alone = (1, channels, *[1] * (len(shape) - 2))
+    return lax.reshape(value, (channels,)) if value.shape == alone else None
+
+
+def _sum_absorbed(deferred, other, is_first):
+    numbers = _of_channels(other, deferred.shape)
+    if numbers is not None:
+        return deferred.shifted(numbers)
+    is_alike = _shape_last(other) == deferred.shape
+    return deferred.added(lambda: _last(other)) if is_alike else None
+
+
+def _difference_absorbed(deferred, other, is_first):
+    numbers = _of_channels(other, deferred.shape) if is_first else None
+    return None if numbers is None else deferred.shifted(-numbers)
+
+
+def _product_absorbed(deferred, other, is_first):
+    numbers = _of_channels(other, deferred.shape)
+    return None if numbers is None else deferred.scaled(numbers)
+
+
+def _maximum_absorbed(deferred, other, is_first):
+    return deferred.clamped(least=other) if _is_number(other) else None
+
+
+def _minimum_absorbed(deferred, other, is_first):
+    return deferred.clamped(most=other) if _is_number(other) else None
+
+
+def _is_number(value) -> bool:
+    return not isinstance(value, Last) and np.ndim(value) == 0
+
+
+def _shape_last(value):
+    """The shape of a value as an array (N, *sizes, C), which is not computed for it."""
+    if type(value) is Pending:
+        return value.deferred.shape
+    if type(value) is Last:
+        return value.array.shape
+    shape = np.shape(value)
+    return _moved(shape) if len(shape) >= 3 else shape
+
+
+_ABSORBING = {
+    "add": _sum_absorbed,
+    "add_any": _sum_absorbed,
+    "max": _maximum_absorbed,
+    "min": _minimum_absorbed,
+    "mul": _product_absorbed,
+    "sub": _difference_absorbed,
+}
 
 
 # The rules: results of an equation, some of whose values have the channels last, or None ----------
@@ -184,7 +311,7 @@ def _split(equation, values):
 
 
 def _pad(equation, values):
-    if type(values[0]) is not Last or type(values[1]) is Last:
+    if not isinstance(values[0], Last) or isinstance(values[1], Last):
         return None
     config = _moved(equation.params["padding_config"])
     return [Last(lax.pad(values[0].array, values[1], config))]
@@ -206,7 +333,7 @@ def _rev(equation, values):
 
 def _gather(equation, values):
     """What `jnp.take` along one dimension is; of other ways to gather, none."""
-    if type(values[0]) is not Last or type(values[1]) is Last:
+    if not isinstance(values[0], Last) or isinstance(values[1], Last):
         return None
     given, rank = equation.params, values[0].array.ndim
     numbers, shape = given["dimension_numbers"], values[0].array.shape

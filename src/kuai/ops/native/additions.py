@@ -2,15 +2,18 @@
 
 from kuai.engine import executables
 from kuai.engine.compile import additions
-from kuai.ops.native import channels_last, memory, products
+from kuai.ops.native import channels_last, epilogues, memory, products
 
 __all__ = ["NativeAdditions"]
 
 
 class NativeAdditions(additions.Additions):
-    """Kept values, channels last, and products of bfloat16."""
+    """Kept values, channels last, what convolutions compute beside, and products of bfloat16."""
 
     channels_last = channels_last.NAMES
+
+    def deferring(self):
+        return epilogues.Deferring()
 
     def kept(self, equations):
         return memory.kept(equations)

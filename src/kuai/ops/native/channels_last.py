@@ -25,7 +25,7 @@ from jax.interpreters import ad, batching, mlir
 from kuai.ops.native import library
 from kuai.ops.native.xla_convolution import convolve_on_xla
 
-__all__ = ["NAMES", "forward", "is_partitioned", "is_possible"]
+__all__ = ["FORWARD", "NAMES", "call", "forward", "is_partitioned", "is_possible"]
 
 
 def is_possible(x) -> bool:
@@ -90,24 +90,27 @@ def _compiled(primitive, **options):
 
 
 def _lowering(target, anywhere):
-    kernel = jax.ffi.ffi_lowering(target)
-
     def lower(context, *operands, window, **shapes):
         empty = any(0 in value.shape for value in (*context.avals_in, *context.avals_out))
         if empty or is_partitioned(context):
             return anywhere(context, *operands, window=window, **shapes)
-        low, high = zip(*window.padding, strict=True)
-        return kernel(
-            context,
-            *operands,
-            stride=np.array(window.stride, np.int64),
-            dilation=np.array(window.dilation, np.int64),
-            low=np.array(low, np.int64),
-            high=np.array(high, np.int64),
-            groups=np.int64(window.groups),
-        )
+        return call(target, context, operands, window)
 
     return lower
+
+
+def call(target, context, operands, window):
+    """What a kernel that moves a window gives, while a program is lowered."""
+    low, high = zip(*window.padding, strict=True)
+    return jax.ffi.ffi_lowering(target)(
+        context,
+        *operands,
+        stride=np.array(window.stride, np.int64),
+        dilation=np.array(window.dilation, np.int64),
+        low=np.array(low, np.int64),
+        high=np.array(high, np.int64),
+        groups=np.int64(window.groups),
+    )
 
 
 def is_partitioned(context) -> bool:
@@ -121,6 +124,7 @@ _input_gradient = _primitive("input_gradient", _xla_input_gradient)
 _weight_gradient = _primitive("weight_gradient", _xla_weight_gradient)
 
 #: Of the primitives.
+FORWARD = _forward.name
 NAMES = frozenset([each.name for each in (_forward, _input_gradient, _weight_gradient)])
 
 

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 TARGETS = (
+    "convolution_epilogue",
     "convolution_forward",
     "convolution_input_gradient",
     "convolution_weight_gradient",

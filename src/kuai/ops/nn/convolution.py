@@ -242,7 +242,9 @@ def _finish(y, bias, batched):
 
 
 def _add_bias(y, bias):
-    return y + spread(bias.astype(y.dtype).reshape(-1, *(1,) * (y.ndim - 2)), y.shape)
+    bias = bias.astype(y.dtype).reshape(1, -1, *(1,) * (y.ndim - 2))
+    # a number for each channel is one that a convolution's kernel may add (see `epilogues`)
+    return y + (bias if y.dtype.itemsize > 2 else spread(bias, y.shape))
 
 
 def _pad_sizes(padding, dims, kernel, stride, dilation):

@@ -147,10 +147,18 @@ def _averaged_relu(input: Array, lower: Number, upper: Number):
 # Piecewise linear units ---------------------------------------------------------------------------
 
 
+@jax.custom_jvp
 def _clamp(input, low, high):
-    """x between low and high; the derivative is 1 strictly inside and 0 on the bounds."""
-    outside = jnp.where(input <= low, low, high)
-    return jnp.where(jnp.isnan(input) | ((input > low) & (input < high)), input, outside)
+    """x between low and high."""
+    return jnp.minimum(jnp.maximum(input, low), high)
+
+
+@_clamp.defjvp
+def _clamp_derivative(primals, tangents):
+    """1 strictly inside, and at nan, and 0 on the bounds."""
+    (input, low, high), (tangent, _, _) = primals, tangents
+    is_outside = (input <= low) | (input >= high)
+    return _clamp(*primals), jnp.where(is_outside, jnp.zeros((), tangent.dtype), tangent)
 
 
 def _check_bounds(input, min_val, max_val):
