@@ -86,6 +86,8 @@ functions = [
     lambda a, b: (a * b).sum(3), lambda a, b: (a * b).amax(3), lambda a, b: (a * b).sum(),
     lambda a, b: (a * b).mean((2, 5)), lambda a, b: a.var(), lambda a, b: (a * b).amin(),
     lambda a, b: (a[:, :, None] * b[:, None]).sum((4, 7)),
+    lambda a, b: (a * b).reshape(6, 2, 512).sum(1), lambda a, b: a.logsumexp((3, 4)),
+    lambda a, b: a.softmax(3) @ b, lambda a, b: kuai.einsum("abcdefg,abcdefg->bdf", a, b),
 ]
 for function in functions:
     expected = function(kuai.tensor(u).double(), kuai.tensor(v).double()).numpy()

@@ -4,7 +4,7 @@
 * JAX's on-disk compilation cache is switched on with no lower limit, because an eager operation is
   a small program whose compilation costs far more than loading it. A cache holds machine code, so
   a folder in which others may write is not used. Its entries are kept whole (`cache_entries`).
-* Maxima, minima and sums on a CPU are lowered so that XLA gets them right (`cpu_reductions`).
+* Maxima and minima on a CPU are lowered so that nan stays, which XLA drops (`cpu_reductions`).
 * Before compiled programs use up the process's memory mappings, JAX is told to forget them (see
   `executables`).
 
@@ -51,7 +51,7 @@ def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
-    cpu_reductions.mend()
+    cpu_reductions.keep_nan()
     if (
         os.environ.get("KUAI_CACHE", "1") != "0"
         and not jax.config.values["jax_compilation_cache_dir"]

@@ -14,6 +14,7 @@ from kuai.engine.autograd.tracing import placeholder
 from kuai.engine.compile.additions import additions
 from kuai.engine.compile.binding import bound, named, scope_of
 from kuai.engine.compile.calls import Search, called, environment_of
+from kuai.engine.cpu_reductions import MOST_DIMENSIONS, options_for_many_dimensions
 
 __all__ = ["Equations", "executable", "interpret", "needs_much_memory"]
 
@@ -90,6 +91,11 @@ def _interpreter(equations):
     return interpret
 
 
+def _has_many_dimensions(equation) -> bool:
+    atoms = [*equation.invars, *equation.outvars]
+    return any([getattr(atom.aval, "ndim", 0) > MOST_DIMENSIONS for atom in atoms])
+
+
 def _bytes(atom) -> int:
     aval = atom.aval
     return aval.size * aval.dtype.itemsize if hasattr(aval, "size") else 0
@@ -106,6 +112,8 @@ def _options(donated, jaxpr) -> dict[str, bool | str] | None:
     if jax.default_backend() != "cpu":
         return None
     options: dict[str, bool | str] = {"xla_allow_excess_precision": False}
+    if Search(_has_many_dimensions).is_in(jaxpr.eqns):
+        options |= options_for_many_dimensions()
     if donated:
         options["xla_cpu_copy_insertion_use_region_analysis"] = True
     if compiling.fusion.recomputes_much(jaxpr):

@@ -42,6 +42,7 @@ import jax.core
 import numpy as np
 
 from kuai.engine import executables, settings
+from kuai.engine.cpu_reductions import MOST_DIMENSIONS, options_for_many_dimensions
 from kuai.engine.tiers import store
 from kuai.engine.tiers.plan import Plan
 from kuai.engine.tiers.rules import NotInterpretable
@@ -105,7 +106,7 @@ class Tiered:
     def __call__(self, *values):
         return self._keyed(*values) if enabled else self.jitted(*values)
 
-    def _new_jitted(self):
+    def _new_jitted(self, **options):
         function = self.function
 
         def traced(*values):
@@ -114,7 +115,7 @@ class Tiered:
             return function(*values)
 
         traced.__name__ = traced.__qualname__ = function.__name__
-        return jax.jit(traced, keep_unused=self.keep_unused)
+        return jax.jit(traced, keep_unused=self.keep_unused, **options)
 
     def compiled(self, values, jitted=None):
         """Call the compiled function; for traced values it becomes a part of their program."""
@@ -201,6 +202,9 @@ class Tiered:
             # for arguments at which tracing has failed, JAX never takes its short way again
             jitted, self.mixed = self._new_jitted(), True
             self.reopen()
+        if _have_many_dimensions(values) and jax.default_backend() == "cpu":
+            options = options_for_many_dimensions()
+            jitted, self.mixed = self._new_jitted(compiler_options=options), True
         slot = self.slots[key] = _Slot(jitted)
         if len(self.slots) > _MOST_SLOTS:
             self._drop_oldest()
@@ -251,6 +255,11 @@ class Tiered:
     def finish(self, slot, arrays, where):
         """Nested results of NumPy arrays."""
         return jax.tree.unflatten(slot.trace.tree, put(arrays, where))
+
+
+def _have_many_dimensions(values) -> bool:
+    """Whether an operation on these may have arrays of too many: its own may have one more."""
+    return any([getattr(value, "ndim", 0) >= MOST_DIMENSIONS for value in values])
 
 
 class _Family:
