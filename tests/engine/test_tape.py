@@ -285,24 +285,76 @@ def test_gradient_flows_through_many_uses():
     agree(program)
 
 
+NOTHING_SAVED = [
+    lambda t, w: w[:2],
+    lambda t, w: w[1],
+    lambda t, w: w.unbind()[1],
+    lambda t, w: w.narrow(0, 1, 2),
+    lambda t, w: w.split(2)[0],
+    lambda t, w: w[0].expand(2, 3),
+    lambda t, w: w.chunk(2, 1)[1] + 2.0,
+    lambda t, w: w.tril(),
+    lambda t, w: w.diagonal(1),
+    lambda t, w: w.unfold(0, 3, 1),
+    lambda t, w: w.as_strided((2, 2), (1, 3)),
+    lambda t, w: t.diag_embed(w),
+    lambda t, w: t.nn.functional.pad(w, (1, 2), value=3.0),
+    lambda t, w: t.lerp(w, t.zeros(4, 3), 0.25),
+    lambda t, w: t.sub(t.zeros(4, 3), w, alpha=2.5),
+    lambda t, w: w.index_add(0, t.tensor([1, 1]), t.ones(2, 3), alpha=2),
+    lambda t, w: w.scatter_add(0, t.tensor([[1, 2]]), t.ones(1, 2)),
+    lambda t, w: t.nn.functional.interpolate(w[None, None], scale_factor=2.0, mode="bilinear"),
+    lambda t, w: t.nn.functional.unfold(w[None, None], 2),
+    lambda t, w: t.fft.irfft(w, norm="ortho"),
+    lambda t, w: t.trapezoid(w, dx=0.5),
+    lambda t, w: t.deg2rad(w),
+]
+SOMETHING_SAVED = [
+    lambda t, w: w * w,
+    lambda t, w: w.exp(),
+    lambda t, w: w.amax(0),
+    lambda t, w: w[t.tensor([0, 2])],
+    lambda t, w: w.index_add(0, t.tensor([1, 1]), w[:2], alpha=2),
+    lambda t, w: w.masked_fill(w > 0, 1.0),
+    lambda t, w: t.nn.functional.gelu(w),
+]
+
+
 @pytest.mark.parametrize("fused", [False, True])
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda w: w[:2],
-        lambda w: w[1],
-        lambda w: w.unbind()[1],
-        lambda w: w.narrow(0, 1, 2),
-        lambda w: w.split(2)[0],
-        lambda w: w[0].expand(2, 3),
-        lambda w: w.chunk(2, 1)[1] + 2.0,
-    ],
-)
-def test_indices_are_not_saved_for_backward(read, fused):
-    with kuai.fused() if fused else contextlib.nullcontext():
-        w = kuai.ones(4, 3, requires_grad=True)
-        part = read(w)
-        part.sum().backward()
-        once = w.grad.clone()
-        part.sum().backward()
-    assert kuai.equal(w.grad, 2 * once)
+@pytest.mark.parametrize("read", NOTHING_SAVED + SOMETHING_SAVED)
+def test_what_is_made_of_shapes_and_numbers_is_not_saved(read, fused):
+    def program(t):
+        with kuai.fused() if fused and t is kuai else contextlib.nullcontext():
+            w = t.arange(12.0).reshape(4, 3).clone().requires_grad_()
+            part = read(t, w)
+            part.sum().backward()
+            part.sum().backward(t.tensor(2.0))
+            return w.grad
+
+    agree(program)
+
+
+def test_a_freed_graph_without_saved_tensors_has_second_derivatives():
+    def program(t):
+        w = t.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        v = t.ones(2, 2, requires_grad=True)
+        low = w.tril()
+        low.sum().backward()
+        (gradient,) = t.autograd.grad(low, w, v, create_graph=True)
+        (gradient**2).sum().backward()
+        return w.grad, v.grad
+
+    agree(program)
+
+
+@pytest.mark.parametrize("name", ["tril", "exp"])
+def test_packed_graphs_are_freed_where_something_was_packed(name):
+    def program(t):
+        w = t.ones(2, 2, requires_grad=True)
+        with t.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x):
+            y = getattr(w, name)()
+        y.sum().backward()
+        y.sum().backward()
+        return w.grad
+
+    agree(program)

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from kuai.engine.autograd.residuals import OpenLayout
 from kuai.engine.autograd.running import (
@@ -181,7 +181,8 @@ class _PackedNode(OpNode):
         self.arrays = self.saved
 
     def release(self):
-        self.saved = self.arrays = None
+        if self.saved is not None and any(isinstance(value, Packed) for value in self.saved):
+            self.saved = self.arrays = None
 
     def unpacked(self):
         """What was saved, as tensors and numbers."""
@@ -301,10 +302,7 @@ def _struct(array):
 
 
 def _used(function, values, count):
-    """Which of the first arguments the results depend on, as far as the top of its jaxpr shows."""
+    """Which of the first arguments the results depend on, as far as its jaxpr shows."""
     jaxpr = jax.make_jaxpr(function)(*values).jaxpr
-    needed = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
-    for equation in reversed(jaxpr.eqns):
-        if not needed.isdisjoint(equation.outvars):
-            needed.update(v for v in equation.invars if not isinstance(v, Literal))
-    return frozenset(i for i, v in enumerate(jaxpr.invars[:count]) if v in needed)
+    _, used = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    return frozenset(i for i, there in enumerate(used[:count]) if there)

@@ -47,8 +47,8 @@ class Layout:
     """
 
     __slots__ = (
-        "backward", "compiled", "name", "outputs", "repeats", "returned", "second", "single",
-        "sources", "tree", "types", "__weakref__",
+        "backward", "compiled", "name", "outputs", "repeats", "returned", "saves", "second",
+        "single", "sources", "tree", "types", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, name, tree, types, sources, repeats, results, compiled):
@@ -58,6 +58,9 @@ class Layout:
             sources  # per leaf: the number of an input, or -1 for one the program returned
         )
         self.returned = min(sources, default=0) < 0  # whether the program returned any
+        # whether inputs or results are among them that gradients may depend on
+        both = zip(types, sources, repeats, strict=True)
+        self.saves = any(r >= 0 or s >= 0 and _is_inexact(kind) for kind, s, r in both)
         self.single = not isinstance(results, tuple)
         self.outputs = tuple((r.shape, r.dtype) for r in as_tuple(results))
         self.second = {}  # the backward pass as operations, by which cotangents are given
@@ -99,13 +102,15 @@ class OpenLayout:
     """
 
     __slots__ = (
-        "calls", "layout", "outputs", "plans", "returned", "second", "single", "sizes", "sources",
+        "calls", "layout", "outputs", "plans", "returned", "saves", "second", "single", "sizes",
+        "sources",
     )  # fmt: skip
 
     def __init__(self, layout, sizes, outputs):
         self.layout, self.sizes = layout, sizes
         self.outputs = tuple((each.shape, each.dtype) for each in outputs)
         self.single, self.sources, self.returned = layout.single, layout.sources, layout.returned
+        self.saves = layout.saves
         self.second, self.calls = {}, {}
         self.plans = {}  # by which cotangents are given; None where it cannot be interpreted
 
@@ -179,6 +184,11 @@ class TieredForward(Tiered):
                 slot.layout = OpenLayout(layout, slot.plan.sizes, slot.plan.outputs[:count])
             layout = slot.layout
         return results, Residuals(arrays[count:], layout)
+
+
+def _is_inexact(kind):
+    """Whether it is the type of a tensor of floating point or complex numbers."""
+    return not kind.weak_type and jnp.issubdtype(kind.dtype, jnp.inexact)
 
 
 def _cotangent(given, output):

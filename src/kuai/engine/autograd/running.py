@@ -8,6 +8,7 @@ work the very same calls are written down, and inside a capture they are traced.
 implementation.
 """
 
+import copy
 import functools
 import re
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import jax
 
 from kuai.engine import autograd
+from kuai.engine.autograd import constants
 from kuai.engine.autograd.residuals import (
     ForwardCall,
     Layout,
@@ -353,6 +355,7 @@ class OpNode(Node):
     residuals: Residuals | Any  # None once they are freed
     arrays: list | Any  # the inputs; None where they are not needed, or freed
     tangents: dict | None = None  # of the inputs in forward mode: position -> {level: tangent}
+    outlines: Any = None  # once it is freed: layout and inputs without values, where they may do
 
     def __init__(self, name, edges, entry, residuals, arrays):
         # as `Node.__init__`; one is made for each operation
@@ -378,7 +381,7 @@ class OpNode(Node):
 
     def apply(self, cotangents, create_graph):
         if self.residuals is None:
-            raise freed_error()
+            return self._again().apply(cotangents, create_graph)
         if create_graph or modes.state.around is not None:
             return self._apply_recorded(cotangents)
         residuals, layout = self.residuals, self.residuals.layout
@@ -412,7 +415,18 @@ class OpNode(Node):
 
     def release(self):
         if self.residuals is not None and not all(map(_is_number, self.residuals.leaves)):
+            if not self.residuals.layout.saves:
+                self.outlines = self.residuals.layout, constants.outlined(self.arrays)
             self.residuals = self.arrays = None
+
+    def _again(self):
+        """The node as it was before it was freed, if it had saved nothing that is a tensor's."""
+        found = self.outlines and constants.again(self.entry, *self.outlines)
+        if not found:
+            raise freed_error()
+        made = copy.copy(self)
+        made.arrays, made.residuals = found
+        return made
 
     def _apply_recorded(self, cotangents):
         """The backward pass as an operation on inputs and cotangents, itself put on the tape."""

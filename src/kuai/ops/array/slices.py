@@ -79,9 +79,6 @@ def _at_slices(input, dim, index, how, source):
 def _slice_op(name, grad, how, check, autocast=None):
     def change(input: Array, dim: int, index: Array, source: Array | Number):
         check(input, dim, index, source)
-        if not source.ndim:
-            size = tuple(index.size if d == dim else n for d, n in enumerate(grown(input).shape))
-            source = spread(cast(source, input.dtype), size)
         return _at_slices(input, dim, index, how, source)
 
     change.__name__ = change.__qualname__ = f"{name}_at"
@@ -167,7 +164,18 @@ _index_add = _slice_op("index_add", "IndexAddBackward0", "add", _check_add)
 _index_copy = _slice_op(
     "index_copy", "IndexCopyBackward0", "set", _check_copy, autocast={"cpu": "widest"}
 )
-_index_fill = _slice_op("index_fill", "IndexFillBackward0", "set", lambda *arguments: None)
+
+
+@op(function=False, method=False, grad="IndexFillBackward0")
+def _index_fill(input: Array, dim: int, index: Array, value: Array | Number):
+    """`index_fill` on arrays: a place that comes twice is one place, also for the gradient."""
+    target = grown(input)
+    size = target.shape[dim]
+    places = wrapped(_vector(index, "index_fill"), size)
+    filled = jnp.zeros(size, bool).at[places].set(True, mode="drop")
+    filled = filled.reshape([size if d == dim else 1 for d in range(target.ndim)])
+    value = spread(cast(value, input.dtype), target.shape)
+    return jnp.where(filled, value, target).reshape(input.shape)
 
 
 def _slices_of(input, dim):
