@@ -137,6 +137,18 @@ def test_a_compiled_step_looks_only_at_what_is_there():
     assert computed(kuai.tensor([1])).item() == 0.0
 
 
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_variance_that_a_step_is_given_is_looked_at(replayed):
+    step = kuai.compile(kuai.nn.functional.gaussian_nll_loss, fullgraph=True)
+    one, nan = kuai.ones(2), float("nan")
+    for _ in range(3 if replayed else 0):
+        assert step(one, one, kuai.tensor([1.0, nan])).isnan()
+    with pytest.raises(ValueError, match="var has negative entry/entries"):
+        step(one, one, kuai.tensor([nan, -1.0]))
+    with kuai.fused(), pytest.raises(ValueError, match="var has negative"):
+        kuai.nn.functional.gaussian_nll_loss(one, one, kuai.tensor([1.0, -1.0]))
+
+
 def test_nothing_is_looked_at_inside_a_transform():
     losses = kuai.vmap(kuai.nn.functional.nll_loss)(kuai.zeros(2, 3), kuai.tensor([0, 2]))
     assert losses.shape == (2,)

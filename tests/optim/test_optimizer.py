@@ -362,3 +362,21 @@ def test_a_formula_is_traced_once_for_all_parameters_of_a_shape():
     step()
     assert sorted(Traced.shapes) == [(3,), (3, 2)]
     assert params[-1].tolist() == pytest.approx([1 - 2 * 0.1 * 12] * 3)
+
+
+@pytest.mark.parametrize(
+    "name, key, buffer",
+    [
+        ("Adam", "amsgrad", "max_exp_avg_sq"),
+        ("RMSprop", "centered", "grad_avg"),
+        ("RMSprop", "momentum", "momentum_buffer"),
+    ],
+)
+def test_a_switch_put_on_in_the_middle_of_a_run_begins_at_zero(name, key, buffer):
+    parameter = kuai.ones(3, requires_grad=True)
+    optimizer = getattr(kuai.optim, name)([parameter], lr=0.1)
+    for number in range(3):
+        optimizer.param_groups[0][key] = number > 0
+        parameter.grad = kuai.ones(3)
+        optimizer.step()
+    assert (optimizer.state[parameter][buffer] > 0).all()

@@ -158,6 +158,7 @@ def test_foreign_tensors_are_named_with_what_to_call(remedy, tmp_path):
             read(tmp_path / "model.pt")
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_place_is_named_in_lists_and_dicts_of_one(tmp_path):
     foreign = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8)
     for obj, place in [

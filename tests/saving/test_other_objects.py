@@ -137,3 +137,22 @@ def test_what_is_refused(value):
         value["deep"][0] = (x for x in ())
     with pytest.raises(UnsavableObjectError, match="cannot save a"):
         kuai.save(value, io.BytesIO())
+
+
+@pytest.mark.parametrize("name", ["strided", "sparse_coo", "sparse_csr", "jagged"])
+def test_layouts_are_values(name):
+    both = torch, kuai
+    for writer, reader in [both, both[::-1], (kuai, kuai)]:
+        file = io.BytesIO()
+        writer.save({"layout": getattr(writer, name)}, file)
+        file.seek(0)
+        found = reader.load(file, weights_only=True)
+        assert found == {"layout": getattr(reader, name)}
+
+
+def test_quantization_schemes_are_values():
+    file = io.BytesIO()
+    torch.save([torch.per_channel_affine], file)
+    file.seek(0)
+    assert kuai.load(file, weights_only=True) == [kuai.per_channel_affine]
+    assert kuai.load(saved(kuai.per_tensor_symmetric)) is kuai.per_tensor_symmetric

@@ -52,7 +52,10 @@ def is_looked_at(tensor) -> bool:
 
 
 def lie_within(tensor, low, high, ignored=None) -> bool:
-    """Whether no known value is NaN or outside [low, high], unless it is to be ignored."""
+    """Whether no known value is NaN or outside [low, high], unless it is to be ignored.
+
+    NaN is ignored if `ignored` is NaN.
+    """
     held, array = _looked_at(tensor)
     if array is None:
         return True
@@ -107,6 +110,8 @@ def _lies_within(array, low, high, ignored) -> bool:
         return True
     if ignored is None:
         return False
+    if ignored != ignored:
+        return not ((array < low) | (array > high)).any()
     return bool(((array == ignored) | (low <= array) & (array <= high)).all())
 
 

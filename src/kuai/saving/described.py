@@ -17,6 +17,7 @@ from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import users
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.formats import layout, qscheme
 from kuai.engine.tensor.layouts import Layout, layout_of
 from kuai.engine.tensor.size import Size
 from kuai.engine.tensor.storage import resolve
@@ -51,6 +52,10 @@ class Description:
         """What stands for an object in the file; None if there is nothing."""
         if isinstance(obj, dtype):
             return Global("torch", obj.name)
+        if isinstance(obj, layout):
+            return Call(_LAYOUT, (str(obj),))
+        if isinstance(obj, qscheme):
+            return Global("torch", str(obj).removeprefix("torch."))
         if isinstance(obj, Size):
             return Call(Global("torch", "Size"), (tuple(obj),))
         if isinstance(obj, device):
@@ -76,11 +81,11 @@ class Description:
 
     def _sparse(self, tensor: Any) -> Call:
         """A tensor of few elements, by its layout and the dense tensors that it holds."""
-        layout = str(tensor.layout)
+        name = str(tensor.layout)
         parts = (*tensor._places, tensor._specified.detach(), Size(tensor.shape))
-        if layout == "torch.sparse_coo":
+        if name == "torch.sparse_coo":
             parts = (*parts, tensor.is_coalesced())
-        return Call(_SPARSE, (Call(_LAYOUT, (layout,)), parts))
+        return Call(_SPARSE, (Call(_LAYOUT, (name,)), parts))
 
     def _plain(self, tensor: Tensor) -> Call:
         return self._with_state(tensor) if _attributes(tensor) else self._tensor(tensor)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.formats import layout, qscheme
 from kuai.engine.tensor.size import Size
 from kuai.saving.budget import Budget
 from kuai.saving.limits import MAX_PICKLE_BYTES
@@ -19,7 +20,7 @@ from kuai.saving.refusals import Refused
 
 __all__ = ["Hashes", "keys_budget"]
 
-_SCALARS = (str, int, float, bool, type(None), bytes, complex, dtype, device)
+_SCALARS = (str, int, float, bool, type(None), bytes, complex, dtype, device, layout, qscheme)
 _PART = 16  # what hashing a part of a tuple counts, in characters
 _ALIKE = 64  # keys of one hash in one container; honest ones have a handful
 

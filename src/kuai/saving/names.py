@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from kuai.engine.tensor import Tensor, from_array
+from kuai.engine.tensor import Tensor, formats, from_array
 from kuai.engine.tensor.concrete import concrete
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import DTYPES, dtype, float16, float32, float64
@@ -37,6 +37,9 @@ __all__ = ["Tensors", "checked_bits", "known_names"]
 _TENSOR_TYPE = Builder("torch.Tensor", lambda arguments: _wrong("torch.Tensor"))
 _LAZY = {"conj": np.conjugate, "neg": np.negative}
 _T = TypeVar("_T", bound=Tensor)
+_NAMED = [getattr(formats, name) for name in formats.__all__]
+_LAYOUTS = {str(one): one for one in _NAMED if type(one) is formats.layout}
+_QUANTIZED = {str(o).replace(".", " "): o for o in _NAMED if type(o) is formats.qscheme}
 _ATTRIBUTE_TYPES = (bool, int, float, str, type(None))
 
 
@@ -48,7 +51,7 @@ def known_names(tensors: Tensors) -> dict[str, Any]:
         for name, kind in [*DTYPE_OF_STORAGE.items(), (UNTYPED, None)]
     }
     names[f"torch.storage {UNTYPED}"] = StorageType(UNTYPED, None)
-    names["torch Tensor"] = _TENSOR_TYPE
+    names |= {**_QUANTIZED, "torch Tensor": _TENSOR_TYPE}
     names |= numpy_values.names(Builder)
     builders = {**_PYTHON, **numpy_values.builders(), **tensors.builders()}
     keys = keys_budget()
@@ -283,10 +286,11 @@ class Tensors:
         return tensor
 
 
-def _layout(arguments: tuple) -> str:
-    if len(arguments) != 1:
+def _layout(arguments: tuple) -> formats.layout:
+    name = arguments[0] if len(arguments) == 1 else None
+    if type(name) is not str or name not in _LAYOUTS:
         _wrong("torch.serialization._get_layout")
-    return exactly(arguments[0], str, "a layout")
+    return _LAYOUTS[name]
 
 
 def _sparse(arguments: tuple) -> Tensor:
@@ -295,13 +299,13 @@ def _sparse(arguments: tuple) -> Tensor:
     if len(arguments) != 2:
         _wrong(name)
     layout, parts = arguments
-    count = {"torch.sparse_coo": 2, "torch.sparse_csr": 3, "torch.sparse_csc": 3}
-    if type(layout) is not str or layout not in count:
+    count = {formats.sparse_coo: 2, formats.sparse_csr: 3, formats.sparse_csc: 3}
+    if type(layout) is not formats.layout or layout not in count:
         raise Refused(f"{name} is called for the layout {printable(str(layout))}")
     parts = exactly(parts, tuple, "the parts of a sparse tensor")
     tensors, rest = parts[: count[layout]], parts[count[layout] :]
     flags = rest[1:]
-    is_coo = layout == "torch.sparse_coo"
+    is_coo = layout is formats.sparse_coo
     if len(rest) not in ((1, 2) if is_coo else (1,)) or not all(type(f) is bool for f in flags):
         _wrong(name)
     if type(rest[0]) not in (tuple, Size) or not all(type(size) is int for size in rest[0]):
@@ -309,7 +313,7 @@ def _sparse(arguments: tuple) -> Tensor:
     if not all(type(tensor) is Tensor for tensor in tensors):
         _wrong(name)
     options = {"is_coalesced": flags[0]} if flags else {}
-    make = getattr(importlib.import_module("kuai.sparse"), f"{layout[6:]}_tensor")
+    make = getattr(importlib.import_module("kuai.sparse"), f"{str(layout)[6:]}_tensor")
     try:
         return make(*tensors, tuple(rest[0]), check_invariants=True, **options)
     except (RuntimeError, NotImplementedError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.devices import device
 from kuai.engine.tensor.dtypes import dtype
+from kuai.engine.tensor.formats import layout, qscheme
 from kuai.engine.tensor.size import Size
 from kuai.nn.parameter import Buffer, Parameter
 from kuai.saving.limits import MAX_DEPTH, MAX_VALUES
@@ -19,7 +20,8 @@ __all__ = ["CONTAINERS", "check_tree"]
 
 _DICTS = (dict, OrderedDict, Counter)
 CONTAINERS = (list, tuple, set, Size, *_DICTS)
-_VALUES = (bool, bytearray, bytes, complex, float, int, str, type(None), device, dtype, *TYPES)
+_PLAIN = (bool, bytearray, bytes, complex, float, int, str, type(None))
+_VALUES = (*_PLAIN, device, dtype, layout, qscheme, *TYPES)
 _TENSORS = (Buffer, Parameter, Tensor)
 
 

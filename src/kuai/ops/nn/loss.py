@@ -14,7 +14,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.ops.accumulation import spread, summed
 from kuai.ops.dimensions import broadcast_shapes
 from kuai.ops.elementwise import COMPLEX, floating, magnitude, refuse, together
-from kuai.ops.known_values import known
+from kuai.ops.known_values import lie_within
 from kuai.ops.nn.loss_reduction import (
     as_input,
     check_reduction,
@@ -302,8 +302,7 @@ def _variance_like(input, var):
 def _has_negative(var) -> bool:
     if not hasattr(var, "dtype"):
         return var < 0
-    values = known(var)
-    return values is not None and bool((values < 0).any())
+    return not lie_within(var, 0, math.inf, ignored=math.nan)
 
 
 @composite(function=False, method=False, functional=True)
@@ -327,8 +326,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     Reference: Nix & Weigend, "Estimating the mean and variance of the target probability
     distribution", 1994.
 
-    Differs from PyTorch: on a GPU and in a compiled function a negative variance counts as `eps`
-    instead of raising an error.
+    Differs from PyTorch: on a GPU, and where a compiled function computes it, a negative variance
+    counts as `eps` instead of raising an error.
     """
     if _has_negative(var):
         raise ValueError("var has negative entry/entries")
