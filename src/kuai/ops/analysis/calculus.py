@@ -109,6 +109,9 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     Mathematics of Computation 51, 1988.
     """
     ndim = len(shape_of(input))
+    if dim is not None and not ndim:
+        first = dim if isinstance(dim, int) else dim[0]
+        raise IndexError(f"Dimension specified as {first} but tensor has no dimensions")
     spacing = 1 if spacing is None else spacing
     one_spacing = isinstance(spacing, (int, float, complex))
     if dim is None and not one_spacing and len(spacing) < ndim:

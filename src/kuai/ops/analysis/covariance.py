@@ -14,7 +14,7 @@ from kuai.ops import return_types
 from kuai.ops.accumulation import spread
 from kuai.ops.array import creation
 from kuai.ops.array.shaping import shape_of
-from kuai.ops.elementwise import COMPLEX, FLOATING, INTEGER, floating, kind_of
+from kuai.ops.elementwise import COMPLEX, FLOATING, INTEGER, divided, floating, kind_of
 from kuai.ops.math.matrix_checks import known, numbers
 
 return_types.return_type("histogram", "hist", "bin_edges")
@@ -146,7 +146,7 @@ def correlations(input: Array):
         return matrix / matrix
     size = jnp.sqrt(jnp.diagonal(matrix).real)
     down, across = (spread(each, matrix.shape) for each in (size[:, None], size[None, :]))
-    matrix = matrix / down / across
+    matrix = divided(divided(matrix, down), across)
     if kind_of(matrix) == COMPLEX:
         return jnp.clip(matrix.real, -1, 1) + 1j * jnp.clip(matrix.imag, -1, 1)
     return jnp.clip(matrix, -1, 1)

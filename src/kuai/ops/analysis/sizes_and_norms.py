@@ -1,5 +1,6 @@
 """Shapes brought together, and norms kept within bounds."""
 
+import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, Number, composite, op
@@ -96,8 +97,11 @@ def renorm(input: Array, p: float, dim: int, maxnorm: Number):
     others = tuple(d for d in range(input.ndim) if d != dim)
     if p <= 0:
         raise RuntimeError("renorm: non-positive-norm not supported")
-    sizes = _norms(input, float(p), others)
-    scale = jnp.where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1)
+    larger = jax.lax.stop_gradient(_norms(input, float(p), others) > maxnorm)
+    sizes = _norms(
+        jnp.where(larger, input, 1), float(p), others
+    )  # of the rest, not even NaN counts
+    scale = jnp.where(larger, maxnorm / (sizes + 1e-7), 1)
     return input * spread(scale.astype(input.dtype), input.shape)
 
 

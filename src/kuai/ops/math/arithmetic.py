@@ -18,6 +18,7 @@ from kuai.ops.elementwise import (
     FLOATING,
     INTEGER,
     call,
+    divided,
     floating,
     kind_of,
     magnitude,
@@ -282,7 +283,7 @@ def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Number = 1):
         raise RuntimeError(_INTEGER_ADDCDIV)
     input, tensor1, tensor2 = together(input, tensor1, tensor2)
     kind = wide_dtype(input.dtype)
-    made = widened(input) + cast(value, kind) * (widened(tensor1) / widened(tensor2))
+    made = widened(input) + cast(value, kind) * divided(widened(tensor1), widened(tensor2))
     return made.astype(input.dtype)
 
 

@@ -13,6 +13,7 @@ from kuai.ops.elementwise import (
     COMPLEX,
     INTEGER,
     call,
+    divided,
     kind_of,
     refuse,
     rounded_once,
@@ -25,7 +26,7 @@ from kuai.ops.known_values import known
 @op(function=False, method=False, name="div", grad="DivBackward0")
 def divide_plain(input: Array | Number, other: Array | Number):
     """`input / other`, the operation behind `div` and `/`."""
-    return times_number(jnp.divide, input, other, to_float=True)
+    return times_number(divided, input, other, to_float=True)
 
 
 @op(function=False, method=False, name="div", grad="DivBackward2")

@@ -13,6 +13,7 @@ from kuai.ops.dimensions import normalize_dim, normalize_dims
 from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, call, kind_of, refuse
 from kuai.ops.known_values import INTEGERS
 from kuai.ops.math.limits import maximum, minimum
+from kuai.ops.math.norms import extreme_of
 from kuai.ops.return_types import return_type
 
 MaxResult = return_type("max", "values", "indices")
@@ -197,7 +198,15 @@ def _amount(find, name, input, dim, keepdim):
     if input.size:
         refuse({"amax": "max_values_cpu", "amin": "min_values_cpu"}[name], input, COMPLEX)
     axis = normalize_dims(dim, input.ndim)
-    return in_wide(lambda wide: find(wide, axis, keepdims=keepdim), input)
+    return in_wide(lambda wide: _of_values(find, wide, axis, keepdim), input)
+
+
+def _of_values(find, input, axis, keepdim):
+    """The extreme of some dimensions. NaN is the extreme where there is any, and all NaN share the
+    gradient."""
+    if kind_of(input) != FLOATING:
+        return find(input, axis, keepdims=keepdim)
+    return extreme_of(find, input, axis, keepdim)
 
 
 @op(result=AminmaxResult, exact_out=SAME)
@@ -221,7 +230,7 @@ def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False):
         raise IndexError(f"aminmax: Expected reduction dim {where} to have non-zero size.")
     axis = normalize_dims(dim, input.ndim)
     wide = widened(input)  # equal ones are counted for the gradient
-    found = (find(wide, axis, keepdims=keepdim) for find in (jnp.min, jnp.max))
+    found = (_of_values(find, wide, axis, keepdim) for find in (jnp.min, jnp.max))
     return tuple(each.astype(input.dtype) for each in found)
 
 

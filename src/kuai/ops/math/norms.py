@@ -37,7 +37,9 @@ def extreme_of(find, sizes, axis, keepdim):
 def _extreme_of_jvp(find, axis, keepdim, primals, tangents):
     (sizes,), (change,) = primals, tangents
     value = find(sizes, axis, keepdims=True)
-    away = jnp.where(jnp.isnan(sizes) & jnp.isnan(value), 0, jnp.abs(sizes - value))
+    # where there is NaN it is the extreme, and nothing else is near it
+    away = jnp.where(jnp.isnan(value), jnp.inf, jnp.abs(sizes - value))
+    away = jnp.where(jnp.isnan(sizes), 0, away)
     away = jnp.where(sizes == value, 0, away)  # of infinities, too
     equal = jax.lax.stop_gradient(away == jnp.min(away, axis, keepdims=True))
     share = equal / jnp.maximum(jnp.sum(equal, axis, keepdims=True), 1).astype(sizes.dtype)
@@ -71,7 +73,8 @@ def _general_norm(size, order, axis, keepdim):
         powers = jnp.where(is_zero, 0, jnp.where(is_zero, 1, size) ** order)
     total = jnp.sum(powers.astype(size.dtype), axis, dtype=size.dtype, keepdims=keepdim)
     none = total == 0
-    return jnp.where(none, 0, jnp.where(none, 1, total) ** (1 / order)).astype(size.dtype)
+    least = 0 if order > 0 else jnp.inf
+    return jnp.where(none, least, jnp.where(none, 1, total) ** (1 / order)).astype(size.dtype)
 
 
 @op(

@@ -191,13 +191,36 @@ def variance(input, dim, correction, keepdim, name="std and var"):
     if kind_of(input) < FLOATING:
         raise RuntimeError(f"{name} only support floating point and complex dtypes")
     axis, input = normalize_dims(dim, input.ndim), widened(input)
-    center = jnp.mean(input, axis, dtype=input.dtype, keepdims=True)
-    distance = input - center
+    center = jnp.mean(input, axis, dtype=input.dtype, keepdims=keepdim)
+    return _spread_of(input, axis, size_of(input.shape, axis) - correction, keepdim), center
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def _spread_of(input, axis, freedom, keepdim):
+    """The sum of squared distances over the degrees of freedom, if there are any.
+
+    The derivative is that by the distances alone: moving the mean changes nothing. So it is finite,
+    or infinite, wherever its element's distance is.
+    """
+    distance = _from_mean(input, axis)
     squares = jnp.square(magnitude(distance)) if kind_of(input) == COMPLEX else distance * distance
-    freedom = max(0, size_of(input.shape, axis) - correction)
     total = jnp.sum(squares, axis, dtype=squares.dtype, keepdims=keepdim)
-    divisor = jnp.asarray(freedom, squares.dtype)
-    return total / divisor, center if keepdim else jnp.squeeze(center, axis)
+    return total / jnp.asarray(max(0, freedom), squares.dtype)
+
+
+@_spread_of.defjvp
+def _spread_of_jvp(axis, freedom, keepdim, primals, tangents):
+    (input,), (change,) = primals, tangents
+    distance = _from_mean(input, axis)
+    is_complex = kind_of(input) == COMPLEX
+    changes = (jnp.conj(distance) * change).real if is_complex else distance * change
+    total = jnp.sum(changes, axis, dtype=changes.dtype, keepdims=keepdim)
+    factor = 2 / freedom if freedom else math.inf
+    return _spread_of(input, axis, freedom, keepdim), total * jnp.asarray(factor, total.dtype)
+
+
+def _from_mean(input, axis):
+    return input - jnp.mean(input, axis, dtype=input.dtype, keepdims=True)
 
 
 @op(function=False, method=False, name="var", grad="VarBackward0")

@@ -190,17 +190,25 @@ _xlog1py = slopes.with_slopes(special.xlog1py, _by_factor, lambda output, x, y: 
 @jax.custom_jvp
 def _scaled_erfc(x):
     """JAX's, which is 0 in float32 from 9.3 on; there the first terms in 1/x² are enough."""
-    inverse = 1 / jnp.where(x > 9, x, 9) ** 2 / 2
-    far = (1 - inverse * (1 - inverse * (3 - 15 * inverse))) * jnp.sqrt(2 * inverse / jnp.pi)
+    far = (1 - _far_part(x)) / jnp.where(x > 9, x, 9) / math.sqrt(math.pi)
     is_single = x.dtype == jnp.float32
     return jnp.where(x > 9, far, special.erfcx(x)) if is_single else special.erfcx(x)
+
+
+def _far_part(x):
+    """1 - √π x erfcx(x) of x > 9."""
+    inverse = 1 / jnp.where(x > 9, x, 9) ** 2 / 2
+    return inverse * (1 - inverse * (3 - 15 * inverse))
 
 
 @_scaled_erfc.defjvp
 def _scaled_erfc_derivative(primals, tangents):
     (x,), (tangent,) = primals, tangents
-    value = _scaled_erfc(x)
-    return value, tangent * (2 * x * value - 2 / math.sqrt(math.pi)).astype(x.dtype)
+    value, two = _scaled_erfc(x), 2 / math.sqrt(math.pi)
+    # far out 2x erfcx(x) is 2/√π but for its last bits
+    far = (x > 9) if x.dtype == jnp.float32 else (x > 1e4)
+    slope = jnp.where(far, -two * _far_part(x), 2 * jnp.where(far, 0, x * value) - two)
+    return value, tangent * slope.astype(x.dtype)
 
 
 @op(export="special.erfcx", grad="SpecialErfcxBackward0")

@@ -1,5 +1,6 @@
 """Trigonometric and hyperbolic functions, element by element, and their inverses."""
 
+import jax
 import jax.numpy as jnp
 
 from kuai.engine.op import Array, op
@@ -174,4 +175,10 @@ def sinc(input: Array):
         >>> kuai.sinc(kuai.tensor([0.0, 0.5]))
         tensor([1.0000, 0.6366])
     """
-    return in_wide(jnp.sinc, floating(input))
+    return in_wide(_sinc, floating(input))
+
+
+def _sinc(x):
+    """JAX's, of which the square of what it divides by must not be 0."""
+    near = jnp.abs(x) < 1e-15
+    return jnp.sinc(jnp.where(near, x - jax.lax.stop_gradient(x), x))

@@ -14,7 +14,7 @@ from kuai.engine.op import Array, Number, op
 from kuai.engine.op.exact_out import FOUND
 from kuai.engine.tensor.promotion import cast
 from kuai.ops.accumulation import in_wide
-from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, floating, refuse
+from kuai.ops.elementwise import BOOL, COMPLEX, INTEGER, divided, floating, refuse
 from kuai.ops.faces import with_inplace, with_underscore
 
 NOT_REAL = (BOOL, INTEGER, COMPLEX)
@@ -228,7 +228,7 @@ def softsign(input: Array):
     """
     refuse("abs_cpu", input, BOOL)
     input = floating(input)
-    return input / (1 + jnp.where(input == 0, input, jnp.abs(input)))
+    return divided(input, 1 + jnp.where(input == 0, input, jnp.abs(input)))
 
 
 @op(function=False, method=False, functional=True, grad="SubBackward0")

@@ -7,7 +7,7 @@ from kuai.engine.op import Array, Number, composite, op
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import spread
 from kuai.ops.dimensions import normalize_dims
-from kuai.ops.elementwise import FLOATING, floating, kind_of, together
+from kuai.ops.elementwise import FLOATING, divided, floating, kind_of, together
 from kuai.ops.nn.loss_reduction import check_reduction, hinge, legacy_reduction, reduced
 from kuai.ops.nn.vector_norms import vector_norm
 
@@ -36,7 +36,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: Number = 1e-8):
     x1, x2 = jnp.broadcast_arrays(x1, x2)
     norms = [vector_norm(x, 2, dim, keepdims=True) for x in (x1, x2)]
     one, two = (spread(_at_least(n, eps), x1.shape) for n in norms)
-    return jnp.sum(x1 / one * (x2 / two), axis=normalize_dims(dim, x1.ndim))
+    return jnp.sum(divided(x1, one) * divided(x2, two), axis=normalize_dims(dim, x1.ndim))
 
 
 def _at_least(norm, eps):

@@ -9,7 +9,7 @@ from kuai.engine.op import Array, Number, composite, op, write_out
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, spread, wide_dtype, widened
 from kuai.ops.dimensions import normalize_dims
-from kuai.ops.elementwise import magnitude
+from kuai.ops.elementwise import divided, magnitude
 from kuai.ops.math.norms import extreme_of
 
 
@@ -21,7 +21,7 @@ def _normalize_op(input: Array, p: float, dim: int | tuple, eps: Number):
         norm = _rounded(norm, input.dtype)
     least = jnp.asarray(eps, norm.dtype).astype(_real(input.dtype)).astype(norm.dtype)
     limited = jnp.where(norm < eps, least, norm)
-    return (wide / spread(limited, input.shape)).astype(input.dtype)
+    return divided(wide, spread(limited, input.shape)).astype(input.dtype)
 
 
 def _real(kind):
@@ -56,17 +56,17 @@ def vector_norm(x, p, dim, keepdims=False):
     size = jnp.abs(jnp.where(x == 0, jnp.zeros((), x.dtype), x))
     if p == 1:
         return jnp.sum(size, axis=dim, keepdims=keepdims)
-    powers = jnp.square(x) if p == 2 else _safe_power(size, p)
+    powers = x * x if p == 2 else _safe_power(size, p)
     total = jnp.sum(powers, axis=dim, keepdims=keepdims)
     return _safe_power(total, 1 / p)
 
 
 def _safe_power(x, p):
-    """xᵖ of x ≥ 0 whose derivative at 0 is 0 instead of ∞."""
+    """xᵖ of x ≥ 0 whose derivative at 0 is 0 instead of ∞. Of negative p it is ∞ there."""
     positive = x > 0
     base = jnp.where(positive, x, jnp.ones((), x.dtype))
     power = jnp.sqrt(base) if p == 0.5 else base**p
-    return jnp.where(positive, power, x * 0)
+    return jnp.where(positive, power, x * 0 + (0 if p > 0 else jnp.inf))
 
 
 @composite(function=False, method=False, functional=True)
