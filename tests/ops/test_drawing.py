@@ -42,3 +42,10 @@ def test_one_program_for_many_shapes():
         for size in range(3, 20):
             kuai.nn.Linear(size, size + 1)
     assert not programs
+
+
+def test_both_parts_of_complex_numbers_are_uniform():
+    drawn = kuai.empty(400, dtype=kuai.complex64).uniform_(2, 4)
+    for part in (drawn.real, drawn.imag):
+        assert ((part >= 2) & (part < 4)).all()
+        assert 2.8 < part.mean() < 3.2

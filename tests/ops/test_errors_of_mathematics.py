@@ -6,6 +6,20 @@ import torch
 import kuai
 
 CASES = """
+t.ones(1, 3).expand(-7, 3)
+t.broadcast_to(t.ones(3), (-7, 3))
+t.gradient(t.ones(3, 3), spacing=[t.ones(())], dim=0)
+t.cholesky_solve(t.ones(2, 1), t.eye(2).double())
+t.linalg.qr(t.ones(3, 3), mode='x')
+t.addmv(t.ones(3).double(), t.ones(3, 2), t.ones(2))
+t.addmv(t.ones(()), t.ones(3, 2), t.ones(()))
+t.addmm(t.ones(3), t.ones(1, 3, 2), t.ones(2, 3))
+t.addmm(t.ones(3), t.ones(3, 2), t.ones(2))
+t.baddbmm(t.ones(1).double(), t.ones(1, 2, 2), t.ones(1, 2, 2))
+t.addbmm(t.ones(1).double(), t.ones(1, 2, 2), t.ones(1, 2, 2))
+t.addbmm(t.ones(1), t.ones(2, 2), t.ones(1, 2, 2))
+t.nn.functional.cross_entropy(t.tensor(1.0), t.tensor(1.0))
+t.nn.functional.group_norm(t.ones(2, 6), -3)
 f + t.zeros(4)
 t.maximum(f, t.zeros(4))
 t.where(b, f, t.zeros(4))

@@ -287,10 +287,8 @@ class Tensors:
 
 
 def _layout(arguments: tuple) -> formats.layout:
-    name = arguments[0] if len(arguments) == 1 else None
-    if type(name) is not str or name not in _LAYOUTS:
-        _wrong("torch.serialization._get_layout")
-    return _LAYOUTS[name]
+    name = exactly(arguments[0], str, "a layout") if len(arguments) == 1 else ""
+    return _LAYOUTS[name] if name in _LAYOUTS else _wrong("torch.serialization._get_layout")
 
 
 def _sparse(arguments: tuple) -> Tensor:

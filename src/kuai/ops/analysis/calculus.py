@@ -150,6 +150,11 @@ def _check_spacings(input, dims, spacings, edge_order):
                 "torch.gradient expected each dimension size to be at least edge_order+1"
             )
     for each in spacings:
+        if isinstance(each, Tensor) and each.ndim != 1:
+            raise RuntimeError(
+                "torch.gradient expected each element of spacing to have one dimension, but got an "
+                f"element with {each.ndim} dimensions!"
+            )
         if isinstance(each, Tensor) and each.device != input.device:
             raise RuntimeError(
                 "torch.gradient expected each tensor to be on the same device, but got devices "

@@ -33,9 +33,19 @@ from kuai.ops.known_values import known, lie_within
 @op(function=False, method=False, random=True)
 def uniform_like(key, like: Array, low: Number, high: Number):
     """Uniform numbers in [low, high)."""
+    if like.dtype.kind == "c":
+        return _uniform_parts(key, like, low, high)
     low, high = (cast(number, work_type(like.dtype)) for number in (low, high))
     drawn = jax.random.uniform(key, like.shape, work_type(like.dtype))
     return (drawn * (high - low) + low).astype(like.dtype)
+
+
+def _uniform_parts(key, like, low, high):
+    """Complex numbers whose real and imaginary parts are uniform in [low, high)."""
+    real = jnp.finfo(like.dtype).dtype
+    parts = jax.random.uniform(key, (2, *like.shape), real)
+    parts = parts * (cast(high, real) - cast(low, real)) + cast(low, real)
+    return jax.lax.complex(parts[0], parts[1])
 
 
 @op(function=False, method=False, random=True)

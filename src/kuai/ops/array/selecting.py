@@ -136,6 +136,8 @@ def expand(self, *sizes, implicit=False):
                 "non-existing "
                 f"dimension {dim}"
             )
+        if size < -1:
+            raise RuntimeError("numel: integer multiplication overflow")
         final[dim] = old if size == -1 else size
         if old not in (None, 1, final[dim]):
             raise RuntimeError(

@@ -68,6 +68,11 @@ def _checked_cholesky(name, A, upper):
 
 
 def _qr(A, mode: str):
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', "
+            "or 'complete'"
+        )
     if mode == "r":
         return jnp.zeros(0, A.dtype), jnp.linalg.qr(A, mode="r")
     return tuple(jnp.linalg.qr(A, mode=mode))

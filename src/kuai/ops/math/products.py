@@ -140,10 +140,14 @@ def bmm(input: Array, mat2: Array):
         >>> kuai.bmm(kuai.ones(5, 2, 3), kuai.ones(5, 3, 4)).shape
         torch.Size([5, 2, 4])
     """
-    for name, batch in (("batch1", input), ("batch2", mat2)):
+    _check_3d(input, mat2)
+    return batch_product(input, mat2)
+
+
+def _check_3d(first, second) -> None:
+    for name, batch in (("batch1", first), ("batch2", second)):
         if batch.ndim != 3:
             raise RuntimeError(f"{name} must be a 3D tensor")
-    return batch_product(input, mat2)
 
 
 @op(autocast={"cuda": "lower"}, exact_out=_OF_MV)
@@ -360,6 +364,9 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Number = 1, alpha: Nu
         >>> kuai.addmm(kuai.ones(2), kuai.ones(1, 3), kuai.ones(3, 2), beta=2)
         tensor([[5., 5.]])
     """
+    for name, matrix in (("mat1", mat1), ("mat2", mat2)):
+        if matrix.ndim != 2:
+            raise RuntimeError(f"{name} must be a matrix, got {matrix.ndim}-D tensor")
     product = matrix_product(mat1, mat2)
     _check_added(input, mat2)
     return _add_product(input, product, beta, alpha)
@@ -373,6 +380,15 @@ def addmv(input: Array, mat: Array, vec: Array, *, beta: Number = 1, alpha: Numb
         >>> kuai.addmv(kuai.ones(2), kuai.ones(2, 3), kuai.ones(3))
         tensor([4., 4.])
     """
+    if input.ndim > 1 or mat.ndim != 2 or vec.ndim != 1:
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got {input.ndim}, {mat.ndim}, {vec.ndim}"
+        )
+    if not input.dtype == mat.dtype == vec.dtype:
+        names = [scalar_name(each.dtype) for each in (input, mat, vec)]
+        raise RuntimeError(
+            "addmv input tensors must have the same dtype, but got {}, {}, and {}".format(*names)
+        )
     return _add_product(input, matrix_vector_product(mat, vec), beta, alpha)
 
 
@@ -402,6 +418,12 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alp
         tensor([[[3., 3.],
                  [3., 3.]]])
     """
+    _check_3d(batch1, batch2)
+    if not input.dtype == batch1.dtype == batch2.dtype:
+        names = [_C_NAMES.get(x.dtype.name, x.dtype.name) for x in (input, batch1, batch2)]
+        raise RuntimeError(
+            "Input dtypes must be the same, got: input {}, batch1: {}, batch2: {}".format(*names)
+        )
     return _add_product(input, batch_product(batch1, batch2), beta, alpha)
 
 
@@ -414,5 +436,11 @@ def addbmm(input: Array, batch1: Array, batch2: Array, *, beta: Number = 1, alph
         tensor([[15., 15.],
                 [15., 15.]])
     """
+    _check_3d(batch1, batch2)
     products = batch_product(batch1, batch2)
+    if input.dtype != batch2.dtype:
+        raise RuntimeError(
+            "self and mat2 must have the same dtype, but got "
+            f"{scalar_name(input.dtype)} and {scalar_name(batch2.dtype)}"
+        )
     return _add_product(input, summed(products, 0), beta, alpha)

@@ -8,6 +8,7 @@ from jax import lax
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import castable
 from kuai.engine.tensor.dtypes import int64
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops import return_types
 from kuai.ops.math.matrix_checks import SINGULAR, matrices, refuse_infos, seems_fine
@@ -38,6 +39,11 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
         raise RuntimeError(
             "A must be batches of square matrices, "
             f"but they are {L.shape[-2]} by {L.shape[-1]} matrices"
+        )
+    if L.dtype != B.dtype:
+        raise RuntimeError(
+            "Expected b and A to have the same dtype, but found b of type "
+            f"{scalar_name(B.dtype)} and A of type {scalar_name(L.dtype)} instead."
         )
     matrices("cholesky_solve", L)
     check_rows("cholesky_solve", L, B)

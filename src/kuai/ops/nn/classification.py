@@ -171,6 +171,8 @@ def _cross_entropy_op(
     kernel = "log_softmax_lastdim_kernel_impl" if last else "log_softmax_kernel_impl"
     if input.shape == target.shape:
         _check_probabilities(input, target, ignore_index)
+        if not input.ndim:
+            raise IndexError("Dimension specified as 1 but tensor has no dimensions")
         _check_weight(weight, input.shape[axis], "cross_entropy: ")
         refuse(kernel, input, BOOL, INTEGER)
         if is_smoothed:

@@ -179,6 +179,8 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         )
     shape = [input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]]
     check_batch_size(shape, shape)
+    if num_groups < 0:
+        raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     return _group_norm_op(input, num_groups, weight, bias, float(eps))
 
 
