@@ -1,4 +1,4 @@
-"""Gradients where squares on the way are infinite or 0, and where there is inf or NaN: PyTorch's."""
+"""Gradients where squares on the way are infinite or 0, and beside inf and NaN: PyTorch's."""
 
 import numpy as np
 import pytest

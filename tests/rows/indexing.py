@@ -91,6 +91,16 @@ ROWS = [
     Row("index_add", lambda t, x, i, y: x.index_add(0, i, y, alpha=2), A(3, 4), LIST, A(2, 4)),
     Row("index_copy", lambda t, x, i, y: x.index_copy(0, i, y), A(3, 4), LIST, A(2, 4)),
     Row("index_fill", lambda t, x, i: x.index_fill(1, i, 3), A(3, 4), LIST),
+    Row(
+        "index_put:all", lambda t, x, v: x.index_put((t.tensor(True),), v), A(3, 4), A(), grad=False
+    ),
+    Row(
+        "index_put:none",
+        lambda t, x, v: x.index_put((t.tensor(False),), v),
+        A(3, 4),
+        A(),
+        grad=False,
+    ),
     Row("index_fill:twice", lambda t, x, v: x.index_fill(1, t.tensor([2, 0, 2]), v), A(3, 4), A()),
     Row(
         "index_put", lambda t, x, i, y: x.index_put((i, i), y, accumulate=True), A(3, 4), LIST, A(2)

@@ -220,7 +220,14 @@ def _histogram(input, bins, limits, weight, density):
         raise NotImplementedError(
             f"\"histogramdd\" not implemented for '{scalar_name(input.dtype.jax)}'"
         )
+    if input.ndim < 2:
+        raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     points = numbers(input).reshape(-1, shape_of(input)[-1])
+    for dim, count in enumerate(bins if isinstance(bins, list) else [bins]):
+        if isinstance(count, int) and count <= 0:
+            raise RuntimeError(
+                f"torch.histogram(): bins must be > 0, but got {count} for dimension {dim}"
+            )
     edges = _tables(points, bins, limits)
     weights = None if weight is None else numbers(weight).reshape(-1)
     counts = _counts(points, edges, weights)

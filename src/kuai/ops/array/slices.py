@@ -281,6 +281,10 @@ def index_put(input, indices, values, accumulate=False):
     dims = sum([each.ndim if indexing.is_mask(each) else 1 for each in indices])
     if dims > count:
         raise IndexError(f"too many indices for tensor of dimension {count} (got {dims})")
+    if any(each.ndim == 0 and indexing.is_mask(each) for each in indices):
+        made = input.clone()  # true or false for the whole, as in an index
+        made[tuple(indices)] = made[tuple(indices)] + values if accumulate else values
+        return made
     full = [*indices, *[None] * (count - len(indices))]
     places, found = indexing.integer_indices(input, full)
     indexing.check_source(input, places, found, values)

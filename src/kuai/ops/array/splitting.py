@@ -112,6 +112,11 @@ def tensor_split(input, indices_or_sections, dim=0) -> tuple[Tensor, ...]:
                 "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
                 + scalar_name(wanted.dtype.jax)
             )
+        if wanted.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
+                f"one-dimensional tensor, but got a tensor with {wanted.ndim} dims"
+            )
         wanted = concrete(wanted, "tensor_split()").tolist()
     if isinstance(wanted, INTEGERS):
         if wanted <= 0:

@@ -40,17 +40,21 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
             "A must be batches of square matrices, "
             f"but they are {L.shape[-2]} by {L.shape[-1]} matrices"
         )
-    if L.dtype != B.dtype:
-        raise RuntimeError(
-            "Expected b and A to have the same dtype, but found b of type "
-            f"{scalar_name(B.dtype)} and A of type {scalar_name(L.dtype)} instead."
-        )
+    _check_same_dtype(B, L)
     matrices("cholesky_solve", L)
     check_rows("cholesky_solve", L, B)
     L, B = with_batch(L, B)
     solve = functools.partial(lax.linalg.triangular_solve, L, left_side=True, lower=not upper)
     back = dict(transpose_a=True, conjugate_a=True)
     return solve(solve(B, **back)) if upper else solve(solve(B), **back)
+
+
+def _check_same_dtype(B, A) -> None:
+    if A.dtype != B.dtype:
+        raise RuntimeError(
+            "Expected b and A to have the same dtype, but found b of type "
+            f"{scalar_name(B.dtype)} and A of type {scalar_name(A.dtype)} instead."
+        )
 
 
 _OLD = (
@@ -90,7 +94,16 @@ def _cholesky_inverse(input: Array, upper: bool):
 @op(function=False, method=False, name="triangular_solve", grad="TriangularSolveBackward0")
 def triangular(A: Array, B: Array, upper: bool, transpose: bool, unitriangular: bool):
     """The X with `A X = B`, or Aᵀ in its place."""
-    A, B = with_batch(matrices("triangular_solve", A), B)
+    for name, each in (("b", B), ("A", A)):
+        if each.ndim < 2:
+            raise RuntimeError(
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it "
+                f"has {each.ndim} dimensions instead"
+            )
+    _check_same_dtype(B, A)
+    A = matrices("triangular_solve", A)
+    check_rows("triangular_solve", A, B)
+    A, B = with_batch(A, B)
     return lax.linalg.triangular_solve(
         A, B, left_side=True, lower=not upper, transpose_a=transpose, unit_diagonal=unitriangular
     )

@@ -129,15 +129,14 @@ class CyclicLR(LRScheduler):
         """Everything but the optimizer; of `scale_fn` only what an object knows."""
         state = super().state_dict()
         function = state.pop("_scale_fn_custom")
-        if function is not None:
-            plain = isinstance(function, types.FunctionType)
-            state["_scale_fn_custom"] = None if plain else vars(function).copy()
+        plain = function is None or isinstance(function, types.FunctionType)
+        state["_scale_fn_custom"] = None if plain else vars(function).copy()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         state = dict(state_dict)
-        known = state.pop("_scale_fn_custom", None)
+        known = state.pop("_scale_fn_custom")
         super().load_state_dict(state)
         if known is not None:
             vars(self._scale_fn_custom).update(known)
