@@ -89,6 +89,7 @@ _CONTRACTIONS = [
     Row("chain_matmul", lambda t, x, y: t.chain_matmul(x, y, y.T), X, Y),
     Row("linalg.multi_dot", lambda t, x, y: t.linalg.multi_dot([x, y, y.T, y]), X, Y, atol=1e-4),
     Row("linalg.vecdot", lambda t, x, y: t.linalg.vecdot(x, y), X, X),
+    Row("linalg.vecdot:one", lambda t, x, y: t.linalg.vecdot(x, y), A(3), A(2, 3)),
 ]
 
 _NORMS = [

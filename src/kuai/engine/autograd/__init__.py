@@ -3,5 +3,5 @@
 from kuai.engine.late import late
 
 __getattr__, __dir__ = late(
-    __name__, ("batching", "function_batching", "function_rules", "looking"), {}
+    __name__, ("batching", "constants", "function_batching", "function_rules", "looking"), {}
 )

@@ -16,12 +16,7 @@ from kuai.engine.autograd.residuals import Residuals, as_tuple
 from kuai.engine.tensor.calls import plainly
 from kuai.engine.tensor.placeholder import INEXACT
 
-__all__ = ["again", "outlined"]
-
-
-def outlined(arrays):
-    """Inputs of an operation without the values of tensors; numbers stay."""
-    return [jax.ShapeDtypeStruct(a.shape, a.dtype) if hasattr(a, "shape") else a for a in arrays]
+__all__ = ["again"]
 
 
 def again(entry, layout, inputs):

@@ -21,7 +21,7 @@ from kuai.engine.tiers.traced import Trace
 
 __all__ = [
     "ForwardCall", "Layout", "OpenLayout", "Residuals", "RowCall", "TieredForward", "as_tuple",
-    "gradients", "named", "spread",
+    "gradients", "named", "outlined", "spread",
 ]  # fmt: skip
 
 
@@ -231,6 +231,11 @@ class ForwardCall(Call):
             return self.function(*arguments)
         # run at once, it may find two residuals to be one array, which it does not as it is traced
         return jax.jit(self.function)(*arguments)
+
+
+def outlined(arrays):
+    """Inputs of an operation without the values of tensors; numbers stay."""
+    return [jax.ShapeDtypeStruct(a.shape, a.dtype) if hasattr(a, "shape") else a for a in arrays]
 
 
 def spread(cotangents, given):

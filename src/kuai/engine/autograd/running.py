@@ -16,7 +16,6 @@ from typing import Any
 import jax
 
 from kuai.engine import autograd
-from kuai.engine.autograd import constants
 from kuai.engine.autograd.residuals import (
     ForwardCall,
     Layout,
@@ -27,6 +26,7 @@ from kuai.engine.autograd.residuals import (
     as_tuple,
     gradients,
     named,
+    outlined,
     spread,
 )
 from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
@@ -416,12 +416,12 @@ class OpNode(Node):
     def release(self):
         if self.residuals is not None and not all(map(_is_number, self.residuals.leaves)):
             if not self.residuals.layout.saves:
-                self.outlines = self.residuals.layout, constants.outlined(self.arrays)
+                self.outlines = self.residuals.layout, outlined(self.arrays)
             self.residuals = self.arrays = None
 
     def _again(self):
         """The node as it was before it was freed, if it had saved nothing that is a tensor's."""
-        found = self.outlines and constants.again(self.entry, *self.outlines)
+        found = self.outlines and autograd.constants.again(self.entry, *self.outlines)
         if not found:
             raise freed_error()
         made = copy.copy(self)

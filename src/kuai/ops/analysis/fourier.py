@@ -482,7 +482,11 @@ def _written(out, made):
 
 
 def _shifted(input, dim, steps):
-    dims = normalize_dims(dim, len(input.shape))
+    ndim = len(input.shape)
+    if dim is None or isinstance(dim, int):
+        dims = normalize_dims(dim, ndim)
+    else:
+        dims = [normalize_dim(each, ndim) for each in dim]  # one may come twice
     return roll(input, [steps(input.shape[d]) for d in dims], dims)
 
 

@@ -286,7 +286,8 @@ def vecdot(x: Array, y: Array, *, dim: int = -1):
         >>> kuai.linalg.vecdot(kuai.ones(2, 3), kuai.ones(2, 3))
         tensor([3., 3.])
     """
-    return summed(jnp.conj(x) * y, normalize_dims(dim, x.ndim))
+    products = jnp.conj(x) * y
+    return summed(products, normalize_dims(dim, products.ndim))
 
 
 @op(export="linalg.cross")

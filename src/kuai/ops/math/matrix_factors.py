@@ -274,6 +274,14 @@ def linalg_lu_solve(
     return _solved(LU, pivots, B, left, adjoint)
 
 
+def as_columns(A, B):
+    """The right side of `linalg.solve` as a matrix, and whether it is vectors."""
+    if not B.ndim:
+        raise RuntimeError("linalg.solve: The input tensor B must have at least 2 dimensions.")
+    is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+    return (B[..., None] if is_vector else B), is_vector
+
+
 def check_fit(name, A, B, left):
     """Refuse a right side of another size."""
     if (B.shape[-2] if left else B.shape[-1]) != A.shape[-1]:
@@ -371,11 +379,11 @@ def solution_and_info(A: Array, B: Array, left: bool):
     """The solution, and the number of the first zero pivot."""
     compact, _, _ = _lu("linalg.solve", lax.stop_gradient(matrices("linalg.solve", A)), True)
     info, A = _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1)), all_nan(A)
+    columns, is_vector = as_columns(A, B)
+    check_fit("linalg.solve", A, columns, left)
     if left:
-        is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
-        if is_vector:
-            return jnp.linalg.solve(A, B[..., None])[..., 0], info
-        return jnp.linalg.solve(A, B), info
+        solution = jnp.linalg.solve(A, columns)
+        return solution[..., 0] if is_vector else solution, info
     return transposed(jnp.linalg.solve(transposed(A), transposed(B))), info
 
 

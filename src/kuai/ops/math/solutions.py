@@ -29,6 +29,7 @@ from kuai.ops.math.matrix_checks import (
 )
 from kuai.ops.math.matrix_factors import (
     all_nan,
+    as_columns,
     check_fit,
     factored,
     one_triangle,
@@ -89,8 +90,7 @@ def inverse(input):
 def solution_of(A: Array, B: Array, left: bool):
     """The solution, whatever the numbers are."""
     A = matrices("linalg.solve", A)
-    is_vector = B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
-    columns = B[..., None] if is_vector else B
+    columns, is_vector = as_columns(A, B)
     check_fit("linalg.solve", A, columns, left)
     A = all_nan(A)
     if not left:

@@ -134,6 +134,11 @@ def _check_arrays(log_probs, targets, input_lengths, target_lengths, blank):
             f"Expected 3-dimensional tensor, but got {log_probs.ndim}-dimensional tensor for "
             f"argument #1 'log_probs' {_WHILE}"
         )
+    if targets.ndim not in (1, 2):
+        raise RuntimeError(
+            f"Expected 1 to 2 dimensions, but got {targets.ndim}-dimensional tensor for argument "
+            f"#2 'targets' {_WHILE}"
+        )
     if 0 in log_probs.shape:
         raise RuntimeError("log_probs tensor must not be empty")
     if log_probs.dtype not in (jnp.float32, jnp.float64):

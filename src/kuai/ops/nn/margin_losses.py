@@ -18,7 +18,7 @@ from kuai.ops.nn.loss_reduction import as_input, check_reduction, hinge, legacy_
 def _hinge_embedding_loss_op(input: Array, target: Array, margin: Number, reduction: str):
     kind = input.dtype
     if not jnp.issubdtype(kind, jnp.inexact):
-        return _hinge_of_integers(input, target, int(margin), reduction)
+        return _hinge_of_integers(input, target, margin.astype(kind), reduction)
     target, input = together(target, input)
     zero = jnp.zeros((), input.dtype)
     apart = jnp.where(target == 1, zero, hinge(margin - input))
