@@ -82,6 +82,41 @@ def preferred_linalg_library(backend=None) -> str:
     return "default"
 
 
+def preferred_blas_library(backend=None) -> str:
+    """The library of products on GPUs: XLA chooses."""
+    return "default"
+
+
+def preferred_rocm_fa_library(backend=None) -> str:
+    """The attention kernels of AMD's GPUs: XLA chooses."""
+    return "default"
+
+
+def fp16_bf16_reduction_math_sdp_allowed() -> bool:
+    """Whether attention adds 16-bit numbers in 16 bits: no, in float32."""
+    return False
+
+
+def allow_fp16_bf16_reduction_math_sdp(enabled: bool) -> None:
+    """Accepted: attention adds in float32."""
+
+
+class _PlanCache:
+    """Plans of Fourier transforms: XLA keeps them, a program cannot count them."""
+
+    size = 0
+    max_size = 0
+
+    def clear(self) -> None:
+        """Nothing is there to be thrown away."""
+
+    def __getitem__(self, device) -> "_PlanCache":
+        return self
+
+
+cufft_plan_cache = _PlanCache()
+
+
 def is_flash_attention_available() -> bool:
     """Whether there is a flash attention kernel of PyTorch's: no."""
     return False
