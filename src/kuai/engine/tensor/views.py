@@ -26,8 +26,15 @@ from kuai.engine.tensor.layouts import layout_of
 from kuai.engine.tensor.placeholder import Placeholder, exposed, known, one_at_a_time, reads
 from kuai.engine.tensor.storage import put, resolve
 
-__all__ = ["Step", "assign", "assign_all", "held", "held_all", "is_read_anew", "is_read_later"]
-__all__ += [
+__all__ = [
+    "Step",
+    "assign",
+    "assign_all",
+    "held",
+    "held_all",
+    "is_plain",
+    "is_read_anew",
+    "is_read_later",
     "leave_unread",
     "on_host",
     "outline",
@@ -168,6 +175,17 @@ def is_read_later(tensor) -> bool:
     if not storage.is_array:
         return False
     return _is_there(storage.held) and is_read_anew(tensor)
+
+
+def is_plain(tensor) -> bool:
+    """`is_read_later` of a tensor that is no view and has no gradient, asked as quickly as can be:
+    programs index in loops."""
+    state, storage = modes.state, tensor._storage
+    if tensor._node is not None or tensor._requires_grad or not storage.is_array:
+        return False
+    if state.capture is not None or state.around is not None or state.block is not None:
+        return False
+    return _is_there(storage.held)
 
 
 def _is_there(held) -> bool:

@@ -185,11 +185,15 @@ select_window = _WINDOWS[1]
 
 
 def row(tensor, number):
-    """`tensor[number]`, to be read when it is used; None where it has to be read at once."""
-    if tensor._steps is not None or not views.is_read_later(tensor):
+    """`tensor[number]`, to be read when it is used; None where it has to be read at once, or there
+    is none."""
+    if tensor._steps is not None or not views.is_plain(tensor):
         return None
     shape = tensor._storage.held.shape
-    step = views.Step(select_window, rows_plan(len(shape)), (number,))
+    if not shape or not -shape[0] <= number < shape[0]:
+        return None
+    plan = rows_plan(len(shape))
+    step = views.Step(select_window, plan, (number + shape[0] if number < 0 else number,))
     made = inplace.unread_window(tensor, step)
     views.leave_unread(made, shape[1:])
     return made

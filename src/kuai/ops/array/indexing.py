@@ -53,11 +53,13 @@ def get_item(self, index):
     if ACTIVE and (answer := ask(Tensor.__getitem__, (self, index), {})) is not NOBODY:
         return answer
     if type(index) is int:
+        made = row(self, index)
+        if made is not None:
+            return made
         size = shape_of(self)
         if size and -size[0] <= index < size[0]:
             number = index + size[0] if index < 0 else index
-            made = row(self, number)
-            return select_window(self, rows_plan(len(size)), (number,)) if made is None else made
+            return select_window(self, rows_plan(len(size)), (number,))
     if type(index) is slice and index.step is None and type(index.start) is type(index.stop) is int:
         size = shape_of(self)
         start, stop, _ = index.indices(size[0] if size else 0)
