@@ -6,6 +6,7 @@
 import contextlib
 
 from kuai.engine.tensor import devices
+from kuai.ops.nn.attention_choices import SDPBackend as SDPBackend
 from kuai.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from kuai.standin.refusing import refused_class
 

@@ -27,6 +27,7 @@ _WITHIN = {
     "distributed.checkpoint.state_dict_saver": "distributed.checkpoint",
     "export.dynamic_shapes": "export.dims",
     "export.exported_program": "export",
+    "optim._multi_tensor": "optim",
     "nn.modules.linear_cross_entropy": "nn.modules.adaptive",
     "profiler.profiler": "profiler",
     "quantization.fuse_modules": "ao.quantization",
