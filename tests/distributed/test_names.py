@@ -3,6 +3,7 @@
 import pytest
 import torch.distributed as theirs
 
+import kuai
 from kuai import distributed
 
 
@@ -15,7 +16,7 @@ def test_errors_have_the_bases_that_pytorch_gives_them():
 def test_exchanges_from_one_to_another():
     distributed.init_process_group("gloo")
     try:
-        exchange = distributed.P2POp(distributed.isend, None, 0)
+        exchange = distributed.P2POp(distributed.isend, kuai.ones(1), 0)
         assert exchange.peer == 0
         for call in (
             lambda: distributed.batch_isend_irecv([exchange]),
