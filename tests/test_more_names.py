@@ -241,10 +241,16 @@ def test_what_is_loaded_is_a_module(tmp_path):
 
 
 def test_a_compiled_module_is_no_wrapper():
-    net = kuai.compile(kuai.nn.Linear(3, 2))
+    net = kuai.nn.Linear(3, 2)
     assert not hasattr(net, "_orig_mod")
-    with pytest.raises(AttributeError, match="_orig_mod.*is the module itself"):
-        net._orig_mod  # noqa: B018
+    kuai.compile(net)
+    inner = net._orig_mod
+    assert inner.state_dict().keys() == net.state_dict().keys()
+    assert next(inner.parameters()) is next(net.parameters())
+    assert inner.eval() is inner and not net.training
+    while hasattr(inner, "_orig_mod"):  # as programs unwrap
+        inner = inner._orig_mod
+    assert inner is net._orig_mod
 
 
 def test_modes_of_compile():
@@ -357,3 +363,51 @@ def test_a_hook_gives_no_gradient_where_none_is_wanted():
         y.sum().backward()
 
     agree(run)
+
+
+def test_what_old_programs_ask_torch_itself():
+    for name in ("has_cuda", "has_cudnn", "has_mps"):
+        told = []
+        for t in (torch, kuai):
+            with pytest.warns(UserWarning) as warned:
+                told.append((getattr(t, name), str(warned[0].message)))
+        assert told[0] == told[1]
+
+
+def test_switches_of_libraries_are_those_of_pytorch():
+    for library in ("cusparselt", "kleidiai"):
+        answers = [getattr(t.backends, library).is_available() for t in (torch, kuai)]
+        assert answers == [False, False]
+    for t in (torch, kuai):
+        assert t.backends.mkldnn.enabled and not t.backends.mkldnn.deterministic
+        assert t.backends.mkldnn.matmul.fp32_precision == "none"
+        assert not t.backends.miopen.immediate
+        with t.backends.miopen.flags(immediate=True):
+            assert t.backends.miopen.immediate
+        assert not t.backends.miopen.immediate
+        assert t.backends.cuda.cufft_plan_cache is not None
+        with t.backends.nnpack.flags(enabled=False):
+            pass
+        assert t.cuda.default_generators == () and t.cuda.has_half
+        assert t.xpu.memory_allocated() == 0 and not t.xpu.is_initialized()
+        with pytest.raises(RuntimeError, match="no|when none is available"):
+            t.accelerator.memory_allocated()
+    x = kuai.rand(1, 3, 8, 8)
+    net = kuai.nn.Conv2d(3, 4, 3)
+    with_library = net(x)
+    kuai.backends.mkldnn.enabled = False
+    try:
+        assert not kuai.backends.mkldnn.enabled
+        assert kuai.allclose(net(x), with_library, atol=1e-6)
+    finally:
+        kuai.backends.mkldnn.enabled = True
+
+
+def test_what_the_environment_is():
+    ours, theirs = (
+        t.utils.collect_env.SystemEnv._fields for t in (kuai, torch) if t.utils.collect_env
+    )
+    assert set(ours) <= set(theirs)
+    found = kuai.utils.collect_env.get_env_info()
+    assert found.torch_version == "2.13.0" and "numpy==" in found.pip_packages
+    assert "torch_version: 2.13.0" in kuai.utils.collect_env.pretty_str(found)

@@ -213,6 +213,8 @@ _find, __dir__ = _late("kuai", _LATE, {**_HOMES, **_PUBLIC_HOMES})
 def __getattr__(name):
     if name == "set_vital":  # not listed, and loaders of packages call it
         return _importlib.import_module("kuai.removed").set_vital()
+    if name in ("has_cuda", "has_cudnn", "has_mps"):
+        return _importlib.import_module("kuai.removed").answer(name)
     if not name.startswith("_foreach_"):
         return _find(name)
     _names[name] = _importlib.import_module("kuai.foreach").foreach(name)

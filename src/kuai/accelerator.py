@@ -1,5 +1,7 @@
 """`kuai.accelerator`: the accelerator of this process, whatever its kind: a GPU or a TPU."""
 
+from typing import Any
+
 from kuai.engine.tensor import devices
 from kuai.engine.tensor.devices import device
 from kuai.ops.native.library import give_back_allocations
@@ -13,7 +15,15 @@ __all__ = [
     "device_count",
     "device_index",
     "empty_cache",
+    "get_memory_info",
     "is_available",
+    "max_memory_allocated",
+    "max_memory_reserved",
+    "memory_allocated",
+    "memory_reserved",
+    "memory_stats",
+    "reset_accumulated_memory_stats",
+    "reset_peak_memory_stats",
     "set_device_idx",
     "set_device_index",
     "set_stream",
@@ -108,3 +118,57 @@ def _needed() -> str:
     if kind is None:
         raise RuntimeError("Cannot access accelerator device when none is available.")
     return kind
+
+
+# Memory -------------------------------------------------------------------------------------------
+
+
+def _stats(device_index: Any = None) -> dict[str, int]:
+    _needed()
+    kind = _kind()
+    where = kind if device_index is None else device(device_index)
+    return devices.jax_device(where).memory_stats() or {}
+
+
+def memory_allocated(device_index: Any = None, /) -> int:
+    """How many bytes of its memory are in use.
+
+    Raises:
+        RuntimeError: there is no accelerator.
+    """
+    return _stats(device_index).get("bytes_in_use", 0)
+
+
+def max_memory_allocated(device_index: Any = None, /) -> int:
+    """How many bytes of its memory have been in use at most."""
+    return _stats(device_index).get("peak_bytes_in_use", 0)
+
+
+def memory_reserved(device_index: Any = None, /) -> int:
+    """How many bytes JAX has taken from it."""
+    return _stats(device_index).get("bytes_reserved", 0)
+
+
+def max_memory_reserved(device_index: Any = None, /) -> int:
+    """How many bytes JAX may take from it."""
+    return _stats(device_index).get("bytes_reservable_limit", 0)
+
+
+def memory_stats(device_index: Any = None, /) -> dict[str, int]:
+    """What JAX knows of its memory."""
+    return dict(_stats(device_index))
+
+
+def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:
+    """Bytes that are free and all bytes, as far as JAX may use them."""
+    found = _stats(device_index)
+    total = found.get("bytes_limit", 0)
+    return total - found.get("bytes_in_use", 0), total
+
+
+def reset_peak_memory_stats(device_index: Any = None, /) -> None:
+    """Changes nothing: JAX counts from the start of the process."""
+    _needed()
+
+
+reset_accumulated_memory_stats = reset_peak_memory_stats

@@ -1,5 +1,6 @@
 """Functions that PyTorch has taken away, with what to use instead."""
 
+import importlib
 import warnings
 from collections.abc import Callable
 
@@ -75,3 +76,16 @@ def set_vital() -> Callable:
     """PyTorch's function that does nothing; whoever asks for it is told."""
     warnings.warn("'set_vital' is deprecated, please do not call", stacklevel=3)
     return lambda *arguments: None
+
+
+#: What old programs ask `torch` itself, and where the answer stands now.
+_ASKED = {"has_cuda": "backends.cuda.is_built", "has_mps": "backends.mps.is_built"}
+_ASKED["has_cudnn"] = "backends.cudnn.is_available"
+
+
+def answer(name: str) -> bool:
+    """`has_cuda`, `has_cudnn`, `has_mps`; whoever asks is told whom to ask."""
+    place = _ASKED[name]
+    warnings.warn(f"'{name}' is deprecated, please use 'torch.{place}()'", stacklevel=3)
+    path, _, function = place.rpartition(".")
+    return getattr(importlib.import_module(f"kuai.{path}"), function)()

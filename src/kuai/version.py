@@ -7,7 +7,7 @@ Example:
 
 from kuai.torch_version import TorchVersion
 
-__all__ = ["__version__", "cuda", "debug", "git_version", "hip", "kuai", "xpu"]
+__all__ = ["__version__", "cuda", "debug", "git_version", "hip", "kuai", "rocm", "xpu"]
 
 __version__ = TorchVersion("2.13.0")
 kuai = "0.1.0"
@@ -15,5 +15,6 @@ debug = False
 #: Kuai is built with none of these; what a device runs on is JAX's affair.
 cuda: str | None = None
 hip: str | None = None
+rocm: str | None = None
 xpu: str | None = None
 git_version = "unknown"

@@ -14,6 +14,7 @@ import pytest
 import kuai
 from kuai.errors import UnavailableError
 from kuai.standin import refused_paths
+from tools import torch_paths
 
 ROOT = pathlib.Path(__file__).parents[2]
 USED = json.loads((pathlib.Path(__file__).parent / "used_names.json").read_text())
@@ -37,7 +38,6 @@ REASONS = {
     "fx.symbolic_trace": "no path in PyTorch either; the package catches that",
     "onnx.ONNXProgram": "kuai.onnx.export writes a file and returns None",
     "onnx._internal.exporter": PRIVATE,
-    "onnx.symbolic_opset12": "TorchScript's exporter, which is not here",
     "onnx.symbolic_opset9.masked_fill": "TorchScript's exporter, which is not here",
     "onnx.symbolic_opset9.softmax": "TorchScript's exporter, which is not here",
     "quantization.FakeQuantizeBase": "XLA has no quantized tensors as PyTorch has them",
@@ -88,3 +88,51 @@ def test_packages_make_pipes_of_pipes_that_are_refused():
     assert kuai.utils.data.functional_datapipe("mine_of_theirs")(mine) is mine
     with pytest.raises(UnavailableError, match="data pipes"):
         mine([])
+
+
+ALL_PATHS = """
+import importlib, json, sys, warnings
+import kuai
+kuai.as_torch()
+warnings.simplefilter("ignore")
+missing = []
+for path in json.load(sys.stdin):
+    try:
+        module = importlib.import_module(f"torch.{path}")
+    except ImportError:
+        missing.append(path)
+from torch.ao.quantization.qconfig_mapping import QConfigMapping
+from torch.profiler.profiler import profile
+from torch.export.exported_program import ExportedProgram
+import torch.signal.windows.windows, torch.ao.quantization.stubs
+assert profile is kuai.profiler.profile
+assert torch.signal.windows.windows.hann is kuai.signal.windows.hann
+assert torch.ao.quantization.stubs.QuantStub is kuai.ao.quantization.QuantStub
+assert not hasattr(torch.ao.quantization.qconfig_mapping, "Nothing")
+try:
+    QConfigMapping()
+except kuai.errors.UnavailableError as error:
+    assert "bfloat16" in str(error)
+else:
+    raise AssertionError("it was made")
+json.dump(missing, sys.stdout)
+"""
+
+
+def test_every_public_path_of_pytorch_can_be_imported():
+    ran = subprocess.run(
+        [sys.executable, "-c", ALL_PATHS],
+        input=json.dumps(torch_paths.paths()),
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == []
+
+
+def test_the_file_of_other_paths_is_up_to_date():
+    """Its paths are those that the tool would write; that of the names takes a minute."""
+    written = [line.split()[0] for line in torch_paths.FILE.read_text().splitlines()]
+    assert written == torch_paths.others()
+    for path in ("ao.quantization.qconfig_mapping", "fx.traceback", "jit.frontend"):
+        assert " ".join([path, *torch_paths.names_in(path)]) in torch_paths.FILE.read_text()

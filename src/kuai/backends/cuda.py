@@ -6,6 +6,7 @@
 import contextlib
 
 from kuai.engine.tensor import devices
+from kuai.ops.nn.attention_choices import SDPBackend as SDPBackend
 from kuai.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from kuai.standin.refusing import refused_class
 
@@ -80,6 +81,41 @@ enable_cudnn_sdp, cudnn_sdp_enabled = _enable("cudnn"), _enabled("cudnn")
 def preferred_linalg_library(backend=None) -> str:
     """The library of linear algebra on GPUs: JAX chooses."""
     return "default"
+
+
+def preferred_blas_library(backend=None) -> str:
+    """The library of products on GPUs: XLA chooses."""
+    return "default"
+
+
+def preferred_rocm_fa_library(backend=None) -> str:
+    """The attention kernels of AMD's GPUs: XLA chooses."""
+    return "default"
+
+
+def fp16_bf16_reduction_math_sdp_allowed() -> bool:
+    """Whether attention adds 16-bit numbers in 16 bits: no, in float32."""
+    return False
+
+
+def allow_fp16_bf16_reduction_math_sdp(enabled: bool) -> None:
+    """Accepted: attention adds in float32."""
+
+
+class _PlanCache:
+    """Plans of Fourier transforms: XLA keeps them, a program cannot count them."""
+
+    size = 0
+    max_size = 0
+
+    def clear(self) -> None:
+        """Nothing is there to be thrown away."""
+
+    def __getitem__(self, device) -> "_PlanCache":
+        return self
+
+
+cufft_plan_cache = _PlanCache()
 
 
 def is_flash_attention_available() -> bool:

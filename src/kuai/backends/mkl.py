@@ -1,6 +1,10 @@
 """`kuai.backends.mkl`: Intel's MKL: Kuai does not use it."""
 
-__all__ = ["is_available"]
+import contextlib
+
+__all__ = ["is_available", "verbose"]
+
+VERBOSE_OFF, VERBOSE_ON = 0, 1
 
 
 def is_available() -> bool:
@@ -11,3 +15,9 @@ def is_available() -> bool:
         False
     """
     return False
+
+
+@contextlib.contextmanager
+def verbose(enable: int):
+    """A context that changes nothing."""
+    yield

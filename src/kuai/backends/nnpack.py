@@ -1,6 +1,8 @@
 """`kuai.backends.nnpack`: NNPACK: Kuai does not use it."""
 
-__all__ = ["is_available"]
+import contextlib
+
+__all__ = ["flags", "is_available", "set_flags"]
 
 
 def is_available() -> bool:
@@ -11,3 +13,14 @@ def is_available() -> bool:
         False
     """
     return False
+
+
+def set_flags(_enabled: bool) -> tuple[bool]:
+    """Accepted; it was off, and stays so."""
+    return (False,)
+
+
+@contextlib.contextmanager
+def flags(enabled: bool = False):
+    """A context that changes nothing."""
+    yield

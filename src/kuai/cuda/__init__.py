@@ -68,13 +68,30 @@ __all__ = [
 #: Modules that are loaded when they are first asked for.
 __getattr__, __dir__ = _late(
     "kuai.cuda",
-    ("_utils", "comm", "memory", "nccl", "nvtx", "profiler", "random", "streams", "tensor_types"),
+    (
+        "_utils", "comm", "memory", "monitoring", "nccl", "nvtx", "profiler", "random", "streams",
+        "tensor_types",
+    ),
     {
         f"{_name}Tensor": "tensor_types"
         for _name in (
             "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short",
         )
-    },
+    }
+    | dict.fromkeys(
+        (
+            "CUDAPluggableAllocator", "ExternalStream", "MemPool", "caching_allocator_alloc",
+            "caching_allocator_delete", "caching_allocator_enable", "change_current_allocator",
+            "clock_rate", "cudart", "current_blas_handle", "current_solver_handle",
+            "default_generators", "device_memory_used", "get_allocator_backend",
+            "get_gencode_flags", "get_per_process_memory_fraction", "get_stream_from_external",
+            "get_sync_debug_mode", "has_half", "has_magma", "host_memory_stats",
+            "is_tf32_supported", "list_gpu_processes", "memory_snapshot", "memory_usage",
+            "power_draw", "reset_accumulated_host_memory_stats", "reset_peak_host_memory_stats",
+            "set_sync_debug_mode", "temperature", "utilization",
+        ),
+        "monitoring",
+    ),
 )  # fmt: skip
 
 

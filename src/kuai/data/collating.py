@@ -20,8 +20,8 @@ from kuai.engine.tensor import Tensor, from_array, modes
 from kuai.engine.tensor.calls import recorder
 from kuai.engine.tensor.overriding import is_of_the_real_torch, named
 from kuai.engine.tensor.placing import aligned
-from kuai.engine.tensor.views import value
-from kuai.ops.array import creation, existing_data, joining
+from kuai.engine.tensor.views import on_host as memory_on_host, value
+from kuai.ops.array import creation, existing_data, index_plan, joining
 from kuai.ops.array.nested import supported
 from kuai.ops.array.numpy_arrays import memory_of
 
@@ -90,6 +90,35 @@ def _taken(array: np.ndarray, places: np.ndarray) -> np.ndarray:
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
     first = arrays[0]
     return np.stack(arrays, out=aligned((len(arrays), *first.shape), first.dtype))
+
+
+def rows_of_one(tensors: Sequence[Tensor]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The memory of which tensors are rows, all of the same, and the rows' numbers; or None.
+
+    A data set that answers with `self.x[i]` gives such rows: nobody has read them yet, and here all
+    are read at once.
+    """
+    first = tensors[0]
+    storage, base, steps = first._storage, first._base, first._steps
+    if modes.state.capture is not None or steps is None or len(steps) != 1 or base is None:
+        return None
+    view, plan, _ = steps[0]
+    if view is not index_plan.select_window or plan != index_plan.rows_plan(len(plan)):
+        return None
+    if base.requires_grad or base._specified is not None:
+        return None
+    places = []
+    for each in tensors:
+        if type(each) is not Tensor or each._storage is not storage or each._base is not base:
+            return None
+        if each._requires_grad or each._node is not None or len(each._steps) != 1:  # type: ignore[arg-type]
+            return None
+        own_view, own_plan, numbers = each._steps[0]  # type: ignore[index]
+        if own_view is not view or own_plan is not plan or type(numbers[0]) is not int:
+            return None
+        places.append(numbers[0])
+    memory = memory_on_host(storage)
+    return None if memory is None else (memory, np.array(places))
 
 
 def rows_on_host(tensors: Sequence[Tensor], indices: Any) -> list[Any]:
@@ -189,6 +218,9 @@ def _function_for(first: Any, table: dict[Any, Callable]) -> Callable | None:
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     """Tensors along a new first dimension."""
+    taken = rows_of_one(batch)
+    if taken is not None:
+        return _tensor(_taken(*taken))
     if _on_cpu(batch):  # then no program has to be compiled for the size of the batch
         arrays = [_readable(each) for each in batch]
         first = arrays[0]

@@ -12,6 +12,7 @@ from kuai.distributed import (
     nn as nn,
 )
 from kuai.distributed.collectives import (
+    P2POp,
     ReduceOp,
     Work,
     all_gather,
@@ -21,6 +22,7 @@ from kuai.distributed.collectives import (
     all_to_all,
     all_to_all_single,
     barrier,
+    batch_isend_irecv,
     broadcast,
     broadcast_object_list,
     gather,
@@ -29,12 +31,14 @@ from kuai.distributed.collectives import (
     isend,
     monitored_barrier,
     recv,
+    recv_object_list,
     reduce,
     reduce_scatter,
     reduce_scatter_tensor,
     scatter,
     scatter_object_list,
     send,
+    send_object_list,
 )
 from kuai.distributed.device_mesh import DeviceMesh, init_device_mesh
 from kuai.distributed.group import (
@@ -64,6 +68,9 @@ from kuai.distributed.group import (
     new_subgroups,
 )
 from kuai.distributed.stores import (
+    DistBackendError,
+    DistError,
+    DistNetworkError,
     DistStoreError,
     FileStore,
     HashStore,
@@ -87,7 +94,14 @@ reduce_op = ReduceOp
 __all__ = [
     "Backend",
     "DeviceMesh",
+    "DistBackendError",
+    "DistError",
+    "DistNetworkError",
     "DistStoreError",
+    "P2POp",
+    "batch_isend_irecv",
+    "recv_object_list",
+    "send_object_list",
     "FileStore",
     "GroupMember",
     "HashStore",

@@ -6,6 +6,7 @@ from kuai.distributed.group import check
 from kuai.engine.tensor import Tensor
 
 __all__ = [
+    "P2POp",
     "ReduceOp",
     "Work",
     "all_gather",
@@ -19,15 +20,18 @@ __all__ = [
     "broadcast_object_list",
     "gather",
     "gather_object",
+    "batch_isend_irecv",
     "irecv",
     "isend",
     "monitored_barrier",
     "recv",
+    "recv_object_list",
     "reduce",
     "reduce_scatter",
     "reduce_scatter_tensor",
     "scatter",
     "scatter_object_list",
+    "send_object_list",
     "send",
 ]
 
@@ -209,4 +213,25 @@ def _alone(*args: Any, **kwargs: Any) -> Any:
     raise ValueError("Invalid destination or source rank: the group has one process, rank 0")
 
 
-send = isend = recv = irecv = batch_isend_irecv = _alone
+send = isend = recv = irecv = send_object_list = recv_object_list = _alone
+
+
+class P2POp:
+    """One exchange of several that `batch_isend_irecv` is asked for: `isend` or `irecv`, a tensor,
+    and with whom."""
+
+    def __init__(
+        self, op: Any, tensor: Tensor, peer: int | None = None, group: Any = None, tag: int = 0,
+        group_peer: int | None = None,
+    ):  # fmt: skip
+        self.op, self.tensor, self.peer = op, tensor, peer
+        self.group, self.tag, self.group_peer = group, tag, group_peer
+
+
+def batch_isend_irecv(p2p_op_list: list[P2POp]) -> list:
+    """Several exchanges: there is nobody to have one with.
+
+    Raises:
+        ValueError: always.
+    """
+    return _alone()

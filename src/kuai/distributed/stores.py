@@ -9,12 +9,34 @@ from typing import Any
 
 from kuai.errors import UnavailableError
 
-__all__ = ["DistStoreError", "FileStore", "HashStore", "PrefixStore", "Store", "TCPStore"]
+__all__ = [
+    "DistBackendError",
+    "DistError",
+    "DistNetworkError",
+    "DistStoreError",
+    "FileStore",
+    "HashStore",
+    "PrefixStore",
+    "Store",
+    "TCPStore",
+]
 
 _PATIENCE = datetime.timedelta(seconds=300)
 
 
-class DistStoreError(RuntimeError):
+class DistError(RuntimeError):
+    """What goes wrong between processes."""
+
+
+class DistBackendError(DistError):
+    """What goes wrong in the library that processes exchange tensors by."""
+
+
+class DistNetworkError(DistError):
+    """What goes wrong on the way between them."""
+
+
+class DistStoreError(DistError):
     """What is asked for is not there in time."""
 
 

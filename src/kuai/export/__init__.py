@@ -122,7 +122,7 @@ def export(
         return ExportedProgram(path.read_bytes(), mod, (args, dict(kwargs or {})))
 
 
-export_for_training = export
+export_for_training = draft_export = export
 
 
 def save(ep: ExportedProgram, f: Any, **options: Any) -> None:

@@ -42,7 +42,7 @@ def qualified_name(function: Any) -> str:
         return f"torch.functional.{name}"
     if known is not None:
         return _COMPILED.get(name, known) if known.startswith("torch.nn.functional.") else known
-    if vars(kuai).get(name) is function:
+    if getattr(kuai, name, None) is function:
         return f"torch.{name}"
     module = getattr(function, "__module__", None) or ""
     return f"{_theirs(module)}.{name}" if module else name

@@ -3,12 +3,13 @@
 Kuai's own optimizers do not need them: their formulas are pure functions of one parameter's arrays.
 """
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.ops.math.limits import maximum
 
 __all__ = ["adam", "adamw", "sgd"]
 
-_STEPS = (
+STEPS = (
     "API has changed, `state_steps` argument must contain a list of singleton tensors"  # PyTorch's
 )
 
@@ -67,7 +68,7 @@ def adam(
 ):
     """A step of `Adam`, or of `AdamW` with `decoupled_weight_decay`."""
     if not all(isinstance(count, Tensor) for count in state_steps):
-        raise RuntimeError(_STEPS)
+        raise RuntimeError(STEPS)
     states = zip(params, grads, exp_avgs, exp_avg_sqs, state_steps, strict=True)
     for i, (p, gradient, mean, square, count) in enumerate(states):
         count += 1
@@ -98,3 +99,10 @@ def adamw(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps, *h
         decoupled_weight_decay=True,
         **options,
     )
+
+
+__getattr__ = elsewhere(
+    __name__,
+    "kuai.optim._functional_steps",
+    ["adadelta", "adagrad", "adamax", "asgd", "nadam", "radam", "rmsprop", "rprop"],
+)

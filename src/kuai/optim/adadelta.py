@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_not_negative, check_rate
 from kuai.optim.functional import FunctionalOptimizer
@@ -89,3 +90,8 @@ class Adadelta(FunctionalOptimizer):
         changes = rho * state["acc_delta"] + (1 - rho) * change * change
         new = {"step": state["step"] + 1, "square_avg": square, "acc_delta": changes}
         return parameter - options.lr * change, new
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["adadelta"]
+)  # the step as a function

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_fused, check_not_negative, check_rate
 from kuai.optim.functional import FunctionalOptimizer
@@ -96,3 +97,8 @@ class Adagrad(FunctionalOptimizer):
         total = state["sum"] + gradient * gradient
         change = gradient / (jnp.sqrt(total) + options.eps)
         return parameter - rate * change, {"step": state["step"] + 1, "sum": total}
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["adagrad"]
+)  # the step as a function

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_betas, check_not_negative, check_rate
 from kuai.optim.functional import FunctionalOptimizer
@@ -87,3 +88,8 @@ class Adamax(FunctionalOptimizer):
         largest = jnp.maximum(beta2 * state["exp_inf"], jnp.abs(gradient) + options.eps)
         new = {"step": step, "exp_avg": mean, "exp_inf": largest}
         return parameter - options.lr / (1 - beta1**step) * (mean / largest), new
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["adamax"]
+)  # the step as a function

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_not_negative, check_rate
 from kuai.optim.functional import FunctionalOptimizer
@@ -90,3 +91,8 @@ class ASGD(FunctionalOptimizer):
         new_mu = 1 / jnp.maximum(1.0, step - options.t0)
         new = {"step": step, "eta": new_eta, "mu": new_mu}
         return parameter, {**new, "ax": jnp.where(mu == 1, parameter, mean)}
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["asgd"]
+)  # the step as a function

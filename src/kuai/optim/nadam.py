@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_betas, check_not_negative, check_rate
 from kuai.optim.formula import decayed
@@ -101,3 +102,8 @@ class NAdam(FunctionalOptimizer):
         change = (1 - now) / (1 - product) * gradient + ahead / (1 - product * ahead) * mean
         new = {"step": step, "mu_product": product, "exp_avg": mean, "exp_avg_sq": square}
         return parameter - options.lr * (change / root), new
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["nadam"]
+)  # the step as a function

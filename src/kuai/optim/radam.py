@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_betas, check_not_negative, check_rate
 from kuai.optim.formula import decayed
@@ -102,3 +103,8 @@ class RAdam(FunctionalOptimizer):
             "exp_avg": mean,
             "exp_avg_sq": square,
         }
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["radam"]
+)  # the step as a function

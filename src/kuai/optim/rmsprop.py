@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_not_negative, check_rate
 from kuai.optim.functional import FunctionalOptimizer
@@ -102,3 +103,8 @@ class RMSprop(FunctionalOptimizer):
         if "momentum_buffer" in state:
             change = new["momentum_buffer"] = options.momentum * state["momentum_buffer"] + change
         return parameter - options.lr * change, new
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["rmsprop"]
+)  # the step as a function

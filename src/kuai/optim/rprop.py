@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import jax.numpy as jnp
 import numpy as np
 
+from kuai.engine.late import elsewhere
 from kuai.engine.tensor import Tensor
 from kuai.optim.checks import check_rate
 from kuai.optim.functional import FunctionalOptimizer
@@ -88,3 +89,8 @@ class Rprop(FunctionalOptimizer):
         new = {"step": state["step"] + 1, "prev": gradient, "step_size": size}
         down = jnp.where(gradient < 0, -size, 0.0)  # nan has no sign, and moves nothing
         return parameter - jnp.where(gradient > 0, size, down), new
+
+
+__getattr__ = elsewhere(
+    __name__, "kuai.optim._functional_steps", ["rprop"]
+)  # the step as a function

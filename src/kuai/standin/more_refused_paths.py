@@ -1,7 +1,7 @@
 """More import paths that are about things Kuai does not have, by the reason (see
 `refused_paths`)."""
 
-__all__ = ["MORE"]
+__all__ = ["MORE", "REASONS"]
 
 _GRAPHS = "it belongs to PyTorch's compiler", "kuai.compile needs nothing of it"
 _QUANTIZED = "XLA has no quantized tensors as PyTorch has them", "Use bfloat16"
@@ -198,4 +198,39 @@ MORE: dict[str, tuple[tuple[str, str], str]] = {
     "sparse.semi_structured": (_LAYOUTS, "to_sparse_semi_structured SparseSemiStructuredTensor"),
     "testing._internal": (_INTERNAL, ""),
     "testing._internal.common_utils": (_INTERNAL, "TestCase run_tests"),
+}
+
+_PACKED = "PyTorch's packages hold code that is run when they are opened", "Use kuai.save"
+_DEVICES = "it is about PyTorch's own use of a device", "Leave it out, or use kuai.profiler"
+_ONNX = "kuai.onnx.export writes ONNX without PyTorch's exporter", "Use kuai.onnx.export"
+_MASKED = "Kuai has no tensors of this layout", "Use the functions of kuai.masked with mask="
+_OWN_TOOLS = "it is about PyTorch's own source or files", "Leave it out"
+
+#: For what stands in `other_paths.txt`: why, by the beginning of a path, the first that fits.
+REASONS: dict[str, tuple[str, str]] = {
+    "ao.": _QUANTIZED,
+    "quantization.": _QUANTIZED,
+    "nn.intrinsic.": _QUANTIZED,
+    "nn.qat.": _QUANTIZED,
+    "nn.quantizable.": _QUANTIZED,
+    "nn.quantized.": _QUANTIZED,
+    "distributed.elastic.": _LAUNCHER,
+    "distributed.run.": _LAUNCHER,
+    "distributed.": _PROCESSES,
+    "utils.data.": _PIPES,
+    "package.": _PACKED,
+    "onnx.": _ONNX,
+    "masked.": _MASKED,
+    "jit.": _SCRIPTS,
+    "utils.jit.": _SCRIPTS,
+    "accelerator.": _DEVICES,
+    "backends.": _DEVICES,
+    "cuda.": _DEVICES,
+    "mps.": _DEVICES,
+    "mtia.": _DEVICES,
+    "xpu.": _DEVICES,
+    "utils.": _OWN_TOOLS,
+    "contrib.": _OWN_TOOLS,
+    "nn.backends.": _OWN_TOOLS,
+    "": _GRAPHS,
 }

@@ -18,6 +18,29 @@ __all__ = ["RefusedPaths", "TorchPaths", "ours"]
 
 _THEIRS, _OURS = "torch", "kuai"
 _BESIDE = {"functorch": "kuai._functorch.everything"}  # what comes with PyTorch
+#: Modules of PyTorch's that are a part of what Kuai has in one.
+_WITHIN = {
+    "accelerator.memory": "accelerator",
+    "autograd.profiler_legacy": "autograd.profiler",
+    "cpu.amp.autocast_mode": "cpu.amp",
+    "cpu.amp.grad_scaler": "cpu.amp",
+    "distributed.checkpoint.state_dict_saver": "distributed.checkpoint",
+    "export.dynamic_shapes": "export.dims",
+    "export.exported_program": "export",
+    "optim._multi_tensor": "optim",
+    "nn.modules.linear_cross_entropy": "nn.modules.adaptive",
+    "profiler.profiler": "profiler",
+    "quantization.fuse_modules": "ao.quantization",
+    "quantization.qconfig": "ao.quantization",
+    "quantization.quantize": "ao.quantization",
+    "quantization.stubs": "ao.quantization",
+    "ao.quantization.quantize": "ao.quantization",
+    "ao.quantization.stubs": "ao.quantization",
+    "signal.windows.windows": "signal.windows",
+    "xpu.memory": "xpu",
+    "xpu.random": "xpu",
+    "xpu.streams": "xpu",
+}
 
 
 def ours(name: str) -> str | None:
@@ -29,7 +52,7 @@ def ours(name: str) -> str | None:
     """
     first, dot, rest = name.partition(".")
     home = _OURS if first == _THEIRS else _BESIDE.get(first)
-    return home and home + dot + rest
+    return home and home + dot + _WITHIN.get(rest, rest)
 
 
 class TorchPaths(importlib.abc.MetaPathFinder):
@@ -65,6 +88,9 @@ class RefusedPaths(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         """The module that says at use why it does nothing."""
         first, _, rest = fullname.partition(".")
+        if first == _OURS and rest in _WITHIN:
+            name = f"{_OURS}.{_WITHIN[rest]}"
+            return importlib.machinery.ModuleSpec(fullname, _SameModule(name), is_package=True)
         made = refused_paths.module_of(f"{_THEIRS}.{rest}") if first == _OURS else None
         if made is None:
             return None

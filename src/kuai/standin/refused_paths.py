@@ -1,14 +1,18 @@
 """Import paths that packages mention, and that are about things Kuai does not have.
 
-They can be imported where `torch` is Kuai; what stands in them raises an error at use. A table says
-which names: a package that asks whether a name is there gets the right answer for others.
+They can be imported where `torch` is Kuai; what stands in them raises an error at use. Tables say
+which names: a package that asks whether a name is there gets the right answer for others. Here
+stands what packages were seen to ask for, each with its reason, and in `other_paths.txt` all else
+that PyTorch has (see `tools/torch_paths.py`), with the reason for what it is a part of.
 """
 
+import functools
+import pathlib
 import types
 from collections.abc import Callable
 from typing import Any
 
-from kuai.standin.more_refused_paths import MORE
+from kuai.standin.more_refused_paths import MORE, REASONS
 from kuai.standin.refusing import refused, refused_class
 from kuai.utils.data import bases_of_pipes
 
@@ -165,16 +169,28 @@ def module_of(name: str) -> types.ModuleType | None:
         >>> module_of("torch.distributed.algorithms.join").Join.__name__
         'Join'
     """
-    found = _TABLE.get(name.removeprefix("torch."))
-    if found is None:
-        return None
-    why, names = found
+    path = name.removeprefix("torch.")
+    why, names = _TABLE.get(path, (None, ""))
+    others = _others().get(path)
+    if why is None:
+        if others is None:
+            return None
+        why = next(reason for part, reason in REASONS.items() if f"{path}.".startswith(part))
     module = types.ModuleType(name, f"`{name}`: {why[0]}.")
     module.__path__ = []
-    vars(module).update(_ANSWERS.get(name.removeprefix("torch."), {}))
-    for each in names.split():
+    answers = _ANSWERS.get(path, {})
+    vars(module).update(answers)
+    for each in {*names.split(), *(others or ())} - answers.keys():
         setattr(module, each, _refused(f"{name}.{each}", *why))
     return module
+
+
+@functools.cache
+def _others() -> dict[str, list[str]]:
+    """For each path in the file the names that PyTorch has there."""
+    file = pathlib.Path(__file__).with_name("other_paths.txt")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return {path: names for path, *names in map(str.split, lines)}
 
 
 def _refused(name: str, reason: str, instead: str) -> Any:

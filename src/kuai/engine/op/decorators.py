@@ -476,6 +476,10 @@ class ViewOp(Op):
         """The array with the view's elements replaced by `part`."""
         return self.pure_write(base, part, *self._arguments(static, numbers))
 
+    def taken(self, array, static, numbers):
+        """The view of a NumPy array, where it is one of its memory; None otherwise."""
+        return None
+
     def layout(self, layout, static, numbers):
         """The view's strides and offset, given those of what it is a window on."""
         return self.pure_layout(layout, *self._arguments(static, numbers))

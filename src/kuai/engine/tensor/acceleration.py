@@ -15,6 +15,7 @@ while one was on is not used while it is off. Records are kept apart by them, to
 import jax
 
 __all__ = [
+    "accelerate",
     "accelerated",
     "allow_tensor_float",
     "enable_cudnn",
@@ -29,6 +30,11 @@ _accelerated = jax.make_user_context(True)
 _whole = jax.make_user_context(False)
 _tensor_float = jax.make_user_context(True)
 _cudnn = jax.make_user_context(True)
+
+
+def accelerate(enabled: bool) -> None:
+    """Say whether operations may use libraries besides XLA, from here on, in every thread."""
+    _accelerated.set_global(bool(enabled))
 
 
 def accelerated(enabled: bool):

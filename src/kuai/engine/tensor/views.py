@@ -14,16 +14,39 @@ import functools
 import weakref
 from typing import Any, NamedTuple
 
+import jax
+import jax.core
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import SingleDeviceSharding
 
-from kuai.engine.tensor import devices, modes
+from kuai.engine.tensor import devices, modes, waiting
 from kuai.engine.tensor.calls import Call, in_tiers, perform
 from kuai.engine.tensor.layouts import layout_of
-from kuai.engine.tensor.placeholder import Placeholder, exposed, known, one_at_a_time
+from kuai.engine.tensor.placeholder import Placeholder, exposed, known, one_at_a_time, reads
 from kuai.engine.tensor.storage import put, resolve
 
-__all__ = ["Step", "assign", "assign_all", "held", "held_all", "is_read_anew", "outline"]
-__all__ += ["read_chain", "regroup", "remember", "split", "value", "where", "write_chain"]
+__all__ = [
+    "Step",
+    "assign",
+    "assign_all",
+    "held",
+    "held_all",
+    "is_plain",
+    "is_read_anew",
+    "is_read_later",
+    "leave_unread",
+    "on_host",
+    "outline",
+    "read_chain",
+    "regroup",
+    "remember",
+    "split",
+    "unread_on_host",
+    "value",
+    "where",
+    "write_chain",
+]
 
 
 class Step(NamedTuple):
@@ -69,6 +92,9 @@ def held(tensor) -> Any:
 
 
 def _read(base, steps):
+    if len(steps) == 1:
+        ((view, static, numbers),) = steps
+        return perform(_reading(((view, static),), (len(numbers),)), [base, *numbers])
     static, numbers = split(steps)
     flat = [number for group in numbers for number in group]
     return perform(_reading(static, tuple(map(len, numbers))), [base, *flat])
@@ -137,6 +163,95 @@ def where(tensor) -> devices.device:
         return devices.device_of(storage.held)
     with one_at_a_time:
         return devices.device_of(storage.outline)
+
+
+def is_read_later(tensor) -> bool:
+    """Whether a window on a tensor may be read when its values are asked for, and not before.
+
+    So it may where the values of what it is a window on are there, and nobody looks at what is done
+    with them.
+    """
+    storage = tensor._storage
+    if not storage.is_array:
+        return False
+    return _is_there(storage.held) and is_read_anew(tensor)
+
+
+def is_plain(tensor) -> bool:
+    """`is_read_later` of a tensor that is no view and has no gradient, asked as quickly as can be:
+    programs index in loops."""
+    state, storage = modes.state, tensor._storage
+    if tensor._node is not None or tensor._requires_grad or not storage.is_array:
+        return False
+    if state.capture is not None or state.around is not None or state.block is not None:
+        return False
+    return _is_there(storage.held)
+
+
+def _is_there(held) -> bool:
+    """Whether it is an array, or the placeholder of one, that has been computed."""
+    if type(held) is Placeholder:
+        return held.record is None
+    return isinstance(held, jax.Array) and not isinstance(held, jax.core.Tracer)
+
+
+class _Unread:
+    """In the place of a `_Cache`: the size of a window that has not been read yet."""
+
+    __slots__ = ("dtype", "part", "shape", "storage")
+    version = None
+
+    def __init__(self, storage, part):
+        self.storage, self.part = storage, part
+        self.shape, self.dtype = storage.held.shape, storage.held.dtype
+
+    @property
+    def outline(self):
+        """The type of what is to be read."""
+        return known(self.part, self.dtype, False, self.storage.held.sharding)
+
+    def fits(self, held) -> bool:
+        """Whether the base has the shape and dtype that it had."""
+        return self.shape == held.shape and self.dtype == held.dtype
+
+
+def leave_unread(tensor, shape) -> None:
+    """Note the size of a window that is read when its values are asked for."""
+    tensor._cache = _Unread(tensor._storage, shape)
+
+
+def on_host(storage) -> np.ndarray | None:
+    """The memory of a storage's array, if that lies on one CPU; None if it lies elsewhere."""
+    if not storage.is_array or not _is_there(storage.held):
+        return None
+    array = storage.array
+    sharding = array.sharding
+    if type(sharding) is not SingleDeviceSharding or _platform_of(sharding) != "cpu":
+        return None
+    waiting.look_for(array)
+    return np.asarray(array)
+
+
+@functools.lru_cache(maxsize=64)
+def _platform_of(sharding) -> str:
+    (device,) = sharding.device_set
+    return device.platform
+
+
+def unread_on_host(tensor) -> np.ndarray | None:
+    """The elements of a window that nobody has read yet, where they lie one after the other in a
+    CPU's memory; None otherwise.
+    """
+    if type(tensor._cache) is not _Unread:
+        return None
+    found = on_host(tensor._storage) if modes.state.capture is None else None
+    if found is None or reads.log is not None:
+        return None
+    for step in tensor._steps:
+        found = step.view.taken(found, step.static, step.numbers)
+        if found is None:
+            return None
+    return found if found.flags.c_contiguous else None
 
 
 class _Cache:

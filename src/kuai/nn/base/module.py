@@ -17,6 +17,7 @@ classes: each subject can be read alone, and there is still one class with one l
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, get_type_hints
 
@@ -48,13 +49,25 @@ _MISSING = object()
 _SLOTS = ("_parameters", "_buffers", "_modules")
 
 
-def _not_wrapped(module: Module, text: str) -> Any:
-    raise AttributeError(f"{text}: a compiled module is the module itself, so leave it out")
+#: For each compiled module what its `_orig_mod` is.
+_ORIGINALS: weakref.WeakKeyDictionary[Module, Module] = weakref.WeakKeyDictionary()
+
+
+def _original(module: Module, text: str) -> Any:
+    """What PyTorch's compiled module wraps: another face of the same module, which has no such
+    attribute itself, as programs unwrap until there is none."""
+    if module._compiled_call_impl is None or any(module is each for each in _ORIGINALS.values()):
+        raise AttributeError(text)
+    found = _ORIGINALS.get(module)
+    if found is None:
+        found = _ORIGINALS[module] = object.__new__(type(module))
+        found.__dict__ = module.__dict__
+    return found
 
 
 #: What a name stands for where a module has no such attribute. It is given the module and the text
 #: of the AttributeError that it raises for other modules: `kuai.jit` gives traced ones a `save`.
-LATE: dict[str, Callable[[Module, str], Any]] = {"_orig_mod": _not_wrapped}
+LATE: dict[str, Callable[[Module, str], Any]] = {"_orig_mod": _original}
 _HOOKS = (
     "_backward_pre_hooks",
     "_backward_hooks",

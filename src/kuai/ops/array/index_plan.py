@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from kuai.engine.autograd import inplace
 from kuai.engine.autograd.running import run
 from kuai.engine.op import Array
 from kuai.engine.op.decorators import ViewOp
-from kuai.engine.tensor import Tensor, from_array, views
+from kuai.engine.tensor import Tensor, from_array, modes, views
 from kuai.engine.tensor.calls import Call, perform
 from kuai.engine.tensor.concrete import concrete, is_concrete
 from kuai.engine.tensor.layouts import Layout
@@ -56,6 +57,11 @@ class Window(ViewOp):
     def __call__(self, tensor, plan, numbers):
         if not tensor._storage.is_array and views.is_read_anew(tensor):
             return inplace.unread_window(tensor, views.Step(self, plan, numbers))
+        unrecorded = modes.state.recorder is None
+        if unrecorded and _is_known(numbers) and views.is_read_later(tensor):
+            made = inplace.unread_window(tensor, views.Step(self, plan, numbers))
+            views.leave_unread(made, _shape_of_window(shape_of(tensor), plan))
+            return made
         made = run(self, plan, lambda: self.unflatten(plan), (tensor, *numbers))
         return inplace.window(made, tensor, views.Step(self, plan, numbers))
 
@@ -65,6 +71,21 @@ class Window(ViewOp):
 
     def unflatten(self, key):
         return lambda base, *numbers: _read(base, key, numbers)
+
+    def taken(self, array, static, numbers):
+        """The same of a NumPy array, as a view of its memory."""
+        arriving = iter(numbers)
+        parts: list[Any] = []
+        for part in static:
+            if part is None:
+                parts.append(None)
+            elif not part:
+                parts.append(FULL)
+            else:
+                start = next(arriving)
+                one = len(part) == 1
+                parts.append(start if one else slice(start, start + part[0] * part[1], part[1]))
+        return array[tuple(parts)]
 
     def write(self, base, part, static, numbers):
         part = jnp.reshape(part, _kept_shape(base.shape, static))
@@ -118,6 +139,23 @@ def _kept_shape(shape, plan):
     return tuple(p[0] if p else n for p, n in zip(parts, shape, strict=True))
 
 
+def _is_known(numbers):
+    """Whether indices and starts are Python's, rather than read out of tensors."""
+    return all(type(number) is int for number in numbers)
+
+
+def _shape_of_window(shape, plan):
+    sizes, dim = [], 0
+    for part in plan:
+        if part is None:
+            sizes.append(1)
+            continue
+        if len(part) != 1:
+            sizes.append(part[0] if part else shape[dim])
+        dim += 1
+    return tuple(sizes)
+
+
 def _read(base, plan, numbers):
     starts, sizes, steps = _block(base.shape, plan, numbers)
     if any(plan_part for plan_part in plan):
@@ -144,6 +182,27 @@ _WINDOWS = {
 
 
 select_window = _WINDOWS[1]
+
+
+def row(tensor, number):
+    """`tensor[number]`, to be read when it is used; None where it has to be read at once, or there
+    is none."""
+    if tensor._steps is not None or not views.is_plain(tensor):
+        return None
+    shape = tensor._storage.held.shape
+    if not shape or not -shape[0] <= number < shape[0]:
+        return None
+    plan = rows_plan(len(shape))
+    step = views.Step(select_window, plan, (number + shape[0] if number < 0 else number,))
+    made = inplace.unread_window(tensor, step)
+    views.leave_unread(made, shape[1:])
+    return made
+
+
+@functools.cache
+def rows_plan(count):
+    """The plan of `x[i]` for so many dimensions."""
+    return ((1,), *((),) * (count - 1))
 
 
 def slice_window(tensor, plan, numbers):

@@ -31,6 +31,8 @@ from kuai.ops.array.index_plan import (
     is_mask,
     is_whole,
     opened,
+    row,
+    rows_plan,
     select_window,
     slice_window,
     step_of,
@@ -51,10 +53,13 @@ def get_item(self, index):
     if ACTIVE and (answer := ask(Tensor.__getitem__, (self, index), {})) is not NOBODY:
         return answer
     if type(index) is int:
+        made = row(self, index)
+        if made is not None:
+            return made
         size = shape_of(self)
         if size and -size[0] <= index < size[0]:
-            plan = ((1,), *((),) * (len(size) - 1))
-            return select_window(self, plan, (index + size[0] if index < 0 else index,))
+            number = index + size[0] if index < 0 else index
+            return select_window(self, rows_plan(len(size)), (number,))
     if type(index) is slice and index.step is None and type(index.start) is type(index.stop) is int:
         size = shape_of(self)
         start, stop, _ = index.indices(size[0] if size else 0)
