@@ -62,6 +62,18 @@ def test_a_step_that_counts_is_replayed_up_to_there():
     assert "losses.append" in explanation.reason
 
 
+def test_a_step_is_split_after_an_equal_one_has_gone(monkeypatch):
+    # their codes are equal, as those of all steps that one function makes
+    monkeypatch.setattr(replays, "at_once", True)
+    first, second = logging_step([]), logging_step([])
+    called(first, kuai.ones(2, 3), times=2)
+    second(kuai.ones(2, 3))
+    del first
+    gc.collect()
+    called(second, kuai.ones(2, 3), times=4)
+    assert second.explain().begun == 3
+
+
 def test_a_beginning_that_is_hardly_anything_stays_where_it_was():
     seen = []
 
