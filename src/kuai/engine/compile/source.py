@@ -13,8 +13,8 @@ import weakref
 
 __all__ = ["remember", "tree_of"]
 
-# id of a code object -> a weak reference to it, and its tree. Not by the code itself: functions that
-# are made anew for each fold of the data have equal codes, and go one after the other.
+# id of a code object -> a weak reference to it, and its tree. Not by the code itself: functions
+# that are made anew for each fold of the data have equal codes, and go one after the other.
 _made: dict[int, tuple] = {}
 
 

@@ -24,6 +24,7 @@ from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.matching import Matching
 from kuai.engine.compile.own_functions import Context
 from kuai.engine.compile.plain_sets import PlainSet
+from kuai.engine.compile.tables import is_table
 
 __all__ = ["Statements"]
 
@@ -325,6 +326,10 @@ class Statements(Expressions, Matching, KeptTensors):
         if isinstance(owner, Items):
             self.change(owner, "__setitem__")
             owner.put(self.plain(self.value(target.slice)), value)
+            return
+        thing = owner.value if isinstance(owner, Known) else None
+        if is_table(thing):
+            self.keep_in(thing, self.value(target.slice), value)
             return
         if not self._is_written(owner):
             raise Refused(f"an assignment to {ast.unparse(target)}")
