@@ -316,7 +316,7 @@ class Statements(Expressions, Matching, KeptTensors):
         if isinstance(owner, Context):
             self.set_attribute_of_context(owner, target.attr, value)
         elif target.attr == "grad":
-            self._drop_gradient(owner, value)
+            self._set_gradient(owner, value)
         elif owner is NEST or self.is_tensor(owner):
             raise Refused(f"an assignment to {ast.unparse(target)}")
         else:
@@ -337,9 +337,14 @@ class Statements(Expressions, Matching, KeptTensors):
         self.index(target.slice)
         self.argument(value)
 
-    def _drop_gradient(self, owner, value):
+    def _set_gradient(self, owner, value):
+        """`tensor.grad = …`: None, or what the call has made, as it is afterwards."""
         known = isinstance(owner, Known) and self.is_tensor(owner)
-        if not known or not isinstance(value, Known) or value.value is not None:
+        if isinstance(value, Known):
+            is_new = value.value is None
+        else:
+            is_new = value is NEST or self.is_tensor(value)
+        if not known or not is_new:
             raise Refused("an assignment to a gradient")
         self.watch_method("grad")
 
