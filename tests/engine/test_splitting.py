@@ -62,6 +62,39 @@ def test_a_step_that_counts_is_replayed_up_to_there():
     assert "losses.append" in explanation.reason
 
 
+def test_values_between_which_something_is_computed_are_read_after_the_step():
+    net, opt = parts()
+
+    @kuai.compile
+    def step(x, y):
+        opt.zero_grad()
+        out = net(x)
+        loss = (out - y).square().mean()
+        loss.backward()
+        opt.step()
+        value = loss.item()
+        close = ((out - y).abs() < 1).sum().item()
+        return value, close / len(x)
+
+    x, y = kuai.ones(4, 3), kuai.zeros(4, 2)
+    losses = [step(x, y)[0] for _ in range(12)]
+    explanation = step.explain()
+    assert explanation.begun >= 6 and len(explanation.programs) == 2, explanation
+    assert losses == sorted(losses, reverse=True) and len(set(losses)) == 12
+
+
+def test_a_step_is_split_after_an_equal_one_has_gone(monkeypatch):
+    # their codes are equal, as those of all steps that one function makes
+    monkeypatch.setattr(replays, "at_once", True)
+    first, second = logging_step([]), logging_step([])
+    called(first, kuai.ones(2, 3), times=2)
+    second(kuai.ones(2, 3))
+    del first
+    gc.collect()
+    called(second, kuai.ones(2, 3), times=4)
+    assert second.explain().begun == 3
+
+
 def test_a_beginning_that_is_hardly_anything_stays_where_it_was():
     seen = []
 

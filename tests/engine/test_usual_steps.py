@@ -16,6 +16,10 @@ def steps(net, opt):
     other, criterion = copy.deepcopy(net), nn.CrossEntropyLoss()
     context, state = contextlib.nullcontext(), {"calls": 0}
     mean, table = {"of x": kuai.zeros(3)}, kuai.ones(2)
+    metrics = {"loss": kuai.zeros(())}
+    averages = {name: p.detach().clone() for name, p in net.named_parameters()}
+    momenta = {p: kuai.zeros_like(p) for p in net.parameters()}
+    own = Momentum(net.parameters(), lr=0.1)
 
     def descend(loss):
         opt.zero_grad()
@@ -129,9 +133,85 @@ def steps(net, opt):
             chosen = net(x)[kuai.arange(len(y)), y]
             return chosen + table[y] + kuai.eye(2)[y, 0]
 
-    found = (accuracy, counting, averaging, clamping, penalty, adversarial, evaluating)
+    def returning_twice(x, y):
+        out = net(x)
+        loss = criterion(out, y)
+        descend(loss)
+        return {"loss": loss, "log": {"loss": loss, "train": loss.detach(), "out": out.detach()}}
+
+    def keeping_metrics(x, y):
+        loss = criterion(net(x), y)
+        descend(loss)
+        metrics["loss"] = 0.9 * metrics["loss"] + 0.1 * loss.detach()
+        return metrics["loss"]
+
+    def averaging_by_name(x, y):
+        loss = criterion(net(x), y)
+        descend(loss)
+        with kuai.no_grad():
+            for name, p in net.named_parameters():
+                if name in averages:
+                    averages[name] = 0.9 * averages[name] + 0.1 * p
+        return loss.detach()
+
+    def momentum_by_parameter(x, y):
+        net.zero_grad()
+        loss = criterion(net(x), y)
+        loss.backward()
+        with kuai.no_grad():
+            for p in net.parameters():
+                momenta[p].mul_(0.9).add_(p.grad)
+                p.sub_(momenta[p], alpha=0.1)
+        return loss.detach()
+
+    def with_own_optimizer(x, y):
+        own.zero_grad()
+        loss = criterion(net(x), y)
+        loss.backward()
+        own.step()
+        return loss.detach()
+
+    def with_gradients_by_hand(x, y):
+        loss = criterion(net(x), y)
+        parameters = list(net.parameters())
+        for p, gradient in zip(parameters, kuai.autograd.grad(loss, parameters), strict=True):
+            p.grad = gradient / 2
+        opt.step()
+        return loss.detach()
+
+    def norm_by_hand(x, y):
+        opt.zero_grad()
+        loss = criterion(net(x), y)
+        loss.backward()
+        squares = sum(p.grad.pow(2).sum() for p in net.parameters() if p.grad is not None)
+        opt.step()
+        return loss.detach(), squares.sqrt()
+
+    found = (returning_twice, keeping_metrics, averaging_by_name, momentum_by_parameter)
+    found += (with_own_optimizer, with_gradients_by_hand, norm_by_hand)
+    found += (accuracy, counting, averaging, clamping, penalty, adversarial, evaluating)
     found += (with_penalty_of_gradients, collecting, over_the_length, skipping, running_mean)
     return {each.__name__: each for each in (*found, predicting, by_hand, looking_up)}
+
+
+class Momentum(kuai.optim.Optimizer):
+    """An optimizer as people write them."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    @kuai.no_grad()
+    def step(self, closure=None):
+        """Change the parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if len(state) == 0:
+                    state["momentum"] = kuai.zeros_like(p)
+                state["momentum"].mul_(0.9).add_(p.grad)
+                p.add_(state["momentum"], alpha=-group["lr"])
 
 
 def network():
@@ -149,3 +229,25 @@ def test_it_is_replayed(name):
     explanation = step.explain()
     assert explanation.replayed >= 5 and len(explanation.programs) <= 2, explanation
     assert explanation.calls == 12
+
+
+def absolute(found, wanted):
+    """A loss that is given to a step."""
+    return (found - wanted).abs().mean()
+
+
+def squared(found, wanted):
+    """Another one."""
+    return (found - wanted).square().mean()
+
+
+def test_a_function_of_a_module_is_an_argument():
+    @kuai.compile
+    def step(loss_of, x):
+        return loss_of(x * 2, x)
+
+    x, made = kuai.tensor([1.0, -3.0]), lambda found, wanted: found.sum()
+    for loss_of, expected in ((absolute, 2.0), (squared, 5.0), (made, -4.0)):
+        for _ in range(6):
+            assert step(loss_of, x).item() == expected
+    assert step.explain().replayed >= 5, step.explain().reason

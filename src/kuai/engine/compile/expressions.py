@@ -28,6 +28,7 @@ from kuai.engine.compile.made_functions import Made, is_made_function
 from kuai.engine.compile.own_code import watch_method_of_tensors
 from kuai.engine.compile.plain_sets import PlainSet
 from kuai.engine.compile.proven_calls import Calls
+from kuai.engine.compile.tables import is_table
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.size import Size
 
@@ -229,10 +230,10 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
         """Whether a list, tuple or dict has a value, or a text has a part."""
         row = self.opened(row)
         thing: Any = row.value if isinstance(row, Known) else None
+        if is_table(thing):
+            return self.has_entry(thing, self.key_of(one))
         if self.is_dict(thing):
-            key = self.plain(one)
-            self.watch.entries(thing, [key])
-            return dict.__contains__(thing, key)
+            return self.has_entry(thing, self.plain(one))
         if isinstance(row, Items) and row.kind is dict:
             return self.plain(one) in row.values
         if (found := self.in_set(row)) is not None:
@@ -308,12 +309,14 @@ class Expressions(Calls, Comprehensions, Lookups, Frame):
             self.watch_method("__getitem__")
             self.index(node.slice)
             return owner if owner in (NEST, OUTLINE) else TENSOR
+        thing = owner.value if isinstance(owner, Known) else None
+        if is_table(thing):
+            return self.entry(thing, self.value(node.slice))
         key = self.plain(self.value(node.slice))
         if isinstance(owner, Items) and not isinstance(owner, Once):
             found = done(operator.getitem, [owner.values, key])
             kind = list if owner.kind is list else tuple
             return Items(kind, found, kind is list) if type(key) is slice else found
-        thing = owner.value if isinstance(owner, Known) else None
         if self.is_dict(thing):
             self.watch.entries(thing, [key])
         elif type(thing) is list:

@@ -1,19 +1,21 @@
-"""Tensors that a call puts into an object's attributes: hidden states, averages, last activations.
+"""Tensors that a call puts into attributes and dicts: hidden states, averages, last activations.
 
     self.hidden = torch.tanh(self.cell(x) + self.hidden)
+    metrics["loss"] = loss.detach()
 
-The attribute holds another tensor after each call. So it is not compared: which tensor stands there
-is looked up at each call, and the new one is set as the object's class sets it. What is read there
-has to be a tensor that says nothing but its values, and that nothing else reads: its storage is
-neither that of a watched tensor nor that of an argument, and the call writes into no old one.
+There stands another tensor after each call. So it is not compared: which one stands there is looked
+up at each call, and the new one is set as the object's class, or the dict, sets it. What is read
+there has to be a tensor that says nothing but its values, and that nothing else reads: its storage
+is neither that of a watched tensor nor that of an argument, and the call writes into no old one.
 
-Which attributes those are is found out where one is assigned to; then the proof begins anew.
+Which places those are is found out where something is assigned; then the proof begins anew.
 """
 
 from kuai.engine.compile.abstract_values import NEST, Known, is_plain, text_of_value
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of
-from kuai.engine.compile.slots import Again, Slot
+from kuai.engine.compile.slots import Again, Entry, Slot
+from kuai.engine.compile.tables import Tables
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own_of
 
@@ -27,8 +29,8 @@ def _slot(thing, mapping, name):
         raise Refused(f"an assignment to {name} of {text_of_value(thing)}") from None
 
 
-class KeptTensors(Frame):
-    """Assignments to attributes."""
+class KeptTensors(Tables, Frame):
+    """Assignments to attributes, and to what was in dicts before."""
 
     def slot_at(self, mapping, name):
         """The slot in a dictionary, if there is one; the dictionary is watched."""
@@ -45,17 +47,29 @@ class KeptTensors(Frame):
         mapping = self._mapping_of(thing, name)
         if mapping is None or not self.takes_back(thing, name):
             raise Refused(f"an assignment to {name} of {text_of_value(owner)}")
+        reason = f"a change of {name} of {text_of_value(owner)}"
+        self._put(mapping, name, value, reason, lambda: _slot(thing, mapping, name))
+
+    def keep_in(self, table, key, value) -> None:
+        """`table[key] = value`, for a table that was there before the call."""
+        reason = f"a change of an entry of {text_of_value(table)}"
+        if self.prover.open:
+            raise Refused(reason)
+        key = self.key_of(key)
+        self._put(table, key, value, reason, lambda: Entry(table, key))
+
+    def _put(self, mapping, name, value, reason, new_slot):
         old, slot = dict.get(mapping, name), self.slot_at(mapping, name)
         if slot is None and isinstance(value, Known) and is_plain(value.value):
             if type(old) is not type(value.value) or repr(old) != repr(value.value):
-                raise Refused(f"a change of {name} of {text_of_value(owner)}")
+                raise Refused(reason)
             self.watch.entries(mapping, [name])  # nothing changes
             return
         is_new = value is NEST or not isinstance(value, Known) and self.is_tensor(value)
         if type(old) is not Tensor or not is_new:
-            raise Refused(f"a change of {name} of {text_of_value(owner)}")
+            raise Refused(reason)
         if slot is None:
-            raise Again(_slot(thing, mapping, name))
+            raise Again(new_slot())
         slot.value = value
 
     def _mapping_of(self, thing, name):

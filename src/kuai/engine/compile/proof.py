@@ -10,6 +10,7 @@ It is a list of what is allowed. Everything else, any statement, object or call 
 here, is refused, which costs nothing but speed. So what is missing here can be slow, never wrong.
 """
 
+import sys
 import types
 
 from kuai.engine.compile.abstract_values import (
@@ -28,7 +29,7 @@ from kuai.engine.compile.made_functions import Made
 from kuai.engine.compile.source import tree_of
 from kuai.engine.compile.statements import Statements
 from kuai.engine.compile.watch import Watch
-from kuai.engine.tensor import Tensor
+from kuai.engine.tensor import Tensor, modes
 from kuai.engine.tensor.overriding import overrides
 
 __all__ = ["Prover"]
@@ -62,6 +63,8 @@ class Prover:
         self.knows_shapes = True  # of arguments: nothing may have changed them
         self.changing = []  # (thing, the name of a method that changes plain values)
         self.reached = None  # the outermost function's tree, and the number of a statement
+        self.asks = None  # the same where the first number is read, after gradients were taken
+        self.has_gradients = not modes.state.grad_enabled  # taken, or not wanted
 
     def prove(self, function, arguments, keywords):
         """Prove that calls with such arguments do the same again as long as the watch holds.
@@ -78,6 +81,8 @@ class Prover:
         """One more number that is read from a tensor; it may be returned, and nothing else."""
         if self.open:
             raise Refused("a number that is read on one way only")
+        if not self.reads and self.has_gradients:
+            self.asks = self.reached
         self.reads += 1
         return Read(self.reads - 1, convert)
 
@@ -230,6 +235,14 @@ def _changes_methods(tensor) -> bool:
     return any(hasattr(Tensor, name) for kind in own for name in vars(kind).keys() - _HARMLESS)
 
 
+def _is_of_its_module(function) -> bool:
+    """Whether a function is found in its module by its name."""
+    name, there = function.__module__, function.__globals__
+    module = sys.modules.get(name) if type(name) is str else None
+    is_module = type(module) is types.ModuleType and vars(module) is there
+    return is_module and there.get(function.__name__) is function
+
+
 def abstract(value, watch):
     """What the prover knows of an argument.
 
@@ -247,6 +260,9 @@ def abstract(value, watch):
     if issubclass(type(value), tuple) and is_named_tuple(type(value)):
         watch_named_tuple(watch, type(value))
         return Items(type(value), [abstract(each, watch) for each in value])
+    if type(value) is types.FunctionType and _is_of_its_module(value):
+        watch.object(value)  # which the module holds anyway
+        return Known(value)
     if issubclass(type(value), (Tensor, types.FunctionType, types.MethodType)):
         raise Refused(f"an argument that is {text_of_value(value)}")
     watch.argument(value)

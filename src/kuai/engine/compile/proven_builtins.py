@@ -151,6 +151,11 @@ class Builtins(Frame):
     def _builtin_sum(self, row, start=None):
         if start is None and _is_plain_value(row):
             return self._of_plain(sum, [row])
+        if row is NEST:  # of unknown length, but the same at each replay
+            for name in ("__iter__", "__add__", "__radd__"):
+                self.watch_method(name)
+            self.argument(Known(0) if start is None else start)
+            return NEST
         total = Known(0) if start is None else start
         for part in self.elements(row):
             total = self.operate(ast.Add(), [total, part])

@@ -33,6 +33,7 @@ from kuai.engine.compile.own_functions import Context, OwnFunctions, is_function
 from kuai.engine.compile.plain_methods import PlainMethods, has_method
 from kuai.engine.compile.plain_sets import PlainSet, PlainSets
 from kuai.engine.compile.proven_builtins import GOING_THROUGH, Builtins, is_builtin, lent
+from kuai.engine.compile.tables import Tables, is_table
 from kuai.engine.op.registry import REGISTRY
 from kuai.engine.tensor import Tensor, modes
 
@@ -48,8 +49,9 @@ _APPLY = vars(Function)["apply"].__func__
 
 
 class Calls(
-    OwnFunctions, NamedTuples, Builtins, MadeFunctions, MadeNests, PlainMethods, PlainSets, Frame
-):
+    OwnFunctions, NamedTuples, Builtins, MadeFunctions, MadeNests, PlainMethods, PlainSets,
+    Tables, Frame,
+):  # fmt: skip
     """The calls of one function, and what they give."""
 
     def _value_Call(self, node):
@@ -128,6 +130,7 @@ class Calls(
             return self._gradients(arguments, keywords)
         if function is backward.run_backward:
             self._result(arguments, keywords)
+            self.prover.has_gradients = True
             return Known(None)
         if type(function) is types.MethodType and function.__func__ is _APPLY:
             return self.apply(function.__self__, arguments, keywords)
@@ -281,14 +284,13 @@ class Calls(
         """`get` of a dict."""
         if key is None or not (isinstance(owner, Items) or self.is_dict(owner.value)):
             raise Refused(f"get of {text_of_value(owner)}")
-        key, default = self.plain(key), Known(None) if default is None else default
+        default = Known(None) if default is None else default
         if isinstance(owner, Items) and owner.kind is dict:
-            return owner.values.get(key, default)
-        thing = owner.value if isinstance(owner, Known) else None
-        if type(thing) is not dict:
+            return owner.values.get(self.plain(key), default)
+        thing: Any = owner.value if isinstance(owner, Known) else None
+        if not is_table(thing):
             raise Refused(f"get of {text_of_value(owner)}")
-        self.watch.entries(thing, [key])
-        return self.prover.found(thing[key]) if key in thing else default
+        return self.entry(thing, key) if self.has_entry(thing, self.key_of(key)) else default
 
     def _call_changing(self, description, thing, name, arguments):
         if arguments:
@@ -330,6 +332,7 @@ class Calls(
         if name in _OUTLINE_METHODS - _ABOUT_DTYPES and not keywords:
             return self.outline_of(owner, name, arguments)
         if name == "backward":
+            self.prover.has_gradients = True
             return Known(None)
         if name == "item":
             return self.prover.read()

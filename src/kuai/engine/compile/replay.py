@@ -119,7 +119,7 @@ class Replay:
         self.counted = [each for each in after.counted if each[1]]
         self.grads = after.grads
         self.dropped = [*after.dropped, *[tensor for tensor, _, _ in self.grads]]
-        self.result = after.result
+        self.result, self.shared = after.result, after.shared
         self.staying = compiling.staying.Staying(self.program, self.places)
         self.kinds = {n: p.type for n, p in alive.items() if n not in self.places}
         if any(each.number in self.places for each in after.made):
@@ -287,6 +287,8 @@ class Replay:
         result = self.result.build(made, arguments)
         for slot in self.slots:
             slot.made = None
+        for part in self.shared:
+            part.last = None
         return result
 
 

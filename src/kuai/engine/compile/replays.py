@@ -86,7 +86,9 @@ class Replays:
                 slots.append(again.slot)
             except Refused as reason:
                 self._refuse(reason, prover.line)
-                self._split(prover)
+                # several values: between them something may be computed
+                asks = prover.asks if prover.reads > 1 else None
+                self.split_at(asks or prover.reached)
                 return None
         try:
             before = Before(prover.watch, tensors, nests_in((args, kwargs)), slots)
@@ -127,9 +129,9 @@ class Replays:
         self.known[key] = replay
         self.reason = None
 
-    def _split(self, prover):
-        """Have the statements before the one that was refused replayed, or those after it."""
-        tree, number = prover.reached or (None, 0)
+    def split_at(self, reached):
+        """Have the statements before the one that prevents more replayed, or those after it."""
+        tree, number = reached or (None, 0)
         if not self._splits or self.split is not None or tree is None:
             return
         try:
@@ -181,6 +183,7 @@ class Candidate:
     def __init__(self, replays, key, before, expected, prover):
         self.replays, self.key, self.before = replays, key, before
         self.expected, self.reads = expected, prover.reads  # what the prover knows of the result
+        self.asks = prover.asks
         self.changes = Changes(prover.changing, prover.watch)
         self.runs: list = []  # what the recorder has run
         self.result = None  # what the call has returned
@@ -202,6 +205,8 @@ class Candidate:
             self.replays.keep(self.key, self._made())
         except Refused as reason:
             self.replays._refuse(reason)
+            if len(self.runs) > 1:  # what comes before the first of the values is one program
+                self.replays.split_at(self.asks)
 
     def _made(self):
         if len(self.runs) != 1 or self.runs[0].program is None:

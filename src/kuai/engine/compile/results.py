@@ -24,10 +24,19 @@ _NESTS = (tuple, list, dict)
 
 
 class New:
-    """A tensor that the call has made, with what is left of its graph."""
+    """A tensor that the call has made, with what is left of its graph.
+
+    Attributes:
+        is_shared: whether the call gives it, or its storage, under another name as well.
+        last: what was built last, for those who share it; until the call has returned.
+    """
 
     def __init__(self, number, tensor):
-        self.number, self.output = number, tensor._output
+        self.number, self.is_shared, self.last = number, False, None
+        self._note(tensor)
+
+    def _note(self, tensor):
+        self.output = tensor._output
         self.node = None if tensor._node is None else tensor._node.another()
         if self.node is not None:
             self.node.show_edges()  # those of the call that was recorded are seen by its caller
@@ -35,13 +44,46 @@ class New:
 
     def build(self, made, arguments):
         """The tensor, given the program's results as placeholders, and the call's tensors."""
+        storage = self.storage(made[self.number])  # in inference mode, one of another class
+        storage.version = self.version
+        tensor = self._on(storage)
+        if self.is_shared:
+            self.last = tensor
+        return tensor
+
+    def _on(self, storage):
         tensor = object.__new__(Tensor)
-        tensor._storage = self.storage(made[self.number])  # in inference mode, one of another class
-        tensor._storage.version = self.version
+        tensor._storage = storage
         if self.node is not None:
             # a node of its own: what is registered there is not the next call's
             tensor._node, tensor._output = self.node.another(), self.output
         return tensor
+
+
+class Detached(New):
+    """A tensor on the storage of another one that the call makes before it."""
+
+    def __init__(self, first, tensor):
+        self.first, self.number, self.is_shared, self.last = first, first.number, False, None
+        self._note(tensor)
+
+    def build(self, made, arguments):
+        """The tensor, when the other one has been built."""
+        tensor = self._on(self.first.last._storage)
+        if self.is_shared:
+            self.last = tensor
+        return tensor
+
+
+class Again:
+    """A tensor that the call gives under another name as well."""
+
+    def __init__(self, first):
+        self.first = first
+
+    def build(self, made, arguments):
+        """The tensor, when it has been built."""
+        return self.first.last
 
 
 class Number:
@@ -116,6 +158,7 @@ class After:
         changed: the same for gradients that have got other values.
         result: what the call returned.
         made: the parts of that which are made of results.
+        shared: those of them that something else has to do with as well.
     """
 
     def __init__(self, before, run, alive, result, expected):
@@ -125,7 +168,8 @@ class After:
         self.written, self.counted, self.grads, self.dropped, self.changed = [], [], [], [], []
         self._find_storages()
         self._find_grads()
-        self.made = []
+        self.made, self.shared = [], []
+        self._tensors, self._storages = {}, {}  # id -> the part that makes it
         self._nests = {}  # id -> a part that is made anew; kept, so that ids stay unique
         self._slots = {}  # id of the tensor that stands there -> slot
         for slot, *_ in before.slots:
@@ -175,6 +219,8 @@ class After:
         kind = type(result)
         if id(result) in self._slots:
             return self._slots[id(result)]
+        if id(result) in self._tensors:
+            return Again(self._shared(self._tensors[id(result)]))
         if isinstance(expected, Read):
             asked = self._asked[expected.number]
             if type(asked) is not Placeholder or id(asked) not in self._numbers:
@@ -215,9 +261,21 @@ class After:
             return Share(result._storage)
         if not _is_spent(result._node):
             raise Refused("a result with a graph")
-        made = New(self._place(result._storage.held), result)
+        first = self._storages.get(id(result._storage))
+        if first is None:
+            made = New(self._place(result._storage.held), result)
+            self._storages[id(result._storage)] = made
+        else:
+            made = Detached(self._shared(first), result)
+        self._tensors[id(result)] = made
         self.made.append(made)
         return made
+
+    def _shared(self, part):
+        """A part that something else has to do with as well."""
+        part.is_shared = True
+        self.shared.append(part)
+        return part
 
     def _plain(self, result, expected):
         """A plain value that is the same at each replay."""

@@ -1,4 +1,4 @@
-"""Attributes that hold a tensor, another one after each call: see `kept_tensors`."""
+"""Attributes and entries that hold a tensor, another one after each call: see `kept_tensors`."""
 
 import weakref
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from kuai.engine.compile.abstract_values import TENSOR
 from kuai.engine.compile.origins import outline_of
 
-__all__ = ["Again", "Slot"]
+__all__ = ["Again", "Entry", "Slot"]
 
 
 class Slot:
@@ -59,6 +59,19 @@ class Slot:
     def build(self, made, arguments):
         """The tensor that has been put there, where the call returns it as well."""
         return self.made
+
+
+class Entry(Slot):
+    """The same of an entry of a dict."""
+
+    def __init__(self, mapping, name):
+        self.mapping, self.name = mapping, name
+        self.begin()
+
+    def set(self, made, arguments) -> None:
+        """Put the new tensor there."""
+        self.made = self.part.build(made, arguments)
+        self.mapping[self.name] = self.made
 
 
 class Again(Exception):

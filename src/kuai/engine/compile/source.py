@@ -13,18 +13,23 @@ import weakref
 
 __all__ = ["remember", "tree_of"]
 
-_made: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+# id of a code object -> a weak reference to it, and its tree. Not by the code itself: functions
+# that are made anew for each fold of the data have equal codes, and go one after the other.
+_made: dict[int, tuple] = {}
 
 
 def remember(code: types.CodeType, tree) -> None:
     """Note the tree of a function that has been made of one, and stands in no file."""
-    _made[code] = tree
+    key = id(code)
+    _made[key] = weakref.ref(code, lambda _: _made.pop(key, None)), tree
 
 
 def tree_of(code: types.CodeType):
     """The `ast.FunctionDef` or `ast.Lambda` that a function's code was made of, or None."""
-    made = _made.get(code)
-    return _tree_in_file(code) if made is None else made
+    reference, tree = _made.get(id(code), (None, None))
+    if reference is not None and reference() is code:
+        return tree
+    return _tree_in_file(code)
 
 
 @functools.lru_cache(maxsize=1024)

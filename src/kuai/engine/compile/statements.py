@@ -24,6 +24,7 @@ from kuai.engine.compile.knowledge import Refused
 from kuai.engine.compile.matching import Matching
 from kuai.engine.compile.own_functions import Context
 from kuai.engine.compile.plain_sets import PlainSet
+from kuai.engine.compile.tables import is_table
 
 __all__ = ["Statements"]
 
@@ -315,7 +316,7 @@ class Statements(Expressions, Matching, KeptTensors):
         if isinstance(owner, Context):
             self.set_attribute_of_context(owner, target.attr, value)
         elif target.attr == "grad":
-            self._drop_gradient(owner, value)
+            self._set_gradient(owner, value)
         elif owner is NEST or self.is_tensor(owner):
             raise Refused(f"an assignment to {ast.unparse(target)}")
         else:
@@ -326,15 +327,24 @@ class Statements(Expressions, Matching, KeptTensors):
             self.change(owner, "__setitem__")
             owner.put(self.plain(self.value(target.slice)), value)
             return
+        thing = owner.value if isinstance(owner, Known) else None
+        if is_table(thing):
+            self.keep_in(thing, self.value(target.slice), value)
+            return
         if not self._is_written(owner):
             raise Refused(f"an assignment to {ast.unparse(target)}")
         self.watch_method("__setitem__")
         self.index(target.slice)
         self.argument(value)
 
-    def _drop_gradient(self, owner, value):
+    def _set_gradient(self, owner, value):
+        """`tensor.grad = …`: None, or what the call has made, as it is afterwards."""
         known = isinstance(owner, Known) and self.is_tensor(owner)
-        if not known or not isinstance(value, Known) or value.value is not None:
+        if isinstance(value, Known):
+            is_new = value.value is None
+        else:
+            is_new = value is NEST or self.is_tensor(value)
+        if not known or not is_new:
             raise Refused("an assignment to a gradient")
         self.watch_method("grad")
 
