@@ -66,6 +66,22 @@ def test_where_there_is_no_nan_nothing_changes():
     assert found[3].item() == np.inf and found[4].item() == -np.inf
 
 
+@pytest.mark.parametrize(("dtype", "count"), [("float64", 16385), ("float32", 40000)])
+def test_sums_over_products(dtype, count):
+    """The last of many rows are those of a product with a small matrix, too."""
+    x = kuai.arange(count, dtype=getattr(kuai, dtype))[:, None] * kuai.tensor([1.0, 0.0, 0.0])
+    matrix = kuai.eye(3, dtype=x.dtype)
+
+    @kuai.compile
+    def sums(x, matrix):
+        return (matrix @ x.T).sum(0), (x @ matrix.T).T.square().sum(0), (x @ matrix).abs().sum(1)
+
+    first, second, third = sums(x, matrix)
+    np.testing.assert_array_equal(first.numpy(), np.arange(count))
+    np.testing.assert_allclose(second.numpy(), np.arange(count, dtype=float) ** 2, rtol=1e-6)
+    np.testing.assert_array_equal(third.numpy(), np.arange(count))
+
+
 def test_gradients_of_extremes():
     x = kuai.randn(96, 100, requires_grad=True)
 

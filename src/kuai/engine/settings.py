@@ -51,7 +51,7 @@ def apply() -> None:
     """Set JAX's switches; called once, when `kuai` is imported."""
     jax.config.update("jax_enable_x64", True)
     executables.watch()
-    cpu_reductions.keep_nan()
+    cpu_reductions.mend()
     if (
         os.environ.get("KUAI_CACHE", "1") != "0"
         and not jax.config.values["jax_compilation_cache_dir"]
