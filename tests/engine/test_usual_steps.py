@@ -3,10 +3,12 @@
 import contextlib
 import copy
 
+import numpy as np
 import pytest
 
 import kuai
 from kuai import nn
+from kuai.engine.compile import replays
 
 functional = nn.functional
 
@@ -251,3 +253,23 @@ def test_a_function_of_a_module_is_an_argument():
         for _ in range(6):
             assert step(loss_of, x).item() == expected
     assert step.explain().replayed >= 5, step.explain().reason
+
+
+def test_a_graph_that_is_walked_again_has_the_numbers_of_its_call(monkeypatch):
+    """What a replay returns has its graph, below which no tensor was saved."""
+    monkeypatch.setattr(replays, "at_once", True)
+    weight, numbers = kuai.ones(3, 3, requires_grad=True), {"diagonal": 0, "factor": 2.0}
+
+    @kuai.compile
+    def step():
+        weight.grad = None
+        loss = (weight.tril(numbers["diagonal"]) * numbers["factor"]).sum()
+        loss.backward()
+        return loss
+
+    for diagonal, factor in [(0, 2.0)] * 3 + [(1, 2.0)] * 3 + [(1, 3.0)] * 3:
+        numbers.update(diagonal=diagonal, factor=factor)
+        step().backward()
+        expected = 2 * factor * kuai.ones(3, 3).tril(diagonal)
+        np.testing.assert_array_equal(weight.grad.numpy(), expected.numpy())
+    assert step.explain().replayed >= 4

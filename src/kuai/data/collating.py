@@ -99,6 +99,8 @@ def rows_of_one(tensors: Sequence[Tensor]) -> tuple[np.ndarray, np.ndarray] | No
     are read at once.
     """
     first = tensors[0]
+    if type(first) is not Tensor:
+        return None
     storage, base, steps = first._storage, first._base, first._steps
     if modes.state.capture is not None or steps is None or len(steps) != 1 or base is None:
         return None

@@ -102,9 +102,11 @@ def _apart(product):
 
     def is_meant(context, params):
         (contracted, _), _ = params["dimension_numbers"]
-        terms = math.prod([context.avals_in[0].shape[axis] for axis in contracted])
         (result,) = context.avals_out
-        return terms <= _FEW and result.size * result.dtype.itemsize > _LARGE
+        terms = [context.avals_in[0].shape[axis] for axis in contracted]
+        if not all(type(size) is int for size in (*terms, *result.shape)):
+            return True  # sizes that are left open
+        return math.prod(terms) <= _FEW and result.size * result.dtype.itemsize > _LARGE
 
     return apart, is_meant
 

@@ -316,8 +316,6 @@ def _is_spent(root) -> bool:
             return False
         if node.residuals is not None and (node.residuals.leaves or node.arrays):
             return False
-        if node.outlines is not None and not all(hasattr(i, "shape") for i in node.outlines[1]):
-            return False
         stack += [edge[0] for edge in node.edges if edge is not None]
     return True
 
