@@ -51,6 +51,8 @@ def options_for_many_dimensions() -> dict[str, Any]:
 
 def mend() -> None:
     """Have JAX lower what YNNPACK gets wrong in other words for CPUs."""
+    if not hasattr(mlir, "_lowerings"):
+        return  # another JAX than the ones known; the tests say whether nan stays there
     _lower_on_cpu(primitives.dot_general_p, *_apart(primitives.dot_general_p))
     for name, is_better, worst in (("max", lax.gt, -np.inf), ("min", lax.lt, np.inf)):
         better = _better(is_better)
