@@ -114,6 +114,7 @@ class _Convolution(Deferred):
         bounds = self.deferring.bound_of
         added = (after["added"], bounds(after["added"])) if "added" in after else ()
         arrays = (x, weight, shift, bounds(x), *limits, *added)
+        arrays = [jnp.asarray(each, jnp.float32) for each in arrays]  # numbers may be Python's
         value, bound = _epilogue.bind(*arrays, window=self.window)
         self.deferring.bounds[id(value)] = value, bound
         return value
