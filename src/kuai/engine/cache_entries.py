@@ -56,13 +56,10 @@ def _write_whole(path: pathlib.Path, value: bytes) -> None:
 def _throwing_away(read, folder: pathlib.Path):
     @functools.wraps(read)
     def get_executable_and_time(key: str, *others: Any) -> Any:
-        whole = False
         try:
-            found = read(key, *others)
-            whole = True
-            return found
-        finally:
-            if not whole:
-                (folder / f"{key}-cache").unlink(missing_ok=True)
+            return read(key, *others)
+        except BaseException:
+            (folder / f"{key}-cache").unlink(missing_ok=True)
+            raise
 
     return get_executable_and_time

@@ -4,8 +4,6 @@
 // how arrays lie.
 
 #include <cstdint>
-#include <exception>
-#include <string>
 
 #include "convolution_plans.h"
 #include "oneapi/dnnl/dnnl.hpp"
@@ -17,7 +15,6 @@ using kuai::Convolutions;
 using kuai::Kind;
 using kuai::Numbers;
 using kuai::Problem;
-using kuai::Worker;
 
 namespace {
 
@@ -26,15 +23,10 @@ ffi::Error convolve(Kind kind, ffi::AnyBuffer source, ffi::AnyBuffer weight,
                     Numbers high, int64_t groups) {
   const Problem problem = kuai::problem_of(kind, source, weight, destination, stride, dilation, low,
                                            high, groups);
-  try {
-    Worker::get().run([&] {
-      Convolutions::get().execute(
-          problem, {source.untyped_data(), weight.untyped_data(), destination.untyped_data()});
-    });
-  } catch (const std::exception& error) {
-    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
-  }
-  return ffi::Error::Success();
+  return kuai::computed([&] {
+    Convolutions::get().execute(
+        problem, {source.untyped_data(), weight.untyped_data(), destination.untyped_data()});
+  });
 }
 
 ffi::Error forward(ffi::AnyBuffer source, ffi::AnyBuffer weight,
@@ -59,15 +51,8 @@ ffi::Error weight_gradient(ffi::AnyBuffer source, ffi::AnyBuffer destination,
 }
 
 auto binding() {
-  return ffi::Ffi::Bind()
-      .Arg<ffi::AnyBuffer>()
-      .Arg<ffi::AnyBuffer>()
-      .Ret<ffi::AnyBuffer>()
-      .Attr<Numbers>("stride")
-      .Attr<Numbers>("dilation")
-      .Attr<Numbers>("low")
-      .Attr<Numbers>("high")
-      .Attr<int64_t>("groups");
+  return kuai::with_window(
+      ffi::Ffi::Bind().Arg<ffi::AnyBuffer>().Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>());
 }
 
 }  // namespace

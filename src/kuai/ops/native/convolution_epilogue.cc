@@ -14,8 +14,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <exception>
-#include <string>
 
 #include "convolution_plans.h"
 #include "worker.h"
@@ -31,7 +29,6 @@ using kuai::Numbers;
 using kuai::Problem;
 using kuai::Threads;
 using kuai::threads_for;
-using kuai::Worker;
 using Floats = ffi::AnyBuffer;
 using Number = ffi::BufferR0<ffi::DataType::F32>;
 
@@ -124,31 +121,20 @@ ffi::Error convolve(Floats source, Floats weight, Floats shift, Number source_bo
     arrays.added = array->untyped_data();
     added = {arrays.added, count, *bound->typed_data()};
   }
-  try {
-    Worker::get().run([&] {
-      *destination_bound->typed_data() = compute(problem, arrays, given, added);
-    });
-  } catch (const std::exception& error) {
-    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
-  }
-  return ffi::Error::Success();
+  return kuai::computed(
+      [&] { *destination_bound->typed_data() = compute(problem, arrays, given, added); });
 }
 
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(kuai_convolution_epilogue, convolve,
-                              ffi::Ffi::Bind()
-                                  .Arg<Floats>()
-                                  .Arg<Floats>()
-                                  .Arg<Floats>()
-                                  .Arg<Number>()
-                                  .Arg<Number>()
-                                  .Arg<Number>()
-                                  .RemainingArgs()
-                                  .Ret<Floats>()
-                                  .Ret<Number>()
-                                  .Attr<Numbers>("stride")
-                                  .Attr<Numbers>("dilation")
-                                  .Attr<Numbers>("low")
-                                  .Attr<Numbers>("high")
-                                  .Attr<int64_t>("groups"));
+                              kuai::with_window(ffi::Ffi::Bind()
+                                                    .Arg<Floats>()
+                                                    .Arg<Floats>()
+                                                    .Arg<Floats>()
+                                                    .Arg<Number>()
+                                                    .Arg<Number>()
+                                                    .Arg<Number>()
+                                                    .RemainingArgs()
+                                                    .Ret<Floats>()
+                                                    .Ret<Number>()));

@@ -18,6 +18,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "oneapi/dnnl/dnnl.hpp"
@@ -63,7 +64,7 @@ struct Plan {
   dnnl::primitive convolution, reorder;
   memory::desc source, weight, chosen_weight, shift, destination, scratchpad, reorder_scratchpad;
   bool reorders;
-  bool is_fast = true;  // whether it is made of vector instructions for these very shapes
+  bool is_fast = true;  // see `Convolutions`
 };
 
 // What a convolution reads and writes; the last two are for an epilogue.
@@ -168,7 +169,7 @@ class Convolutions {
     return *made;
   }
 
-  // Whether the epilogue of a problem is best left to others.
+  // Whether a problem, with its epilogue, is computed by vector instructions for its very shapes.
   bool is_fast(const Problem& problem) {
     const Threads threads(threads_for(operations(problem)));
     return plan_for(problem).is_fast;
@@ -256,6 +257,16 @@ inline Dims grouped(Dims weight, int64_t groups) {
   return weight;
 }
 
+// A binding of a kernel that moves a window.
+template <typename Binding>
+auto with_window(Binding binding) {
+  return std::move(binding)
+      .template Attr<Numbers>("stride")
+      .template Attr<Numbers>("dilation")
+      .template Attr<Numbers>("low")
+      .template Attr<Numbers>("high")
+      .template Attr<int64_t>("groups");
+}
 
 inline Problem problem_of(Kind kind, const xla::ffi::AnyBuffer& source,
                           const xla::ffi::AnyBuffer& weight,

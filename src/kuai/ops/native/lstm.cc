@@ -18,7 +18,6 @@
 #include <exception>
 #include <map>
 #include <memory>
-#include <string>
 #include <tuple>
 #include <unordered_map>
 
@@ -28,6 +27,7 @@
 
 namespace ffi = xla::ffi;
 using dnnl::memory;
+using kuai::computed;
 using kuai::engine;
 using kuai::Scratch;
 using kuai::Threads;
@@ -426,20 +426,10 @@ void move(Floats from, Floats to) {
     std::copy_n(from.typed_data(), from.element_count(), to.typed_data());
 }
 
-template <typename Job>
-ffi::Error run(const Job& job) {
-  try {
-    Worker::get().run(job);
-  } catch (const std::exception& error) {
-    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
-  }
-  return ffi::Error::Success();
-}
-
 ffi::Error inference_handler(Floats input, Floats weight_ih, Floats bias, Floats hidden,
                              Floats cell, Floats weight, Result outputs, Result last_cell,
                              bool reverse) {
-  return run([&] {
+  return computed([&] {
     const Operands given{input.typed_data(),  weight_ih.typed_data(), bias.typed_data(),
                          hidden.typed_data(), cell.typed_data(),      weight.typed_data()};
     forward(sizes_of(*outputs, reverse), input.dimensions()[2], given, nullptr,
@@ -450,7 +440,7 @@ ffi::Error inference_handler(Floats input, Floats weight_ih, Floats bias, Floats
 ffi::Error forward_handler(Floats input, Floats weight_ih, Floats bias, Floats hidden, Floats cell,
                            Floats weight, Result outputs, Result gates, Result cells,
                            bool reverse) {
-  return run([&] {
+  return computed([&] {
     const Operands given{input.typed_data(),  weight_ih.typed_data(), bias.typed_data(),
                          hidden.typed_data(), cell.typed_data(),      weight.typed_data()};
     forward(sizes_of(*outputs, reverse), input.dimensions()[2], given, gates->typed_data(),
@@ -461,7 +451,7 @@ ffi::Error forward_handler(Floats input, Floats weight_ih, Floats bias, Floats h
 ffi::Error backward_handler(Floats gates, Floats cells, Floats cell, Floats weight,
                             Floats of_outputs, Floats of_last_hidden, Floats of_last_cell,
                             Result made, Result of_hidden, Result of_cell, bool reverse) {
-  return run([&] {
+  return computed([&] {
     move(gates, *made);
     move(of_last_cell, *of_cell);
     backward(sizes_of(cells, reverse), cells.typed_data(), cell.typed_data(), weight.typed_data(),

@@ -4,9 +4,7 @@
 // and either operand may come with its last two dimensions exchanged.
 
 #include <cstdint>
-#include <exception>
 #include <map>
-#include <string>
 #include <tuple>
 
 #include "oneapi/dnnl/dnnl.hpp"
@@ -101,15 +99,10 @@ ffi::Error multiply(ffi::AnyBuffer left, ffi::AnyBuffer right, ffi::Result<ffi::
                         left_exchanged,
                         right_exchanged,
                         result->element_type() == ffi::DataType::F32};
-  try {
-    Worker::get().run([&] {
-      Products::get().execute(problem, left.untyped_data(), right.untyped_data(),
-                              result->untyped_data());
-    });
-  } catch (const std::exception& error) {
-    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
-  }
-  return ffi::Error::Success();
+  return kuai::computed([&] {
+    Products::get().execute(problem, left.untyped_data(), right.untyped_data(),
+                            result->untyped_data());
+  });
 }
 
 }  // namespace

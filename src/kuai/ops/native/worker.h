@@ -19,9 +19,11 @@
 #include <functional>
 #include <mutex>
 #include <new>
+#include <string>
 #include <thread>
 
 #include "oneapi/dnnl/dnnl.hpp"
+#include "xla/ffi/api/ffi.h"
 
 namespace kuai {
 
@@ -147,5 +149,15 @@ class Worker {
   std::condition_variable changed_;
   std::function<void()> job_;
 };
+
+// Run a job of a kernel; what it throws becomes the kernel's error.
+inline xla::ffi::Error computed(const std::function<void()>& job) {
+  try {
+    Worker::get().run(job);
+  } catch (const std::exception& error) {
+    return xla::ffi::Error::Internal(std::string("oneDNN: ") + error.what());
+  }
+  return xla::ffi::Error::Success();
+}
 
 }  // namespace kuai
