@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import functools
 import pathlib
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,7 +20,7 @@ import jax
 
 from kuai.engine import collector
 
-__all__ = ["at_first_large", "compiling", "is_large", "look_at", "watch"]
+__all__ = ["at_first_large", "compiling", "give_back_after", "is_large", "look_at", "watch"]
 
 _MAPS = pathlib.Path("/proc/self/maps")
 _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
@@ -85,10 +84,13 @@ def compiling():
     The garbage collector rests: a large program is made of millions of objects that all stay until
     it is compiled, and looking through them again and again takes a tenth of the time.
     """
-    start = time.perf_counter()
     with collector.resting():
         yield
-    if time.perf_counter() - start > _LONG:
+
+
+def give_back_after(seconds: float) -> None:
+    """Give back what is free, if compiling took so long that it may have left much of that."""
+    if seconds > _LONG:
         _give_back()(0)
 
 

@@ -14,7 +14,7 @@ import math
 import sys
 from typing import Any
 
-from kuai.engine import compile as compiling
+from kuai.engine import compile as compiling, executables
 from kuai.engine.collector import Sparing
 from kuai.engine.compile.calling import line_of_caller
 from kuai.engine.compile.fingerprint import Known
@@ -215,6 +215,7 @@ class Recorder:
             is_last: whether there is no record after it: that and its recorder would keep each
                 other alive.
         """
+        seconds = 0.0
         with one_at_a_time:
             record = record or self.current
             if what is not None and record is self.current:
@@ -223,8 +224,11 @@ class Recorder:
                 self.current = None if is_last else Record(self, self.records.roots.now())
             if record is not None and record.length:
                 with contextlib.nullcontext() if self.runs is None else unnoted():
-                    self._run(record)  # a compiler's warnings are not those of the call
+                    seconds = self._run(record)  # a compiler's warnings are not those of the call
                 record.length = 0  # another thread may be waiting to have it run, too
+        if seconds:
+            record = None  # what it holds of the compiled program's making is free, too
+            executables.give_back_after(seconds)
         if what is not None and self.expected:
             self.expected.check()
 
@@ -234,11 +238,12 @@ class Recorder:
             raise CompileError(_NOT_ONE.format(self.records.name, what, line))
         self.records.note_flush(what, line)
 
-    def _run(self, record):
+    def _run(self, record) -> float:
+        """The seconds that compiling took: 0 where there was a program, or none was needed."""
         record.views.clear()
         alive = still_held(record.references)
         if not alive:
-            return
+            return 0.0
         inputs, program = record.inputs, None
         record.find_memory(alive)
         places_differ = record.sharding is None and record.device is not None
@@ -263,6 +268,7 @@ class Recorder:
             program(inputs, finish)
         if self.runs is not None:
             self.runs.append(Run(record, program, alive))
+        return program.seconds if program is not None and program.calls == 1 else 0.0
 
     def _is_not_worth_it(self, record) -> bool:
         """Whether a record is run step by step, because nobody has asked for programs."""

@@ -21,7 +21,6 @@
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "imports.h"
@@ -35,6 +34,7 @@ constexpr size_t kWaste = 8;        // a piece may be larger than the request by
 constexpr auto kLongest = std::chrono::seconds(20);
 constexpr auto kPatience = std::chrono::milliseconds(2);
 constexpr size_t kMostSizes = 1024;
+constexpr unsigned kMostFailures = 20;
 
 class Pieces {
  public:
@@ -48,11 +48,11 @@ class Pieces {
     std::unique_lock<std::mutex> lock(mutex_);
     auto best = find(alignment, size);
     if (best == kept_.end() && may_come_back(size)) {
-      const bool came = changed_.wait_for(lock, kPatience, [&] {
+      const bool came = changed_.wait_for(lock, patience(size), [&] {
         best = find(alignment, size);
         return best != kept_.end();
       });
-      if (!came) not_awaited_.insert(size);
+      awaited_[size].ended(came);
     }
     if (best == kept_.end()) return nullptr;
     void* start = best->start;
@@ -114,6 +114,27 @@ class Pieces {
   };
   using Kept = std::vector<Piece>;
 
+  // How pieces of one size have been waited for. Another program may hold one for good, so after
+  // each time in vain twice as many requests go by before the next.
+  class Waits {
+   public:
+    bool is_due() { return ++passed_ >> failures_ != 0; }
+
+    void ended(bool came) {
+      passed_ = 0;
+      if (!came) failures_ = std::min(failures_ + 1, kMostFailures);
+      if (came && failures_ > 0) --failures_;
+    }
+
+   private:
+    unsigned failures_ = 0, passed_ = 0;
+  };
+
+  // About as long as the system takes to clear and map a new piece's pages.
+  static std::chrono::microseconds patience(size_t size) {
+    return kPatience + std::chrono::microseconds(size / 4096);
+  }
+
   static bool fits(size_t piece, size_t size) {
     return piece >= size && piece - size <= piece / kWaste;
   }
@@ -129,12 +150,13 @@ class Pieces {
   }
 
   // A program's results are there some microseconds before its memory is back, and who waits for
-  // them may ask for the same again. If that was in vain for a size, it is not tried again.
+  // them may ask for the same again.
   bool may_come_back(size_t size) {
-    if (not_awaited_.count(size)) return false;
-    if (not_awaited_.size() >= kMostSizes) not_awaited_.clear();
-    return std::any_of(out_.begin(), out_.end(),
-                       [&](const auto& piece) { return fits(piece.second, size); });
+    if (awaited_.size() >= kMostSizes) awaited_.clear();
+    const bool is_out = std::any_of(out_.begin(), out_.end(), [&](const auto& piece) {
+      return fits(piece.second, size);
+    });
+    return is_out && awaited_[size].is_due();
   }
 
   void hand_out(void* start, size_t size) {
@@ -157,7 +179,7 @@ class Pieces {
   std::condition_variable changed_;
   Kept kept_;  // the oldest first
   std::unordered_map<void*, size_t> out_;
-  std::unordered_set<size_t> not_awaited_;
+  std::unordered_map<size_t, Waits> awaited_;
   size_t kept_bytes_ = 0, out_bytes_ = 0, most_ = 0;
 };
 
