@@ -51,7 +51,7 @@ RUNS += [("fused", name) for name in FUSED if _is_run(name)]
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
 _WRITTEN_TO_BE_REPLAYED = (
     "equal_and_not_the_same", "generators_in_steps", "global_names",
-    "gradients_assigned", "kept_tensors", "kinds_of_configurations",
+    "gradients_assigned", "kept_tensors", "kept_tuples", "kinds_of_configurations",
     "named_tuples_made_inside", "provable_expressions", "provable_functions",
     "provable_inner_functions", "provable_lookups",
     "provable_returns_and_calls", "provable_statements", "provable_views_and_states", "read_late",
