@@ -167,3 +167,41 @@ def state_written_and_replaced(t, compiled):
         if n == 8:
             s.state = first
         yield f(t.ones(2)), s.state, first
+
+
+@story
+def optimizer_that_looks_whether_there_is_a_state(t, compiled):
+    class Own(t.optim.Optimizer):
+        def __init__(self, parameters, lr):
+            super().__init__(parameters, {"lr": lr})
+
+        @t.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    if len(state) == 0:
+                        state["pair"] = (t.zeros_like(p), t.zeros_like(p))
+                        state["last"] = t.zeros_like(p)
+                    m, v = state["pair"]
+                    state["pair"] = (0.9 * m + p.grad, 0.99 * v + p.grad**2)
+                    state["last"] = state["pair"][0] / (state["pair"][1].sqrt() + 0.1)
+                    p.sub_(group["lr"] * state["last"])
+
+    net = fill(t, t.nn.Linear(3, 2))
+    opt = Own(net.parameters(), 0.05)
+    x, y = batch(t)
+    train_step(t, lambda f: f, net, opt)(x, y)
+    step = train_step(t, compiled, net, opt)
+    for n in range(16):
+        if n == 4:
+            opt.state[net.weight].clear()
+        if n == 7:
+            opt.state[net.bias]["more"] = 1
+        if n == 9:
+            opt.state[net.bias]["pair"][1].zero_()
+        if n == 11:
+            opt.load_state_dict(copy.deepcopy(opt.state_dict()))
+        if n == 14:
+            opt.state.clear()
+        yield step(x, y), everything(net, opt)

@@ -55,7 +55,8 @@ _WRITTEN_TO_BE_REPLAYED = (
     "named_tuples_made_inside", "provable_expressions", "provable_functions",
     "provable_inner_functions", "provable_lookups",
     "provable_returns_and_calls", "provable_statements", "provable_views_and_states", "read_late",
-    "replayed_steps", "schedules_in_replays", "split_steps", "tables_and_shared_results",
+    "replayed_steps", "schedules_in_replays", "sliced_results", "split_steps",
+    "tables_and_shared_results",
     "usual_statements", "views_as_arguments",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}

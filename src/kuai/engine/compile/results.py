@@ -323,7 +323,7 @@ def _is_spent(root) -> bool:
             continue
         if not node.is_untouched or node.hooks or node.pre_hooks or node.output_hooks:
             return False
-        if node.residuals is not None and (node.residuals.leaves or node.arrays):
+        if not node.let_go():
             return False
         stack += [edge[0] for edge in node.edges if edge is not None]
     return True
