@@ -51,11 +51,12 @@ RUNS += [("fused", name) for name in FUSED if _is_run(name)]
 #: Stories whose calls are replayed as early as can be; with `make stories` all of them are.
 _WRITTEN_TO_BE_REPLAYED = (
     "equal_and_not_the_same", "generators_in_steps", "global_names",
-    "gradients_assigned", "kept_tensors", "kinds_of_configurations",
+    "gradients_assigned", "kept_tensors", "kept_tuples", "kinds_of_configurations",
     "named_tuples_made_inside", "provable_expressions", "provable_functions",
     "provable_inner_functions", "provable_lookups",
     "provable_returns_and_calls", "provable_statements", "provable_views_and_states", "read_late",
-    "replayed_steps", "schedules_in_replays", "split_steps", "tables_and_shared_results",
+    "replayed_steps", "schedules_in_replays", "sliced_results", "split_steps",
+    "tables_and_shared_results",
     "usual_statements", "views_as_arguments",
 )  # fmt: skip
 AT_ONCE = {name for name in STORIES if ALL or zlib.crc32(name.encode()) % 3 == 1}

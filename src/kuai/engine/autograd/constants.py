@@ -16,14 +16,23 @@ from kuai.engine.autograd.residuals import Residuals, as_tuple
 from kuai.engine.tensor.calls import plainly
 from kuai.engine.tensor.placeholder import INEXACT
 
-__all__ = ["again"]
+__all__ = ["again", "is_made_of_numbers"]
+
+
+def is_made_of_numbers(entry, layout, inputs) -> bool:
+    """Whether what the backward pass reads depends on shapes and Python's numbers alone."""
+    return bool(_constants(entry, layout, inputs))
+
+
+def _constants(entry, layout, inputs):
+    if "constants" not in layout.second:
+        layout.second["constants"] = entry.compiled and _Constants.of(entry, inputs)
+    return layout.second["constants"]
 
 
 def again(entry, layout, inputs):
     """The inputs, with zeros for tensors, and what is saved; None if that depends on tensors."""
-    if "constants" not in layout.second:
-        layout.second["constants"] = entry.compiled and _Constants.of(entry, inputs)
-    constants = layout.second["constants"]
+    constants = _constants(entry, layout, inputs)
     if not constants:
         return None
     return list(map(_filled, inputs)), Residuals(constants.leaves(inputs), constants.layout)

@@ -31,7 +31,7 @@ from kuai.engine.autograd.residuals import (
 )
 from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
-from kuai.engine.tensor.calls import in_tiers, plainly
+from kuai.engine.tensor.calls import in_tiers, is_pending, plainly
 from kuai.engine.tensor.placeholder import INEXACT, Placeholder, resolved
 from kuai.engine.tensor.promotion import scalar_name, strong, weak_uint64
 from kuai.engine.tensor.storage import Lost
@@ -414,10 +414,31 @@ class OpNode(Node):
         return shape, kind, devices.placement(leaves[0]) if leaves else None
 
     def release(self):
-        if self.residuals is not None and not all(map(_is_number, self.residuals.leaves)):
+        if self.residuals is None:
+            return
+        if not all(map(_is_number, self.residuals.leaves)):
             if not self.residuals.layout.saves:
                 self.outlines = self.residuals.layout, outlined(self.arrays)
             self.residuals = self.arrays = None
+        elif any(map(is_pending, self.residuals.leaves)):
+            self.let_go()  # a program would have to give them, for nobody
+
+    def let_go(self) -> bool:
+        """Keep no array that can be made again of shapes and numbers; whether none is left.
+
+        A slice keeps where it begins when it is freed, and what it was taken of.
+        """
+        residuals = self.residuals
+        if residuals is None or not (residuals.leaves or self.arrays):
+            return True
+        if residuals.layout.saves or not all(map(_is_number, residuals.leaves)):
+            return False
+        outlines = outlined(self.arrays)
+        if not autograd.constants.is_made_of_numbers(self.entry, residuals.layout, outlines):
+            return False
+        self.outlines = residuals.layout, outlines
+        self.residuals = self.arrays = None
+        return True
 
     def _again(self):
         """The node as it was before it was freed, if it had saved nothing that is a tensor's."""

@@ -2,6 +2,7 @@
 
     self.hidden = torch.tanh(self.cell(x) + self.hidden)
     metrics["loss"] = loss.detach()
+    self.state = (h.detach(), c.detach())
 
 There stands another tensor after each call. So it is not compared: which one stands there is looked
 up at each call, and the new one is set as the object's class, or the dict, sets it. What is read
@@ -11,10 +12,10 @@ is neither that of a watched tensor nor that of an argument, and the call writes
 Which places those are is found out where something is assigned; then the proof begins anew.
 """
 
-from kuai.engine.compile.abstract_values import NEST, Known, is_plain, text_of_value
+from kuai.engine.compile.abstract_values import NEST, Items, Known, is_plain, text_of_value
 from kuai.engine.compile.frame import Frame
 from kuai.engine.compile.knowledge import Refused, description_of
-from kuai.engine.compile.slots import Again, Entry, Slot
+from kuai.engine.compile.slots import Again, Entry, Row, Slot
 from kuai.engine.compile.tables import Tables
 from kuai.engine.tensor import Tensor
 from kuai.engine.tensor.attributes import own_of
@@ -27,6 +28,11 @@ def _slot(thing, mapping, name):
         return Slot(thing, mapping, name)
     except TypeError:  # there can be no weak reference to it
         raise Refused(f"an assignment to {name} of {text_of_value(thing)}") from None
+
+
+def _is_row(thing) -> bool:
+    """Whether a thing is a tuple of tensors."""
+    return type(thing) is tuple and thing != () and all(type(each) is Tensor for each in thing)
 
 
 class KeptTensors(Tables, Frame):
@@ -65,12 +71,31 @@ class KeptTensors(Tables, Frame):
                 raise Refused(reason)
             self.watch.entries(mapping, [name])  # nothing changes
             return
-        is_new = value is NEST or not isinstance(value, Known) and self.is_tensor(value)
-        if type(old) is not Tensor or not is_new:
+        is_row = _is_row(old)
+        if not (self._is_new_row if is_row else self._is_new)(old, value):
             raise Refused(reason)
         if slot is None:
-            raise Again(new_slot())
+            raise Again(Row(new_slot()) if is_row else new_slot())
         slot.value = value
+
+    def _is_new(self, old, value) -> bool:
+        """Whether a tensor is replaced by what the call has made."""
+        made = value is NEST or not isinstance(value, Known) and self.is_tensor(value)
+        return type(old) is Tensor and made
+
+    def _is_new_row(self, old, value) -> bool:
+        """Whether a tuple is replaced by one of what the call has made.
+
+        What a result is that may be one is seen when the call has been recorded.
+        """
+        if value is NEST:
+            return True
+        if not isinstance(value, Items) or value.kind is not tuple or len(value.values) != len(old):
+            return False
+        return all(
+            part is NEST or not isinstance(part, Known) and self.is_tensor(part)
+            for part in value.values
+        )
 
     def _mapping_of(self, thing, name):
         """The dictionary in which an attribute is found."""

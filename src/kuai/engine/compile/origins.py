@@ -91,6 +91,7 @@ class Before:
         looked_at: (tensor, what is known of its gradient) where Python looks at that.
         storages: (storage, its version, a reference to what it held).
         slots: (slot, the tensor that stands there, how often it was written).
+        rows: the slots of whole tuples of them.
     """
 
     def __init__(self, watch, arguments, nests=(), slots=()):
@@ -123,8 +124,10 @@ class Before:
                 self._note(grad._storage.held, FromGrad(tensor))
         for number, tensor in enumerate(arguments):
             self._note(views.held(tensor), FromArgument(number))
-        self.slots = [(slot, slot.now, slot.now._storage.version) for slot in slots]
-        self.read_slots = [slot for slot in slots if slot.is_read]
+        self.rows = [slot for slot in slots if slot.is_row]
+        single = [each for slot in slots for each in slot.each]
+        self.slots = [(slot, slot.now, slot.now._storage.version) for slot in single]
+        self.read_slots = [slot for slot in single if slot.is_read]
         for slot in self.read_slots:
             slot.kind = outline_of(slot.now)
             if not slot.fits():

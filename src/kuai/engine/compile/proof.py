@@ -55,7 +55,8 @@ class Prover:
         for slot in slots:
             slot.begin()
             self.watch.loose(slot.mapping, slot.name)
-        self._kept = {id(slot.now) for slot in slots}
+        kept = [*slots, *[each for slot in slots for each in slot.each]]
+        self._kept = {id(each.now) for each in kept}
         self.line = None  # (file, number) of where it is
         self.left = _LONGEST
         self.reads = 0  # numbers that are read from tensors

@@ -101,6 +101,9 @@ class Builtins(Frame):
             return Known(len(found))
         if isinstance(thing, Known) and type(thing.value) is str:
             return Known(len(thing.value))
+        if isinstance(thing, Known) and self.is_dict(thing.value):
+            self.watch.size(thing.value)  # what it holds may be another thing at each call
+            return Known(len(thing.value))
         return Known(len(self.elements(thing)))
 
     def _builtin_list(self, row):

@@ -141,6 +141,7 @@ class Replay:
         self.had_grads = before.had_grads
         self.looked_at = before.looked_at
         self.slots, self.read_slots = [slot for slot, *_ in before.slots], before.read_slots
+        self.rows = before.rows
         read = [origin.place for origin in origins.values() if type(origin) is FromGrad]
         read += [tensor for tensor, *_ in self.changed]
         self.read = [(t, t._grad) for t in {id(t): t for t in read}.values()]
@@ -280,12 +281,14 @@ class Replay:
             storage.version += times
         for slot in self.slots:
             slot.set(made, arguments)
+        for row in self.rows:
+            row.set()
         return made
 
     def _returned(self, made, arguments):
         """What the call returns, of results that are in their places."""
         result = self.result.build(made, arguments)
-        for slot in self.slots:
+        for slot in (*self.slots, *self.rows):
             slot.made = None
         for part in self.shared:
             part.last = None

@@ -171,10 +171,12 @@ class After:
         self.made, self.shared = [], []
         self._tensors, self._storages = {}, {}  # id -> the part that makes it
         self._nests = {}  # id -> a part that is made anew; kept, so that ids stay unique
-        self._slots = {}  # id of the tensor that stands there -> slot
+        self._slots = {}  # id of what stands there -> slot
         for slot, *_ in before.slots:
             slot.part = self._found(slot.now, TENSOR)
             self._slots[id(slot.now)] = slot
+        for row in before.rows:
+            self._find_row(row)
         self.result = self._found(result, expected)
         placed = {*self._placed, *[read.number for read in self.made if type(read) is Number]}
         if len(self._placed) > len(set(self._placed)) or placed != {*self._numbers.values()}:
@@ -197,6 +199,13 @@ class After:
             elif storage.version != version or reference() is not storage.held:
                 number = self._place(storage.held)
                 self.written.append((storage, number, storage.version - version))
+
+    def _find_row(self, row):
+        """The tuple that stands in a slot now; of that a replay makes another one."""
+        if not row.is_there() or not all(type(each.now) is Tensor for each in row.each):
+            raise Refused("a tuple that is replaced by something else")
+        self._refuse_known(row.now)
+        self._slots[id(row.now)] = row
 
     def _find_grads(self):
         for tensor, (reference, version) in zip(
@@ -314,7 +323,7 @@ def _is_spent(root) -> bool:
             continue
         if not node.is_untouched or node.hooks or node.pre_hooks or node.output_hooks:
             return False
-        if node.residuals is not None and (node.residuals.leaves or node.arrays):
+        if not node.let_go():
             return False
         stack += [edge[0] for edge in node.edges if edge is not None]
     return True

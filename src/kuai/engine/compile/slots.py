@@ -1,12 +1,15 @@
-"""Attributes and entries that hold a tensor, another one after each call: see `kept_tensors`."""
+"""Attributes and entries that hold a tensor, another one after each call: see `kept_tensors`.
+
+A tuple of tensors, as the state of an LSTM is, stands there in the same way: a `Row` of them.
+"""
 
 import weakref
 from typing import Any
 
-from kuai.engine.compile.abstract_values import TENSOR
+from kuai.engine.compile.abstract_values import TENSOR, Items
 from kuai.engine.compile.origins import outline_of
 
-__all__ = ["Again", "Entry", "Slot"]
+__all__ = ["Again", "Entry", "Row", "Slot"]
 
 
 class Slot:
@@ -19,6 +22,8 @@ class Slot:
         kind: the outline of what stood there before the call that was recorded.
         part: how the new tensor is made; see `results`.
     """
+
+    is_row = False
 
     def __init__(self, thing, mapping, name):
         self._thing = weakref.ref(thing)
@@ -42,6 +47,11 @@ class Slot:
         """What stands there."""
         return dict.get(self.mapping, self.name)
 
+    @property
+    def each(self) -> list:
+        """The places of single tensors."""
+        return [self]
+
     def fits(self) -> bool:
         """Whether a tensor of the same kind stands there, which can be read."""
         now = self.now
@@ -54,7 +64,11 @@ class Slot:
     def set(self, made, arguments) -> None:
         """Put the new tensor there."""
         self.made = self.part.build(made, arguments)
-        setattr(self._thing(), self.name, self.made)
+        self.put(self.made)
+
+    def put(self, value) -> None:
+        """Set the attribute."""
+        setattr(self._thing(), self.name, value)
 
     def build(self, made, arguments):
         """The tensor that has been put there, where the call returns it as well."""
@@ -68,10 +82,77 @@ class Entry(Slot):
         self.mapping, self.name = mapping, name
         self.begin()
 
+    def put(self, value) -> None:
+        """Set the entry."""
+        self.mapping[self.name] = value
+
+
+class Element(Slot):
+    """A place in the tuple that stands in a slot."""
+
+    def __init__(self, row, number):
+        self.row, self.number = row, number
+        self.mapping, self.name = row.mapping, row.name
+        self.begin()
+
+    @property
+    def now(self) -> Any:
+        """What stands there."""
+        return self.row.now[self.number] if self.row.is_there() else None
+
     def set(self, made, arguments) -> None:
-        """Put the new tensor there."""
+        """Make the new tensor, which the row puts there."""
         self.made = self.part.build(made, arguments)
-        self.mapping[self.name] = self.made
+
+
+class Row:
+    """An attribute or entry that holds a tuple of tensors, another one after each call.
+
+    Attributes:
+        slot: where it stands.
+        each: the places of its tensors.
+        value: what is known of what stands there now, in a proof, once the call has set it.
+        made: the new tuple, until the call has returned.
+    """
+
+    is_row = True
+
+    def __init__(self, slot):
+        self.slot, self.mapping, self.name = slot, slot.mapping, slot.name
+        self.each = [Element(self, number) for number in range(len(slot.now))]
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a proof."""
+        self.value: Any = None
+        self.made: Any = None
+        for element in self.each:
+            element.begin()
+
+    def read(self):
+        """What is known of what stands there, for code that reads it."""
+        if self.value is not None:
+            return self.value
+        return Items(tuple, [element.read() for element in self.each])
+
+    @property
+    def now(self) -> Any:
+        """What stands there."""
+        return self.slot.now
+
+    def is_there(self) -> bool:
+        """Whether a tuple of that length stands there."""
+        now = self.now
+        return type(now) is tuple and len(now) == len(self.each)
+
+    def set(self) -> None:
+        """Put the new tuple there, when its tensors have been made."""
+        self.made = tuple([element.made for element in self.each])
+        self.slot.put(self.made)
+
+    def build(self, made, arguments):
+        """The tuple that has been put there, where the call returns it as well."""
+        return self.made
 
 
 class Again(Exception):

@@ -1,6 +1,7 @@
 """An index taken apart: the window that integers and slices make, and the tensors that remain."""
 
 import functools
+import operator
 import warnings
 from typing import Any
 
@@ -100,9 +101,9 @@ class Window(ViewOp):
 
     def layout(self, layout, static, numbers):
         starts, _, steps = _block(layout.shape, static, numbers)
-        offset = layout.offset + sum(
-            int(resolved(s)) * n for s, n in zip(starts, layout.strides, strict=True)
-        )
+        # a number is nobody's value, and must not count as one that is asked for
+        first = [s if type(s) is int else int(resolved(s)) for s in starts]
+        offset = layout.offset + sum(map(operator.mul, first, layout.strides))
         shape, strides, dim = [], [], 0
         for part in static:
             if part is None:
