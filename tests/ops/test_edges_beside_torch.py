@@ -18,6 +18,10 @@ REFUSED = [
     lambda t: t.nn.functional.batch_norm(t.ones(4, 3), None, None, training=True, momentum=None),
     lambda t: t.lerp(t.tensor([1]), t.tensor([2]), t.tensor([3])),
     lambda t: t.poisson(t.tensor([1])),
+    lambda t: t.nn.functional.hardtanh(t.tensor([1], dtype=t.int8), -1.0, 300.0),
+    lambda t: t.nn.functional.hardtanh(t.tensor([1], dtype=t.uint8), -1.0, 1.0),
+    lambda t: t.zeros(2, 2, dtype=t.complex64).max(0),
+    lambda t: t.stft(t.ones(20).half(), 8, window=t.ones(8).half(), return_complex=True),
     lambda t: t.rand(2, generator=3),
     lambda t: t.ones(2, device=[1]),
     lambda t: t.zeros(2, device=1.5),
@@ -116,6 +120,9 @@ REFUSED = [
 ]
 
 ALLOWED = [
+    lambda t: t.nn.functional.hardtanh(t.tensor([0, 9], dtype=t.uint8), -0.5, 1.5),
+    lambda t: t.stft(t.zeros(20).half(), 8, window=t.ones(8), return_complex=True),
+    lambda t: t.stft(t.zeros(20).half(), 8, window=t.ones(8).bfloat16(), return_complex=True),
     lambda t: t.searchsorted(t.tensor([1.0, 2.0, NAN]), t.tensor([NAN, 2.0, INF, -INF])),
     lambda t: t.searchsorted(t.tensor([1.0, NAN, NAN]), t.tensor([NAN, 2.0, INF]), right=True),
     lambda t: t.searchsorted(t.tensor([[1.0, NAN], [NAN, NAN]]), t.tensor([[INF], [0.0]])),
