@@ -1,5 +1,6 @@
 """Small programs around autograd beside PyTorch's: what they return, raise and warn of."""
 
+import contextlib
 import io
 import pickle
 import warnings
@@ -203,3 +204,39 @@ def test_outdated_functions_say_so(program):
     finally:
         for t in (torch, kuai):
             t.set_warn_always(False)
+
+
+STEPS = {
+    "gt_": lambda x: x.gt_(0),
+    "ne_": lambda x: x.ne_(x),
+    "less_equal_ of a part": lambda x: x[1:].less_equal_(0.5),
+    "sign_": lambda x: x.sign_(),
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("way", ["eagerly", "compiled", "fused"])
+def test_a_tensor_that_becomes_a_step_keeps_its_history(step, way):
+    def gradient(t):
+        x = t.tensor([0.5, -1.5, 2.0], requires_grad=True)
+        y = x * 2
+        step(y)
+        return y, *t.autograd.grad((y * x).sum(), x)
+
+    def ours():
+        return gradient(kuai)
+
+    wanted = gradient(torch)
+    with kuai.fused() if way == "fused" else contextlib.nullcontext():
+        call = kuai.compile(ours) if way == "compiled" else ours
+        for _ in range(4):
+            found = call()
+            assert found[0].requires_grad
+            assert [x.tolist() for x in found] == [x.tolist() for x in wanted]
+
+
+def test_a_logical_operation_in_place_has_no_slope():
+    x = kuai.tensor([0.5, 0.0], requires_grad=True)
+    y = (x * 2).logical_not_()
+    (y * 3).sum().backward()
+    assert (y.tolist(), x.grad.tolist()) == ([0.0, 1.0], [0.0, 0.0])

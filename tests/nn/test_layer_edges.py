@@ -140,3 +140,23 @@ def test_copies_of_what_shares_memory_share_it():
 def test_recurrent_layers_know_the_names_of_their_weights():
     names = [m.nn.LSTM(2, 3, bidirectional=True)._flat_weights_names for m in (kuai, torch)]
     assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("of_statistics", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("of_input", ["float16", "float32", "float64"])
+def test_statistics_of_instances_may_have_another_dtype(of_input, of_statistics):
+    numbers, mean, variance = torch.randn(2, 3, 4), torch.randn(3), torch.rand(3) + 0.5
+    found = []
+    for t in (kuai, torch):
+        kind, kept = getattr(t, of_input), getattr(t, of_statistics)
+        x = t.tensor(numbers.tolist()).to(kind)
+        statistics = [t.tensor(each.tolist()).to(kept) for each in (mean, variance)]
+        y = t.nn.functional.instance_norm(x, *statistics, momentum=0.3)
+        z = t.nn.functional.instance_norm(x, *statistics, use_input_stats=False)
+        found.append([(str(each.dtype), each.tolist()) for each in (y, z, *statistics)])
+    for (ours, numbers), (theirs, wanted) in zip(*found, strict=True):
+        assert ours == theirs
+        close = 2e-3 if "float16" in (of_input, of_statistics) else 1e-5
+        torch.testing.assert_close(
+            torch.tensor(numbers), torch.tensor(wanted), rtol=close, atol=close
+        )

@@ -43,6 +43,14 @@ WRONG = {
     "empty": lambda t: t.nn.GRU(3, 4)(t.zeros(0, 2, 3)),
     "input size": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 2)),
     "rank of rnn": lambda t: t.nn.RNN(3, 4)(t.zeros(5, 2, 3, 1)),
+    "one state for lstm": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3), t.zeros(1, 2, 4)),
+    "a tuple of one for lstm": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3), (t.zeros(1, 2, 4),)),
+    "three states for lstm": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3), (t.zeros(1, 2, 4),) * 3),
+    "two states for gru": lambda t: t.nn.GRU(3, 4)(t.zeros(5, 2, 3), (t.zeros(1, 2, 4),) * 2),
+    "two states for a cell": lambda t: t.nn.GRUCell(3, 4)(t.zeros(2, 3), (t.zeros(2, 4),) * 2),
+    "one state for an lstm's cell": lambda t: t.nn.LSTMCell(3, 4)(
+        t.zeros(2, 3), t.zeros(2, 1, 2, 4)
+    ),
     "rank of lstm": lambda t: t.nn.LSTM(3, 4)(t.zeros(5)),
     "dtype": lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3).double()),
     "dtype of state": lambda t: t.nn.RNN(3, 4)(t.zeros(5, 2, 3), t.zeros(1, 2, 4).double()),

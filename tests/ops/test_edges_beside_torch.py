@@ -10,6 +10,18 @@ import kuai
 INF, NAN = math.inf, math.nan
 
 REFUSED = [
+    lambda t: t.nn.functional.pad(t.ones(1, 2, 4), (1, 1, 1), mode="reflect"),
+    lambda t: t.nn.functional.embedding(t.ones(2), t.ones(4, 3)),
+    lambda t: t.nn.functional.binary_cross_entropy(t.tensor([2]), t.tensor([2])),
+    lambda t: t.nn.functional.binary_cross_entropy_with_logits(t.tensor([2]), t.tensor([2])),
+    lambda t: t.nn.functional.multilabel_soft_margin_loss(t.ones(2, 2), t.ones(2, 2), reduction=""),
+    lambda t: t.nn.functional.batch_norm(t.ones(4, 3), None, None, training=True, momentum=None),
+    lambda t: t.lerp(t.tensor([1]), t.tensor([2]), t.tensor([3])),
+    lambda t: t.poisson(t.tensor([1])),
+    lambda t: t.nn.functional.hardtanh(t.tensor([1], dtype=t.int8), -1.0, 300.0),
+    lambda t: t.nn.functional.hardtanh(t.tensor([1], dtype=t.uint8), -1.0, 1.0),
+    lambda t: t.zeros(2, 2, dtype=t.complex64).max(0),
+    lambda t: t.stft(t.ones(20).half(), 8, window=t.ones(8).half(), return_complex=True),
     lambda t: t.rand(2, generator=3),
     lambda t: t.ones(2, device=[1]),
     lambda t: t.zeros(2, device=1.5),
@@ -108,6 +120,14 @@ REFUSED = [
 ]
 
 ALLOWED = [
+    lambda t: t.nn.functional.hardtanh(t.tensor([0, 9], dtype=t.uint8), -0.5, 1.5),
+    lambda t: t.stft(t.zeros(20).half(), 8, window=t.ones(8), return_complex=True).abs(),
+    lambda t: t.stft(t.zeros(9).half(), 8, window=t.ones(8).double(), return_complex=True).abs(),
+    lambda t: t.searchsorted(t.tensor([1.0, 2.0, NAN]), t.tensor([NAN, 2.0, INF, -INF])),
+    lambda t: t.searchsorted(t.tensor([1.0, NAN, NAN]), t.tensor([NAN, 2.0, INF]), right=True),
+    lambda t: t.searchsorted(t.tensor([[1.0, NAN], [NAN, NAN]]), t.tensor([[INF], [0.0]])),
+    lambda t: t.searchsorted(t.tensor([3, 1, 2, 0, 9]), t.tensor([0, 1, 2, 3, 4])),
+    lambda t: t.bucketize(t.tensor([NAN, INF, 1.0]), t.tensor([0.0, 1.0, NAN])),
     lambda t: t.ones(2).long().index_add(0, t.tensor([0]), t.ones(1).long(), alpha=1.5),
     lambda t: t.addr(t.zeros(1, 1), t.tensor([NAN]), t.tensor([NAN]), beta=0.0, alpha=0.0),
     lambda t: t.addr(t.full((2, 1), NAN), t.tensor([1.0, NAN]), t.tensor([2.0]), beta=0, alpha=1),

@@ -32,6 +32,8 @@ SAME = {
     "xlogy": (lambda t, x, y: t.xlogy(x, y), *zip(*AWAY, strict=True)),
     "logaddexp": (lambda t, x, y: t.logaddexp(x, y), *PAIRS),
     "logaddexp2": (lambda t, x, y: t.logaddexp2(x, y), *PAIRS),
+    "div floor": (lambda t, x, y: t.div(x, y, rounding_mode="floor"), *PAIRS),
+    "div trunc": (lambda t, x, y: t.div(x, y, rounding_mode="trunc"), *PAIRS),
     "maximum": (lambda t, x, y: t.maximum(x, y), *PAIRS),
     "minimum": (lambda t, x, y: t.minimum(x, y), *PAIRS),
     "nextafter": (lambda t, x, y: t.nextafter(x, y), *PAIRS),

@@ -26,6 +26,8 @@ _read = Operation("read_view", "AsStridedBackward0")
 _write = Operation("write_view", "torch::autograd::CopySlices")
 _cast = Operation("to", "ToCopyBackward0")
 
+_replace = Operation("replace", "CopyBackwards")
+
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "V": 2, "c": 3}
 _NAMES = {
     "bool": "Bool",
@@ -88,6 +90,8 @@ def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
         return target
     _refuse_leaf(target, base)
     if base is None:
+        if target._node is not None and not result.requires_grad:
+            result = run(_replace, None, lambda: _only_new, [target, result])
         views.assign(target, views.held(result))
         if target._node is None and not result.requires_grad:
             return target  # it had no history and has none now
@@ -104,6 +108,11 @@ def overwrite(target: Tensor, result: Tensor, name: str = "") -> Tensor:
     else:
         views.assign(target, views.held(result))
     return target
+
+
+def _only_new(old, new):
+    """What is written; the tensor keeps its history, through which goes a gradient of zero."""
+    return new
 
 
 def _write_through(target, base, result):

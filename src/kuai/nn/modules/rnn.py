@@ -217,7 +217,7 @@ class RNNBase(Module):
 
     def _batched_states(self, states, is_batched):
         rank = 3 if is_batched else 2
-        if any(state.ndim != rank for state in states):
+        if any(state.dim() != rank for state in states):
             raise RuntimeError(self._rank_message(states, rank))
         return states if is_batched else [state.unsqueeze(1) for state in states]
 
@@ -344,7 +344,10 @@ class LSTM(RNNBase):
         super().__init__("LSTM", *args, **kwargs)
 
     def _states(self, hx) -> list:
-        return list(hx)
+        states = [hx[0], hx[1]]
+        if len(hx) > 2:
+            raise RuntimeError("lstm expects two hidden states")
+        return states
 
     def _packed_states(self, states):
         return tuple(states)

@@ -42,9 +42,9 @@ class RNNCellBase(Module):
         return recurrent_cell(input, states, *weights, mode)
 
     def _check_rank(self, what, tensor):
-        if tensor.ndim not in (1, 2):
+        if tensor.dim() not in (1, 2):
             name = type(self).__name__
-            raise ValueError(f"{name}: Expected {what} to be 1D or 2D, got {tensor.ndim}D instead")
+            raise ValueError(f"{name}: Expected {what} to be 1D or 2D, got {tensor.dim()}D instead")
 
     def _zeros(self, input):
         return input.new_zeros((*input.shape[:-1], self.hidden_size))
@@ -110,13 +110,13 @@ class LSTMCell(RNNCellBase):
     def forward(self, input: Tensor, hx=None) -> tuple[Tensor, Tensor]:
         """The next hidden state and cell state; without `hx` they are zero."""
         self._check_rank("input", input)
+        for number, state in enumerate(() if hx is None else hx):
+            self._check_rank(f"hx[{number}]", state)
         if isinstance(hx, Tensor):
             raise TypeError(
                 "lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, not "
                 f"{type(hx).__name__}"
             )
-        for number, state in enumerate(hx or ()):
-            self._check_rank(f"hx[{number}]", state)
         return self._step("LSTM", input, [self._zeros(input)] * 2 if hx is None else list(hx))
 
 

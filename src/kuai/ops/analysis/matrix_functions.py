@@ -267,6 +267,7 @@ def householder_product(A: Array, tau: Array):
             f"{name}: tau dtype {scalar_name(tau.dtype)} does not match input dtype "
             f"{scalar_name(input.dtype)}"
         )
+    matrices(name, input, square=False, kernel="orgqr_cpu", looks=False)
     identity = jnp.broadcast_to(jnp.eye(rows, columns, dtype=input.dtype), input.shape)
     return reflected(input, tau, identity, forward=False, conjugated=False)
 
@@ -327,6 +328,18 @@ def _check_ormqr(input, tau, other, left):
         raise RuntimeError(
             f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])"
         )
+    if input.ndim - tau.ndim != 1:
+        raise RuntimeError(
+            "torch.ormqr: Expected tau to have one dimension less than input, but got tau.ndim "
+            f"equal to {tau.ndim} and input.ndim is equal to {input.ndim}"
+        )
+    for name, array in (("tau", tau), ("other", other)):
+        if array.dtype != input.dtype:
+            raise RuntimeError(
+                f"torch.ormqr: Expected input and {name} to have the same dtype, but input has "
+                f"dtype{scalar_name(input.dtype)} and {name} has dtype {scalar_name(array.dtype)}"
+            )
+    matrices("torch.ormqr", input, square=False, kernel="ormqr_cpu", looks=False)
 
 
 @op(
@@ -343,5 +356,6 @@ def geqrf(input: Array):
     """
     if input.ndim < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
+    matrices("torch.geqrf", input, square=False, kernel="geqrf_cpu", looks=False)
     compact, tau = jnp.linalg.qr(lax.stop_gradient(input), mode="raw")
     return jnp.swapaxes(compact, -1, -2), tau

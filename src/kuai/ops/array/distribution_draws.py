@@ -56,7 +56,7 @@ def binomial(count, prob, generator=None):
         tensor([0., 9.])
     """
     if not count.dtype.is_floating_point:
-        raise RuntimeError(
+        raise ValueError(
             "binomial only supports floating-point dtypes for count, "
             f"got: {scalar_name(count.dtype.jax)}"
         )

@@ -327,6 +327,10 @@ def poisson(input, generator=None):
         >>> kuai.poisson(kuai.zeros(2))
         tensor([0., 0.])
     """
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(
+            f"\"poisson_cpu\" not implemented for '{scalar_name(input.dtype.jax)}'"
+        )
     if not lie_within(input, 0, float("inf")):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     return poisson_like(input, generator=generator)

@@ -310,7 +310,8 @@ def lerp(input: Array, end: Array, weight: Array | Number):
             raise RuntimeError(
                 f"expected dtype {_c_name(input)} for `{name}` but got dtype {_c_name(value)}"
             )
-    refuse("lerp_kernel_scalar", input, BOOL, INTEGER)
+    kernel = "lerp_kernel_scalar" if weight.weak_type else "lerp_kernel_tensor"
+    refuse(kernel, input, BOOL, INTEGER)
     if kind_of(weight) == COMPLEX != kind_of(input):
         weight = cast(weight, input.dtype)
     return rounded_once(_interpolated, input, end, weight)

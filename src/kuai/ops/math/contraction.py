@@ -14,7 +14,7 @@ from kuai.engine.tensor.promotion import promote, scalar_name
 from kuai.ops import math as room, outdated
 from kuai.ops.accumulation import widened
 from kuai.ops.dimensions import broadcast_shapes, normalize_dim
-from kuai.ops.elementwise import BOOL, call, kind_of, together
+from kuai.ops.elementwise import BOOL, FLOATING, call, kind_of, refuse, together
 from kuai.ops.math.norms import safe_sqrt, vector_norm_of
 from kuai.ops.math.products import contract
 
@@ -211,6 +211,7 @@ def vector_cross(input, other, dim: int):
         )
     broadcast_shapes(input.shape, other.shape)
     first, second = jnp.broadcast_arrays(*together(input, other))
+    refuse("cross", first, BOOL)
     return jnp.cross(first, second, axis=axis)
 
 
@@ -258,8 +259,11 @@ def pair_distances_by_product(x1: Array, x2: Array):
     return safe_sqrt(jax.nn.relu(squares - 2 * products)).astype(kind)
 
 
+IF_NECESSARY = "use_mm_for_euclid_dist_if_necessary"
+
+
 @composite(method=False)
-def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+def cdist(x1, x2, p=2.0, compute_mode=IF_NECESSARY):
     """The p-norm distances of all pairs of rows, (…, n, k) and (…, m, k) → (…, n, m).
 
     Example:
@@ -276,7 +280,10 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
             raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {each.ndim}D")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode.endswith("if_necessary")
+    modes = (IF_NECESSARY, "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+    if compute_mode not in modes:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode == IF_NECESSARY
     if p == 2 and (many or compute_mode == "use_mm_for_euclid_dist"):
         return pair_distances_by_product(x1, x2)
     return pair_distances(x1, x2, p)
@@ -292,5 +299,7 @@ def pdist(input: Array, p: float = 2.0):
     """
     if input.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if kind_of(input) != FLOATING:
+        raise RuntimeError("pdist only supports floating-point dtypes")
     first, second = jnp.triu_indices(input.shape[0], 1)
     return _lengths(input[first] - input[second], p)

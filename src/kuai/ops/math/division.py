@@ -53,7 +53,8 @@ def _floored(input, other):
     input, other = together(input, other)
     exact, rounded = input / other, jnp.floor_divide(input, other)
     rounded = jnp.where(rounded == 0, jnp.copysign(rounded, exact), rounded)
-    return jnp.where(other == 0, exact, rounded)
+    # The quotient by 0 is no step: its slope would be 1 / 0, and that of a step is 0.
+    return jnp.where(other == 0, jax.lax.stop_gradient(exact), rounded)
 
 
 @jax.custom_vjp

@@ -84,7 +84,8 @@ def _position(find, input, dim, keepdim, name):
 
 
 def _with_indices(find, input, dim, keepdim, name):
-    refuse(name, input, COMPLEX)
+    if kind_of(input) == COMPLEX:
+        raise RuntimeError(f"{name}(): does not support complex input")
     if input.ndim == 0:
         return input, _position(find, input, dim, False, name)
     axis = normalize_dim(dim, input.ndim)

@@ -9,11 +9,15 @@ from jax import lax
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.op.exact_out import SAME, castable
+from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import outdated, return_types
+from kuai.ops.elementwise import FLOATING, kind_of
 from kuai.ops.math.matrix_checks import (
+    EIGH,
     INDEFINITE,
     check_eigenvalues,
     check_singular_values,
+    check_square,
     matrices,
     refuse_infos,
     refuse_nonfinite,
@@ -40,7 +44,9 @@ return_types.return_type("qr", "Q", "R")
 @op(function=False, method=False, name="linalg.cholesky", grad="LinalgCholeskyExBackward0")
 def cholesky_of(A: Array, upper: bool, name: str):
     """The triangular factor, nan if there is none."""
-    A = one_triangle(matrices(name, A), "U" if upper else "L")
+    looks = name.startswith("linalg.")
+    A = matrices(name, A, kernel="cholesky_cpu", looks=looks)
+    A = one_triangle(A, "U" if upper else "L")
     L = jnp.linalg.cholesky(A, symmetrize_input=False)
     return adjoint(L) if upper else L
 
@@ -96,13 +102,13 @@ def linalg_qr(A: Array, mode: str = "reduced"):
         >>> kuai.linalg.qr(kuai.ones(3, 2)).R.shape
         torch.Size([2, 2])
     """
-    return _qr(matrices("linalg.qr", A, square=False), mode)
+    return _qr(matrices("linalg.qr", A, square=False, kernel="geqrf_cpu"), mode)
 
 
 @op(function=False, method=False, name="linalg.svd", grad="LinalgSvdBackward0")
 def svd_of(A: Array, full_matrices: bool):
     """The three factors."""
-    A = matrices("linalg.svd", A, square=False)
+    A = matrices("linalg.svd", A, square=False, kernel="linalg_svd_cpu")
     if full_matrices and A.shape[-1] != A.shape[-2]:
         return whole_svd(A)
     return thin_svd(A)
@@ -136,12 +142,12 @@ def svdvals(A, *, driver=None):
 
 @op(function=False, method=False, name="svdvals", grad="SvdvalsBackward0")
 def _svdvals(A: Array):
-    return singular_values(matrices("linalg.svdvals", A, square=False))
+    return singular_values(matrices("linalg.svd", A, square=False, kernel="linalg_svd_cpu"))
 
 
 @op(function=False, method=False, name="linalg.eigh", grad="LinalgEighBackward0")
 def _eigh(A: Array, UPLO: str):
-    A = one_triangle(matrices("linalg.eigh", A), UPLO)
+    A = one_triangle(matrices("linalg.eigh", A, kernel=EIGH, looks=False), UPLO)
     return tuple(jnp.linalg.eigh(A, symmetrize_input=False))
 
 
@@ -165,7 +171,7 @@ def eigh(A, UPLO="L") -> return_types.linalg_eigh:
 
 @op(function=False, method=False, name="linalg.eigvalsh", grad="LinalgEighBackward0")
 def _eigvalsh(A: Array, UPLO: str):
-    A = one_triangle(matrices("linalg.eigh", A), UPLO)
+    A = one_triangle(matrices("linalg.eigh", A, kernel=EIGH, looks=False), UPLO)
     return jnp.linalg.eigh(A, symmetrize_input=False)[0]
 
 
@@ -180,6 +186,14 @@ def eigvalsh(A, UPLO="L"):
     values = _eigvalsh(A, UPLO)
     check_eigenvalues(values, A, UPLO, 2)
     return values
+
+
+def _of_eig(name: str, A):
+    """Square matrices that `eig` takes."""
+    check_square(name, A)
+    if kind_of(A) < FLOATING:
+        raise RuntimeError(f"Unknown Complex ScalarType for {scalar_name(A.dtype)}")
+    return matrices(name, A, kernel="linalg_eig_out_cpu")
 
 
 _NOT_FINITE = "input tensor should not contain infs or NaNs."
@@ -204,7 +218,7 @@ def eig(A) -> return_types.linalg_eig:
 
 @op(function=False, method=False, name="eig", grad="LinalgEigBackward0")
 def _eig(A: Array):
-    A = matrices("linalg.eig", A)
+    A = _of_eig("linalg.eig", A)
     if not A.size:
         kind = jnp.promote_types(A.dtype, jnp.complex64)
         return jnp.zeros(A.shape[:-1], kind), A.astype(kind)
@@ -229,7 +243,7 @@ def eigvals(A):
 
 @op(function=False, method=False, name="eigvals", grad="EigvalsBackward0")
 def _eigvals(A: Array):
-    A = matrices("linalg.eigvals", A)
+    A = _of_eig("linalg.eigvals", A)
     if not A.size:
         return jnp.zeros(A.shape[:-1], jnp.promote_types(A.dtype, jnp.complex64))
     # The second derivative of an eigenvalue asks for the first one of the eigenvectors.

@@ -47,7 +47,7 @@ def _ldl_on_host(A, hermitian):
 @op(function=False, method=False, name="linalg_ldl_factor_ex")
 def ldl(A: Array, hermitian: bool):
     """The factors, pivots and infos."""
-    A = lax.stop_gradient(matrices("torch.linalg.ldl_factor_ex", A))
+    A = lax.stop_gradient(matrices("torch.linalg.ldl_factor_ex", A, kernel="ldl_factor_kernel_cpu"))
     shapes = (
         jax.ShapeDtypeStruct(A.shape, A.dtype),
         jax.ShapeDtypeStruct(A.shape[:-1], jnp.int32),

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op, write_out
 from kuai.engine.tensor.dtypes import dtype as Dtype
-from kuai.engine.tensor.promotion import scalar_name
 from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.accumulation import summed
 from kuai.ops.dimensions import normalize_dim, normalize_dims
-from kuai.ops.elementwise import FLOATING, call, kind_of, magnitude, to_dtype
+from kuai.ops.elementwise import call, magnitude
+from kuai.ops.math import matrix_checks
 from kuai.ops.math.contraction import vector_cross
 from kuai.ops.math.matrix_checks import check_singular_values, seems_finite
-from kuai.ops.math.norms import extreme_of, vector_norm_of, vector_norm_over
+from kuai.ops.math.norms import extreme_of, to_norm_dtype, vector_norm_of, vector_norm_over
 from kuai.ops.math.products import matmul
 from kuai.ops.math.singular_values import singular_values
 
@@ -51,15 +51,10 @@ def matrix_norm_over(
         raise RuntimeError(
             "linalg.matrix_norm: The input tensor A must have at least 2 dimensions."
         )
-    if kind_of(A) < FLOATING:
-        raise RuntimeError(
-            "linalg.matrix_norm: Expected a floating point or complex tensor as input. "
-            f"Got {scalar_name(A.dtype)}"
-        )
+    A = to_norm_dtype("linalg.matrix_norm", A, dtype)
     rows, columns = (normalize_dim(d, A.ndim) for d in dim)
     if rows == columns:
         raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
-    A = to_dtype(A, dtype)
     if order == "fro":
         return vector_norm_of(A, 2, (rows, columns), keepdim)
     norm_of = _matrix_norm_function(order)
@@ -286,6 +281,8 @@ def vecdot(x: Array, y: Array, *, dim: int = -1):
         >>> kuai.linalg.vecdot(kuai.ones(2, 3), kuai.ones(2, 3))
         tensor([3., 3.])
     """
+    matrix_checks.numbers_of("linalg.vecdot", x)
+    matrix_checks.same_dtype("linalg.vecdot", x=x, y=y)
     products = jnp.conj(x) * y
     return summed(products, normalize_dims(dim, products.ndim))
 

@@ -15,20 +15,59 @@ from kuai.ops.elementwise import FLOATING, kind_of
 
 REGISTRY.export(LinAlgError, "linalg.LinAlgError")
 
+EIGH = "linalg_eigh_cpu"
 
-def matrices(name: str, A, square: bool = True, what: str = "A", low_precision: bool = False):
-    """The array, if it is one of matrices of floating point or complex numbers."""
+
+def matrices(
+    name: str,
+    A,
+    square: bool = True,
+    what: str = "A",
+    low_precision: bool = False,
+    kernel: str | None = None,
+    looks: bool = True,
+):
+    """The array, if it is one of matrices of floating point or complex numbers.
+
+    Args:
+        kernel: who refuses 16-bit numbers in PyTorch, if the function itself does not.
+        looks: False if that kernel is the one to refuse whole numbers, too.
+    """
     check_square(name, A, what, square)
+    whole, short = kind_of(A) < FLOATING, A.dtype.itemsize == 2 and not low_precision
+    if kernel is not None and (short or whole) and not (whole and looks):
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_name(A.dtype)}'")
+    numbers_of(name, A)
+    if short:
+        raise RuntimeError(
+            f"{name}: Low precision dtypes not supported. Got {scalar_name(A.dtype)}"
+        )
+    return A
+
+
+def numbers_of(name: str, A) -> None:
+    """PyTorch's error for whole numbers and bools."""
     if kind_of(A) < FLOATING:
         raise RuntimeError(
             f"{name}: Expected a floating point or complex tensor as input. "
             f"Got {scalar_name(A.dtype)}"
         )
-    if A.dtype.itemsize == 2 and not low_precision:
+
+
+def same_dtype(name: str, **arrays) -> None:
+    """PyTorch's error for two arrays, given by their names, of different dtypes."""
+    (first, A), (second, B) = arrays.items()
+    if A.dtype != B.dtype:
         raise RuntimeError(
-            f"{name}: Low precision dtypes not supported. Got {scalar_name(A.dtype)}"
+            f"{name}: Expected {first} and {second} to have the same dtype, but found {first} of "
+            f"type {scalar_name(A.dtype)} and {second} of type {scalar_name(B.dtype)} instead"
         )
-    return A
+
+
+def float_or_double(A) -> None:
+    """PyTorch's error for numbers whose precision is not that of a float or a double."""
+    if kind_of(A) < FLOATING or A.dtype.itemsize == 2:
+        raise RuntimeError("This function doesn't handle types other than float and double")
 
 
 def check_square(name: str, A, what: str = "A", square: bool = True) -> None:

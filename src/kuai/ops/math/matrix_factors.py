@@ -23,8 +23,11 @@ from kuai.ops.math.matrix_checks import (
     INDEFINITE,
     SINGULAR,
     UNSOLVABLE,
+    check_square,
     matrices,
+    numbers_of,
     refuse_infos,
+    same_dtype,
 )
 
 return_types.return_type("linalg_lu", "P", "L", "U")
@@ -99,7 +102,7 @@ def _lu(name, A, pivot):
         raise RuntimeError(
             f"{asked}: Expected tensor with 2 or more dimensions. Got size: {list(A.shape)} instead"
         )
-    if kind_of(A) < FLOATING:
+    if kind_of(A) < FLOATING or A.dtype.itemsize == 2:
         raise NotImplementedError(f"\"lu_cpu\" not implemented for '{scalar_name(A.dtype)}'")
     if not pivot:
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
@@ -266,12 +269,22 @@ def linalg_lu_solve(
         tensor([[0.5000],
                 [0.2500]])
     """
-    matrices("linalg.lu_solve", LU)
-    matrices("linalg.lu_solve", B, square=False, what="B")
+    numbers_of("torch.linalg.lu_solve", LU)
+    same_dtype("linalg.lu_solve", LU=LU, B=B)
+    check_square("torch.linalg.lu_solve", LU, "LU")
+    check_square("torch.linalg.lu_solve", B, "B", False)
     check_fit("linalg.lu_solve", LU, B, left)
     if pivots.dtype != jnp.int32:
         raise RuntimeError("linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32")
+    matrices("linalg.lu_solve", LU, kernel="linalg.lu_solve_cpu")
     return _solved(LU, pivots, B, left, adjoint)
+
+
+def check_system(A, B):
+    """What `linalg.solve` refuses before it looks at sizes."""
+    matrices("linalg.solve", A, low_precision=True)
+    same_dtype("linalg.solve", A=A, B=B)
+    matrices("linalg.solve", A, kernel="lu_cpu")
 
 
 def as_columns(A, B):
@@ -377,7 +390,8 @@ def inv_ex(A, *, check_errors=False) -> return_types.linalg_inv_ex:
 @op(function=False, method=False, name="linalg_solve_ex", grad="LinalgSolveExBackward0")
 def solution_and_info(A: Array, B: Array, left: bool):
     """The solution, and the number of the first zero pivot."""
-    compact, _, _ = _lu("linalg.solve", lax.stop_gradient(matrices("linalg.solve", A)), True)
+    check_system(A, B)
+    compact, _, _ = _lu("linalg.solve", lax.stop_gradient(A), True)
     info, A = _first_zero(jnp.diagonal(compact, axis1=-2, axis2=-1)), all_nan(A)
     columns, is_vector = as_columns(A, B)
     check_fit("linalg.solve", A, columns, left)
@@ -433,7 +447,7 @@ def _part_of_cholesky(A):
 @op(function=False, method=False, name="linalg_cholesky_ex", grad="LinalgCholeskyExBackward0")
 def cholesky_and_info(A: Array, upper: bool):
     """The triangular factor, and the order of the first minor that is not positive."""
-    matrices("linalg.cholesky", A)
+    matrices("linalg.cholesky", A, kernel="cholesky_cpu")
     A = one_triangle(A, "U" if upper else "L")
     part, info = _part_of_cholesky(lax.stop_gradient(A))
     L = jnp.where((info > 0)[..., None, None], part, jnp.linalg.cholesky(A, symmetrize_input=False))

@@ -93,15 +93,34 @@ def vector_norm_over(
     dtype: Dtype | None,
 ):
     """The vector norm over some dimensions."""
-    if kind_of(input) < FLOATING and dtype is None:
-        raise RuntimeError(
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. "
-            f"Got {scalar_name(input.dtype)}"
-        )
-    input, axis = to_dtype(input, dtype), normalize_dims(dim, input.ndim)
+    input = to_norm_dtype("linalg.vector_norm", input, dtype)
+    axis = normalize_dims(dim, input.ndim)
     if (order < 0 or math.isinf(order)) and not input.size:
         _check_identity(input, order, None if dim in (None, ()) else axis)
     return vector_norm_of(input, order, axis, keepdim)
+
+
+def to_norm_dtype(name: str, input, dtype: Dtype | None):
+    """The numbers in the dtype that a norm is asked for, which may lose nothing of them."""
+    if kind_of(input) < FLOATING:
+        raise RuntimeError(
+            f"{name}: Expected a floating point or complex tensor as input. "
+            f"Got {scalar_name(input.dtype)}"
+        )
+    if dtype is None:
+        return input
+    given, wanted = scalar_name(input.dtype), scalar_name(dtype.jax)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {wanted}")
+    if dtype.is_complex != (kind_of(input) == COMPLEX):
+        kind = "real" if dtype.is_complex else "complex"
+        raise RuntimeError(f"{name}: dtype should be {kind} for {kind} inputs, but got {wanted}")
+    if jnp.promote_types(input.dtype, dtype.jax) != dtype.jax:
+        raise RuntimeError(
+            f"{name}: the dtype of the input ({given}) should be convertible without narrowing "
+            f"to the specified dtype ({wanted})"
+        )
+    return to_dtype(input, dtype)
 
 
 def _check_identity(input, order, axis):

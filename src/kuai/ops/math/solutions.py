@@ -13,14 +13,24 @@ from kuai.engine.op.exact_out import SAME, castable
 from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops import return_types
 from kuai.ops.accumulation import in_wide
-from kuai.ops.elementwise import BOOL, COMPLEX, FLOATING, kind_of, refuse
+from kuai.ops.elementwise import (
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    cast,
+    kind_of,
+    refuse,
+    warn_of_imaginary_parts,
+)
 from kuai.ops.known_values import known
 from kuai.ops.math.matrix_checks import (
+    EIGH,
     SINGULAR,
     UNSOLVABLE,
     check_eigenvalues,
     check_singular_values,
     check_square,
+    float_or_double,
     matrices,
     refuse_infos,
     refuse_nan,
@@ -31,6 +41,7 @@ from kuai.ops.math.matrix_factors import (
     all_nan,
     as_columns,
     check_fit,
+    check_system,
     factored,
     one_triangle,
     transposed,
@@ -89,7 +100,7 @@ def inverse(input):
 @op(function=False, method=False, name="linalg.solve", grad="LinalgSolveExBackward0")
 def solution_of(A: Array, B: Array, left: bool):
     """The solution, whatever the numbers are."""
-    A = matrices("linalg.solve", A)
+    check_system(A, B)
     columns, is_vector = as_columns(A, B)
     check_fit("linalg.solve", A, columns, left)
     A = all_nan(A)
@@ -132,14 +143,15 @@ def solve_triangular(
         tensor([[1.],
                 [1.]])
     """
-    name, kind = "linalg.solve_triangular", jnp.promote_types(A.dtype, B.dtype)
+    name = "linalg.solve_triangular"
     if kind_of(A) < FLOATING or A.dtype.itemsize == 2:
         raise NotImplementedError(
             f"\"triangular_solve_cpu\" not implemented for '{scalar_name(A.dtype)}'"
         )
-    matrices(name, B, square=False, what="B")
+    check_square(name, B, "B", False)
     check_fit(name, matrices(name, A), B, left)
-    A, B = A.astype(kind), B.astype(kind)
+    warn_of_imaginary_parts(B.dtype, A.dtype)
+    B = cast(B, A.dtype)
     batch = jnp.broadcast_shapes(A.shape[:-2], B.shape[:-2])
     A, B = (jnp.broadcast_to(each, (*batch, *each.shape[-2:])) for each in (A, B))
     return lax.linalg.triangular_solve(
@@ -165,10 +177,11 @@ def _pseudo_inverse(
     return jnp.linalg.pinv(A, rtol=relative, hermitian=hermitian)
 
 
-def _sides(name, A, hermitian, what="A"):
+def _sides(name, A, hermitian):
     """The matrices, of Hermitian ones those that the lower triangles stand for."""
-    A = matrices(name, A, square=False, what=what)
-    return one_triangle(matrices("linalg.eigh", A), "L") if hermitian else A
+    if not hermitian:
+        return matrices(name, A, square=False, kernel="linalg_svd_cpu")
+    return one_triangle(matrices("linalg.eigh", A, kernel=EIGH, looks=False), "L")
 
 
 def _check_result(A, hermitian: bool, result, lost: int = 1) -> None:
@@ -227,9 +240,14 @@ _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 @op(function=False, method=False, name="linalg.lstsq", grad="LinalgLstsqBackward0")
 def least_squares(A: Array, B: Array, rcond: float | None, driver: str):
     """Solution, squared distances for each column, rank and singular values."""
-    A = matrices("linalg.lstsq", A, square=False)
+    float_or_double(A)
     if vectors := _are_vectors(A, B):
         B = B[..., None]
+    if A.dtype != B.dtype:
+        raise RuntimeError(
+            "torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's "
+            f"dtype {scalar_name(A.dtype)} and other's dtype {scalar_name(B.dtype)}"
+        )
     _check_sides(A, B, vectors)
     solution, residuals, rank, values = _smallest_squares(A, B, rcond, driver)
     return solution[..., 0] if vectors else solution, residuals, rank, values
@@ -326,7 +344,7 @@ def det(A: Array):
         >>> kuai.det(kuai.tensor([[2.0, 1.0], [0.0, 3.0]]))
         tensor(6.)
     """
-    matrices("linalg.det", A)
+    matrices("linalg.det", A, kernel="lu_cpu")
     return jnp.linalg.det(A) if A.size else jnp.ones(A.shape[:-2], A.dtype)
 
 
@@ -389,7 +407,10 @@ def _rank(
     rtol: Array | Number | None,
     hermitian: bool,
 ):
-    A = _sides("torch.linalg.matrix_rank", A, hermitian, "input")
+    check_square("torch.linalg.matrix_rank", A, "input", False)
+    if tol is None and (atol is None or rtol is None):
+        float_or_double(A)
+    A = _sides("linalg.svd", A, hermitian)
     values = singular_values(A)
     limit = _smallest(A, values, atol, rtol) if tol is None else jnp.asarray(tol, values.dtype)
     return jnp.sum(values > limit[..., None], -1, dtype=jnp.int64)

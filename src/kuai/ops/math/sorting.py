@@ -4,6 +4,7 @@
 need concrete values: they run eagerly, not inside a compiled step.
 """
 
+import functools
 import math
 
 import jax
@@ -118,20 +119,40 @@ def _as_whole_numbers(array):
 @op(function=False, method=False, name="searchsorted")
 def search(sorted_sequence: Array, values: Array, right: bool, small: bool):
     """Where values would be inserted into rows of sorted numbers."""
-    side = "right" if right else "left"
     sorted_sequence, values = (
         jax.lax.stop_gradient(x) for x in _same_kind(sorted_sequence, values)
     )
     if sorted_sequence.ndim == 1:
-        found = jnp.searchsorted(sorted_sequence, values, side=side)
+        found = _places(sorted_sequence, values, right)
     else:
         if not (values.size and sorted_sequence.size):
             return jnp.zeros(values.shape, jnp.int32 if small else jnp.int64)
         rows = sorted_sequence.reshape(-1, sorted_sequence.shape[-1])
         wanted = values.reshape(rows.shape[0], -1)
-        find = jax.vmap(lambda row, value: jnp.searchsorted(row, value, side=side))
+        find = jax.vmap(functools.partial(_places, right=right))
         found = find(rows, wanted).reshape(values.shape)
     return found.astype(jnp.int32 if small else jnp.int64)
+
+
+def _places(row, values, right):
+    """Where values belong, by halving: comparisons with nan are false and go on to the right.
+
+    Rows that are not sorted, which nan makes of some, have the places that PyTorch's halving finds.
+    """
+    count = row.shape[0]
+    if not count:
+        return jnp.zeros(values.shape, jnp.int64)
+    first, last = jnp.zeros(values.shape, jnp.int64), jnp.full(values.shape, count)
+
+    def halve(_, ends):
+        first, last = ends
+        middle = (first + last) // 2
+        found = row[jnp.minimum(middle, count - 1)]
+        behind = found > values if right else found >= values
+        first, last = jnp.where(behind, first, middle + 1), jnp.where(behind, middle, last)
+        return jnp.minimum(first, ends[1]), last
+
+    return jax.lax.fori_loop(0, int(count).bit_length(), halve, (first, last))[0]
 
 
 def _same_kind(sequence, values):

@@ -41,7 +41,7 @@ def cholesky_solve(input: Array, input2: Array, upper: bool = False):
             f"but they are {L.shape[-2]} by {L.shape[-1]} matrices"
         )
     _check_same_dtype(B, L)
-    matrices("cholesky_solve", L)
+    matrices("cholesky_solve", L, kernel="cholesky_solve_cpu", looks=False)
     check_rows("cholesky_solve", L, B)
     L, B = with_batch(L, B)
     solve = functools.partial(lax.linalg.triangular_solve, L, left_side=True, lower=not upper)
@@ -85,7 +85,7 @@ def cholesky_inverse(input, upper=False):
 
 @op(function=False, method=False, name="cholesky_inverse", grad="CholeskyInverseBackward0")
 def _cholesky_inverse(input: Array, upper: bool):
-    L = matrices("cholesky_inverse", input)
+    L = matrices("cholesky_inverse", input, kernel="cholesky_inverse_out_cpu", looks=False)
     identity = jnp.broadcast_to(jnp.eye(L.shape[-1], dtype=L.dtype), L.shape)
     inverse = lax.linalg.triangular_solve(L, identity, left_side=True, lower=not upper)
     return inverse @ adjoint(inverse) if upper else adjoint(inverse) @ inverse
@@ -101,7 +101,7 @@ def triangular(A: Array, B: Array, upper: bool, transpose: bool, unitriangular: 
                 f"has {each.ndim} dimensions instead"
             )
     _check_same_dtype(B, A)
-    A = matrices("triangular_solve", A)
+    A = matrices("triangular_solve", A, kernel="triangular_solve_cpu", looks=False)
     check_rows("triangular_solve", A, B)
     A, B = with_batch(A, B)
     return lax.linalg.triangular_solve(

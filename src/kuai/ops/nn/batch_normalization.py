@@ -17,6 +17,12 @@ from kuai.ops.nn.standardization import (
 )
 
 
+def _check_momentum(name, momentum) -> None:
+    """PyTorch's error for the None that modules take as a momentum, and functions do not."""
+    if momentum is None:
+        raise TypeError(f"{name}(): argument 'momentum' (position 7) must be float, not NoneType")
+
+
 def _check_batch_norm(input, **parameters):
     channels = input.shape[1] if input.ndim > 1 else 0
     for name, parameter in parameters.items():
@@ -124,6 +130,7 @@ def batch_norm(
 
     Reference: Ioffe, Szegedy, Batch normalization, 2015.
     """
+    _check_momentum("batch_norm", momentum)
     if eps < 0.0 or (training and eps <= 0.0):
         kind = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {kind}, but got {eps}")
@@ -158,12 +165,14 @@ def instance_norm(
 
     Reference: Ulyanov et al., Instance normalization, 2016.
     """
+    _check_momentum("instance_norm", momentum)
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise RuntimeError(
                 "Expected running_mean and running_var to be defined when use_input_stats is false"
             )
-        return _batch_norm_evaluation(input, weight, bias, running_mean, running_var, float(eps))
+        means, variances = (b.to(input.dtype) for b in (running_mean, running_var))
+        return _batch_norm_evaluation(input, weight, bias, means, variances, float(eps))
     if size_of(input.shape, range(2, input.ndim)) == 1:
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {input.shape}"
@@ -190,8 +199,9 @@ def _instance_norm_op(
     momentum: Number,
     eps: float,
 ):
+    copies = [None if s is None else s.astype(input.dtype) for s in (running_mean, running_var)]
     _check_batch_norm(
-        input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+        input, running_mean=copies[0], running_var=copies[1], weight=weight, bias=bias
     )
     axes = tuple(range(2, input.ndim))
     shape = (1, -1, *(1 for _ in axes))
@@ -200,8 +210,22 @@ def _instance_norm_op(
     count = size_of(input.shape, axes)
     factor = count / (count - 1) if count > 1 else jnp.nan
     pairs = ((running_mean, mean), (running_var, variance * factor))
-    there = count * input.shape[0]
     moved = [
-        _moved(old, jnp.mean(new, 0), momentum, there) for old, new in pairs if old is not None
+        _moved_by_each(old, new, momentum, count, input.dtype)
+        for old, new in pairs
+        if old is not None
     ]
     return (output, *moved) if moved else output
+
+
+def _moved_by_each(old, new, momentum, count, kind):
+    """The mean of what a statistic would be after each example, rounded as PyTorch's copies are.
+
+    These copies, one for each example, have the input's dtype, whatever the statistic has.
+    """
+    examples = len(new)
+    copy = widened(old.astype(kind))
+    each = _moved(
+        jnp.broadcast_to(copy, (examples, *old.shape)), new, momentum, count * examples
+    ).astype(kind)
+    return jnp.mean(widened(each), 0).astype(kind).astype(old.dtype) if examples else old

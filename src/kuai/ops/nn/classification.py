@@ -321,6 +321,7 @@ def _binary_cross_entropy_op(input: Array, target: Array, weight: Array | None, 
         raise RuntimeError(
             f"Found dtype {scalar_name(target.dtype)} but expected {scalar_name(input.dtype)}"
         )
+    refuse("binary_cross_entropy", input, BOOL, INTEGER, COMPLEX)
     loss = _binary_cross_entropy(input, target)
     if weight is not None:
         common_shape(Size(target.shape), Size(weight.shape))
@@ -370,12 +371,12 @@ def _binary_cross_entropy_with_logits_op(
             f"Target size (torch.Size({list(target.shape)})) must be the same as "
             f"input size (torch.Size({list(input.shape)}))"
         )
+    refuse("log_sigmoid_cpu", input, BOOL, INTEGER, COMPLEX)
     if not jnp.issubdtype(target.dtype, jnp.inexact):
         raise RuntimeError(
             f"result type {scalar_name(input.dtype)} can't be cast to the desired output type "
             f"{scalar_name(target.dtype)}"
         )
-    refuse("log_sigmoid_cpu", input, BOOL, INTEGER)
     kind = target.dtype
     input, target = together(input, target)
     scores = jax.nn.log_sigmoid(input)

@@ -114,7 +114,8 @@ def embedding(
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     padding_idx = _padding_row(padding_idx, weight.shape[0])
-    check_within(input, weight.shape[0], "index out of range in self", IndexError)
+    if not input.dtype.is_floating_point:
+        check_within(input, weight.shape[0], "index out of range in self", IndexError)
     if max_norm is not None:
         _limit_norm(weight, input, max_norm, norm_type)
     if input.dtype.name in ("int64", "int32"):

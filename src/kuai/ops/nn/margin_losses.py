@@ -160,6 +160,8 @@ def multilabel_soft_margin_loss(
         tensor(0.6931)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
     return _multilabel_soft_margin_loss_op(input, target, weight, reduction)
 
 

@@ -19,10 +19,14 @@ _COMBINATIONS = """Supported combinations for non-constant padding:
   - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"""
 
 
-def _amounts(pad, ndim):
-    """(before, after) for each dimension; PyTorch counts from the last one."""
+def _check_even(pad) -> None:
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
+
+
+def _amounts(pad, ndim):
+    """(before, after) for each dimension; PyTorch counts from the last one."""
+    _check_even(pad)
     if len(pad) > 2 * ndim:
         raise RuntimeError(
             "Padding length should be less than or equal to two times the input dimension but got "
@@ -58,6 +62,7 @@ def _cut(input, amounts):
 
 
 def _check_border(input, pad):
+    _check_even(pad)
     if len(pad) > 2 * input.ndim:
         raise RuntimeError(
             "Padding length should be less than or equal to two times the input dimension but got "

@@ -12,6 +12,7 @@ from kuai.engine.tensor.promotion import scalar_name
 from kuai.ops.accumulation import in_wide, spread
 from kuai.ops.elementwise import BOOL, COMPLEX, kind_of, refuse
 from kuai.ops.faces import with_inplace, with_underscore
+from kuai.ops.known_values import check_fits
 from kuai.ops.nn.activation import NOT_REAL, like
 
 
@@ -164,8 +165,12 @@ def _clamp_derivative(primals, tangents):
 def _check_bounds(input, min_val, max_val):
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    if input.dtype.jax == jnp.uint8 and min_val < 0:
+    kind = input.dtype.jax
+    if kind == jnp.uint8 and min_val <= -1:  # one that rounds to 0 is no negative limit
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    if kind.kind in "iu":
+        for limit in (min_val, max_val):
+            check_fits(limit, kind)
 
 
 @with_underscore

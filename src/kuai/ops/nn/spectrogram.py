@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from kuai.engine.op import Array, composite, op
 from kuai.engine.tensor.concrete import is_concrete
-from kuai.engine.tensor.promotion import scalar_name
+from kuai.engine.tensor.promotion import promote_types, scalar_name
 from kuai.engine.tensor.warning_once import warn_once
 from kuai.ops.array.shaping import shape_of
 from kuai.ops.array.windows import view_as_real
@@ -221,10 +221,9 @@ def _check_signal(input, n_fft, hop_length, win_length, window, refuse):
     shape = shape_of(input)
     if not (input.dtype.is_floating_point or input.dtype.is_complex):
         refuse("expected a tensor of floating point or complex values")
-    if input.dtype.itemsize == 2:
-        raise RuntimeError(
-            f"MKL FFT doesn't support tensors of type: {scalar_name(input.dtype.jax)}"
-        )
+    kind = (input.dtype if window is None else promote_types(input.dtype, window.dtype)).jax
+    if kind.itemsize == 2:
+        raise RuntimeError(f"MKL FFT doesn't support tensors of type: {scalar_name(kind)}")
     if len(shape) not in (1, 2):
         refuse("expected a 1D or 2D tensor")
     if not 0 < n_fft <= shape[-1]:
