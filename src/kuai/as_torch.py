@@ -61,7 +61,7 @@ def as_torch() -> None:
     TensorType.shown = _SHOWN  # programs print classes, and packages look for `torch` in the text
     kuai.__name__ = "torch"  # packages compare it with the first part of a path
     sys.modules["torch"] = kuai
-    _show_what_is_loaded()
+    paths.show_what_is_loaded()
     kuai.__dict__["torch"] = (
         kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor
     )
@@ -78,13 +78,6 @@ def is_on() -> bool:
         False
     """
     return sys.modules.get("torch") is kuai
-
-
-def _show_what_is_loaded() -> None:
-    """Packages look up `sys.modules["torch.nn"]` once they have imported `torch`."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("kuai."):
-            sys.modules.setdefault("torch" + name.removeprefix("kuai"), module)
 
 
 def _have_processes_follow() -> None:

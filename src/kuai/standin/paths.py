@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from kuai.standin import refused_paths
 
-__all__ = ["RefusedPaths", "TorchPaths", "ours"]
+__all__ = ["RefusedPaths", "TorchPaths", "ours", "show_what_is_loaded"]
 
 _THEIRS, _OURS = "torch", "kuai"
 _BESIDE = {"functorch": "kuai._functorch.everything"}  # what comes with PyTorch
@@ -53,6 +53,19 @@ def ours(name: str) -> str | None:
     first, dot, rest = name.partition(".")
     home = _OURS if first == _THEIRS else _BESIDE.get(first)
     return home and home + dot + _WITHIN.get(rest, rest)
+
+
+def show_what_is_loaded(below: str = "") -> None:
+    """Have the modules of Kuai that are loaded stand in `sys.modules` under PyTorch's names, too.
+
+    Packages look up `sys.modules["torch.nn"]` once they have imported `torch`. And Python, which
+    loads a module under a name for the first time, puts it into its package, where a function of
+    the same name may stand (`nn.utils.weight_norm`): those that are there it does not load.
+    """
+    start = f"{_OURS}{below}."
+    for name, module in list(sys.modules.items()):
+        if name.startswith(start):
+            sys.modules.setdefault(_THEIRS + name.removeprefix(_OURS), module)
 
 
 class TorchPaths(importlib.abc.MetaPathFinder):
@@ -127,6 +140,7 @@ class _SameModule(importlib.abc.Loader):
     def create_module(self, spec):
         """The module itself."""
         module = importlib.import_module(self.name)
+        show_what_is_loaded(self.name.removeprefix(_OURS))
         self.own_spec = module.__spec__  # which Python overwrites with the one asked for
         return module
 
