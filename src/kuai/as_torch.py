@@ -15,6 +15,7 @@ import kuai.export
 import kuai.library
 from kuai import nn, version
 from kuai.data.worker import at_start
+from kuai.engine import late
 from kuai.engine.tensor.attributes import TensorType
 from kuai.errors import StandInError
 from kuai.standin import distribution, extensions, paths
@@ -57,6 +58,7 @@ def as_torch() -> None:
         extensions.ExtensionFinder(),
     ]
     sys.meta_path.append(paths.RefusedPaths())
+    late.asked_last.append(paths.refused_part)
     kuai.__version__ = version.__version__
     TensorType.shown = _SHOWN  # programs print classes, and packages look for `torch` in the text
     kuai.__name__ = "torch"  # packages compare it with the first part of a path

@@ -130,6 +130,32 @@ def test_every_public_path_of_pytorch_can_be_imported():
     assert json.loads(ran.stdout) == []
 
 
+WITHOUT_AN_IMPORT = """
+import sys
+import kuai
+kuai.as_torch()
+import torch
+assert torch.nested is sys.modules["torch.nested"] and hasattr(torch.nn, "quantized")
+assert torch.distributed.rpc.is_available() is False and not hasattr(torch, "_export_of_nothing")
+try:
+    torch.nested.nested_tensor([torch.ones(1)])
+except kuai.errors.UnavailableError as error:
+    assert "padding and a mask" in str(error)
+else:
+    raise AssertionError("it was made")
+for module, text in ((torch, "'torch'"), (torch.nn, "'torch.nn'")):
+    try:
+        module.nonesuch
+    except AttributeError as error:
+        assert str(error) == f"module {text} has no attribute 'nonesuch'", error
+"""
+
+
+def test_modules_that_pytorch_loads_itself_are_there_without_an_import():
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_AN_IMPORT], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
 FUNCTIONS_OF_THEIR_FILES_NAMES = """
 import kuai
 kuai.as_torch()

@@ -10,11 +10,12 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import types
 from collections.abc import Callable
 
 from kuai.standin import refused_paths
 
-__all__ = ["RefusedPaths", "TorchPaths", "ours", "show_what_is_loaded"]
+__all__ = ["RefusedPaths", "TorchPaths", "ours", "refused_part", "show_what_is_loaded"]
 
 _THEIRS, _OURS = "torch", "kuai"
 _BESIDE = {"functorch": "kuai._functorch.everything"}  # what comes with PyTorch
@@ -64,8 +65,22 @@ def show_what_is_loaded(below: str = "") -> None:
     """
     start = f"{_OURS}{below}."
     for name, module in list(sys.modules.items()):
-        if name.startswith(start):
-            sys.modules.setdefault(_THEIRS + name.removeprefix(_OURS), module)
+        theirs = _THEIRS + name.removeprefix(_OURS)
+        if name.startswith(start) and theirs not in sys.modules:
+            sys.modules[theirs] = module
+            vars(module).setdefault("__path__", [])  # PyTorch may have more below what is a file
+
+
+def refused_part(package: str, name: str) -> types.ModuleType | None:
+    """What `torch.nested` is without an import: PyTorch loads such modules itself.
+
+    Only the very names of paths that can be imported are there, so packages that ask whether a
+    name is there get PyTorch's answer.
+    """
+    path = f"{_THEIRS}{package.removeprefix(_OURS)}.{name}"
+    if name.startswith("_") or not refused_paths.has(path):
+        return None
+    return importlib.import_module(path)
 
 
 class TorchPaths(importlib.abc.MetaPathFinder):
