@@ -37,6 +37,26 @@ def test_groups_of_tensors():
     assert places == {kuai.float32: [0, 2], kuai.int64: [1]}
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_operations_on_lists_give_what_pytorchs_give(kind):
+    found = []
+    for t in (torch, kuai):
+        values, others = (kind([t.full((2,), x), t.full((3,), 2 * x)]) for x in (0.5, 3.0))
+        one = t._foreach_add(values, others, alpha=2)
+        changed = t._foreach_mul_(values, 2.0)
+        assert isinstance(one, tuple) and changed is values
+        assert t._foreach_copy_(values, others, True) is values
+        two = t._foreach_addcmul(values, others, values, [1.0, 2.0])
+        three = t._foreach_addcdiv(values, others, values, value=3)
+        more = [t._foreach_pow(2.0, values), t._foreach_powsum(values, 3), t._foreach_norm(values)]
+        found.append([x.tolist() for each in (one, values, two, three, *more) for x in each])
+        with pytest.raises(RuntimeError, match="same number of tensors, got 2 and 1"):
+            t._foreach_add(values, others[:1])
+        with pytest.raises(RuntimeError, match="at least one tensor"):
+            t._foreach_abs([])
+    assert found[1] == [pytest.approx(x) for x in found[0]]
+
+
 def test_scatter_and_gather():
     parts = scatter_gather.scatter({"x": kuai.arange(4), "n": 3}, ["cpu", "cpu"])
     assert [p["x"].tolist() for p in parts] == [[0, 1], [2, 3]] and parts[1]["n"] == 3

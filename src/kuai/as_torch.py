@@ -15,6 +15,7 @@ import kuai.export
 import kuai.library
 from kuai import nn, version
 from kuai.data.worker import at_start
+from kuai.engine import late
 from kuai.engine.tensor.attributes import TensorType
 from kuai.errors import StandInError
 from kuai.standin import distribution, extensions, paths
@@ -57,11 +58,12 @@ def as_torch() -> None:
         extensions.ExtensionFinder(),
     ]
     sys.meta_path.append(paths.RefusedPaths())
+    late.asked_last.append(paths.refused_part)
     kuai.__version__ = version.__version__
     TensorType.shown = _SHOWN  # programs print classes, and packages look for `torch` in the text
     kuai.__name__ = "torch"  # packages compare it with the first part of a path
     sys.modules["torch"] = kuai
-    _show_what_is_loaded()
+    paths.show_what_is_loaded()
     kuai.__dict__["torch"] = (
         kuai  # PyTorch has its own name in it, and some write torch.torch.Tensor
     )
@@ -78,13 +80,6 @@ def is_on() -> bool:
         False
     """
     return sys.modules.get("torch") is kuai
-
-
-def _show_what_is_loaded() -> None:
-    """Packages look up `sys.modules["torch.nn"]` once they have imported `torch`."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("kuai."):
-            sys.modules.setdefault("torch" + name.removeprefix("kuai"), module)
 
 
 def _have_processes_follow() -> None:

@@ -15,9 +15,11 @@ _PREFIX = "_foreach_"
 def foreach(name: str):
     """The function `kuai._foreach_<operation>`; the tensors themselves change for `…_`.
 
+    It gives a tuple, as PyTorch's does, or for `…_` what it was given.
+
     Example:
         >>> kuai._foreach_add([kuai.ones(1), kuai.zeros(1)], 2)
-        [tensor([3.]), tensor([2.])]
+        (tensor([3.]), tensor([2.]))
 
     Raises:
         AttributeError: there is no such operation.
@@ -25,17 +27,14 @@ def foreach(name: str):
     operation = name.removeprefix(_PREFIX)
     changes = operation.endswith("_")
     each = _operation(operation)
-    returns_given = operation == "copy_"  # the only one of those that change tensors
 
     def function(self, *args, **kwargs):
-        count = len(self)
-        rows = (
-            zip(*(_spread(argument, count) for argument in args), strict=True)
-            if args
-            else [()] * count
-        )
-        made = [each(tensor, *row, **kwargs) for tensor, row in zip(self, rows, strict=True)]
-        return self if returns_given else None if changes else made
+        lists = (self, *args, *kwargs.values())
+        count = _count([given for given in lists if isinstance(given, (list, tuple))], name)
+        rows = zip(*(_spread(argument, count) for argument in (self, *args)), strict=True)
+        named = [{k: _nth(v, i) for k, v in kwargs.items()} for i in range(count)]
+        made = tuple(each(*row, **words) for row, words in zip(rows, named, strict=True))
+        return self if changes else made
 
     function.__name__ = function.__qualname__ = name
     return function
@@ -46,10 +45,16 @@ def _operation(name):
         return lambda tensor, ord=2, dtype=None: REGISTRY.modules["linalg"]["vector_norm"](
             tensor, ord, dtype=dtype
         )
+    if name == "powsum":
+        return lambda tensor, ord=2, dtype=None: (tensor.abs() ** ord).sum(dtype=dtype)
+    if name == "pow":
+        return REGISTRY.functions["pow"]  # a number may stand before the list
     names = {"maximum": "clamp_min", "minimum": "clamp_max"}
     plain = name.rstrip("_")
     if plain in names:
         return _bounded(getattr(Tensor, name.replace(plain, names[plain])))
+    if plain in ("addcmul", "addcdiv"):
+        return _with_value(getattr(Tensor, name))
     found = getattr(Tensor, name, None)
     if found is None or name.startswith("_"):
         raise AttributeError(f"module 'kuai' has no attribute '{_PREFIX}{name}'")
@@ -58,6 +63,28 @@ def _operation(name):
 
 def _bounded(function):
     return lambda tensor, other: function(tensor, other)
+
+
+def _with_value(function):
+    return lambda tensor, one, other, value=1: function(tensor, one, other, value=value)
+
+
+def _count(lists, name) -> int:
+    if not lists:
+        raise TypeError(f"{name}() needs a list of tensors")
+    count = len(lists[0])
+    if not count:
+        raise RuntimeError("Tensor list must have at least one tensor.")
+    for other in lists[1:]:
+        if len(other) != count:
+            raise RuntimeError(
+                f"Tensor lists must have the same number of tensors, got {count} and {len(other)}"
+            )
+    return count
+
+
+def _nth(argument, index):
+    return argument[index] if isinstance(argument, (list, tuple)) else argument
 
 
 def _spread(argument, count):

@@ -165,7 +165,7 @@ def test_only_one_triangle_is_looked_at(UPLO, place):
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize("size", [(28, 28), (5, 12)])
+@pytest.mark.parametrize("size", [(28, 28), (5, 12), (64, 100)])
 def test_the_map_that_changes_nothing_has_pytorchs_places_to_the_bit(size, align_corners):
     # every place is the middle of a pixel, where the derivative is another on each side
     picture = np.random.default_rng(0).normal(size=(1, 1, *size)).astype(np.float32)

@@ -130,6 +130,56 @@ def test_every_public_path_of_pytorch_can_be_imported():
     assert json.loads(ran.stdout) == []
 
 
+WITHOUT_AN_IMPORT = """
+import sys
+import kuai
+kuai.as_torch()
+import torch
+assert torch.nested is sys.modules["torch.nested"] and hasattr(torch.nn, "quantized")
+assert torch.distributed.rpc.is_available() is False and not hasattr(torch, "_export_of_nothing")
+try:
+    torch.nested.nested_tensor([torch.ones(1)])
+except kuai.errors.UnavailableError as error:
+    assert "padding and a mask" in str(error)
+else:
+    raise AssertionError("it was made")
+for module, text in ((torch, "'torch'"), (torch.nn, "'torch.nn'")):
+    try:
+        module.nonesuch
+    except AttributeError as error:
+        assert str(error) == f"module {text} has no attribute 'nonesuch'", error
+"""
+
+
+def test_modules_that_pytorch_loads_itself_are_there_without_an_import():
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_AN_IMPORT], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+FUNCTIONS_OF_THEIR_FILES_NAMES = """
+import kuai
+kuai.as_torch()
+import torch
+for path in (
+    "autograd.gradcheck", "nn.utils.weight_norm", "nn.utils.spectral_norm", "multiprocessing.spawn",
+    "nn.parallel.data_parallel", "nn.parallel.replicate", "_higher_order_ops.cond",
+):
+    exec(f"import torch.{path} as file")
+    package = __import__("sys").modules[f"torch.{path.rpartition('.')[0]}"]
+    assert type(getattr(package, path.rpartition(".")[2])).__name__ == "function", path
+from torch.nn.utils.spectral_norm import SpectralNorm
+layer = torch.nn.utils.spectral_norm(torch.nn.Linear(2, 2))
+assert any(isinstance(hook, SpectralNorm) for hook in layer._forward_pre_hooks.values())
+"""
+
+
+def test_an_import_of_a_file_leaves_the_function_of_its_name():
+    ran = subprocess.run(
+        [sys.executable, "-c", FUNCTIONS_OF_THEIR_FILES_NAMES], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_the_file_of_other_paths_is_up_to_date():
     """Its paths are those that the tool would write; that of the names takes a minute."""
     written = [line.split()[0] for line in torch_paths.FILE.read_text().splitlines()]

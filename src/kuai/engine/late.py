@@ -10,7 +10,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-__all__ = ["by_name", "elsewhere", "late"]
+__all__ = ["asked_last", "by_name", "elsewhere", "late"]
+
+#: Asked for the name that a package (first argument) does not have, before that is an error; they
+#: answer None where they do not have it either.
+asked_last: list[Callable[[str, str], Any]] = []
 
 
 def by_name(homes: Mapping[str, Iterable[str]]) -> dict[str, str]:
@@ -39,11 +43,21 @@ def late(
         if name in modules:
             return importlib.import_module(f"{package}.{name}")
         if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            return _elsewhere_or_nowhere(package, name)
         names[name] = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
         return names[name]
 
     return find, lambda: sorted({*names, *modules, *homes})
+
+
+def _elsewhere_or_nowhere(package: str, name: str) -> Any:
+    for ask in asked_last:
+        found = ask(package, name)
+        if found is not None:
+            return found
+    first, dot, rest = package.partition(".")
+    shown = sys.modules[first].__name__ + dot + rest  # PyTorch's, where that is Kuai
+    raise AttributeError(f"module {shown!r} has no attribute {name!r}")
 
 
 def elsewhere(module: str, home: str, names: Iterable[str]) -> Callable[[str], Any]:

@@ -10,11 +10,12 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import types
 from collections.abc import Callable
 
 from kuai.standin import refused_paths
 
-__all__ = ["RefusedPaths", "TorchPaths", "ours"]
+__all__ = ["RefusedPaths", "TorchPaths", "ours", "refused_part", "show_what_is_loaded"]
 
 _THEIRS, _OURS = "torch", "kuai"
 _BESIDE = {"functorch": "kuai._functorch.everything"}  # what comes with PyTorch
@@ -53,6 +54,33 @@ def ours(name: str) -> str | None:
     first, dot, rest = name.partition(".")
     home = _OURS if first == _THEIRS else _BESIDE.get(first)
     return home and home + dot + _WITHIN.get(rest, rest)
+
+
+def show_what_is_loaded(below: str = "") -> None:
+    """Have the modules of Kuai that are loaded stand in `sys.modules` under PyTorch's names, too.
+
+    Packages look up `sys.modules["torch.nn"]` once they have imported `torch`. And Python, which
+    loads a module under a name for the first time, puts it into its package, where a function of
+    the same name may stand (`nn.utils.weight_norm`): those that are there it does not load.
+    """
+    start = f"{_OURS}{below}."
+    for name, module in list(sys.modules.items()):
+        theirs = _THEIRS + name.removeprefix(_OURS)
+        if name.startswith(start) and theirs not in sys.modules:
+            sys.modules[theirs] = module
+            vars(module).setdefault("__path__", [])  # PyTorch may have more below what is a file
+
+
+def refused_part(package: str, name: str) -> types.ModuleType | None:
+    """What `torch.nested` is without an import: PyTorch loads such modules itself.
+
+    Only the very names of paths that can be imported are there, so packages that ask whether a
+    name is there get PyTorch's answer.
+    """
+    path = f"{_THEIRS}{package.removeprefix(_OURS)}.{name}"
+    if name.startswith("_") or not refused_paths.has(path):
+        return None
+    return importlib.import_module(path)
 
 
 class TorchPaths(importlib.abc.MetaPathFinder):
@@ -127,6 +155,7 @@ class _SameModule(importlib.abc.Loader):
     def create_module(self, spec):
         """The module itself."""
         module = importlib.import_module(self.name)
+        show_what_is_loaded(self.name.removeprefix(_OURS))
         self.own_spec = module.__spec__  # which Python overwrites with the one asked for
         return module
 

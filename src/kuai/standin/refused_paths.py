@@ -16,7 +16,7 @@ from kuai.standin.more_refused_paths import MORE, REASONS
 from kuai.standin.refusing import refused, refused_class
 from kuai.utils.data import bases_of_pipes
 
-__all__ = ["module_of"]
+__all__ = ["has", "module_of"]
 
 _PROCESSES = (
     "Kuai's processes do not exchange tensors",
@@ -155,11 +155,30 @@ _ANSWERS = {
 }
 
 
+#: What packages ask before they use such a path.
+_QUESTIONS = frozenset({"is_available", "is_enabled", "is_initialized"})
+
+
+def _no() -> bool:
+    return False
+
+
 #: What classes in these paths are.
 _PIPES_ARE: dict[str, type] = {
     "utils.data.datapipes.iter": bases_of_pipes.IterDataPipe,
     "utils.data.datapipes.map": bases_of_pipes.MapDataPipe,
 }
+
+
+def has(name: str) -> bool:
+    """Whether one of PyTorch's paths is here.
+
+    Example:
+        >>> has("torch.nested"), has("torch.nn")
+        (True, False)
+    """
+    path = name.removeprefix("torch.")
+    return path in _TABLE or path in _others()
 
 
 def module_of(name: str) -> types.ModuleType | None:
@@ -181,7 +200,8 @@ def module_of(name: str) -> types.ModuleType | None:
     answers = _ANSWERS.get(path, {})
     vars(module).update(answers)
     for each in {*names.split(), *(others or ())} - answers.keys():
-        setattr(module, each, _refused(f"{name}.{each}", *why))
+        asked = each in _QUESTIONS
+        setattr(module, each, _no if asked else _refused(f"{name}.{each}", *why))
     return module
 
 

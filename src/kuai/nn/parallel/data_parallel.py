@@ -5,7 +5,7 @@ import contextlib
 from kuai.engine.tensor.devices import device, device_count
 from kuai.nn.base.module import Module
 
-__all__ = ["DataParallel", "DistributedDataParallel"]
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
 
 class DataParallel(Module):
@@ -40,6 +40,17 @@ class DataParallel(Module):
     def forward(self, *inputs, **kwargs):
         """What the module gives."""
         return self.module(*inputs, **kwargs)
+
+
+def data_parallel(module, inputs, device_ids=None, output_device=None, dim=0, module_kwargs=None):
+    """What a module makes of a batch, which is not divided between devices (see `DataParallel`).
+
+    Example:
+        >>> kuai.nn.parallel.data_parallel(kuai.nn.ReLU(), kuai.tensor([-1.0, 1.0]), range(2))
+        tensor([0., 1.])
+    """
+    given = inputs if isinstance(inputs, tuple) else () if inputs is None else (inputs,)
+    return module(*given, **(module_kwargs or {}))
 
 
 def _number(given) -> int:

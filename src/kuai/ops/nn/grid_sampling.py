@@ -32,11 +32,18 @@ _CHANGED = (
 # Positions ----------------------------------------------------------------------------------------
 
 
-def _position(place, size, align_corners):
-    """From [-1, 1] to the numbers of pixels."""
+def _position(place, size, align_corners, is_volume):
+    """From [-1, 1] to the numbers of pixels, with PyTorch's roundings.
+
+    In the middle of a pixel the slope depends on the side that a place is rounded to, and places of
+    an identity are all middles. In pictures PyTorch multiplies and subtracts with one rounding.
+    """
+    if is_volume:
+        return (place + 1) / 2 * (size - 1) if align_corners else ((place + 1) * size - 1) / 2
     if align_corners:
-        return (place + 1) / 2 * (size - 1)
-    return ((place + 1) * size - 1) / 2
+        return (place + 1) * ((size - 1) / 2)
+    exact = (place + 1).astype(jnp.float64) * (size / 2) - 0.5
+    return exact.astype(place.dtype)
 
 
 def _clip(position, size):
@@ -190,7 +197,8 @@ def _sample(input: Array, grid: Array, mode: str, padding_mode: str, align_corne
     picture, places = input.astype(kind), grid.astype(kind)
     sizes = input.shape[2:]
     positions = [
-        _position(places[..., -1 - dim], size, align_corners) for dim, size in enumerate(sizes)
+        _position(places[..., -1 - dim], size, align_corners, input.ndim == 5)
+        for dim, size in enumerate(sizes)
     ]
     if mode == "bicubic":
         return _cubic(picture, positions, padding_mode, align_corners).astype(input.dtype)
