@@ -1,5 +1,8 @@
 """Hooks for what the tape saves; places in the graph: edges, nodes, hooks on several tensors."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -197,3 +200,19 @@ def test_a_checkpoint_ends_early_and_takes_the_same_objects():
         return seen, np.round(x.grad.tolist(), 3).tolist()
 
     assert program(kuai) == program(torch)
+
+
+@pytest.mark.parametrize("cut", [lambda h: h[:, 0], lambda h: h.narrow(1, 0, 2), lambda h: h[1]])
+def test_a_loss_that_is_kept_lets_go_of_what_was_sliced(cut):
+    w, losses, seen = kuai.ones(5, 7, requires_grad=True), [], []
+    for _ in range(3):
+        h = w + kuai.rand(5, 7)
+        losses.append(cut(h).sum())
+        losses[-1].backward()
+        seen.append(weakref.ref(h._storage.held))
+        del h
+    gc.collect()
+    assert [each() for each in seen] == [None] * 3
+    before = w.grad.clone()
+    losses[0].backward()  # as nothing of a tensor was saved
+    assert not before.equal(w.grad)

@@ -31,7 +31,7 @@ from kuai.engine.autograd.residuals import (
 )
 from kuai.engine.autograd.tape import Node, counter, edge_of, freed_error
 from kuai.engine.tensor import Tensor, devices, dtypes, modes, wrap
-from kuai.engine.tensor.calls import in_tiers, is_pending, plainly
+from kuai.engine.tensor.calls import in_tiers, plainly
 from kuai.engine.tensor.placeholder import INEXACT, Placeholder, resolved
 from kuai.engine.tensor.promotion import scalar_name, strong, weak_uint64
 from kuai.engine.tensor.storage import Lost
@@ -420,8 +420,8 @@ class OpNode(Node):
             if not self.residuals.layout.saves:
                 self.outlines = self.residuals.layout, outlined(self.arrays)
             self.residuals = self.arrays = None
-        elif any(map(is_pending, self.residuals.leaves)):
-            self.let_go()  # a program would have to give them, for nobody
+        else:
+            self.let_go()
 
     def let_go(self) -> bool:
         """Keep no array that can be made again of shapes and numbers; whether none is left.
