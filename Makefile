@@ -96,6 +96,7 @@ signatures: $(VENV)/.installed-test
 conformance: $(VENV)/.installed-test
 	$(BIN)/python -m tools.optimizer_conformance
 	$(BIN)/python -m tools.conformance
+	KUAI_EXAMPLES=all $(BIN)/python -m pytest tests/conformance/test_documented.py
 
 ways: $(VENV)/.installed-test
 	$(BIN)/python -m tools.conformance --check ways
