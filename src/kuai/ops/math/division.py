@@ -58,21 +58,21 @@ def _floored(input, other):
 
 
 @jax.custom_vjp
-def _without_gradient(quotient):
-    return quotient
+def _without_gradient(quotient, *operands):
+    return quotient  # which is a step: without its operands nobody would ask for a gradient
 
 
 def _no_gradient(residuals, gradient):
     raise RuntimeError("derivative for aten::floor_divide is not implemented")
 
 
-_without_gradient.defvjp(lambda quotient: (quotient, None), _no_gradient)
+_without_gradient.defvjp(lambda quotient, *operands: (quotient, None), _no_gradient)
 
 
 @op(function=False, method=False, name="floor_divide", grad="NotImplemented")
 def divide_whole(input: Array | Number, other: Array | Number):
     """The quotient rounded down, which PyTorch has no derivative of."""
-    return _without_gradient(divide_floored.pure(input, other))
+    return _without_gradient(divide_floored.pure(input, other), input, other)
 
 
 @composite(inplace=True, aliases=("divide",))
