@@ -32,7 +32,8 @@ def foreach(name: str):
         lists = (self, *args, *kwargs.values())
         count = _count([given for given in lists if isinstance(given, (list, tuple))], name)
         rows = zip(*(_spread(argument, count) for argument in (self, *args)), strict=True)
-        named = [{k: _nth(v, i) for k, v in kwargs.items()} for i in range(count)]
+        columns = {k: _spread(v, count) for k, v in kwargs.items()}
+        named = [{k: column[i] for k, column in columns.items()} for i in range(count)]
         made = tuple(each(*row, **words) for row, words in zip(rows, named, strict=True))
         return self if changes else made
 
@@ -81,10 +82,6 @@ def _count(lists, name) -> int:
                 f"Tensor lists must have the same number of tensors, got {count} and {len(other)}"
             )
     return count
-
-
-def _nth(argument, index):
-    return argument[index] if isinstance(argument, (list, tuple)) else argument
 
 
 def _spread(argument, count):

@@ -37,7 +37,7 @@ MODULES = (
 #: Examples that mention these are not run.
 _LEFT_OUT = (
     *("cuda", "distributed", "DDP", "xla", "mps", "quantiz", "torch.jit", "hub."),  # other machines
-    *(".pt'", "tempfile", "num_workers", "multiprocessing"),  # files and processes
+    *(".pt'", '.pt"', "tempfile", "num_workers", "multiprocessing"),  # files and processes
     # random numbers that are drawn inside of a function
     *("uniform_", "normal_", "bernoulli(", "gumbel", "fractional", "dropout", "Dropout", "RReLU"),
     *(".sample(", "Generator", ".random_(", "seed()", "rrelu", "RandomSampler"),

@@ -13,8 +13,9 @@ from kuai.engine.tensor.promotion import result_type, scalar_name
 from kuai.engine.tensor.views import outline
 from kuai.ops.accumulation import in_wide, wide_dtype
 from kuai.ops.dimensions import normalize_dims
-from kuai.ops.elementwise import COMPLEX, FLOATING, kind_of, magnitude, to_dtype, together
+from kuai.ops.elementwise import COMPLEX, kind_of, magnitude, to_dtype, together
 from kuai.ops.math.arithmetic import check_subtraction
+from kuai.ops.math.matrix_checks import numbers_of
 
 
 def safe_sqrt(squares):
@@ -102,11 +103,7 @@ def vector_norm_over(
 
 def to_norm_dtype(name: str, input, dtype: Dtype | None):
     """The numbers in the dtype that a norm is asked for, which may lose nothing of them."""
-    if kind_of(input) < FLOATING:
-        raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. "
-            f"Got {scalar_name(input.dtype)}"
-        )
+    numbers_of(name, input)
     if dtype is None:
         return input
     given, wanted = scalar_name(input.dtype), scalar_name(dtype.jax)
